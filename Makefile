@@ -1,0 +1,49 @@
+# Everything a fresh machine needs: Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock bench ui clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "raymm needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## the whole story on a small data set, in a few minutes
+	$(BIN)/raymm demo --out demo
+
+test: lint ## lint, then every test
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## format, lint, types, layer rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite the files the way `make lint` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## resolve the dependencies again, with hashes
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade -o requirements.lock
+	rm -rf .venv-lock
+
+bench: $(STAMP) ## the measured claims, as ratios
+	$(BIN)/python -m bench
+
+ui: $(STAMP) ## open the results of `make demo` (STORE=DIR for another store)
+	$(BIN)/raymm ui --store $(or $(STORE),demo/mlflow)
+
+clean: ## remove what make created
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,49 @@
+"""What a model is given: only the values of modalities that take part, and a mask that says whose they are.
+
+A batch is ragged by modality: `inputs[name]` holds the rows whose mask is True, in order, and nothing for
+the others. A row that keeps one modality of three costs one encoder, and nothing is read for the rest.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a plan, or of a split, ready for the encoders.
+
+    Attributes
+    ----------
+    inputs
+        By modality name, in schema order: `[mask[:, i].sum(), ...]`; audio log-mel float32 [b, 1, F, T], rgb
+        float32 [b, T, 3, H, W] in [-1, 1], flow float32 [b, T, 2, H, W], text int64 [b, L] (0 pads),
+        vector float32 [b, size], sequence float32 [b, channels, length].
+    mask
+        Bool [B, n]: the modalities that take part.
+    labels
+        int64 [B].
+    index
+        int64 [B]: sample numbers in the data set.
+    """
+
+    inputs: dict[str, Tensor]
+    mask: Bool[Tensor, "B n"]
+    labels: Int64[Tensor, "B"]
+    index: Int64[Tensor, "B"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        return Batch(
+            inputs={name: value.to(device, non_blocking=True) for name, value in self.inputs.items()},
+            mask=self.mask.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            index=self.index,
+        )

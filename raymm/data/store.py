@@ -1,0 +1,204 @@
+"""The data set on disk: Arrow shards, one row a sample, memory-mapped, a manifest written last.
+
+    DATA/shards/part-00000.arrow    sample_id, split, label, source, and one column a modality
+    DATA/manifest.json              schema, statistics of the training split, checksums; written last
+
+A modality column is a fixed-size list of numbers (text: a string); a missing modality is a null.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from raymm.data.schema import ModalitySpec, Schema, SequenceSpec, TextSpec, VectorSpec
+from raymm.errors import DataError, Problems
+from raymm.storage import atomic_path, commit_directory, is_committed
+
+__all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "write_dataset", "write_shard"]
+
+FORMAT = 1
+SPLITS = ("train", "val", "test")
+SHARD_ROWS = 256
+
+Value = npt.NDArray[Any] | str | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row: `values` by modality name; a modality that is absent or None is missing."""
+
+    sample_id: str
+    split: str
+    label: int
+    values: Mapping[str, Value]
+    source: str = field(default="")
+
+
+def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) -> Path:
+    """Write samples that are already in memory (or come from a generator) as a data set.
+
+    Parameters
+    ----------
+    out
+        A folder that does not hold a data set yet.
+    samples
+        Any iterable; at most `SHARD_ROWS` samples are held at a time.
+    schema
+        Names, kinds and shapes of the modalities, and the classes.
+
+    Raises
+    ------
+    DataError
+        When `out` already holds a data set, or naming every sample whose values do not fit the schema; nothing
+        is then left behind that could be opened.
+    """
+    out = Path(out)
+    if is_committed(out):
+        raise DataError(f"{out}: holds a data set already; choose another folder or remove it")
+    problems = Problems(str(out))
+    seen: set[str] = set()
+    rows = iter(samples)
+    number = 0
+    while chunk := list(islice(rows, SHARD_ROWS)):
+        for sample in chunk:
+            if sample.sample_id in seen:
+                problems.add(f"sample '{sample.sample_id}': its id stands twice")
+            seen.add(sample.sample_id)
+            for trouble in check_sample(sample, schema):
+                problems.add(f"sample '{sample.sample_id}': {trouble}")
+        if not problems.items:
+            write_shard(shard_path(out, number), chunk, schema)
+        number += 1
+    if not seen:
+        problems.add("no samples were given")
+    problems.raise_if_any(DataError)
+    finish_dataset(out, schema)
+    return out
+
+
+def shard_path(out: Path, number: int) -> Path:
+    """Where shard `number` of a data set lies."""
+    return out / "shards" / f"part-{number:05d}.arrow"
+
+
+def check_sample(sample: Sample, schema: Schema) -> list[str]:
+    """What keeps a sample from being stored, in words; empty when nothing does."""
+    found = []
+    if sample.split not in SPLITS:
+        found.append(f"split '{sample.split}' is not one of {', '.join(SPLITS)}")
+    if not 0 <= sample.label < len(schema.classes):
+        found.append(f"label {sample.label} is outside the {len(schema.classes)} classes")
+    unknown = set(sample.values) - set(schema.names)
+    found += [f"modality '{name}' is not in the schema" for name in sorted(unknown)]
+    present = 0
+    for spec in schema.modalities:
+        value = sample.values.get(spec.name)
+        if value is not None:
+            present += 1
+            found += [f"{spec.name}: {trouble}" for trouble in check_value(value, spec)]
+    if not present:
+        found.append("every modality is missing")
+    return found
+
+
+def check_value(value: npt.NDArray[Any] | str, spec: ModalitySpec) -> list[str]:
+    """What keeps one value from being stored, in words."""
+    if isinstance(spec, TextSpec):
+        return [] if isinstance(value, str) else [f"is {type(value).__name__}, not a string"]
+    array = np.asarray(value)
+    if array.shape != spec.shape:
+        return [f"has shape {list(array.shape)}, the schema says {list(spec.shape)}"]
+    if array.dtype.kind not in "fiu":
+        return [f"has type {array.dtype}, not numbers"]
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        return [f"holds {bad} values that are NaN or infinite"]
+    return []
+
+
+def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
+    """Write samples (checked before) as one Arrow file, atomically."""
+    columns: list[pa.Array] = [
+        pa.array([sample.sample_id for sample in samples], pa.string()),
+        pa.array([sample.split for sample in samples], pa.string()),
+        pa.array([sample.label for sample in samples], pa.int32()),
+        pa.array([sample.source for sample in samples], pa.string()),
+    ]
+    for spec in schema.modalities:
+        columns.append(_column([sample.values.get(spec.name) for sample in samples], spec))
+    table_schema = arrow_schema(schema)
+    batch = pa.record_batch(columns, schema=table_schema)
+    with atomic_path(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
+        with pa.ipc.new_file(sink, table_schema) as writer:
+            writer.write_batch(batch)
+
+
+def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Compute the statistics of the training split and write the manifest, which makes the data set exist."""
+    from raymm.data.dataset import Shards  # noqa: PLC0415  (dataset reads what this module writes)
+
+    shards = Shards(out, schema)
+    manifest = {
+        "format": FORMAT,
+        "schema": schema.model_dump(mode="json"),
+        "rows": len(shards),
+        "statistics": _statistics(shards, schema),
+        **(about or {}),
+    }
+    return commit_directory(out, manifest)
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema of a shard."""
+    fields = [("sample_id", pa.string()), ("split", pa.string()), ("label", pa.int32()), ("source", pa.string())]
+    return pa.schema([*fields, *((spec.name, _arrow_type(spec)) for spec in schema.modalities)])
+
+
+def _arrow_type(spec: ModalitySpec) -> pa.DataType:
+    if isinstance(spec, TextSpec):
+        return pa.string()
+    return pa.list_(pa.from_numpy_dtype(spec.dtype), int(np.prod(spec.shape)))
+
+
+def _column(values: Sequence[Value], spec: ModalitySpec) -> pa.Array:
+    if isinstance(spec, TextSpec):
+        return pa.array(values, pa.string())
+    flat = np.zeros((len(values), int(np.prod(spec.shape))), spec.dtype)
+    missing = np.array([value is None for value in values], dtype=bool)
+    for row, value in enumerate(values):
+        if value is not None:
+            flat[row] = np.asarray(value, spec.dtype).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(flat.reshape(-1)), type=_arrow_type(spec), mask=pa.array(missing)
+    )
+
+
+def _statistics(shards: Any, schema: Schema) -> dict[str, dict[str, list[float]]]:
+    """Mean and standard deviation of the training split: by feature for vectors, by channel for sequences."""
+    train = np.flatnonzero(shards.split == "train")
+    statistics = {}
+    for position, spec in enumerate(schema.modalities):
+        if isinstance(spec, VectorSpec | SequenceSpec):
+            rows = train[shards.present[train, position]]
+            statistics[spec.name] = _moments(shards, spec, rows)
+    return statistics
+
+
+def _moments(shards: Any, spec: VectorSpec | SequenceSpec, rows: npt.NDArray[np.int64]) -> dict[str, list[float]]:
+    axes = (0,) if isinstance(spec, VectorSpec) else (0, 2)
+    size = spec.shape[0]
+    count, total, squares = 0, np.zeros(size), np.zeros(size)
+    for start in range(0, len(rows), 4096):
+        values = shards.read(spec.name, rows[start : start + 4096]).astype(np.float64)
+        count += values.size // size
+        total += values.sum(axis=axes)
+        squares += (values**2).sum(axis=axes)
+    mean = total / max(count, 1)
+    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
+    return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}

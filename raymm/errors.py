@@ -1,0 +1,88 @@
+"""One family of errors, each for the person who can mend it.
+
+A message names the file, sample, field and value and says what to do. Checks that can find several
+mistakes collect them with `Problems` and raise once, so that nobody mends them one run at a time.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "CheckpointError",
+    "ClusterError",
+    "ConfigError",
+    "DataError",
+    "Problems",
+    "RaymmError",
+    "TrackingError",
+    "TrainingError",
+    "did_you_mean",
+]
+
+
+class RaymmError(Exception):
+    """Base of everything raymm raises on purpose; the CLI prints it in one line and exits with 2."""
+
+    exit_code = 2
+
+
+class ConfigError(RaymmError):
+    """A setting is unknown, out of range, or does not fit another setting."""
+
+
+class DataError(RaymmError):
+    """A file, a sample or a data set on disk is not what it must be."""
+
+
+class CheckpointError(RaymmError):
+    """A run's committed state is missing, damaged, or belongs to another configuration."""
+
+
+class TrackingError(RaymmError):
+    """The tracking store cannot be used at all (an unreachable server is not an error)."""
+
+
+class ClusterError(RaymmError):
+    """The Ray cluster cannot give what the configuration asks for."""
+
+
+class TrainingError(RaymmError):
+    """Training cannot go on, for example because the loss is no longer finite."""
+
+
+class Problems:
+    """Collects mistakes and raises them together.
+
+    >>> problems = Problems("labels.csv")
+    >>> problems.add("row 3: label is empty")
+    >>> problems.raise_if_any(DataError)
+    Traceback (most recent call last):
+    raymm.errors.DataError: labels.csv: row 3: label is empty
+    """
+
+    def __init__(self, where: str, items: Iterable[str] = ()) -> None:
+        self.where = where
+        self.items: list[str] = list(items)
+
+    def add(self, message: str) -> None:
+        """Remember one mistake."""
+        self.items.append(message)
+
+    def raise_if_any(self, error: type[RaymmError], most: int = 50) -> None:
+        """Raise `error` with every mistake (the first `most` in full), or return when there is none."""
+        if not self.items:
+            return
+        if len(self.items) == 1:
+            raise error(f"{self.where}: {self.items[0]}")
+        shown = "".join(f"\n  - {item}" for item in self.items[:most])
+        rest = f"\n  ... and {len(self.items) - most} more" if len(self.items) > most else ""
+        raise error(f"{self.where}: {len(self.items)} problems{shown}{rest}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suffix for an error message: the nearest known word, or all of them."""
+    words = sorted(known)
+    near = get_close_matches(word, words, n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(words)}" if words else "none are known"
