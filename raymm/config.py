@@ -172,7 +172,7 @@ class Config(_Section):
 
     def fingerprint(self) -> str:
         """Twelve hex digits that are equal when everything that decides the numbers is equal."""
-        deciding = self.model_dump(mode="json", exclude={"cluster", "training": {"keep"}})
+        deciding = self.model_dump(mode="json", exclude={"cluster": True, "training": {"keep": True}})
         text = json.dumps(deciding, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

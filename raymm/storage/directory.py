@@ -6,6 +6,7 @@ Readers need no locks; a crash leaves only files that nobody reads.
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ MANIFEST = "manifest.json"
 
 
 def commit_directory(directory: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Write the manifest over the files in `directory`, which makes it exist; return the manifest."""
+    """Flush the files in `directory` and write the manifest over them, which makes it exist; return it."""
     files = {
         path.relative_to(directory).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": sha256_of(path),
+            "sha256": sha256_of(path, flush=True),
         }
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
@@ -79,7 +80,9 @@ def verify(directory: Path, error: type[RaymmError] = DataError) -> dict[str, An
     return manifest
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+def sha256_of(path: Path, flush: bool = False) -> str:
+    """The SHA-256 of a file, in hex; with `flush`, after its content has reached the disk."""
     with path.open("rb") as file:
+        if flush:
+            os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,33 @@
+"""Data sets: their schema, the store on disk, and the views that a model is given."""
+
+from raymm.data.batch import Batch
+from raymm.data.dataset import Dataset, open_dataset
+from raymm.data.schema import (
+    AudioSpec,
+    FlowSpec,
+    ModalitySpec,
+    RgbSpec,
+    Schema,
+    SequenceSpec,
+    TextSpec,
+    VectorSpec,
+)
+from raymm.data.store import Sample, write_dataset
+from raymm.data.view import View
+
+__all__ = [
+    "AudioSpec",
+    "Batch",
+    "Dataset",
+    "FlowSpec",
+    "ModalitySpec",
+    "RgbSpec",
+    "Sample",
+    "Schema",
+    "SequenceSpec",
+    "TextSpec",
+    "VectorSpec",
+    "View",
+    "open_dataset",
+    "write_dataset",
+]

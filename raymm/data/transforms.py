@@ -1,0 +1,88 @@
+"""Pure functions on batches of values: standardising, noise, log-mel, shifts and mirroring.
+
+All work on the whole batch at once. Random amounts come in as arguments; nothing here draws.
+"""
+
+import torch
+from torch import Tensor
+from torchaudio.transforms import MelSpectrogram
+
+from raymm.data.schema import AudioSpec, ModalitySpec, RgbSpec, SequenceSpec
+
+__all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time", "standardise"]
+
+FLOOR = 1e-6
+
+
+def standardise(spec: ModalitySpec, values: Tensor, statistics: dict[str, list[float]] | None) -> Tensor:
+    """Stored values as float32: frames to [-1, 1], vectors and sequences to mean 0 and deviation 1."""
+    values = values.to(torch.float32)
+    if isinstance(spec, RgbSpec):
+        return values / 127.5 - 1.0
+    if isinstance(spec, AudioSpec) or statistics is None:
+        return values
+    mean, std = torch.tensor(statistics["mean"]), torch.tensor(statistics["std"])
+    if isinstance(spec, SequenceSpec):
+        mean, std = mean[:, None], std[:, None]
+    return (values - mean) / std
+
+
+def add_noise(values: Tensor, noise: Tensor, level_db: float) -> Tensor:
+    """Add white noise at a signal-to-noise ratio, measured over each sample.
+
+    Parameters
+    ----------
+    values, noise
+        Float32 [B, ...]; the noise has unit variance.
+    level_db
+        10 log10(signal power / noise power), in dB; -10 means that the noise is ten times as strong.
+    """
+    dims = tuple(range(1, values.ndim))
+    power = values.square().mean(dim=dims, keepdim=True)
+    return values + noise * torch.sqrt(power * 10 ** (-level_db / 10))
+
+
+def log_mel(transform: MelSpectrogram, waveforms: Tensor) -> Tensor:
+    """Log-mel spectrograms [B, 1, F, T] of waveforms [B, samples], each at mean 0 and deviation 1.
+
+    Every clip is standardised on its own: loudness carries no class in the tasks at hand, and a recording
+    level that differs between splits then does no harm.
+    """
+    spectrogram = torch.log(transform(waveforms) + FLOOR)
+    mean = spectrogram.mean(dim=(1, 2), keepdim=True)
+    std = spectrogram.std(dim=(1, 2), keepdim=True, correction=0)
+    return ((spectrogram - mean) / (std + 1e-3))[:, None]
+
+
+def shift_in_time(values: Tensor, offsets: Tensor) -> Tensor:
+    """Move each sample along its last axis by its own offset (int64 [B]); what comes in is zero."""
+    length = values.shape[-1]
+    source = torch.arange(length)[None, :] - offsets[:, None]
+    inside = (source >= 0) & (source < length)
+    shape = (len(values), *([1] * (values.ndim - 2)), length)
+    taken = values.gather(-1, source.clamp(0, length - 1).view(shape).expand_as(values))
+    return taken * inside.view(shape)
+
+
+def shift_in_space(values: Tensor, part: float, draws: Tensor) -> Tensor:
+    """Move frames [B, T, C, H, W] by up to `part` of their height and width; edges are repeated.
+
+    `draws` is float32 [B, 2] in (0, 1): 0.5 leaves the frames where they are.
+    """
+    height, width = values.shape[-2:]
+    sizes = torch.tensor([height, width], dtype=torch.float32)
+    offsets = torch.round((2 * draws - 1) * part * sizes).to(torch.int64)
+    rows = (torch.arange(height)[None] - offsets[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width)[None] - offsets[:, 1:]).clamp(0, width - 1)
+    batch = torch.arange(len(values))[:, None, None]
+    moved = values.permute(0, 3, 4, 1, 2)[batch, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 4, 1, 2).contiguous()
+
+
+def mirror(values: Tensor, which: Tensor, flow: bool = False) -> Tensor:
+    """Mirror chosen samples [B, T, C, H, W] left to right; horizontal flow changes its sign."""
+    mirrored = values.flip(-1)
+    if flow:
+        sign = torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1, 1)
+        mirrored = mirrored * sign
+    return torch.where(which.view(-1, 1, 1, 1, 1), mirrored, values)

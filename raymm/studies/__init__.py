@@ -1,0 +1,1 @@
+"""Runs and comparisons of runs, as people read them: records, plots and reports."""

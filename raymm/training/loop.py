@@ -1,0 +1,194 @@
+"""The story: train an epoch, value it, plan the next, commit; pick on validation; read test once.
+
+    load_or_init -> train_epoch -> value (a port) -> evaluate -> make_plan -> commit -> next
+
+The same function runs in one process and on every rank of a worker group. Rank 0 values and commits; all
+ranks then read the committed plan, so what is on disk is what is trained. A resumed run takes the same way.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from raymm.config import Config
+from raymm.data import Dataset, View
+from raymm.model import MultimodalModel, build_model
+from raymm.resampling import Plan, Situation, base_plan, make_plan, strategy
+from raymm.resampling.strategies import subset
+from raymm.seeds import derive
+from raymm.training.collectives import Alone, Workers, on_first_rank
+from raymm.training.epoch import Trainer
+from raymm.training.evaluate import evaluate
+from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
+from raymm.training.result import Result, finished, read_result, write_result
+from raymm.training.run import Run
+from raymm.training.state import State, commit, load_latest, read_state, restore
+from raymm.training.value import Rows, value_rows
+from raymm.valuation import ValuationTable
+
+__all__ = ["Ports", "Report", "Value", "train"]
+
+Value = Callable[[MultimodalModel, View, Rows, Config, int], ValuationTable]
+"""`(model, view, rows, config, epoch) -> table`: in this process, or a client of the actor pool."""
+
+Report = Callable[[Sequence[dict[str, Any]]], None]
+"""Called on every rank after each commit, and once at the start, with the whole history."""
+
+
+def _silent(history: Sequence[dict[str, Any]]) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """How the loop reaches the rest of the world."""
+
+    value: Value = value_rows
+    report: Report = _silent
+    workers: Workers = field(default_factory=Alone)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def train(run: Run, dataset: Dataset, ports: Ports) -> Result:
+    """Train a run to its end, from wherever it was committed last, and return its result."""
+    if finished(run.path):
+        return read_result(run.path)
+    config = run.config
+    view = View(dataset, config.view, config.training.seed)
+    trainer, state = _load_or_init(run, dataset, ports)
+    ports.report(state.history)
+    while state.epoch < config.training.epochs:
+        started = time.perf_counter()
+        rate = learning_rate(config.optimizer, state.epoch, config.training.epochs)
+        set_learning_rate(trainer.optimizer, rate)
+        report = trainer.train_epoch(view, state.plan, state.epoch)
+        measured = {"train/loss": report.loss, "train/lr": rate, "time/train_s": time.perf_counter() - started}
+        on_first_rank(ports.workers, ports.device, partial(_advance, run, trainer, view, state, ports, measured))
+        state = read_state(run.path, state.epoch + 1)
+        ports.report(state.history)
+    on_first_rank(ports.workers, ports.device, partial(_finish, run, trainer, view, state, ports))
+    return read_result(run.path)
+
+
+def _load_or_init(run: Run, dataset: Dataset, ports: Ports) -> tuple[Trainer, State]:
+    config = run.config
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
+    strategy(config.resampling.strategy)
+    model = build_model(dataset.schema, config.model, config.training.seed).to(ports.device)
+    optimizer = build_optimizer(model.parameters(), config.optimizer)
+    trainer = Trainer(model, optimizer, config, ports.workers, ports.device)
+    state = load_latest(run.path)
+    if state is None:
+        return trainer, State(0, base_plan(dataset.rows("train"), len(dataset.schema.names)))
+    restore(run.path, state.epoch, trainer)
+    return trainer, state
+
+
+def _advance(
+    run: Run, trainer: Trainer, view: View, state: State, ports: Ports, measured: dict[str, float]
+) -> None:
+    """Value, evaluate, plan and commit: the state after one more epoch."""
+    started = time.perf_counter()
+    dataset, model, config, epoch = view.dataset, trainer.model, run.config, state.epoch + 1
+    tables = {"val": ports.value(model, view, dataset.rows("val"), config, epoch)}
+    metrics = {**measured, **evaluate(tables["val"], len(dataset.schema.classes), "val")}
+    phi = state.phi
+    if _valuation_due(config, epoch):
+        rows = _rows_to_value(dataset, config, epoch)
+        tables["train"] = ports.value(model, view, rows, config, epoch)
+        phi = _scatter(tables["train"], rows, dataset)
+        for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
+            metrics[f"phi/train_{name}"] = mean
+    plan = _plan(dataset, config, epoch, phi)
+    metrics |= {
+        "rows/epoch": float(len(state.plan)),
+        "rows/total": float(len(state.plan) + sum(entry["metrics"]["rows/epoch"] for entry in state.history)),
+        "rows/dropped": float(state.plan.dropped),
+        "time/value_s": time.perf_counter() - started,
+    }
+    history = (*state.history, {"epoch": state.epoch, "metrics": _finite(metrics)})
+    following = State(epoch, plan, phi, history, _best(history, config))
+    commit(run.path, following, trainer, tables, config.training.keep)
+
+
+def _valuation_due(config: Config, epoch: int) -> bool:
+    """Whether the training split is valued before `epoch` (its number counts from 0)."""
+    after = epoch - config.resampling.warmup
+    needs = strategy(config.resampling.strategy)[1]
+    return (
+        needs != "nothing" and 0 <= after and after % config.resampling.every == 0 and epoch < config.training.epochs
+    )
+
+
+def _rows_to_value(dataset: Dataset, config: Config, epoch: int) -> Rows:
+    rows = dataset.rows("train")
+    if strategy(config.resampling.strategy)[1] == "subset":
+        return subset(rows, config.resampling.subset, derive(config.training.seed, "Z", epoch))
+    return rows
+
+
+def _plan(dataset: Dataset, config: Config, epoch: int, phi: np.ndarray | None) -> Plan:
+    rows = dataset.rows("train")
+    n = len(dataset.schema.names)
+    if phi is None:
+        return base_plan(rows, n)
+    return make_plan(
+        Situation(
+            rows=rows,
+            label=dataset.label[rows],
+            present=dataset.present[rows],
+            phi=phi,
+            config=config.resampling,
+            utility=config.valuation.utility,
+            seed=derive(config.training.seed, "plan", epoch),
+        )
+    )
+
+
+def _scatter(table: ValuationTable, rows: Rows, dataset: Dataset) -> np.ndarray:
+    """phi of the whole training split [N, n]; NaN where a sample was not valued."""
+    train = dataset.rows("train")
+    phi = np.full((len(train), table.phi.shape[1]), np.nan)
+    phi[np.searchsorted(train, rows)] = table.phi
+    return phi
+
+
+def _known_mean(phi: np.ndarray) -> list[float]:
+    known = ~np.isnan(phi)
+    return (np.where(known, phi, 0.0).sum(axis=0) / known.sum(axis=0).clip(min=1)).tolist()
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics that JSON and MLflow can hold."""
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _best(history: tuple[dict[str, Any], ...], config: Config) -> int:
+    """Folder number of the epoch that validation picks; the earliest of equals."""
+    sign = -1.0 if config.training.selection == "loss" else 1.0
+    name = f"val/{config.training.selection}"
+    scores = [sign * entry["metrics"].get(name, -sign * np.inf) for entry in history]
+    return int(np.argmax(scores)) + 1
+
+
+def _finish(run: Run, trainer: Trainer, view: View, state: State, ports: Ports) -> None:
+    """Load the picked model, value the test split for the first and only time, write the result."""
+    assert state.best_epoch is not None
+    restore(run.path, state.best_epoch, trainer)
+    dataset = view.dataset
+    table = ports.value(trainer.model, view, dataset.rows("test"), run.config, state.best_epoch)
+    summary = evaluate(table, len(dataset.schema.classes), "test")
+    picked = state.history[state.best_epoch - 1]
+    best = {name.replace("val/", "best/"): value for name, value in picked["metrics"].items() if "val/" in name}
+    result = Result(
+        best_epoch=picked["epoch"],
+        metrics=_finite({**best, **summary, "best/epoch": float(picked["epoch"])}),
+        history=state.history,
+    )
+    write_result(run, result, trainer.model, table, dataset)

@@ -1,0 +1,63 @@
+"""What a finished run leaves: the picked model as a folder of its own, the test table and the metrics.
+
+    RUN/result/result.json          metrics of the picked epoch on validation and test, the whole history
+    RUN/result/valuation-test.parquet
+    RUN/result/model/               everything that is needed to predict: weights, schema, configuration
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raymm.data import Dataset
+from raymm.errors import CheckpointError
+from raymm.model import MultimodalModel
+from raymm.storage import commit_directory, is_committed, read_manifest, write_json
+from raymm.training.export import export_model
+from raymm.training.run import Run
+from raymm.valuation import ValuationTable, write_table
+
+__all__ = ["Result", "finished", "read_result", "result_folder", "write_result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a run: epoch picked on validation, its metrics (`best/...`, `test/...`), and the history."""
+
+    best_epoch: int
+    metrics: dict[str, float]
+    history: tuple[dict[str, Any], ...]
+
+
+def result_folder(run: Path) -> Path:
+    """Where the result of a run lies."""
+    return run / "result"
+
+
+def finished(run: Path) -> bool:
+    """Whether a run came to its end."""
+    return is_committed(result_folder(run))
+
+
+def write_result(
+    run: Run, result: Result, model: MultimodalModel, table: ValuationTable, dataset: Dataset
+) -> None:
+    """Commit the result of a run."""
+    folder = result_folder(run.path)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    export_model(folder / "model", model, run.config, dataset)
+    write_table(folder / "valuation-test.parquet", table)
+    content = {"best_epoch": result.best_epoch, "metrics": result.metrics, "history": result.history}
+    write_json(folder / "result.json", content)
+    commit_directory(folder, {"key": run.key})
+
+
+def read_result(run: Path) -> Result:
+    """Read the result of a finished run; raises `CheckpointError` when it has not come to its end."""
+    folder = result_folder(run)
+    read_manifest(folder, CheckpointError)
+    content = json.loads((folder / "result.json").read_text())
+    return Result(content["best_epoch"], content["metrics"], tuple(content["history"]))

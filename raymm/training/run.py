@@ -1,0 +1,101 @@
+"""The folder of a run: made once, opened again only by the same configuration on the same data."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raymm import __version__
+from raymm.config import Config, flatten, parse
+from raymm.data import Dataset, open_dataset
+from raymm.errors import CheckpointError, DataError, Problems
+from raymm.storage import write_json
+
+__all__ = ["Run", "create_or_open", "open_run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk: where it is, what it is called, and what it was asked to do."""
+
+    path: Path
+    key: str
+    config: Config
+    data: Path
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """A short name for people: folder, strategy and seed."""
+        return f"{self.path.name}-{self.config.resampling.strategy}-seed{self.config.training.seed}"
+
+    def dataset(self) -> Dataset:
+        """Open the data set that the run was made with.
+
+        Raises
+        ------
+        DataError
+            When the data set has changed since.
+        """
+        dataset = open_dataset(self.data)
+        if dataset.digest != self.digest:
+            raise DataError(f"{self.data}: changed since the run {self.path} was made; start a new run")
+        return dataset
+
+
+def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
+    """Make the folder of a run, or open the one that is there to go on with it.
+
+    Raises
+    ------
+    CheckpointError
+        When the folder holds a run with other settings or other data, naming each difference.
+    """
+    path = path.absolute()
+    if not (path / "run.json").exists():
+        if path.exists() and any(path.iterdir()):
+            raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
+        run = Run(path, uuid.uuid4().hex, config, dataset.path, dataset.digest)
+        write_json(path / "run.json", _to_json(run))
+        return run
+    run = open_run(path)
+    problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
+    if run.digest != dataset.digest:
+        problems.add(f"data: {run.data} then, {dataset.path} now")
+    for key, then, now in _differences(run.config, config):
+        problems.add(f"{key}: {then} then, {now} now")
+    problems.raise_if_any(CheckpointError)
+    return Run(path, run.key, config, dataset.path, dataset.digest)
+
+
+def open_run(path: Path) -> Run:
+    """Open the folder of a run; raises `CheckpointError` when there is none."""
+    path = path.absolute()
+    try:
+        values = json.loads((path / "run.json").read_text())
+        config = parse(values["config"], f"{path}/run.json")
+        return Run(path, values["key"], config, Path(values["data"]), values["digest"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no run there (run.json is missing); give the --out of `raymm train`") from None
+    except (KeyError, ValueError) as cause:
+        raise CheckpointError(f"{path}/run.json: cannot be read ({cause})") from cause
+
+
+def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
+    """Settings that decide the numbers and differ."""
+    if then.fingerprint() == now.fingerprint():
+        return []
+    old, new = flatten(then), flatten(now)
+    keys = [key for key in {**old, **new} if not key.startswith("cluster.") and key != "training.keep"]
+    return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+
+
+def _to_json(run: Run) -> dict[str, Any]:
+    return {
+        "key": run.key,
+        "data": str(run.data),
+        "digest": run.digest,
+        "raymm": __version__,
+        "config": run.config.model_dump(mode="json"),
+    }

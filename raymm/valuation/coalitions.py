@@ -1,0 +1,76 @@
+"""Coalitions as bit masks, and the constant matrices that turn their values into indices.
+
+The Shapley value is linear in v, phi = v @ W, with (Shapley, 1953)
+
+    W[C, i] = (s-1)! (n-s)! / n!    if i in C            s = |C|
+    W[C, i] = - s! (n-s-1)! / n!    otherwise.
+
+(s-1)! (n-s)! / n! = 1 / (n binom(n-1, s-1)), and n binom(n-1, k) divides lcm(1..n) for every k, so
+lcm(1..n) * W is a matrix of integers. Its products with integer utilities are exact in float64 while they
+stay below 2**53, which they do for n <= 20: whether phi is below 1 is then decided without rounding.
+"""
+
+from functools import cache
+from math import comb, lcm
+
+import torch
+from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
+
+__all__ = ["MAX_PLAYERS", "coalition_masks", "coalition_sizes", "interaction_weights", "shapley_weights"]
+
+MAX_PLAYERS = 20
+
+
+@cache
+def coalition_masks(n: int) -> Bool[Tensor, "S n"]:
+    """Bool [2**n, n]: row c holds the members of coalition c."""
+    codes = torch.arange(2**n)[:, None]
+    return (codes >> torch.arange(n)) % 2 == 1
+
+
+@cache
+def coalition_sizes(n: int) -> Int64[Tensor, "S"]:
+    """int64 [2**n]: number of members of each coalition."""
+    return coalition_masks(n).sum(dim=1)
+
+
+@cache
+def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
+    """`(weights, divisor)` with phi = values @ weights / divisor; weights are whole numbers in float64.
+
+    Raises
+    ------
+    ValueError
+        When n is not in 1..20.
+    """
+    _check_players(n)
+    divisor = lcm(*range(1, n + 1))
+    inside = [0, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]
+    outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), 0]
+    table = torch.tensor([outside, inside], dtype=torch.float64)
+    member = coalition_masks(n).long()
+    return table[member, coalition_sizes(n)[:, None]], divisor
+
+
+@cache
+def interaction_weights(n: int) -> tuple[Float64[Tensor, "S pairs"], int]:
+    """Weights of the pairwise Shapley interaction index, columns in the order of `torch.triu_indices`.
+
+    I_ij = sum over S without i, j of s! (n-s-2)! / (n-1)! [v(S+i+j) - v(S+i) - v(S+j) + v(S)]
+    (Grabisch and Roubens, 1999); s counts S without i and j.
+    """
+    _check_players(n)
+    divisor = lcm(*range(1, n)) if n > 1 else 1
+    by_size = torch.tensor([divisor // ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)
+    first, second = torch.triu_indices(n, n, offset=1)
+    masks = coalition_masks(n)
+    both = masks[:, first].long() + masks[:, second].long()
+    others = coalition_sizes(n)[:, None] - both
+    sign = 1.0 - 2.0 * (both == 1)
+    return sign * by_size[others], divisor
+
+
+def _check_players(n: int) -> None:
+    if not 1 <= n <= MAX_PLAYERS:
+        raise ValueError(f"{n} players: exact values are computed for 1 to {MAX_PLAYERS}")
