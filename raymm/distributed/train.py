@@ -3,16 +3,20 @@
 Every rank runs `raymm.training.loop.train` on the same run folder, which all nodes must see. Recovery is the
 run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
 checkpoints are not used, so nothing depends on the names of its runs.
+
+The driver follows the committed epochs and is the only one that reports them: workers need no tracking server.
 """
 
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray.train
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from raymm import errors
@@ -20,16 +24,17 @@ from raymm.config import ClusterConfig
 from raymm.distributed.value import ActorPool
 from raymm.errors import ClusterError, RaymmError
 from raymm.training.collectives import Alone, Group
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Ports, Report, train
 from raymm.training.result import Result, read_result
 from raymm.training.run import Run, open_run
+from raymm.training.state import read_history
 
-__all__ = ["History", "train_on_ray"]
+__all__ = ["train_on_ray"]
 
-History = Sequence[dict[str, Any]]
+POLL_SECONDS = 0.5
 
 
-def train_on_ray(run: Run, report: Callable[[History], None]) -> Result:
+def train_on_ray(run: Run, report: Report) -> Result:
     """Train a run on the connected cluster and return its result.
 
     Parameters
@@ -37,7 +42,7 @@ def train_on_ray(run: Run, report: Callable[[History], None]) -> Result:
     run
         A run whose folder every node of the cluster can read and write.
     report
-        Called in the controller process with the history after every epoch; it is sent there by Ray.
+        Called in this process with the history, whenever an epoch has been committed.
 
     Raises
     ------
@@ -56,28 +61,38 @@ def train_on_ray(run: Run, report: Callable[[History], None]) -> Result:
             name=f"{run.key[:12]}-{uuid.uuid4().hex[:8]}",
             storage_path=str(run.path / "ray"),
             failure_config=FailureConfig(max_failures=cluster.max_failures, controller_failure_limit=0),
-            callbacks=[_HistoryCallback(report)],
         ),
     )
     try:
-        outcome = trainer.fit().return_value
+        with _following(run.path, report):
+            outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
-        raise ClusterError(f"training on Ray failed: {_first_line(cause)}; `--debug` shows the whole trace") from cause
+        raise ClusterError(f"training on Ray failed: {_reason(cause)}; --debug shows the whole trace") from cause
     if outcome is not None and "error" in outcome:
         raise getattr(errors, outcome["error"])(outcome["message"])
     return read_result(run.path)
 
 
-class _HistoryCallback(UserCallback):  # type: ignore[misc]
-    """Hands the history to the driver's report function, in the controller: one writer a run."""
+@contextmanager
+def _following(run: Path, report: Report) -> Iterator[None]:
+    """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
+    done = threading.Event()
 
-    def __init__(self, report: Callable[[History], None]) -> None:
-        self._report = report
+    def follow() -> None:
+        seen = 0
+        while not done.wait(POLL_SECONDS):
+            history = read_history(run)
+            if len(history) > seen:
+                seen = len(history)
+                report(history)
 
-    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
-        """Report what rank 0 says."""
-        del run_context, checkpoint
-        self._report(metrics[0]["history"])
+    thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _work(settings: dict[str, str]) -> dict[str, str]:
@@ -88,7 +103,7 @@ def _work(settings: dict[str, str]) -> dict[str, str]:
     device: torch.device = get_device()
     workers = Group() if world > 1 else Alone()
     try:
-        train(run, run.dataset(), Ports(value=pool, report=_tell_controller, workers=workers, device=device))
+        train(run, run.dataset(), Ports(value=pool, report=_tell_ray, workers=workers, device=device))
     except RaymmError as cause:
         return {"error": type(cause).__name__, "message": str(cause)}
     finally:
@@ -96,8 +111,11 @@ def _work(settings: dict[str, str]) -> dict[str, str]:
     return {}
 
 
-def _tell_controller(history: History) -> None:
-    ray.train.report({"history": list(history)})
+def _tell_ray(history: Sequence[dict[str, Any]]) -> None:
+    """Give Ray the newest metrics, for its dashboard and for Tune; called equally often on every rank."""
+    if history:
+        newest = history[-1]
+        ray.train.report({"epoch": newest["epoch"], **newest["metrics"]})
 
 
 def _scaling(cluster: ClusterConfig) -> ScalingConfig:
@@ -111,6 +129,7 @@ def _scaling(cluster: ClusterConfig) -> ScalingConfig:
     )
 
 
-def _first_line(cause: BaseException) -> str:
+def _reason(cause: BaseException) -> str:
+    """The last line of Ray's account, which names the error at the bottom of it."""
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1] if lines else type(cause).__name__

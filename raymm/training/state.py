@@ -30,7 +30,7 @@ from raymm.training.epoch import Trainer
 from raymm.training.tensors import merge_tensors, split_tensors
 from raymm.valuation import ValuationTable, write_table
 
-__all__ = ["State", "commit", "committed_epochs", "epoch_folder", "load_latest", "read_state", "restore"]
+__all__ = ["State", "commit", "committed_epochs", "epoch_folder", "load_latest", "read_history", "read_state", "restore"]
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,16 @@ def read_state(run: Path, epoch: int, check: bool = False) -> State:
         return State(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
+
+
+def read_history(run: Path) -> tuple[dict[str, Any], ...]:
+    """The history of the newest committed epoch, for somebody who watches; empty when there is none yet."""
+    for epoch in reversed(committed_epochs(run)):
+        try:
+            return tuple(json.loads((epoch_folder(run, epoch) / "state.json").read_text())["history"])
+        except FileNotFoundError:
+            continue  # dropped between the listing and the reading
+    return ()
 
 
 def restore(run: Path, epoch: int, trainer: Trainer) -> None:

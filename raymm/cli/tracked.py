@@ -1,0 +1,85 @@
+"""A training run with its tracker: the way that `train` and `demo` share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from raymm.data import Dataset
+from raymm.studies.record import HistoryLog, record_result, run_info
+from raymm.tracking.mlflow import MlflowTracker, store_of
+from raymm.training.loop import Ports, Report, train
+from raymm.training.result import Result, finished, read_result
+from raymm.training.run import Run
+
+__all__ = ["train_tracked"]
+
+
+def train_tracked(
+    run: Run, dataset: Dataset, backend: str, store: Path, experiment: str, quiet: bool = False
+) -> Result:
+    """Train `run` to its end on a backend ("local" or "ray") and record it in MLflow.
+
+    The run is FAILED in the store when training raises, KILLED when it is interrupted.
+    """
+    uri, artifacts = store_of(store)
+    tracker = MlflowTracker(uri, run.path, artifacts)
+    tracker.start(run_info(run, dataset, experiment))
+    log = HistoryLog(tracker)
+    try:
+        result = _train(run, dataset, backend, _Reports(log, run.config.training.epochs, quiet))
+        log(result.history)
+        record_result(tracker, run, result, dataset)
+    except KeyboardInterrupt:
+        tracker.finish("KILLED")
+        raise
+    except BaseException:
+        tracker.finish("FAILED")
+        raise
+    tracker.finish("FINISHED")
+    return result
+
+
+def _train(run: Run, dataset: Dataset, backend: str, report: Report) -> Result:
+    if finished(run.path):
+        return read_result(run.path)
+    if backend == "local":
+        return train(run, dataset, Ports(report=report, device=_device()))
+    from raymm.distributed.cluster import connect
+    from raymm.distributed.train import train_on_ray
+
+    with connect(run.config.cluster):
+        return train_on_ray(run, report)
+
+
+@dataclass
+class _Reports:
+    """Logs the history, and prints one plain line an epoch."""
+
+    log: HistoryLog
+    epochs: int
+    quiet: bool
+    shown: int = 0
+
+    def __call__(self, history: Sequence[dict[str, Any]]) -> None:
+        self.log(history)
+        for entry in history[self.shown :]:
+            if not self.quiet:
+                click.echo(_line(entry, self.epochs))
+        self.shown = len(history)
+
+
+def _line(entry: dict[str, Any], epochs: int) -> str:
+    metrics = entry["metrics"]
+    phi = "  ".join(f"{k.removeprefix('phi/val_')} {v:+.2f}" for k, v in metrics.items() if "phi/val_" in k)
+    return (
+        f"epoch {entry['epoch'] + 1:>3}/{epochs}  loss {metrics['train/loss']:.3f}  "
+        f"val accuracy {metrics['val/accuracy']:.3f}  phi {phi}  rows {metrics['rows/epoch']:.0f}"
+    )
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,61 @@
+"""`raymm train`: a training run, in one process or on Ray Train, tracked in MLflow."""
+
+import json
+from pathlib import Path
+
+import click
+
+from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argument
+
+__all__ = ["train"]
+
+
+@click.command(epilog="Example: raymm train --data DATA --strategy sample --out runs/sample training.epochs=30")
+@click.option("--data", type=FOLDER, required=True, help="Data set that `raymm prepare` made.")
+@click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
+@click.option("--strategy", help="joint, sample, modality, class or random.")
+@click.option("--seed", type=int, help="Decides everything that is random.")
+@click.option("--epochs", type=int)
+@click.option("--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
+@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@click.option("--workers", type=int, help="Ray Train workers.")
+@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@click.option("--experiment", default="raymm", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@overrides_argument
+def train(
+    data: Path,
+    out: Path,
+    strategy: str | None,
+    seed: int | None,
+    epochs: int | None,
+    noise: tuple[str, ...],
+    config: Path | None,
+    backend: str,
+    workers: int | None,
+    store: Path,
+    experiment: str,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train a model, value it after each epoch and re-sample what contributes too little."""
+    from raymm.cli.tracked import train_tracked
+    from raymm.config import load
+    from raymm.data import open_dataset
+    from raymm.training.run import create_or_open
+
+    options = chosen(
+        resampling__strategy=strategy, training__seed=seed, training__epochs=epochs, cluster__workers=workers
+    )
+    settings = load(config, (*options, *noise_overrides(noise), *overrides))
+    dataset = open_dataset(data, check=True)
+    run = create_or_open(out, settings, dataset)
+    result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps({"run": str(run.path), "best_epoch": result.best_epoch, "metrics": result.metrics}))
+        return
+    click.echo(f"picked epoch {result.best_epoch} on validation; see {run.path} and `raymm ui --store {store}`")
+    for name, value in sorted(result.metrics.items()):
+        if name.startswith(("test/", "phi/test")):
+            click.echo(f"  {name:<28} {value:.4f}")

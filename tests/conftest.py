@@ -1,0 +1,53 @@
+"""Settings of the whole suite, made before anything reads them, and the fixtures that several folders share."""
+
+import os
+
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="true",
+)
+for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("raymm", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("raymm")
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def ray_local() -> Iterator[None]:
+    """A local Ray with four logical CPUs, started the way the product starts it."""
+    from raymm.config import ClusterConfig
+    from raymm.distributed.cluster import connect
+
+    with connect(ClusterConfig(workers=4, actors=1)):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_ray_by_accident(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that does not say it needs Ray must not start or join a cluster."""
+    if "ray_local" in request.fixturenames or request.node.get_closest_marker("ray"):
+        return
+    import ray
+
+    monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("ray.init() in a test without the mark `ray`"))
+    monkeypatch.setenv("RAY_ENABLE_AUTO_CONNECT", "0")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real data is not there ({SHARED.parent.name}/{SHARED.name} beside the checkout)")
+    return SHARED
