@@ -1,0 +1,129 @@
+"""Exact Shapley values: the paper's truth table, the definition, the axioms, closed forms."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raymm.valuation import interactions, shapley_values
+from raymm.valuation.coalitions import coalition_masks, coalition_sizes
+from tests.oracles import interaction_by_definition, shapley_by_permutations
+
+TRUTH_TABLE = [  # a alone right, b alone right, both right -> phi_a, phi_b
+    ((0, 0, 0), (0.0, 0.0)),
+    ((1, 1, 0), (0.0, 0.0)),
+    ((1, 0, 0), (0.5, -0.5)),
+    ((0, 1, 0), (-0.5, 0.5)),
+    ((0, 0, 1), (1.0, 1.0)),
+    ((1, 1, 1), (1.0, 1.0)),
+    ((1, 0, 1), (1.5, 0.5)),
+    ((0, 1, 1), (0.5, 1.5)),
+]
+
+
+@st.composite
+def games(draw, most_players=5):
+    n = draw(st.integers(1, most_players))
+    return draw(st.lists(st.integers(-50, 50), min_size=2**n, max_size=2**n))
+
+
+def phi_of(game):
+    return shapley_values(torch.tensor([game]))[0]
+
+
+@pytest.mark.parametrize(("right", "phi"), TRUTH_TABLE)
+def test_truth_table_of_two_modalities(right, phi):
+    a, b, both = right
+    assert phi_of([0, a, b, 2 * both]).tolist() == list(phi)
+
+
+@given(games())
+def test_equals_the_definition_exactly(game):
+    expected = [float(value) for value in shapley_by_permutations(game)]
+    assert phi_of(game).tolist() == expected
+
+
+@given(games(most_players=8))
+def test_efficiency(game):
+    assert float(phi_of(game).sum()) == pytest.approx(game[-1] - game[0], abs=1e-9)
+
+
+@given(games(most_players=6), st.data())
+def test_relabelling_players_relabels_phi(game, data):
+    n = len(game).bit_length() - 1
+    order = data.draw(st.permutations(range(n)))
+    moved = [0] * len(game)
+    for code, value in enumerate(game):
+        moved[sum(1 << order[i] for i in range(n) if code >> i & 1)] = value
+    assert phi_of(moved)[list(order)].tolist() == phi_of(game).tolist()
+
+
+@given(games(most_players=6))
+def test_a_null_player_gets_nothing_and_changes_nobody(game):
+    wider = shapley_values(torch.tensor([game + game]))[0]
+    assert wider[-1] == 0
+    assert wider[:-1].tolist() == phi_of(game).tolist()
+
+
+@given(games(most_players=4), st.integers(-5, 5))
+def test_linearity(game, factor):
+    values = torch.tensor([game])
+    other = values.flip(1)
+    mixed = shapley_values(factor * values + other)
+    assert torch.allclose(mixed, factor * shapley_values(values) + shapley_values(other), atol=1e-9)
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_always_right_is_exactly_the_fair_share(n):
+    assert (shapley_values(coalition_sizes(n)[None]) == 1).all()
+
+
+def test_float32_weights_would_miss_the_fair_share():
+    """The twin: with weights rounded to float32, always-right samples fall below 1 and would be re-sampled."""
+    below = 0
+    for n in range(3, 9):
+        weights = shapley_values(torch.eye(2**n)).float()
+        below += int((coalition_sizes(n).float()[None] @ weights < 1).sum())
+    assert below > 0
+
+
+@pytest.mark.parametrize(("n", "t"), [(n, t) for n in range(1, 9) for t in range(1, n + 1)])
+def test_unanimity_under_the_count_utility_has_its_closed_form(n, t):
+    members = coalition_masks(n)[:, :t].all(dim=1)
+    phi = shapley_values((members * coalition_sizes(n))[None])[0]
+    inside, outside = Fraction(n + 1, t + 1), Fraction(1, t + 1)
+    assert phi.tolist() == [float(inside)] * t + [float(outside)] * (n - t)
+
+
+def test_values_do_not_depend_on_the_other_samples():
+    values = torch.randint(-9, 9, (257, 64))
+    together = shapley_values(values)
+    apart = torch.cat([shapley_values(values[i : i + 1]) for i in range(len(values))])
+    assert torch.equal(together, apart)
+    assert not torch.equal(together[0], together[1])
+
+
+@given(games(most_players=5))
+def test_interactions_equal_the_definition(game):
+    n = len(game).bit_length() - 1
+    found = interactions(torch.tensor([game]))[0]
+    for i in range(n):
+        for j in range(n):
+            expected = 0.0 if i == j else float(interaction_by_definition(game, i, j))
+            assert float(found[i, j]) == expected
+
+
+def test_interactions_tell_synergy_from_redundancy_where_phi_cannot():
+    synergy, redundancy = torch.tensor([[0, 0, 0, 1]]), torch.tensor([[0, 1, 1, 1]])
+    sizes = coalition_sizes(2)[None]
+    assert torch.equal(shapley_values(synergy * sizes), shapley_values(redundancy * sizes))
+    assert interactions(synergy)[0, 0, 1] == 1
+    assert interactions(redundancy)[0, 0, 1] == -1
+
+
+@pytest.mark.parametrize("columns", [1, 3, 6, 12])
+def test_a_wrong_number_of_columns_is_refused(columns):
+    with pytest.raises(ValueError, match=f"{columns} columns"):
+        shapley_values(torch.zeros(1, columns))
