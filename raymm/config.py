@@ -93,10 +93,14 @@ class ResamplingConfig(_Section):
     fs: FunctionConfig = Field(default_factory=FunctionConfig)
     fm: FunctionConfig = Field(default_factory=lambda: FunctionConfig(scale=1.0))
     subset: float = Field(default=0.2, gt=0, le=1, description="modality level: part of the samples in Z")
-    row_budget: float | None = Field(default=None, ge=0, description="extra rows at most, as a multiple of the samples")
+    row_budget: float | None = Field(
+        default=None, ge=0, description="extra rows at most, as a multiple of the samples"
+    )
     every: int = Field(default=1, ge=1, description="value the training split every so many epochs")
     random_rows: float | None = Field(
-        default=None, ge=0, description="random control: extra rows a sample; default: as many as `sample` would add"
+        default=None,
+        ge=0,
+        description="random control: extra rows a sample; default: as many as `sample` would add",
     )
 
 
@@ -142,7 +146,9 @@ class ClusterConfig(_Section):
     gpus_per_worker: float = Field(default=0.0, ge=0)
     actors: int = Field(default=2, ge=1, description="valuation actors")
     cpus_per_actor: float = Field(
-        default=0.0, ge=0, description="0: the actors work while the train workers wait, so they need no CPUs of their own"
+        default=0.0,
+        ge=0,
+        description="0: the actors work while the train workers wait, so they need no CPUs of their own",
     )
     gpus_per_actor: float = Field(default=0.0, ge=0)
     max_failures: int = Field(default=3, ge=0, description="times the worker group is started again")

@@ -43,10 +43,12 @@ class MultimodalModel(nn.Module):
         _check_names(schema, config)
         self.names = schema.names
         self.size = config.feature_size
-        self.encoders = nn.ModuleDict({
-            spec.name: build_encoder(spec, config.encoders.get(spec.name, config.encoder), config.feature_size)
-            for spec in schema.modalities
-        })
+        self.encoders = nn.ModuleDict(
+            {
+                spec.name: build_encoder(spec, config.encoders.get(spec.name, config.encoder), config.feature_size)
+                for spec in schema.modalities
+            }
+        )
         self.fusion = build_fusion(len(self.names), len(schema.classes), config)
         baseline = torch.zeros(len(self.names), config.feature_size)
         if config.baseline == "learned":

@@ -50,4 +50,6 @@ def value(
             table = ActorPool(actors)(job.model, job.view, job.rows, job.config)
     write_table(out, table)
     summary = summarise(table)
-    click.echo(json.dumps(summary) if as_json else "\n".join([*summary_lines(summary), f"wrote {len(table)} rows to {out}"]))
+    click.echo(
+        json.dumps(summary) if as_json else "\n".join([*summary_lines(summary), f"wrote {len(table)} rows to {out}"])
+    )

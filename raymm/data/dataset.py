@@ -168,11 +168,15 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     path = Path(path).absolute()
     manifest = verify(path) if check else read_manifest(path)
     if manifest.get("format") != FORMAT:
-        raise DataError(f"{path}: data set format {manifest.get('format')}, this raymm reads {FORMAT}; prepare it again")
+        raise DataError(
+            f"{path}: data set format {manifest.get('format')}, this raymm reads {FORMAT}; prepare it again"
+        )
     try:
         schema = Schema.model_validate(manifest["schema"])
     except (KeyError, ValidationError) as cause:
-        raise DataError(f"{path}/manifest.json: its schema cannot be read ({cause}); prepare the data set again") from cause
+        raise DataError(
+            f"{path}/manifest.json: its schema cannot be read ({cause}); prepare the data set again"
+        ) from cause
     digest = "".join(entry["sha256"][:8] for entry in manifest["files"].values())[:64]
     return Dataset(path, schema, Shards(path, schema), manifest.get("statistics", {}), digest)
 

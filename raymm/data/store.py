@@ -130,13 +130,15 @@ def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
         pa.array([sample.label for sample in samples], pa.int32()),
         pa.array([sample.source for sample in samples], pa.string()),
     ]
-    for spec in schema.modalities:
-        columns.append(_column([sample.values.get(spec.name) for sample in samples], spec))
+    columns += [_column([sample.values.get(spec.name) for sample in samples], spec) for spec in schema.modalities]
     table_schema = arrow_schema(schema)
     batch = pa.record_batch(columns, schema=table_schema)
-    with atomic_path(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, table_schema) as writer:
-            writer.write_batch(batch)
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table_schema) as writer,
+    ):
+        writer.write_batch(batch)
 
 
 def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -156,7 +158,12 @@ def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = 
 
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The Arrow schema of a shard."""
-    fields = [("sample_id", pa.string()), ("split", pa.string()), ("label", pa.int32()), ("source", pa.string())]
+    fields = [
+        ("sample_id", pa.string()),
+        ("split", pa.string()),
+        ("label", pa.int32()),
+        ("source", pa.string()),
+    ]
     return pa.schema([*fields, *((spec.name, _arrow_type(spec)) for spec in schema.modalities)])
 
 

@@ -93,7 +93,7 @@ def planted_game(
     count, n = carriers.shape
     prototypes = generator.normal(size=(n, classes, size))
     prototypes /= np.linalg.norm(prototypes, axis=-1, keepdims=True)
-    label = generator.integers(classes, size=count)
+    label: npt.NDArray[np.int64] = generator.integers(classes, size=(count,))
     shown = np.repeat(label[:, None], n, axis=1) if rule == "any" else _digits(carriers, label, classes, generator)
     evidence = prototypes[np.arange(n), shown] * carriers[..., None]
     spread = np.broadcast_to(np.asarray(noise, np.float64), (n,))[:, None]
@@ -109,7 +109,10 @@ def planted_game(
 
 
 def _digits(
-    carriers: npt.NDArray[np.bool_], label: npt.NDArray[np.int64], classes: int, generator: np.random.Generator
+    carriers: npt.NDArray[np.bool_],
+    label: npt.NDArray[np.int64],
+    classes: int,
+    generator: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
     """Digits [N, n] whose sum over the carriers of a sample is its label modulo K."""
     digits = generator.integers(classes, size=carriers.shape)

@@ -1,5 +1,7 @@
 """A 1-D CNN for multichannel time series: three strided convolutions and global pooling."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,9 +21,13 @@ class SequenceCNN(nn.Module):
         super().__init__()
         widths = [channels, config.width, 2 * config.width, 2 * config.width]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             norm = nn.BatchNorm1d(outputs) if config.norm == "batch" else nn.GroupNorm(groups_of(outputs), outputs)
-            layers += [nn.Conv1d(inputs, outputs, 5, stride=2, padding=2, bias=False), norm, nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv1d(inputs, outputs, 5, stride=2, padding=2, bias=False),
+                norm,
+                nn.ReLU(inplace=True),
+            ]
         self.body = nn.Sequential(*layers)
         self.head = head(config, 2 * widths[-1], feature_size)
 

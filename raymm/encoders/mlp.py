@@ -18,7 +18,11 @@ class MLP(nn.Module):
         super().__init__()
         hidden = 4 * config.width
         self.body = nn.Sequential(
-            nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(hidden, hidden), nn.ReLU()
+            nn.Linear(size, hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
         )
         self.head = head(config, hidden, feature_size)
 

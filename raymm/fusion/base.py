@@ -16,9 +16,7 @@ class Fusion(nn.Module):
     """Base of all fusions."""
 
     @abstractmethod
-    def forward(
-        self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]
-    ) -> Float[Tensor, "B K"]:
+    def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
         """Logits of each row."""
 
 
@@ -31,9 +29,7 @@ class AdditiveFusion(Fusion):
     def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n K"]:
         """The term of each modality."""
 
-    def forward(
-        self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]
-    ) -> Float[Tensor, "B K"]:
+    def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
         """Logits: the bias and the sum of all terms; masked features are baselines already."""
         del mask
         return self.partials(features).sum(dim=1) + self.bias

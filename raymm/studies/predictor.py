@@ -55,7 +55,9 @@ class Predictor:
         """
         rows = self._rows(columns)
         dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
-        batch = View(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(np.arange(len(rows)))
+        batch = View(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
+            np.arange(len(rows))
+        )
         model = self.exported.model
         with torch.inference_mode():
             features = model.encode(batch)

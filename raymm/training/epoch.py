@@ -108,7 +108,7 @@ class Trainer:
 def loader(
     view: View, plan: Plan, epoch: int, config: Config, workers: Workers, device: torch.device
 ) -> Iterator[tuple[Batch, int]]:
-    """This rank's part of each global batch, with the number of rows of the whole batch."""
+    """The part of this rank in each global batch, with the number of rows of the whole batch."""
     order = epoch_order(len(plan), config.training.seed, epoch)
     n = len(view.dataset.schema.names)
     for rows, total in rank_batches(order, config.training.batch_size, workers.rank, workers.world):

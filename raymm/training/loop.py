@@ -67,7 +67,11 @@ def train(run: Run, dataset: Dataset, ports: Ports) -> Result:
         rate = learning_rate(config.optimizer, state.epoch, config.training.epochs)
         set_learning_rate(trainer.optimizer, rate)
         report = trainer.train_epoch(view, state.plan, state.epoch)
-        measured = {"train/loss": report.loss, "train/lr": rate, "time/train_s": time.perf_counter() - started}
+        measured = {
+            "train/loss": report.loss,
+            "train/lr": rate,
+            "time/train_s": time.perf_counter() - started,
+        }
         on_first_rank(ports.workers, ports.device, partial(_advance, run, trainer, view, state, ports, measured))
         state = read_state(run.path, state.epoch + 1)
         ports.report(state.history)
@@ -90,9 +94,7 @@ def _load_or_init(run: Run, dataset: Dataset, ports: Ports) -> tuple[Trainer, St
     return trainer, state
 
 
-def _advance(
-    run: Run, trainer: Trainer, view: View, state: State, ports: Ports, measured: dict[str, float]
-) -> None:
+def _advance(run: Run, trainer: Trainer, view: View, state: State, ports: Ports, measured: dict[str, float]) -> None:
     """Value, evaluate, plan and commit: the state after one more epoch."""
     started = time.perf_counter()
     dataset, model, config, epoch = view.dataset, trainer.model, run.config, state.epoch + 1
@@ -122,7 +124,7 @@ def _valuation_due(config: Config, epoch: int) -> bool:
     after = epoch - config.resampling.warmup
     needs = strategy(config.resampling.strategy)[1]
     return (
-        needs != "nothing" and 0 <= after and after % config.resampling.every == 0 and epoch < config.training.epochs
+        needs != "nothing" and after >= 0 and after % config.resampling.every == 0 and epoch < config.training.epochs
     )
 
 

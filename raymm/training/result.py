@@ -1,8 +1,8 @@
 """What a finished run leaves: the picked model as a folder of its own, the test table and the metrics.
 
-    RUN/result/result.json          metrics of the picked epoch on validation and test, the whole history
-    RUN/result/valuation-test.parquet
-    RUN/result/model/               everything that is needed to predict: weights, schema, configuration
+RUN/result/result.json          metrics of the picked epoch on validation and test, the whole history
+RUN/result/valuation-test.parquet
+RUN/result/model/               everything that is needed to predict: weights, schema, configuration
 """
 
 import json
@@ -41,9 +41,7 @@ def finished(run: Path) -> bool:
     return is_committed(result_folder(run))
 
 
-def write_result(
-    run: Run, result: Result, model: MultimodalModel, table: ValuationTable, dataset: Dataset
-) -> None:
+def write_result(run: Run, result: Result, model: MultimodalModel, table: ValuationTable, dataset: Dataset) -> None:
     """Commit the result of a run."""
     folder = result_folder(run.path)
     shutil.rmtree(folder, ignore_errors=True)

@@ -77,7 +77,9 @@ def open_run(path: Path) -> Run:
         config = parse(values["config"], f"{path}/run.json")
         return Run(path, values["key"], config, Path(values["data"]), values["digest"])
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no run there (run.json is missing); give the --out of `raymm train`") from None
+        raise CheckpointError(
+            f"{path}: no run there (run.json is missing); give the --out of `raymm train`"
+        ) from None
     except (KeyError, ValueError) as cause:
         raise CheckpointError(f"{path}/run.json: cannot be read ({cause})") from cause
 

@@ -30,7 +30,16 @@ from raymm.training.epoch import Trainer
 from raymm.training.tensors import merge_tensors, split_tensors
 from raymm.valuation import ValuationTable, write_table
 
-__all__ = ["State", "commit", "committed_epochs", "epoch_folder", "load_latest", "read_history", "read_state", "restore"]
+__all__ = [
+    "State",
+    "commit",
+    "committed_epochs",
+    "epoch_folder",
+    "load_latest",
+    "read_history",
+    "read_state",
+    "restore",
+]
 
 log = logging.getLogger(__name__)
 

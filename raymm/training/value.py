@@ -41,9 +41,7 @@ def value_tile(model: MultimodalModel, view: View, rows: Rows, config: Config) -
     return settle([played], batch.labels, batch.mask)
 
 
-def play_tile(
-    model: MultimodalModel, view: View, rows: Rows, config: Config, codes: range
-) -> tuple[Played, Batch]:
+def play_tile(model: MultimodalModel, view: View, rows: Rows, config: Config, codes: range) -> tuple[Played, Batch]:
     """Play some coalitions of one tile, in float32 and without dropout."""
     device = next(model.parameters()).device
     was_training = model.training

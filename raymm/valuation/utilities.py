@@ -15,9 +15,7 @@ from raymm.errors import ConfigError, did_you_mean
 
 __all__ = ["UTILITIES", "Utility", "is_right", "utility"]
 
-Utility = Callable[
-    [Float[Tensor, "B S K"], Int64[Tensor, "B"], Int64[Tensor, "B S"]], Num[Tensor, "B S"]
-]
+Utility = Callable[[Float[Tensor, "B S K"], Int64[Tensor, "B"], Int64[Tensor, "B S"]], Num[Tensor, "B S"]]
 """`(logits, labels, sizes) -> values`; `sizes` counts the present members of each coalition."""
 
 
@@ -46,6 +44,7 @@ def probability(
     logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
 ) -> Float[Tensor, "B S"]:
     """Softmax probability of the label."""
+    del sizes
     return _of_label(logits.double().softmax(dim=-1), labels)
 
 
@@ -53,6 +52,7 @@ def log_probability(
     logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
 ) -> Float[Tensor, "B S"]:
     """Logarithm of the probability of the label, in nats."""
+    del sizes
     return _of_label(logits.double().log_softmax(dim=-1), labels)
 
 
@@ -60,6 +60,7 @@ def margin(
     logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
 ) -> Float[Tensor, "B S"]:
     """Logit of the label minus the largest other logit."""
+    del sizes
     wide = logits.double()
     own = _of_label(wide, labels)
     others = wide.scatter(-1, labels[:, None, None].expand(-1, logits.shape[1], 1), -torch.inf)

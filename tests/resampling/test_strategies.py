@@ -77,7 +77,10 @@ def test_a_missing_modality_is_never_copied():
 
 def test_joint_adds_nothing():
     plan = make_plan(situation(np.zeros((4, 2)), strategy="joint"))
-    assert (plan.index.tolist(), plan.keep.tolist()) == (base_plan(np.arange(4) * 3 + 1, 2).index.tolist(), [3] * 4)
+    assert (plan.index.tolist(), plan.keep.tolist()) == (
+        base_plan(np.arange(4) * 3 + 1, 2).index.tolist(),
+        [3] * 4,
+    )
 
 
 def test_random_adds_as_many_as_sample_would_but_elsewhere():
