@@ -55,7 +55,7 @@ def train(
     if as_json:
         click.echo(json.dumps({"run": str(run.path), "best_epoch": result.best_epoch, "metrics": result.metrics}))
         return
-    click.echo(f"picked epoch {result.best_epoch} on validation; see {run.path} and `raymm ui --store {store}`")
+    click.echo(f"picked epoch {result.best_epoch + 1} on validation; see {run.path} and `raymm ui --store {store}`")
     for name, value in sorted(result.metrics.items()):
         if name.startswith(("test/", "phi/test")):
             click.echo(f"  {name:<28} {value:.4f}")

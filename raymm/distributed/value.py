@@ -173,7 +173,9 @@ def _ranges(n: int, splits: int) -> list[range]:
 
 def _table(results: list[Arrays], view: View, rows: Rows, info: TableInfo) -> ValuationTable:
     """The table of one tile from the results of its parts."""
-    played = [Played(**{name: torch.from_numpy(array) for name, array in result.items()}) for result in results]
+    played = [
+        Played(**{name: torch.from_numpy(array.copy()) for name, array in result.items()}) for result in results
+    ]
     labels = torch.from_numpy(view.dataset.label[rows])
     present = torch.from_numpy(view.dataset.present[rows])
     return to_table(settle(played, labels, present), view, rows, info)

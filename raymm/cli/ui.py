@@ -1,0 +1,33 @@
+"""`raymm ui`: open the local MLflow store in the browser."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from raymm.cli.options import FOLDER
+from raymm.errors import TrackingError
+
+__all__ = ["ui"]
+
+
+@click.command(epilog="Example: raymm ui --store demo/mlflow")
+@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=5000, show_default=True)
+def ui(store: Path, port: int) -> None:
+    """Serve the MLflow UI on this machine until Ctrl-C."""
+    database = (store / "mlflow.db").absolute()
+    if not database.is_file():
+        raise TrackingError(f"{database}: no store there yet; train a run first, or give --store")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--artifacts-destination", str(database.parent / "artifacts")]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    quiet = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+    raise SystemExit(subprocess.run(command, env={**os.environ, **quiet}, check=False).returncode)  # noqa: S603

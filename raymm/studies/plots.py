@@ -1,0 +1,140 @@
+"""Plots of contributions and of learning, with matplotlib's object interface (no global state).
+
+Every modality has one colour in all plots (Okabe and Ito's palette, which colour-blind readers can tell apart).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from raymm.storage import atomic_path
+
+__all__ = ["learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
+Array = npt.NDArray[np.float64]
+
+
+def phi_distribution(names: Sequence[str], phi: Array) -> Figure:
+    """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
+    figure = _figure(len(names) * 2.9 + 0.6, 3.2)
+    known = phi[~np.isnan(phi)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    edges = np.linspace(min(low, 0.0) - 0.05, max(high, 1.0) + 0.05, 25)
+    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for position, (axis, name) in enumerate(zip(axes, names, strict=True)):
+        column = phi[:, position]
+        column = column[~np.isnan(column)]
+        weights = np.full(len(column), 100.0 / max(len(column), 1))
+        axis.hist(column, edges, weights=weights, color=_colour(position))
+        axis.axvline(1.0, color="black", linewidth=1, linestyle="--")
+        mean = f"mean {column.mean():.2f}" if len(column) else "missing everywhere"
+        axis.set(title=f"{name}: {mean}", xlabel="contribution phi")
+        _quiet(axis)
+    axes[0].set_ylabel("samples (%)")
+    axes[0].annotate("fair\nshare", (1.0, 0.97), xycoords=("data", "axes fraction"), fontsize=8, va="top", ha="left")
+    return figure
+
+
+def phi_over_epochs(names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array) -> Figure:
+    """Mean contribution of each modality over the epochs; mean_phi is [E, n]."""
+    figure = _figure(6.4, 3.8)
+    axis = figure.subplots()
+    for position, name in enumerate(names):
+        axis.plot(epochs, mean_phi[:, position], color=_colour(position), marker=".", label=name)
+    axis.axhline(1.0, color="black", linewidth=1, linestyle="--", label="fair share")
+    axis.set(xlabel="epoch", ylabel="mean contribution phi (validation)")
+    _legend(axis, len(names) + 1)
+    return figure
+
+
+def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, label: npt.NDArray[np.int64]) -> Figure:
+    """Mean contribution of each modality in each class, as a table of colours with the numbers in it."""
+    table = np.array([[_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
+    figure = _figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
+    axis = figure.subplots()
+    reach = max(0.5, float(np.nanmax(np.abs(table - 1.0), initial=0.0)))
+    image = axis.imshow(table, cmap="PuOr", vmin=1 - reach, vmax=1 + reach, aspect="auto")
+    axis.set_xticks(range(len(names)), names)
+    axis.set_yticks(range(len(classes)), classes)
+    for row, column in np.ndindex(table.shape):
+        value = table[row, column]
+        text = "-" if np.isnan(value) else f"{value:.2f}"
+        strong = abs(value - 1.0) > 0.7 * reach
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if strong else "black")
+    figure.colorbar(image, ax=axis, label="mean phi (1: fair share)")
+    return figure
+
+
+def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
+    figure = _figure(11, 3.4)
+    loss, accuracy, rows = figure.subplots(1, 3)
+    epochs = [entry["epoch"] for entry in history]
+    _line(loss, epochs, history, "train/loss", "training", "black", "-")
+    _line(loss, epochs, history, "val/loss", "validation", "black", ":")
+    _line(accuracy, epochs, history, "val/accuracy", "all modalities", "black", "-")
+    names = [key.removeprefix("val/accuracy_") for key in history[0]["metrics"] if key.startswith("val/accuracy_")]
+    for position, name in enumerate(names):
+        _line(accuracy, epochs, history, f"val/accuracy_{name}", f"{name} alone", _colour(position), "-")
+    rows.step(epochs, [entry["metrics"]["rows/epoch"] for entry in history], where="mid", color="black")
+    loss.set(ylabel="cross-entropy (nats)", ylim=(0, None))
+    accuracy.set(ylabel="validation accuracy", ylim=(0, 1.02))
+    rows.set(ylabel="rows trained", ylim=(0, None))
+    for axis in (loss, accuracy, rows):
+        axis.set_xlabel("epoch")
+        _quiet(axis)
+    loss.legend(frameon=False, fontsize=8)
+    accuracy.legend(frameon=False, fontsize=8, loc="lower right")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _line(
+    axis: Axes,
+    epochs: Sequence[int],
+    history: Sequence[Mapping[str, Any]],
+    key: str,
+    label: str,
+    colour: str,
+    style: str,
+) -> None:
+    values = [entry["metrics"].get(key, np.nan) for entry in history]
+    axis.plot(epochs, values, style, color=colour, label=label)
+
+
+def _legend(axis: Axes, entries: int) -> None:
+    _quiet(axis)
+    axis.legend(frameon=False, fontsize=9, ncols=1 if entries <= 4 else 2)
+
+
+def _quiet(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="y", color="#e6e6e6")
+    axis.set_axisbelow(True)
+
+
+def _mean(values: Array) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _colour(position: int) -> str:
+    return COLOURS[position % len(COLOURS)]

@@ -1,0 +1,29 @@
+"""Turn an exported model folder into a model that `mlflow models` can load."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow.pyfunc
+
+from raymm import __version__
+
+__all__ = ["save_served"]
+
+CODE = Path(__file__).with_name("served.py")
+
+
+@contextmanager
+def save_served(folder: Path, loader: str) -> Iterator[Path]:
+    """Yield a temporary folder with the MLflow model of an exported model folder."""
+    with tempfile.TemporaryDirectory() as parent:
+        path = Path(parent) / "model"
+        mlflow.pyfunc.save_model(
+            path,
+            python_model=str(CODE),
+            artifacts={"model": str(folder)},
+            model_config={"loader": loader},
+            pip_requirements=[f"raymm=={__version__}"],
+        )
+        yield path

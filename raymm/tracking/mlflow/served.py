@@ -1,0 +1,43 @@
+"""A model as MLflow serves it: code by reference and weights by file, nothing pickled.
+
+MLflow runs this file when the model is loaded ("models from code"). What makes a predictor of the folder is named
+in the model's configuration and found by that name, so that tracking depends on no model.
+"""
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import mlflow.models
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+
+__all__ = ["ServedModel"]
+
+
+class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Predicts classes and says what each modality contributed."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the folder with the loader that the model's configuration names."""
+        loader = EntryPoint("loader", context.model_config["loader"], "raymm").load()
+        self._predictor = loader(Path(context.artifacts["model"]))
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+        """Answer a frame or a mapping with one column a modality; an empty cell is a missing modality.
+
+        Without type hints, because MLflow would read a schema from them.
+        """
+        del context, params
+        columns = {str(name): [_cell(value) for value in model_input[name]] for name in model_input}
+        return pd.DataFrame(self._predictor.predict(columns))
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (np.isscalar(value) and pd.isna(value)):
+        return None
+    return value
+
+
+mlflow.models.set_model(ServedModel())
