@@ -1,0 +1,85 @@
+"""`raymm prepare`: raw media to a data set on disk."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from raymm.cli.options import FOLDER
+from raymm.cli.progress import follow
+
+if TYPE_CHECKING:
+    from raymm.data.prepare import Chunk, ChunkReport
+    from raymm.data.schema import Schema
+
+__all__ = ["prepare"]
+
+
+@click.command(
+    epilog="Example: raymm prepare --manifest labels.csv --media-root clips --modalities audio,rgb,flow --out DATA"
+)
+@click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV or Parquet.")
+@click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
+@click.option("--modalities", required=True, help="name or name:kind, with commas; kinds: audio, rgb, flow, text, ...")
+@click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
+@click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
+@click.option("--classes", help="Label names in order, with commas; default: the sorted labels.")
+@click.option("--on-bad-sample", type=click.Choice(["raise", "quarantine"]), default="raise", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
+@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="CPUs that Ray uses at least.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def prepare(
+    manifest: Path,
+    media_root: Path,
+    modalities: str,
+    out: Path,
+    settings: tuple[str, ...],
+    classes: str | None,
+    on_bad_sample: str,
+    seed: int,
+    backend: str,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
+    from raymm.data.listing import read_listing
+    from raymm.data.prepare import chunks_of, finish, refuse_finished
+    from raymm.data.specs import build_schema, parse_kinds
+
+    refuse_finished(out)
+    kinds = parse_kinds(modalities)
+    names = classes.split(",") if classes else None
+    listing = read_listing(manifest, media_root, kinds, names, seed)
+    schema = build_schema(kinds, listing, media_root, settings)
+    chunks = chunks_of(listing.records)
+    reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
+    finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
+    rows, bad = sum(report.rows for report in reports), {item.sample_id for r in reports for item in r.bad}
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "rows": rows, "quarantined": sorted(bad)}))
+        return
+    shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in schema.modalities)
+    click.echo(f"{rows} samples, {len(schema.classes)} classes: {shapes}")
+    if bad:
+        click.echo(f"{len(bad)} samples were left out; {out / 'quarantine.csv'} says why")
+
+
+def _run(
+    chunks: Sequence["Chunk"], schema: "Schema", media_root: Path, out: Path, backend: str, workers: int
+) -> list["ChunkReport"]:
+    def shown(reports: Iterable["ChunkReport"]) -> list["ChunkReport"]:
+        return list(follow(reports, len(chunks), "preparing"))
+
+    if backend == "local":
+        from raymm.data.prepare import run_here
+
+        return shown(run_here(chunks, schema, media_root, out))
+    from raymm.config import ClusterConfig
+    from raymm.distributed.cluster import connect
+    from raymm.distributed.prepare import run_on_ray
+
+    with connect(ClusterConfig(workers=workers)):
+        return shown(run_on_ray(chunks, schema, media_root, out))

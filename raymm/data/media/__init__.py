@@ -1,0 +1,1 @@
+"""Readers and writers of media files: sound, frames, optical flow and arrays."""

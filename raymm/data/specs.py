@@ -1,0 +1,144 @@
+"""From `--modalities audio,rgb,flow` and `--set rgb.height=64` to the specs of a schema.
+
+What the user leaves open is read from the data: the window from the longest of the first media files, the size of
+vectors and sequences from the first array.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from raymm.data.listing import Kinds, Listing
+from raymm.data.media.arrays import array_file, read_array
+from raymm.data.media.problem import MediaError
+from raymm.data.media.video import video_seconds
+from raymm.data.schema import ModalitySpec, Schema
+from raymm.errors import ConfigError, DataError, Problems, did_you_mean
+
+__all__ = ["build_schema", "parse_kinds"]
+
+KINDS = ("audio", "rgb", "flow", "text", "vector", "sequence")
+PROBED = 32
+LONGEST = 10.0
+"""Seconds; a longer window must be asked for."""
+
+Settings = dict[str, dict[str, Any]]
+
+
+def parse_kinds(modalities: str) -> Kinds:
+    """`audio,lips:rgb` to `{"audio": "audio", "lips": "rgb"}`; raises `ConfigError` with every mistake."""
+    kinds: Kinds = {}
+    problems = Problems("--modalities")
+    for item in modalities.split(","):
+        name, _, kind = item.strip().partition(":")
+        kind = kind or name
+        if kind not in KINDS:
+            problems.add(f"'{item.strip()}': no kind '{kind}'; {did_you_mean(kind, KINDS)}; write name:kind")
+        elif name in kinds:
+            problems.add(f"'{name}' stands twice")
+        kinds[name] = kind
+    problems.raise_if_any(ConfigError)
+    return kinds
+
+
+def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Sequence[str] = ()) -> Schema:
+    """The schema of a collection.
+
+    Parameters
+    ----------
+    kinds, listing, media_root
+        What is to be prepared.
+    settings
+        `modality.field=value`, over the defaults of `raymm.data.schema`.
+
+    Raises
+    ------
+    ConfigError
+        When a setting names no modality or field, or has a wrong value.
+    DataError
+        When the size of an array cannot be found out.
+    """
+    chosen = _parse_settings(kinds, settings)
+    seconds = _window(kinds, listing, media_root)
+    specs = []
+    problems = Problems("--set")
+    for name, kind in kinds.items():
+        found = {**_found_out(name, kind, listing, media_root, seconds, chosen[name]), **chosen[name]}
+        try:
+            specs.append(TypeAdapter[Any](ModalitySpec).validate_python({"name": name, "kind": kind, **found}))
+        except ValidationError as cause:
+            for error in cause.errors():
+                field = ".".join(str(part) for part in error["loc"][1:])
+                problems.add(f"{name}.{field}: {error['msg']} (got {error['input']!r})")
+    problems.raise_if_any(ConfigError)
+    return Schema(modalities=tuple(specs), classes=listing.classes)
+
+
+def _parse_settings(kinds: Kinds, settings: Sequence[str]) -> Settings:
+    chosen: Settings = {name: {} for name in kinds}
+    problems = Problems("--set")
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        name, dot, field = key.partition(".")
+        if not equals or not dot:
+            problems.add(f"'{setting}': write it as modality.field=value, for example rgb.height=64")
+        elif name not in kinds:
+            problems.add(f"'{setting}': no modality '{name}'; {did_you_mean(name, kinds)}")
+        else:
+            chosen[name][field] = yaml.safe_load(text)
+    problems.raise_if_any(ConfigError)
+    return chosen
+
+
+def _window(kinds: Kinds, listing: Listing, media_root: Path) -> float | None:
+    """The longest of the first media files, rounded up to a tenth of a second; None without media."""
+    media = [name for name, kind in kinds.items() if kind in {"audio", "rgb", "flow"}]
+    files = [str(record.cells[name]) for record in listing.records for name in media if record.cells[name]]
+    lengths = [video_seconds(media_root / file) for file in list(dict.fromkeys(files))[:PROBED]]
+    known = [length for length in lengths if length]
+    return min(LONGEST, math.ceil(max(known) * 10 - 1e-6) / 10) if known else None
+
+
+def _found_out(
+    name: str, kind: str, listing: Listing, media_root: Path, seconds: float | None, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    if kind == "audio":
+        return {} if seconds is None else {"seconds": seconds}
+    if kind in {"rgb", "flow"}:
+        fps = float(chosen.get("fps", 5.0 if kind == "rgb" else 12.5))
+        return {} if seconds is None else {"frames": max(1, math.ceil(fps * seconds - 1e-6))}
+    if kind in {"vector", "sequence"}:
+        shape = _first_shape(name, listing, media_root, 1 if kind == "vector" else 2)
+        return {"size": shape[0]} if kind == "vector" else {"channels": shape[0], "length": shape[1]}
+    return {}
+
+
+def _first_shape(name: str, listing: Listing, media_root: Path, axes: int) -> tuple[int, ...]:
+    """Shape of the first array of a modality that can be read."""
+    for record in listing.records:
+        cell = record.cells[name]
+        try:
+            if isinstance(cell, str):
+                shape = read_array(cell, media_root / array_file(cell)).shape
+            elif cell is not None:
+                shape = _nested_shape(cell)
+            else:
+                continue
+        except MediaError:
+            continue
+        if len(shape) == axes:
+            return shape
+    wanted = "[size]" if axes == 1 else "[channels, length]"
+    raise DataError(f"modality '{name}': no sample has an array of shape {wanted}; check the column '{name}'")
+
+
+def _nested_shape(cell: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = ()
+    while isinstance(cell, list):
+        shape = (*shape, len(cell))
+        cell = cell[0] if cell else None
+    return shape
