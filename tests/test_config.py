@@ -1,0 +1,73 @@
+"""Configuration: mistakes are named all at once, with the nearest match; round trips; fingerprints."""
+
+import pytest
+
+from raymm.config import Config, flatten, load, parse
+from raymm.errors import ConfigError
+
+
+def test_defaults_round_trip_through_yaml(tmp_path):
+    config = load(None, ("training.epochs=10", "resampling.fs.family=tanh", "view.noise_db.audio=-10"))
+    (tmp_path / "c.yaml").write_text(config.to_yaml())
+    assert load(tmp_path / "c.yaml") == config
+    assert config.view.noise_db == {"audio": -10.0}
+    assert load(tmp_path / "c.yaml", ("training.epochs=11",)) != config
+
+
+def test_every_mistake_is_said_at_once_with_the_nearest_match():
+    with pytest.raises(ConfigError) as caught:
+        parse({"training": {"epoch": 3, "batch_size": 0}, "optimiser": {}, "optimizer": {"lr": "fast"}})
+    words = str(caught.value)
+    assert "4 problems" in words
+    assert "training.epoch: no such setting; did you mean 'epochs'?" in words
+    assert "optimiser: no such setting; did you mean 'optimizer'?" in words
+    assert "training.batch_size: Input should be greater than or equal to 1 (got 0)" in words
+    assert "optimizer.lr: Input should be a valid number" in words
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epochs", "write it as section.field=value"),
+        ("training.epochs.x=3", "training.epochs: Input should be a valid integer"),
+        ("model.encoders.audio.nam=cnn", "did you mean 'name'?"),
+        ("resampling.fs.famly=tanh", "did you mean 'family'?"),
+        ("optimizer.lr=.nan", "optimizer.lr"),
+        ("resampling.warmup=30", "leaves no epoch of training.epochs=30 to re-sample"),
+    ],
+)
+def test_overrides_that_do_not_fit_are_explained(override, words):
+    with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
+        load(None, (override,))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("a: [", "not YAML"), ("- a", "must be a mapping of sections, not list")]
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, content, words):
+    path = tmp_path / "c.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=rf"c\.yaml: {words}"):
+        load(path)
+    with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read"):
+        load(tmp_path / "gone.yaml")
+
+
+def test_yaml_runs_no_code(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("training: !!python/object/apply:os.system ['true']")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load(path)
+
+
+def test_the_fingerprint_covers_what_decides_the_numbers():
+    base = Config()
+    assert base.fingerprint() == load(None, ("cluster.workers=7", "training.keep=5")).fingerprint()
+    assert base.fingerprint() != load(None, ("training.seed=1",)).fingerprint()
+
+
+def test_flat_keys_are_dotted_and_complete():
+    flat = flatten(Config())
+    assert flat["resampling.fs.family"] == "linear"
+    assert flat["training.precision"] == "float32"
+    assert all(not isinstance(value, dict) for value in flat.values())
