@@ -1,15 +1,17 @@
 """Settings of the whole suite, made before anything reads them, and the fixtures that several folders share."""
 
 import os
+import secrets
 
 os.environ.update(
+    RAY_AUTH_TOKEN=secrets.token_hex(32),  # so that no test reads or makes ~/.ray/auth_token
     RAY_USAGE_STATS_ENABLED="0",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
 )
-for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
+for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
 
 from collections.abc import Iterator
@@ -24,13 +26,20 @@ settings.load_profile("raymm")
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses `ray_local`, so that `-m "not ray"` leaves it out."""
+    for item in items:
+        if "ray_local" in getattr(item, "fixturenames", ()):
+            item.add_marker("ray")
+
+
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     """A local Ray with four logical CPUs, started the way the product starts it."""
     from raymm.config import ClusterConfig
     from raymm.distributed.cluster import connect
 
-    with connect(ClusterConfig(workers=4, actors=1)):
+    with connect(ClusterConfig(workers=1), local_cpus=4):
         yield
 
 

@@ -1,7 +1,7 @@
 """`raymm prepare`: raw media to a data set on disk."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ __all__ = ["prepare"]
 )
 @click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV or Parquet.")
 @click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
-@click.option("--modalities", required=True, help="name or name:kind, with commas; kinds: audio, rgb, flow, text, ...")
+@click.option("--modalities", required=True, help="name or name:kind, with commas.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
 @click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
 @click.option("--classes", help="Label names in order, with commas; default: the sorted labels.")
@@ -46,17 +46,20 @@ def prepare(
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
     from raymm.data.listing import read_listing
-    from raymm.data.prepare import chunks_of, finish, refuse_finished
+    from raymm.data.prepare import chunks_of, finish, is_finished, run_here
     from raymm.data.specs import build_schema, parse_kinds
 
-    refuse_finished(out)
     kinds = parse_kinds(modalities)
-    names = classes.split(",") if classes else None
+    names = [name.strip() for name in classes.split(",")] if classes else None
     listing = read_listing(manifest, media_root, kinds, names, seed)
     schema = build_schema(kinds, listing, media_root, settings)
     chunks = chunks_of(listing.records)
-    reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
-    finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
+    if is_finished(chunks, schema, media_root, out):
+        click.echo(f"{out}: is finished, and nothing has changed since", err=True)
+        reports = list(run_here(chunks, schema, media_root, out))
+    else:
+        reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
+        finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
     rows, bad = sum(report.rows for report in reports), {item.sample_id for r in reports for item in r.bad}
     if as_json:
         click.echo(json.dumps({"out": str(out), "rows": rows, "quarantined": sorted(bad)}))
@@ -70,16 +73,14 @@ def prepare(
 def _run(
     chunks: Sequence["Chunk"], schema: "Schema", media_root: Path, out: Path, backend: str, workers: int
 ) -> list["ChunkReport"]:
-    def shown(reports: Iterable["ChunkReport"]) -> list["ChunkReport"]:
-        return list(follow(reports, len(chunks), "preparing"))
-
+    """Prepare all chunks, here or on Ray, and show how far it is."""
     if backend == "local":
         from raymm.data.prepare import run_here
 
-        return shown(run_here(chunks, schema, media_root, out))
+        return list(follow(run_here(chunks, schema, media_root, out), len(chunks), "preparing"))
     from raymm.config import ClusterConfig
     from raymm.distributed.cluster import connect
     from raymm.distributed.prepare import run_on_ray
 
     with connect(ClusterConfig(workers=workers)):
-        return shown(run_on_ray(chunks, schema, media_root, out))
+        return list(follow(run_on_ray(chunks, schema, media_root, out), len(chunks), "preparing"))

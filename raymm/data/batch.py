@@ -21,7 +21,7 @@ class Batch:
     ----------
     inputs
         By modality name, in schema order: `[mask[:, i].sum(), ...]`; audio log-mel float32 [b, 1, F, T], rgb
-        float32 [b, T, 3, H, W] in [-1, 1], flow float32 [b, T, 2, H, W], text int64 [b, L] (0 pads),
+        float32 [b, T, 3, H, W], flow float32 [b, T, 2, H, W], text int64 [b, L] (0 pads),
         vector float32 [b, size], sequence float32 [b, channels, length].
     mask
         Bool [B, n]: the modalities that take part.

@@ -81,11 +81,14 @@ def read_listing(
     problems.raise_if_any(DataError)
     labels = [_text(row.get("label")) for row in rows]
     names = tuple(classes) if classes else tuple(sorted({label for label in labels if label}))
-    _check_labels(labels, names, bool(classes), problems)
+    _check_labels(rows, kinds, labels, names, problems)
     _check_paths(rows, kinds, media_root, problems)
     problems.raise_if_any(DataError)
     splits = [_text(row.get("split")) for row in rows] if "split" in rows[0] else _deal(rows, kinds, labels, seed)
-    records = [_record(row, kinds, names.index(label), split) for row, label, split in zip(rows, labels, splits, strict=True)]
+    records = [
+        Record(_sample_id(row, kinds, number), split, names.index(label), source_of(row, kinds), _cells(row, kinds))
+        for number, (row, label, split) in enumerate(zip(rows, labels, splits, strict=True), start=1)
+    ]
     _check_records(records, names, kinds, problems)
     problems.raise_if_any(DataError)
     return Listing(tuple(records), names)
@@ -107,7 +110,7 @@ def _read_rows(manifest: Path) -> list[dict[str, Any]]:
         if manifest.suffix in {".parquet", ".pq"}:
             return pq.read_table(manifest).to_pylist()
         with manifest.open("rb") as file:
-            names = file.readline().decode().strip().split(",")
+            names = file.readline().decode("utf-8-sig").strip().split(",")
         strings = pa_csv.ConvertOptions(
             column_types={name.strip('"'): pa.string() for name in names}, strings_can_be_null=False
         )
@@ -129,12 +132,17 @@ def _check_columns(rows: list[dict[str, Any]], kinds: Kinds, problems: Problems)
         problems.add(f"{either} column '{name}' for the modality; {did_you_mean(name, columns)}")
 
 
-def _check_labels(labels: list[str], names: tuple[str, ...], given: bool, problems: Problems) -> None:
-    for number, label in enumerate(labels, start=1):
+def _check_labels(
+    rows: list[dict[str, Any]], kinds: Kinds, labels: list[str], names: tuple[str, ...], problems: Problems
+) -> None:
+    for number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1):
+        where = f"row {number}, sample '{_sample_id(row, kinds, number)}'"
         if not label:
-            problems.add(f"row {number}: the label is empty")
-        elif given and label not in names:
-            problems.add(f"row {number}: label '{label}' is outside the classes; {did_you_mean(label, names)}")
+            problems.add(f"{where}: the label is empty")
+        elif label not in names:
+            problems.add(f"{where}: label '{label}' is outside the classes; {did_you_mean(label, names)}")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.add(f"class '{name}' stands twice in --classes")
     if len(names) < 2:
         problems.add(f"{len(names)} classes ({', '.join(names)}); a classifier needs two")
 
@@ -146,7 +154,8 @@ def _check_paths(rows: list[dict[str, Any]], kinds: Kinds, root: Path, problems:
         for file in _files(row, kinds):
             path = PurePosixPath(file)
             if path.is_absolute() or ".." in path.parts:
-                problems.add(f"row {number}: '{file}' leaves the media root; write paths relative to it")
+                where = f"row {number}, sample '{_sample_id(row, kinds, number)}'"
+                problems.add(f"{where}: '{file}' leaves the media root; write paths relative to it")
 
 
 def _check_records(records: list[Record], names: tuple[str, ...], kinds: Kinds, problems: Problems) -> None:
@@ -178,10 +187,13 @@ def _is_own_file(source: str, kinds: Kinds) -> bool:
     return any(kind in MEDIA for kind in kinds.values()) or not source.endswith(".npz")
 
 
-def _record(row: dict[str, Any], kinds: Kinds, label: int, split: str) -> Record:
-    source = source_of(row, kinds)
-    sample_id = _text(row.get("sample_id")) or PurePosixPath(source).stem
-    return Record(sample_id, split, label, source, {name: cell_of(row, name, kind) for name, kind in kinds.items()})
+def _sample_id(row: dict[str, Any], kinds: Kinds, number: int) -> str:
+    """The id that the manifest gives, else the stem of the file, else the number of the row."""
+    return _text(row.get("sample_id")) or PurePosixPath(source_of(row, kinds)).stem or f"row-{number:06d}"
+
+
+def _cells(row: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
+    return {name: cell_of(row, name, kind) for name, kind in kinds.items()}
 
 
 def _files(row: dict[str, Any], kinds: Kinds) -> Iterator[str]:
@@ -194,9 +206,15 @@ def _files(row: dict[str, Any], kinds: Kinds) -> Iterator[str]:
     yield from dict.fromkeys(found)
 
 
+def _recording(row: dict[str, Any], kinds: Kinds) -> str:
+    """The file whose samples belong together; empty when it is an .npz of many samples."""
+    source = source_of(row, kinds)
+    return source if _is_own_file(source, kinds) else ""
+
+
 def _deal(rows: list[dict[str, Any]], kinds: Kinds, labels: list[str], seed: int) -> list[str]:
     """Splits by label, 70/15/15, every file in one split."""
-    files = [source_of(row, kinds) or f"row {number}" for number, row in enumerate(rows)]
+    files = [_recording(row, kinds) or f"row {number}" for number, row in enumerate(rows)]
     label_of = dict(zip(files, labels, strict=True))
     generator = np.random.default_rng(derive(seed, "splits"))
     split_of: dict[str, str] = {}
@@ -204,7 +222,8 @@ def _deal(rows: list[dict[str, Any]], kinds: Kinds, labels: list[str], seed: int
         mine = [file for file in sorted(label_of) if label_of[file] == label]
         order = [mine[position] for position in generator.permutation(len(mine))]
         edges = [round(share * len(order)) for share in SHARES]
-        for split, part in zip(SPLITS, (order[: edges[0]], order[edges[0] : edges[1]], order[edges[1] :]), strict=True):
+        parts = (order[: edges[0]], order[edges[0] : edges[1]], order[edges[1] :])
+        for split, part in zip(SPLITS, parts, strict=True):
             split_of.update(dict.fromkeys(part, split))
     return [split_of[file] for file in files]
 

@@ -7,32 +7,26 @@ on Ray (`raymm.distributed.prepare`), in any order, with the same result.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
+from raymm.data.dataset import Shards
 from raymm.data.listing import Record
-from raymm.data.media.arrays import array_file, read_array
-from raymm.data.media.audio import read_audio
-from raymm.data.media.flow import dense_flow
-from raymm.data.media.problem import MediaError
-from raymm.data.media.video import frames_at, to_gray, to_rgb
+from raymm.data.media.arrays import array_file
 from raymm.data.quarantine import BadValue, write_quarantine
-from raymm.data.schema import AudioSpec, FlowSpec, ModalitySpec, RgbSpec, Schema, TextSpec
-from raymm.data.store import Sample, check_value, finish_dataset, shard_path, write_shard
+from raymm.data.reading import read_sample
+from raymm.data.schema import Schema, TextSpec
+from raymm.data.store import FORMAT, SPLITS, Sample, finish_dataset, shard_path, write_shard
 from raymm.errors import DataError, Problems
 from raymm.storage import is_committed, write_json
 
-__all__ = ["Chunk", "ChunkReport", "Run", "chunks_of", "finish", "prepare_chunk", "run_here"]
+__all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "is_finished", "prepare_chunk", "run_here"]
 
 CHUNK_ROWS = 64
 
 OnBad = Literal["raise", "quarantine"]
-Value = npt.NDArray[Any] | str | None
 
 
 @dataclass(frozen=True)
@@ -53,10 +47,6 @@ class ChunkReport:
     reused: bool = False
 
 
-Run = Callable[[Sequence[Chunk], Schema, Path, Path], Iterable[ChunkReport]]
-"""`(chunks, schema, media_root, out) -> reports`, as they are done."""
-
-
 def chunks_of(records: Sequence[Record]) -> list[Chunk]:
     """Records in file order, cut into chunks."""
     starts = range(0, len(records), CHUNK_ROWS)
@@ -72,9 +62,8 @@ def run_here(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Pat
 def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> ChunkReport:
     """Read the samples of a chunk and write its shard; do nothing when that was done before."""
     shard = shard_path(out, chunk.number)
-    sidecar = shard.with_name(f".{shard.stem}.json")
     digest = _digest(chunk, schema, media_root)
-    before = _read_sidecar(sidecar, digest, shard)
+    before = _read_sidecar(shard, digest)
     if before is not None:
         return before
     shard.unlink(missing_ok=True)
@@ -87,28 +76,8 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
     if samples:
         write_shard(shard, samples, schema)
     report = ChunkReport(chunk.number, len(samples), tuple(bad))
-    write_json(sidecar, {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]})
+    write_json(_sidecar(shard), {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]})
     return report
-
-
-def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[str, Value], list[BadValue]]:
-    """The values of a sample, and everything that is wrong with them."""
-    values: dict[str, Value] = {}
-    wrong: list[BadValue] = []
-    frames = _Frames(record, schema, media_root)
-    for spec in schema.modalities:
-        cell = record.cells[spec.name]
-        file = str(cell) if isinstance(cell, str) and not isinstance(spec, TextSpec) else ""
-        try:
-            value = None if cell is None else _read_value(cell, spec, media_root, frames)
-            troubles = [] if value is None else check_value(value, spec)
-        except MediaError as cause:
-            value, troubles = None, [str(cause)]
-        values[spec.name] = value
-        wrong += [BadValue(record.sample_id, file, spec.name, trouble) for trouble in troubles]
-    if not wrong and all(value is None for value in values.values()):
-        wrong.append(BadValue(record.sample_id, record.source, "", "every modality is missing"))
-    return values, wrong
 
 
 def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: OnBad) -> dict[str, Any]:
@@ -125,10 +94,11 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     if on_bad == "raise":
         for item in bad:
             problems.add(item.line())
-        problems.raise_if_any(DataError)
+        problems.raise_if_any(DataError, most=len(bad))
     rows = sum(report.rows for report in reports)
     if not rows:
-        raise DataError(f"{out}: no sample is left; see the first problem: {bad[0].line() if bad else 'none was given'}")
+        raise DataError(f"{out}: no sample is left; the first problem: {bad[0].line()}")
+    _remove_others(out, {report.number for report in reports})
     about = {"rows": rows, "quarantined": len({item.sample_id for item in bad})}
     write_quarantine(out, bad, about)
     _check_classes(out, schema, problems)
@@ -136,72 +106,33 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     return finish_dataset(out, schema, {"preparation": about})
 
 
-def refuse_finished(out: Path) -> None:
-    """Refuse to prepare into a finished data set."""
-    if is_committed(out):
-        raise DataError(f"{out}: holds a finished data set already; choose another --out or remove it")
+def is_finished(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path) -> bool:
+    """Whether `out` holds this very data set already.
 
-
-class _Frames:
-    """Frames of one sample, each file decoded once for all modalities that need it."""
-
-    def __init__(self, record: Record, schema: Schema, media_root: Path) -> None:
-        self._root = media_root
-        self._times: dict[str, set[float]] = {}
-        for spec in schema.modalities:
-            if isinstance(spec, RgbSpec | FlowSpec) and record.cells[spec.name] is not None:
-                self._times.setdefault(str(record.cells[spec.name]), set()).update(_times(spec))
-        self._decoded: dict[str, dict[float, Any]] = {}
-
-    def of(self, file: str, spec: RgbSpec | FlowSpec) -> list[Any]:
-        """Decoded frames of a file at the times of a modality."""
-        if file not in self._decoded:
-            times = sorted(self._times[file])
-            self._decoded[file] = dict(zip(times, frames_at(_existing(self._root, file), times), strict=True))
-        return [self._decoded[file][time] for time in _times(spec)]
-
-
-def _times(spec: RgbSpec | FlowSpec) -> list[float]:
-    """Times at which frames are taken: the middle of each interval; flow needs one more frame than fields."""
-    if isinstance(spec, RgbSpec):
-        return [(number + 0.5) / spec.fps for number in range(spec.frames)]
-    return [number / spec.fps for number in range(spec.frames + 1)]
-
-
-def _read_value(cell: Any, spec: ModalitySpec, media_root: Path, frames: _Frames) -> Value:
-    if isinstance(spec, TextSpec):
-        return str(cell)
-    if isinstance(spec, AudioSpec):
-        return read_audio(_existing(media_root, cell), spec.rate, spec.seconds)
-    if isinstance(spec, RgbSpec):
-        return to_rgb(frames.of(cell, spec), spec.height, spec.width)
-    if isinstance(spec, FlowSpec):
-        return dense_flow(to_gray(frames.of(cell, spec), spec.height, spec.width), spec)
-    if isinstance(cell, str):
-        return read_array(cell, _existing(media_root, array_file(cell)))
-    try:
-        return np.asarray(cell, np.float32)
-    except ValueError as cause:
-        raise MediaError(f"is no array of numbers ({cause})") from cause
-
-
-def _existing(media_root: Path, file: str) -> Path:
-    path = media_root / file
-    if not path.is_file():
-        raise MediaError(f"there is no file {file} in the media root")
-    if not path.stat().st_size:
-        raise MediaError("is an empty file (zero bytes)")
-    return path
+    Raises
+    ------
+    DataError
+        When it holds another one, or the manifest, the schema or a source file has changed since.
+    """
+    if not is_committed(out):
+        return False
+    if len(chunks) != len(list((out / "shards").glob(".part-*.json"))) or not all(
+        _read_sidecar(shard_path(out, chunk.number), _digest(chunk, schema, media_root)) for chunk in chunks
+    ):
+        raise DataError(
+            f"{out}: holds a data set made from other samples or settings; choose another --out or remove it"
+        )
+    return True
 
 
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
     """What a shard is made from; changes when a record, the schema or a source file does."""
-    parts: list[Any] = [schema.model_dump(mode="json"), [asdict(record) for record in chunk.records]]
+    parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [asdict(record) for record in chunk.records]]
     for file in sorted({array_file(str(cell)) for record in chunk.records for cell in _paths(record, schema)}):
         path = media_root / file
         stat = path.stat() if path.is_file() else None
         parts.append([file, stat and stat.st_size, stat and stat.st_mtime_ns])
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _paths(record: Record, schema: Schema) -> list[str]:
@@ -209,9 +140,23 @@ def _paths(record: Record, schema: Schema) -> list[str]:
     return [cell for spec, cell in named if isinstance(cell, str) and not isinstance(spec, TextSpec)]
 
 
-def _read_sidecar(sidecar: Path, digest: str, shard: Path) -> ChunkReport | None:
+def _sidecar(shard: Path) -> Path:
+    """Beside the shard, with a dot: it is no part of the data set."""
+    return shard.with_name(f".{shard.stem}.json")
+
+
+def _remove_others(out: Path, numbers: set[int]) -> None:
+    """Remove shards of an earlier, longer manifest."""
+    kept = {shard_path(out, number) for number in numbers}
+    for shard in set((out / "shards").glob("part-*.arrow")) - kept:
+        shard.unlink()
+    for sidecar in set((out / "shards").glob(".part-*.json")) - {_sidecar(shard) for shard in kept}:
+        sidecar.unlink()
+
+
+def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
     try:
-        before = json.loads(sidecar.read_text())
+        before = json.loads(_sidecar(shard).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     if before["digest"] != digest or shard.is_file() != bool(before["rows"]):
@@ -222,10 +167,8 @@ def _read_sidecar(sidecar: Path, digest: str, shard: Path) -> ChunkReport | None
 
 def _check_classes(out: Path, schema: Schema, problems: Problems) -> None:
     """After a quarantine, every split must still have every class."""
-    from raymm.data.dataset import Shards  # noqa: PLC0415  (reads what was just written)
-
     shards = Shards(out, schema)
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         left = set(shards.label[shards.split == split].tolist())
         gone = [name for number, name in enumerate(schema.classes) if number not in left]
         if gone:

@@ -80,8 +80,8 @@ class FlowSpec(_Spec):
     kind: Literal["flow"] = "flow"
     fps: float = Field(default=12.5, gt=0)
     frames: int = Field(default=8, ge=1)
-    height: int = Field(default=48, ge=8)
-    width: int = Field(default=48, ge=8)
+    height: int = Field(default=48, ge=12)
+    width: int = Field(default=48, ge=12)
     method: Literal["dis", "raft"] = "dis"
     weights: str | None = Field(default=None, description="file with RAFT weights, for method 'raft'")
 

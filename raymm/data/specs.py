@@ -10,18 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from raymm.data.listing import Kinds, Listing
 from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
 from raymm.data.media.video import video_seconds
-from raymm.data.schema import ModalitySpec, Schema
+from raymm.data.schema import (
+    AudioSpec,
+    FlowSpec,
+    ModalitySpec,
+    RgbSpec,
+    Schema,
+    SequenceSpec,
+    TextSpec,
+    VectorSpec,
+)
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 
 __all__ = ["build_schema", "parse_kinds"]
 
-KINDS = ("audio", "rgb", "flow", "text", "vector", "sequence")
+SPECS: dict[str, type[BaseModel]] = {
+    spec.model_fields["kind"].default: spec
+    for spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec)
+}
+FIELDS = {kind: set(spec.model_fields) - {"name", "kind"} for kind, spec in SPECS.items()}
 PROBED = 32
 LONGEST = 10.0
 """Seconds; a longer window must be asked for."""
@@ -36,8 +49,8 @@ def parse_kinds(modalities: str) -> Kinds:
     for item in modalities.split(","):
         name, _, kind = item.strip().partition(":")
         kind = kind or name
-        if kind not in KINDS:
-            problems.add(f"'{item.strip()}': no kind '{kind}'; {did_you_mean(kind, KINDS)}; write name:kind")
+        if kind not in SPECS:
+            problems.add(f"'{item.strip()}': no kind '{kind}'; {did_you_mean(kind, SPECS)}; write name:kind")
         elif name in kinds:
             problems.add(f"'{name}' stands twice")
         kinds[name] = kind
@@ -63,7 +76,7 @@ def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Seq
         When the size of an array cannot be found out.
     """
     chosen = _parse_settings(kinds, settings)
-    seconds = _window(kinds, listing, media_root)
+    seconds = _given_window(chosen) or _window(kinds, listing, media_root)
     specs = []
     problems = Problems("--set")
     for name, kind in kinds.items():
@@ -74,8 +87,16 @@ def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Seq
             for error in cause.errors():
                 field = ".".join(str(part) for part in error["loc"][1:])
                 problems.add(f"{name}.{field}: {error['msg']} (got {error['input']!r})")
+    problems.items += [
+        f"{spec.name}.weights: there is no file {spec.weights}"
+        for spec in specs
+        if isinstance(spec, FlowSpec) and spec.weights is not None and not Path(spec.weights).is_file()
+    ]
     problems.raise_if_any(ConfigError)
-    return Schema(modalities=tuple(specs), classes=listing.classes)
+    try:
+        return Schema(modalities=tuple(specs), classes=listing.classes)
+    except ValidationError as cause:
+        raise ConfigError("; ".join(error["msg"] for error in cause.errors())) from cause
 
 
 def _parse_settings(kinds: Kinds, settings: Sequence[str]) -> Settings:
@@ -88,10 +109,26 @@ def _parse_settings(kinds: Kinds, settings: Sequence[str]) -> Settings:
             problems.add(f"'{setting}': write it as modality.field=value, for example rgb.height=64")
         elif name not in kinds:
             problems.add(f"'{setting}': no modality '{name}'; {did_you_mean(name, kinds)}")
+        elif field not in FIELDS[kinds[name]]:
+            problems.add(f"'{setting}': no field '{field}'; {did_you_mean(field, FIELDS[kinds[name]])}")
         else:
-            chosen[name][field] = yaml.safe_load(text)
+            chosen[name][field] = _value(text)
     problems.raise_if_any(ConfigError)
     return chosen
+
+
+def _value(text: str) -> Any:
+    """A YAML scalar; what is no YAML stays the text that it is, and the schema says what is wrong with it."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _given_window(chosen: Settings) -> float | None:
+    """The longest window that the settings name; all modalities then cover it."""
+    given = [values.get("seconds") for values in chosen.values()]
+    return max((float(seconds) for seconds in given if isinstance(seconds, int | float)), default=None)
 
 
 def _window(kinds: Kinds, listing: Listing, media_root: Path) -> float | None:
@@ -109,8 +146,9 @@ def _found_out(
     if kind == "audio":
         return {} if seconds is None else {"seconds": seconds}
     if kind in {"rgb", "flow"}:
-        fps = float(chosen.get("fps", 5.0 if kind == "rgb" else 12.5))
-        return {} if seconds is None else {"frames": max(1, math.ceil(fps * seconds - 1e-6))}
+        fps = chosen.get("fps", SPECS[kind].model_fields["fps"].default)
+        known = seconds is not None and isinstance(fps, int | float)
+        return {"frames": max(1, math.ceil(fps * seconds - 1e-6))} if known else {}
     if kind in {"vector", "sequence"}:
         shape = _first_shape(name, listing, media_root, 1 if kind == "vector" else 2)
         return {"size": shape[0]} if kind == "vector" else {"channels": shape[0], "length": shape[1]}

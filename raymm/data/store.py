@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from raymm.data.schema import ModalitySpec, Schema, SequenceSpec, TextSpec, VectorSpec
+from raymm.data.schema import AudioSpec, FlowSpec, ModalitySpec, RgbSpec, Schema, TextSpec
 from raymm.errors import DataError, Problems
 from raymm.storage import atomic_path, commit_directory, is_committed
 
@@ -25,6 +25,8 @@ __all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "writ
 FORMAT = 1
 SPLITS = ("train", "val", "test")
 SHARD_ROWS = 256
+MOMENT_NUMBERS = 2**22
+"""Numbers read at a time for the statistics."""
 
 Value = npt.NDArray[Any] | str | None
 
@@ -187,22 +189,24 @@ def _column(values: Sequence[Value], spec: ModalitySpec) -> pa.Array:
 
 
 def _statistics(shards: Any, schema: Schema) -> dict[str, dict[str, list[float]]]:
-    """Mean and standard deviation of the training split: by feature for vectors, by channel for sequences."""
+    """Mean and standard deviation of the training split: by feature for vectors, by channel for the rest."""
     train = np.flatnonzero(shards.split == "train")
     statistics = {}
     for position, spec in enumerate(schema.modalities):
-        if isinstance(spec, VectorSpec | SequenceSpec):
+        if not isinstance(spec, AudioSpec | TextSpec):
             rows = train[shards.present[train, position]]
             statistics[spec.name] = _moments(shards, spec, rows)
     return statistics
 
 
-def _moments(shards: Any, spec: VectorSpec | SequenceSpec, rows: npt.NDArray[np.int64]) -> dict[str, list[float]]:
-    axes = (0,) if isinstance(spec, VectorSpec) else (0, 2)
-    size = spec.shape[0]
+def _moments(shards: Any, spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> dict[str, list[float]]:
+    axis = 2 if isinstance(spec, RgbSpec | FlowSpec) else 1
+    axes = tuple(other for other in range(len(spec.shape) + 1) if other != axis)
+    size = spec.shape[axis - 1]
+    step = max(1, MOMENT_NUMBERS // int(np.prod(spec.shape)))
     count, total, squares = 0, np.zeros(size), np.zeros(size)
-    for start in range(0, len(rows), 4096):
-        values = shards.read(spec.name, rows[start : start + 4096]).astype(np.float64)
+    for start in range(0, len(rows), step):
+        values = shards.read(spec.name, rows[start : start + step]).astype(np.float64)
         count += values.size // size
         total += values.sum(axis=axes)
         squares += (values**2).sum(axis=axes)

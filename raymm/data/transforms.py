@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchaudio.transforms import MelSpectrogram
 
-from raymm.data.schema import AudioSpec, ModalitySpec, RgbSpec, SequenceSpec
+from raymm.data.schema import AudioSpec, ModalitySpec
 
 __all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time", "standardise"]
 
@@ -15,16 +15,16 @@ FLOOR = 1e-6
 
 
 def standardise(spec: ModalitySpec, values: Tensor, statistics: dict[str, list[float]] | None) -> Tensor:
-    """Stored values as float32: frames to [-1, 1], vectors and sequences to mean 0 and deviation 1."""
+    """Stored values as float32 at mean 0 and deviation 1 over the training split, by feature or channel.
+
+    Waveforms stay as they are: their log-mel is standardised clip by clip.
+    """
     values = values.to(torch.float32)
-    if isinstance(spec, RgbSpec):
-        return values / 127.5 - 1.0
     if isinstance(spec, AudioSpec) or statistics is None:
         return values
-    mean, std = torch.tensor(statistics["mean"]), torch.tensor(statistics["std"])
-    if isinstance(spec, SequenceSpec):
-        mean, std = mean[:, None], std[:, None]
-    return (values - mean) / std
+    trailing = {"sequence": 1, "rgb": 2, "flow": 2}.get(spec.kind, 0)
+    shape = (-1, *[1] * trailing)
+    return (values - torch.tensor(statistics["mean"]).view(shape)) / torch.tensor(statistics["std"]).view(shape)
 
 
 def add_noise(values: Tensor, noise: Tensor, level_db: float) -> Tensor:

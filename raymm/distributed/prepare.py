@@ -1,6 +1,7 @@
 """Prepare chunks as Ray tasks, a bounded number in flight, reports as they are done."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import ray
@@ -19,7 +20,7 @@ def run_on_ray(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: P
     task = ray.remote(num_cpus=1, max_retries=3)(prepare_chunk)
     limit = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = iter(chunks)
-    flying = [task.remote(chunk, schema, media_root, out) for chunk, _ in zip(waiting, range(limit), strict=False)]
+    flying = [task.remote(chunk, schema, media_root, out) for chunk in islice(waiting, limit)]
     while flying:
         ready, flying = ray.wait(flying, num_returns=1)
         following = next(waiting, None)

@@ -12,45 +12,51 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from raymm.storage import atomic_path
 
 __all__ = ["learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
+PANELS_PER_ROW = 4
 Array = npt.NDArray[np.float64]
 
 
 def phi_distribution(names: Sequence[str], phi: Array) -> Figure:
     """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
-    figure = _figure(len(names) * 2.9 + 0.6, 3.2)
-    known = phi[~np.isnan(phi)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    edges = np.linspace(min(low, 0.0) - 0.05, max(high, 1.0) + 0.05, 25)
-    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for position, (axis, name) in enumerate(zip(axes, names, strict=True)):
-        column = phi[:, position]
-        column = column[~np.isnan(column)]
-        weights = np.full(len(column), 100.0 / max(len(column), 1))
-        axis.hist(column, edges, weights=weights, color=_colour(position))
-        axis.axvline(1.0, color="black", linewidth=1, linestyle="--")
+    columns = min(len(names), PANELS_PER_ROW)
+    rows = -(-len(names) // columns)
+    figure = _figure(columns * 2.9 + 0.6, rows * 2.9 + 0.3)
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    edges = _edges(phi)
+    for position, (axis, name) in enumerate(zip(axes, names, strict=False)):
+        column = _known(phi[:, position])
+        axis.hist(column, edges, weights=np.full(len(column), 100.0 / max(len(column), 1)), color=_colour(position))
+        axis.axvline(1.0, color="black", linewidth=1, linestyle="--", label="fair share")
         mean = f"mean {column.mean():.2f}" if len(column) else "missing everywhere"
         axis.set(title=f"{name}: {mean}", xlabel="contribution phi")
+        axis.tick_params(labelbottom=True)
         _quiet(axis)
-    axes[0].set_ylabel("samples (%)")
-    axes[0].annotate("fair\nshare", (1.0, 0.97), xycoords=("data", "axes fraction"), fontsize=8, va="top", ha="left")
+    for axis in axes[::columns]:
+        axis.set_ylabel("samples (%)")
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    axes[0].legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2)
+    axes[0].margins(y=0.2)
     return figure
 
 
 def phi_over_epochs(names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array) -> Figure:
     """Mean contribution of each modality over the epochs; mean_phi is [E, n]."""
-    figure = _figure(6.4, 3.8)
+    figure = _figure(7.2, 3.8)
     axis = figure.subplots()
     for position, name in enumerate(names):
         axis.plot(epochs, mean_phi[:, position], color=_colour(position), marker=".", label=name)
     axis.axhline(1.0, color="black", linewidth=1, linestyle="--", label="fair share")
-    axis.set(xlabel="epoch", ylabel="mean contribution phi (validation)")
-    _legend(axis, len(names) + 1)
+    axis.set_ylabel("mean contribution phi (validation)")
+    _epochs(axis)
+    _legend(axis)
     return figure
 
 
@@ -74,24 +80,22 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, labe
 
 def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
-    figure = _figure(11, 3.4)
+    figure = _figure(12.5, 3.4)
     loss, accuracy, rows = figure.subplots(1, 3)
-    epochs = [entry["epoch"] for entry in history]
-    _line(loss, epochs, history, "train/loss", "training", "black", "-")
-    _line(loss, epochs, history, "val/loss", "validation", "black", ":")
-    _line(accuracy, epochs, history, "val/accuracy", "all modalities", "black", "-")
-    names = [key.removeprefix("val/accuracy_") for key in history[0]["metrics"] if key.startswith("val/accuracy_")]
-    for position, name in enumerate(names):
-        _line(accuracy, epochs, history, f"val/accuracy_{name}", f"{name} alone", _colour(position), "-")
-    rows.step(epochs, [entry["metrics"]["rows/epoch"] for entry in history], where="mid", color="black")
+    _line(loss, history, "train/loss", "training", "black", "-")
+    _line(loss, history, "val/loss", "validation", "black", ":")
+    _line(accuracy, history, "val/accuracy", "all modalities", "black", "-")
+    for position, name in enumerate(_modalities(history)):
+        _line(accuracy, history, f"val/accuracy_{name}", f"{name} alone", _colour(position), "-")
+    _line(rows, history, "rows/epoch", "rows", "black", "-")
     loss.set(ylabel="cross-entropy (nats)", ylim=(0, None))
     accuracy.set(ylabel="validation accuracy", ylim=(0, 1.02))
-    rows.set(ylabel="rows trained", ylim=(0, None))
+    rows.set_ylabel("rows trained in the epoch")
+    rows.set_ylim(0, rows.get_ylim()[1] * 1.05)
     for axis in (loss, accuracy, rows):
-        axis.set_xlabel("epoch")
-        _quiet(axis)
+        _epochs(axis)
     loss.legend(frameon=False, fontsize=8)
-    accuracy.legend(frameon=False, fontsize=8, loc="lower right")
+    _legend(accuracy)
     return figure
 
 
@@ -107,22 +111,33 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _line(
-    axis: Axes,
-    epochs: Sequence[int],
-    history: Sequence[Mapping[str, Any]],
-    key: str,
-    label: str,
-    colour: str,
-    style: str,
-) -> None:
+def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str, style: str) -> None:
+    epochs = [entry["epoch"] for entry in history]
     values = [entry["metrics"].get(key, np.nan) for entry in history]
-    axis.plot(epochs, values, style, color=colour, label=label)
+    axis.plot(epochs, values, style, color=colour, label=label, marker="o", markersize=2.5)
 
 
-def _legend(axis: Axes, entries: int) -> None:
+def _modalities(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names in the order in which the epochs bring them; an epoch leaves out what it could not measure."""
+    keys = dict.fromkeys(key for entry in history for key in entry["metrics"] if key.startswith("val/accuracy_"))
+    return [key.removeprefix("val/accuracy_") for key in keys]
+
+
+def _edges(phi: Array) -> Array:
+    known = _known(phi)
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    return np.linspace(min(low, 0.0) - 0.05, max(high, 1.0) + 0.05, 25)
+
+
+def _epochs(axis: Axes) -> None:
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _quiet(axis)
-    axis.legend(frameon=False, fontsize=9, ncols=1 if entries <= 4 else 2)
+
+
+def _legend(axis: Axes) -> None:
+    """Beside the plot, where it covers no line."""
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _quiet(axis: Axes) -> None:
@@ -132,8 +147,12 @@ def _quiet(axis: Axes) -> None:
 
 
 def _mean(values: Array) -> float:
-    known = values[~np.isnan(values)]
+    known = _known(values)
     return float(known.mean()) if len(known) else float("nan")
+
+
+def _known(values: Array) -> Array:
+    return values[~np.isnan(values)]
 
 
 def _colour(position: int) -> str:

@@ -1,24 +1,49 @@
 """The port through which a run is recorded, and its two simplest forms.
 
 A tracker may be told the same thing twice, after a restart: an epoch, the summary and a file count once. It
-never stops a training that runs: what cannot be sent is the tracker's own affair.
+never stops a training that runs: what cannot be sent is the tracker's own affair. What every form owes its
+callers is written down as tests, in `raymm.tracking.contract`.
 """
 
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from math import isfinite
+from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
-__all__ = ["MemoryTracker", "NullTracker", "RunInfo", "Status", "Tracker"]
+from raymm.errors import Problems, TrackingError
+
+__all__ = ["MemoryTracker", "NullTracker", "RunInfo", "Status", "Tracker", "check_folder", "finite_metrics"]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 Parameter = str | int | float | bool | None
 
+KEY = re.compile(r"[A-Za-z0-9_\-.:/]{1,200}")
+METRIC_NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
+
 
 @dataclass(frozen=True)
 class RunInfo:
-    """How a run appears in a store; `key` tells runs apart, for ever."""
+    """How a run appears in a store.
+
+    Attributes
+    ----------
+    key
+        Tells runs apart, for ever: to start it again is to go on with it.
+    name, experiment
+        As people see them.
+    params
+        Every setting, flat with dots (`optimizer.lr`), defaults included, so that runs compare.
+    tags
+        Facts that are no settings.
+    description
+        Markdown, shown beside the run.
+    parent_key
+        Key of the run that this one belongs to, in the same experiment and started before.
+    """
 
     key: str
     name: str
@@ -27,6 +52,16 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     parent_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no store could find again."""
+        problems = Problems("run")
+        for name, key in (("key", self.key), ("parent_key", self.parent_key)):
+            if key is not None and not KEY.fullmatch(key):
+                problems.add(f"{name} {key!r}: use 1 to 200 letters, digits and _ - . : /")
+        if not self.experiment.strip():
+            problems.add("experiment is empty; give it a name")
+        problems.raise_if_any(TrackingError)
 
 
 class Tracker(Protocol):
@@ -42,13 +77,19 @@ class Tracker(Protocol):
         """
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record metrics of an epoch (the step); values that are not finite are left out."""
+        """Record metrics of an epoch (the step); values that are not finite are left out.
+
+        Raises
+        ------
+        TrackingError
+            Naming every metric whose name a store would refuse.
+        """
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
-        """Record the final metrics, without a step."""
+        """Record the final metrics, without a step; names and values as in `log_epoch`."""
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Record a file under a folder of the run."""
+        """Record a file under a folder of the run; raises `TrackingError` for a folder outside the run."""
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model folder; `loader` ("package.module:function") makes a predictor of it."""
@@ -96,14 +137,15 @@ class MemoryTracker:
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Remember the first metrics of an epoch."""
-        self.epochs.setdefault(epoch, dict(metrics))
+        self.epochs.setdefault(epoch, finite_metrics(metrics))
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
         """Remember the final metrics."""
-        self.summary = self.summary or dict(metrics)
+        self.summary = self.summary or finite_metrics(metrics)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Remember a file, once."""
+        check_folder(folder)
         if (path, folder) not in self.artifacts:
             self.artifacts.append((path, folder))
 
@@ -115,3 +157,27 @@ class MemoryTracker:
     def finish(self, status: Status) -> None:
         """Remember how it ended."""
         self.status = status
+
+
+def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that have a finite value (MLflow would draw infinity as 1.8e308).
+
+    Raises
+    ------
+    TrackingError
+        Naming every metric whose name has a character that MLflow refuses, is longer than 250, or is no plain
+        path (as `/loss` and `val//loss`).
+    """
+    problems = Problems("metrics")
+    for name in sorted(metrics):
+        if not METRIC_NAME.fullmatch(name) or posixpath.normpath(name) != name or name[0] in "/.":
+            problems.add(f"name {name!r}: use 1 to 250 letters a-z, digits, _ - . : space, and / between two parts")
+    problems.raise_if_any(TrackingError)
+    return {name: float(value) for name, value in metrics.items() if isfinite(value)}
+
+
+def check_folder(folder: str) -> None:
+    """Refuse a folder of artifacts that is absolute, climbs with '..', or hides that behind a backslash or a '%'."""
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts or set(folder) & set("\\%#?\0"):
+        raise TrackingError(f"artifact folder {folder!r}: must lie within the run, as in 'plots' or 'tables/test'")

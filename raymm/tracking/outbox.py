@@ -1,44 +1,69 @@
 """What a run wants to record, on disk before it is sent: nothing is lost while a server is away.
 
 One JSON object a line, appended and flushed; its line number is its sequence number. A last line that was
-torn by a crash is cut off when the file is opened.
+torn by a crash or a full disk is overwritten by the next event. Only the owner may read the file.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Outbox"]
+from raymm.errors import TrackingError
+
+__all__ = ["Event", "Outbox"]
 
 Event = dict[str, Any]
 
 
 class Outbox:
-    """The events of one run, in order; one process writes."""
+    """The events of one run, in order; one process writes.
+
+    Raises
+    ------
+    TrackingError
+        When a whole line of the file is not JSON.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "events.jsonl"
-        self.events: list[Event] = []
-        if self._path.exists():
-            self._read()
+        self.path = folder / "events.jsonl"
+        self.path.touch(mode=0o600)
+        content = self.path.read_bytes()
+        self._end = content.rfind(b"\n") + 1
+        self.events: list[Event] = [
+            self._parse(line, number) for number, line in enumerate(content[: self._end].splitlines(), start=1)
+        ]
+        self._known = {event.get("once") for event in self.events}
+
+    @property
+    def identity(self) -> str:
+        """Tells this outbox from another of the same run, whose sequence numbers mean other events."""
+        return hashlib.sha256(json.dumps(self.events[:1]).encode()).hexdigest()[:12]
 
     def add(self, event: Event, once: str | None = None) -> None:
         """Append an event; with `once`, only when no event has that identity yet."""
         if once is not None:
-            if any(known.get("once") == once for known in self.events):
+            if once in self._known:
                 return
             event = {**event, "once": once}
-        with self._path.open("a") as file:
-            file.write(json.dumps(event) + "\n")
+        line = json.dumps(event, allow_nan=False).encode() + b"\n"
+        with self.path.open("rb+") as file:
+            file.truncate(self._end)
+            file.seek(self._end)
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        self._end += len(line)
         self.events.append(event)
+        self._known.add(once)
 
-    def _read(self) -> None:
-        content = self._path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.truncate(self._path, len(whole))
-        self.events = [json.loads(line) for line in whole.splitlines()]
+    def _parse(self, line: bytes, number: int) -> Event:
+        try:
+            event: Event = json.loads(line)
+        except ValueError as cause:
+            raise TrackingError(
+                f"{self.path}: line {number} is damaged ({cause}); delete the file to record the run from here on"
+            ) from cause
+        return event

@@ -33,7 +33,7 @@ def read_array(cell: str, path: Path) -> npt.NDArray[np.float32]:
     if match is None:
         raise MediaError(f"'{cell}' is not of the form file.npy, file.npz#key or file.npz#key[row]")
     try:
-        array = _load(str(path), match["key"])
+        array = _load(str(path), match["key"], path.stat().st_mtime_ns)
         if match["row"] is not None:
             array = array[int(match["row"])]
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as cause:
@@ -48,12 +48,15 @@ def read_array(cell: str, path: Path) -> npt.NDArray[np.float32]:
 
 
 @lru_cache(maxsize=16)
-def _load(path: str, key: str | None) -> npt.NDArray[Any]:
+def _load(path: str, key: str | None, changed: int) -> npt.NDArray[Any]:
+    """An array, kept for the next rows of the same file until the file changes."""
+    del changed
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         if key is not None:
             raise ValueError("a .npy file holds one array, so leave out the key")
         return loaded
-    if key is None:
-        raise ValueError(f"a .npz file holds several arrays: add #key, one of {', '.join(loaded.files)}")
-    return np.asarray(loaded[key])
+    with loaded:
+        if key is None:
+            raise ValueError(f"a .npz file holds several arrays: add #key, one of {', '.join(loaded.files)}")
+        return np.asarray(loaded[key])

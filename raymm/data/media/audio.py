@@ -20,6 +20,8 @@ __all__ = ["MAX_CHANNELS", "read_audio"]
 
 MAX_CHANNELS = 2
 PRIMING = 1024
+UNKNOWN_BYTES = 0xFFFFFFFF
+"""What a WAV header says when it was written to a pipe."""
 SHORTFALL = 0.1
 """Seconds, beside a tenth of the length, by which a file may be shorter than it says."""
 
@@ -62,16 +64,20 @@ def _decode(
     to_float = av.AudioResampler(format="fltp")
     pieces: list[tuple[int, Waveform]] = []
     early = _unmarked_priming(container, stream, rate)
+    end = -early
     ended = True
     for frame in container.decode(stream):
         for converted in to_float.resample(frame):
-            start = 0 if converted.pts is None else round(float(converted.pts * converted.time_base) * rate)
-            pieces.append((start - early, converted.to_ndarray().mean(axis=0)))
+            samples = converted.to_ndarray().mean(axis=0)
+            start = end if converted.pts is None else round(float(converted.pts * converted.time_base) * rate) - early
+            end = start + len(samples)
+            if end > 0:
+                pieces.append((start, samples))
         if pieces and pieces[-1][0] >= seconds * rate:
             ended = False
             break
     length = max((start + len(samples) for start, samples in pieces), default=0)
-    waveform = np.zeros(max(length, 0), np.float32)
+    waveform = np.zeros(length, np.float32)
     for start, samples in pieces:
         first = max(start, 0)
         waveform[first : start + len(samples)] = samples[first - start :]
@@ -91,7 +97,9 @@ def _unmarked_priming(container: "av.container.InputContainer", stream: "av.Audi
     return PRIMING if abs((sound - picture) * rate - PRIMING) < PRIMING / 64 else 0
 
 
-def _stated_seconds(container: "av.container.InputContainer", stream: "av.AudioStream | av.VideoStream") -> float | None:
+def _stated_seconds(
+    container: "av.container.InputContainer", stream: "av.AudioStream | av.VideoStream"
+) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return None if container.duration is None else container.duration / av.time_base
@@ -105,12 +113,18 @@ def _check(path: Path, waveform: Waveform, rate: int, ended: bool, stated: float
     decoded = len(waveform) / rate
     if ended and stated is not None and decoded < 0.9 * stated - SHORTFALL:
         raise MediaError(f"is truncated: {decoded:.2f} s of sound of the {stated:.2f} s it says")
+    _check_riff(path)
+
+
+def _check_riff(path: Path) -> None:
+    """FFmpeg takes the length of a WAV file from its size, so a cut one must be found by its header."""
     with path.open("rb") as file:
         head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        stated_bytes = int.from_bytes(head[4:8], "little") + 8
-        if stated_bytes > path.stat().st_size + 1:
-            raise MediaError(f"is truncated: {path.stat().st_size} bytes of the {stated_bytes} it says")
+    stated = int.from_bytes(head[4:8], "little")
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or stated == UNKNOWN_BYTES:
+        return
+    if stated + 8 > path.stat().st_size + 1:
+        raise MediaError(f"is truncated: {path.stat().st_size} bytes of the {stated + 8} it says")
 
 
 def _fit(waveform: torch.Tensor, source_rate: int, rate: int, seconds: float) -> Waveform:

@@ -6,6 +6,7 @@ the flow is scaled back.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -34,9 +35,12 @@ def dense_flow(gray: Frames, spec: FlowSpec) -> Flow:
 
 def _dis_flow(gray: Frames) -> Flow:
     cv2.setNumThreads(1)
-    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     estimator.setFinestScale(0)
-    fields = [estimator.calc(first, second, None) for first, second in zip(gray[:-1], gray[1:], strict=True)]
+    try:
+        fields = [estimator.calc(first, second, None) for first, second in pairwise(gray)]
+    except cv2.error as cause:
+        raise MediaError(f"flow by DIS failed on frames of {gray.shape[1]}x{gray.shape[2]} ({cause.err})") from cause
     return np.stack(fields).transpose(0, 3, 1, 2).astype(np.float16)
 
 

@@ -1,37 +1,28 @@
-"""Record a run in MLflow: every event goes to the outbox first, then to the server when it answers.
+"""Record a run in MLflow: every event goes to the outbox first, then to the store when it answers.
 
-Nothing is recorded twice. The number of events sent travels as a tag in the same request as the metrics. MLflow
-writes metrics and tags in two transactions, so after a crash between them the first unsent metrics are compared
-with what the server has.
+Training never waits long for a store: a request ends after three seconds, the first failure ends a call, and
+the next try comes ten seconds later or at the end of the run.
 """
 
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
-from raymm.tracking.base import Parameter, RunInfo, Status
-from raymm.tracking.mlflow.model import save_served
-from raymm.tracking.mlflow.store import check_uri, set_defaults
-from raymm.tracking.outbox import Outbox
+from raymm.tracking.base import RunInfo, Status, check_folder, finite_metrics
+from raymm.tracking.mlflow.store import check_uri, shown
+from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, short
+from raymm.tracking.outbox import Event, Outbox
 
-set_defaults()
-
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.tracking import MlflowClient  # noqa: E402
-
-__all__ = ["MlflowTracker"]
+__all__ = ["MlflowTracker", "replay"]
 
 log = logging.getLogger(__name__)
 
-SENT = "raymm.sent"
-METRIC_NAME = re.compile(r"[\w\-. :/]{1,250}")
-UNSENT_ERRORS = (MlflowException, OSError)
+RETRY_AFTER = 10.0  # seconds between two tries of a store that is away
+EPOCH_PATIENCE = 5.0  # seconds that one call may spend on sending what waits
+FINAL_PATIENCE = 60.0  # the same at the start and the end of a run
 
 
 class MlflowTracker:
@@ -56,23 +47,49 @@ class MlflowTracker:
         check_uri(uri)
         self._uri = uri
         self._artifacts = artifacts
-        self._outbox = Outbox(run_dir / "outbox")
-        self._client: MlflowClient | None = None
-        self._info: RunInfo | None = None
-        self._sent = 0
-        self._doubt = True
+        self._run_dir = run_dir.absolute()
+        self._outbox = Outbox(self._run_dir / "outbox")
+        self._writer: RunWriter | None = None
+        self._retry_at = 0.0
         self._warned = False
-        self.run_id: str | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's name of the run, once the store has answered."""
+        return self._writer.run_id if self._writer else None
+
+    @property
+    def waiting(self) -> int:
+        """How many events have not been sent."""
+        return len(self._outbox.events) - (self._writer.sent if self._writer else 0)
 
     def start(self, info: RunInfo) -> None:
-        """Find the run of this key or create it; send what is waiting."""
-        self._info = info
+        """Find the run of this key or create it; send what is waiting.
+
+        Raises
+        ------
+        TrackingError
+            When the store answers and refuses, when a local store cannot be opened, or when the outbox holds
+            another run.
+        """
+        self._outbox.add({"kind": "run", "time": _now(), "info": _plain(info)}, once="run")
+        known = self._outbox.events[0]["info"]["key"]
+        if known != info.key:
+            raise TrackingError(f"{self._outbox.path}: holds the records of run '{known}', not of '{info.key}'")
+        if self._last_status() not in {None, "RUNNING"}:
+            self._outbox.add({"kind": "status", "status": "RUNNING"})
+        self.resend()
+
+    def resend(self) -> None:
+        """Send what is waiting, even when the store has just been away; raises as `start`."""
+        self._retry_at = 0.0
         try:
             self._connect()
-        except UNSENT_ERRORS as cause:
-            if self._uri.startswith("sqlite"):
-                raise TrackingError(f"{self._uri}: the store cannot be used ({_short(cause)})") from cause
-        self._flush()
+        except STORE_ERRORS as cause:
+            if is_refusal(cause) or self._uri.startswith("sqlite"):
+                raise TrackingError(f"tracking at {shown(self._uri)} cannot be used: {short(cause)}") from cause
+            self._away(cause)
+        self._flush(FINAL_PATIENCE)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Record metrics at step `epoch`."""
@@ -84,132 +101,100 @@ class MlflowTracker:
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Record a file."""
-        if Path(folder).is_absolute() or ".." in Path(folder).parts:
-            raise TrackingError(f"artifact folder '{folder}': must lie within the run")
-        event = {"kind": "artifact", "path": str(path.absolute()), "folder": folder}
+        check_folder(folder)
+        event = {"kind": "artifact", "path": self._stored(path), "folder": folder}
         self._add(event, once=f"artifact {folder}/{path.name}")
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model that `mlflow models` can load."""
-        self._add({"kind": "model", "path": str(folder.absolute()), "loader": loader}, once=f"model {folder.name}")
+        self._add({"kind": "model", "path": self._stored(folder), "loader": loader}, once=f"model {folder.name}")
 
     def finish(self, status: Status) -> None:
         """End the run with this status."""
-        self._add({"kind": "status", "status": status})
-        waiting = len(self._outbox.events) - self._sent
-        if waiting:
-            log.warning("%d records wait in the outbox of the run; the same command sends them later", waiting)
+        self._outbox.add({"kind": "status", "status": status, "time": _now()})
+        self._retry_at = 0.0
+        self._flush(FINAL_PATIENCE)
+        if self.waiting:
+            log.warning("%d records wait in %s; the same command sends them later", self.waiting, self._outbox.path)
 
     def _add_metrics(self, metrics: Mapping[str, float], step: int, once: str) -> None:
-        bad = sorted(name for name in metrics if not METRIC_NAME.fullmatch(name))
-        if bad:
-            raise TrackingError(f"metric names {bad}: use letters, digits and any of _ - . : / and space")
-        finite = {name: float(value) for name, value in metrics.items() if isfinite(value)}
-        now = int(time.time() * 1000)
-        self._add({"kind": "metrics", "step": step, "time": now, "metrics": finite}, once=once)
+        finite = finite_metrics(metrics)
+        event: Event = {"kind": "metrics", "step": step, "time": _now(), "metrics": finite}
+        left_out = sorted(set(metrics) - set(finite))
+        if left_out:
+            log.warning("%s: %s not finite, so not recorded", once, ", ".join(left_out))
+            event["not_finite"] = len(left_out) + max(
+                (e.get("not_finite", 0) for e in self._outbox.events), default=0
+            )
+        self._add(event, once)
 
-    def _add(self, event: dict[str, Any], once: str | None = None) -> None:
+    def _add(self, event: Event, once: str) -> None:
+        assert self._outbox.events, "start comes first"
         self._outbox.add(event, once)
-        self._flush()
+        self._flush(EPOCH_PATIENCE)
 
-    def _flush(self) -> None:
-        """Send what waits; stop at the first failure, so that a server that is away costs one time-out."""
-        try:
-            self._connect()
-            while self._sent < len(self._outbox.events):
-                self._send(self._outbox.events[self._sent])
-            self._warned = False
-        except UNSENT_ERRORS as cause:
-            self._doubt = True
-            if not self._warned:
-                log.warning("tracking at %s does not answer (%s); records wait in the run", self._uri, _short(cause))
-            self._warned = True
-
-    def _connect(self) -> None:
-        if self.run_id is not None or self._info is None:
+    def _flush(self, patience: float) -> None:
+        """Send what waits; stop at the first failure, so that a store that is away costs one time-out."""
+        if time.monotonic() < self._retry_at:
             return
-        self._client = self._client or MlflowClient(tracking_uri=self._uri)
-        experiment = self._experiment(self._client, self._info.experiment)
-        run = self._find(self._client, experiment, self._info.key)
-        if run is None:
-            run = self._create(self._client, experiment, self._info)
-        elif run.info.status != "RUNNING":
-            self._client.update_run(run.info.run_id, status="RUNNING")
-        self._sent = int(run.data.tags.get(SENT, "0"))
-        self.run_id = run.info.run_id
-
-    def _experiment(self, client: MlflowClient, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            location = None if self._artifacts is None else self._artifacts.as_uri()
-            try:
-                return str(client.create_experiment(name, artifact_location=location))
-            except MlflowException:
-                found = client.get_experiment_by_name(name)  # somebody else was quicker
-                if found is None:
-                    raise
-        return str(found.experiment_id)
-
-    @staticmethod
-    def _find(client: MlflowClient, experiment: str, key: str) -> Any:
-        runs = client.search_runs([experiment], filter_string=f"tags.`raymm.key` = '{key}'", max_results=1)
-        return runs[0] if runs else None
-
-    def _create(self, client: MlflowClient, experiment: str, info: RunInfo) -> Any:
-        tags = {**info.tags, "raymm.key": info.key, "mlflow.note.content": info.description}
-        if info.parent_key is not None:
-            parent = self._find(client, experiment, info.parent_key)
-            if parent is not None:
-                tags["mlflow.parentRunId"] = parent.info.run_id
-        run = client.create_run(experiment, tags=tags, run_name=info.name)
-        params = [Param(name, _text(value)) for name, value in info.params.items()]
-        for start in range(0, len(params), 100):
-            client.log_batch(run.info.run_id, params=params[start : start + 100])
-        return run
-
-    def _send(self, event: dict[str, Any]) -> None:
-        """Send one event and the mark that says so; in doubt, leave out what has arrived before."""
-        assert self._client is not None
-        assert self.run_id is not None
-        metrics: Sequence[Metric] = ()
-        if event["kind"] == "metrics":
-            metrics = self._metrics(event)
+        deadline = time.monotonic() + patience
+        try:
+            writer = self._connect()
+            while self.waiting and time.monotonic() < deadline:
+                writer.send(self._outbox.events[writer.sent])
+        except STORE_ERRORS as cause:
+            self._away(cause)
         else:
-            self._senders()[event["kind"]](event)
-        mark = RunTag(SENT, str(self._sent + 1))
-        self._client.log_batch(self.run_id, metrics=metrics, tags=[mark])
-        self._sent += 1
-        self._doubt = False
+            self._warned = False
 
-    def _metrics(self, event: dict[str, Any]) -> list[Metric]:
-        found = [Metric(name, value, event["time"], event["step"]) for name, value in event["metrics"].items()]
-        return [metric for metric in found if not (self._doubt and self._has(metric))]
+    def _connect(self) -> RunWriter:
+        if self._writer is None:
+            self._writer = RunWriter(self._uri, self._outbox, self._artifacts, self._run_dir)
+        return self._writer
 
-    def _has(self, metric: Metric) -> bool:
-        assert self._client is not None
-        history = self._client.get_metric_history(self.run_id, metric.key)
-        return any(known.step == metric.step and known.timestamp == metric.timestamp for known in history)
+    def _away(self, cause: Exception) -> None:
+        self._retry_at = time.monotonic() + RETRY_AFTER
+        if self._writer is not None:
+            self._writer.doubt()
+        if not self._warned:
+            log.warning(
+                "tracking at %s does not answer (%s); records wait in the run", shown(self._uri), short(cause)
+            )
+        self._warned = True
 
-    def _senders(self) -> dict[str, Callable[[dict[str, Any]], None]]:
-        return {"artifact": self._send_artifact, "model": self._send_model, "status": self._send_status}
+    def _last_status(self) -> str | None:
+        return next((event["status"] for event in reversed(self._outbox.events) if event["kind"] == "status"), None)
 
-    def _send_artifact(self, event: dict[str, Any]) -> None:
-        assert self._client is not None
-        self._client.log_artifact(self.run_id, event["path"], event["folder"] or None)
-
-    def _send_model(self, event: dict[str, Any]) -> None:
-        assert self._client is not None
-        with save_served(Path(event["path"]), event["loader"]) as folder:
-            self._client.log_artifacts(self.run_id, str(folder), "model")
-
-    def _send_status(self, event: dict[str, Any]) -> None:
-        assert self._client is not None
-        self._client.set_terminated(self.run_id, event["status"])
+    def _stored(self, path: Path) -> str:
+        """A path as the outbox keeps it: relative where it can be, so that a run may be moved before a replay."""
+        path = path.absolute()
+        return str(path.relative_to(self._run_dir) if path.is_relative_to(self._run_dir) else path)
 
 
-def _text(value: Parameter) -> str:
-    return "" if value is None else str(value)
+def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
+    """Send what waits in a run's outbox, for example after the server is back; return how much still waits.
+
+    The whole run is sent when `uri` is a store that has never seen it.
+
+    Raises
+    ------
+    TrackingError
+        When the folder holds no records, or the store cannot be used.
+    """
+    if not (run_dir / "outbox" / "events.jsonl").is_file():
+        raise TrackingError(f"{run_dir}: holds no outbox, so there is nothing to send")
+    tracker = MlflowTracker(uri, run_dir, artifacts)
+    if not tracker.waiting:
+        raise TrackingError(f"{run_dir}: the outbox is empty, so there is nothing to send")
+    tracker.resend()
+    return tracker.waiting
 
 
-def _short(cause: BaseException) -> str:
-    return " ".join(str(cause).split())[:160] or type(cause).__name__
+def _plain(info: RunInfo) -> dict[str, Any]:
+    """The run as JSON; parameters are text, as MLflow keeps them."""
+    params = {name: str(value) for name, value in info.params.items()}
+    return {**vars(info), "params": params, "tags": dict(info.tags)}
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,6 +1,7 @@
 """Turn an exported model folder into a model that `mlflow models` can load."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +17,17 @@ CODE = Path(__file__).with_name("served.py")
 
 @contextmanager
 def save_served(folder: Path, loader: str) -> Iterator[Path]:
-    """Yield a temporary folder with the MLflow model of an exported model folder."""
-    with tempfile.TemporaryDirectory() as parent:
+    """Yield a temporary folder with the MLflow model of an exported model folder.
+
+    Parameters
+    ----------
+    folder
+        The exported model.
+    loader
+        "package.module:function" that makes a predictor of such a folder.
+    """
+    with tempfile.TemporaryDirectory() as parent, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Add type hints")  # MLflow would read a schema from them
         path = Path(parent) / "model"
         mlflow.pyfunc.save_model(
             path,

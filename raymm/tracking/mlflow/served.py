@@ -11,7 +11,7 @@ from typing import Any
 import mlflow.models
 import mlflow.pyfunc
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 
 __all__ = ["ServedModel"]
 
@@ -31,13 +31,19 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """
         del context, params
         columns = {str(name): [_cell(value) for value in model_input[name]] for name in model_input}
-        return pd.DataFrame(self._predictor.predict(columns))
+        answer = self._predictor.predict(columns)
+        return pd.DataFrame({name: _column(values) for name, values in answer.items()})
 
 
 def _cell(value: Any) -> Any:
     if value is None or (np.isscalar(value) and pd.isna(value)):
         return None
     return value
+
+
+def _column(values: list[Any]) -> Any:
+    """Keep None as it is: pandas would make it NaN, and NaN is no JSON."""
+    return pd.Series(values, dtype=object if None in values else None)
 
 
 mlflow.models.set_model(ServedModel())

@@ -6,32 +6,43 @@ it is imported, not to wait for minutes on a server that is away, and to keep it
 
 import logging
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlparse
 
 from raymm.errors import TrackingError
 
-__all__ = ["check_uri", "local_store", "store_of"]
+__all__ = ["check_uri", "local_store", "shown", "store_of"]
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 
-SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-
 
 def store_of(folder: Path) -> tuple[str, Path | None]:
-    """Tracking URI and artifact folder: the environment's, or a local store in `folder`."""
+    """Tracking URI and artifact folder: the environment's, or a local store in `folder`.
+
+    Raises
+    ------
+    TrackingError
+        When `MLFLOW_TRACKING_URI` can never work.
+    """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri:
-        check_uri(uri)
+    if not uri:
+        return local_store(folder)
+    check_uri(uri)
+    if not uri.startswith("sqlite:"):
         return uri, None
-    return local_store(folder)
+    database = Path(uri.removeprefix("sqlite:///")).absolute()
+    database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow would try for a minute
+    return f"sqlite:///{database}", database.parent / "artifacts"
 
 
 def local_store(folder: Path) -> tuple[str, Path]:
@@ -49,14 +60,20 @@ def check_uri(uri: str) -> None:
     TrackingError
         Saying what to use instead.
     """
-    scheme = urlparse(uri).scheme.split("+")[0]
-    if scheme in {"", "file"}:
-        raise TrackingError(
-            f"tracking URI '{uri}' is a folder of files, which MLflow no longer writes; use sqlite:////path/mlflow.db "
-            "on one machine, or the http address of an `mlflow server`"
-        )
-    if scheme not in SCHEMES:
-        raise TrackingError(f"tracking URI '{uri}': '{scheme}' is none of {', '.join(SCHEMES)}")
+    parts = urlparse(uri)
+    where = f"tracking URI '{shown(uri)}'"
+    advice = "use sqlite:////path/mlflow.db on one machine, or the http address of an `mlflow server`"
+    if parts.scheme in {"", "file"}:
+        raise TrackingError(f"{where} is a folder of files, which MLflow no longer writes; {advice}")
+    if parts.scheme not in {"http", "https", "sqlite"}:
+        raise TrackingError(f"{where}: scheme '{parts.scheme}' is not known; {advice}")
+    if (parts.scheme == "sqlite") == bool(parts.netloc) or (parts.scheme == "sqlite" and len(parts.path) < 2):
+        raise TrackingError(f"{where} names no server and no file; {advice}")
+
+
+def shown(text: str) -> str:
+    """A URI, or a text that holds some, without user names and passwords."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def set_defaults() -> None:
@@ -64,3 +81,4 @@ def set_defaults() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its traces are raised as well

@@ -1,0 +1,165 @@
+"""What every tracker owes its callers, as tests that any form can take up.
+
+Subclass `TrackerContract` for a tracker, or `RecordingContract` for one that can be read back, under a name that
+begins with `Test`; pytest then runs these methods with its `tmp_path`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from raymm.errors import TrackingError
+from raymm.tracking.base import RunInfo, Tracker
+
+__all__ = ["INFO", "RecordingContract", "Seen", "TrackerContract"]
+
+INFO = RunInfo(
+    key="study-7/sample.0",
+    name="sample, seed 0",
+    experiment="contract",
+    params={"optimizer.lr": 0.001, "model.fusion": "concat", "view.flip": False, "training.threads": None},
+    tags={"raymm.kind": "train"},
+    description="Strategy **sample**",
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as its store shows it; `metrics` holds the (step, value) pairs of each name, in order."""
+
+    metrics: dict[str, list[tuple[int, float]]]
+    files: set[str]
+    params: dict[str, str]
+    status: str | None
+
+
+class TrackerContract:
+    """Any tracker can be told a run, twice over."""
+
+    @abstractmethod
+    def tracker(self, folder: Path) -> Tracker:
+        """A tracker of the run whose folder this is; asked again, one that goes on."""
+
+    def test_a_run_can_be_told(self, tmp_path: Path) -> None:
+        """All calls in their usual order, from start to end, and once more."""
+        file = _file(tmp_path)
+        for _ in range(2):
+            tracker = self.tracker(tmp_path)
+            tracker.start(INFO)
+            tracker.log_epoch(0, {"val/accuracy": 0.5})
+            tracker.log_summary({"test/accuracy": 0.5})
+            tracker.log_artifact(file, "tables")
+            tracker.finish("FINISHED")
+
+    def test_a_value_that_is_not_finite_stops_nothing(self, tmp_path: Path) -> None:
+        """A diverged metric is no reason for an error."""
+        tracker = self.tracker(tmp_path)
+        tracker.start(INFO)
+        tracker.log_epoch(0, {"train/loss": float("nan"), "val/loss": float("inf")})
+
+
+class RecordingContract(TrackerContract):
+    """A tracker that can be read back has each thing once."""
+
+    @abstractmethod
+    def seen(self) -> Seen:
+        """What the store has of the run of `INFO`."""
+
+    def test_epochs_are_steps(self, tmp_path: Path) -> None:
+        """The step is the number of the epoch."""
+        tracker = self.started(tmp_path)
+        for epoch in range(3):
+            tracker.log_epoch(epoch, {"val/accuracy": epoch / 4, "phi/val_audio": -0.5})
+        seen = self.seen()
+        assert seen.metrics["val/accuracy"] == [(0, 0.0), (1, 0.25), (2, 0.5)]
+        assert seen.metrics["phi/val_audio"] == [(0, -0.5), (1, -0.5), (2, -0.5)]
+
+    def test_the_same_epoch_counts_once(self, tmp_path: Path) -> None:
+        """The first telling holds, also after a second start."""
+        tracker = self.started(tmp_path)
+        tracker.log_epoch(0, {"val/accuracy": 0.25})
+        tracker.log_epoch(0, {"val/accuracy": 0.75})
+        tracker.start(INFO)
+        tracker.log_epoch(0, {"val/accuracy": 0.75})
+        tracker.log_epoch(1, {"val/accuracy": 0.5})
+        assert self.seen().metrics["val/accuracy"] == [(0, 0.25), (1, 0.5)]
+
+    def test_the_summary_counts_once(self, tmp_path: Path) -> None:
+        """Final metrics have one value."""
+        tracker = self.started(tmp_path)
+        tracker.log_summary({"test/accuracy": 0.5})
+        tracker.log_summary({"test/accuracy": 0.25})
+        assert [value for _, value in self.seen().metrics["test/accuracy"]] == [0.5]
+
+    def test_values_that_are_not_finite_are_left_out(self, tmp_path: Path) -> None:
+        """The finite ones of the same epoch stay."""
+        tracker = self.started(tmp_path)
+        tracker.log_epoch(0, {"train/loss": float("nan"), "val/loss": float("-inf"), "val/accuracy": 0.5})
+        assert self.seen().metrics == {"val/accuracy": [(0, 0.5)]}
+
+    def test_bad_metric_names_are_refused_together(self, tmp_path: Path) -> None:
+        """The message names each of them."""
+        tracker = self.started(tmp_path)
+        bad = ["phi@audio", "loss(1)", "näme", "/loss", "val//loss", "val/../loss", "", "x" * 251]
+        text = _refusal(partial(tracker.log_epoch, 0, {**dict.fromkeys(bad, 1.0), "val/accuracy": 0.5}))
+        assert all(repr(name) in text for name in bad)
+        assert "val/accuracy" not in text
+        assert self.seen().metrics == {}
+
+    def test_files_go_into_their_folder(self, tmp_path: Path) -> None:
+        """An artifact told twice is there once."""
+        tracker, file = self.started(tmp_path), _file(tmp_path)
+        tracker.log_artifact(file, "tables/test")
+        tracker.log_artifact(file, "tables/test")
+        tracker.log_artifact(file)
+        assert self.seen().files == {"tables/test/t.csv", "t.csv"}
+
+    def test_folders_outside_the_run_are_refused(self, tmp_path: Path) -> None:
+        """However the way out is spelled."""
+        tracker, file = self.started(tmp_path), _file(tmp_path)
+        for folder in ("..", "../x", "a/../../x", "/etc", "a\\..\\x", "%2e%2e/x", "a#b", "a?b", "a\0b"):
+            assert "within the run" in _refusal(partial(tracker.log_artifact, file, folder))
+        assert self.seen().files == set()
+
+    def test_params_are_all_there(self, tmp_path: Path) -> None:
+        """Defaults and None included, so that runs can be compared by them."""
+        self.started(tmp_path)
+        assert self.seen().params == {
+            "optimizer.lr": "0.001",
+            "model.fusion": "concat",
+            "view.flip": "False",
+            "training.threads": "None",
+        }
+
+    def test_a_run_says_how_it_ended(self, tmp_path: Path) -> None:
+        """A run that goes on is no longer killed; it can end well."""
+        tracker = self.started(tmp_path)
+        tracker.finish("KILLED")
+        assert self.seen().status == "KILLED"
+        tracker = self.tracker(tmp_path)
+        tracker.start(INFO)
+        assert self.seen().status in {None, "RUNNING"}
+        tracker.finish("FINISHED")
+        assert self.seen().status == "FINISHED"
+
+    def started(self, folder: Path) -> Tracker:
+        """A tracker that has begun the run of `INFO`."""
+        tracker = self.tracker(folder)
+        tracker.start(INFO)
+        return tracker
+
+
+def _refusal(call: Callable[[], None]) -> str:
+    try:
+        call()
+    except TrackingError as cause:
+        return str(cause)
+    raise AssertionError(f"{call} was accepted")
+
+
+def _file(folder: Path) -> Path:
+    path = folder / "t.csv"
+    path.write_text("a\n1\n")
+    return path

@@ -1,0 +1,162 @@
+"""One run of a store, found or created by its key, and what has arrived there.
+
+The number of events sent travels as the tag `raymm.sent`, in the same request as the metrics. MLflow commits
+metrics before tags, so after a crash or a time-out between the two the next metrics are compared with what the
+store has. A run whose tag speaks of another outbox (the folder was lost or copied) is compared throughout.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from raymm.tracking.base import RunInfo
+from raymm.tracking.mlflow.model import save_served
+from raymm.tracking.mlflow.store import set_defaults, shown
+from raymm.tracking.outbox import Event, Outbox
+
+set_defaults()
+
+from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+
+__all__ = ["STORE_ERRORS", "RunWriter", "is_refusal", "short"]
+
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+
+log = logging.getLogger(__name__)
+
+SENT = "raymm.sent"
+PARAMS_A_REQUEST = 100
+LONGEST_PARAM = 6000
+
+
+class RunWriter:
+    """Writes events to the run of `info.key`, in order.
+
+    Parameters
+    ----------
+    uri
+        Tracking URI.
+    outbox
+        The events; the first says which run it is, which is created when no run of the experiment has its key.
+    artifacts
+        Where a new experiment keeps its artifacts; None leaves it to the server.
+    run_dir
+        Folder against which relative paths in events are read.
+
+    Raises
+    ------
+    STORE_ERRORS
+        When the store refuses or does not answer.
+    """
+
+    def __init__(self, uri: str, outbox: Outbox, artifacts: Path | None, run_dir: Path) -> None:
+        self._client = MlflowClient(tracking_uri=uri)
+        self._run_dir = run_dir
+        self._outbox = outbox.identity
+        first = outbox.events[0]
+        info = RunInfo(**first["info"])
+        experiment = self._experiment(info.experiment, artifacts)
+        run = self._find(experiment, info.key)
+        known = run is not None
+        run = run or self._create(experiment, info, first["time"])
+        self.run_id: str = run.info.run_id
+        identity, _, number = run.data.tags.get(SENT, "").partition(":")
+        self.sent = int(number) if identity == self._outbox else 0
+        self._compare = math.inf if known and identity != self._outbox else float(self.sent if known else -1)
+
+    def send(self, event: Event) -> None:
+        """Send the next event and the mark that says so; what the store refuses is left out with a warning."""
+        try:
+            if event["kind"] != "metrics":
+                self._send_other(event)
+            self._mark(event)
+        except MlflowException as cause:
+            if not is_refusal(cause):
+                raise
+            self._mark({})
+            log.warning("the tracking store refused %s: %s", event.get("once", event["kind"]), short(cause))
+        self.sent += 1
+
+    def doubt(self) -> None:
+        """Compare the next metrics with the store: whether the last request arrived is not known."""
+        self._compare = max(self._compare, float(self.sent))
+
+    def _mark(self, event: Event) -> None:
+        tags = [RunTag(SENT, f"{self._outbox}:{self.sent + 1}")]
+        if event.get("not_finite"):
+            tags.append(RunTag("raymm.not_finite", str(event["not_finite"])))
+        self._client.log_batch(self.run_id, metrics=self._metrics(event), tags=tags)
+
+    def _metrics(self, event: Event) -> list[Metric]:
+        found = [
+            Metric(name, value, event["time"], event["step"]) for name, value in event.get("metrics", {}).items()
+        ]
+        return [metric for metric in found if self.sent > self._compare or not self._has(metric)]
+
+    def _has(self, metric: Metric) -> bool:
+        history = self._client.get_metric_history(self.run_id, metric.key)
+        return any(known.step == metric.step for known in history)
+
+    def _send_other(self, event: Event) -> None:
+        kind = event["kind"]
+        if kind == "run":
+            self._send_params(event["info"]["params"])
+        elif kind == "status" and event["status"] == "RUNNING":
+            self._client.update_run(self.run_id, status="RUNNING")
+        elif kind == "status":
+            self._client.set_terminated(self.run_id, event["status"], event["time"])
+        else:
+            self._send_files(event, self._run_dir / event["path"])
+
+    def _send_params(self, params: Mapping[str, str]) -> None:
+        entities = [Param(name, value[:LONGEST_PARAM]) for name, value in params.items()]
+        for start in range(0, len(entities), PARAMS_A_REQUEST):
+            self._client.log_batch(self.run_id, params=entities[start : start + PARAMS_A_REQUEST])
+
+    def _send_files(self, event: Event, path: Path) -> None:
+        if not path.exists():
+            log.warning("%s is gone, so it is not recorded", path)
+        elif event["kind"] == "artifact":
+            self._client.log_artifact(self.run_id, str(path), event["folder"] or None)
+        else:
+            with save_served(path, event["loader"]) as folder:
+                self._client.log_artifacts(self.run_id, str(folder), "model")
+
+    def _experiment(self, name: str, artifacts: Path | None) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            location = None if artifacts is None else artifacts.as_uri()
+            try:
+                return str(self._client.create_experiment(name, artifact_location=location))
+            except MlflowException:
+                found = self._client.get_experiment_by_name(name)  # somebody else was quicker
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+    def _find(self, experiment: str, key: str) -> Any:
+        runs = self._client.search_runs([experiment], filter_string=f"tags.`raymm.key` = '{key}'", max_results=1)
+        return runs[0] if runs else None
+
+    def _create(self, experiment: str, info: RunInfo, time: int) -> Any:
+        tags = {**resolve_tags(), **info.tags, "raymm.key": info.key, "mlflow.note.content": info.description}
+        parent = self._find(experiment, info.parent_key) if info.parent_key else None
+        if parent is not None:
+            tags["mlflow.parentRunId"] = parent.info.run_id
+        return self._client.create_run(experiment, start_time=time, tags=tags, run_name=info.name)
+
+
+def is_refusal(cause: BaseException) -> bool:
+    """Whether the store answered, and said no: trying again would not help."""
+    return isinstance(cause, MlflowException) and cause.get_http_status_code() in {400, 401, 403, 404}
+
+
+def short(cause: BaseException) -> str:
+    """An exception's text on one line, without passwords."""
+    return shown(" ".join(str(cause).split()))[:200] or type(cause).__name__

@@ -1,0 +1,341 @@
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raymm.errors import TrackingError
+from raymm.tracking import Tracker
+from raymm.tracking.contract import INFO, RecordingContract, Seen
+from raymm.tracking.mlflow import MlflowTracker, local_store, replay, store_of
+from raymm.tracking.mlflow import client as module
+from raymm.tracking.mlflow.writer import MlflowClient, RunWriter
+
+MakeStore = Callable[[str], tuple[str, Path]]
+
+
+def run_of(uri: str, info: Any = INFO) -> Any:
+    """The only run of the key, as MLflow has it."""
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(info.experiment)
+    runs = client.search_runs([experiment.experiment_id], filter_string=f"tags.`raymm.key` = '{info.key}'")
+    assert len(runs) == 1
+    return runs[0]
+
+
+def history(uri: str, name: str) -> list[tuple[int, float]]:
+    found = MlflowClient(tracking_uri=uri).get_metric_history(run_of(uri).info.run_id, name)
+    return sorted((metric.step, metric.value) for metric in found)
+
+
+def files(uri: str, folder: str | None = None) -> set[str]:
+    client, found = MlflowClient(tracking_uri=uri), set()
+    for item in client.list_artifacts(run_of(uri).info.run_id, folder):
+        found |= files(uri, item.path) if item.is_dir else {item.path}
+    return found
+
+
+class TestMlflow(RecordingContract):
+    @pytest.fixture(autouse=True)
+    def _store(self, store: tuple[str, Path]) -> None:
+        self.store = store
+
+    def tracker(self, folder: Path) -> Tracker:
+        return MlflowTracker(self.store[0], folder / "run", self.store[1])
+
+    def seen(self) -> Seen:
+        run, uri = run_of(self.store[0]), self.store[0]
+        metrics = {name: history(uri, name) for name in run.data.metrics}
+        return Seen(metrics, files(uri), run.data.params, run.info.status)
+
+
+def test_a_run_shows_its_name_description_tags_and_parent(store: tuple[str, Path], tmp_path: Path) -> None:
+    parent = replace(INFO, key="sweep", name="sweep")
+    MlflowTracker(store[0], tmp_path / "parent", store[1]).start(parent)
+    MlflowTracker(store[0], tmp_path / "child", store[1]).start(replace(INFO, parent_key="sweep"))
+    run = run_of(store[0])
+    assert run.info.run_name == "sample, seed 0"
+    assert run.data.tags["mlflow.note.content"] == "Strategy **sample**"
+    assert run.data.tags["raymm.kind"] == "train"
+    assert run.data.tags["mlflow.parentRunId"] == run_of(store[0], parent).info.run_id
+
+
+def test_more_params_than_a_request_holds_arrive(store: tuple[str, Path], tmp_path: Path) -> None:
+    params = {f"section.field_{number}": number for number in range(250)} | {"long": "x" * 7000}
+    MlflowTracker(store[0], tmp_path, store[1]).start(replace(INFO, params=params))
+    found = run_of(store[0]).data.params
+    assert len(found) == 251
+    assert found["section.field_249"] == "249"
+
+
+def test_a_new_process_goes_on_with_the_same_run(store: tuple[str, Path], tmp_path: Path) -> None:
+    for attempt in range(3):
+        tracker = MlflowTracker(store[0], tmp_path, store[1])
+        tracker.start(INFO)
+        for epoch in range(attempt + 2):
+            tracker.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    assert history(store[0], "val/accuracy") == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_another_key_is_another_run_and_needs_another_folder(store: tuple[str, Path], tmp_path: Path) -> None:
+    MlflowTracker(store[0], tmp_path / "a", store[1]).start(INFO)
+    MlflowTracker(store[0], tmp_path / "b", store[1]).start(replace(INFO, key="other"))
+    assert run_of(store[0]).info.run_id != run_of(store[0], replace(INFO, key="other")).info.run_id
+    with pytest.raises(TrackingError, match=r"holds the records of run 'study-7/sample\.0', not of 'other'"):
+        MlflowTracker(store[0], tmp_path / "a", store[1]).start(replace(INFO, key="other"))
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_the_mark_loses_and_doubles_nothing(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The process dies before the request, or when metrics have arrived and the mark has not."""
+    first = MlflowTracker(store[0], tmp_path, store[1])
+    first.start(INFO)
+    first.log_epoch(0, {"val/accuracy": 0.1, "val/loss": 1.0})
+    real = MlflowClient.log_batch
+
+    def dies(client: MlflowClient, run_id: str, metrics: Any = (), **_: Any) -> None:
+        if moment == "after":
+            moved = [type(m)(m.key, m.value, m.timestamp + 7, m.step) for m in metrics]  # a server's own clock
+            real(client, run_id, metrics=moved)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "log_batch", dies)
+    with pytest.raises(KeyboardInterrupt):
+        first.log_epoch(1, {"val/accuracy": 0.2, "val/loss": 0.5})
+    monkeypatch.setattr(MlflowClient, "log_batch", real)
+    second = MlflowTracker(store[0], tmp_path, store[1])
+    second.start(INFO)
+    second.log_epoch(1, {"val/accuracy": 0.2, "val/loss": 0.5})
+    second.log_epoch(2, {"val/accuracy": 0.3, "val/loss": 0.25})
+    assert history(store[0], "val/accuracy") == [(0, 0.1), (1, 0.2), (2, 0.3)]
+    assert history(store[0], "val/loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
+
+
+def test_a_lost_outbox_doubles_nothing(store: tuple[str, Path], tmp_path: Path) -> None:
+    for folder in ("lost", "new"):
+        tracker = MlflowTracker(store[0], tmp_path / folder, store[1])
+        tracker.start(INFO)
+        for epoch in range(3 if folder == "lost" else 5):
+            tracker.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    assert history(store[0], "val/accuracy") == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def hanging_port() -> Iterator[tuple[int, list[Any]]]:
+    """A server that accepts and never answers, and its connections so far."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    accepted: list[Any] = []
+
+    def accept() -> None:
+        while True:
+            try:
+                accepted.append(listener.accept()[0])
+            except OSError:
+                return
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1], accepted
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    for connection in accepted:
+        connection.close()
+
+
+def whole_run(tracker: MlflowTracker, file: Path, epochs: int = 20) -> None:
+    tracker.start(INFO)
+    for epoch in range(epochs):
+        tracker.log_epoch(epoch, {"val/accuracy": epoch / 100, "phi/val_audio": 1 - epoch / 50})
+    tracker.log_summary({"test/accuracy": 0.75})
+    tracker.log_artifact(file, "tables")
+    tracker.finish("FINISHED")
+
+
+def test_an_unreachable_server_loses_nothing(
+    make_store: MakeStore, tmp_path: Path, closed_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "run" / "t.csv"
+    file.parent.mkdir()
+    file.write_text("a\n")
+    away = MlflowTracker(f"http://me:secret@127.0.0.1:{closed_port}", tmp_path / "run")
+    whole_run(away, file)
+    assert away.run_id is None
+    assert [record.getMessage()[:45] for record in caplog.records] == [
+        f"tracking at http://127.0.0.1:{closed_port} does not an"[:45],
+        f"{away.waiting} records wait in {tmp_path}"[:45],
+    ]
+    assert "secret" not in caplog.text
+    assert "secret" not in (tmp_path / "run" / "outbox" / "events.jsonl").read_text()
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    uri, artifacts = make_store("later")
+    assert replay(moved, uri, artifacts) == 0
+    assert replay(moved, uri, artifacts) == 0
+    assert history(uri, "val/accuracy") == [(epoch, epoch / 100) for epoch in range(20)]
+    assert history(uri, "test/accuracy") == [(0, 0.75)]
+    assert files(uri) == {"tables/t.csv"}
+    assert run_of(uri).info.status == "FINISHED"
+    assert run_of(uri).data.params["optimizer.lr"] == "0.001"
+
+
+def test_a_hanging_server_is_asked_once_and_then_left_alone(
+    tmp_path: Path, hanging_port: tuple[int, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    port, accepted = hanging_port
+    tracker = MlflowTracker(f"http://127.0.0.1:{port}", tmp_path)
+    tracker.start(INFO)
+    assert len(accepted) == 1
+    for epoch in range(50):
+        tracker.log_epoch(epoch, {"val/accuracy": 0.5})
+    assert len(accepted) == 1
+    tracker.finish("FAILED")
+    assert len(accepted) == 2
+    assert tracker.waiting == 52  # the run, its epochs and its end
+
+
+def test_a_store_that_comes_back_gets_everything_within_the_run(
+    make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri, artifacts = make_store("s")
+    monkeypatch.setattr(module, "RETRY_AFTER", 0.0)
+    tracker = MlflowTracker(uri, tmp_path / "run", artifacts)
+    tracker.start(INFO)
+    real = MlflowClient.log_batch
+
+    def away(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route to host")
+
+    tracker.log_epoch(0, {"val/accuracy": 0.0})
+    monkeypatch.setattr(MlflowClient, "log_batch", away)
+    for epoch in range(1, 4):
+        tracker.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    assert tracker.waiting == 3
+    monkeypatch.setattr(MlflowClient, "log_batch", real)
+    tracker.log_epoch(4, {"val/accuracy": 0.4})
+    assert tracker.waiting == 0
+    assert history(uri, "val/accuracy") == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+    assert caplog.text.count("no route to host") == 1
+
+
+def test_what_the_store_refuses_does_not_block_the_rest(
+    store: tuple[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    params = {"bad(name)": 1}
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(replace(INFO, params=params))
+    tracker.log_artifact(tmp_path / "gone.csv")
+    tracker.log_epoch(0, {"val/accuracy": 0.5})
+    assert tracker.waiting == 0
+    assert history(store[0], "val/accuracy") == [(0, 0.5)]
+    assert "bad(name)" in caplog.text
+    assert "gone.csv is gone" in caplog.text
+
+
+def test_what_is_not_finite_is_counted_and_said(
+    store: tuple[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(INFO)
+    tracker.log_epoch(0, {"val/accuracy": 0.5})
+    assert "raymm.not_finite" not in run_of(store[0]).data.tags
+    tracker.log_epoch(1, {"val/loss": float("nan"), "train/loss": float("inf"), "val/accuracy": 0.5})
+    tracker.log_epoch(2, {"val/loss": float("nan")})
+    assert run_of(store[0]).data.tags["raymm.not_finite"] == "3"
+    assert "epoch 1: train/loss, val/loss not finite" in caplog.text
+
+
+def test_replay_ends_a_status_in_order(make_store: MakeStore, tmp_path: Path, closed_port: int) -> None:
+    """A run that was killed and went on, all of it without a server, is finished in the end."""
+    for status in ("KILLED", "FINISHED"):
+        tracker = MlflowTracker(f"http://127.0.0.1:{closed_port}", tmp_path / "run")
+        tracker.start(INFO)
+        tracker.finish(status)  # type: ignore[arg-type]
+    uri, artifacts = make_store("s")
+    sent: list[str] = []
+    real = RunWriter.send
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunWriter, "send", lambda w, e: (sent.append(e.get("status", e["kind"])), real(w, e))[1])
+        replay(tmp_path / "run", uri, artifacts)
+    assert sent == ["run", "KILLED", "RUNNING", "FINISHED"]
+    assert run_of(uri).info.status == "FINISHED"
+
+
+def test_replay_of_a_folder_without_records_says_so(store: tuple[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="holds no outbox, so there is nothing to send"):
+        replay(tmp_path, store[0])
+    assert not (tmp_path / "outbox").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("file:///tmp/mlruns", "folder of files.*use sqlite:////path/mlflow.db"),
+        ("mlruns", "folder of files"),
+        ("./runs", "folder of files"),
+        ("ftp://host/x", "scheme 'ftp' is not known"),
+        ("http://", "names no server"),
+        ("sqlite://", "names no server and no file"),
+        ("sqlite://relative.db", "names no server and no file"),
+        ("postgresql://me:secret@host/db", "'postgresql://host/db'"),
+    ],
+)
+def test_a_store_that_can_never_work_is_refused_with_advice(uri: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=words) as caught:
+        MlflowTracker(uri, tmp_path)
+    assert "mlflow server" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_local_store_that_cannot_be_opened_is_an_error_at_start(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is no database, whatever its name says")
+    tracker = MlflowTracker(*reorder(local_store(tmp_path), tmp_path / "run"))
+    with pytest.raises(TrackingError, match=r"tracking at sqlite:////.*mlflow\.db cannot be used: "):
+        tracker.start(INFO)
+
+
+def reorder(store: tuple[str, Path], run_dir: Path) -> tuple[str, Path, Path]:
+    return store[0], run_dir, store[1]
+
+
+def test_a_deleted_experiment_is_an_error_at_start(store: tuple[str, Path], tmp_path: Path) -> None:
+    client = MlflowClient(tracking_uri=store[0])
+    client.delete_experiment(client.create_experiment(INFO.experiment))
+    with pytest.raises(TrackingError, match=r"cannot be used: .*must be in the 'active' state"):
+        MlflowTracker(store[0], tmp_path, store[1]).start(INFO)
+
+
+def test_store_of_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert store_of(Path("mlflow")) == (f"sqlite:///{tmp_path}/mlflow/mlflow.db", tmp_path / "mlflow" / "artifacts")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert store_of(Path("mlflow")) == ("http://tracking:5000", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///here.db")
+    assert store_of(Path("mlflow")) == (f"sqlite:///{tmp_path}/here.db", tmp_path / "artifacts")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mlruns")
+    with pytest.raises(TrackingError, match="folder of files"):
+        store_of(Path("mlflow"))
+
+
+def test_the_users_own_settings_of_mlflow_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from raymm.tracking.mlflow.store import set_defaults
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
+    set_defaults()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

@@ -1,0 +1,66 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from raymm.errors import TrackingError
+from raymm.tracking.outbox import Outbox
+
+
+def test_events_come_back_in_order(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    for number in range(5):
+        outbox.add({"kind": "metrics", "step": number})
+    assert [event["step"] for event in Outbox(tmp_path).events] == [0, 1, 2, 3, 4]
+
+
+def test_an_event_with_an_identity_is_kept_once_also_by_the_next_process(tmp_path: Path) -> None:
+    Outbox(tmp_path).add({"value": 1}, once="epoch 3")
+    later = Outbox(tmp_path)
+    later.add({"value": 2}, once="epoch 3")
+    later.add({"value": 3}, once="epoch 4")
+    assert [event["value"] for event in Outbox(tmp_path).events] == [1, 3]
+
+
+def test_events_without_identity_are_all_kept(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.add({"status": "KILLED"})
+    outbox.add({"status": "KILLED"})
+    assert len(Outbox(tmp_path).events) == 2
+
+
+@pytest.mark.parametrize("left", range(1, 30, 4))
+def test_a_torn_last_line_is_forgotten_and_overwritten(tmp_path: Path, left: int) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.add({"step": 0})
+    whole = len(outbox.path.read_bytes())
+    outbox.add({"step": 1, "metrics": {"val/accuracy": 0.5}})
+    with outbox.path.open("rb+") as file:
+        file.truncate(whole + left)
+    torn = Outbox(tmp_path)
+    assert torn.events == [{"step": 0}]
+    torn.add({"step": 9})
+    assert [event["step"] for event in Outbox(tmp_path).events] == [0, 9]
+
+
+def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    for number in range(3):
+        outbox.add({"step": number})
+    outbox.path.write_bytes(outbox.path.read_bytes().replace(b'"step": 1', b'"step": \x00'))
+    with pytest.raises(TrackingError, match=r"events\.jsonl: line 2 is damaged .*delete the file"):
+        Outbox(tmp_path)
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    assert stat.S_IMODE(Outbox(tmp_path).path.stat().st_mode) == 0o600
+
+
+def test_outboxes_of_different_runs_have_different_identities(tmp_path: Path) -> None:
+    one, other = Outbox(tmp_path / "a"), Outbox(tmp_path / "b")
+    one.add({"kind": "run", "time": 1})
+    other.add({"kind": "run", "time": 2})
+    assert one.identity != other.identity
+    before = one.identity
+    one.add({"kind": "metrics"})
+    assert one.identity == before == Outbox(tmp_path / "a").identity

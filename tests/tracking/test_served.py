@@ -1,0 +1,99 @@
+"""The model as others get it from MLflow: by `mlflow.pyfunc.load_model`, and by the MLflow command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from raymm.tracking import RunInfo
+from raymm.tracking.mlflow import MlflowTracker
+
+INFO = RunInfo("key-1", "first", "trials", {"optimizer.lr": 0.1})
+
+LOADER = """
+class Predictor:
+    def __init__(self, folder):
+        self.scale = float((folder / "scale.txt").read_text())
+
+    def predict(self, columns):
+        audio = [None if value is None else self.scale * sum(value) for value in columns["audio"]]
+        return {"prediction": columns["text"], "phi_audio": audio}
+
+
+def load(folder):
+    return Predictor(folder)
+"""
+
+
+@pytest.fixture
+def recorded(store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URI of a model whose loader lives in a module that only the environment knows."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "fake_loader.py").write_text(LOADER)
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "scale.txt").write_text("2.0")
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    monkeypatch.chdir(tmp_path)
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(INFO)
+    tracker.log_model(tmp_path / "exported", "fake_loader:load")
+    tracker.log_model(tmp_path / "exported", "fake_loader:load")
+    tracker.finish("FINISHED")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store[0])
+    return f"runs:/{tracker.run_id}/model"
+
+
+@pytest.fixture
+def model(recorded: str, store: tuple[str, Path]):
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store[0])
+    yield mlflow.pyfunc.load_model(recorded)
+    mlflow.set_tracking_uri(before)
+
+
+def test_a_table_is_answered_and_empty_cells_are_missing(model):
+    table = pd.DataFrame({"audio": [[1.0, 2.0], None, float("nan")], "text": ["a", float("nan"), "c"]})
+    answer = model.predict(table)
+    assert answer["phi_audio"].tolist() == [6.0, None, None]
+    assert answer["prediction"].tolist() == ["a", None, "c"]
+
+
+def test_a_dict_of_lists_gets_the_same_answer(model):
+    columns = {"audio": [[1.0, 2.0], None], "text": ["a", "b"]}
+    pd.testing.assert_frame_equal(model.predict(columns), model.predict(pd.DataFrame(columns)))
+    other = {"audio": [[1.0, 2.5], None], "text": ["a", "b"]}
+    assert not model.predict(columns).equals(model.predict(other))
+
+
+def test_one_model_is_recorded_without_pickle_and_lies_in_the_run(recorded: str, store: tuple[str, Path]):
+    run_id = recorded.split("/")[1]
+    assert [file.path for file in MlflowClient(store[0]).list_artifacts(run_id)] == ["model"]
+    kept = {path.name for path in store[1].rglob("*") if path.is_file()}
+    assert {"MLmodel", "served.py", "scale.txt", "requirements.txt"} <= kept
+    assert not [name for name in kept if name.endswith((".pkl", ".pickle"))]
+
+
+def test_nothing_is_written_where_the_command_was_started(recorded: str, tmp_path: Path):
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["code", "exported", "my store", "run"]
+
+
+@pytest.mark.slow
+def test_the_mlflow_command_line_predicts_with_it(recorded: str, tmp_path: Path):
+    columns = {"columns": ["audio", "text"], "data": [[[1.0, 2.0], "a"], [None, "b"]]}
+    (tmp_path / "in.json").write_text(json.dumps({"dataframe_split": columns}))
+    command = [sys.executable, "-m", "mlflow", "models", "predict", "-m", recorded, "--env-manager", "local"]
+    command += ["-i", str(tmp_path / "in.json"), "-o", str(tmp_path / "out.json"), "-t", "json"]
+    paths = os.pathsep.join([str(tmp_path / "code"), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "out.json").read_text()) == {
+        "predictions": [{"prediction": "a", "phi_audio": 6.0}, {"prediction": "b", "phi_audio": None}]
+    }

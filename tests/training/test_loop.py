@@ -1,0 +1,157 @@
+"""The loop: it learns, follows its plan, picks on validation, reads test once, and stops at nonsense."""
+
+import numpy as np
+import pytest
+
+from raymm.data import View
+from raymm.errors import CheckpointError, ConfigError, TrainingError
+from raymm.resampling.strategies import STRATEGIES
+from raymm.training import loop
+from raymm.training.loop import Ports, train
+from raymm.training.result import read_result
+from raymm.training.run import create_or_open, open_run
+from raymm.training.state import committed_epochs, epoch_folder, read_state
+from raymm.training.value import value_rows
+from raymm.valuation import read_table
+from tests.games import settings, small_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d")
+
+
+def run_of(path, dataset, **sections):
+    return create_or_open(path, settings(**sections), dataset)
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_every_strategy_trains_a_model_that_beats_chance(tmp_path, dataset, strategy):
+    result = train(run_of(tmp_path / "r", dataset, resampling={"strategy": strategy}), dataset, Ports())
+    assert result.metrics["test/accuracy"] > 0.6
+    assert result.metrics["best/accuracy"] == max(e["metrics"]["val/accuracy"] for e in result.history)
+    extra = result.history[-1]["metrics"]["rows/epoch"] - len(dataset.rows("train"))
+    assert (extra > 0) == (strategy != "joint")
+
+
+@pytest.mark.parametrize("fusion", ["concat", "sum", "gated", "film", "attention"])
+@pytest.mark.parametrize("baseline", ["zeros", "mean", "learned"])
+def test_every_fusion_and_baseline_trains(tmp_path, dataset, fusion, baseline):
+    model = {"fusion": fusion, "baseline": baseline, "feature_size": 16, "fusion_size": 16}
+    config = {"model": model, "training": {"epochs": 2}}
+    result = train(run_of(tmp_path / "r", dataset, **config), dataset, Ports())
+    assert np.isfinite(result.metrics["test/loss"])
+    assert result.metrics["test/accuracy"] > 0.4
+
+
+def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monkeypatch):
+    seen: list[tuple[int, int, int]] = []
+    read = View.batch
+
+    def spy(view, index, mask=None, keys=None):
+        if mask is not None:
+            codes = (mask * 2 ** np.arange(mask.shape[1])).sum(axis=1)
+            seen.extend((int(keys is None), int(i), int(c)) for i, c in zip(index, codes, strict=True))
+        return read(view, index, mask, keys)
+
+    monkeypatch.setattr(View, "batch", spy)
+    run = run_of(tmp_path / "r", dataset, training={"keep": 9})
+    train(run, dataset, Ports())
+    plans = [read_state(run.path, epoch).plan for epoch in range(1, 4)]
+    first = len(dataset.rows("train"))
+    planned = [(0, int(i), int(c)) for plan in plans for i, c in zip(plan.index, plan.keep, strict=True)]
+    assert len(planned) > 3 * first
+    start = first
+    for plan in plans:
+        part = seen[start : start + len(plan)]
+        expected = [(0, int(i), int(c)) for i, c in zip(plan.index, plan.keep, strict=True)]
+        assert sorted(part) == sorted(expected)
+        assert part != expected
+        start += len(plan)
+    assert start == len(seen)
+
+
+def test_warmup_is_joint_and_valuation_follows_its_interval(tmp_path, dataset):
+    config = {"training": {"epochs": 6, "keep": 9}, "resampling": {"warmup": 2, "every": 2}}
+    run = run_of(tmp_path / "r", dataset, **config)
+    result = train(run, dataset, Ports())
+    base = len(dataset.rows("train"))
+    rows = [entry["metrics"]["rows/epoch"] for entry in result.history]
+    assert rows[:2] == [base, base]
+    assert all(count > base for count in rows[2:])
+    valued = [e for e in range(1, 7) if (epoch_folder(run.path, e) / "valuation-train.parquet").exists()]
+    assert valued == [2, 4]
+
+
+def test_modality_level_values_only_its_subset(tmp_path, dataset):
+    config = {"resampling": {"strategy": "modality", "subset": 0.25}, "training": {"keep": 9}}
+    run = run_of(tmp_path / "r", dataset, **config)
+    train(run, dataset, Ports())
+    tables = [read_table(epoch_folder(run.path, e) / "valuation-train.parquet") for e in (1, 2)]
+    assert {len(table) for table in tables} == {round(0.25 * len(dataset.rows("train")))}
+    assert tables[0].sample_id.tolist() != tables[1].sample_id.tolist()
+
+
+def test_the_test_split_is_read_once_and_after_the_rest(tmp_path, dataset):
+    order = []
+
+    def value(model, view, rows, config, epoch):
+        order.append(str(view.dataset.shards.split[rows][0]))
+        return value_rows(model, view, rows, config, epoch)
+
+    run = run_of(tmp_path / "r", dataset)
+    first = train(run, dataset, Ports(value=value))
+    assert order.count("test") == 1
+    assert order[-1] == "test"
+    order.clear()
+    assert train(open_run(run.path), dataset, Ports(value=value)) == first
+    assert order == []
+
+
+def test_the_picked_model_is_the_one_of_the_best_epoch(tmp_path, dataset):
+    run = run_of(tmp_path / "r", dataset, training={"epochs": 6, "keep": 1, "selection": "loss"})
+    result = train(run, dataset, Ports())
+    losses = [entry["metrics"]["val/loss"] for entry in result.history]
+    assert result.best_epoch == int(np.argmin(losses))
+    assert set(committed_epochs(run.path)) == {6, result.best_epoch + 1}
+    table = read_table(run.path / "result" / "valuation-test.parquet")
+    assert result.metrics["test/accuracy"] == float((table.prediction == table.label).mean())
+    assert read_result(run.path) == result
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(tmp_path, dataset, monkeypatch):
+    run = run_of(tmp_path / "r", dataset)
+    plain = loop.learning_rate
+    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: 1e30 if e == 2 else plain(c, e, n))
+    with pytest.raises(TrainingError, match=r"epoch 2, step \d+: the loss is (nan|inf); lower optimizer\.lr"):
+        train(run, dataset, Ports())
+    assert committed_epochs(run.path)[-1] == 2
+    monkeypatch.undo()
+    assert np.isfinite(train(run, dataset, Ports()).metrics["test/loss"])
+
+
+def test_precision_that_the_device_lacks_is_refused(tmp_path, dataset):
+    with pytest.raises(ConfigError, match=r"training\.precision=float16 needs a GPU"):
+        train(run_of(tmp_path / "r", dataset, training={"precision": "float16"}), dataset, Ports())
+
+
+def test_bfloat16_trains_on_a_cpu(tmp_path, dataset):
+    result = train(run_of(tmp_path / "r", dataset, training={"precision": "bfloat16"}), dataset, Ports())
+    assert result.metrics["test/accuracy"] > 0.6
+
+
+def test_a_folder_of_another_run_is_refused_with_every_difference(tmp_path, dataset):
+    run_of(tmp_path / "r", dataset)
+    with pytest.raises(CheckpointError) as caught:
+        run_of(tmp_path / "r", dataset, training={"seed": 1}, resampling={"strategy": "joint"})
+    assert "training.seed: 0 then, 1 now" in str(caught.value)
+    assert "resampling.strategy: sample then, joint now" in str(caught.value)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="not empty, and no run of raymm"):
+        run_of(tmp_path / "other", dataset)
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="no run there"):
+        open_run(tmp_path / "gone")

@@ -1,0 +1,142 @@
+"""A resumed run ends bit-identical to one that was never interrupted, however it was interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from raymm.errors import CheckpointError
+from raymm.storage import sha256_of
+from raymm.training.loop import Ports, train
+from raymm.training.run import create_or_open, open_run
+from raymm.training.state import committed_epochs, epoch_folder, load_latest
+from raymm.training.tensors import merge_tensors, split_tensors
+from tests.games import settings, small_dataset
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = {
+    "training": {"epochs": 5, "keep": 9},
+    "model": {"feature_size": 16, "encoder": {"width": 8, "dropout": 0.2}, "baseline": "mean"},
+}
+
+
+class Stop(Exception):
+    """What a test raises to interrupt a run."""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, dataset):
+    """A run that was never interrupted."""
+    run = create_or_open(tmp_path_factory.mktemp("whole") / "r", settings(**SECTIONS), dataset)
+    train(run, dataset, Ports())
+    return run.path
+
+
+def hashes(run, epoch=5):
+    folder = epoch_folder(run, epoch)
+    names = ("model.safetensors", "optimizer.safetensors", "plan.safetensors")
+    return [sha256_of(folder / name) for name in names]
+
+
+def stop_after(epochs):
+    def report(history):
+        if len(history) == epochs:
+            raise Stop
+
+    return report
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_interrupted_after_any_epoch(tmp_path, dataset, optimizer):
+    sections = {**SECTIONS, "optimizer": {"name": optimizer}}
+    straight = create_or_open(tmp_path / "straight", settings(**sections), dataset)
+    result = train(straight, dataset, Ports())
+    for epochs in (1, 3):
+        run = create_or_open(tmp_path / f"stopped-{epochs}", settings(**sections), dataset)
+        with pytest.raises(Stop):
+            train(run, dataset, Ports(report=stop_after(epochs)))
+        assert committed_epochs(run.path)[-1] == epochs
+        resumed = train(open_run(run.path), dataset, Ports())
+        assert hashes(run.path) == hashes(straight.path)
+        assert resumed.metrics == result.metrics
+    assert hashes(straight.path, 5) != hashes(straight.path, 4)
+
+
+def test_another_seed_ends_elsewhere(tmp_path, dataset, whole):
+    sections = {**SECTIONS, "training": {**SECTIONS["training"], "seed": 1}}
+    other = create_or_open(tmp_path / "r", settings(**sections), dataset)
+    train(other, dataset, Ports())
+    assert hashes(other.path)[0] != hashes(whole)[0]
+
+
+def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
+    """SIGKILL a real process at uneven moments, several times over, then let it finish."""
+    path = tmp_path / "r"
+    run = create_or_open(path, settings(**SECTIONS), dataset)
+    program = (
+        "import sys; from pathlib import Path; from raymm.training.run import open_run\n"
+        "from raymm.training.loop import Ports, train\n"
+        "run = open_run(Path(sys.argv[1])); train(run, run.dataset(), Ports())\n"
+    )
+    kills = 0
+    for pause in (0.02, 0.11, 0.19):
+        before = committed_epochs(path)
+        process = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=ROOT)
+        while process.poll() is None and committed_epochs(path) == before:
+            time.sleep(0.002)
+        time.sleep(pause)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills > 0
+    train(open_run(path), dataset, Ports())
+    assert hashes(path) == hashes(whole)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "plan.safetensors", "state.json", "optimizer.safetensors"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, whole, name, damage):
+    run = create_or_open(tmp_path / "r", settings(**SECTIONS), dataset)
+    with pytest.raises(Stop):
+        train(run, dataset, Ports(report=stop_after(3)))
+    victim = epoch_folder(run.path, 3) / name
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    {
+        "truncate": lambda: victim.write_bytes(bytes(content[: len(content) // 2])),
+        "flip": lambda: victim.write_bytes(bytes(content)),
+        "remove": victim.unlink,
+    }[damage]()
+    assert load_latest(run.path).epoch == 2
+    train(open_run(run.path), dataset, Ports())
+    assert hashes(run.path) == hashes(whole)
+
+
+def test_when_every_epoch_is_damaged_nothing_is_trained(tmp_path, dataset):
+    run = create_or_open(tmp_path / "r", settings(), dataset)
+    with pytest.raises(Stop):
+        train(run, dataset, Ports(report=stop_after(1)))
+    (epoch_folder(run.path, 1) / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"every committed epoch is damaged.*model\.safetensors has 0 bytes"):
+        train(run, dataset, Ports())
+
+
+def test_tensors_are_taken_out_and_put_back():
+    import torch
+
+    tree = {"state": {0: {"step": torch.tensor(3.0), "buffers": [torch.ones(2), None]}}, "lr": [0.1, "x", True]}
+    plain, tensors = split_tensors(tree)
+    assert set(tensors) == {"state.0.step", "state.0.buffers.0"}
+    back = merge_tensors(plain, tensors)
+    assert torch.equal(back["state"][0]["buffers"][0], torch.ones(2))
+    assert back["lr"] == tree["lr"]
