@@ -44,7 +44,7 @@ class ViewConfig(_Section):
     )
     augment: bool = Field(default=True, description="augment training batches (never the valuation view)")
     shift: float = Field(default=0.1, ge=0, le=0.5, description="largest shift in time, as a part of the length")
-    crop: float = Field(default=0.1, ge=0, le=0.5, description="largest shift in height and width, as a part")
+    crop: float = Field(default=0.04, ge=0, le=0.5, description="largest shift in height and width, as a part")
     flip: bool = Field(default=False, description="mirror frames and flow left to right at random")
 
 
@@ -132,7 +132,8 @@ class TrainingConfig(_Section):
     seed: int = Field(default=0, ge=0)
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     selection: Literal["accuracy", "macro_f1", "loss"] = Field(
-        default="accuracy", description="validation metric that picks the model"
+        default="accuracy",
+        description="validation metric that picks the model; the lower loss decides between equals",
     )
     keep: int = Field(default=2, ge=1, description="epochs kept on disk beside the best")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch in each process")

@@ -63,7 +63,7 @@ def test_encoders_run_on_the_rows_that_have_their_modality_and_no_others():
     model = build_model(SCHEMA, ModelConfig(**SMALL), 0)
     seen = dict.fromkeys(SCHEMA.names, 0)
     for name, encoder in model.encoders.items():
-        encoder.register_forward_hook(lambda _, args, out, name=name: seen.update({name: seen[name] + len(args[0])}))
+        encoder.register_forward_hook(lambda _, args, __, name=name: seen.update({name: seen[name] + len(args[0])}))
     mask = random_mask(20)
     mask[:, 2] = False
     features = model.encode(make_batch(mask))

@@ -30,7 +30,7 @@ def train_tracked(
     tracker.start(run_info(run, dataset, experiment))
     log = HistoryLog(tracker)
     try:
-        result = _train(run, dataset, backend, _Reports(log, run.config.training.epochs, quiet))
+        result = _train(run, dataset, backend, uri, _Reports(log, run.config.training.epochs, quiet))
         log(result.history)
         record_result(tracker, run, result, dataset)
     except KeyboardInterrupt:
@@ -43,15 +43,17 @@ def train_tracked(
     return result
 
 
-def _train(run: Run, dataset: Dataset, backend: str, report: Report) -> Result:
+def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -> Result:
     if finished(run.path):
         return read_result(run.path)
     if backend == "local":
         return train(run, dataset, Ports(report=report, device=_device()))
     from raymm.distributed.cluster import connect
+    from raymm.distributed.preflight import preflight
     from raymm.distributed.train import train_on_ray
 
     with connect(run.config.cluster):
+        preflight(run.config.cluster, run.path, uri)
         return train_on_ray(run, report)
 
 

@@ -1,7 +1,6 @@
 """`raymm ui`: open the local MLflow store in the browser."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -30,4 +29,4 @@ def ui(store: Path, port: int) -> None:
         "DO_NOT_TRACK": "true",
     }
     click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
-    raise SystemExit(subprocess.run(command, env={**os.environ, **quiet}, check=False).returncode)  # noqa: S603
+    os.execve(sys.executable, command, {**os.environ, **quiet})  # noqa: S606  (Ctrl-C then reaches the server itself)

@@ -29,8 +29,8 @@ def write_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
     content = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(run.name)}</title>'
         f"<style>{STYLE}</style><h1>{escape(run.name)}</h1>"
-        f"<p>Epoch {result.best_epoch + 1} was picked on validation ({escape(run.config.training.selection)}); the test "
-        "split was read once, after that.</p><h2>Contributions on the test split</h2>"
+        f"<p>Epoch {result.best_epoch + 1} was picked on validation ({escape(run.config.training.selection)}); "
+        "the test split was read once, after that.</p><h2>Contributions on the test split</h2>"
         f"<pre>{escape(chr(10).join(summary_lines(summarise(table))))}</pre>{images}"
         f"<h2>Metrics</h2><table>{rows}</table><h2>Configuration</h2><pre>{escape(run.config.to_yaml())}</pre></html>"
     )

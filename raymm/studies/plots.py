@@ -78,14 +78,14 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, labe
     return figure
 
 
-def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
     figure = _figure(12.5, 3.4)
     loss, accuracy, rows = figure.subplots(1, 3)
     _line(loss, history, "train/loss", "training", "black", "-")
     _line(loss, history, "val/loss", "validation", "black", ":")
     _line(accuracy, history, "val/accuracy", "all modalities", "black", "-")
-    for position, name in enumerate(_modalities(history)):
+    for position, name in enumerate(names):
         _line(accuracy, history, f"val/accuracy_{name}", f"{name} alone", _colour(position), "-")
     _line(rows, history, "rows/epoch", "rows", "black", "-")
     loss.set(ylabel="cross-entropy (nats)", ylim=(0, None))
@@ -115,12 +115,6 @@ def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str
     epochs = [entry["epoch"] for entry in history]
     values = [entry["metrics"].get(key, np.nan) for entry in history]
     axis.plot(epochs, values, style, color=colour, label=label, marker="o", markersize=2.5)
-
-
-def _modalities(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names in the order in which the epochs bring them; an epoch leaves out what it could not measure."""
-    keys = dict.fromkeys(key for entry in history for key in entry["metrics"] if key.startswith("val/accuracy_"))
-    return [key.removeprefix("val/accuracy_") for key in keys]
 
 
 def _edges(phi: Array) -> Array:

@@ -87,7 +87,7 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
         "phi-distribution": plots.phi_distribution(names, table.phi),
         "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean),
         "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label),
-        "learning-curves": plots.learning_curves(result.history),
+        "learning-curves": plots.learning_curves(names, result.history),
     }
     paths = []
     for name, figure in figures.items():

@@ -172,11 +172,12 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def _best(history: tuple[dict[str, Any], ...], config: Config) -> int:
-    """Folder number of the epoch that validation picks; the earliest of equals."""
-    sign = -1.0 if config.training.selection == "loss" else 1.0
-    name = f"val/{config.training.selection}"
-    scores = [sign * entry["metrics"].get(name, -sign * np.inf) for entry in history]
-    return int(np.argmax(scores)) + 1
+    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest."""
+    losses = [entry["metrics"].get("val/loss", np.inf) for entry in history]
+    if config.training.selection == "loss":
+        return int(np.argmin(losses)) + 1
+    scores = [entry["metrics"][f"val/{config.training.selection}"] for entry in history]
+    return int(np.lexsort((losses, np.negative(scores)))[0]) + 1
 
 
 def _finish(run: Run, trainer: Trainer, view: View, state: State, ports: Ports) -> None:

@@ -16,12 +16,17 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
 
 
+def fail_half_way(path):
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise OSError("disk full")
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     write_bytes(path, b"old")
-    with pytest.raises(OSError, match="disk full"), atomic_path(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise OSError("disk full")
+    with pytest.raises(OSError, match="disk full"):
+        fail_half_way(path)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 

@@ -31,7 +31,7 @@ def colour_of(axis, label: str) -> str:
 def test_a_modality_has_one_colour_in_every_plot():
     phi = np.tile([0.5, 1.5, 1.0], (8, 1))
     over = plots.phi_over_epochs(NAMES[:3], np.arange(2), phi[:2]).axes[0]
-    curves = plots.learning_curves(history(NAMES[:3], 2)).axes[1]
+    curves = plots.learning_curves(NAMES[:3], history(NAMES[:3], 2)).axes[1]
     bars = plots.phi_distribution(NAMES[:3], phi).axes
     for position, name in enumerate(NAMES[:3]):
         assert (
@@ -67,11 +67,11 @@ def test_each_class_shows_its_mean_without_the_missing():
 
 
 def test_curves_show_a_single_epoch_and_leave_out_what_was_not_measured():
-    single = plots.learning_curves(history(["audio"], 1))
+    single = plots.learning_curves(["audio"], history(["audio"], 1))
     assert all(line.get_marker() != "None" for axis in single.axes for line in axis.lines)
     entries = history(["audio"], 3)
     del entries[1]["metrics"]["val/accuracy_audio"]
-    line = next(x for x in plots.learning_curves(entries).axes[1].lines if x.get_label() == "audio alone")
+    line = next(x for x in plots.learning_curves(["audio"], entries).axes[1].lines if x.get_label() == "audio alone")
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
 
 

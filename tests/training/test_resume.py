@@ -24,7 +24,7 @@ SECTIONS = {
 }
 
 
-class Stop(Exception):
+class StopError(Exception):
     """What a test raises to interrupt a run."""
 
 
@@ -50,7 +50,7 @@ def hashes(run, epoch=5):
 def stop_after(epochs):
     def report(history):
         if len(history) == epochs:
-            raise Stop
+            raise StopError
 
     return report
 
@@ -62,7 +62,7 @@ def test_interrupted_after_any_epoch(tmp_path, dataset, optimizer):
     result = train(straight, dataset, Ports())
     for epochs in (1, 3):
         run = create_or_open(tmp_path / f"stopped-{epochs}", settings(**sections), dataset)
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             train(run, dataset, Ports(report=stop_after(epochs)))
         assert committed_epochs(run.path)[-1] == epochs
         resumed = train(open_run(run.path), dataset, Ports())
@@ -81,7 +81,7 @@ def test_another_seed_ends_elsewhere(tmp_path, dataset, whole):
 def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
     """SIGKILL a real process at uneven moments, several times over, then let it finish."""
     path = tmp_path / "r"
-    run = create_or_open(path, settings(**SECTIONS), dataset)
+    create_or_open(path, settings(**SECTIONS), dataset)
     program = (
         "import sys; from pathlib import Path; from raymm.training.run import open_run\n"
         "from raymm.training.loop import Ports, train\n"
@@ -107,7 +107,7 @@ def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
 def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, whole, name, damage):
     run = create_or_open(tmp_path / "r", settings(**SECTIONS), dataset)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(run, dataset, Ports(report=stop_after(3)))
     victim = epoch_folder(run.path, 3) / name
     content = bytearray(victim.read_bytes())
@@ -124,7 +124,7 @@ def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, wh
 
 def test_when_every_epoch_is_damaged_nothing_is_trained(tmp_path, dataset):
     run = create_or_open(tmp_path / "r", settings(), dataset)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(run, dataset, Ports(report=stop_after(1)))
     (epoch_folder(run.path, 1) / "model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"every committed epoch is damaged.*model\.safetensors has 0 bytes"):

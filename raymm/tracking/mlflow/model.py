@@ -1,7 +1,6 @@
 """Turn an exported model folder into a model that `mlflow models` can load."""
 
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +25,7 @@ def save_served(folder: Path, loader: str) -> Iterator[Path]:
     loader
         "package.module:function" that makes a predictor of such a folder.
     """
-    with tempfile.TemporaryDirectory() as parent, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Add type hints")  # MLflow would read a schema from them
+    with tempfile.TemporaryDirectory() as parent:
         path = Path(parent) / "model"
         mlflow.pyfunc.save_model(
             path,

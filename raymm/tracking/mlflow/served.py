@@ -11,7 +11,7 @@ from typing import Any
 import mlflow.models
 import mlflow.pyfunc
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 __all__ = ["ServedModel"]
 
@@ -24,11 +24,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         loader = EntryPoint("loader", context.model_config["loader"], "raymm").load()
         self._predictor = loader(Path(context.artifacts["model"]))
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-        """Answer a frame or a mapping with one column a modality; an empty cell is a missing modality.
-
-        Without type hints, because MLflow would read a schema from them.
-        """
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer a frame (or a mapping) with one column a modality; an empty cell is a missing modality."""
         del context, params
         columns = {str(name): [_cell(value) for value in model_input[name]] for name in model_input}
         answer = self._predictor.predict(columns)
