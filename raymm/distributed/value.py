@@ -6,6 +6,7 @@ result a task. Tiles are those of the in-process path, so the same bits come out
 When there are fewer tiles than actors and the fusion has to be run, the coalitions of a tile are split too.
 """
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -54,6 +55,10 @@ class Valuer:
         schema = self.dataset.schema
         self.model = build_model(schema, self.config.model, self.config.training.seed).to(device)
         self.loaded = ""
+
+    def pid(self) -> int:
+        """Process id of the actor, for whoever watches it."""
+        return os.getpid()
 
     def play(self, weights: Arrays, version: str, rows: Rows, start: int, stop: int) -> Arrays:
         """Play coalitions `start` to `stop` of one tile with these weights."""
