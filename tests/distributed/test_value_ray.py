@@ -62,7 +62,7 @@ def test_few_samples_split_their_coalitions(ray_local, dataset):
 def test_new_weights_reach_the_actors(ray_local, dataset):
     pool = ActorPool(2)
     for seed in (0, 1):
-        model, view, rows, config = setup(dataset)
+        _, view, rows, config = setup(dataset)
         other = build_model(dataset.schema, config.model, seed)
         assert same(pool(other, view, rows, config), value_rows(other, view, rows, config))
     pool.close()

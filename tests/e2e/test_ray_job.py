@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from raymm.valuation import read_table
+from tests.games import small_dataset
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 RAY = str(BIN / "ray")
@@ -95,6 +98,22 @@ def test_a_driver_joins_with_the_token_and_not_without(head):
     code, output = head.run(sys.executable, "-c", JOIN, RAY_ADDRESS=head.address, RAY_AUTH_TOKEN="0" * 64)
     assert code != 0
     assert f"ClusterError: RAY_ADDRESS={head.address}: cannot join" in output
+
+
+def test_submitted_jobs_train_and_value(head, tmp_path):
+    small_dataset(tmp_path / "data")
+    data, run, store = (str(tmp_path / name) for name in ("data", "run", "mlflow"))
+    settings = ["training.epochs=2", "resampling.warmup=1", "model.feature_size=16", "cluster.actors=1"]
+    train = ["python", "jobs/train.py", "--data", data, "--out", run, "--store", store, "--workers", "2", *settings]
+    code, output = head.submit(*train)
+    assert code == 0, output
+    assert "epoch   2/2" in output
+    table = tmp_path / "test.parquet"
+    value = ["python", "jobs/value.py", "--data", data, "--checkpoint", run, "--out", str(table)]
+    code, output = head.submit(*value)
+    assert code == 0, output
+    assert read_table(table).info.modalities == ("m0", "m1")
+    assert (tmp_path / "mlflow" / "mlflow.db").is_file()
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/", "/api/v0/nodes"])

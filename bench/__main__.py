@@ -1,0 +1,44 @@
+"""Run every benchmark and write bench/results/NAME.json; exit with 1 when a bar is missed.
+
+python -m bench --data DATA      DATA: grid_digits, prepared with audio,rgb,flow
+"""
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from bench import memory, ragged, ray_train, valuation
+from bench.timing import Measured
+
+BENCHES = {"valuation": valuation.run, "ray_train": ray_train.run, "memory": memory.run, "ragged": ragged.run}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    """Run what was asked for and print one line each."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--data", type=Path, default=Path("data/grid_digits"))
+    parser.add_argument("--only", choices=sorted(BENCHES))
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    missed = 0
+    for name, run in BENCHES.items():
+        if arguments.only in (None, name):
+            measured: Measured = run(arguments.data)
+            missed += not measured.reached
+            print(measured.line(), flush=True)
+            (RESULTS / f"{name}.json").write_text(json.dumps(measured.record() | machine(), indent=2) + "\n")
+    return 1 if missed else 0
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    return {"machine": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
