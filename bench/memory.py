@@ -3,7 +3,6 @@
 Samples come from a generator and rows go to a Parquet file as they are done, so only one tile is ever held.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -65,6 +64,12 @@ def _batch(rows: np.ndarray, generator: torch.Generator) -> Batch:
     )
 
 
+def peak_mib() -> float:
+    """Peak resident memory of this process. `ru_maxrss` would carry over the parent's peak through fork and exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def _peak_of_process(count: int) -> float:
     done = subprocess.run(
         [sys.executable, "-m", "bench.memory", str(count)], capture_output=True, text=True, check=True
@@ -75,4 +80,4 @@ def _peak_of_process(count: int) -> float:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         value_stream(int(sys.argv[1]), Path(folder) / "table.parquet")
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_mib())

@@ -27,8 +27,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """A short name for people: folder, strategy and seed."""
-        return f"{self.path.name}-{self.config.resampling.strategy}-seed{self.config.training.seed}"
+        """A short name for people: that of the folder."""
+        return self.path.name
 
     def dataset(self) -> Dataset:
         """Open the data set that the run was made with.
