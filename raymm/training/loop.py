@@ -83,7 +83,6 @@ def _load_or_init(run: Run, dataset: Dataset, ports: Ports) -> tuple[Trainer, St
     config = run.config
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
-    strategy(config.resampling.strategy)
     model = build_model(dataset.schema, config.model, config.training.seed).to(ports.device)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
     trainer = Trainer(model, optimizer, config, ports.workers, ports.device)

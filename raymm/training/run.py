@@ -8,8 +8,11 @@ from typing import Any
 
 from raymm import __version__
 from raymm.config import Config, flatten, parse
-from raymm.data import Dataset, open_dataset
+from raymm.data import Dataset, View, open_dataset
+from raymm.data.store import SPLITS
 from raymm.errors import CheckpointError, DataError, Problems
+from raymm.model import build_model
+from raymm.resampling import function, strategy
 from raymm.storage import write_json
 
 __all__ = ["Run", "create_or_open", "open_run"]
@@ -51,8 +54,11 @@ def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
     ------
     CheckpointError
         When the folder holds a run with other settings or other data, naming each difference.
+    ConfigError, DataError
+        When the settings could not be run on this data set; nothing is then made.
     """
     path = path.absolute()
+    _refuse_what_cannot_run(config, dataset)
     if not (path / "run.json").exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
@@ -82,6 +88,17 @@ def open_run(path: Path) -> Run:
         ) from None
     except (KeyError, ValueError) as cause:
         raise CheckpointError(f"{path}/run.json: cannot be read ({cause})") from cause
+
+
+def _refuse_what_cannot_run(config: Config, dataset: Dataset) -> None:
+    """Make once what the run will make, so that a mistake ends it before its folder exists."""
+    strategy(config.resampling.strategy)
+    function(config.resampling.fs)
+    function(config.resampling.fm)
+    View(dataset, config.view)
+    build_model(dataset.schema, config.model, config.training.seed)
+    for split in SPLITS:
+        dataset.rows(split)
 
 
 def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:

@@ -1,5 +1,6 @@
 """Turn an exported model folder into a model that `mlflow models` can load."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,10 @@ from raymm import __version__
 __all__ = ["save_served"]
 
 CODE = Path(__file__).with_name("served.py")
+
+logging.getLogger("mlflow.pyfunc").setLevel(
+    logging.ERROR
+)  # it would warn that there is no schema: columns may be absent
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""The command line as its user meets it: help, one-line errors, exit codes, a run from start to end."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from raymm.cli import VERBS, main
+from raymm.valuation import read_table
+from tests.games import small_dataset
+
+SMALL = ["training.epochs=3", "resampling.warmup=1", "model.feature_size=16", "optimizer.lr=0.005"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "d"
+    small_dataset(path)
+    return path
+
+
+def call(capfd, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    captured = capfd.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(capfd, verb):
+    code, out, _ = call(capfd, verb, "--help")
+    assert code == 0
+    assert f"Example: raymm {verb}" in " ".join(out.split())
+
+
+def test_train_value_and_report(capfd, tmp_path, data):
+    run, store, table = tmp_path / "run", tmp_path / "mlflow", tmp_path / "t.parquet"
+    train = ["train", "--data", data, "--out", run, "--store", store, "--backend", "local", *SMALL]
+    code, out, _ = call(capfd, *train)
+    assert code == 0
+    assert "epoch   3/3" in out
+    assert "test/accuracy" in out
+    code, out, _ = call(capfd, *train, "--json")
+    again = json.loads(out)
+    code, out, _ = call(
+        capfd, "value", "--data", data, "--checkpoint", run, "--out", table, "--backend", "local", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["accuracy"] == pytest.approx(again["metrics"]["test/accuracy"])
+    assert read_table(table).info.utility == "count"
+    code, out, _ = call(capfd, "report", run)
+    assert code == 0
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert (store / "mlflow.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--data", "DATA", "--out", "OUT", "training.epoch=3"], "did you mean 'epochs'?"),
+        (["train", "--data", "DATA", "--out", "OUT", "--strategy", "sampel"], "did you mean 'sample'?"),
+        (["train", "--data", "DATA", "--out", "OUT", "--noise", "m0=loud"], "write it as modality=level in dB"),
+        (["train", "--data", "DATA", "--out", "OUT", "--noise", "m7=-10dB"], "no modality 'm7'"),
+        (["train", "--data", "gone", "--out", "OUT"], "gone: no manifest.json there"),
+        (["value", "--data", "DATA", "--checkpoint", "gone", "--out", "t.parquet"], "gone: no model there"),
+        (["report", "gone"], "gone: no run there"),
+        (["ui", "--store", "gone"], "no store there yet"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(capfd, tmp_path, monkeypatch, data, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    filled = [{"DATA": data, "OUT": tmp_path / "out"}.get(argument, argument) for argument in arguments]
+    local = ["--backend", "local"] if arguments[0] in {"train", "value"} else []
+    code, _, err = call(capfd, *filled, *local)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_debug_shows_the_trace():
+    from raymm.errors import RaymmError
+
+    with pytest.raises(RaymmError):
+        main(["--debug", "report", "gone"])
+
+
+@pytest.mark.parametrize("module", ["raymm", "raymm.cli", "raymm.valuation", "raymm.training.loop"])
+def test_the_core_loads_neither_ray_nor_mlflow(module):
+    program = f"import sys, {module}; print([m for m in ('ray', 'mlflow') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
