@@ -36,7 +36,7 @@ format: $(STAMP) ## rewrite the files the way `make lint` wants them
 lock: ## resolve the dependencies again, with hashes
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade -o requirements.lock
+	  --generate-hashes --custom-compile-command "make lock" --upgrade -o requirements.lock
 	rm -rf .venv-lock
 
 bench: $(STAMP) ## the measured claims, as ratios

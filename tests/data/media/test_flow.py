@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torchvision.models.optical_flow import raft_small
 
 from raymm.data.media.flow import dense_flow
@@ -32,9 +33,11 @@ def test_a_still_picture_has_no_flow():
     assert np.abs(flow).max() < 0.1
 
 
-def test_frames_that_are_too_small_for_dis():
-    with pytest.raises(MediaError, match=r"flow by DIS failed on frames of 8x8 .*>= 12"):
-        dense_flow(moving_texture(0.5, 0.0, size=8), FlowSpec(name="flow", frames=3, height=8, width=8))
+def test_frames_that_are_too_small_for_dis_are_refused_by_the_schema():
+    with pytest.raises(ValidationError, match="greater than or equal to 12"):
+        FlowSpec(name="flow", frames=3, height=8, width=8)
+    smallest = FlowSpec(name="flow", frames=3, height=12, width=12)
+    assert dense_flow(moving_texture(0.5, 0.0, size=12), smallest).shape[1:] == (2, 12, 12)
 
 
 def test_raft_reads_its_weights_from_a_file(tmp_path):
