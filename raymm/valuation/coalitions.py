@@ -8,6 +8,8 @@ The Shapley value is linear in v, phi = v @ W, with (Shapley, 1953)
 (s-1)! (n-s)! / n! = 1 / (n binom(n-1, s-1)), and n binom(n-1, k) divides lcm(1..n) for every k, so
 lcm(1..n) * W is a matrix of integers. Its products with integer utilities are exact in float64 while they
 stay below 2**53, which they do for n <= 20: whether phi is below 1 is then decided without rounding.
+
+What is cached here is made outside of inference mode, whoever asks first: gradients may flow past it later.
 """
 
 from functools import cache
@@ -23,6 +25,7 @@ MAX_PLAYERS = 20
 
 
 @cache
+@torch.inference_mode(mode=False)
 def coalition_masks(n: int) -> Bool[Tensor, "S n"]:
     """Bool [2**n, n]: row c holds the members of coalition c."""
     codes = torch.arange(2**n)[:, None]
@@ -30,12 +33,14 @@ def coalition_masks(n: int) -> Bool[Tensor, "S n"]:
 
 
 @cache
+@torch.inference_mode(mode=False)
 def coalition_sizes(n: int) -> Int64[Tensor, "S"]:
     """int64 [2**n]: number of members of each coalition."""
     return coalition_masks(n).sum(dim=1)
 
 
 @cache
+@torch.inference_mode(mode=False)
 def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
     """`(weights, divisor)` with phi = values @ weights / divisor; weights are whole numbers in float64.
 
@@ -54,6 +59,7 @@ def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
 
 
 @cache
+@torch.inference_mode(mode=False)
 def interaction_weights(n: int) -> tuple[Float64[Tensor, "S pairs"], int]:
     """Weights of the pairwise Shapley interaction index, columns in the order of `torch.triu_indices`.
 

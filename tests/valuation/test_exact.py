@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raymm.valuation import interactions, shapley_values
-from raymm.valuation.coalitions import coalition_masks, coalition_sizes
+from raymm.valuation.coalitions import coalition_masks, coalition_sizes, shapley_weights
 from tests.oracles import interaction_by_definition, shapley_by_permutations
 
 TRUTH_TABLE = [  # a alone right, b alone right, both right -> phi_a, phi_b
@@ -127,3 +127,12 @@ def test_interactions_tell_synergy_from_redundancy_where_phi_cannot():
 def test_a_wrong_number_of_columns_is_refused(columns):
     with pytest.raises(ValueError, match=f"{columns} columns"):
         shapley_values(torch.zeros(1, columns))
+
+
+def test_what_is_cached_in_inference_mode_serves_autograd_later():
+    shapley_weights.cache_clear()
+    with torch.inference_mode():
+        shapley_values(torch.zeros(1, 8))
+    values = torch.randn(2, 8, requires_grad=True)
+    shapley_values(values)[:, 0].sum().backward()
+    assert values.grad.abs().sum() > 0
