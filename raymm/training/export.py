@@ -14,6 +14,7 @@ from raymm.data import Dataset, Schema
 from raymm.errors import CheckpointError
 from raymm.model import MultimodalModel, build_model
 from raymm.storage import write_json
+from raymm.training.tensors import savable
 
 __all__ = ["Exported", "export_model", "load_model"]
 
@@ -31,8 +32,7 @@ class Exported:
 def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: Dataset) -> None:
     """Write `model` to `folder`, as a part of a folder that is committed later."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors")
+    save_file(savable(model.state_dict()), folder / "model.safetensors")
     about: dict[str, Any] = {
         "config": config.model_dump(mode="json"),
         "schema": dataset.schema.model_dump(mode="json"),

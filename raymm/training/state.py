@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
@@ -27,7 +26,7 @@ from raymm.errors import CheckpointError
 from raymm.resampling import Plan
 from raymm.storage import commit_directory, is_committed, verify, write_json
 from raymm.training.epoch import Trainer
-from raymm.training.tensors import merge_tensors, split_tensors
+from raymm.training.tensors import merge_tensors, savable, split_tensors
 from raymm.valuation import ValuationTable, write_table
 
 __all__ = [
@@ -74,9 +73,9 @@ def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, Valuatio
     folder = epoch_folder(run, state.epoch)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    save_file(_contiguous(trainer.model.state_dict()), folder / "model.safetensors")
+    save_file(savable(trainer.model.state_dict()), folder / "model.safetensors")
     optimizer, tensors = split_tensors(trainer.optimizer.state_dict())
-    save_file(_contiguous(tensors), folder / "optimizer.safetensors")
+    save_file(savable(tensors), folder / "optimizer.safetensors")
     _save_plan(folder / "plan.safetensors", state)
     for name, table in tables.items():
         write_table(folder / f"valuation-{name}.parquet", table)
@@ -172,7 +171,3 @@ def _save_plan(path: Path, state: State) -> None:
     if state.phi is not None:
         arrays["phi"] = state.phi
     save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
-
-
-def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -3,11 +3,12 @@
 An optimizer's state becomes JSON with references and a flat dictionary of tensors for safetensors.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ["merge_tensors", "split_tensors"]
+__all__ = ["merge_tensors", "savable", "split_tensors"]
 
 REFERENCE = "__tensor__"
 
@@ -27,6 +28,11 @@ def merge_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(tree, list):
         return [merge_tensors(value, tensors) for value in tree]
     return tree
+
+
+def savable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as safetensors takes them: on the CPU, contiguous, without gradients."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _take(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
