@@ -1,6 +1,6 @@
 """(b) Rows a second of Ray Train with one worker over the plain loop, in the steady state (first epochs left out).
 
-The two run in turn, three times, on one thread each; rows and seconds are those that the runs themselves record.
+The two run in turn, seven times, on one thread each; rows and seconds are those that the runs themselves record.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from raymm.distributed.train import train_on_ray
 from raymm.training.loop import Ports, train
 from raymm.training.run import create_or_open
 
-EPOCHS, LEFT_OUT = 8, 2
+EPOCHS, LEFT_OUT, TURNS = 8, 2, 7
 
 
 def run(data: Path) -> Measured:
@@ -27,7 +27,7 @@ def run(data: Path) -> Measured:
     )
     plain, on_ray = [], []
     with tempfile.TemporaryDirectory() as folder, connect(config.cluster):
-        for turn in range(3):
+        for turn in range(TURNS):
             plain.append(_rate(Path(folder) / f"plain-{turn}", config, dataset, on_ray=False))
             on_ray.append(_rate(Path(folder) / f"ray-{turn}", config, dataset, on_ray=True))
     ratio = statistics.median(on_ray) / statistics.median(plain)
