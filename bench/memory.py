@@ -6,6 +6,7 @@ Samples come from a generator and rows go to a Parquet file as they are done, so
 import subprocess
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,9 @@ import torch
 from bench.timing import Measured
 from raymm.config import Config
 from raymm.data import Batch, Schema, VectorSpec
-from raymm.model import build_model
-from raymm.training.value import table_info
-from raymm.valuation import ValuationTable, value_samples
-from raymm.valuation.table import TableWriter, pack
+from raymm.model import build_model, fingerprint
+from raymm.valuation import TableInfo, ValuationTable, value_samples
+from raymm.valuation.table import TableWriter
 
 TILE = 4096
 SCHEMA = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=16) for i in range(3)), classes=("a", "b", "c", "d"))
@@ -34,7 +34,8 @@ def value_stream(count: int, out: Path) -> None:
     """Value `count` random samples with three modalities and write the table."""
     config = Config()
     model = build_model(SCHEMA, config.model, 0).eval()
-    info = table_info(model, config, None)
+    names = SCHEMA.names
+    info = TableInfo(names, config.valuation.utility, config.model.baseline, fingerprint(model))
     generator = torch.Generator().manual_seed(0)
     with TableWriter(out, info) as writer, torch.inference_mode():
         for start in range(0, count, TILE):
@@ -47,10 +48,7 @@ def value_stream(count: int, out: Path) -> None:
                     sample_id=rows.astype(np.str_),
                     split=np.full(len(rows), "test"),
                     label=batch.labels.numpy(),
-                    prediction=values.prediction.numpy(),
-                    phi=values.phi.numpy(),
-                    outcomes=pack(values.right.numpy()),
-                    loss=values.loss.numpy(),
+                    **{field.name: getattr(values, field.name).numpy() for field in fields(values)},
                 )
             )
 

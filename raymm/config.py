@@ -105,9 +105,22 @@ class ResamplingConfig(_Section):
 
 
 class ValuationConfig(_Section):
-    """Which game is played, and how it is split."""
+    """Which game is played, how exactly, and how it is split."""
 
-    utility: Literal["count", "correct", "probability", "log_probability", "margin"] = "count"
+    utility: str = Field(
+        default="count",
+        description="count, correct, probability, log_probability, logit, margin, or package.module:NAME",
+    )
+    method: Literal["auto", "exact", "sampled"] = Field(
+        default="auto", description="auto: exact to 12 modalities (16 where logits are sums), sampled beyond"
+    )
+    budget: int | Annotated[str, Field(pattern=r"^\d+(\.\d+)?x$")] | None = Field(
+        default=None,
+        description="sampled: coalitions a sample; '1x': as many as cost one forward pass of the encoders",
+    )
+    refine: bool = Field(
+        default=True, description="sampled: play all coalitions of samples whose phi may lie on either side of 1"
+    )
     batch_size: int = Field(default=64, ge=1, description="samples of one tile; tiles are what actors receive")
 
 

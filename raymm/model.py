@@ -5,6 +5,7 @@ the mask is False, so a masked modality and a missing one are the same thing.
 """
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -58,8 +59,13 @@ class MultimodalModel(nn.Module):
 
     @property
     def additive(self) -> bool:
-        """Whether the logits of a coalition are a sum of `partials`."""
+        """Whether the logits of a coalition follow from a sum of `partials`."""
         return isinstance(self.fusion, AdditiveFusion)
+
+    @property
+    def finish(self) -> Callable[[Float[Tensor, "B H"]], Float[Tensor, "B K"]] | None:
+        """From a sum of `partials` to logits; None where the sum is the logits."""
+        return self.fusion.finish if isinstance(self.fusion, AdditiveFusion) and not self.fusion.linear else None
 
     def encode(self, batch: Batch) -> Features:
         """Features [B, n, D]; zeros where a modality does not take part."""
@@ -83,8 +89,8 @@ class MultimodalModel(nn.Module):
         """Logits of a batch."""
         return self.fuse(self.encode(batch), batch.mask)
 
-    def partials(self, features: Features) -> tuple[Float[Tensor, "B n K"], Float[Tensor, "K"]]:
-        """`(deltas, base)` with logits(C) = base + sum of deltas[:, i] over i in C; additive fusions only.
+    def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, "H"]]:
+        """`(deltas, base)` with logits(C) = finish(base + sum of deltas[:, i] over i in C); additive fusions only.
 
         Raises
         ------

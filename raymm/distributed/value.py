@@ -3,11 +3,15 @@
 Actors return rows and write nothing. A call carries the weights by reference and their fingerprint, so that an
 actor that was restarted loads them again by itself, and a tile may safely run twice: the client keeps one
 result a task. Tiles are those of the in-process path, so the same bits come out for any number of actors.
-When there are fewer tiles than actors and the fusion has to be run, the coalitions of a tile are split too.
+When there are fewer tiles than actors and coalitions are dear, those of a tile are split too.
+
+Work streams: a bounded number of tasks is in flight, and tables come out shard by shard as they are finished, so
+that neither the data nor the table has to fit in memory.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -16,14 +20,27 @@ import numpy.typing as npt
 import ray
 import torch
 from ray.exceptions import RayActorError, RayTaskError
+from torch import nn
 
 from raymm.config import Config
 from raymm.data import View, open_dataset
 from raymm.errors import ClusterError, RaymmError
-from raymm.model import MultimodalModel, build_model
-from raymm.training.value import Rows, concatenate, play_tile, table_info, tiles, to_table
-from raymm.valuation import TableInfo, ValuationTable
-from raymm.valuation.samples import Played, settle
+from raymm.model import build_model
+from raymm.plugins import load_object
+from raymm.training.method import Method
+from raymm.training.value import (
+    TILES_OF_SHARD,
+    DataModel,
+    Rows,
+    method_for,
+    play_tile,
+    table_info,
+    tiles,
+    to_table,
+    value_tile,
+)
+from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables
+from raymm.valuation.samples import Full, Played, settle
 
 __all__ = ["ActorPool"]
 
@@ -37,37 +54,59 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Task:
-    """Some coalitions of one tile."""
+    """One tile, or some of its coalitions."""
 
     tile: int
     rows: Rows
-    codes: range
+    codes: range | None
+    parts: int
+
+    @property
+    def shard(self) -> int:
+        """The shard that the tile belongs to."""
+        return self.tile // TILES_OF_SHARD
 
 
 class Valuer:
-    """The actor: a data set, a model, and nothing else that lasts."""
+    """The actor: a data set, a model, and nothing else that lasts.
 
-    def __init__(self, data: str, config: dict[str, Any]) -> None:
+    Parameters
+    ----------
+    data, config
+        Path of the data set and the settings.
+    model
+        "package.module:function" that makes the model from the schema; default: raymm's own, with the weights
+        that come with each call.
+    """
+
+    def __init__(self, data: str, config: dict[str, Any], model: str | None = None) -> None:
         self.config = Config.model_validate(config)
         self.dataset = open_dataset(data)
         self.view = View(self.dataset, self.config.view, self.config.training.seed)
         device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
         schema = self.dataset.schema
-        self.model = build_model(schema, self.config.model, self.config.training.seed).to(device)
+        self.model: Any = (
+            load_object(model, "--model")(schema)
+            if model
+            else build_model(schema, self.config.model, self.config.training.seed)
+        )
+        if isinstance(self.model, nn.Module):
+            self.model.to(device)
         self.loaded = ""
 
     def pid(self) -> int:
         """Process id of the actor, for whoever watches it."""
         return os.getpid()
 
-    def play(self, weights: Arrays, version: str, rows: Rows, start: int, stop: int) -> Arrays:
-        """Play coalitions `start` to `stop` of one tile with these weights."""
-        if version != self.loaded:
-            tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
-            self.model.load_state_dict(tensors)
+    def work(self, weights: Arrays | None, version: str, task: Task, method: Method) -> Arrays:
+        """Value one tile, or play some of its coalitions, with these weights."""
+        if weights is not None and version != self.loaded:
+            self.model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
             self.loaded = version
-        played, _ = play_tile(self.model, self.view, rows, self.config, range(start, stop))
-        return {name: getattr(played, name).cpu().numpy() for name in ("values", "right", "logits")}
+        if task.codes is None:
+            return _arrays(value_tile(self.model, self.view, task.rows, self.config, method, task.shard))
+        played, full = play_tile(self.model, self.view, task.rows, self.config, task.codes)
+        return _arrays(played) | _arrays(full)
 
 
 class ActorPool:
@@ -79,16 +118,32 @@ class ActorPool:
     ----------
     actors
         Number of actors; default: `config.cluster.actors` of the call.
+    model
+        "package.module:function" that makes the model on each actor; default: raymm's own.
     """
 
-    def __init__(self, actors: int | None = None) -> None:
+    def __init__(self, actors: int | None = None, model: str | None = None) -> None:
         self._count = actors
+        self._model = model
         self._actors: list[Any] = []
 
     def __call__(
-        self, model: MultimodalModel, view: View, rows: Rows, config: Config, epoch: int | None = None
+        self, model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None
     ) -> ValuationTable:
-        """The valuation table of `rows`, in order.
+        """The valuation table of `rows`, in order; errors as `stream`."""
+        shards = dict(self.stream(model, view, rows, config, epoch))
+        return join_tables([shards[number] for number in sorted(shards)])
+
+    def stream(
+        self,
+        model: DataModel,
+        view: View,
+        rows: Rows,
+        config: Config,
+        epoch: int | None = None,
+        done: Collection[int] = (),
+    ) -> Iterator[tuple[int, ValuationTable]]:
+        """Number and table of each shard of `rows`, as they are finished; those in `done` are left out.
 
         Raises
         ------
@@ -98,18 +153,23 @@ class ActorPool:
             What the valuation itself raised, unchanged.
         """
         self._start(view, config)
-        info = table_info(model, config, epoch)
+        method = method_for(model, view, rows, config, epoch)
+        info = table_info(model, view, config, epoch, method)
+        weights = None if self._model else ray.put(_state(model))
         parts = tiles(rows, config.valuation.batch_size)
-        weights = ray.put({name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()})
-        ranges = _ranges(len(model.names), 1 if model.additive else max(1, len(self._actors) // len(parts)))
-        tasks = [Task(tile, part, codes) for tile, part in enumerate(parts) for codes in ranges]
-        done = self._run(tasks, weights, info.fingerprint)
-        return concatenate(
-            [
-                _table([done[tile, codes.start] for codes in ranges], view, part, info)
-                for tile, part in enumerate(parts)
-            ]
+        ranges = _ranges(len(info.modalities), method, len(self._actors) // max(1, len(parts)))
+        tasks = (
+            Task(number, tile, codes, len(ranges))
+            for number, tile in enumerate(parts)
+            if number // TILES_OF_SHARD not in done
+            for codes in ranges
         )
+        whole: dict[int, dict[int, ValuationTable]] = {}
+        for task, results in _by_tile(self._run(tasks, weights, info.fingerprint, method)):
+            shard = whole.setdefault(task.shard, {})
+            shard[task.tile] = _table(results, view, task.rows, info)
+            if len(shard) == min(TILES_OF_SHARD, len(parts) - task.shard * TILES_OF_SHARD):
+                yield task.shard, join_tables([shard[number] for number in sorted(whole.pop(task.shard))])
 
     def close(self) -> None:
         """End the actors."""
@@ -131,28 +191,37 @@ class ActorPool:
         remote = ray.remote(**options)(Valuer)
         settings = config.model_dump(mode="json")
         count = self._count or cluster.actors
-        self._actors = [remote.remote(str(view.dataset.path), settings) for _ in range(count)]
+        self._actors = [remote.remote(str(view.dataset.path), settings, self._model) for _ in range(count)]
 
-    def _run(self, tasks: list[Task], weights: Any, version: str) -> dict[tuple[int, int], Arrays]:
-        """Results by (tile, first coalition), with a bounded number of tasks in flight."""
-        waiting = iter(tasks)
+    def _run(
+        self, tasks: Iterator[Task], weights: Any, version: str, method: Method
+    ) -> Iterator[tuple[Task, Arrays]]:
+        """Results as they come, with a bounded number of tasks in flight."""
         flying: dict[Any, tuple[Task, Any]] = {}
-        done: dict[tuple[int, int], Arrays] = {}
 
         def send(actor: Any) -> None:
-            task = next(waiting, None)
+            task = next(tasks, None)
             if task is not None:
-                reference = actor.play.remote(weights, version, task.rows, task.codes.start, task.codes.stop)
-                flying[reference] = (task, actor)
+                flying[actor.work.remote(weights, version, task, method)] = (task, actor)
 
         for actor in self._actors * IN_FLIGHT:
             send(actor)
         while flying:
             ready, _ = ray.wait(list(flying), num_returns=1)
             task, actor = flying.pop(ready[0])
-            done[task.tile, task.codes.start] = _result(ready[0])
+            result = _result(ready[0])
             send(actor)
-        return done
+            yield task, result
+
+
+def _by_tile(results: Iterator[tuple[Task, Arrays]]) -> Iterator[tuple[Task, list[tuple[Task, Arrays]]]]:
+    """The parts of each tile together, once all of them are there."""
+    waiting: dict[int, dict[int, tuple[Task, Arrays]]] = {}
+    for task, arrays in results:
+        parts = waiting.setdefault(task.tile, {})
+        parts[task.codes.start if task.codes else 0] = (task, arrays)
+        if len(parts) == task.parts:
+            yield task, [parts[start] for start in sorted(waiting.pop(task.tile))]
 
 
 def _result(reference: Any) -> Arrays:
@@ -170,17 +239,31 @@ def _result(reference: Any) -> Arrays:
     return result
 
 
-def _ranges(n: int, splits: int) -> list[range]:
-    """All coalitions of n players in consecutive parts."""
-    bounds = np.linspace(0, 2**n, min(splits, 2**n) + 1).astype(int).tolist()
-    return [range(start, stop) for start, stop in pairwise(bounds)]
+def _ranges(n: int, method: Method, splits: int) -> list[range | None]:
+    """All coalitions of n players in consecutive parts, or [None] where a tile is not split."""
+    if method.chunk is None or splits < 2:
+        return [None]
+    bounds = np.linspace(0, 2**n // method.chunk, min(splits, 2**n // method.chunk) + 1).astype(int) * method.chunk
+    return [range(int(start), int(stop)) for start, stop in pairwise(bounds)]
 
 
-def _table(results: list[Arrays], view: View, rows: Rows, info: TableInfo) -> ValuationTable:
+def _table(results: list[tuple[Task, Arrays]], view: View, rows: Rows, info: TableInfo) -> ValuationTable:
     """The table of one tile from the results of its parts."""
-    played = [
-        Played(**{name: torch.from_numpy(array.copy()) for name, array in result.items()}) for result in results
-    ]
-    labels = torch.from_numpy(view.dataset.label[rows])
+    if results[0][0].codes is None:
+        return to_table(_read(SampleValues, results[0][1]), view, rows, info)
     present = torch.from_numpy(view.dataset.present[rows])
-    return to_table(settle(played, labels, present), view, rows, info)
+    played = [_read(Played, arrays) for _, arrays in results]
+    return to_table(settle(played, present, _read(Full, results[0][1])), view, rows, info)
+
+
+def _arrays(values: Any) -> Arrays:
+    return {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
+
+
+def _read(kind: Callable[..., Any], arrays: Arrays) -> Any:
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: torch.from_numpy(arrays[name].copy()) for name in names})
+
+
+def _state(model: Any) -> Arrays:
+    return {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}

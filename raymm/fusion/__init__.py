@@ -1,6 +1,6 @@
 """Fusions: features and a mask in, logits out; one file each, chosen by name."""
 
-from raymm.fusion import attention, concat, film, gated, sum  # noqa: A004
+from raymm.fusion import attention, concat, film, gated, mlp, sum  # noqa: A004
 from raymm.fusion.base import AdditiveFusion, Fusion
 from raymm.fusion.registry import FUSIONS, build_fusion, register_fusion
 
@@ -13,6 +13,7 @@ __all__ = [
     "concat",
     "film",
     "gated",
+    "mlp",
     "register_fusion",
     "sum",
 ]

@@ -21,15 +21,28 @@ class Fusion(nn.Module):
 
 
 class AdditiveFusion(Fusion):
-    """A fusion whose logits are a bias plus one term a modality, so that coalitions need no run of it."""
+    """A fusion that begins with a sum of one term a modality, so that coalitions need no run of what is before it.
+
+    Attributes
+    ----------
+    bias
+        What is there without any modality, [H].
+    linear
+        Whether the sum is the logits.
+    """
 
     bias: nn.Parameter
+    linear = True
 
     @abstractmethod
-    def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n K"]:
+    def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n H"]:
         """The term of each modality."""
 
+    def finish(self, sums: Float[Tensor, "B H"]) -> Float[Tensor, "B K"]:
+        """Logits from the bias and the sum of the terms."""
+        return sums
+
     def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
-        """Logits: the bias and the sum of all terms; masked features are baselines already."""
+        """Logits; masked features are baselines already."""
         del mask
-        return self.partials(features).sum(dim=1) + self.bias
+        return self.finish(self.partials(features).sum(dim=1) + self.bias)

@@ -18,14 +18,13 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
     width of the 95 % interval of the mean, normal approximation), `low` and `negative` (shares of the samples
     that have it with phi below 1, the fair share, and below 0).
     """
-    right = table.right()
     modalities = {}
     for position, name in enumerate(table.info.modalities):
         has = ~np.isnan(table.phi[:, position])
         phi = table.phi[has, position]
         modalities[name] = {
             "present": int(has.sum()),
-            "accuracy_alone": _mean(right[has, 1 << position]),
+            "accuracy_alone": _mean(table.alone[has, position]),
             "mean_phi": _mean(phi),
             "ci95": float(1.96 * phi.std(ddof=1) / np.sqrt(len(phi))) if len(phi) > 1 else None,
             "low": _mean(phi < 1),

@@ -22,11 +22,10 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
         f"{split}/macro_f1": _macro_f1(table, classes),
         f"{split}/loss": float(table.loss.mean()),
     }
-    right = table.right()
     for position, name in enumerate(table.info.modalities):
         has = ~np.isnan(table.phi[:, position])
         if has.any():
-            metrics[f"{split}/accuracy_{name}"] = float(right[has, 1 << position].mean())
+            metrics[f"{split}/accuracy_{name}"] = float(table.alone[has, position].mean())
             metrics[f"phi/{split}_{name}"] = float(table.phi[has, position].mean())
     return metrics
 

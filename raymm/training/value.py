@@ -2,24 +2,54 @@
 
 Encoders run once a sample; coalitions re-run the fusion only. Rows are taken in tiles of a fixed size, counted
 from the start of the list, so that the same tiles (and so the same bits) come out wherever they are computed.
+Consecutive tiles make a shard; where values are sampled, each shard has its own design.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from raymm.config import Config
 from raymm.data import Batch, View
 from raymm.model import MultimodalModel, fingerprint
-from raymm.valuation import SampleValues, TableInfo, ValuationTable
-from raymm.valuation.samples import Played, play, settle
-from raymm.valuation.table import pack
+from raymm.training.method import Method, choose_method
+from raymm.types import Features
+from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables, utility
+from raymm.valuation.protocol import SplitModel, source_for
+from raymm.valuation.samples import Full, Played, full_prediction, play, value_source
+from raymm.valuation.sampling import value_closed_form, value_sampled
+from raymm.valuation.sources import Source, SumSource
 
-__all__ = ["concatenate", "play_tile", "table_info", "tiles", "to_table", "value_rows", "value_tile"]
+__all__ = [
+    "TILES_OF_SHARD",
+    "DataModel",
+    "Rows",
+    "method_for",
+    "play_tile",
+    "stream_rows",
+    "table_info",
+    "tiles",
+    "to_table",
+    "value_rows",
+    "value_tile",
+]
 
 Rows = npt.NDArray[np.int64]
+
+TILES_OF_SHARD = 64
+
+
+class DataModel(SplitModel, Protocol):
+    """A split model that reads the batches of a raymm data set."""
+
+    def encode(self, batch: Batch) -> Features:
+        """Features of a batch."""
 
 
 def tiles(rows: Rows, size: int) -> list[Rows]:
@@ -27,77 +57,93 @@ def tiles(rows: Rows, size: int) -> list[Rows]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def value_rows(
-    model: MultimodalModel, view: View, rows: Rows, config: Config, epoch: int | None = None
-) -> ValuationTable:
+def value_rows(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> ValuationTable:
     """The valuation table of some samples, computed in this process."""
-    info = table_info(model, config, epoch)
-    return concatenate(list(_tables(model, view, rows, config, info)))
+    return join_tables(list(stream_rows(model, view, rows, config, epoch)))
 
 
-def value_tile(model: MultimodalModel, view: View, rows: Rows, config: Config) -> SampleValues:
-    """Value one tile: read the valuation view, encode once, play all coalitions."""
-    played, batch = play_tile(model, view, rows, config, range(2 ** len(model.names)))
-    return settle([played], batch.labels, batch.mask)
+def stream_rows(
+    model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None
+) -> Iterator[ValuationTable]:
+    """The tables of the tiles, in order."""
+    method = method_for(model, view, rows, config, epoch)
+    info = table_info(model, view, config, epoch, method)
+    for number, tile in enumerate(tiles(rows, config.valuation.batch_size)):
+        values = value_tile(model, view, tile, config, method, number // TILES_OF_SHARD)
+        yield to_table(values, view, tile, info)
 
 
-def play_tile(model: MultimodalModel, view: View, rows: Rows, config: Config, codes: range) -> tuple[Played, Batch]:
-    """Play some coalitions of one tile, in float32 and without dropout."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            batch = view.batch(rows).to(device)
-            played = play(
-                model.fuse,
-                model.encode(batch),
-                batch.labels,
-                batch.mask,
-                codes,
-                config.valuation.utility,
-                model.partials if model.additive else None,
-            )
-            return played, batch
-    finally:
-        model.train(was_training)
+def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> Method:
+    """How these rows will be valued; errors as `choose_method`."""
+    with _evaluating(model):
+        batch = view.batch(rows[:4]).to(_device(model))
+        return choose_method(model, batch, batch.mask, config, epoch)
+
+
+def value_tile(model: DataModel, view: View, rows: Rows, config: Config, method: Method, shard: int) -> SampleValues:
+    """Value one tile: read the valuation view, encode once, play coalitions."""
+    with _evaluating(model), torch.inference_mode():
+        batch = view.batch(rows).to(_device(model))
+        features = model.encode(batch)
+        worth = utility(config.valuation.utility)
+
+        def source_of(some: torch.Tensor) -> Source:
+            return source_for(model, features[some], batch.mask[some])
+
+        if method.name == "sampled":
+            return value_sampled(source_of, batch.labels, batch.mask, worth, method.sampling(shard))
+        source = source_for(model, features, batch.mask)
+        if method.name == "closed_form":
+            assert isinstance(source, SumSource)
+            return value_closed_form(source, batch.labels)
+        return value_source(source, batch.labels, worth)
+
+
+def play_tile(model: DataModel, view: View, rows: Rows, config: Config, codes: range) -> tuple[Played, Full]:
+    """Play some coalitions of one tile; `settle` makes values of the parts of a tile."""
+    with _evaluating(model), torch.inference_mode():
+        batch = view.batch(rows).to(_device(model))
+        source = source_for(model, model.encode(batch), batch.mask)
+        played = play(source, batch.labels, codes, utility(config.valuation.utility))
+        return played, full_prediction(source, batch.labels)
 
 
 def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> ValuationTable:
     """Put names and labels beside the values of a tile."""
     shards = view.dataset.shards
+    arrays = {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
     return ValuationTable(
-        info=info,
-        sample_id=shards.sample_id[rows],
-        split=shards.split[rows],
-        label=shards.label[rows],
-        prediction=values.prediction.cpu().numpy(),
-        phi=values.phi.cpu().numpy(),
-        outcomes=pack(values.right.cpu().numpy()),
-        loss=values.loss.cpu().numpy(),
+        info=info, sample_id=shards.sample_id[rows], split=shards.split[rows], label=shards.label[rows], **arrays
     )
 
 
-def table_info(model: MultimodalModel, config: Config, epoch: int | None) -> TableInfo:
-    """What a table says of the game and the model."""
+def table_info(model: DataModel, view: View, config: Config, epoch: int | None, method: Method) -> TableInfo:
+    """What a table says of itself."""
+    own = isinstance(model, MultimodalModel)
     return TableInfo(
-        modalities=model.names,
+        modalities=view.dataset.schema.names,
         utility=config.valuation.utility,
-        masking=config.model.baseline,
-        fingerprint=fingerprint(model),
+        masking=config.model.baseline if own else "the model's own",
+        fingerprint=fingerprint(model) if isinstance(model, nn.Module) else type(model).__qualname__,
         epoch=epoch,
+        method=method.name,
+        budget=method.budget,
     )
 
 
-def concatenate(parts: Sequence[ValuationTable]) -> ValuationTable:
-    """One table from several of the same game, in order."""
-    columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return ValuationTable(info=parts[0].info, **joined)
+@contextmanager
+def _evaluating(model: DataModel) -> Iterator[None]:
+    """In evaluation mode, and afterwards as before."""
+    was_training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        yield
+    finally:
+        if isinstance(model, nn.Module):
+            model.train(was_training)
 
 
-def _tables(
-    model: MultimodalModel, view: View, rows: Rows, config: Config, info: TableInfo
-) -> Iterator[ValuationTable]:
-    for tile in tiles(rows, config.valuation.batch_size):
-        yield to_table(value_tile(model, view, tile, config), view, tile, info)
+def _device(model: DataModel) -> torch.device:
+    first = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return torch.device("cpu") if first is None else first.device

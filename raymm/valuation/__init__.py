@@ -1,16 +1,32 @@
-"""Shapley values of modalities: coalitions, utilities, the exact kernel, interactions and the table."""
+"""Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
+from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.exact import interactions, shapley_values
-from raymm.valuation.samples import SampleValues, value_samples
-from raymm.valuation.table import TableInfo, ValuationTable, read_table, write_table
+from raymm.valuation.protocol import AdditiveModel, SplitModel, source_for
+from raymm.valuation.samples import SampleValues, contributions, value_samples
+from raymm.valuation.sampling import Sampling, value_sampled
+from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
+from raymm.valuation.utilities import Utility, register_utility, utility
 
 __all__ = [
+    "AdditiveModel",
+    "ModelError",
     "SampleValues",
+    "Sampling",
+    "SplitModel",
     "TableInfo",
+    "Utility",
     "ValuationTable",
+    "check_model",
+    "contributions",
     "interactions",
+    "join_tables",
     "read_table",
+    "register_utility",
     "shapley_values",
+    "source_for",
+    "utility",
+    "value_sampled",
     "value_samples",
     "write_table",
 ]

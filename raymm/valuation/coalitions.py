@@ -19,17 +19,29 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-__all__ = ["MAX_PLAYERS", "coalition_masks", "coalition_sizes", "interaction_weights", "shapley_weights"]
+__all__ = [
+    "MAX_PLAYERS",
+    "banzhaf_weights",
+    "coalition_masks",
+    "coalition_sizes",
+    "interaction_weights",
+    "masks_of",
+    "shapley_weights",
+]
 
 MAX_PLAYERS = 20
+
+
+def masks_of(codes: Int64[Tensor, "s"], n: int) -> Bool[Tensor, "s n"]:
+    """Bool [s, n]: the members of coalitions."""
+    return (codes[:, None] >> torch.arange(n, device=codes.device)) % 2 == 1
 
 
 @cache
 @torch.inference_mode(mode=False)
 def coalition_masks(n: int) -> Bool[Tensor, "S n"]:
     """Bool [2**n, n]: row c holds the members of coalition c."""
-    codes = torch.arange(2**n)[:, None]
-    return (codes >> torch.arange(n)) % 2 == 1
+    return masks_of(torch.arange(2**n), n)
 
 
 @cache
@@ -56,6 +68,14 @@ def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
     table = torch.tensor([outside, inside], dtype=torch.float64)
     member = coalition_masks(n).long()
     return table[member, coalition_sizes(n)[:, None]], divisor
+
+
+@cache
+@torch.inference_mode(mode=False)
+def banzhaf_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
+    """Weights of the Banzhaf value, the plain mean of the 2**(n-1) marginal contributions (Banzhaf, 1965)."""
+    _check_players(n)
+    return 2.0 * coalition_masks(n).double() - 1.0, 2 ** (n - 1)
 
 
 @cache

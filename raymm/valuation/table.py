@@ -1,8 +1,10 @@
 """The valuation table: one row a sample, in memory and as Parquet.
 
 Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing),
-and `outcomes`, the packed right-or-wrong bits of all coalitions. The file's metadata key `raymm` says in JSON
-which game was played by which model. Pages carry checksums, which are verified when the file is read.
+and `outcomes`, the packed right-or-wrong bits of all coalitions. Where not all coalitions were played, `outcomes` is
+null and there are `stderr_<modality>`, the standard error of each phi (0 where it is exact after all), and `alone`,
+whose bit i says whether modality i is right alone. The file's metadata key `raymm` says in JSON which game was
+played by which model. Pages carry checksums, which are verified when the file is read.
 """
 
 import json
@@ -19,12 +21,29 @@ import pyarrow.parquet as pq
 from raymm.errors import DataError
 from raymm.storage import atomic_path
 
-__all__ = ["TableInfo", "TableWriter", "ValuationTable", "pack", "read_table", "unpack", "write_table"]
+__all__ = [
+    "TableInfo",
+    "TableWriter",
+    "ValuationTable",
+    "join_tables",
+    "pack",
+    "read_table",
+    "unpack",
+    "write_table",
+]
 
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Which game was played, and by which model."""
+    """Which game was played, and by which model.
+
+    Attributes
+    ----------
+    method
+        "exact", "sampled", or "closed_form" (additive models, utility `logit`).
+    budget
+        Coalitions played of each sample where it was sampled.
+    """
 
     modalities: tuple[str, ...]
     utility: str
@@ -32,6 +51,7 @@ class TableInfo:
     fingerprint: str
     epoch: int | None = None
     method: str = "exact"
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,9 +67,14 @@ class ValuationTable:
     phi
         float64 [N, n]; NaN where a modality is missing.
     outcomes
-        uint8 [N, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c is right.
+        uint8 [N, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c is right; no columns where
+        not all coalitions were played.
     loss
         float64 [N], cross-entropy of the full prediction in nats; NaN when read from a file, which lacks it.
+    stderr
+        float64 [N, n], standard errors of phi: 0 where it is exact, NaN where a modality is missing.
+    alone
+        bool [N, n]: whether each modality is right alone.
     """
 
     info: TableInfo
@@ -60,12 +85,23 @@ class ValuationTable:
     phi: npt.NDArray[np.float64]
     outcomes: npt.NDArray[np.uint8]
     loss: npt.NDArray[np.float64]
+    stderr: npt.NDArray[np.float64]
+    alone: npt.NDArray[np.bool_]
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether all coalitions were played."""
+        return self.info.method == "exact"
 
     def __len__(self) -> int:
         return len(self.label)
 
     def right(self) -> npt.NDArray[np.bool_]:
-        """bool [N, 2**n]: whether each coalition is right."""
+        """bool [N, 2**n]: whether each coalition is right; raises `DataError` where not all were played."""
+        if not self.enumerated:
+            raise DataError(
+                f"the values are {self.info.method}: not all coalitions were played; use valuation.method=exact"
+            )
         return unpack(self.outcomes, len(self.info.modalities))
 
 
@@ -87,7 +123,7 @@ class TableWriter:
 
     def __init__(self, path: Path, info: TableInfo) -> None:
         metadata = {b"raymm": json.dumps(asdict(info)).encode()}
-        self._schema = _schema(info.modalities).with_metadata(metadata)
+        self._schema = _schema(info).with_metadata(metadata)
         self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
 
     def __enter__(self) -> Self:
@@ -98,15 +134,26 @@ class TableWriter:
 
     def write(self, table: ValuationTable) -> None:
         """Append the rows of `table`."""
+        if len(table) == 0:
+            return
         columns = [
             pa.array(table.sample_id.tolist(), pa.string()),
             pa.array(table.split.tolist(), pa.string()),
             pa.array(table.label, pa.int32()),
             pa.array(table.prediction, pa.int32()),
             *(pa.array(column, pa.float64(), from_pandas=True) for column in table.phi.T),
-            pa.array([row.tobytes() for row in table.outcomes], pa.binary()),
+            *self._evidence(table),
         ]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def _evidence(self, table: ValuationTable) -> list[pa.Array]:
+        if table.enumerated:
+            return [pa.array([row.tobytes() for row in table.outcomes], pa.binary())]
+        return [
+            pa.nulls(len(table), pa.binary()),
+            *(pa.array(column, pa.float64(), from_pandas=True) for column in table.stderr.T),
+            pa.array([row.tobytes() for row in pack(table.alone)], pa.binary()),
+        ]
 
 
 def write_table(path: Path, table: ValuationTable) -> None:
@@ -131,33 +178,55 @@ def read_table(path: Path) -> ValuationTable:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
-    if not rows.schema.equals(_schema(info.modalities)):
+    if not rows.schema.equals(_schema(info)):
         raise DataError(f"{path}: its columns are not those of a valuation table of {', '.join(info.modalities)}")
-    outcomes = b"".join(rows.column("outcomes").to_pylist())
-    phi = [rows.column(f"phi_{name}").to_numpy() for name in info.modalities]
     return ValuationTable(
         info=info,
         sample_id=_strings(rows.column("sample_id")),
         split=_strings(rows.column("split")),
         label=rows.column("label").to_numpy().astype(np.int64),
         prediction=rows.column("prediction").to_numpy().astype(np.int64),
-        phi=np.stack(phi, axis=1).astype(np.float64),
-        outcomes=np.frombuffer(outcomes, np.uint8).reshape(len(rows), -1),
+        phi=_columns(rows, "phi", info),
         loss=np.full(len(rows), np.nan),
+        **_evidence(rows, info),
     )
 
 
-def _schema(modalities: Sequence[str]) -> pa.Schema:
-    return pa.schema(
-        [
-            ("sample_id", pa.string()),
-            ("split", pa.string()),
-            ("label", pa.int32()),
-            ("prediction", pa.int32()),
-            *((f"phi_{name}", pa.float64()) for name in modalities),
-            ("outcomes", pa.binary()),
-        ]
-    )
+def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
+    """One table of the rows of several, in order; all must stem from one valuation."""
+    fields = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
+    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in fields}
+    return ValuationTable(info=tables[0].info, **arrays)
+
+
+def _columns(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:
+    columns = [rows.column(f"{kind}_{name}").to_numpy() for name in info.modalities]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _evidence(rows: pa.Table, info: TableInfo) -> dict[str, Any]:
+    """Outcomes, standard errors and who is right alone."""
+    n = len(info.modalities)
+    if info.method == "exact":
+        outcomes = _bytes(rows.column("outcomes"))
+        singles = np.array([1 << i for i in range(n)])
+        alone = (outcomes[:, singles // 8] >> (singles % 8).astype(np.uint8)) & 1
+        stderr = np.where(np.isnan(_columns(rows, "phi", info)), np.nan, 0.0)
+        return {"outcomes": outcomes, "stderr": stderr, "alone": alone.astype(bool)}
+    alone = np.unpackbits(_bytes(rows.column("alone")), axis=1, count=n, bitorder="little").astype(bool)
+    outcomes = np.empty((len(rows), 0), np.uint8)
+    return {"outcomes": outcomes, "stderr": _columns(rows, "stderr", info), "alone": alone}
+
+
+def _bytes(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), -1)
+
+
+def _schema(info: TableInfo) -> pa.Schema:
+    fixed = [("sample_id", pa.string()), ("split", pa.string()), ("label", pa.int32()), ("prediction", pa.int32())]
+    values = [(f"phi_{name}", pa.float64()) for name in info.modalities]
+    sampled = [*((f"stderr_{name}", pa.float64()) for name in info.modalities), ("alone", pa.binary())]
+    return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *(() if info.method == "exact" else sampled)])
 
 
 def _strings(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:

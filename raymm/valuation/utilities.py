@@ -3,62 +3,94 @@
 `count` is the paper's: the size of the coalition when it predicts the label, else 0 (Wei et al., CVPR 2024).
 Hard utilities (`count`, `correct`) are integers, and the empty coalition is worth 0. Soft ones read the
 logits of the empty coalition too, which come from the baseline alone.
+
+A utility of one's own is a `Utility` under a name (`register_utility`) or in a module that can be imported
+("package.module:NAME"), which valuation actors on other machines find as well. It may read outputs that are
+no logits of classes and targets that are no classes: regression, several labels a sample.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor
 
 from raymm.errors import ConfigError, did_you_mean
+from raymm.plugins import load_object
 
-__all__ = ["UTILITIES", "Utility", "is_right", "utility"]
+__all__ = ["UTILITIES", "Utility", "is_right", "register_utility", "utility"]
 
-Utility = Callable[[Float[Tensor, "B S K"], Int64[Tensor, "B"], Int64[Tensor, "B S"]], Num[Tensor, "B S"]]
-"""`(logits, labels, sizes) -> values`; `sizes` counts the present members of each coalition."""
+Worth = Callable[[Float[Tensor, "B s K"], Num[Tensor, "B ..."], Int64[Tensor, "B s"]], Num[Tensor, "B s"]]
+"""`(logits, targets, sizes) -> values`; `sizes` counts the present members of each coalition."""
+
+
+@dataclass(frozen=True)
+class Utility:
+    """What a coalition is worth.
+
+    Attributes
+    ----------
+    name
+        As it stands in settings and tables.
+    worth
+        `(logits, targets, sizes) -> values`.
+    by_size
+        For hard utilities, which are worth `by_size(|C|)` where the coalition is right and 0 elsewhere: whole
+        numbers, so that contributions are exact. None for soft ones.
+    fair_share
+        Contribution of a modality that does its part in a right answer, or None where there is no such number.
+    """
+
+    name: str
+    worth: Worth
+    by_size: Callable[[Int64[Tensor, "..."]], Int64[Tensor, "..."]] | None = None
+    fair_share: float | None = None
 
 
 def is_right(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Bool[Tensor, "B S"]:
-    """Whether each coalition predicts the label; an empty one predicts nothing."""
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+) -> Bool[Tensor, "B s"]:
+    """Whether each coalition predicts the label (of equal logits the first class counts); an empty one does not."""
     return (logits.argmax(dim=-1) == labels[:, None]) & (sizes > 0)
 
 
-def count(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Int64[Tensor, "B S"]:
-    """|C| when right, else 0."""
-    return is_right(logits, labels, sizes) * sizes
+def _hard(name: str, by_size: Callable[[Tensor], Tensor], fair_share: float | None = None) -> Utility:
+    def worth(
+        logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    ) -> Int64[Tensor, "B s"]:
+        return is_right(logits, labels, sizes) * by_size(sizes)
 
-
-def correct(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Int64[Tensor, "B S"]:
-    """1 when right, else 0."""
-    return is_right(logits, labels, sizes).long()
+    return Utility(name, worth, by_size, fair_share)
 
 
 def probability(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Float[Tensor, "B S"]:
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+) -> Float[Tensor, "B s"]:
     """Softmax probability of the label."""
     del sizes
     return _of_label(logits.double().softmax(dim=-1), labels)
 
 
 def log_probability(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Float[Tensor, "B S"]:
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+) -> Float[Tensor, "B s"]:
     """Logarithm of the probability of the label, in nats."""
     del sizes
     return _of_label(logits.double().log_softmax(dim=-1), labels)
 
 
+def logit(
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+) -> Float[Tensor, "B s"]:
+    """Logit of the label; for additive models the contributions are known without playing any coalition."""
+    del sizes
+    return _of_label(logits.double(), labels)
+
+
 def margin(
-    logits: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B S"]
-) -> Float[Tensor, "B S"]:
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+) -> Float[Tensor, "B s"]:
     """Logit of the label minus the largest other logit."""
     del sizes
     wide = logits.double()
@@ -68,20 +100,41 @@ def margin(
 
 
 UTILITIES: dict[str, Utility] = {
-    "count": count,
-    "correct": correct,
-    "probability": probability,
-    "log_probability": log_probability,
-    "margin": margin,
+    made.name: made
+    for made in (
+        _hard("count", lambda sizes: sizes, fair_share=1.0),
+        _hard("correct", torch.ones_like),
+        Utility("probability", probability),
+        Utility("log_probability", log_probability),
+        Utility("logit", logit),
+        Utility("margin", margin),
+    )
 }
 
 
+def register_utility(made: Utility) -> Utility:
+    """Make a utility known by its name, in this process; returns it."""
+    UTILITIES[made.name] = made
+    return made
+
+
 def utility(name: str) -> Utility:
-    """The utility of a name; raises `ConfigError` with the nearest match."""
+    """The utility of a name, or of "package.module:NAME".
+
+    Raises
+    ------
+    ConfigError
+        When there is none, with the nearest match.
+    """
+    if ":" in name:
+        found = load_object(name, "valuation.utility")
+        if not isinstance(found, Utility):
+            raise ConfigError(f"valuation.utility: '{name}' is a {type(found).__name__}, not a Utility")
+        return found
     if name not in UTILITIES:
         raise ConfigError(f"valuation.utility: no utility '{name}'; {did_you_mean(name, UTILITIES)}")
     return UTILITIES[name]
 
 
-def _of_label(values: Float[Tensor, "B S K"], labels: Int64[Tensor, "B"]) -> Float[Tensor, "B S"]:
+def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"]) -> Float[Tensor, "B s"]:
     return values.gather(-1, labels[:, None, None].expand(-1, values.shape[1], 1))[..., 0]

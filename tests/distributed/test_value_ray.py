@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import ray
 
-from raymm.data import View
-from raymm.distributed.value import ActorPool
+from raymm.data import View, open_dataset
+from raymm.data.synthetic import planted_game
+from raymm.distributed.value import ActorPool, _ranges
 from raymm.model import build_model
-from raymm.training.value import value_rows
+from raymm.training.value import method_for, value_rows
 from tests.games import settings, small_dataset
 
 pytestmark = pytest.mark.ray
@@ -21,9 +22,11 @@ def dataset(tmp_path_factory):
     return small_dataset(tmp_path_factory.mktemp("data") / "d", count=600)
 
 
-def setup(dataset, seed=0, **model):
+def setup(dataset, seed=0, fusion="concat", **valuation):
     config = settings(
-        model={"feature_size": 16, "fusion_size": 16, **model}, valuation={"batch_size": 32}, training={"seed": seed}
+        model={"feature_size": 16, "fusion_size": 16, "fusion": fusion},
+        valuation={"batch_size": 32, **valuation},
+        training={"seed": seed},
     )
     network = build_model(dataset.schema, config.model, seed)
     return network, View(dataset, config.view, seed), dataset.rows("train"), config
@@ -39,7 +42,7 @@ def same(a, b):
     )
 
 
-@pytest.mark.parametrize("fusion", ["concat", "attention"])
+@pytest.mark.parametrize("fusion", ["concat", "mlp", "attention"])
 def test_one_process_and_1_and_4_actors_agree_bit_for_bit(ray_local, dataset, fusion):
     job = setup(dataset, fusion=fusion)
     here = value_rows(*job)
@@ -51,11 +54,48 @@ def test_one_process_and_1_and_4_actors_agree_bit_for_bit(ray_local, dataset, fu
     assert not same(value_rows(*setup(dataset, seed=1, fusion=fusion)), here)
 
 
-def test_few_samples_split_their_coalitions(ray_local, dataset):
-    model, view, rows, config = setup(dataset, fusion="gated")
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """Six modalities."""
+    carriers = np.random.default_rng(1).random((150, 6)) < 0.5
+    game = planted_game(carriers | ~carriers.any(axis=1, keepdims=True))
+    return open_dataset(game.write(tmp_path_factory.mktemp("six") / "d"))
+
+
+@pytest.mark.parametrize("utility", ["count", "probability"])
+def test_few_samples_split_their_coalitions(ray_local, six, utility):
+    model, view, rows, config = setup(six, fusion="gated", utility=utility)
     few = rows[:20]
     pool = ActorPool(3)
+    method = method_for(model, view, few, config)
+    assert _ranges(6, method, 3) == [range(16), range(16, 40), range(40, 64)]
     assert same(pool(model, view, few, config), value_rows(model, view, few, config))
+    pool.close()
+
+
+def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_local, six, monkeypatch):
+    monkeypatch.setattr("raymm.training.value.TILES_OF_SHARD", 2)
+    model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
+    here = value_rows(model, view, rows, config)
+    assert here.info.method == "sampled"
+    assert (here.stderr > 0).any()
+    monkeypatch.undo()
+    one = value_rows(model, view, rows, config)
+    pool = ActorPool(2)
+    assert same(pool(model, view, rows, config), one)
+    assert not np.array_equal(one.phi, here.phi)
+    pool.close()
+
+
+def test_shards_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
+    monkeypatch.setattr("raymm.distributed.value.TILES_OF_SHARD", 4)
+    model, view, rows, config = setup(dataset)
+    pool = ActorPool(2)
+    shards = dict(pool.stream(model, view, rows, config))
+    assert sorted(shards) == list(range(-(-len(rows) // 128)))
+    rest = dict(pool.stream(model, view, rows, config, done={0, 2}))
+    assert sorted(rest) == sorted(set(shards) - {0, 2})
+    assert all(same(rest[number], shards[number]) for number in rest)
     pool.close()
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from raymm.errors import ConfigError, TrainingError
 from raymm.valuation import shapley_values, value_samples
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.samples import play, settle
+from raymm.valuation.samples import full_prediction, play, settle, value_source
+from raymm.valuation.sources import FusionSource
+from raymm.valuation.utilities import utility
 
 N, D, K = 3, 4, 5
 
@@ -94,11 +96,23 @@ def test_batch_and_block_size_do_not_matter(batch, block):
     assert torch.equal(torch.cat([part.right for part in parts]), whole.right)
 
 
-def test_coalitions_played_in_parts_settle_to_the_same(model, samples):
-    features, labels = samples
-    present = torch.ones(len(labels), N, dtype=torch.bool)
-    parts = [play(model, features, labels, present, codes) for codes in (range(3), range(3, 4), range(4, 8))]
-    assert torch.equal(settle(parts, labels, present).phi, value_samples(model, features, labels).phi)
+@pytest.mark.parametrize("name", ["count", "probability"])
+def test_coalitions_played_in_parts_settle_to_the_same_bits(name):
+    torch.manual_seed(0)
+    features, labels, weight = torch.randn(9, 6, D), torch.randint(K, (9,)), torch.randn(6 * D, K)
+    present = torch.rand(9, 6) < 0.8
+
+    def predict(z, mask):
+        return torch.tanh((z * mask[..., None]).flatten(1)) @ weight
+
+    source = FusionSource(predict, features, present)
+    assert source.chunk == 8
+    parts = [play(source, labels, codes, utility(name)) for codes in (range(8), range(8, 40), range(40, 64))]
+    whole = value_source(source, labels, utility(name))
+    settled = settle(parts, present, full_prediction(source, labels))
+    assert torch.equal(settled.phi.nan_to_num(9.0), whole.phi.nan_to_num(9.0))
+    assert torch.equal(settled.outcomes, whole.outcomes)
+    assert not torch.equal(settle(parts[::-1], present, full_prediction(source, labels)).outcomes, whole.outcomes)
 
 
 def test_partial_logits_take_the_place_of_the_model(samples):

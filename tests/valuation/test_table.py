@@ -1,6 +1,7 @@
 """The valuation table: what is written is what is read, and damage is never read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raymm.errors import DataError
-from raymm.valuation import TableInfo, ValuationTable, read_table, write_table
+from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.table import TableWriter, pack, unpack
 
 
@@ -16,6 +17,7 @@ def make_table(rows=300, n=3, seed=0):
     generator = np.random.default_rng(seed)
     phi = generator.normal(size=(rows, n))
     phi[0, 1] = np.nan
+    right = generator.random((rows, 2**n)) < 0.5
     names = tuple(f"m{i}" for i in range(n))
     return ValuationTable(
         info=TableInfo(names, "count", "zeros", "abc123", epoch=4),
@@ -24,9 +26,18 @@ def make_table(rows=300, n=3, seed=0):
         label=generator.integers(5, size=rows),
         prediction=generator.integers(5, size=rows),
         phi=phi,
-        outcomes=pack(generator.random((rows, 2**n)) < 0.5),
+        outcomes=pack(right),
         loss=generator.random(rows),
+        stderr=np.where(np.isnan(phi), np.nan, 0.0),
+        alone=right[:, [1 << i for i in range(n)]],
     )
+
+
+def sampled(table):
+    """The same rows as if not all coalitions had been played."""
+    info = replace(table.info, method="sampled", budget=40)
+    stderr = np.where(np.isnan(table.phi), np.nan, 0.25)
+    return replace(table, info=info, outcomes=np.empty((len(table), 0), np.uint8), stderr=stderr)
 
 
 def same(a, b):
@@ -36,7 +47,9 @@ def same(a, b):
         and (a.label == b.label).all()
         and (a.prediction == b.prediction).all()
         and np.array_equal(a.phi, b.phi, equal_nan=True)
-        and (a.outcomes == b.outcomes).all()
+        and np.array_equal(a.outcomes, b.outcomes)
+        and np.array_equal(a.stderr, b.stderr, equal_nan=True)
+        and np.array_equal(a.alone, b.alone)
     )
 
 
@@ -66,6 +79,32 @@ def test_columns_types_and_metadata_are_those_of_the_format(tmp_path):
     assert pq.read_table(tmp_path / "t.parquet").column("phi_m1").null_count == 1
 
 
+def test_sampled_values_keep_their_errors_and_have_no_outcomes(tmp_path):
+    table = sampled(make_table())
+    write_table(tmp_path / "t.parquet", table)
+    again = read_table(tmp_path / "t.parquet")
+    assert same(again, table)
+    assert not again.enumerated
+    columns = pq.read_table(tmp_path / "t.parquet")
+    assert columns.column("outcomes").null_count == len(table)
+    assert columns.column("stderr_m0").to_pylist()[:2] == [0.25, 0.25]
+    with pytest.raises(
+        DataError, match=r"the values are sampled: not all coalitions were played; use valuation\.method=exact"
+    ):
+        again.right()
+
+
+def test_joined_parts_are_the_whole():
+    table = make_table()
+    columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
+    parts = [
+        ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns})
+        for rows in (slice(0, 100), slice(100, 300))
+    ]
+    assert same(join_tables(parts), table)
+    assert not same(join_tables(parts[::-1]), table)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_bit_c_is_coalition_c(n):
     right = np.zeros((2**n, 2**n), bool)
@@ -81,7 +120,7 @@ def test_parts_make_the_same_file_as_the_whole(tmp_path):
     with TableWriter(tmp_path / "parts.parquet", table.info) as writer:
         for start in range(0, 300, 77):
             rows = slice(start, start + 77)
-            columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss")
+            columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
             writer.write(ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns}))
     assert same(read_table(tmp_path / "parts.parquet"), table)
 

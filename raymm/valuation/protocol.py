@@ -1,0 +1,52 @@
+"""What raymm asks of a model: `encode` and `fuse`, and where logits are sums, `partials` and `finish`.
+
+`raymm.model.MultimodalModel` is one such model. Any other object with these methods is as good: the worked examples
+are in docs/valuation.md. A model that cannot be split is valued by `raymm.valuation.contributions` or
+`CallableSource`, which run it whole on every coalition.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from raymm.types import Features, Mask
+from raymm.valuation.sources import BLOCK_BYTES, FusionSource, Source, SumSource
+
+__all__ = ["AdditiveModel", "SplitModel", "source_for"]
+
+
+@runtime_checkable
+class SplitModel(Protocol):
+    """A model in two parts: encoders that look at one modality each, and a fusion of their features.
+
+    Neither may mix rows (use normalisation layers in evaluation mode).
+    """
+
+    def encode(self, batch: Any) -> Features:
+        """Features [B, n, D] of a batch; what stands at an absent modality is never read."""
+
+    def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
+        """Logits of the modalities where mask is True."""
+
+
+@runtime_checkable
+class AdditiveModel(Protocol):
+    """A split model whose head begins with a sum over modalities.
+
+    `fuse(features, mask)` must equal `finish(base + sum of deltas[:, i] over i in mask)`; a model without `finish`
+    (or with None there) has the sum itself as its logits. `raymm.valuation.check_model` tells whether that holds.
+    """
+
+    def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, "H"]]:
+        """`(deltas, base)`."""
+
+
+def source_for(model: SplitModel, features: Features, present: Mask, block_bytes: int = BLOCK_BYTES) -> Source:
+    """The cheapest way to the logits of coalitions that a model offers.
+
+    A model with a false attribute `additive` has `partials` in name only.
+    """
+    if isinstance(model, AdditiveModel) and getattr(model, "additive", True):
+        return SumSource(*model.partials(features), present, getattr(model, "finish", None))
+    return FusionSource(model.fuse, features, present, block_bytes)
