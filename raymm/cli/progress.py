@@ -1,6 +1,7 @@
-"""Progress of long work: a bar on a terminal, a line every tenth in a log."""
+"""Progress of long work: a bar on a terminal, a line every tenth in a log, with an estimate of the time left."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -18,7 +19,9 @@ def follow(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     if sys.stderr.isatty():
         yield from track(items, what, total=total, console=Console(stderr=True), transient=True)
         return
+    started = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         if done * 10 // total > (done - 1) * 10 // total:
-            click.echo(f"{what}: {done} of {total}", err=True)
+            left = (time.monotonic() - started) / done * (total - done)
+            click.echo(f"{what}: {done} of {total}, about {left:.0f} s left", err=True)

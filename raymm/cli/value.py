@@ -1,55 +1,133 @@
 """`raymm value`: the valuation table of a trained model on a split."""
 
 import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from raymm.cli.options import FOLDER
+from raymm.cli.progress import follow
+
+if TYPE_CHECKING:
+    from raymm.data import Dataset
+    from raymm.studies.valuing import Stream, Valuing
+    from raymm.valuation import ValuationTable
 
 __all__ = ["value"]
+
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(epilog="Example: raymm value --data DATA --checkpoint runs/sample --split test --out test.parquet")
 @click.option("--data", type=FOLDER, required=True, help="Data set with the modalities of the model.")
-@click.option("--checkpoint", type=FOLDER, required=True, help="Folder of a finished run, or of an exported model.")
+@click.option("--checkpoint", type=FOLDER, help="Folder of a finished run, or of an exported model.")
+@click.option("--model", metavar="MODULE:FUNCTION", help="A model of your own: a function from the schema to it.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Parquet file to write.")
-@click.option("--utility", help="count, correct, probability, log_probability or margin; default: the run's.")
+@click.option("--out", type=FILE, required=True, help="Parquet file to write; a rerun goes on where it stopped.")
+@click.option("--utility", help="count, correct, probability, ..., or package.module:NAME; default: the run's.")
+@click.option("--method", type=click.Choice(["auto", "exact", "sampled"]), help="Default: the run's.")
+@click.option("--budget", help="Sampled: coalitions of a sample, or '1x' for the cost of one forward pass.")
+@click.option("--masking", metavar="NAMES", help="zeros, mean or learned; several with commas are compared.")
 @click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
 @click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Ray valuation actors.")
+@click.option("--gpus-per-actor", type=float, default=0.0, show_default=True, help="May be a fraction.")
+@click.option("--html", type=FILE, help="Also write a page that can be sorted and filtered.")
+@click.option("--report", type=FOLDER, help="Also write a report with plots, as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def value(
     data: Path,
-    checkpoint: Path,
+    checkpoint: Path | None,
+    model: str | None,
     split: str,
     out: Path,
     utility: str | None,
+    method: str | None,
+    budget: str | None,
+    masking: str | None,
     backend: str,
     actors: int,
+    gpus_per_actor: float,
+    html: Path | None,
+    report: Path | None,
     as_json: bool,
 ) -> None:
     """Value every modality of every sample of a split."""
     from raymm.data import open_dataset
-    from raymm.studies.summary import summarise, summary_lines
-    from raymm.studies.valuing import load_for
-    from raymm.valuation import write_table
+    from raymm.studies.valuing import load_for, load_own, value_to_file, with_masking
 
+    if (checkpoint is None) == (model is None):
+        raise click.UsageError("give one of --checkpoint and --model")
     dataset = open_dataset(data, check=True)
-    job = load_for(checkpoint, dataset, split, utility)
-    if backend == "local":
-        from raymm.training.value import value_rows
-
-        table = value_rows(job.model, job.view, job.rows, job.config)
-    else:
-        from raymm.distributed.cluster import connect
-        from raymm.distributed.value import ActorPool
-
-        cluster = job.config.cluster.model_copy(update={"actors": actors, "workers": 1})
-        with connect(cluster):
-            table = ActorPool(actors)(job.model, job.view, job.rows, job.config)
-    write_table(out, table)
-    summary = summarise(table)
-    click.echo(
-        json.dumps(summary) if as_json else "\n".join([*summary_lines(summary), f"wrote {len(table)} rows to {out}"])
+    settings = {"utility": utility, "method": method, "budget": _budget(budget)}
+    chosen = {key: setting for key, setting in settings.items() if setting is not None}
+    job = (
+        load_own(model, dataset, split, chosen) if model else load_for(Path(checkpoint or ""), dataset, split, chosen)
     )
+    tables: dict[str, ValuationTable] = {}
+    with _stream(job, backend, actors, gpus_per_actor, model) as stream:
+        for name in (masking or "").split(","):
+            masked = with_masking(job, name.strip(), dataset) if name else job
+            path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")
+            tables[name.strip() or "as trained"] = value_to_file(masked, stream, path, _follow)
+    _show(tables, out, as_json)
+    _write_pages(next(iter(tables.values())), dataset, html, report)
+
+
+@contextmanager
+def _stream(job: "Valuing", backend: str, actors: int, gpus: float, model: str | None) -> "Iterator[Stream]":
+    """Where the work is done: this process, or actors of a cluster."""
+    if backend == "local":
+        from raymm.training.value import stream_rows
+
+        yield stream_rows
+        return
+    from raymm.distributed.cluster import connect
+    from raymm.distributed.value import ActorPool
+
+    cluster = job.config.cluster.model_copy(update={"actors": actors, "workers": 1, "gpus_per_actor": gpus})
+    with connect(cluster):
+        pool = ActorPool(actors, model, gpus)
+        yield pool.stream
+        pool.close()
+
+
+def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
+    return follow(shards, total, "valuing shards of samples")
+
+
+def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool) -> None:
+    from raymm.studies.stability import stability, stability_lines
+    from raymm.studies.summary import summarise, summary_lines
+
+    first = next(iter(tables.values()))
+    summary = summarise(first)
+    compared = stability(tables) if len(tables) > 1 else []
+    if as_json:
+        click.echo(json.dumps({**summary, "maskings": compared}))
+        return
+    click.echo("\n".join([*summary_lines(summary), *stability_lines(compared)]))
+    click.echo(f"wrote {len(first)} rows to {out}")
+
+
+def _write_pages(table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None) -> None:
+    if html:
+        from raymm.studies.valuation_page import write_valuation_page
+
+        write_valuation_page(html, table, dataset.schema.classes)
+        click.echo(f"wrote {html}", err=True)
+    if report:
+        from raymm.studies.valuation_report import write_valuation_report
+
+        command = shlex.join(["raymm", *sys.argv[1:]])
+        title = f"What each modality contributes: {dataset.path.name}"
+        write_valuation_report(report, table, dataset.schema.classes, title, command)
+        click.echo(f"wrote {report / 'README.md'}", err=True)
+
+
+def _budget(text: str | None) -> int | str | None:
+    return int(text) if text and text.isdigit() else text

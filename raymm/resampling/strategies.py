@@ -2,7 +2,8 @@
 
 A strategy is a function `Situation -> Copies`, registered with what it needs to know: nothing, the
 contributions of every training sample, or those of a random subset Z (drawn before the valuation, without
-replacement, so that it really costs less).
+replacement, so that it really costs less); and with the settings that it reads, so that runs which differ only
+in what nobody reads are known to be equal (`raymm.studies.parameters`).
 """
 
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from raymm.errors import ConfigError, did_you_mean
 from raymm.resampling.functions import function
 from raymm.seeds import derive, keys_of, uniform
 
-__all__ = ["STRATEGIES", "Copies", "Needs", "Situation", "gaps", "register_strategy", "strategy", "subset"]
+__all__ = ["READS", "STRATEGIES", "Copies", "Needs", "Situation", "gaps", "register_strategy", "strategy", "subset"]
 
 Needs = Literal["nothing", "all", "subset"]
+OWN_SETTINGS = ("fs", "fm", "subset", "random_rows")
+"""Settings of `ResamplingConfig` that some strategies read and others do not."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,18 @@ class Copies:
 
 Strategy = Callable[[Situation], Copies]
 STRATEGIES: dict[str, tuple[Strategy, Needs]] = {}
+READS: dict[str, tuple[str, ...]] = {}
+"""Which of `OWN_SETTINGS` each strategy reads."""
 
 
-def register_strategy(name: str, needs: Needs) -> Callable[[Strategy], Strategy]:
-    """Register a strategy and what it needs to know."""
+def register_strategy(
+    name: str, needs: Needs, reads: tuple[str, ...] = OWN_SETTINGS
+) -> Callable[[Strategy], Strategy]:
+    """Register a strategy, what it needs to know, and which of `OWN_SETTINGS` it reads (all, if it does not say)."""
 
     def add(made: Strategy) -> Strategy:
         STRATEGIES[name] = (made, needs)
+        READS[name] = reads
         return made
 
     return add
@@ -89,13 +97,13 @@ def subset(rows: npt.NDArray[np.int64], part: float, seed: int) -> npt.NDArray[n
     return np.sort(rows[order[:count]])
 
 
-@register_strategy("joint", needs="nothing")
+@register_strategy("joint", needs="nothing", reads=())
 def joint(situation: Situation) -> Copies:
     """No copies: plain joint training."""
     return _one_each(np.zeros(situation.present.shape, np.int64))
 
 
-@register_strategy("sample", needs="all")
+@register_strategy("sample", needs="all", reads=("fs",))
 def sample(situation: Situation) -> Copies:
     """Sample level: modality i of a sample gets fs(1 - phi_i) copies where phi_i < 1 (CVPR 2024, sec. 3.3).
 
@@ -109,7 +117,7 @@ def sample(situation: Situation) -> Copies:
     return _one_each((whole + extra).astype(np.int64))
 
 
-@register_strategy("modality", needs="subset")
+@register_strategy("modality", needs="subset", reads=("fm", "subset"))
 def modality(situation: Situation) -> Copies:
     """Modality level: every sample gets a copy that keeps modality i with probability fm(d_i)."""
     mean = _mean(situation.phi)
@@ -117,7 +125,7 @@ def modality(situation: Situation) -> Copies:
     return _bernoulli(situation, np.broadcast_to(d, situation.phi.shape))
 
 
-@register_strategy("class", needs="subset")
+@register_strategy("class", needs="subset", reads=("fm", "subset"))
 def per_class(situation: Situation) -> Copies:
     """Class level: as modality level, with the mean contribution taken over the samples of each class."""
     classes = int(situation.label.max()) + 1
@@ -127,7 +135,7 @@ def per_class(situation: Situation) -> Copies:
     return _bernoulli(situation, d[situation.label])
 
 
-@register_strategy("random", needs="all")
+@register_strategy("random", needs="all", reads=("fs", "random_rows"))
 def random(situation: Situation) -> Copies:
     """Control: as many copies as `sample` would add, of random samples and random modalities they have."""
     amount = situation.config.random_rows

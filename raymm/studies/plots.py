@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from raymm.storage import atomic_path
 
-__all__ = ["learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
+__all__ = ["interaction_matrix", "learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
 PANELS_PER_ROW = 4
@@ -73,8 +73,43 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, labe
         value = table[row, column]
         text = "-" if np.isnan(value) else f"{value:.2f}"
         strong = abs(value - 1.0) > 0.7 * reach
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if strong else "black")
+        axis.text(
+            float(column),
+            float(row),
+            text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if strong else "black",
+        )
     figure.colorbar(image, ax=axis, label="mean phi (1: fair share)")
+    return figure
+
+
+def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
+    """Mean pairwise interactions [n, n]: red where one can stand in for the other, blue where it takes both."""
+    size = 1.6 + 0.62 * len(names)
+    figure = _figure(size + 1.2, size)
+    axis = figure.subplots()
+    reach = max(0.05, float(np.abs(strength).max()))
+    image = axis.imshow(strength, cmap="RdBu", vmin=-reach, vmax=reach)
+    for i, j in zip(*np.triu_indices(len(names), 1), strict=True):
+        for row, column in ((i, j), (j, i)):
+            dark = abs(strength[i, j]) > 0.6 * reach
+            text = f"{strength[i, j]:+.2f}"
+            axis.text(
+                float(column),
+                float(row),
+                text,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if dark else "black",
+            )
+    places = np.arange(len(names))
+    axis.set_xticks(places, names, rotation=45, ha="right")
+    axis.set_yticks(places, names)
+    figure.colorbar(image, ax=axis, shrink=0.8, label="redundancy  <  0  <  synergy")
     return figure
 
 

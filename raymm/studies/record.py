@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from raymm import __version__
-from raymm.config import FunctionConfig, flatten
 from raymm.data import Dataset
-from raymm.resampling import strategy
-from raymm.resampling.functions import PARAMETERS
 from raymm.storage import write_bytes
 from raymm.studies import plots
+from raymm.studies.parameters import parameters
 from raymm.tracking import RunInfo, Tracker
 from raymm.training.result import Result, result_folder
 from raymm.training.run import Run
@@ -46,7 +44,7 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
         key=run.key,
         name=run.name,
         experiment=experiment,
-        params=_parameters(run),
+        params={**parameters(config), "data.name": run.data.name, "data.digest": run.digest[:16]},
         tags={
             "raymm.kind": "train",
             "raymm.version": __version__,
@@ -94,18 +92,3 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
         paths.append(run / "plots" / f"{name}.png")
         plots.save(figure, paths[-1])
     return paths
-
-
-def _parameters(run: Run) -> dict[str, str | int | float | bool | None]:
-    """Flat settings that decide this run; those of functions it does not use are left out."""
-    config = run.config
-    unused = {
-        f"resampling.{name}.{parameter}"
-        for name, function in (("fs", config.resampling.fs), ("fm", config.resampling.fm))
-        for parameter in FunctionConfig.model_fields
-        if parameter != "family" and parameter not in PARAMETERS.get(function.family, ())
-    }
-    if strategy(config.resampling.strategy)[1] == "nothing":
-        unused |= {key for key in flatten(config) if key.startswith("resampling.") and key != "resampling.strategy"}
-    flat = {key: value for key, value in flatten(config).items() if key not in unused}
-    return {**flat, "data.name": run.data.name, "data.digest": run.digest[:16]}

@@ -5,7 +5,7 @@ from the start of the list, so that the same tiles (and so the same bits) come o
 Consecutive tiles make a shard; where values are sampled, each shard has its own design.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Protocol
@@ -59,18 +59,25 @@ def tiles(rows: Rows, size: int) -> list[Rows]:
 
 def value_rows(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> ValuationTable:
     """The valuation table of some samples, computed in this process."""
-    return join_tables(list(stream_rows(model, view, rows, config, epoch)))
+    return join_tables([table for _, table in stream_rows(model, view, rows, config, epoch)])
 
 
 def stream_rows(
-    model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None
-) -> Iterator[ValuationTable]:
-    """The tables of the tiles, in order."""
+    model: DataModel,
+    view: View,
+    rows: Rows,
+    config: Config,
+    epoch: int | None = None,
+    done: Collection[int] = (),
+) -> Iterator[tuple[int, ValuationTable]]:
+    """Number and table of each shard of `rows`, in order; those in `done` are left out."""
     method = method_for(model, view, rows, config, epoch)
     info = table_info(model, view, config, epoch, method)
-    for number, tile in enumerate(tiles(rows, config.valuation.batch_size)):
-        values = value_tile(model, view, tile, config, method, number // TILES_OF_SHARD)
-        yield to_table(values, view, tile, info)
+    size = config.valuation.batch_size
+    for shard, part in enumerate(tiles(rows, size * TILES_OF_SHARD)):
+        if shard not in done:
+            values = [(tile, value_tile(model, view, tile, config, method, shard)) for tile in tiles(part, size)]
+            yield shard, join_tables([to_table(value, view, tile, info) for tile, value in values])
 
 
 def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> Method:

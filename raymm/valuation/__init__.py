@@ -1,7 +1,7 @@
 """Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
 from raymm.valuation.conformance import ModelError, check_model
-from raymm.valuation.exact import interactions, shapley_values
+from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, source_for
 from raymm.valuation.samples import SampleValues, contributions, value_samples
 from raymm.valuation.sampling import Sampling, value_sampled
@@ -17,6 +17,7 @@ __all__ = [
     "TableInfo",
     "Utility",
     "ValuationTable",
+    "banzhaf_values",
     "check_model",
     "contributions",
     "interactions",

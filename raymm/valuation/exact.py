@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Float64, Num
 from torch import Tensor
 
-from raymm.valuation.coalitions import interaction_weights, shapley_weights
+from raymm.valuation.coalitions import banzhaf_weights, interaction_weights, shapley_weights
 
-__all__ = ["interactions", "players_of", "shapley_values"]
+__all__ = ["banzhaf_values", "interactions", "players_of", "shapley_values"]
 
 
 def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
@@ -28,6 +28,16 @@ def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
         When the number of columns is no power of two, or stands for more than 20 players.
     """
     weights, divisor = shapley_weights(players_of(values))
+    return values.to(torch.float64) @ weights.to(values.device) / divisor
+
+
+def banzhaf_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
+    """Banzhaf values: the plain mean of a player's marginal contributions over all coalitions of the others.
+
+    Every coalition counts alike, where the Shapley value counts every size alike; the rows do not add up to
+    v(everyone). Arguments and errors are those of `shapley_values`.
+    """
+    weights, divisor = banzhaf_weights(players_of(values))
     return values.to(torch.float64) @ weights.to(values.device) / divisor
 
 
