@@ -65,11 +65,10 @@ def value(
     dataset = open_dataset(data, check=True)
     settings = {"utility": utility, "method": method, "budget": _budget(budget)}
     chosen = {key: setting for key, setting in settings.items() if setting is not None}
-    job = (
-        load_own(model, dataset, split, chosen) if model else load_for(Path(checkpoint or ""), dataset, split, chosen)
-    )
+    job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)
+    job = job.on_cluster(actors=actors, workers=1, gpus_per_actor=gpus_per_actor)
     tables: dict[str, ValuationTable] = {}
-    with _stream(job, backend, actors, gpus_per_actor, model) as stream:
+    with _stream(job, backend, model) as stream:
         for name in (masking or "").split(","):
             masked = with_masking(job, name.strip(), dataset) if name else job
             path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")
@@ -79,7 +78,7 @@ def value(
 
 
 @contextmanager
-def _stream(job: "Valuing", backend: str, actors: int, gpus: float, model: str | None) -> "Iterator[Stream]":
+def _stream(job: "Valuing", backend: str, model: str | None) -> "Iterator[Stream]":
     """Where the work is done: this process, or actors of a cluster."""
     if backend == "local":
         from raymm.training.value import stream_rows
@@ -89,9 +88,8 @@ def _stream(job: "Valuing", backend: str, actors: int, gpus: float, model: str |
     from raymm.distributed.cluster import connect
     from raymm.distributed.value import ActorPool
 
-    cluster = job.config.cluster.model_copy(update={"actors": actors, "workers": 1, "gpus_per_actor": gpus})
-    with connect(cluster):
-        pool = ActorPool(actors, model, gpus)
+    with connect(job.config.cluster):
+        pool = ActorPool(model=model)
         yield pool.stream
         pool.close()
 

@@ -43,6 +43,11 @@ class Valuing:
     rows: Rows
     config: Config
 
+    def on_cluster(self, **settings: float) -> "Valuing":
+        """The same with other settings of the section `cluster`, which decide no numbers."""
+        cluster = self.config.cluster.model_copy(update=settings)
+        return replace(self, config=self.config.model_copy(update={"cluster": cluster}))
+
     @property
     def shards(self) -> int:
         """Number of shards that the rows make."""
