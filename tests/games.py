@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
 from raymm.data.synthetic import planted_game
+from raymm.valuation.utilities import Utility, is_right
 
-__all__ = ["settings", "small_dataset"]
+__all__ = ["HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
 
 
 def small_dataset(path: Path, count: int = 240) -> Dataset:
@@ -32,3 +35,54 @@ def settings(**sections: dict[str, object]) -> Config:
     for name, values in sections.items():
         base[name] = {**base.get(name, {}), **values}
     return parse(base)
+
+
+HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_right(logits, labels, sizes).double())
+"""A utility of one's own, found by the name of this module."""
+
+
+class OwnModel(nn.Module):
+    """A model of one's own: two linear encoders of vectors and a head that begins with a sum.
+
+    Parameters
+    ----------
+    shift
+        What `partials` says too much, to be caught.
+    """
+
+    def __init__(self, schema, shift=0.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.names = schema.names
+        self.encoders = nn.ModuleDict({spec.name: nn.Linear(spec.size, 8) for spec in schema.modalities})
+        self.first, self.last = nn.Linear(8, 6), nn.Linear(6, len(schema.classes))
+        self.shift = shift
+
+    def encode(self, batch):
+        columns = []
+        for position, name in enumerate(self.names):
+            rows = torch.nonzero(batch.mask[:, position])[:, 0]
+            column = torch.zeros(len(batch), 8)
+            columns.append(column.index_copy(0, rows, self.encoders[name](batch.inputs[name])))
+        return torch.stack(columns, dim=1)
+
+    def fuse(self, features, mask):
+        return self.finish(self.first((features * mask[..., None]).sum(dim=1)))
+
+    def partials(self, features):
+        return features @ self.first.weight.T + self.shift, self.first.bias
+
+    def finish(self, sums):
+        return self.last(torch.relu(sums))
+
+
+def own_model(schema):
+    return OwnModel(schema)
+
+
+def wrong_model(schema):
+    return OwnModel(schema, shift=0.5)
+
+
+def no_model(schema):
+    return schema.names

@@ -1,49 +1,43 @@
 """Search spaces: short Python functions that return `{dotted setting: ray.tune sampler or plain value}`.
 
-A space is named by its file, "tune_spaces/fs_fm.py" or "tune_spaces/families.py:all_families", and loaded as Python
-would run it: files beside it are imported by their names. So it works wherever the folder lies, also in the working
-directory of a submitted job. Nothing but the driver loads it; trials get the sampled values.
+A space is named by its file, "tune_spaces/fs_fm.py" or "tune_spaces/families.py:all_families"
+(`raymm.distributed.space_file`). Nothing but the driver loads it; trials get the sampled values.
 
 A sampler may also draw whole sections, such as `"resampling": tune.grid_search([{"strategy": "joint"}, ...])`: that
 is how a grid lists combinations that belong together.
 """
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
-from inspect import isfunction
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ray.tune.search.sample import Categorical, Domain, Float, Function, Integer
+from ray.tune.search.sample import Categorical, Domain, Function
 
-from raymm.config import Config, flatten, parse
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.config import Config, parse
+from raymm.distributed.space_file import call
+from raymm.errors import ConfigError, Problems
 from raymm.resampling import function, strategy
-from raymm.studies.parameters import canonical
+from raymm.studies.parameters import Parameter, canonical
 
 __all__ = ["load_space", "overlay", "resolve"]
 
 PLAIN = (str, int, float, bool, type(None))
 NOT_SEARCHED = {
-    "training.seed": "every trial runs the same seeds; give --seeds",
+    "training.seed": "every trial trains the same seeds; give --seeds",
     "training.selection": "scores of different trials could not be compared; give it on the command line",
-    "training.keep": "it does not change a result; give it on the command line",
-    "cluster": "it does not change a result; give it on the command line",
+    "training.keep": "it changes no result; give it on the command line",
+    "cluster": "it changes no result; give it on the command line",
 }
 
 
 def load_space(spec: str) -> dict[str, Any]:
-    """Load a space and check every key and every value that it can draw, before anything is trained.
+    """Load a space and check every key, and the values that it can draw, before anything is trained.
 
     Parameters
     ----------
     spec
-        "FILE.py" (its function has the name of the file) or "FILE.py:function".
+        "FILE.py" (the function has the name of the file) or "FILE.py:function".
 
     Returns
     -------
@@ -54,10 +48,10 @@ def load_space(spec: str) -> dict[str, Any]:
     ConfigError
         When file or function are missing or fail, or with everything that is wrong with the space at once.
     """
-    space = _call(spec)
-    problems = Problems(spec)
+    space = call(spec)
     if not isinstance(space, dict) or not space:
-        raise ConfigError(f"{spec}: must return a dictionary of dotted settings, not {space!r}")
+        raise ConfigError(f"{spec}: must return a dictionary of dotted settings, and returned {space!r}")
+    problems = Problems(spec)
     owner: dict[str, str] = {}
     for key, value in space.items():
         try:
@@ -65,11 +59,12 @@ def load_space(spec: str) -> dict[str, Any]:
         except TypeError as cause:
             problems.add(f"{key}: {cause}")
             continue
-        for message in dict.fromkeys(message for values in drawn for message in _wrong(values)):
+        pairs = [pair for values in drawn for pair in values.items()]
+        for message in dict.fromkeys(message for name, plain in pairs for message in _wrong(name, plain)):
             problems.add(message)
-        for setting in {setting for values in drawn for setting in values}:
-            if owner.setdefault(setting, key) != key:
-                problems.add(f"{setting}: set by '{owner[setting]}' and by '{key}'; keep one")
+        for name in dict(pairs):
+            if owner.setdefault(name, key) != key:
+                problems.add(f"{name}: set by '{owner[name]}' and by '{key}'; keep one")
     problems.raise_if_any(ConfigError)
     return space
 
@@ -80,18 +75,17 @@ def resolve(base: Config, sampled: Mapping[str, Any]) -> Config:
     Raises
     ------
     ConfigError
-        When a value does not fit the other settings, naming all that do not.
+        When values do not fit the other settings, naming all that do not.
     """
     values = base.model_dump(mode="json")
     for key, value in overlay(sampled).items():
-        _set(values, key, value)
+        _put(values, key, value)
     config = parse(values, "trial")
-    problems = Problems("trial", _unknown_names(config))
-    problems.raise_if_any(ConfigError)
+    Problems("trial", _unknown_names(config)).raise_if_any(ConfigError)
     return canonical(config)
 
 
-def overlay(sampled: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
+def overlay(sampled: Mapping[str, Any]) -> dict[str, Parameter]:
     """Sampled values by dotted setting: sections are opened, numbers of numpy become Python's.
 
     Raises
@@ -99,15 +93,68 @@ def overlay(sampled: Mapping[str, Any]) -> dict[str, str | int | float | bool | 
     TypeError
         When a value is neither plain nor a section of plain values.
     """
-    flat: dict[str, str | int | float | bool | None] = {}
+    flat: dict[str, Parameter] = {}
     for key, given in sampled.items():
         value = given.item() if isinstance(given, np.generic) else given
         if isinstance(value, Mapping):
             flat |= overlay({f"{key}.{name}": inner for name, inner in value.items()})
         elif isinstance(value, PLAIN):
-            flat[key] = value
+            flat[str(key)] = value
+        elif isinstance(value, Domain):
+            raise TypeError(f"a sampler inside a value; write it at the top, as '{key}': tune...")
         else:
-            raise TypeError(
-                f"{value!r} is no sampler of ray.tune and no plain value (text, number, true, false, none)"
-            )
+            raise TypeError(f"{value!r} is neither a sampler of ray.tune nor plain (text, number, true, false, none)")
     return flat
+
+
+def _examples(value: object) -> list[Any]:
+    """Values that a sampler can draw: all of a list, the ends of a range, else one draw."""
+    if isinstance(value, Mapping) and set(value) == {"grid_search"}:
+        return list(value["grid_search"])
+    if isinstance(value, Function):
+        raise TypeError("tune.sample_from cannot be written down; let tune.choice draw whole sections instead")
+    if isinstance(value, Categorical):
+        return list(value.categories)
+    if not isinstance(value, Domain):
+        return [value]
+    ends = [getattr(value, name, math.inf) for name in ("lower", "upper")]
+    return ends if all(map(math.isfinite, ends)) else [value.sample(random_state=0)]
+
+
+def _wrong(key: str, value: Parameter) -> list[str]:
+    """What is wrong with one setting, whatever the others are."""
+    for name, reason in NOT_SEARCHED.items():
+        if key == name or key.startswith(f"{name}."):
+            return [f"{key}: cannot be searched: {reason}"]
+    # joint: whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
+    values: dict[str, Any] = {"resampling": {"strategy": "joint"}}
+    _put(values, key, value)
+    try:
+        return _unknown_names(parse(values, ""))
+    except ConfigError as cause:
+        first, *items = str(cause).split("\n  - ")
+        return items or [first.removeprefix(": ")]
+
+
+def _unknown_names(config: Config) -> list[str]:
+    """Names that a configuration can hold and nobody registered."""
+    messages = []
+    try:
+        strategy(config.resampling.strategy)
+    except ConfigError as cause:
+        messages.append(str(cause))
+    for name in ("fs", "fm"):
+        try:
+            function(getattr(config.resampling, name))
+        except ConfigError as cause:
+            messages.append(f"resampling.{name}.family: {cause}")
+    return messages
+
+
+def _put(values: dict[str, Any], key: str, value: Parameter) -> None:
+    *sections, leaf = key.split(".")
+    for name in sections:
+        if not isinstance(values.get(name), dict):
+            values[name] = {}
+        values = values[name]
+    values[leaf] = value

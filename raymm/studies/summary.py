@@ -85,7 +85,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _banzhaf(table: ValuationTable) -> np.ndarray | None:
-    return banzhaf_values(torch.from_numpy(table.right())).numpy() if table.enumerated else None
+    return banzhaf_values(torch.from_numpy(table.right()).long()).numpy() if table.enumerated else None
 
 
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
         return []
     right = table.right()
     shares = pattern_shares(right, present)
-    strength = interactions(torch.from_numpy(right)).mean(dim=0).numpy()
+    strength = interactions(torch.from_numpy(right).long()).mean(dim=0).numpy()
     return [
         {
             "first": names[i],
@@ -118,8 +118,8 @@ def _pair_lines(pairs: list[dict[str, Any]]) -> list[str]:
         return []
     lines = [
         "",
-        "pairs, % of the samples that have both: synergy, redundancy, first / second carries,",
-        "first / second breaks a right answer, conflict, hard; I: mean interaction",
+        "pairs, % of the samples that have both: synergy, redundancy, first or second",
+        "carries, first or second breaks a right answer, conflict, hard; I: interaction",
         f"{'':<26}" + "".join(f"{head:>6}" for head in COLUMNS) + f"{'I':>6}",
     ]
     for pair in pairs:

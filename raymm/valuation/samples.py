@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64, Num, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
 from torch import Tensor
 
 from raymm.errors import TrainingError
@@ -144,7 +144,7 @@ def value_source(source: Source, labels: Int64[Tensor, "B"], worth: Utility) -> 
 def contributions(
     predict: Callable[[Any, Mask], Float[Tensor, "B K"]],
     inputs: Any,
-    targets: Num[Tensor, "B ..."],
+    targets: Shaped[Tensor, "B ..."],
     present: Mask,
     worth: Utility,
 ) -> Float64[Tensor, "B n"]:
@@ -257,7 +257,7 @@ def _right(source: Source, labels: Int64[Tensor, "B"], codes: range) -> Bool[Ten
 
 
 def _soft_sum(
-    source: Source, targets: Num[Tensor, "B ..."], codes: range, worth: Utility
+    source: Source, targets: Shaped[Tensor, "B ..."], codes: range, worth: Utility
 ) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
     """Weighted sums of values that read the logits; outcomes only where targets are classes."""
     n = source.present.shape[1]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64, Num
+from jaxtyping import Bool, Float, Int64, Num, Shaped
 from torch import Tensor
 
 from raymm.errors import ConfigError, did_you_mean
@@ -21,7 +21,7 @@ from raymm.plugins import load_object
 
 __all__ = ["UTILITIES", "Utility", "is_right", "register_utility", "utility"]
 
-Worth = Callable[[Float[Tensor, "B s K"], Num[Tensor, "B ..."], Int64[Tensor, "B s"]], Num[Tensor, "B s"]]
+Worth = Callable[[Float[Tensor, "B s K"], Shaped[Tensor, "B ..."], Int64[Tensor, "B s"]], Num[Tensor, "B s"]]
 """`(logits, targets, sizes) -> values`; `sizes` counts the present members of each coalition."""
 
 

@@ -1,0 +1,88 @@
+"""Call a function of a file that belongs to no package, as Python would run the file.
+
+Files beside it are imported by their names. So it works wherever the folder lies, also in the working directory of a
+submitted job.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isfunction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from raymm.errors import ConfigError, did_you_mean
+
+__all__ = ["call"]
+
+
+def call(spec: str) -> Any:
+    """What the function returns.
+
+    Parameters
+    ----------
+    spec
+        "FILE.py" (the function has the name of the file) or "FILE.py:function".
+
+    Raises
+    ------
+    ConfigError
+        When file or function are missing, or what went wrong in them, with the line.
+    """
+    file, name = (spec, "") if spec.endswith(".py") else spec.rpartition(":")[::2]
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise ConfigError(f"--space {spec}: no such file; write it as FILE.py or FILE.py:function")
+    with _beside(path.parent), _told(spec):
+        module = _run(path)
+        made = getattr(module, name or path.stem, None)
+        if not callable(made):
+            own = [word for word, thing in vars(module).items() if isfunction(thing) and word[0] != "_"]
+            raise ConfigError(f"{spec}: no function '{name or path.stem}'; {did_you_mean(name or path.stem, own)}")
+        return made()
+
+
+def _run(path: Path) -> ModuleType:
+    description = spec_from_file_location(f"raymm_space_{path.stem}", path)
+    assert description is not None
+    assert description.loader is not None
+    module = module_from_spec(description)
+    description.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Let files in a folder import each other, and forget them afterwards: another folder may use their names."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == folder:
+                del sys.modules[name]
+
+
+@contextmanager
+def _told(spec: str) -> Iterator[None]:
+    """Say in whose file it is when a space cannot be made, and on which line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as cause:
+        raise ConfigError(f"{spec}: cannot be made ({type(cause).__name__}: {cause}{_line(cause)})") from cause
+
+
+def _line(cause: BaseException) -> str:
+    """The line of the file that failed; a syntax error names its own."""
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or isinstance(cause, SyntaxError):
+        return ""
+    return f", {Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"

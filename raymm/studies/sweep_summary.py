@@ -1,0 +1,180 @@
+"""A sweep in a table: for the terminal, as CSV, and as a page of Markdown with its plots."""
+
+import csv
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raymm.storage import write_bytes
+from raymm.studies import plots
+from raymm.studies.parameters import Parameter
+from raymm.studies.sweep import TrialRow
+from raymm.studies.sweep_effects import Effect, effect_lines, effects
+from raymm.studies.sweep_plots import families_plot, parallel_coordinates, score_by_parameter
+from raymm.studies.sweep_scales import plain, short_names, varied
+
+__all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
+
+LINES = 20
+"""Trials that the terminal shows; the CSV holds all."""
+
+ORDER = {"finished": 0, "stopped": 1, "failed": 2}
+
+
+def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
+    """All trials, best first: the finished, then the stopped, then the failed.
+
+    Returns
+    -------
+    Rows with the same columns each: `place`, `trial`, `key`, `status`, `score`, `sd` over seeds, `seeds`, every
+    searched setting ("" where a trial does not read it), `epochs`, `rows`, `seconds`, every metric, `cause`.
+    """
+    settings = list(dict.fromkeys(name for row in rows for name in row.params))
+    metrics = sorted({name for row in rows for name in row.metrics})
+    return [
+        {
+            "place": place,
+            "trial": row.number,
+            "key": row.key,
+            "status": row.status,
+            "score": row.score,
+            "sd": _spread(row),
+            "seeds": len(row.scores),
+            **{name: plain(row.params[name]) if name in row.params else "" for name in settings},
+            "epochs": row.epochs,
+            "rows": row.rows,
+            "seconds": row.seconds,
+            **{name: row.metrics.get(name, "") for name in metrics},
+            "cause": row.cause,
+        }
+        for place, row in enumerate(_best_first(rows), 1)
+    ]
+
+
+def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
+    """The best trials, and which strategy and family wins, as lines of at most 80 columns."""
+    if not rows:
+        return ["no trial has ended yet"]
+    names = short_names(varied(rows))
+    lines = [f"{'':>3}{'trial':>6}{metric[-12:]:>13}{'± sd':>8}{'seeds':>6}  {'status':<9} settings"]
+    ordered = _best_first(rows)
+    for place, row in enumerate(ordered[:LINES], 1):
+        head = f"{place:>3}{row.number:>6}{_number(row.score):>13}{_number(_spread(row)):>8}{len(row.scores):>6}"
+        settings = " ".join(f"{names[key]}={_brief(row.params[key])}" for key in names if key in row.params)
+        lines += _hanging(f"{head}  {row.status:<9} ", row.cause if row.status == "failed" else settings)
+    if len(ordered) > LINES:
+        lines.append(f"... and {len(ordered) - LINES} more")
+    return [*lines, *effect_lines(effects(rows))]
+
+
+def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
+    """Write `trials.csv`, the plots that the trials allow, and `summary.md`; returns the files in that order."""
+    files = [folder / "trials.csv"]
+    write_bytes(files[0], _csv(sweep_table(rows)).encode())
+    found = effects(rows)
+    scored = [row for row in rows if row.scores]
+    figures = {}
+    if scored and varied(scored):
+        figures["parallel"] = parallel_coordinates(scored, metric)
+        figures["parameters"] = score_by_parameter(scored, metric)
+    if len(found) > 1:
+        figures["families"] = families_plot(found, metric)
+    for name, figure in figures.items():
+        files.append(folder / f"{name}.png")
+        plots.save(figure, files[-1])
+    files.append(folder / "summary.md")
+    write_bytes(files[-1], _markdown(rows, metric, found, list(figures)).encode())
+    return files
+
+
+def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
+
+
+def _spread(row: TrialRow) -> float | None:
+    return float(np.std(row.scores, ddof=1)) if len(row.scores) > 1 else None
+
+
+def _csv(table: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else ["place"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def _markdown(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect], figures: Sequence[str]) -> str:
+    names = short_names(varied(rows))
+    header = ["", "trial", metric, "± sd", "seeds", "status", *names.values(), "epochs", "rows", "seconds"]
+    body = [
+        [
+            str(place),
+            str(row.number),
+            _number(row.score),
+            _number(_spread(row)),
+            str(len(row.scores)),
+            row.status,
+            *(_brief(row.params[key]) if key in row.params else "" for key in names),
+            str(row.epochs),
+            f"{row.rows:,.0f}",
+            f"{row.seconds:.0f}",
+        ]
+        for place, row in enumerate(_best_first(rows), 1)
+    ]
+    parts = ["# Sweep", f"{len(rows)} trials by `{metric}` on validation, mean over seeds.", _grid(header, body)]
+    if len(found) > 1:
+        parts += ["## Strategies and families", _effects_text(found), _grid(*_effects_table(found))]
+    failed = [f"- trial {row.number}: {_cell(row.cause)}" for row in rows if row.status == "failed"]
+    if failed:
+        parts += ["## Failed", "\n".join(failed)]
+    parts += [f"![{name}]({name}.png)" for name in figures]
+    return "\n\n".join(parts) + "\n"
+
+
+def _effects_text(found: Sequence[Effect]) -> str:
+    text = "Mean over the finished trials of each group; the interval is Student's t, 95 %, over seeds"
+    if any(effect.difference is not None for effect in found):
+        text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
+    return f"{text}. The best of many groups is partly luck."
+
+
+def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
+    body = [
+        [
+            effect.group,
+            str(effect.trials),
+            str(effect.seeds),
+            _number(effect.score),
+            "" if effect.difference is None else f"{effect.difference:+.4f}",
+            _number(effect.half),
+        ]
+        for effect in found
+    ]
+    return ["group", "trials", "seeds", "mean", "- joint", "± 95 %"], body
+
+
+def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _hanging(head: str, text: str) -> list[str]:
+    """Text beside a head; what does not fit goes below."""
+    lines = textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * 11, break_on_hyphens=False)
+    return lines or [head.rstrip()]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _brief(value: Parameter) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(plain(value))

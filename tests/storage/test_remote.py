@@ -1,0 +1,136 @@
+"""Committed folders on another file system: a local one, and an S3 server on the loopback interface."""
+
+import itertools
+
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow.fs import FileSelector, S3FileSystem
+
+from raymm.errors import ConfigError, DataError
+from raymm.storage import commit_directory, is_committed, verify
+from raymm.storage.remote import committed, drop, place, pull, push
+
+COUNT = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """`host:port` of an S3 server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "s3"])
+def there(request, tmp_path, monkeypatch):
+    """An empty place on each kind of file system."""
+    if request.param == "local":
+        return place(str(tmp_path / "there"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    endpoint = request.getfixturevalue("s3")
+    bucket = f"bucket-{next(COUNT)}"
+    client = S3FileSystem(endpoint_override=endpoint, scheme="http", region="us-east-1", allow_bucket_creation=True)
+    client.create_dir(bucket)
+    return place(f"s3://{bucket}/runs?endpoint_override={endpoint}&scheme=http&region=us-east-1")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "here"
+    (path / "sub").mkdir(parents=True)
+    (path / "a.bin").write_bytes(b"a" * 100)
+    (path / "sub" / "b.bin").write_bytes(b"b" * 50)
+    commit_directory(path, {"what": "first"})
+    return path
+
+
+def names(there):
+    infos = there.system.get_file_info(FileSelector(there.path, recursive=True, allow_not_found=True))
+    return sorted(info.path.removeprefix(f"{there.path}/") for info in infos if info.is_file)
+
+
+def test_there_and_back_is_the_same_folder(there, folder, tmp_path):
+    assert push(folder, there / "run") == ["a.bin", "sub/b.bin"]
+    assert names(there / "run") == ["a.bin", "manifest.json", "sub/b.bin"]
+    assert pull(there / "run", tmp_path / "back") == ["a.bin", "sub/b.bin"]
+    assert verify(tmp_path / "back") == verify(folder)
+    assert (tmp_path / "back" / "sub" / "b.bin").read_bytes() == b"b" * 50
+
+
+def test_only_what_changed_is_sent(there, folder):
+    push(folder, there / "run")
+    assert push(folder, there / "run") == []
+    (folder / "a.bin").write_bytes(b"c" * 100)
+    (folder / "new.bin").write_bytes(b"n")
+    (folder / "sub" / "b.bin").unlink()
+    commit_directory(folder, {"what": "second"})
+    assert push(folder, there / "run") == ["a.bin", "new.bin"]
+    assert names(there / "run") == ["a.bin", "manifest.json", "new.bin"]
+
+
+def test_a_folder_that_was_cut_off_does_not_exist_and_is_mended(there, folder, tmp_path):
+    content = (folder / "sub" / "b.bin").read_bytes()
+    (folder / "sub" / "b.bin").unlink()
+    with pytest.raises(FileNotFoundError):
+        push(folder, there / "run")
+    assert names(there / "run") == ["a.bin"]
+    assert committed(there) == []
+    with pytest.raises(DataError, match=r"no manifest\.json there"):
+        pull(there / "run", tmp_path / "back")
+    (folder / "sub" / "b.bin").write_bytes(content)
+    push(folder, there / "run")
+    assert committed(there) == ["run"]
+
+
+def test_a_change_that_was_cut_off_takes_the_old_folder_away_too(there, folder):
+    push(folder, there / "run")
+    for name in ("a.bin", "sub/b.bin"):
+        (folder / name).write_bytes(b"other")
+    commit_directory(folder, {"what": "second"})
+    (folder / "sub" / "b.bin").unlink()
+    with pytest.raises(FileNotFoundError):
+        push(folder, there / "run")
+    assert committed(there) == []
+
+
+def test_a_fetch_that_was_cut_off_leaves_nothing_committed(there, folder, tmp_path):
+    push(folder, there / "run")
+    there.system.delete_file((there / "run" / "sub" / "b.bin").path)
+    with pytest.raises(FileNotFoundError):
+        pull(there / "run", tmp_path / "back")
+    assert not is_committed(tmp_path / "back")
+
+
+def test_what_is_committed_is_listed_and_dropped(there, folder):
+    assert committed(there) == []
+    for name in ("epoch-2", "epoch-1"):
+        push(folder, there / name)
+    (there / "loose.json").write(b"{}")
+    assert committed(there) == ["epoch-1", "epoch-2"]
+    drop(there / "epoch-1")
+    assert committed(there) == ["epoch-2"]
+    assert names(there) == [*(f"epoch-2/{name}" for name in ("a.bin", "manifest.json", "sub/b.bin")), "loose.json"]
+
+
+def test_a_file_is_read_and_written(there):
+    assert (there / "run.json").read() is None
+    (there / "run.json").write(b"one")
+    (there / "run.json").write(b"two")
+    assert (there / "run.json").read() == b"two"
+
+
+def test_what_was_not_committed_is_not_sent(there, folder):
+    (folder / "manifest.json").unlink()
+    with pytest.raises(DataError, match=r"no manifest\.json there"):
+        push(folder, there / "run")
+    assert names(there) == []
+
+
+@pytest.mark.parametrize("uri", ["runs/a", "s4://bucket/runs", "s3:///runs"])
+def test_a_place_that_nobody_knows_is_said(uri):
+    with pytest.raises(ConfigError, match="give s3://bucket/prefix") as caught:
+        place(uri)
+    assert uri in str(caught.value)
