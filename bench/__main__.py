@@ -11,10 +11,17 @@ from pathlib import Path
 
 import torch
 
-from bench import memory, ragged, ray_train, valuation
+from bench import memory, ragged, ray_train, rivals, sampling, valuation
 from bench.timing import Measured
 
-BENCHES = {"valuation": valuation.run, "ray_train": ray_train.run, "memory": memory.run, "ragged": ragged.run}
+BENCHES = {
+    "valuation": valuation.run,
+    "ray_train": ray_train.run,
+    "memory": memory.run,
+    "ragged": ragged.run,
+    "rivals": rivals.run,
+    "sampling": sampling.run,
+}
 RESULTS = Path(__file__).parent / "results"
 
 

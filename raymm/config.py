@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from raymm.errors import ConfigError, Problems, did_you_mean
 
@@ -153,7 +153,7 @@ class TrainingConfig(_Section):
 
 
 class ClusterConfig(_Section):
-    """How Ray is used; ignored by `--backend local`."""
+    """How Ray is used; of this, `--backend local` reads only `mirror`."""
 
     workers: int = Field(default=2, ge=1)
     cpus_per_worker: float = Field(default=1.0, gt=0)
@@ -167,6 +167,21 @@ class ClusterConfig(_Section):
     gpus_per_actor: float = Field(default=0.0, ge=0)
     max_failures: int = Field(default=3, ge=0, description="times the worker group is started again")
     start_timeout: float = Field(default=120.0, gt=0, description="seconds to wait for the resources")
+    mirror: str | None = Field(default=None, description="s3://bucket/prefix: committed epochs are copied there")
+
+    @field_validator("mirror")
+    @classmethod
+    def _mirror_is_a_place(cls, mirror: str | None) -> str | None:
+        if mirror is None:
+            return None
+        scheme, separator, rest = mirror.partition("://")
+        if not mirror.startswith("/") and not (scheme and separator and rest):
+            raise ValueError(
+                f"'{mirror}' is no place; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
+            )
+        if "@" in rest:
+            raise ValueError("holds credentials, which would be written into every run; give them by the environment")
+        return mirror
 
 
 class Config(_Section):

@@ -25,6 +25,13 @@ __all__ = ["prepare"]
 @click.option("--modalities", required=True, help="name or name:kind, with commas.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
 @click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
+@click.option(
+    "--sentence-encoder",
+    "sentence_encoders",
+    multiple=True,
+    metavar="MODALITY=FOLDER",
+    help="Store a text modality as vectors of a local sentence-transformers model (raymm[text]).",
+)
 @click.option("--classes", help="Label names in order, with commas; default: the sorted labels.")
 @click.option("--on-bad-sample", type=click.Choice(["raise", "quarantine"]), default="raise", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
@@ -37,6 +44,7 @@ def prepare(
     modalities: str,
     out: Path,
     settings: tuple[str, ...],
+    sentence_encoders: tuple[str, ...],
     classes: str | None,
     on_bad_sample: str,
     seed: int,
@@ -46,14 +54,16 @@ def prepare(
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
     from raymm.data.listing import read_listing
+    from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.prepare import chunks_of, finish, is_finished, run_here
     from raymm.data.specs import build_schema, parse_kinds
 
     kinds = parse_kinds(modalities)
+    encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
     listing = read_listing(manifest, media_root, kinds, names, seed)
-    schema = build_schema(kinds, listing, media_root, settings)
-    chunks = chunks_of(listing.records)
+    schema = build_schema(kinds, listing, media_root, settings, encoders)
+    chunks = chunks_of(listing.records, encoders)
     if is_finished(chunks, schema, media_root, out):
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
         reports = list(run_here(chunks, schema, media_root, out))

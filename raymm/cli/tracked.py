@@ -12,6 +12,7 @@ from raymm.data import Dataset
 from raymm.studies.record import HistoryLog, record_result, run_info
 from raymm.tracking.mlflow import MlflowTracker, store_of
 from raymm.training.loop import Ports, Report, train
+from raymm.training.mirror import mirrored
 from raymm.training.result import Result, finished, read_result
 from raymm.training.run import Run
 
@@ -30,7 +31,9 @@ def train_tracked(
     tracker.start(run_info(run, dataset, experiment))
     log = HistoryLog(tracker)
     try:
-        result = _train(run, dataset, backend, uri, _Reports(log, run.config.training.epochs, quiet))
+        reports = _Reports(log, run.config.training.epochs, quiet)
+        with mirrored(run.path, run.config.cluster.mirror, reports) as report:
+            result = _train(run, dataset, backend, uri, report)
         log(result.history)
         record_result(tracker, run, result, dataset)
     except KeyboardInterrupt:

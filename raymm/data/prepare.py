@@ -8,16 +8,17 @@ on Ray (`raymm.distributed.prepare`), in any order, with the same result.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from raymm.data.dataset import Shards
 from raymm.data.listing import Record
 from raymm.data.media.arrays import array_file
+from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, write_quarantine
 from raymm.data.reading import read_sample
-from raymm.data.schema import Schema, TextSpec
+from raymm.data.schema import Schema
 from raymm.data.store import FORMAT, SPLITS, Sample, finish_dataset, shard_path, write_shard
 from raymm.errors import DataError, Problems
 from raymm.storage import is_committed, write_json
@@ -31,10 +32,11 @@ OnBad = Literal["raise", "quarantine"]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Samples of one shard."""
+    """Samples of one shard, and the sentence encoders of their texts."""
 
     number: int
     records: tuple[Record, ...]
+    encoders: Encoders = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,10 @@ class ChunkReport:
     reused: bool = False
 
 
-def chunks_of(records: Sequence[Record]) -> list[Chunk]:
-    """Records in file order, cut into chunks."""
-    starts = range(0, len(records), CHUNK_ROWS)
-    return [Chunk(number, tuple(records[start : start + CHUNK_ROWS])) for number, start in enumerate(starts)]
+def chunks_of(records: Sequence[Record], encoders: Encoders | None = None) -> list[Chunk]:
+    """Records in file order, cut into chunks; `encoders` are those that the schema was built with."""
+    parts = [tuple(records[start : start + CHUNK_ROWS]) for start in range(0, len(records), CHUNK_ROWS)]
+    return [Chunk(number, part, encoders or {}) for number, part in enumerate(parts)]
 
 
 def run_here(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path) -> Iterator[ChunkReport]:
@@ -68,7 +70,7 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
         return before
     shard.unlink(missing_ok=True)
     samples, bad = [], []
-    for record in chunk.records:
+    for record in embed_texts(chunk.records, chunk.encoders):
         values, wrong = read_sample(record, schema, media_root)
         bad += wrong
         if not wrong:
@@ -137,7 +139,7 @@ def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
 
 def _paths(record: Record, schema: Schema) -> list[str]:
     named = [(spec, record.cells[spec.name]) for spec in schema.modalities]
-    return [cell for spec, cell in named if isinstance(cell, str) and not isinstance(spec, TextSpec)]
+    return [cell for spec, cell in named if isinstance(cell, str) and not spec.from_text]
 
 
 def _sidecar(shard: Path) -> Path:

@@ -40,6 +40,11 @@ class _Spec(BaseModel):
         """Type of the stored numbers."""
         return np.dtype(np.float32)
 
+    @property
+    def from_text(self) -> bool:
+        """Whether a cell of the manifest is the text itself, and not a path or numbers."""
+        return False
+
 
 class AudioSpec(_Spec):
     """A mono waveform in [-1, 1], float32 [rate * seconds]; its log-mel is computed at load (torchaudio)."""
@@ -107,16 +112,25 @@ class TextSpec(_Spec):
     max_tokens: int = Field(default=64, ge=1)
     buckets: int = Field(default=4_096, ge=16)
 
+    @property
+    def from_text(self) -> bool:
+        return True
+
 
 class VectorSpec(_Spec):
     """A feature vector, float32 [size]."""
 
     kind: Literal["vector"] = "vector"
     size: int = Field(ge=1)
+    encoder: str | None = Field(default=None, description="the sentence encoder that made it of a text: name@sha256")
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.size,)
+
+    @property
+    def from_text(self) -> bool:
+        return self.encoder is not None
 
 
 class SequenceSpec(_Spec):

@@ -1,7 +1,7 @@
 """From `--modalities audio,rgb,flow` and `--set rgb.height=64` to the specs of a schema.
 
 What the user leaves open is read from the data: the window from the longest of the first media files, the size of
-vectors and sequences from the first array.
+vectors and sequences from the first array, the size of encoded texts from their encoder.
 """
 
 import math
@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from raymm.data.listing import Kinds, Listing
 from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
+from raymm.data.media.text_embeddings import Encoders
 from raymm.data.media.video import video_seconds
 from raymm.data.schema import (
     AudioSpec,
@@ -34,7 +35,7 @@ SPECS: dict[str, type[BaseModel]] = {
     spec.model_fields["kind"].default: spec
     for spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec)
 }
-FIELDS = {kind: set(spec.model_fields) - {"name", "kind"} for kind, spec in SPECS.items()}
+FIELDS = {kind: set(spec.model_fields) - {"name", "kind", "encoder"} for kind, spec in SPECS.items()}
 PROBED = 32
 LONGEST = 10.0
 """Seconds; a longer window must be asked for."""
@@ -58,7 +59,13 @@ def parse_kinds(modalities: str) -> Kinds:
     return kinds
 
 
-def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Sequence[str] = ()) -> Schema:
+def build_schema(
+    kinds: Kinds,
+    listing: Listing,
+    media_root: Path,
+    settings: Sequence[str] = (),
+    encoders: Encoders | None = None,
+) -> Schema:
     """The schema of a collection.
 
     Parameters
@@ -67,20 +74,27 @@ def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Seq
         What is to be prepared.
     settings
         `modality.field=value`, over the defaults of `raymm.data.schema`.
+    encoders
+        Sentence encoders of text modalities, which the data set then holds as vectors.
 
     Raises
     ------
     ConfigError
-        When a setting names no modality or field, or has a wrong value.
+        When a setting names no modality or field, or has a wrong value; or an encoder cannot be loaded.
     DataError
         When the size of an array cannot be found out.
     """
-    chosen = _parse_settings(kinds, settings)
+    encoders = encoders or {}
+    fields = {name: set() if name in encoders else FIELDS[kind] for name, kind in kinds.items()}
+    chosen = _parse_settings(fields, settings)
     seconds = _given_window(chosen) or _window(kinds, listing, media_root)
     specs = []
     problems = Problems("--set")
     for name, kind in kinds.items():
-        found = {**_found_out(name, kind, listing, media_root, seconds, chosen[name]), **chosen[name]}
+        if name in encoders:
+            found = {"kind": "vector", "size": encoders[name].size, "encoder": encoders[name].name}
+        else:
+            found = {**_found_out(name, kind, listing, media_root, seconds, chosen[name]), **chosen[name]}
         try:
             specs.append(TypeAdapter[Any](ModalitySpec).validate_python({"name": name, "kind": kind, **found}))
         except ValidationError as cause:
@@ -99,18 +113,19 @@ def build_schema(kinds: Kinds, listing: Listing, media_root: Path, settings: Seq
         raise ConfigError("; ".join(error["msg"] for error in cause.errors())) from cause
 
 
-def _parse_settings(kinds: Kinds, settings: Sequence[str]) -> Settings:
-    chosen: Settings = {name: {} for name in kinds}
+def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:
+    """Settings by modality; `fields` are those that each modality has."""
+    chosen: Settings = {name: {} for name in fields}
     problems = Problems("--set")
     for setting in settings:
         key, equals, text = setting.partition("=")
         name, dot, field = key.partition(".")
         if not equals or not dot:
             problems.add(f"'{setting}': write it as modality.field=value, for example rgb.height=64")
-        elif name not in kinds:
-            problems.add(f"'{setting}': no modality '{name}'; {did_you_mean(name, kinds)}")
-        elif field not in FIELDS[kinds[name]]:
-            problems.add(f"'{setting}': no field '{field}'; {did_you_mean(field, FIELDS[kinds[name]])}")
+        elif name not in fields:
+            problems.add(f"'{setting}': no modality '{name}'; {did_you_mean(name, fields)}")
+        elif field not in fields[name]:
+            problems.add(f"'{setting}': no field '{field}'; {did_you_mean(field, fields[name])}")
         else:
             chosen[name][field] = _value(text)
     problems.raise_if_any(ConfigError)

@@ -65,7 +65,9 @@ def place(uri: str) -> Place:
     try:
         return Place(*FileSystem.from_uri(uri))
     except ValueError as cause:
-        raise ConfigError(f"{uri}: {cause}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path") from cause
+        raise ConfigError(
+            f"{uri}: {cause}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
+        ) from cause
 
 
 def push(folder: Path, there: Place) -> list[str]:
@@ -98,19 +100,25 @@ def committed(there: Place) -> list[str]:
 
 
 def drop(there: Place) -> None:
-    """Remove a committed folder: it stops to exist before the first of its files goes."""
-    _remove_manifest(there)
-    there.system.delete_dir(there.path)
+    """Remove a folder, also one that was cut off or is not there; its manifest goes before its files."""
+    manifest, folder = there.system.get_file_info([(there / MANIFEST).path, there.path])
+    if manifest.type == FileType.File:
+        _remove_manifest(there)
+    if folder.type == FileType.Directory:
+        there.system.delete_dir(there.path)
 
 
 def _copy(source: Place, target: Place) -> list[str]:
     wanted = (source / MANIFEST).read()
     if wanted is None:
         raise DataError(f"{source}: no {MANIFEST} there, so it was never finished or is another folder")
+    files = _files(wanted)
+    if files is None:
+        raise DataError(f"{source / MANIFEST}: holds no list of files; write the folder again")
     present = (target / MANIFEST).read()
     if present == wanted:
         return []
-    files, known = _files(wanted), _files(present or b"{}")
+    known = _files(present or b"") or {}
     names = [name for name, entry in files.items() if known.get(name) != entry]
     if present is not None:
         _remove_manifest(target)
@@ -131,8 +139,12 @@ def _remove_manifest(there: Place) -> None:
     there.system.delete_file((there / MANIFEST).path)
 
 
-def _files(manifest: bytes) -> dict[str, Any]:
-    files: dict[str, Any] = json.loads(manifest).get("files", {})
+def _files(manifest: bytes) -> dict[str, Any] | None:
+    """Size and SHA-256 of each file; None where a manifest is damaged, as one that was cut off on a plain drive."""
+    try:
+        files: dict[str, Any] = json.loads(manifest)["files"]
+    except (ValueError, KeyError, TypeError):
+        return None
     return files
 
 

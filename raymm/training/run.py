@@ -14,6 +14,7 @@ from raymm.errors import CheckpointError, DataError, Problems
 from raymm.model import build_model
 from raymm.resampling import function, strategy
 from raymm.storage import write_json
+from raymm.training.mirror import fetch
 
 __all__ = ["Run", "create_or_open", "open_run"]
 
@@ -48,7 +49,7 @@ class Run:
 
 
 def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
-    """Make the folder of a run, or open the one that is there to go on with it.
+    """Make the folder of a run, or open the one that is there, or at its mirror, to go on with it.
 
     Raises
     ------
@@ -59,6 +60,8 @@ def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
     """
     path = path.absolute()
     _refuse_what_cannot_run(config, dataset)
+    if config.cluster.mirror:
+        fetch(path, config.cluster.mirror)
     if not (path / "run.json").exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
@@ -72,7 +75,10 @@ def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
     for key, then, now in _differences(run.config, config):
         problems.add(f"{key}: {then} then, {now} now")
     problems.raise_if_any(CheckpointError)
-    return Run(path, run.key, config, dataset.path, dataset.digest)
+    now = Run(path, run.key, config, dataset.path, dataset.digest)
+    if now != run:
+        write_json(path / "run.json", _to_json(now))
+    return now
 
 
 def open_run(path: Path) -> Run:

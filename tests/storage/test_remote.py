@@ -94,6 +94,20 @@ def test_a_change_that_was_cut_off_takes_the_old_folder_away_too(there, folder):
     with pytest.raises(FileNotFoundError):
         push(folder, there / "run")
     assert committed(there) == []
+    assert names(there) != []
+    for _ in range(2):
+        drop(there / "run")
+        assert names(there) == []
+
+
+def test_a_manifest_that_was_cut_off_is_mended_there_and_refused_here(there, folder, tmp_path):
+    push(folder, there / "run")
+    (there / "run" / "manifest.json").write(b'{"files": {')
+    with pytest.raises(DataError, match="holds no list of files"):
+        pull(there / "run", tmp_path / "back")
+    assert push(folder, there / "run") == ["a.bin", "sub/b.bin"]
+    pull(there / "run", tmp_path / "back")
+    verify(tmp_path / "back")
 
 
 def test_a_fetch_that_was_cut_off_leaves_nothing_committed(there, folder, tmp_path):

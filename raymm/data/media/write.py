@@ -1,4 +1,7 @@
-"""Write small media files: what the demo and the tests prepare."""
+"""Write small media files: what the demo and the tests prepare.
+
+Pictures are H.264, as in most collections, or MPEG-4 part 2 where the FFmpeg of PyAV was built without libx264.
+"""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +15,9 @@ __all__ = ["write_clip", "write_wav"]
 Frames = npt.NDArray[np.uint8]
 Waveform = npt.NDArray[np.float32]
 
+ENCODERS = (("libx264", {"crf": "16", "preset": "veryfast", "threads": "1"}), ("mpeg4", {"qscale": "3"}))
+"""Video encoders that may be there, the better one first, with their settings of quality."""
+
 
 def write_wav(path: Path, waveform: Waveform, rate: int, codec: str = "pcm_s16le") -> None:
     """Write a waveform [samples] or [channels, samples] in [-1, 1] as WAV; `pcm_f32le` keeps floats."""
@@ -21,9 +27,10 @@ def write_wav(path: Path, waveform: Waveform, rate: int, codec: str = "pcm_s16le
 
 
 def write_clip(path: Path, frames: Frames, fps: int, waveform: Waveform | None, rate: int = 16_000) -> None:
-    """Write frames [T, H, W, 3] and sound as MP4 (MPEG-4 video, AAC sound); H and W must be even."""
+    """Write frames [T, H, W, 3] and sound as MP4 (H.264 video, AAC sound); H and W must be even."""
     with av.open(str(path), "w", format="mp4") as container:
-        video = container.add_stream("mpeg4", rate=fps, options={"qscale": "3"})
+        codec, options = _video_encoder()
+        video = container.add_stream(codec, rate=fps, options=options)
         video.width, video.height, video.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
         audio = None
         if waveform is not None:
@@ -33,6 +40,10 @@ def write_clip(path: Path, frames: Frames, fps: int, waveform: Waveform | None, 
         container.mux(video.encode(None))
         if audio is not None and waveform is not None:
             _encode_audio(container, audio, waveform, rate)
+
+
+def _video_encoder() -> tuple[str, dict[str, str]]:
+    return next((name, dict(options)) for name, options in ENCODERS if name in av.codecs_available)
 
 
 def _encode_audio(

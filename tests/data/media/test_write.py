@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from raymm.data.media import write
 from raymm.data.media.write import write_clip, write_wav
 from tests.data.clips import FPS, RATE, flashes, tone
 
@@ -14,6 +15,26 @@ def test_a_clip_holds_what_was_given(tmp_path):
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.frames, video.width, video.height, float(video.average_rate)) == (20, 48, 48, FPS)
         assert (audio.rate, audio.channels, audio.codec_context.name) == (RATE, 2, "aac")
+
+
+def streams_of(path):
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        return video.codec_context.name, video.pix_fmt, [frame.time for frame in container.decode(video)]
+
+
+def test_pictures_are_h264_with_one_frame_for_each_given_at_its_time(tmp_path):
+    write_clip(tmp_path / "a.mp4", flashes(0.8), FPS, None)
+    codec, form, times = streams_of(tmp_path / "a.mp4")
+    assert (codec, form) == ("h264", "yuv420p")
+    assert np.allclose(times, np.arange(20) / FPS)
+
+
+def test_without_libx264_pictures_are_mpeg4(tmp_path, monkeypatch):
+    monkeypatch.setattr(write.av, "codecs_available", set(av.codecs_available) - {"libx264"})
+    write_clip(tmp_path / "a.mp4", flashes(0.8), FPS, None)
+    codec, _, times = streams_of(tmp_path / "a.mp4")
+    assert (codec, len(times)) == ("mpeg4", 20)
 
 
 @pytest.mark.parametrize(("codec", "error"), [("pcm_s16le", 1e-4), ("pcm_f32le", 0.0)])
