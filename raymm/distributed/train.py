@@ -21,6 +21,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from raymm import errors
 from raymm.config import ClusterConfig
+from raymm.distributed.gauges import label_of, show_epochs
 from raymm.distributed.value import ActorPool
 from raymm.errors import ClusterError, RaymmError
 from raymm.training.collectives import Alone, Group
@@ -64,7 +65,7 @@ def train_on_ray(run: Run, report: Report) -> Result:
         ),
     )
     try:
-        with _following(run.path, report):
+        with _following(run, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
         raise ClusterError(f"training on Ray failed: {_reason(cause)}; --debug shows the whole trace") from cause
@@ -74,16 +75,18 @@ def train_on_ray(run: Run, report: Report) -> Result:
 
 
 @contextmanager
-def _following(run: Path, report: Report) -> Iterator[None]:
+def _following(run: Run, report: Report) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
+    label = label_of(run.name, run.key)
     done = threading.Event()
 
     def follow() -> None:
         seen = 0
         while not done.wait(POLL_SECONDS):
-            history = read_history(run)
+            history = read_history(run.path)
             if len(history) > seen:
                 seen = len(history)
+                show_epochs(label, history)
                 report(history)
 
     thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
@@ -99,7 +102,7 @@ def _work(settings: dict[str, str]) -> dict[str, str]:
     """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
     run = open_run(Path(settings["run"]))
     world = ray.train.get_context().get_world_size()
-    pool = ActorPool()
+    pool = ActorPool(label=label_of(run.name, run.key))
     device: torch.device = get_device()
     workers = Group() if world > 1 else Alone()
     try:

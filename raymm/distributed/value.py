@@ -10,6 +10,7 @@ that neither the data nor the table has to fit in memory.
 """
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -24,6 +25,7 @@ from torch import nn
 
 from raymm.config import Config
 from raymm.data import View, open_dataset
+from raymm.distributed.gauges import show_valued
 from raymm.errors import ClusterError, RaymmError
 from raymm.model import build_model
 from raymm.plugins import load_object
@@ -120,11 +122,14 @@ class ActorPool:
         Number of actors; default: `config.cluster.actors` of the call.
     model
         "package.module:function" that makes the model on each actor; default: raymm's own.
+    label
+        The tag `run` of the gauge that says how fast samples are valued.
     """
 
-    def __init__(self, actors: int | None = None, model: str | None = None) -> None:
+    def __init__(self, actors: int | None = None, model: str | None = None, label: str = "value") -> None:
         self._count = actors
         self._model = model
+        self._label = label
         self._actors: list[Any] = []
 
     def __call__(
@@ -165,9 +170,12 @@ class ActorPool:
             for codes in ranges
         )
         whole: dict[int, dict[int, ValuationTable]] = {}
+        valued, started = 0, time.perf_counter()
         for task, results in _by_tile(self._run(tasks, weights, info.fingerprint, method)):
             shard = whole.setdefault(task.shard, {})
             shard[task.tile] = _table(results, view, task.rows, info)
+            valued += len(task.rows)
+            show_valued(self._label, valued, time.perf_counter() - started)
             if len(shard) == min(TILES_OF_SHARD, len(parts) - task.shard * TILES_OF_SHARD):
                 yield task.shard, join_tables([shard[number] for number in sorted(whole.pop(task.shard))])
 

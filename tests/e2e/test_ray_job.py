@@ -1,6 +1,7 @@
 """A real head node, started as `cluster.yaml` does, and jobs submitted to it the way the documentation says."""
 
 import contextlib
+import csv
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from raymm.valuation import read_table
@@ -100,9 +102,14 @@ def test_a_driver_joins_with_the_token_and_not_without(head):
     assert f"ClusterError: RAY_ADDRESS={head.address}: cannot join" in output
 
 
-def test_submitted_jobs_train_and_value(head, tmp_path):
-    small_dataset(tmp_path / "data")
+def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     data, run, store = (str(tmp_path / name) for name in ("data", "run", "mlflow"))
+    collection = arrays_and_texts(small_dataset(tmp_path / "given"), tmp_path)
+    prepare = ["python", "jobs/prepare.py", *collection, "--out", data, "--json"]
+    code, output = head.submit(*prepare)
+    assert code == 0, output
+    assert '"rows": 240, "quarantined": []' in output
+    assert "preparing: 4 of 4" in output
     settings = ["training.epochs=2", "resampling.warmup=1", "model.feature_size=16", "cluster.actors=1"]
     train = ["python", "jobs/train.py", "--data", data, "--out", run, "--store", store, "--workers", "2", *settings]
     code, output = head.submit(*train)
@@ -112,7 +119,7 @@ def test_submitted_jobs_train_and_value(head, tmp_path):
     value = ["python", "jobs/value.py", "--data", data, "--checkpoint", run, "--out", str(table)]
     code, output = head.submit(*value)
     assert code == 0, output
-    assert read_table(table).info.modalities == ("m0", "m1")
+    assert read_table(table).info.modalities == ("m0", "m1", "title")
     assert (tmp_path / "mlflow" / "mlflow.db").is_file()
 
 
@@ -127,6 +134,19 @@ def test_with_the_token_the_answer_is_200(head):
     request = urllib.request.Request(f"{head.url}/api/jobs/", headers={"Authorization": f"Bearer {head.token}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
+
+
+def arrays_and_texts(given, folder):
+    """A collection with the vectors of a data set and a text for each; returns the options that name it."""
+    shards = given.shards
+    np.savez(folder / "all.npz", **{name: shards.read(name, np.arange(len(given))) for name in ("m0", "m1")})
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["sample_id", "label", "split", "m0", "m1", "title"])
+        for n, (sample, label, split) in enumerate(zip(shards.sample_id, given.label, shards.split, strict=True)):
+            rows.writerow([sample, label, split, f"all.npz#m0[{n}]", f"all.npz#m1[{n}]", f"number {n}"])
+    paths = ["--manifest", str(folder / "labels.csv"), "--media-root", str(folder)]
+    return [*paths, "--modalities", "m0:vector,m1:vector,title:text"]
 
 
 def free_ports(count):

@@ -1,40 +1,26 @@
 """Committed folders on another file system: a local one, and an S3 server on the loopback interface."""
 
-import itertools
-
 import pytest
-from moto.server import ThreadedMotoServer
-from pyarrow.fs import FileSelector, S3FileSystem
+from pyarrow.fs import FileSelector
 
 from raymm.errors import ConfigError, DataError
 from raymm.storage import commit_directory, is_committed, verify
 from raymm.storage.remote import committed, drop, place, pull, push
-
-COUNT = itertools.count()
+from tests.object_store import object_store
 
 
 @pytest.fixture(scope="module")
 def s3():
-    """`host:port` of an S3 server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"{host}:{port}"
-    server.stop()
+    with object_store() as new_prefix:
+        yield new_prefix
 
 
 @pytest.fixture(params=["local", "s3"])
-def there(request, tmp_path, monkeypatch):
+def there(request, tmp_path):
     """An empty place on each kind of file system."""
     if request.param == "local":
         return place(str(tmp_path / "there"))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    endpoint = request.getfixturevalue("s3")
-    bucket = f"bucket-{next(COUNT)}"
-    client = S3FileSystem(endpoint_override=endpoint, scheme="http", region="us-east-1", allow_bucket_creation=True)
-    client.create_dir(bucket)
-    return place(f"s3://{bucket}/runs?endpoint_override={endpoint}&scheme=http&region=us-east-1")
+    return place(request.getfixturevalue("s3")())
 
 
 @pytest.fixture

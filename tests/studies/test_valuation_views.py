@@ -1,4 +1,4 @@
-"""What people see of a valuation: means with intervals, stability, the page, the report, a file that grows in parts."""
+"""What people see of a valuation: means with intervals, stability, page, report, and a file that grows in parts."""
 
 import json
 import re

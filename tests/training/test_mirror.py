@@ -115,9 +115,9 @@ def test_another_run_of_the_same_name_is_refused_before_any_work(tmp_path, datas
 def test_a_mirror_that_cannot_be_written_is_said_at_the_start(tmp_path, dataset):
     (tmp_path / "file").write_text("")
     run = create_or_open(tmp_path / "r", settings(), dataset)
-    with pytest.raises(CheckpointError, match=r"cluster\.mirror=.*file: cannot be written"):
-        with mirrored(run.path, str(tmp_path / "file"), lambda _: None):
-            pytest.fail("the block was entered")
+    refused = pytest.raises(CheckpointError, match=r"cluster\.mirror=.*file: cannot be written")
+    with refused, mirrored(run.path, str(tmp_path / "file"), lambda _: None):
+        pytest.fail("the block was entered")
 
 
 def test_a_mirror_that_fails_on_the_way_is_told_and_made_up_for(tmp_path, dataset, mirror, caplog):
@@ -133,10 +133,10 @@ def test_a_mirror_that_fails_on_the_way_is_told_and_made_up_for(tmp_path, datase
 
 def test_a_mirror_that_fails_at_the_end_is_an_error(tmp_path, dataset, mirror):
     run = create_or_open(tmp_path / "r", settings(), dataset)
-    with pytest.raises(TrainingError, match="the same command sends it again"):
-        with mirrored(run.path, mirror, lambda _: None):
-            shutil.rmtree(mirror)
-            (tmp_path / "mirror").write_text("")
+    refused = pytest.raises(TrainingError, match="the same command sends it again")
+    with refused, mirrored(run.path, mirror, lambda _: None):
+        shutil.rmtree(mirror)
+        (tmp_path / "mirror").write_text("")
 
 
 def test_without_a_mirror_nothing_is_sent(tmp_path, dataset):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 
 from raymm.data.listing import Record
 from raymm.errors import ConfigError, Problems, did_you_mean
@@ -117,7 +118,7 @@ def _load(folder: Path) -> Any:
         ) from cause
     try:
         return package.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as cause:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as cause:
         raise ConfigError(f"--sentence-encoder: {folder} cannot be loaded as a sentence encoder ({cause})") from cause
 
 
