@@ -20,6 +20,7 @@ __all__ = [
     "Config",
     "EncoderConfig",
     "FunctionConfig",
+    "ModalityFunctionConfig",
     "ModelConfig",
     "OptimizerConfig",
     "ResamplingConfig",
@@ -85,13 +86,19 @@ class FunctionConfig(_Section):
     steps: int = Field(default=2, ge=1, description="step: number of steps in a unit interval")
 
 
+class ModalityFunctionConfig(FunctionConfig):
+    """fm: its values are probabilities, so its scale is 1 where nothing is said."""
+
+    scale: float = Field(default=1.0, gt=0)
+
+
 class ResamplingConfig(_Section):
     """What the next epoch sees."""
 
     strategy: str = "sample"
     warmup: int = Field(default=5, ge=0, description="epochs of plain joint training first")
     fs: FunctionConfig = Field(default_factory=FunctionConfig)
-    fm: FunctionConfig = Field(default_factory=lambda: FunctionConfig(scale=1.0))
+    fm: ModalityFunctionConfig = Field(default_factory=ModalityFunctionConfig)
     subset: float = Field(default=0.2, gt=0, le=1, description="modality level: part of the samples in Z")
     row_budget: float | None = Field(
         default=None, ge=0, description="extra rows at most, as a multiple of the samples"

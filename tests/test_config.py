@@ -71,3 +71,8 @@ def test_flat_keys_are_dotted_and_complete():
     assert flat["resampling.fs.family"] == "linear"
     assert flat["training.precision"] == "float32"
     assert all(not isinstance(value, dict) for value in flat.values())
+
+
+def test_fm_keeps_its_own_scale_when_only_its_family_is_given():
+    config = load(None, ("resampling.fm.family=tanh", "resampling.fs.family=tanh"))
+    assert (config.resampling.fm.scale, config.resampling.fs.scale) == (1.0, 2.0)

@@ -10,6 +10,8 @@ from raymm.distributed.space import load_space, resolve
 from raymm.fusion import FUSIONS
 from raymm.resampling import FAMILIES
 
+SEARCHED = [family for family in FAMILIES if family != "reference"]
+"""`reference` reproduces published code; it is no choice of design."""
 FOLDER = Path(__file__).parents[1] / "tune_spaces"
 SPACES = [
     *(f"{path.name}" for path in sorted(FOLDER.glob("*.py"))),
@@ -43,8 +45,8 @@ def test_the_grid_of_families_holds_each_family_once_and_the_controls():
         [
             ("joint", "linear", "linear"),
             ("random", "linear", "linear"),
-            *(("sample", family, "linear") for family in FAMILIES),
-            *(("modality", "linear", family) for family in FAMILIES),
+            *(("sample", family, "linear") for family in SEARCHED),
+            *(("modality", "linear", family) for family in SEARCHED),
         ]
     )
     assert len({config.fingerprint() for config in configs}) == len(configs)
@@ -52,8 +54,8 @@ def test_the_grid_of_families_holds_each_family_once_and_the_controls():
 
 def test_the_shipped_spaces_name_every_family_and_every_fusion():
     space = load_space(str(FOLDER / "fs_fm.py"))
-    assert set(space["resampling.fs.family"].categories) == set(FAMILIES)
-    assert set(space["resampling.fm.family"].categories) == set(FAMILIES)
+    assert set(space["resampling.fs.family"].categories) == set(SEARCHED)
+    assert set(space["resampling.fm.family"].categories) == set(SEARCHED)
     fusions = load_space(str(FOLDER / "fusion.py"))["model.fusion"]
     assert set(fusions.categories) == set(FUSIONS)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from raymm.config import FunctionConfig
+from raymm.config import FunctionConfig, ModalityFunctionConfig
 from raymm.resampling import function, make_plan
 from raymm.resampling.reference import _mean_with_replacement
 from tests.resampling.test_strategies import copies_by_modality, situation
@@ -36,11 +36,11 @@ def test_the_thresholds_are_open_and_the_default_has_none():
 @pytest.mark.parametrize(
     ("fm", "rows"),
     [
-        (FunctionConfig(scale=1.0), 1_333),
-        (FunctionConfig(scale=2.0), 2_666),
-        (FunctionConfig(scale=9.0), 4_000),
-        (FunctionConfig(family="power", scale=1.0, exponent=1.5), 769),
-        (FunctionConfig(family="tanh", scale=1.0), 1_286),
+        (ModalityFunctionConfig(scale=1.0), 1_333),
+        (ModalityFunctionConfig(scale=2.0), 2_666),
+        (ModalityFunctionConfig(scale=9.0), 4_000),
+        (ModalityFunctionConfig(family="power", scale=1.0, exponent=1.5), 769),
+        (ModalityFunctionConfig(family="tanh", scale=1.0), 1_286),
     ],
 )
 def test_rows_are_a_whole_number_of_two_thirds_of_the_gap(fm, rows):
