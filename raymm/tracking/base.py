@@ -1,8 +1,9 @@
 """The port through which a run is recorded, and its two simplest forms.
 
-A tracker may be told the same thing twice, after a restart: an epoch, the summary and a file count once. It
-never stops a training that runs: what cannot be sent is the tracker's own affair. What every form owes its
-callers is written down as tests, in `raymm.tracking.contract`.
+A tracker may be told the same thing twice, after a restart, and it counts once. An epoch is history: its first
+telling holds. The summary, tags and files say how things stand: a newer telling that differs replaces the older.
+A tracker never stops a training that runs: what cannot be sent is the tracker's own affair. What every form owes
+its callers is written down as tests, in `raymm.tracking.contract`.
 """
 
 import posixpath
@@ -15,14 +16,25 @@ from typing import Literal, Protocol
 
 from raymm.errors import Problems, TrackingError
 
-__all__ = ["MemoryTracker", "NullTracker", "RunInfo", "Status", "Tracker", "check_folder", "finite_metrics"]
+__all__ = [
+    "MemoryTracker",
+    "NullTracker",
+    "RunInfo",
+    "Status",
+    "Tracker",
+    "check_folder",
+    "check_tags",
+    "finite_metrics",
+]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 Parameter = str | int | float | bool | None
 
 KEY = re.compile(r"[A-Za-z0-9_\-.:/]{1,200}")
-METRIC_NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
+NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
+NAME_ADVICE = "use 1 to 250 letters a-z, digits, _ - . : space, and / between two parts"
+OWN_TAGS = re.compile(r"mlflow\..*|raymm\.(key|sent|not_finite)")
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,28 @@ class Tracker(Protocol):
         """
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
-        """Record the final metrics, without a step; names and values as in `log_epoch`."""
+        """Record the final metrics, without a step; names and values as in `log_epoch`.
+
+        Said again, as when a sweep goes on, a value that differs takes the place of the older one.
+        """
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Record facts that are no settings and may change; a newer value takes the place of the older one.
+
+        Raises
+        ------
+        TrackingError
+            Naming every tag whose name a store would refuse or that the tracker writes itself.
+        """
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Record a file under a folder of the run; raises `TrackingError` for a folder outside the run."""
+        """Record a file under a folder of the run, again when its content has changed.
+
+        Raises
+        ------
+        TrackingError
+            For a folder outside the run.
+        """
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model folder; `loader` ("package.module:function") makes a predictor of it."""
@@ -110,6 +140,9 @@ class NullTracker:
     def log_summary(self, metrics: Mapping[str, float]) -> None:
         """Do nothing."""
 
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Do nothing."""
 
@@ -127,6 +160,7 @@ class MemoryTracker:
     info: RunInfo | None = None
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
     summary: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     artifacts: list[tuple[Path, str]] = field(default_factory=list)
     models: list[tuple[Path, str]] = field(default_factory=list)
     status: Status | None = None
@@ -134,17 +168,22 @@ class MemoryTracker:
     def start(self, info: RunInfo) -> None:
         """Remember the run."""
         self.info, self.status = info, None
+        self.tags = {**info.tags, **self.tags}
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Remember the first metrics of an epoch."""
         self.epochs.setdefault(epoch, finite_metrics(metrics))
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
-        """Remember the final metrics."""
-        self.summary = self.summary or finite_metrics(metrics)
+        """Remember the newest final metrics."""
+        self.summary |= finite_metrics(metrics)
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Remember the newest tags."""
+        self.tags |= check_tags(tags)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Remember a file, once."""
+        """Remember a file, once; its content is not copied."""
         check_folder(folder)
         if (path, folder) not in self.artifacts:
             self.artifacts.append((path, folder))
@@ -170,10 +209,30 @@ def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     """
     problems = Problems("metrics")
     for name in sorted(metrics):
-        if not METRIC_NAME.fullmatch(name) or posixpath.normpath(name) != name or name[0] in "/.":
-            problems.add(f"name {name!r}: use 1 to 250 letters a-z, digits, _ - . : space, and / between two parts")
+        if not _is_name(name):
+            problems.add(f"name {name!r}: {NAME_ADVICE}")
     problems.raise_if_any(TrackingError)
     return {name: float(value) for name, value in metrics.items() if isfinite(value)}
+
+
+def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags, when all of them have names that a caller may use.
+
+    Raises
+    ------
+    TrackingError
+        Naming every tag whose name MLflow refuses (as in `finite_metrics`) or that the tracker writes itself.
+    """
+    problems = Problems("tags")
+    for name in sorted(tags):
+        if not _is_name(name):
+            problems.add(f"name {name!r}: {NAME_ADVICE}")
+        elif OWN_TAGS.fullmatch(name):
+            problems.add(
+                f"name {name!r}: is written by the tracker itself; use another name, as in 'raymm.best_trial'"
+            )
+    problems.raise_if_any(TrackingError)
+    return dict(tags)
 
 
 def check_folder(folder: str) -> None:
@@ -181,3 +240,7 @@ def check_folder(folder: str) -> None:
     path = PurePosixPath(folder)
     if path.is_absolute() or ".." in path.parts or set(folder) & set("\\%#?\0"):
         raise TrackingError(f"artifact folder {folder!r}: must lie within the run, as in 'plots' or 'tables/test'")
+
+
+def _is_name(name: str) -> bool:
+    return NAME.fullmatch(name) is not None and posixpath.normpath(name) == name and name[0] not in "/."

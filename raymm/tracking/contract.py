@@ -27,11 +27,24 @@ INFO = RunInfo(
 
 @dataclass(frozen=True)
 class Seen:
-    """A run as its store shows it; `metrics` holds the (step, value) pairs of each name, in order."""
+    """A run as its store shows it.
+
+    Attributes
+    ----------
+    metrics
+        The (step, value) pairs of each name, by step, and of a step the newest last.
+    files
+        Contents by path.
+    params, tags
+        As text; what a store adds by itself may be among the tags.
+    status
+        None where the store knows none.
+    """
 
     metrics: dict[str, list[tuple[int, float]]]
-    files: set[str]
+    files: dict[str, bytes]
     params: dict[str, str]
+    tags: dict[str, str]
     status: str | None
 
 
@@ -50,6 +63,7 @@ class TrackerContract:
             tracker.start(INFO)
             tracker.log_epoch(0, {"val/accuracy": 0.5})
             tracker.log_summary({"test/accuracy": 0.5})
+            tracker.log_tags({"raymm.best_trial": "3"})
             tracker.log_artifact(file, "tables")
             tracker.finish("FINISHED")
 
@@ -87,11 +101,49 @@ class RecordingContract(TrackerContract):
         assert self.seen().metrics["val/accuracy"] == [(0, 0.25), (1, 0.5)]
 
     def test_the_summary_counts_once(self, tmp_path: Path) -> None:
-        """Final metrics have one value."""
+        """Final metrics have one value, however often they are told, also after a second start."""
+        for _ in range(2):
+            tracker = self.started(tmp_path)
+            tracker.log_summary({"test/accuracy": 0.5, "test/loss": float("nan")})
+            tracker.log_summary({"test/accuracy": 0.5})
+        assert self.seen().metrics == {"test/accuracy": [(0, 0.5)]}
+
+    def test_a_newer_summary_wins_where_it_differs(self, tmp_path: Path) -> None:
+        """A value may go down and come back; what is said no more, or has become NaN, stays."""
         tracker = self.started(tmp_path)
-        tracker.log_summary({"test/accuracy": 0.5})
-        tracker.log_summary({"test/accuracy": 0.25})
-        assert [value for _, value in self.seen().metrics["test/accuracy"]] == [0.5]
+        tracker.log_summary({"best/val_accuracy": 0.5, "trials/finished": 3.0, "trials/failed": 1.0})
+        for accuracy, finished in ((0.25, 4.0), (0.5, 5.0), (0.375, 6.0)):
+            tracker.start(INFO)
+            tracker.log_summary({"best/val_accuracy": accuracy, "trials/finished": finished})
+        tracker.log_summary({"trials/failed": float("nan")})
+        metrics = self.seen().metrics
+        assert {name: pairs[-1][1] for name, pairs in metrics.items()} == {
+            "best/val_accuracy": 0.375,
+            "trials/finished": 6.0,
+            "trials/failed": 1.0,
+        }
+        assert len(metrics["trials/failed"]) == 1
+
+    def test_newer_tags_win_and_the_others_stay(self, tmp_path: Path) -> None:
+        """The tags of the run's start are among them."""
+        tracker = self.started(tmp_path)
+        tracker.log_tags({"raymm.best_trial": "3", "raymm.note": "first"})
+        tracker.log_tags({"raymm.best_trial": "7"})
+        tracker = self.started(tmp_path)
+        tracker.log_tags({"raymm.best_trial": "3"})
+        expected = {"raymm.kind": "train", "raymm.best_trial": "3", "raymm.note": "first"}
+        assert {name: self.seen().tags.get(name) for name in expected} == expected
+
+    def test_bad_and_reserved_tag_names_are_refused_together(self, tmp_path: Path) -> None:
+        """The message names each of them, and none of the call's tags arrives."""
+        tracker = self.started(tmp_path)
+        bad = ["best@trial", "näme", "/best", "a//b", "", "x" * 251]
+        own = ["mlflow.user", "mlflow.parentRunId", "raymm.key", "raymm.sent", "raymm.not_finite"]
+        text = _refusal(partial(tracker.log_tags, {**dict.fromkeys([*bad, *own], "1"), "raymm.best_trial": "3"}))
+        assert all(f"name {name!r}: use 1 to 250" in text for name in bad)
+        assert all(f"name {name!r}: is written by the tracker itself" in text for name in own)
+        assert "'raymm.best_trial': " not in text
+        assert not {*bad, "raymm.best_trial"} & set(self.seen().tags)
 
     def test_values_that_are_not_finite_are_left_out(self, tmp_path: Path) -> None:
         """The finite ones of the same epoch stay."""
@@ -114,14 +166,22 @@ class RecordingContract(TrackerContract):
         tracker.log_artifact(file, "tables/test")
         tracker.log_artifact(file, "tables/test")
         tracker.log_artifact(file)
-        assert self.seen().files == {"tables/test/t.csv", "t.csv"}
+        assert self.seen().files == {"tables/test/t.csv": b"a\n1\n", "t.csv": b"a\n1\n"}
+
+    def test_a_file_that_has_changed_is_told_again(self, tmp_path: Path) -> None:
+        """The run shows its newest content, also when it is an older one again."""
+        for content in (b"trial\n1\n", b"trial\n1\n2\n", b"trial\n1\n"):
+            tracker, file = self.started(tmp_path), _file(tmp_path)
+            file.write_bytes(content)
+            tracker.log_artifact(file, "sweep")
+            assert self.seen().files == {"sweep/t.csv": content}
 
     def test_folders_outside_the_run_are_refused(self, tmp_path: Path) -> None:
         """However the way out is spelled."""
         tracker, file = self.started(tmp_path), _file(tmp_path)
         for folder in ("..", "../x", "a/../../x", "/etc", "a\\..\\x", "%2e%2e/x", "a#b", "a?b", "a\0b"):
             assert "within the run" in _refusal(partial(tracker.log_artifact, file, folder))
-        assert self.seen().files == set()
+        assert self.seen().files == {}
 
     def test_params_are_all_there(self, tmp_path: Path) -> None:
         """Defaults and None included, so that runs can be compared by them."""

@@ -35,7 +35,7 @@ class Outbox:
         self.events: list[Event] = [
             self._parse(line, number) for number, line in enumerate(content[: self._end].splitlines(), start=1)
         ]
-        self._known = {event.get("once") for event in self.events}
+        self._newest = {event["once"]: event.get("digest") for event in self.events if "once" in event}
 
     @property
     def identity(self) -> str:
@@ -43,9 +43,10 @@ class Outbox:
         return hashlib.sha256(json.dumps(self.events[:1]).encode()).hexdigest()[:12]
 
     def add(self, event: Event, once: str | None = None) -> None:
-        """Append an event; with `once`, only when no event has that identity yet."""
+        """Append an event; with `once`, only when the newest event of that identity has another digest, if any."""
+        digest = event.get("digest")
         if once is not None:
-            if once in self._known:
+            if once in self._newest and self._newest[once] == digest:
                 return
             event = {**event, "once": once}
         line = json.dumps(event, allow_nan=False).encode() + b"\n"
@@ -57,7 +58,16 @@ class Outbox:
             os.fsync(file.fileno())
         self._end += len(line)
         self.events.append(event)
-        self._known.add(once)
+        if once is not None:
+            self._newest[once] = digest
+
+    def newest(self, kind: str) -> Event:
+        """What the events of a kind say in all, newer values in the place of older ones."""
+        said: Event = {}
+        for event in self.events:
+            if event["kind"] == kind:
+                said |= event[kind]
+        return said
 
     def _parse(self, line: bytes, number: int) -> Event:
         try:

@@ -29,14 +29,19 @@ class TestMemory(RecordingContract):
         for step, values in [*sorted(memory.epochs.items()), (0, memory.summary)]:
             for name, value in values.items():
                 metrics.setdefault(name, []).append((step, value))
-        files = {f"{folder}/{path.name}" if folder else path.name for path, folder in memory.artifacts}
+        files = {f"{folder}/{path.name}".lstrip("/"): path.read_bytes() for path, folder in memory.artifacts}
         params = {name: str(value) for name, value in (memory.info or INFO).params.items()}
-        return Seen(metrics, files, params, memory.status)
+        return Seen(metrics, files, params, memory.tags, memory.status)
 
     def test_a_model_told_twice_is_kept_once(self, tmp_path: Path) -> None:
         for _ in range(2):
             self.memory.log_model(tmp_path / "model", "package.module:load")
         assert self.memory.models == [(tmp_path / "model", "package.module:load")]
+
+    def test_a_file_told_twice_is_kept_once(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            self.memory.log_artifact(tmp_path / "t.csv", "tables")
+        assert self.memory.artifacts == [(tmp_path / "t.csv", "tables")]
 
 
 @pytest.mark.parametrize("key", ["", "a'b", "a b", "x" * 201, "ключ"])

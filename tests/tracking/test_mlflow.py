@@ -13,6 +13,7 @@ from raymm.tracking.contract import INFO, RecordingContract, Seen
 from raymm.tracking.mlflow import MlflowTracker, local_store, replay, store_of
 from raymm.tracking.mlflow import client as module
 from raymm.tracking.mlflow.writer import MlflowClient, RunWriter
+from raymm.tracking.outbox import Outbox
 
 MakeStore = Callable[[str], tuple[str, Path]]
 
@@ -28,7 +29,7 @@ def run_of(uri: str, info: Any = INFO) -> Any:
 
 def history(uri: str, name: str) -> list[tuple[int, float]]:
     found = MlflowClient(tracking_uri=uri).get_metric_history(run_of(uri).info.run_id, name)
-    return sorted((metric.step, metric.value) for metric in found)
+    return [(metric.step, metric.value) for metric in sorted(found, key=lambda m: (m.step, m.timestamp, m.value))]
 
 
 def files(uri: str, folder: str | None = None) -> set[str]:
@@ -36,6 +37,12 @@ def files(uri: str, folder: str | None = None) -> set[str]:
     for item in client.list_artifacts(run_of(uri).info.run_id, folder):
         found |= files(uri, item.path) if item.is_dir else {item.path}
     return found
+
+
+def contents(uri: str) -> dict[str, bytes]:
+    """Artifacts by path, where the store keeps them on this disk."""
+    root = Path(run_of(uri).info.artifact_uri.removeprefix("file://").replace("%20", " "))
+    return {name: (root / name).read_bytes() for name in files(uri)}
 
 
 class TestMlflow(RecordingContract):
@@ -49,7 +56,8 @@ class TestMlflow(RecordingContract):
     def seen(self) -> Seen:
         run, uri = run_of(self.store[0]), self.store[0]
         metrics = {name: history(uri, name) for name in run.data.metrics}
-        return Seen(metrics, files(uri), run.data.params, run.info.status)
+        assert {name: pairs[-1][1] for name, pairs in metrics.items()} == run.data.metrics
+        return Seen(metrics, contents(uri), run.data.params, run.data.tags, run.info.status)
 
 
 def test_a_run_shows_its_name_description_tags_and_parent(store: tuple[str, Path], tmp_path: Path) -> None:
@@ -116,6 +124,86 @@ def test_killed_around_the_mark_loses_and_doubles_nothing(
     assert history(store[0], "val/loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
 
 
+def sweep_metrics(best: float, finished: int) -> dict[str, float]:
+    return {"best/val_accuracy": best, "trials/finished": float(finished)}
+
+
+def test_only_news_is_sent(store: tuple[str, Path], tmp_path: Path) -> None:
+    """Of a summary the values that differ, of tags the same, of files those with another content."""
+    file = tmp_path / "run" / "trials.csv"
+    for finished, content in ((3, "a"), (3, "a"), (4, "b"), (4, "b")):
+        tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+        tracker.start(INFO)
+        file.write_text(content)
+        for _ in range(2):
+            tracker.log_summary(sweep_metrics(0.5, finished))
+            tracker.log_tags({"raymm.best_trial": "3", "raymm.finished": str(finished)})
+            tracker.log_artifact(file, "sweep")
+    events = Outbox(tmp_path / "run" / "outbox").events
+    assert [event["kind"] for event in events] == ["run", *(["summary", "tags", "artifact"] * 2)]
+    assert events[4]["summary"] == {"trials/finished": 4.0}
+    assert events[5]["tags"] == {"raymm.finished": "4"}
+    assert history(store[0], "best/val_accuracy") == [(0, 0.5)]
+    assert history(store[0], "trials/finished") == [(0, 3.0), (0, 4.0)]
+    assert contents(store[0]) == {"sweep/trials.csv": b"b"}
+
+
+def test_of_two_summaries_in_one_millisecond_the_second_is_shown(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow would show the greater value; the same when the clock has been put back."""
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(INFO)
+    for now, best in ((5000, 0.75), (5000, 0.5), (4000, 0.25)):
+        monkeypatch.setattr(module, "_now", lambda now=now: now)
+        tracker.log_summary({"best/val_accuracy": best})
+        assert run_of(store[0]).data.metrics == {"best/val_accuracy": best}
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_killed_while_a_newer_summary_is_sent(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    first = MlflowTracker(store[0], tmp_path, store[1])
+    first.start(INFO)
+    first.log_summary(sweep_metrics(0.5, 1))
+    real = MlflowClient.log_batch
+
+    def dies(client: MlflowClient, run_id: str, metrics: Any = (), **_: Any) -> None:
+        if arrived:
+            moved = [type(m)(m.key, m.value, m.timestamp + 7, m.step) for m in metrics]  # a server's own clock
+            real(client, run_id, metrics=moved)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "log_batch", dies)
+    with pytest.raises(KeyboardInterrupt):
+        first.log_summary(sweep_metrics(0.75, 2))
+    monkeypatch.setattr(MlflowClient, "log_batch", real)
+    MlflowTracker(store[0], tmp_path, store[1]).start(INFO)
+    assert history(store[0], "best/val_accuracy") == [(0, 0.5), (0, 0.75)]
+    assert history(store[0], "trials/finished") == [(0, 1.0), (0, 2.0)]
+
+
+def test_a_sweep_whose_outbox_was_lost_says_how_it_stands(store: tuple[str, Path], tmp_path: Path) -> None:
+    for folder, best, finished in (("lost", 0.5, 3), ("new", 0.5, 5)):
+        tracker = MlflowTracker(store[0], tmp_path / folder, store[1])
+        tracker.start(INFO)
+        tracker.log_summary(sweep_metrics(best, finished))
+        tracker.log_tags({"raymm.best_trial": folder})
+    assert history(store[0], "best/val_accuracy") == [(0, 0.5)]
+    assert history(store[0], "trials/finished") == [(0, 3.0), (0, 5.0)]
+    assert run_of(store[0]).data.tags["raymm.best_trial"] == "new"
+
+
+def test_many_and_long_tags_arrive(store: tuple[str, Path], tmp_path: Path) -> None:
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(INFO)
+    tracker.log_tags({f"trial.{number}": str(number) for number in range(250)} | {"cause": "x" * 9000})
+    tags = run_of(store[0]).data.tags
+    assert [tags[f"trial.{number}"] for number in range(250)] == [str(number) for number in range(250)]
+    assert tags["cause"] == "x" * 6000
+
+
 def test_a_lost_outbox_doubles_nothing(store: tuple[str, Path], tmp_path: Path) -> None:
     for folder in ("lost", "new"):
         tracker = MlflowTracker(store[0], tmp_path / folder, store[1])
@@ -159,7 +247,9 @@ def whole_run(tracker: MlflowTracker, file: Path, epochs: int = 20) -> None:
     tracker.start(INFO)
     for epoch in range(epochs):
         tracker.log_epoch(epoch, {"val/accuracy": epoch / 100, "phi/val_audio": 1 - epoch / 50})
-    tracker.log_summary({"test/accuracy": 0.75})
+    for accuracy in (0.875, 0.75):
+        tracker.log_summary({"test/accuracy": accuracy})
+        tracker.log_tags({"raymm.best": str(accuracy)})
     tracker.log_artifact(file, "tables")
     tracker.finish("FINISHED")
 
@@ -184,7 +274,9 @@ def test_an_unreachable_server_loses_nothing(
     assert replay(moved, uri, artifacts) == 0
     assert replay(moved, uri, artifacts) == 0
     assert history(uri, "val/accuracy") == [(epoch, epoch / 100) for epoch in range(20)]
-    assert history(uri, "test/accuracy") == [(0, 0.75)]
+    assert history(uri, "test/accuracy") == [(0, 0.875), (0, 0.75)]
+    assert run_of(uri).data.metrics["test/accuracy"] == 0.75
+    assert run_of(uri).data.tags["raymm.best"] == "0.75"
     assert files(uri) == {"tables/t.csv"}
     assert run_of(uri).info.status == "FINISHED"
     assert run_of(uri).data.params["optimizer.lr"] == "0.001"

@@ -22,6 +22,21 @@ def test_an_event_with_an_identity_is_kept_once_also_by_the_next_process(tmp_pat
     assert [event["value"] for event in Outbox(tmp_path).events] == [1, 3]
 
 
+def test_an_event_of_another_digest_is_kept_also_when_it_comes_back(tmp_path: Path) -> None:
+    for value, digest in enumerate(["a", "a", "b", "b", "a", None, None]):
+        Outbox(tmp_path).add({"value": value, "digest": digest}, once="artifact plots/x.png")
+    assert [event["value"] for event in Outbox(tmp_path).events] == [0, 2, 4, 5]
+
+
+def test_the_newest_values_of_a_kind(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.add({"kind": "tags", "tags": {"a": "1", "b": "1"}})
+    outbox.add({"kind": "summary", "summary": {"a": 7.0}})
+    outbox.add({"kind": "tags", "tags": {"b": "2"}})
+    assert Outbox(tmp_path).newest("tags") == {"a": "1", "b": "2"}
+    assert outbox.newest("status") == {}
+
+
 def test_events_without_identity_are_all_kept(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path)
     outbox.add({"status": "KILLED"})

@@ -1,6 +1,7 @@
 """The adapter to MLflow: the only package of raymm that imports it."""
 
 from raymm.tracking.mlflow.client import MlflowTracker, replay
+from raymm.tracking.mlflow.registry import register_model
 from raymm.tracking.mlflow.store import local_store, store_of
 
-__all__ = ["MlflowTracker", "local_store", "replay", "store_of"]
+__all__ = ["MlflowTracker", "local_store", "register_model", "replay", "store_of"]

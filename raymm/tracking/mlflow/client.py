@@ -4,6 +4,7 @@ Training never waits long for a store: a request ends after three seconds, the f
 the next try comes ten seconds later or at the end of the run.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
-from raymm.tracking.base import RunInfo, Status, check_folder, finite_metrics
+from raymm.tracking.base import RunInfo, Status, check_folder, check_tags, finite_metrics
 from raymm.tracking.mlflow.store import check_uri, shown
 from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, short
 from raymm.tracking.outbox import Event, Outbox
@@ -93,16 +94,28 @@ class MlflowTracker:
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Record metrics at step `epoch`."""
-        self._add_metrics(metrics, epoch, f"epoch {epoch}")
+        finite = finite_metrics(metrics)
+        event = {"kind": "metrics", "step": epoch, "time": _now(), "metrics": finite}
+        self._add({**event, **self._not_finite(f"epoch {epoch}", set(metrics) - set(finite))}, once=f"epoch {epoch}")
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
-        """Record the final metrics at step 0."""
-        self._add_metrics(metrics, 0, "summary")
+        """Record final metrics at step 0, those that the outbox does not say already; the newest is shown."""
+        finite = finite_metrics(metrics)
+        news = self._news("summary", {name: finite.get(name) for name in metrics})
+        if news:
+            event = {"kind": "summary", "step": 0, "time": self._after_summary(), "summary": news}
+            self._add({**event, **self._not_finite("summary", set(news) - set(finite))})
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Record the tags that the outbox does not say already."""
+        news = self._news("tags", check_tags(tags))
+        if news:
+            self._add({"kind": "tags", "tags": news})
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Record a file."""
+        """Record a file, unless its newest record is of the same content."""
         check_folder(folder)
-        event = {"kind": "artifact", "path": self._stored(path), "folder": folder}
+        event = {"kind": "artifact", "path": self._stored(path), "folder": folder, "digest": _digest(path)}
         self._add(event, once=f"artifact {folder}/{path.name}")
 
     def log_model(self, folder: Path, loader: str) -> None:
@@ -117,18 +130,22 @@ class MlflowTracker:
         if self.waiting:
             log.warning("%d records wait in %s; the same command sends them later", self.waiting, self._outbox.path)
 
-    def _add_metrics(self, metrics: Mapping[str, float], step: int, once: str) -> None:
-        finite = finite_metrics(metrics)
-        event: Event = {"kind": "metrics", "step": step, "time": _now(), "metrics": finite}
-        left_out = sorted(set(metrics) - set(finite))
-        if left_out:
-            log.warning("%s: %s not finite, so not recorded", once, ", ".join(left_out))
-            event["not_finite"] = len(left_out) + max(
-                (e.get("not_finite", 0) for e in self._outbox.events), default=0
-            )
-        self._add(event, once)
+    def _not_finite(self, what: str, left_out: set[str]) -> Event:
+        """The count of left-out values so far, when there are some in this event."""
+        if not left_out:
+            return {}
+        log.warning("%s: %s not finite, so not recorded", what, ", ".join(sorted(left_out)))
+        return {"not_finite": len(left_out) + max((e.get("not_finite", 0) for e in self._outbox.events), default=0)}
 
-    def _add(self, event: Event, once: str) -> None:
+    def _news(self, kind: str, values: Event) -> Event:
+        said = self._outbox.newest(kind)
+        return {name: value for name, value in values.items() if name not in said or said[name] != value}
+
+    def _after_summary(self) -> int:
+        """A time after the newest summary's: of two values at one step, MLflow shows the later."""
+        return max([_now(), *(event["time"] + 1 for event in self._outbox.events if event["kind"] == "summary")])
+
+    def _add(self, event: Event, once: str | None = None) -> None:
         assert self._outbox.events, "start comes first"
         self._outbox.add(event, once)
         self._flush(EPOCH_PATIENCE)
@@ -194,6 +211,13 @@ def _plain(info: RunInfo) -> dict[str, Any]:
     """The run as JSON; parameters are text, as MLflow keeps them."""
     params = {name: str(value) for name, value in info.params.items()}
     return {**vars(info), "params": params, "tags": dict(info.tags)}
+
+
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _now() -> int:

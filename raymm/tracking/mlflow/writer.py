@@ -2,7 +2,8 @@
 
 The number of events sent travels as the tag `raymm.sent`, in the same request as the metrics. MLflow commits
 metrics before tags, so after a crash or a time-out between the two the next metrics are compared with what the
-store has. A run whose tag speaks of another outbox (the folder was lost or copied) is compared throughout.
+store has: an epoch's with its history, a summary's with the value that is shown. A run whose tag speaks of another
+outbox (the folder was lost or copied) is compared throughout.
 """
 
 import logging
@@ -24,15 +25,15 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["STORE_ERRORS", "RunWriter", "is_refusal", "short"]
+__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "short"]
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 
 log = logging.getLogger(__name__)
 
 SENT = "raymm.sent"
-PARAMS_A_REQUEST = 100
-LONGEST_PARAM = 6000
+A_REQUEST = 100  # parameters, or tags
+LONGEST_VALUE = 6000
 
 
 class RunWriter:
@@ -62,7 +63,7 @@ class RunWriter:
         first = outbox.events[0]
         info = RunInfo(**first["info"])
         experiment = self._experiment(info.experiment, artifacts)
-        run = self._find(experiment, info.key)
+        run = find_run(self._client, experiment, info.key)
         known = run is not None
         run = run or self._create(experiment, info, first["time"])
         self.run_id: str = run.info.run_id
@@ -73,7 +74,7 @@ class RunWriter:
     def send(self, event: Event) -> None:
         """Send the next event and the mark that says so; what the store refuses is left out with a warning."""
         try:
-            if event["kind"] != "metrics":
+            if event["kind"] not in {"metrics", "summary"}:
                 self._send_other(event)
             self._mark(event)
         except MlflowException as cause:
@@ -94,10 +95,16 @@ class RunWriter:
         self._client.log_batch(self.run_id, metrics=self._metrics(event), tags=tags)
 
     def _metrics(self, event: Event) -> list[Metric]:
+        values = event.get("metrics", {}) | event.get("summary", {})
         found = [
-            Metric(name, value, event["time"], event["step"]) for name, value in event.get("metrics", {}).items()
+            Metric(name, value, event["time"], event["step"]) for name, value in values.items() if value is not None
         ]
-        return [metric for metric in found if self.sent > self._compare or not self._has(metric)]
+        if not found or self.sent > self._compare:
+            return found
+        if event["kind"] == "summary":
+            latest = self._client.get_run(self.run_id).data.metrics
+            return [metric for metric in found if latest.get(metric.key) != metric.value]
+        return [metric for metric in found if not self._has(metric)]
 
     def _has(self, metric: Metric) -> bool:
         history = self._client.get_metric_history(self.run_id, metric.key)
@@ -107,6 +114,8 @@ class RunWriter:
         kind = event["kind"]
         if kind == "run":
             self._send_params(event["info"]["params"])
+        elif kind == "tags":
+            self._send_tags(event["tags"])
         elif kind == "status" and event["status"] == "RUNNING":
             self._client.update_run(self.run_id, status="RUNNING")
         elif kind == "status":
@@ -115,9 +124,12 @@ class RunWriter:
             self._send_files(event, self._run_dir / event["path"])
 
     def _send_params(self, params: Mapping[str, str]) -> None:
-        entities = [Param(name, value[:LONGEST_PARAM]) for name, value in params.items()]
-        for start in range(0, len(entities), PARAMS_A_REQUEST):
-            self._client.log_batch(self.run_id, params=entities[start : start + PARAMS_A_REQUEST])
+        for part in _batched([Param(name, value[:LONGEST_VALUE]) for name, value in params.items()]):
+            self._client.log_batch(self.run_id, params=part)
+
+    def _send_tags(self, tags: Mapping[str, str]) -> None:
+        for part in _batched([RunTag(name, value[:LONGEST_VALUE]) for name, value in tags.items()]):
+            self._client.log_batch(self.run_id, tags=part)
 
     def _send_files(self, event: Event, path: Path) -> None:
         if not path.exists():
@@ -140,16 +152,23 @@ class RunWriter:
                     raise
         return str(found.experiment_id)
 
-    def _find(self, experiment: str, key: str) -> Any:
-        runs = self._client.search_runs([experiment], filter_string=f"tags.`raymm.key` = '{key}'", max_results=1)
-        return runs[0] if runs else None
-
     def _create(self, experiment: str, info: RunInfo, time: int) -> Any:
         tags = {**resolve_tags(), **info.tags, "raymm.key": info.key, "mlflow.note.content": info.description}
-        parent = self._find(experiment, info.parent_key) if info.parent_key else None
+        parent = find_run(self._client, experiment, info.parent_key) if info.parent_key else None
         if parent is not None:
             tags["mlflow.parentRunId"] = parent.info.run_id
         return self._client.create_run(experiment, start_time=time, tags=tags, run_name=info.name)
+
+
+def find_run(client: Any, experiment: str, key: str) -> Any:
+    """The run of this key in the experiment of this id, or None."""
+    runs = client.search_runs([experiment], filter_string=f"tags.`raymm.key` = '{key}'", max_results=1)
+    return runs[0] if runs else None
+
+
+def _batched(entities: list[Any]) -> list[list[Any]]:
+    """The entities in parts that a request may hold."""
+    return [entities[start : start + A_REQUEST] for start in range(0, len(entities), A_REQUEST)]
 
 
 def is_refusal(cause: BaseException) -> bool:
