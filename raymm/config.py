@@ -165,7 +165,7 @@ class ClusterConfig(_Section):
     workers: int = Field(default=2, ge=1)
     cpus_per_worker: float = Field(default=1.0, gt=0)
     gpus_per_worker: float = Field(default=0.0, ge=0)
-    actors: int = Field(default=2, ge=1, description="valuation actors")
+    actors: int = Field(default=2, ge=0, description="valuation actors; 0: the first train worker values by itself")
     cpus_per_actor: float = Field(
         default=0.0,
         ge=0,

@@ -3,16 +3,27 @@
 Ray itself waits without a word for resources that can never come, so the numbers are compared beforehand.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raymm.config import ClusterConfig
 
-__all__ = ["Totals", "check_resources", "cluster_totals", "needed_cpus", "needed_gpus"]
+__all__ = [
+    "Totals",
+    "check_resources",
+    "cluster_totals",
+    "living_nodes",
+    "needed_cpus",
+    "needed_gpus",
+    "runs_at_once",
+]
+
+MOST_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
 class Totals:
-    """CPUs and GPUs of a whole cluster, used or free."""
+    """CPUs and GPUs of a whole cluster, or of one of its nodes, used or free."""
 
     cpus: float
     gpus: float
@@ -69,6 +80,42 @@ def cluster_totals() -> Totals:
         cpus=max(there.get("CPU", 0.0), grown.get("CPU", 0)),
         gpus=max(there.get("GPU", 0.0), grown.get("GPU", 0)),
     )
+
+
+def runs_at_once(config: ClusterConfig, totals: Totals, nodes: Sequence[Totals]) -> int:
+    """How many runs of this configuration fit beside each other, so that none waits for what another one holds.
+
+    Workers and actors are laid out over the living nodes one by one, since none may be split over two nodes; a
+    cluster that can still grow is counted by its totals.
+    """
+    if totals.cpus > sum(node.cpus for node in nodes) or totals.gpus > sum(node.gpus for node in nodes):
+        needs = ((needed_cpus(config), totals.cpus), (needed_gpus(config), totals.gpus))
+        return min([MOST_AT_ONCE, *(int(has / need + 1e-6) for need, has in needs if need)])
+    parts = [Totals(config.cpus_per_worker, config.gpus_per_worker)] * config.workers
+    parts += [Totals(config.cpus_per_actor, config.gpus_per_actor)] * config.actors
+    free = list(nodes)
+    count = 0
+    while count < MOST_AT_ONCE and all(_lay_out(part, free) for part in parts):
+        count += 1
+    return count
+
+
+def living_nodes() -> list[Totals]:
+    """What each living node of the connected cluster has."""
+    import ray  # noqa: PLC0415
+
+    has = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Totals(cpus=node.get("CPU", 0.0), gpus=node.get("GPU", 0.0)) for node in has]
+
+
+def _lay_out(part: Totals, free: list[Totals]) -> bool:
+    """Take a part from the first node that has room for it."""
+    for number, node in enumerate(free):
+        left = Totals(node.cpus - part.cpus, node.gpus - part.gpus)
+        if min(left.cpus, left.gpus) > -1e-6:
+            free[number] = left
+            return True
+    return False
 
 
 def _count(number: float, unit: str) -> str:

@@ -1,6 +1,6 @@
-"""The training loop on Ray Train: one worker group for all epochs.
+"""The training loop on Ray Train: one worker group for all epochs, of one run or of several that go in turn.
 
-Every rank runs `raymm.training.loop.train` on the same run folder, which all nodes must see. Recovery is the
+Every rank runs `raymm.training.loop.steps` on the same run folders, which all nodes must see. Recovery is the
 run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
 checkpoints are not used, so nothing depends on the names of its runs.
 
@@ -9,7 +9,7 @@ The driver follows the committed epochs and is the only one that reports them: w
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,20 @@ from raymm.distributed.gauges import label_of, show_epochs
 from raymm.distributed.value import ActorPool
 from raymm.errors import ClusterError, RaymmError
 from raymm.training.collectives import Alone, Group
-from raymm.training.loop import Ports, Report, train
+from raymm.training.loop import Ports, Report, steps
 from raymm.training.result import Result, read_result
 from raymm.training.run import Run, open_run
-from raymm.training.state import read_history
+from raymm.training.state import State, read_history
+from raymm.training.value import value_rows
 
-__all__ = ["train_on_ray"]
+__all__ = ["Histories", "train_on_ray", "train_together"]
 
 POLL_SECONDS = 0.5
+
+Histories = Sequence[Sequence[dict[str, Any]]]
+"""The history of each of several runs."""
+
+Reports = Callable[[Histories], None]
 
 
 def train_on_ray(run: Run, report: Report) -> Result:
@@ -52,42 +58,65 @@ def train_on_ray(run: Run, report: Report) -> Result:
     RaymmError
         What the loop itself raised.
     """
-    cluster = run.config.cluster
+    train_together([run], lambda histories: report(histories[0]), run.path / "ray")
+    return read_result(run.path)
+
+
+def train_together(runs: Sequence[Run], report: Reports, storage: Path, until: int | None = None) -> None:
+    """Train several runs with one worker group, an epoch of each in turn, so that none is ahead of the others.
+
+    Parameters
+    ----------
+    runs
+        Runs of the same cluster settings, such as the seeds of one configuration.
+    report
+        Called in this process with their histories, whenever all of them have one epoch more.
+    storage
+        Folder for Ray Train's own files.
+    until
+        Epochs after which to leave off, the runs unfinished and their test splits unread; None trains to the end.
+
+    Raises
+    ------
+    ClusterError, RaymmError
+        As `train_on_ray`.
+    """
+    cluster = runs[0].config.cluster
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"run": str(run.path)},
+        train_loop_config={"runs": [str(run.path) for run in runs], "until": until},
         torch_config=TorchConfig(timeout_s=1800),
         scaling_config=_scaling(cluster),
         run_config=RunConfig(
-            name=f"{run.key[:12]}-{uuid.uuid4().hex[:8]}",
-            storage_path=str(run.path / "ray"),
+            name=f"{runs[0].key[:12]}-{uuid.uuid4().hex[:8]}",
+            storage_path=str(storage),
             failure_config=FailureConfig(max_failures=cluster.max_failures, controller_failure_limit=0),
         ),
     )
     try:
-        with _following(run, report):
+        with _following(runs, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
         raise ClusterError(f"training on Ray failed: {_reason(cause)}; --debug shows the whole trace") from cause
     if outcome is not None and "error" in outcome:
         raise getattr(errors, outcome["error"])(outcome["message"])
-    return read_result(run.path)
 
 
 @contextmanager
-def _following(run: Run, report: Report) -> Iterator[None]:
+def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
-    label = label_of(run.name, run.key)
     done = threading.Event()
 
     def follow() -> None:
         seen = 0
         while not done.wait(POLL_SECONDS):
-            history = read_history(run.path)
-            if len(history) > seen:
-                seen = len(history)
-                show_epochs(label, history)
-                report(history)
+            histories = [read_history(run.path) for run in runs]
+            reached = min(len(history) for history in histories)
+            if reached > seen:
+                seen = reached
+                for run, history in zip(runs, histories, strict=True):
+                    show_epochs(label_of(run.name, run.key), history)
+                report(histories)
 
     thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
     thread.start()
@@ -98,20 +127,29 @@ def _following(run: Run, report: Report) -> Iterator[None]:
         thread.join()
 
 
-def _work(settings: dict[str, str]) -> dict[str, str]:
+def _work(settings: dict[str, Any]) -> dict[str, str]:
     """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
-    run = open_run(Path(settings["run"]))
+    runs = [open_run(Path(path)) for path in settings["runs"]]
     world = ray.train.get_context().get_world_size()
-    pool = ActorPool(label=label_of(run.name, run.key))
+    pool = ActorPool(label=label_of(runs[0].name, runs[0].key))
     device: torch.device = get_device()
     workers = Group() if world > 1 else Alone()
+    value = pool if runs[0].config.cluster.actors else value_rows
+    ports = Ports(value=value, report=_tell_ray, workers=workers, device=device)
     try:
-        train(run, run.dataset(), Ports(value=pool, report=_tell_ray, workers=workers, device=device))
+        _take_turns([steps(run, run.dataset(), ports) for run in runs], settings["until"])
     except RaymmError as cause:
         return {"error": type(cause).__name__, "message": str(cause)}
     finally:
         pool.close()
     return {}
+
+
+def _take_turns(stories: list[Iterator[State]], until: int | None) -> None:
+    """An epoch of each story in turn, until all have ended or come as far as `until`."""
+    while stories:
+        states = [(story, next(story, None)) for story in stories]
+        stories = [story for story, state in states if state is not None and (until is None or state.epoch < until)]
 
 
 def _tell_ray(history: Sequence[dict[str, Any]]) -> None:

@@ -1,9 +1,10 @@
 """The valuation pool: Ray actors that hold the model and value the tiles they are sent.
 
-Actors return rows and write nothing. A call carries the weights by reference and their fingerprint, so that an
-actor that was restarted loads them again by itself, and a tile may safely run twice: the client keeps one
-result a task. Tiles are those of the in-process path, so the same bits come out for any number of actors.
-When there are fewer tiles than actors and coalitions are dear, those of a tile are split too.
+Actors return rows and write nothing. A call carries data set, settings and weights by reference, and what tells them
+apart, so that an actor that was restarted makes itself ready again, one pool may serve several runs, and a tile may
+safely run twice: the client keeps one result a task. Tiles are those of the in-process path, so the same bits come
+out for any number of actors. When there are fewer tiles than actors and coalitions are dear, those of a tile are
+split too.
 
 Work streams: a bounded number of tasks is in flight, and tables come out shard by shard as they are finished, so
 that neither the data nor the table has to fit in memory.
@@ -51,6 +52,9 @@ IN_FLIGHT = 2
 
 RETRIES = 3
 
+JOBS = 8
+"""Jobs that an actor stays ready for, such as the seeds of a trial."""
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -69,46 +73,67 @@ class Task:
         return self.tile // TILES_OF_SHARD
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is valued: a data set by its path, read and valued by some settings; `key` tells it from others."""
+
+    key: str
+    data: str
+    config: dict[str, Any]
+
+
+@dataclass
+class _Ready:
+    """A job that an actor has made itself ready for, and the fingerprint of the weights that are loaded."""
+
+    view: View
+    config: Config
+    model: Any
+    loaded: str = ""
+
+
 class Valuer:
-    """The actor: a data set, a model, and nothing else that lasts.
+    """The actor: for each of the newest jobs a data set and a model, and nothing else that lasts.
 
     Parameters
     ----------
-    data, config
-        Path of the data set and the settings.
     model
         "package.module:function" that makes the model from the schema; default: raymm's own, with the weights
         that come with each call.
     """
 
-    def __init__(self, data: str, config: dict[str, Any], model: str | None = None) -> None:
-        self.config = Config.model_validate(config)
-        self.dataset = open_dataset(data)
-        self.view = View(self.dataset, self.config.view, self.config.training.seed)
-        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
-        schema = self.dataset.schema
-        self.model: Any = (
-            load_object(model, "--model")(schema)
-            if model
-            else build_model(schema, self.config.model, self.config.training.seed)
-        )
-        if isinstance(self.model, nn.Module):
-            self.model.to(device)
-        self.loaded = ""
+    def __init__(self, model: str | None = None) -> None:
+        self._model = model
+        self._ready: dict[str, _Ready] = {}
 
     def pid(self) -> int:
         """Process id of the actor, for whoever watches it."""
         return os.getpid()
 
-    def work(self, weights: Arrays | None, version: str, task: Task, method: Method) -> Arrays:
+    def work(self, job: Job, weights: Arrays | None, version: str, task: Task, method: Method) -> Arrays:
         """Value one tile, or play some of its coalitions, with these weights."""
-        if weights is not None and version != self.loaded:
-            self.model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-            self.loaded = version
+        ready = self._ready.pop(job.key, None) or self._prepare(job)
+        self._ready = dict([*self._ready.items(), (job.key, ready)][-JOBS:])
+        if weights is not None and version != ready.loaded:
+            ready.model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+            ready.loaded = version
         if task.codes is None:
-            return _arrays(value_tile(self.model, self.view, task.rows, self.config, method, task.shard))
-        played, full = play_tile(self.model, self.view, task.rows, self.config, task.codes)
+            return _arrays(value_tile(ready.model, ready.view, task.rows, ready.config, method, task.shard))
+        played, full = play_tile(ready.model, ready.view, task.rows, ready.config, task.codes)
         return _arrays(played) | _arrays(full)
+
+    def _prepare(self, job: Job) -> _Ready:
+        config = Config.model_validate(job.config)
+        dataset = open_dataset(job.data)
+        schema = dataset.schema
+        model: Any = (
+            load_object(self._model, "--model")(schema)
+            if self._model
+            else build_model(schema, config.model, config.training.seed)
+        )
+        if isinstance(model, nn.Module):
+            model.to("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
+        return _Ready(View(dataset, config.view, config.training.seed), config, model)
 
 
 class ActorPool:
@@ -157,10 +182,13 @@ class ActorPool:
         RaymmError
             What the valuation itself raised, unchanged.
         """
-        self._start(view, config)
+        self._start(config)
         method = method_for(model, view, rows, config, epoch)
         info = table_info(model, view, config, epoch, method)
         weights = None if self._model else ray.put(_state(model))
+        job = ray.put(
+            Job(f"{config.fingerprint()}-{view.dataset.digest}", str(view.dataset.path), config.model_dump())
+        )
         parts = tiles(rows, config.valuation.batch_size)
         ranges = _ranges(len(info.modalities), method, len(self._actors) // max(1, len(parts)))
         tasks = (
@@ -171,7 +199,7 @@ class ActorPool:
         )
         whole: dict[int, dict[int, ValuationTable]] = {}
         valued, started = 0, time.perf_counter()
-        for task, results in _by_tile(self._run(tasks, weights, info.fingerprint, method)):
+        for task, results in _by_tile(self._run(tasks, job, weights, info.fingerprint, method)):
             shard = whole.setdefault(task.shard, {})
             shard[task.tile] = _table(results, view, task.rows, info)
             valued += len(task.rows)
@@ -185,7 +213,7 @@ class ActorPool:
             ray.kill(actor)
         self._actors = []
 
-    def _start(self, view: View, config: Config) -> None:
+    def _start(self, config: Config) -> None:
         if self._actors:
             return
         cluster = config.cluster
@@ -197,12 +225,10 @@ class ActorPool:
             "scheduling_strategy": "SPREAD",
         }
         remote = ray.remote(**options)(Valuer)
-        settings = config.model_dump(mode="json")
-        count = self._count or cluster.actors
-        self._actors = [remote.remote(str(view.dataset.path), settings, self._model) for _ in range(count)]
+        self._actors = [remote.remote(self._model) for _ in range(self._count or cluster.actors)]
 
     def _run(
-        self, tasks: Iterator[Task], weights: Any, version: str, method: Method
+        self, tasks: Iterator[Task], job: Any, weights: Any, version: str, method: Method
     ) -> Iterator[tuple[Task, Arrays]]:
         """Results as they come, with a bounded number of tasks in flight."""
         flying: dict[Any, tuple[Task, Any]] = {}
@@ -210,7 +236,7 @@ class ActorPool:
         def send(actor: Any) -> None:
             task = next(tasks, None)
             if task is not None:
-                flying[actor.work.remote(weights, version, task, method)] = (task, actor)
+                flying[actor.work.remote(job, weights, version, task, method)] = (task, actor)
 
         for actor in self._actors * IN_FLIGHT:
             send(actor)

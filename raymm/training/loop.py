@@ -4,10 +4,11 @@
 
 The same function runs in one process and on every rank of a worker group. Rank 0 values and commits; all
 ranks then read the committed plan, so what is on disk is what is trained. A resumed run takes the same way.
+A run may branch off another (`Run.start`): it takes over a committed epoch and plans the next by its own settings.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,11 +28,11 @@ from raymm.training.evaluate import evaluate
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, finished, read_result, write_result
 from raymm.training.run import Run
-from raymm.training.state import State, commit, load_latest, read_state, restore
+from raymm.training.state import State, adopt, commit, epoch_folder, load_latest, read_state, restore
 from raymm.training.value import Rows, value_rows
-from raymm.valuation import ValuationTable
+from raymm.valuation import ValuationTable, read_table
 
-__all__ = ["Ports", "Report", "Value", "train"]
+__all__ = ["Ports", "Report", "Value", "steps", "train"]
 
 Value = Callable[[MultimodalModel, View, Rows, Config, int], ValuationTable]
 """`(model, view, rows, config, epoch) -> table`: in this process, or a client of the actor pool."""
@@ -56,12 +57,23 @@ class Ports:
 
 def train(run: Run, dataset: Dataset, ports: Ports) -> Result:
     """Train a run to its end, from wherever it was committed last, and return its result."""
+    for _ in steps(run, dataset, ports):
+        pass
+    return read_result(run.path)
+
+
+def steps(run: Run, dataset: Dataset, ports: Ports) -> Iterator[State]:
+    """Train epoch by epoch: yields the state that it starts from and the one after each epoch, then ends the run.
+
+    Whoever stops asking leaves a run that can be gone on with, and whose test split was not read.
+    """
     if finished(run.path):
-        return read_result(run.path)
+        return
     config = run.config
     view = View(dataset, config.view, config.training.seed)
-    trainer, state = _load_or_init(run, dataset, ports)
+    trainer, state = _load_or_init(run, view, ports)
     ports.report(state.history)
+    yield state
     while state.epoch < config.training.epochs:
         started = time.perf_counter()
         rate = learning_rate(config.optimizer, state.epoch, config.training.epochs)
@@ -75,17 +87,20 @@ def train(run: Run, dataset: Dataset, ports: Ports) -> Result:
         on_first_rank(ports.workers, ports.device, partial(_advance, run, trainer, view, state, ports, measured))
         state = read_state(run.path, state.epoch + 1)
         ports.report(state.history)
+        yield state
     on_first_rank(ports.workers, ports.device, partial(_finish, run, trainer, view, state, ports))
-    return read_result(run.path)
 
 
-def _load_or_init(run: Run, dataset: Dataset, ports: Ports) -> tuple[Trainer, State]:
-    config = run.config
+def _load_or_init(run: Run, view: View, ports: Ports) -> tuple[Trainer, State]:
+    config, dataset = run.config, view.dataset
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     model = build_model(dataset.schema, config.model, config.training.seed).to(ports.device)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
     trainer = Trainer(model, optimizer, config, ports.workers, ports.device)
+    if run.start is not None and load_latest(run.path) is None:
+        restore(run.start.run, run.start.epoch, trainer)
+        on_first_rank(ports.workers, ports.device, partial(_branch, run, trainer, view, ports))
     state = load_latest(run.path)
     if state is None:
         return trainer, State(0, base_plan(dataset.rows("train"), len(dataset.schema.names)))
@@ -94,26 +109,56 @@ def _load_or_init(run: Run, dataset: Dataset, ports: Ports) -> tuple[Trainer, St
 
 
 def _advance(run: Run, trainer: Trainer, view: View, state: State, ports: Ports, measured: dict[str, float]) -> None:
-    """Value, evaluate, plan and commit: the state after one more epoch."""
+    """Evaluate, then value, plan and commit: the state after one more epoch."""
     started = time.perf_counter()
-    dataset, model, config, epoch = view.dataset, trainer.model, run.config, state.epoch + 1
-    tables = {"val": ports.value(model, view, dataset.rows("val"), config, epoch)}
-    metrics = {**measured, **evaluate(tables["val"], len(dataset.schema.classes), "val")}
-    phi = state.phi
-    if _valuation_due(config, epoch):
-        rows = _rows_to_value(dataset, config, epoch)
-        tables["train"] = ports.value(model, view, rows, config, epoch)
-        phi = _scatter(tables["train"], rows, dataset)
-        for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
-            metrics[f"phi/train_{name}"] = mean
-    plan = _plan(dataset, config, epoch, phi)
-    metrics |= {
+    dataset, epoch = view.dataset, state.epoch + 1
+    table = ports.value(trainer.model, view, dataset.rows("val"), run.config, epoch)
+    metrics = {
+        **measured,
+        **evaluate(table, len(dataset.schema.classes), "val"),
         "rows/epoch": float(len(state.plan)),
         "rows/total": float(len(state.plan) + sum(entry["metrics"]["rows/epoch"] for entry in state.history)),
         "rows/dropped": float(state.plan.dropped),
         "time/value_s": time.perf_counter() - started,
     }
-    history = (*state.history, {"epoch": state.epoch, "metrics": _finite(metrics)})
+    _plan_and_commit(run, trainer, view, ports, state, {"val": table}, metrics)
+
+
+def _branch(run: Run, trainer: Trainer, view: View, ports: Ports) -> None:
+    """Commit the epoch that the run starts from as if it had trained it: only what follows is planned anew."""
+    assert run.start is not None
+    source, epoch = run.start.run, run.start.epoch
+    reached = read_state(source, epoch, check=True)
+    if reached.best_epoch not in {None, epoch}:
+        adopt(source, reached.best_epoch, run.path)
+    entry = reached.history[-1]["metrics"]
+    metrics = {name: value for name, value in entry.items() if not name.startswith("phi/train_")}
+    tables = {"val": read_table(epoch_folder(source, epoch) / "valuation-val.parquet")}
+    before = State(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
+    _plan_and_commit(run, trainer, view, ports, before, tables, metrics)
+
+
+def _plan_and_commit(
+    run: Run,
+    trainer: Trainer,
+    view: View,
+    ports: Ports,
+    before: State,
+    tables: dict[str, ValuationTable],
+    metrics: dict[str, float],
+) -> None:
+    """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
+    started = time.perf_counter()
+    dataset, config, epoch, phi = view.dataset, run.config, before.epoch + 1, before.phi
+    if _valuation_due(config, epoch):
+        rows = _rows_to_value(dataset, config, epoch)
+        tables["train"] = ports.value(trainer.model, view, rows, config, epoch)
+        phi = _scatter(tables["train"], rows, dataset)
+        for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
+            metrics[f"phi/train_{name}"] = mean
+    plan = _plan(dataset, config, epoch, phi)
+    metrics["time/value_s"] += time.perf_counter() - started
+    history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
     following = State(epoch, plan, phi, history, _best(history, config))
     commit(run.path, following, trainer, tables, config.training.keep)
 

@@ -16,18 +16,27 @@ from raymm.resampling import function, strategy
 from raymm.storage import write_json
 from raymm.training.mirror import fetch
 
-__all__ = ["Run", "create_or_open", "open_run"]
+__all__ = ["Run", "Start", "create_or_open", "open_run"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A committed epoch of another run, from which this one goes on instead of training its own."""
+
+    run: Path
+    epoch: int
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run on disk: where it is, what it is called, and what it was asked to do."""
+    """A run on disk: where it is, what it is called, what it was asked to do, and what it started from."""
 
     path: Path
     key: str
     config: Config
     data: Path
     digest: str
+    start: Start | None = None
 
     @property
     def name(self) -> str:
@@ -48,8 +57,15 @@ class Run:
         return dataset
 
 
-def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
+def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | None = None) -> Run:
     """Make the folder of a run, or open the one that is there, or at its mirror, to go on with it.
+
+    Parameters
+    ----------
+    path, config, dataset
+        Where it lies, what it is asked to do, and on what.
+    start
+        Where a new run begins; one that is there keeps the start that it was made with.
 
     Raises
     ------
@@ -65,7 +81,7 @@ def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
     if not (path / "run.json").exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
-        run = Run(path, uuid.uuid4().hex, config, dataset.path, dataset.digest)
+        run = Run(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, start)
         write_json(path / "run.json", _to_json(run))
         return run
     run = open_run(path)
@@ -75,7 +91,7 @@ def create_or_open(path: Path, config: Config, dataset: Dataset) -> Run:
     for key, then, now in _differences(run.config, config):
         problems.add(f"{key}: {then} then, {now} now")
     problems.raise_if_any(CheckpointError)
-    now = Run(path, run.key, config, dataset.path, dataset.digest)
+    now = Run(path, run.key, config, dataset.path, dataset.digest, run.start)
     if now != run:
         write_json(path / "run.json", _to_json(now))
     return now
@@ -87,7 +103,8 @@ def open_run(path: Path) -> Run:
     try:
         values = json.loads((path / "run.json").read_text())
         config = parse(values["config"], f"{path}/run.json")
-        return Run(path, values["key"], config, Path(values["data"]), values["digest"])
+        start = values.get("start") and Start(Path(values["start"]["run"]), values["start"]["epoch"])
+        return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no run there (run.json is missing); give the --out of `raymm train`"
@@ -122,5 +139,6 @@ def _to_json(run: Run) -> dict[str, Any]:
         "data": str(run.data),
         "digest": run.digest,
         "raymm": __version__,
+        "start": run.start and {"run": str(run.start.run), "epoch": run.start.epoch},
         "config": run.config.model_dump(mode="json"),
     }

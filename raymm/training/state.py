@@ -10,7 +10,9 @@ the epoch is all the generator state there is. A damaged newest epoch is passed 
 
 import json
 import logging
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from raymm.valuation import ValuationTable, write_table
 
 __all__ = [
     "State",
+    "adopt",
     "commit",
     "committed_epochs",
     "epoch_folder",
@@ -84,6 +87,17 @@ def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, Valuatio
     write_json(folder / "state.json", {**about, "history": state.history, "optimizer": optimizer, "scaler": scaler})
     commit_directory(folder, {"epoch": state.epoch})
     _prune(run, state, keep)
+
+
+def adopt(source: Path, epoch: int, run: Path) -> None:
+    """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied."""
+    target = epoch_folder(run, epoch)
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adopt-") as folder:
+        copy = Path(folder) / target.name
+        shutil.copytree(epoch_folder(source, epoch), copy, copy_function=_link_or_copy)
+        copy.replace(target)
 
 
 def load_latest(run: Path) -> State | None:
@@ -164,6 +178,14 @@ def _prune(run: Path, state: State, keep: int) -> None:
             folder = epoch_folder(run, epoch)
             (folder / "manifest.json").unlink()
             shutil.rmtree(folder)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Committed files are never changed, so one file may be in several runs."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _save_plan(path: Path, state: State) -> None:
