@@ -12,6 +12,7 @@ with outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -188,11 +189,13 @@ def settle(played: Sequence[Played], present: Mask, full: Full) -> SampleValues:
     n = present.shape[1]
     phi = torch.cat([part.sums for part in played]).sum(dim=0) / shapley_weights(n)[1]
     outcomes = torch.cat([part.outcomes for part in played], dim=1)
+    places, bits = _places_of_singles(n, outcomes.device)
+    absent = ~present
     return SampleValues(
-        phi=phi.masked_fill(~present, torch.nan),
-        stderr=torch.zeros_like(phi).masked_fill(~present, torch.nan),
+        phi=phi.masked_fill_(absent, torch.nan),
+        stderr=torch.zeros_like(phi).masked_fill_(absent, torch.nan),
         outcomes=outcomes,
-        alone=unpack_bits(outcomes, 2**n)[:, [1 << i for i in range(n)]],
+        alone=(outcomes[:, places] >> bits & 1).bool(),
         prediction=full.prediction,
         loss=full.loss,
     )
@@ -200,17 +203,17 @@ def settle(played: Sequence[Played], present: Mask, full: Full) -> SampleValues:
 
 def full_prediction(source: Source, labels: Int64[Tensor, "B"]) -> Full:
     """What all present modalities predict together."""
-    everyone = torch.ones_like(source.present[:1])
-    logits = source.logits(everyone)[:, 0].double()
+    logits = source.full_logits()
     _check_finite(logits[:, None])
-    loss = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    by_class = logits.T.contiguous().double()
+    loss = -by_class.log_softmax(dim=0).gather(0, labels[None])[0]
     return Full(logits.argmax(dim=-1), loss)
 
 
 def pack_bits(right: Bool[Tensor, "B s"]) -> UInt8[Tensor, "B bytes"]:
     """Bit c of the little-endian bytes is column c; on the device of `right`."""
     if right.device.type == "cpu":
-        return torch.from_numpy(np.packbits(right.numpy(), axis=1, bitorder="little"))
+        return torch.from_numpy(np.packbits(right.contiguous().numpy(), axis=1, bitorder="little"))
     padded = torch.nn.functional.pad(right.to(torch.uint8), (0, -right.shape[1] % 8)).unflatten(1, (-1, 8))
     powers = 1 << torch.arange(8, dtype=torch.uint8, device=right.device)
     return (padded * powers).sum(dim=-1, dtype=torch.uint8)
@@ -220,6 +223,14 @@ def unpack_bits(outcomes: UInt8[Tensor, "B bytes"], count: int) -> Bool[Tensor, 
     """The inverse of `pack_bits` for `count` columns."""
     bits = (outcomes[..., None] >> torch.arange(8, dtype=torch.uint8, device=outcomes.device)) & 1
     return bits.flatten(1)[:, :count].bool()
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)
+def _places_of_singles(n: int, device: torch.device) -> tuple[Int64[Tensor, "n"], UInt8[Tensor, "n"]]:
+    """In which byte, and at which bit of it, stands the coalition of each player alone."""
+    codes = 1 << torch.arange(n)
+    return (codes // 8).to(device), (codes % 8).to(device, torch.uint8)
 
 
 def _chunks(codes: range, size: int) -> list[range]:
@@ -233,15 +244,25 @@ def _hard_sum(
     assert worth.by_size is not None
     n = source.present.shape[1]
     right = _right(source, labels, codes)
-    weights = shapley_weights(n)[0][codes.start : codes.stop]
-    if source.present.all():
-        weights = worth.by_size(coalition_sizes(n)[codes.start : codes.stop])[:, None] * weights
+    if source.nothing_missing:
+        weights = _sized_weights(worth.by_size, n, codes, right.device)
         right[:, 0] &= codes.start > 0
-        exact = torch.float32 if n <= FLOAT32_PLAYERS and right.device.type == "cpu" else torch.float64
-        return (right.to(exact) @ weights.to(right.device, exact)).double(), right
+        return (right.to(weights.dtype) @ weights).double(), right
+    weights = shapley_weights(n)[0][codes.start : codes.stop]
     sizes = source.sizes(source.masks(codes))
     right &= sizes > 0
     return (right * worth.by_size(sizes)).double() @ weights.to(right.device), right
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(mode=False)
+def _sized_weights(
+    by_size: Callable[[Int64[Tensor, "s"]], Int64[Tensor, "s"]], n: int, codes: range, device: torch.device
+) -> Float[Tensor, "s n"]:
+    """Weights of outcomes: whole numbers, in float32 where that is exact and quick."""
+    weights = shapley_weights(n)[0][codes.start : codes.stop]
+    weights = by_size(coalition_sizes(n)[codes.start : codes.stop])[:, None] * weights
+    return weights.to(device, torch.float32 if n <= FLOAT32_PLAYERS and device.type == "cpu" else torch.float64)
 
 
 def _right(source: Source, labels: Int64[Tensor, "B"], codes: range) -> Bool[Tensor, "B s"]:
@@ -276,6 +297,8 @@ def _soft_sum(
 
 
 def _check_finite(logits: Float[Tensor, "B s K"]) -> None:
+    if torch.isfinite(logits.sum()):  # one pass; a sum that overflows is looked at number by number
+        return
     bad = (~torch.isfinite(logits)).flatten(1).any(dim=1)
     if bad.any():
         rows = torch.nonzero(bad)[:5, 0].tolist()

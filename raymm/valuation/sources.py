@@ -7,6 +7,7 @@ modalities that the sample lacks.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.coalitions import masks_of
-from raymm.valuation.sums import sums_of_halves
+from raymm.valuation.sums import sum_of_all, sums_of_halves
 
 __all__ = ["BLOCK_BYTES", "CallableSource", "Finish", "FusionSource", "Partials", "Source", "SumSource"]
 
@@ -46,6 +47,15 @@ class Source(ABC):
     present: Mask
     chunk: int
     step: int = 1
+
+    @cached_property
+    def nothing_missing(self) -> bool:
+        """Whether every sample has all modalities."""
+        return bool(self.present.all())
+
+    def full_logits(self) -> Float[Tensor, "B K"]:
+        """Logits of everyone together."""
+        return self.logits(torch.ones_like(self.present[:1]))[:, 0]
 
     @abstractmethod
     def logits(self, masks: Bool[Tensor, "s n"]) -> Float[Tensor, "B s K"]:
@@ -114,8 +124,8 @@ class SumSource(Source):
         present: Mask,
         finish: Finish | None = None,
     ) -> None:
-        self.deltas = deltas * present[..., None]
         self.base, self.present, self.finish = base, present, finish
+        self.deltas = deltas if self.nothing_missing else deltas * present[..., None]
         n = deltas.shape[1]
         self.chunk = min(2**n, 4096) if finish is None else _small_chunk(n)
         self.step = 256
@@ -128,6 +138,10 @@ class SumSource(Source):
         """Sums of consecutive coalitions: one addition each, from tables over the halves of their bits."""
         for sums in sums_of_halves(self.deltas, self.base, codes):
             yield self._finished(sums)
+
+    def full_logits(self) -> Float[Tensor, "B K"]:
+        """The sum over everyone, formed as that of the last coalition, so that both predict the same."""
+        return self._finished(sum_of_all(self.deltas, self.base)[:, None])[:, 0]
 
     def _finished(self, sums: Float[Tensor, "B s H"]) -> Float[Tensor, "B s K"]:
         if self.finish is None:

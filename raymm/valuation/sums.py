@@ -11,10 +11,14 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-__all__ = ["right_by_sums", "sums_of_halves"]
+__all__ = ["right_by_sums", "sum_of_all", "sums_of_halves"]
 
 LOW_BITS = 8
 """256 sums for each class of 64 samples stay in the cache of a core."""
+
+CACHED_SUMS = 2**19
+FEWEST_ROWS = 64
+"""Sums of all classes and samples that are held at one time, and the samples that are taken however many classes."""
 
 
 def sums_of_halves(
@@ -28,30 +32,75 @@ def sums_of_halves(
         yield low[:, inner.start : inner.stop] + high[:, number, None]
 
 
+def sum_of_all(deltas: Float[Tensor, "B n H"], base: Float[Tensor, "H"]) -> Float[Tensor, "B H"]:
+    """The sum of the last coalition, by the additions that `sums_of_halves` makes for it."""
+    low = base.expand(len(deltas), -1)
+    for player in range(min(deltas.shape[1], LOW_BITS)):
+        low = low + deltas[:, player]
+    if deltas.shape[1] <= LOW_BITS:
+        return low
+    high = deltas[:, LOW_BITS]
+    for player in range(LOW_BITS + 1, deltas.shape[1]):
+        high = high + deltas[:, player]
+    return low + high
+
+
 def right_by_sums(
     deltas: Float[Tensor, "B n K"], base: Float[Tensor, "K"], labels: Int64[Tensor, "B"], codes: range
 ) -> Bool[Tensor, "B s"]:
     """Whether the largest of the summed logits is the label's, for consecutive coalitions.
 
-    Of equal logits the first class counts, as in `argmax`; ties are rare, so they are looked at one by one.
+    Of equal logits the first class counts, as in `argmax`; ties are rare, so they are looked at one by one. Classes
+    come first and samples last in memory, so that every step runs along the samples; some samples at a time, so that
+    their sums stay in the cache.
     """
-    rows = torch.arange(len(deltas), device=deltas.device)
     bits = min(deltas.shape[1], LOW_BITS)
-    low = _table(deltas[:, :bits], base.expand(len(deltas), -1)).transpose(1, 2).contiguous()
-    high = _table(deltas[:, bits:], torch.zeros_like(low[:, :, 0])).transpose(1, 2).contiguous()
-    own_low, own_high = low[rows, labels], high[rows, labels]
-    others = low.index_put((rows, labels), low.new_tensor(-torch.inf))
+    step = max(FEWEST_ROWS, CACHED_SUMS // (deltas.shape[2] << bits)) if deltas.device.type == "cpu" else len(deltas)
+    parts = zip(deltas.detach().split(max(1, step)), labels.split(max(1, step)), strict=True)
+    right = [_right(part.permute(2, 1, 0).contiguous(), base.detach(), own, codes, bits) for part, own in parts]
+    return torch.cat(right, dim=1).T
+
+
+def _right(
+    deltas: Float[Tensor, "K n B"], base: Float[Tensor, "K"], labels: Int64[Tensor, "B"], codes: range, bits: int
+) -> Bool[Tensor, "s B"]:
+    rows = torch.arange(len(labels), device=labels.device)
+    others = _table_of_classes(deltas[:, :bits], base[:, None])
+    own = others[labels, :, rows].T
+    others[labels, :, rows] = -torch.inf
+    if bits == deltas.shape[1]:
+        return _wins(own, others, labels)[codes.start : codes.stop]
+    high = _table_of_classes(deltas[:, bits:], torch.zeros_like(deltas[:, 0]))
+    own_high = high[labels, :, rows].T
+    sums = torch.empty_like(others)
     answer = []
     for number, inner in _within(codes, 2**bits):
-        top = (others + high[:, :, number, None]).amax(dim=1)
-        own = own_low + own_high[:, number, None]
-        right, tied = own > top, own == top
-        if tied.any():
-            sample, column = tied.nonzero(as_tuple=True)
-            logits = low[sample, :, column] + high[sample, :, number]
-            right[sample, column] = logits.argmax(dim=1) == labels[sample]
-        answer.append(right[:, inner.start : inner.stop])
-    return torch.cat(answer, dim=1)
+        torch.add(others, high[:, number, None], out=sums)
+        answer.append(_wins(own + own_high[number], sums, labels)[inner.start : inner.stop])
+    return torch.cat(answer)
+
+
+def _wins(
+    own: Float[Tensor, "s B"], others: Float[Tensor, "K s B"], labels: Int64[Tensor, "B"]
+) -> Bool[Tensor, "s B"]:
+    """Whether the label's sum is the first of the largest; it stands as -inf among the others."""
+    top = others.amax(dim=0)
+    right, tied = own > top, own == top
+    if tied.any():
+        coalition, sample = tied.nonzero(as_tuple=True)
+        right[coalition, sample] = labels[sample] <= others.permute(1, 2, 0)[coalition, sample].argmax(dim=1)
+    return right
+
+
+def _table_of_classes(deltas: Float[Tensor, "K k B"], start: Float[Tensor, "K #B"]) -> Float[Tensor, "K t B"]:
+    """As `_table`, the same additions in the same order, with classes first and samples last."""
+    classes, players, samples = deltas.shape
+    table = deltas.new_empty(classes, 2**players, samples)
+    table[:, 0] = start
+    for player in range(players):
+        known = 2**player
+        torch.add(table[:, :known], deltas[:, player, None], out=table[:, known : 2 * known])
+    return table
 
 
 def _within(codes: range, width: int) -> Iterator[tuple[int, range]]:

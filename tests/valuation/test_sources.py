@@ -147,3 +147,32 @@ def test_partial_logits_that_are_not_finite_are_refused():
     deltas[2] = torch.inf
     with pytest.raises(TrainingError, match="NaN or infinite for 1 samples"):
         value_source(SumSource(deltas, base, torch.ones_like(present)), labels, utility("count"))
+
+
+@given(n=st.integers(1, 10), samples=st.integers(1, 9), seed=st.integers(0, 99))
+def test_ties_of_any_classes_are_decided_as_argmax_does(n, samples, seed):
+    """Small whole numbers tie often; rows that are taken some at a time must not notice."""
+    generator = torch.Generator().manual_seed(seed)
+    deltas = torch.randint(-1, 2, (samples, n, K), generator=generator).float()
+    labels = torch.randint(K, (samples,), generator=generator)
+    sums = coalition_masks(n).float() @ deltas
+    right = right_by_sums(deltas, torch.zeros(K), labels, range(2**n))
+    assert torch.equal(right, sums.argmax(dim=-1) == labels[:, None])
+
+
+def test_samples_taken_some_at_a_time_have_the_bits_of_the_whole(monkeypatch):
+    deltas, base, labels, _ = batch(10, samples=23)
+    whole = right_by_sums(deltas, base, labels, range(3, 1000))
+    monkeypatch.setattr("raymm.valuation.sums.CACHED_SUMS", 1)
+    monkeypatch.setattr("raymm.valuation.sums.FEWEST_ROWS", 5)
+    assert torch.equal(right_by_sums(deltas, base, labels, range(3, 1000)), whole)
+    assert not torch.equal(right_by_sums(deltas, base, (labels + 1) % K, range(3, 1000)), whole)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 13])
+def test_everyone_together_is_the_last_coalition(n):
+    deltas, base, _, present = batch(n)
+    source = SumSource(deltas, base, present)
+    *_, last = source.blocks(range(2**n))
+    assert torch.equal(source.full_logits(), last[:, -1])
+    assert not torch.equal(source.full_logits(), last[:, 0])
