@@ -1,0 +1,152 @@
+"""When trials end early, or go on from better ones: Tune's schedulers, over epochs and the score of validation."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
+from ray.tune.search.sample import Categorical, Domain, Float, Integer
+
+from raymm.config import Config
+from raymm.distributed.search import SCORE
+from raymm.errors import ConfigError
+from raymm.studies.sweep_runs import read_histories, score_at
+from raymm.studies.sweep_store import Plan, Sweep, read_ended, read_trials
+
+__all__ = ["EPOCHS", "check_scheduler", "grace_of", "interval_of", "mutable", "scheduler_of", "within"]
+
+EPOCHS = "epochs"
+"""The name under which trials report how many epochs are done."""
+
+AIM = {"metric": SCORE, "mode": "max"}
+MUTABLE = ("resampling.fs.", "resampling.fm.", "resampling.subset", "resampling.row_budget", "optimizer.lr")
+"""Settings that may change while a run goes on: they are read anew in every epoch."""
+
+
+def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> None:
+    """Refuse a scheduler that could do nothing with this space; raises `ConfigError`."""
+    if plan.grace is not None and plan.grace >= config.training.epochs:
+        raise ConfigError(
+            f"--grace {plan.grace}: trials have training.epochs={config.training.epochs}, so none could end early"
+        )
+    if plan.scheduler == "pbt" and not mutable(space):
+        raise ConfigError(
+            f"--scheduler pbt: {plan.space} draws nothing that may change while a run goes on; let it draw one of "
+            f"{', '.join(MUTABLE)} (as resampling.fs.scale)"
+        )
+    if plan.scheduler == "pbt" and plan.search == "optuna":
+        raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
+
+
+def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:
+    """The scheduler of a sweep, which knows of all trials that have ended."""
+    scheduler = _make(sweep.plan, sweep.config, space)
+    if sweep.plan.scheduler in {"asha", "median"}:
+        _remember(scheduler, sweep)
+    return scheduler
+
+
+def grace_of(plan: Plan, config: Config) -> int:
+    """Epochs that every trial gets: past the warm-up, in which all are alike."""
+    return plan.grace or min(config.resampling.warmup + 1, config.training.epochs)
+
+
+def interval_of(config: Config) -> int:
+    """Epochs between two looks at the population."""
+    return max(1, (config.training.epochs - config.resampling.warmup) // 4)
+
+
+def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:
+    """Samplers of the space whose settings may change while a run goes on."""
+    return {key: value for key, value in space.items() if isinstance(value, Domain) and key.startswith(MUTABLE)}
+
+
+def within(sampled: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
+    """Perturbed values, brought back into the ranges of their samplers; a range of integers has an open end."""
+    return {key: _clipped(value, space.get(key)) for key, value in sampled.items()}
+
+
+def _clipped(value: Any, domain: Any) -> Any:
+    if not isinstance(domain, Float | Integer):
+        return value
+    upper = domain.upper - 1 if isinstance(domain, Integer) else domain.upper
+    return min(max(value, domain.lower), upper)
+
+
+def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialScheduler:
+    epochs = config.training.epochs
+    if plan.scheduler == "asha":
+        # one more than there are, so that a trial that reaches the end is let finish
+        longest = epochs + 1
+        return ASHAScheduler(
+            time_attr=EPOCHS,
+            max_t=longest,
+            grace_period=min(grace_of(plan, config), longest),
+            reduction_factor=plan.reduction,
+            **AIM,
+        )
+    if plan.scheduler == "median":
+        return MedianStoppingRule(
+            time_attr=EPOCHS,
+            grace_period=grace_of(plan, config),
+            min_samples_required=3,
+            min_time_slice=epochs,  # no trial gives way to another: starting again costs more than it could win
+            **AIM,
+        )
+    if plan.scheduler == "pbt":
+        return PopulationBasedTraining(
+            time_attr=EPOCHS,
+            perturbation_interval=interval_of(config),
+            burn_in_period=grace_of(plan, config),
+            hyperparam_mutations={key: _choices(domain) for key, domain in mutable(space).items()},
+            custom_explore_fn=partial(within, space=space),
+            **AIM,
+        )
+    return FIFOScheduler()
+
+
+def _choices(domain: Domain) -> Any:
+    """Names are exchanged for their neighbours, numbers are scaled."""
+    return list(domain.categories) if isinstance(domain, Categorical) else domain
+
+
+def _remember(scheduler: TrialScheduler, sweep: Sweep) -> None:
+    """Tell a scheduler again what trials that have ended reported, in the order in which they were proposed."""
+    selection = sweep.config.training.selection
+    for trial in read_trials(sweep):
+        ended = read_ended(trial)
+        if ended is None or ended.status == "failed":
+            continue
+        told = _Told(trial.key)
+        histories = read_histories(sweep, trial)
+        results = [{EPOCHS: n, SCORE: score_at(histories, n, selection)} for n in range(1, ended.epochs + 1)]
+        scheduler.on_trial_add(None, told)
+        for result in results:
+            scheduler.on_trial_result(_Nobody(), told, result)
+        if results:
+            scheduler.on_trial_complete(None, told, results[-1])
+
+
+class _Told:
+    """Stands in for a trial of Tune that has ended."""
+
+    status = "TERMINATED"
+
+    def __init__(self, trial_id: str) -> None:
+        self.trial_id = trial_id
+
+
+class _Nobody:
+    """Stands in for Tune's controller, whom schedulers ask for the other trials."""
+
+    def get_trials(self) -> list[Any]:
+        return []
+
+    def get_live_trials(self) -> list[Any]:
+        return []

@@ -1,0 +1,237 @@
+"""A sweep on disk: what was asked for, every trial that was proposed, and how each one ended.
+
+    SWEEP/sweep.json                      what the sweep is; written first
+    SWEEP/trials/003-1f0c9a2e/trial.json  a proposal: drawn values and the whole configuration
+    SWEEP/trials/003-1f0c9a2e/runs/       a run for each seed
+    SWEEP/trials/003-1f0c9a2e/ended.json  how it ended; a trial without it is missing
+    SWEEP/warmups/                        the epochs that trials share
+    SWEEP/summary/                        table, plots and page
+
+Nothing else decides what a resumed sweep does, so it finishes exactly the trials that are missing.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from raymm import __version__
+from raymm.config import Config, parse
+from raymm.data import Dataset, open_dataset
+from raymm.errors import CheckpointError, DataError
+from raymm.storage import write_json
+from raymm.studies.sweep import Status
+
+__all__ = [
+    "Ended",
+    "Plan",
+    "Sweep",
+    "Trial",
+    "create_sweep",
+    "key_of",
+    "missing",
+    "open_sweep",
+    "open_trial",
+    "read_ended",
+    "read_trials",
+    "write_ended",
+    "write_trial",
+]
+
+
+class Plan(BaseModel):
+    """How a sweep searches.
+
+    `space` is "FILE.py" or "FILE.py:function"; `trials` draws of it are made (of each point of a grid), each trained
+    with every one of `seeds`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str
+    trials: int = Field(default=20, ge=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    search: Literal["random", "optuna"] = "random"
+    scheduler: Literal["none", "asha", "median", "pbt"] = "none"
+    reduction: int = Field(default=3, ge=2)
+    grace: int | None = Field(default=None, ge=1)
+    concurrent: int | None = Field(default=None, ge=1)
+    share_warmup: bool = True
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep: where it is, its key for ever, the settings that all trials share, its data, and how it searches."""
+
+    path: Path
+    key: str
+    config: Config
+    data: Path
+    digest: str
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """A short name for people: that of the folder."""
+        return self.path.name
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that scores a trial, such as "val/accuracy"."""
+        return f"val/{self.config.training.selection}"
+
+    def dataset(self) -> Dataset:
+        """Open the data set; raises `DataError` when it has changed since the sweep was made."""
+        dataset = open_dataset(self.data)
+        if dataset.digest != self.digest:
+            raise DataError(f"{self.data}: changed since the sweep {self.path} was made; start a new sweep")
+        return dataset
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A proposal.
+
+    Attributes
+    ----------
+    number
+        Order in which it was proposed, from 0.
+    key
+        Fingerprint of its configuration, see `key_of`.
+    sampled
+        What the search drew, by dotted setting or section.
+    config
+        Canonical configuration, with the first of the seeds.
+    path
+        Its folder.
+    """
+
+    number: int
+    key: str
+    sampled: Mapping[str, Any]
+    config: Config
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """A short name for people: that of the folder."""
+        return self.path.name
+
+    @property
+    def searched(self) -> set[str]:
+        """Dotted names of the settings that were drawn."""
+        return set(_names(self.sampled))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended: after how many epochs, in how many seconds, and of what, where it failed."""
+
+    status: Status
+    epochs: int
+    seconds: float
+    cause: str = ""
+
+
+def key_of(config: Config) -> str:
+    """What tells a trial from others of its sweep; `config` is canonical and has the first of the seeds."""
+    return config.fingerprint()
+
+
+def create_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep:
+    """Make the folder of a new sweep.
+
+    Raises
+    ------
+    CheckpointError
+        When something lies there.
+    """
+    path = path.absolute()
+    if (path / "sweep.json").exists():
+        raise CheckpointError(f"{path} holds a sweep; go on with it by --resume {path}, or choose another --out")
+    if path.exists() and any(path.iterdir()):
+        raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
+    sweep = Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan)
+    about = {
+        "key": sweep.key,
+        "data": str(sweep.data),
+        "digest": sweep.digest,
+        "raymm": __version__,
+        "plan": plan.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+    }
+    write_json(path / "sweep.json", about)
+    return sweep
+
+
+def open_sweep(path: Path) -> Sweep:
+    """Open the folder of a sweep; raises `CheckpointError` when there is none, or it cannot be read."""
+    path = path.absolute()
+    try:
+        about = json.loads((path / "sweep.json").read_text())
+        plan = Plan.model_validate(about["plan"])
+        config = parse(about["config"], f"{path}/sweep.json")
+        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no sweep there (sweep.json is missing); give the --out of `raymm sweep`"
+        ) from None
+    except (KeyError, ValueError, ValidationError) as cause:
+        raise CheckpointError(f"{path}/sweep.json: cannot be read ({cause})") from cause
+
+
+def write_trial(sweep: Sweep, number: int, sampled: Mapping[str, Any], config: Config) -> Trial:
+    """Write a proposal down before anything is done with it."""
+    key = key_of(config)
+    trial = Trial(number, key, sampled, config, sweep.path / "trials" / f"{number:03d}-{key[:8]}")
+    about = {"number": number, "key": key, "sampled": dict(sampled), "config": config.model_dump(mode="json")}
+    write_json(trial.path / "trial.json", about)
+    return trial
+
+
+def read_trials(sweep: Sweep) -> list[Trial]:
+    """Every trial that was proposed, in order."""
+    return sorted(
+        (open_trial(file.parent) for file in sweep.path.glob("trials/*/trial.json")), key=lambda t: t.number
+    )
+
+
+def open_trial(path: Path) -> Trial:
+    """Read one trial; raises `CheckpointError` when its file is damaged."""
+    try:
+        about = json.loads((path / "trial.json").read_text())
+        config = parse(about["config"], f"{path}/trial.json")
+        return Trial(about["number"], about["key"], about["sampled"], config, path)
+    except (OSError, KeyError, ValueError) as cause:
+        raise CheckpointError(f"{path}/trial.json: cannot be read ({cause})") from cause
+
+
+def write_ended(trial: Trial, ended: Ended) -> None:
+    """Say, once, how a trial ended."""
+    write_json(trial.path / "ended.json", vars(ended))
+
+
+def read_ended(trial: Trial) -> Ended | None:
+    """How a trial ended, or None while it is missing."""
+    try:
+        about: dict[str, Any] = json.loads((trial.path / "ended.json").read_text())
+    except FileNotFoundError:
+        return None
+    return Ended(**about)
+
+
+def missing(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that have not ended."""
+    return [trial for trial in trials if read_ended(trial) is None]
+
+
+def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in sampled.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
