@@ -15,7 +15,7 @@ from raymm.errors import RaymmError
 
 __all__ = ["cli", "main"]
 
-VERBS = ("demo", "prepare", "train", "value", "report", "doctor", "ui")
+VERBS = ("demo", "prepare", "train", "value", "sweep", "study", "report", "doctor", "ui")
 
 
 class _Verbs(click.Group):
@@ -54,8 +54,9 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as cause:
         cause.show()
         code = cause.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was committed is kept, the same command goes on from there", err=True)
+    except (click.Abort, KeyboardInterrupt) as cause:
+        how = f"{cause}" or "the same command goes on from there"
+        click.echo(f"interrupted; what was committed is kept, {how}", err=True)
         code = 130
     except RaymmError as cause:
         if "--debug" in arguments:
