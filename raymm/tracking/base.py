@@ -52,7 +52,8 @@ class RunInfo:
     tags
         Facts that are no settings.
     description
-        Markdown, shown beside the run.
+        Markdown, shown beside the run. The address `children:METRIC`, as in `[Compare the trials](children:score)`,
+        stands for the runs that belong to this one, highest METRIC first.
     parent_key
         Key of the run that this one belongs to, in the same experiment and started before.
     """
@@ -112,6 +113,9 @@ class Tracker(Protocol):
             Naming every tag whose name a store would refuse or that the tracker writes itself.
         """
 
+    def log_description(self, text: str) -> None:
+        """Record another description of the run, in place of that of its start; Markdown as in `RunInfo`."""
+
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Record a file under a folder of the run, again when its content has changed.
 
@@ -143,6 +147,9 @@ class NullTracker:
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Do nothing."""
 
+    def log_description(self, text: str) -> None:
+        """Do nothing."""
+
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Do nothing."""
 
@@ -161,6 +168,7 @@ class MemoryTracker:
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
     summary: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
     artifacts: list[tuple[Path, str]] = field(default_factory=list)
     models: list[tuple[Path, str]] = field(default_factory=list)
     status: Status | None = None
@@ -181,6 +189,10 @@ class MemoryTracker:
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Remember the newest tags."""
         self.tags |= check_tags(tags)
+
+    def log_description(self, text: str) -> None:
+        """Remember the newest description; None until one is told."""
+        self.description = text
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Remember a file, once; its content is not copied."""

@@ -37,6 +37,8 @@ class Seen:
         Contents by path.
     params, tags
         As text; what a store adds by itself may be among the tags.
+    description
+        The newest, as it was told.
     status
         None where the store knows none.
     """
@@ -45,6 +47,7 @@ class Seen:
     files: dict[str, bytes]
     params: dict[str, str]
     tags: dict[str, str]
+    description: str
     status: str | None
 
 
@@ -64,6 +67,7 @@ class TrackerContract:
             tracker.log_epoch(0, {"val/accuracy": 0.5})
             tracker.log_summary({"test/accuracy": 0.5})
             tracker.log_tags({"raymm.best_trial": "3"})
+            tracker.log_description("Best so far: trial 3. [Compare](children:score)")
             tracker.log_artifact(file, "tables")
             tracker.finish("FINISHED")
 
@@ -133,6 +137,15 @@ class RecordingContract(TrackerContract):
         tracker.log_tags({"raymm.best_trial": "3"})
         expected = {"raymm.kind": "train", "raymm.best_trial": "3", "raymm.note": "first"}
         assert {name: self.seen().tags.get(name) for name in expected} == expected
+
+    def test_a_newer_description_wins(self, tmp_path: Path) -> None:
+        """Until one is told, that of the start holds; it may come back."""
+        tracker = self.started(tmp_path)
+        assert self.seen().description == INFO.description
+        for text in ("Best so far: **trial 3**.", "Best so far: trial 7.", INFO.description, "Done."):
+            tracker = self.started(tmp_path)
+            tracker.log_description(text)
+            assert self.seen().description == text
 
     def test_bad_and_reserved_tag_names_are_refused_together(self, tmp_path: Path) -> None:
         """The message names each of them, and none of the call's tags arrives."""

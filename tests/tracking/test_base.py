@@ -31,7 +31,8 @@ class TestMemory(RecordingContract):
                 metrics.setdefault(name, []).append((step, value))
         files = {f"{folder}/{path.name}".lstrip("/"): path.read_bytes() for path, folder in memory.artifacts}
         params = {name: str(value) for name, value in (memory.info or INFO).params.items()}
-        return Seen(metrics, files, params, memory.tags, memory.status)
+        description = (memory.info or INFO).description if memory.description is None else memory.description
+        return Seen(metrics, files, params, memory.tags, description, memory.status)
 
     def test_a_model_told_twice_is_kept_once(self, tmp_path: Path) -> None:
         for _ in range(2):

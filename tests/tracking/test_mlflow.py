@@ -57,7 +57,8 @@ class TestMlflow(RecordingContract):
         run, uri = run_of(self.store[0]), self.store[0]
         metrics = {name: history(uri, name) for name in run.data.metrics}
         assert {name: pairs[-1][1] for name, pairs in metrics.items()} == run.data.metrics
-        return Seen(metrics, contents(uri), run.data.params, run.data.tags, run.info.status)
+        description = run.data.tags["mlflow.note.content"]
+        return Seen(metrics, contents(uri), run.data.params, run.data.tags, description, run.info.status)
 
 
 def test_a_run_shows_its_name_description_tags_and_parent(store: tuple[str, Path], tmp_path: Path) -> None:
@@ -193,6 +194,51 @@ def test_a_sweep_whose_outbox_was_lost_says_how_it_stands(store: tuple[str, Path
     assert history(store[0], "best/val_accuracy") == [(0, 0.5)]
     assert history(store[0], "trials/finished") == [(0, 3.0), (0, 5.0)]
     assert run_of(store[0]).data.tags["raymm.best_trial"] == "new"
+
+
+def test_links_to_the_children_are_those_of_the_store_that_holds_them(
+    make_store: MakeStore, tmp_path: Path, closed_port: int
+) -> None:
+    """The outbox knows no addresses: a run recorded without a server links well wherever it is sent."""
+    info = replace(INFO, description="Before. [All](children:score)")
+    tracker = MlflowTracker(f"http://127.0.0.1:{closed_port}", tmp_path / "run")
+    tracker.start(info)
+    tracker.log_description("[Trials](children:best/val_accuracy), [joint](https://example.org/children:x)")
+    for name in ("one", "other"):
+        uri, artifacts = make_store(name)
+        first = MlflowTracker(uri, tmp_path / name, artifacts)
+        first.start(replace(info, key="first", experiment="before"))
+        run = run_of(uri, replace(info, key="first", experiment="before"))
+        assert run.data.tags["mlflow.note.content"] == f"Before. [All](#/{view(run, 'score')})"
+        assert replay(tmp_path / "run", uri, artifacts) == 0
+        run = run_of(uri)
+        assert run.data.tags["mlflow.note.content"] == (
+            f"[Trials](#/{view(run, 'best%2Fval_accuracy')}), [joint](https://example.org/children:x)"
+        )
+
+
+def test_links_are_made_also_after_a_crash_between_two_requests(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    info = replace(INFO, description="[All](children:score)")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", dies)
+        with pytest.raises(KeyboardInterrupt):
+            MlflowTracker(store[0], tmp_path, store[1]).start(info)
+    assert run_of(store[0]).data.tags["mlflow.note.content"] == "[All](children:score)"
+    MlflowTracker(store[0], tmp_path, store[1]).start(info)
+    assert run_of(store[0]).data.tags["mlflow.note.content"] == f"[All](#/{view(run_of(store[0]), 'score')})"
+
+
+def view(run: Any, metric: str) -> str:
+    return (
+        f"experiments/{run.info.experiment_id}/runs"
+        f"?searchFilter=tags.%60mlflow.parentRunId%60%20%3D%20%27{run.info.run_id}%27"
+        f"&orderByKey=metrics.%60{metric}%60&orderByAsc=false&compareRunsMode=CHART&workflowType=machine_learning"
+    )
 
 
 def test_many_and_long_tags_arrive(store: tuple[str, Path], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.tracking.base import RunInfo, Status, check_folder, check_tags, finite_metrics
+from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, shown
 from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, short
 from raymm.tracking.outbox import Event, Outbox
@@ -109,6 +110,12 @@ class MlflowTracker:
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Record the tags that the outbox does not say already."""
         news = self._news("tags", check_tags(tags))
+        if news:
+            self._add({"kind": "tags", "tags": news})
+
+    def log_description(self, text: str) -> None:
+        """Record a description, unless it is the newest that the outbox says."""
+        news = self._news("tags", {NOTE: text})
         if news:
             self._add({"kind": "tags", "tags": news})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.tracking.base import RunInfo
+from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.store import set_defaults, shown
 from raymm.tracking.outbox import Event, Outbox
@@ -67,6 +68,9 @@ class RunWriter:
         known = run is not None
         run = run or self._create(experiment, info, first["time"])
         self.run_id: str = run.info.run_id
+        self._experiment_id = experiment
+        if has_links(info.description) and run.data.tags.get(NOTE) == info.description:
+            self._send_tags({NOTE: info.description})  # the links need the name that the run has just been given
         identity, _, number = run.data.tags.get(SENT, "").partition(":")
         self.sent = int(number) if identity == self._outbox else 0
         self._compare = math.inf if known and identity != self._outbox else float(self.sent if known else -1)
@@ -96,9 +100,9 @@ class RunWriter:
 
     def _metrics(self, event: Event) -> list[Metric]:
         values = event.get("metrics", {}) | event.get("summary", {})
-        found = [
-            Metric(name, value, event["time"], event["step"]) for name, value in values.items() if value is not None
-        ]
+        finite = [(name, value) for name, value in values.items() if value is not None]
+        finite.sort(key=lambda pair: not pair[0].startswith("val/"))  # MLflow's comparison opens with the first
+        found = [Metric(name, value, event["time"], event["step"]) for name, value in finite]
         if not found or self.sent > self._compare:
             return found
         if event["kind"] == "summary":
@@ -128,8 +132,12 @@ class RunWriter:
             self._client.log_batch(self.run_id, params=part)
 
     def _send_tags(self, tags: Mapping[str, str]) -> None:
-        for part in _batched([RunTag(name, value[:LONGEST_VALUE]) for name, value in tags.items()]):
+        known = {name: self._linked(value) if name == NOTE else value for name, value in tags.items()}
+        for part in _batched([RunTag(name, value[:LONGEST_VALUE]) for name, value in known.items()]):
             self._client.log_batch(self.run_id, tags=part)
+
+    def _linked(self, text: str) -> str:
+        return with_links(text, self._experiment_id, self.run_id)
 
     def _send_files(self, event: Event, path: Path) -> None:
         if not path.exists():
@@ -153,7 +161,7 @@ class RunWriter:
         return str(found.experiment_id)
 
     def _create(self, experiment: str, info: RunInfo, time: int) -> Any:
-        tags = {**resolve_tags(), **info.tags, "raymm.key": info.key, "mlflow.note.content": info.description}
+        tags = {**resolve_tags(), **info.tags, "raymm.key": info.key, NOTE: info.description}
         parent = find_run(self._client, experiment, info.parent_key) if info.parent_key else None
         if parent is not None:
             tags["mlflow.parentRunId"] = parent.info.run_id
