@@ -1,4 +1,4 @@
-"""Exact Shapley values: the paper's truth table, the definition, the axioms, closed forms."""
+"""Exact Shapley values: the paper's truth table, the definition, closed forms; the axioms are in test_axioms.py."""
 
 from fractions import Fraction
 
@@ -43,36 +43,6 @@ def test_truth_table_of_two_modalities(right, phi):
 def test_equals_the_definition_exactly(game):
     expected = [float(value) for value in shapley_by_permutations(game)]
     assert phi_of(game).tolist() == expected
-
-
-@given(games(most_players=8))
-def test_efficiency(game):
-    assert float(phi_of(game).sum()) == pytest.approx(game[-1] - game[0], abs=1e-9)
-
-
-@given(games(most_players=6), st.data())
-def test_relabelling_players_relabels_phi(game, data):
-    n = len(game).bit_length() - 1
-    order = data.draw(st.permutations(range(n)))
-    moved = [0] * len(game)
-    for code, value in enumerate(game):
-        moved[sum(1 << order[i] for i in range(n) if code >> i & 1)] = value
-    assert phi_of(moved)[list(order)].tolist() == phi_of(game).tolist()
-
-
-@given(games(most_players=6))
-def test_a_null_player_gets_nothing_and_changes_nobody(game):
-    wider = shapley_values(torch.tensor([game + game]))[0]
-    assert wider[-1] == 0
-    assert wider[:-1].tolist() == phi_of(game).tolist()
-
-
-@given(games(most_players=4), st.integers(-5, 5))
-def test_linearity(game, factor):
-    values = torch.tensor([game])
-    other = values.flip(1)
-    mixed = shapley_values(factor * values + other)
-    assert torch.allclose(mixed, factor * shapley_values(values) + shapley_values(other), atol=1e-9)
 
 
 @pytest.mark.parametrize("n", range(1, 13))
