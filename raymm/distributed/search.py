@@ -207,8 +207,8 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
     grids = [key for key, value in space.items() if _is_grid(value)]
     if grids:
         raise ConfigError(
-            f"--search optuna: {', '.join(grids)} is a grid, which an optimiser cannot learn from; write "
-            "tune.choice, or use --search random"
+            f"--search optuna: {', '.join(grids)} is a grid, from which nothing is learnt; write tune.choice, "
+            "or use --search random"
         )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     fixed = {key: value for key, value in space.items() if not isinstance(value, Domain)}

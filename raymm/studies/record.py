@@ -18,7 +18,7 @@ from raymm.training.run import Run
 from raymm.training.state import epoch_folder
 from raymm.valuation import read_table
 
-__all__ = ["HistoryLog", "draw_plots", "record_result", "run_info"]
+__all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
 
 LOADER = "raymm.studies.predictor:load"
 
@@ -60,10 +60,15 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
 
 
 def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
-    """Send the result of a finished run: summary metrics, configuration, tables, plots and the model."""
+    """Send the result of a finished run: summary metrics, and its files."""
+    tracker.log_summary(result.metrics)
+    record_files(tracker, run, result, dataset)
+
+
+def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
+    """Send the files of a finished run: configuration, tables, plots and the model."""
     folder = result_folder(run.path)
     write_bytes(run.path / "config.yaml", run.config.to_yaml().encode())
-    tracker.log_summary(result.metrics)
     tracker.log_artifact(run.path / "config.yaml")
     tracker.log_artifact(folder / "result.json")
     tracker.log_artifact(folder / "valuation-test.parquet", "valuation")

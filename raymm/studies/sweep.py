@@ -29,7 +29,7 @@ class TrialRow:
     metrics
         Means over those seeds of the results' metrics.
     epochs, rows, seconds
-        Totals over seeds.
+        Totals over seeds, as if no other trial had shared their warm-up.
     cause
         Of a failure, one line.
     """

@@ -31,6 +31,10 @@ __all__ = [
     "shared_warmups",
     "trial_row",
     "trial_rows",
+    "warmup_epochs",
+    "warmup_of",
+    "warmups_lacking",
+    "with_seed",
 ]
 
 Histories = Sequence[Sequence[dict[str, Any]]]
@@ -77,6 +81,12 @@ def shared_warmups(configs: Iterable[Config]) -> list[tuple[Config, int]]:
         if len(group) > 1 and until > 0:
             shared.append((group[0], until))
     return shared
+
+
+def warmups_lacking(sweep: Sweep, config: Config, until: int) -> bool:
+    """Whether the shared warm-up of some seed has not come as far as `until`."""
+    folders = [_warm_folder(sweep, warmup_of(with_seed(config, seed))) for seed in sweep.plan.seeds]
+    return any(max(committed_epochs(folder), default=0) < until for folder in folders)
 
 
 def warmup_of(config: Config) -> Config:
@@ -148,7 +158,7 @@ def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> T
         metrics=_metrics(sweep, trial) if ended.status == "finished" else {},
         epochs=sum(len(history) for history in whole),
         rows=sum(history[-1]["metrics"]["rows/total"] for history in whole),
-        seconds=ended.seconds,
+        seconds=sum(e["metrics"]["time/train_s"] + e["metrics"]["time/value_s"] for run in whole for e in run),
         cause=ended.cause,
     )
 

@@ -1,6 +1,6 @@
 """A sweep on disk: what was asked for, every trial that was proposed, and how each one ended.
 
-    SWEEP/sweep.json                      what the sweep is; written first
+    SWEEP/sweep.json                      what the sweep is; without it there is none
     SWEEP/trials/003-1f0c9a2e/trial.json  a proposal: drawn values and the whole configuration
     SWEEP/trials/003-1f0c9a2e/runs/       a run for each seed
     SWEEP/trials/003-1f0c9a2e/ended.json  how it ended; a trial without it is missing
@@ -11,6 +11,7 @@ Nothing else decides what a resumed sweep does, so it finishes exactly the trial
 """
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +32,11 @@ __all__ = [
     "Plan",
     "Sweep",
     "Trial",
-    "create_sweep",
+    "commit_sweep",
+    "forget_failed",
     "key_of",
     "missing",
+    "new_sweep",
     "open_sweep",
     "open_trial",
     "read_ended",
@@ -129,11 +132,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a trial ended: after how many epochs, in how many seconds, and of what, where it failed."""
+    """How a trial ended: after how many epochs of every seed, and of what, where it failed."""
 
     status: Status
     epochs: int
-    seconds: float
     cause: str = ""
 
 
@@ -142,30 +144,35 @@ def key_of(config: Config) -> str:
     return config.fingerprint()
 
 
-def create_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep:
-    """Make the folder of a new sweep.
+def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep:
+    """A sweep that is not there yet; `commit_sweep` makes it exist, once its first trials are written down.
 
     Raises
     ------
     CheckpointError
-        When something lies there.
+        When something lies there already.
     """
     path = path.absolute()
     if (path / "sweep.json").exists():
         raise CheckpointError(f"{path} holds a sweep; go on with it by --resume {path}, or choose another --out")
-    if path.exists() and any(path.iterdir()):
+    there = {entry.name for entry in path.iterdir()} if path.exists() else set()
+    if there - {"trials"}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
-    sweep = Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan)
+    shutil.rmtree(path / "trials", ignore_errors=True)  # of a sweep that was never committed
+    return Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan)
+
+
+def commit_sweep(sweep: Sweep) -> None:
+    """Write sweep.json, with which the sweep exists."""
     about = {
         "key": sweep.key,
         "data": str(sweep.data),
         "digest": sweep.digest,
         "raymm": __version__,
-        "plan": plan.model_dump(mode="json"),
-        "config": config.model_dump(mode="json"),
+        "plan": sweep.plan.model_dump(mode="json"),
+        "config": sweep.config.model_dump(mode="json"),
     }
-    write_json(path / "sweep.json", about)
-    return sweep
+    write_json(sweep.path / "sweep.json", about)
 
 
 def open_sweep(path: Path) -> Sweep:
@@ -235,3 +242,11 @@ def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield from _names(value, f"{above}{name}.")
         else:
             yield f"{above}{name}"
+
+
+def forget_failed(sweep: Sweep) -> None:
+    """Make trials that failed missing again."""
+    for trial in read_trials(sweep):
+        ended = read_ended(trial)
+        if ended is not None and ended.status == "failed":
+            (trial.path / "ended.json").unlink()

@@ -16,7 +16,7 @@ from raymm.resampling import function, strategy
 from raymm.storage import write_json
 from raymm.training.mirror import fetch
 
-__all__ = ["Run", "Start", "create_or_open", "open_run"]
+__all__ = ["Run", "Start", "create_or_open", "open_run", "refuse_what_cannot_run"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | 
         When the settings could not be run on this data set; nothing is then made.
     """
     path = path.absolute()
-    _refuse_what_cannot_run(config, dataset)
+    refuse_what_cannot_run(config, dataset)
     if config.cluster.mirror:
         fetch(path, config.cluster.mirror)
     if not (path / "run.json").exists():
@@ -113,7 +113,7 @@ def open_run(path: Path) -> Run:
         raise CheckpointError(f"{path}/run.json: cannot be read ({cause})") from cause
 
 
-def _refuse_what_cannot_run(config: Config, dataset: Dataset) -> None:
+def refuse_what_cannot_run(config: Config, dataset: Dataset) -> None:
     """Make once what the run will make, so that a mistake ends it before its folder exists."""
     strategy(config.resampling.strategy)
     function(config.resampling.fs)

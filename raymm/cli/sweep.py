@@ -1,0 +1,207 @@
+"""`raymm sweep`: search a space of settings with Ray Tune, every trial a Ray Train run, compared in MLflow."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argument
+
+if TYPE_CHECKING:
+    from raymm.data import Dataset
+    from raymm.studies.sweep import TrialRow
+    from raymm.studies.sweep_store import Plan, Sweep
+
+__all__ = ["sweep"]
+
+
+@click.command(
+    epilog="Example: raymm sweep --data DATA --space tune_spaces/fs_fm.py --out SWEEP --trials 20 --scheduler asha"
+)
+@click.option("--data", type=FOLDER, help="Data set that `raymm prepare` made.")
+@click.option("--space", metavar="FILE[:FUNCTION]", help="Search space, as in tune_spaces/.")
+@click.option("--out", type=FOLDER, help="Folder of a new sweep.")
+@click.option("--resume", type=FOLDER, metavar="SWEEP", help="Finish the trials that are missing from a sweep.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: try trials that failed once more.")
+@click.option("--trials", type=click.IntRange(1), help="Draws, of each point of a grid.  [default: 20]")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds of each trial; its score is their mean.  [default: 1]")
+@click.option("--seed", type=click.IntRange(0), help="The first of them; it also decides the draws.  [default: 0]")
+@click.option("--search", type=click.Choice(["random", "optuna"]), help="Random and grid, or TPE.  [default: random]")
+@click.option(
+    "--scheduler",
+    type=click.Choice(["none", "asha", "median", "pbt"]),
+    help="Who ends trials early.  [default: none]",
+)
+@click.option("--grace", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]")
+@click.option("--reduction", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]")
+@click.option("--concurrent", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]")
+@click.option("--own-warmup", is_flag=True, help="Every trial trains its own warm-up instead of sharing one.")
+@click.option("--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
+@click.option("--workers", type=int, help="Ray Train workers of each trial.")
+@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@click.option("--experiment", default="raymm", show_default=True)
+@click.option("--register", metavar="NAME", help="Register the best model under this name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the trials as JSON.")
+@overrides_argument
+def sweep(
+    data: Path | None,
+    space: str | None,
+    out: Path | None,
+    resume: Path | None,
+    retry_failed: bool,
+    noise: tuple[str, ...],
+    config: Path | None,
+    workers: int | None,
+    store: Path,
+    experiment: str,
+    register: str | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
+    **search: Any,
+) -> None:
+    """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
+    settings = (*chosen(cluster__workers=workers), *noise_overrides(noise), *overrides)
+    if resume is not None:
+        _refuse_settings(data, out, config, settings, search)
+        job, drawn_from = _resumed(resume, space, retry_failed)
+    elif data is None or space is None or out is None:
+        raise click.UsageError("give --data, --space and --out for a new sweep, or --resume SWEEP")
+    else:
+        job, drawn_from = _new(data, space, out, config, settings, search)
+    with _interruptible(job):
+        rows = _run(job, drawn_from, store, experiment, quiet=as_json)
+    _register(job, register, store, experiment)
+    _show(job, rows, store, as_json)
+
+
+def _plan(space: str, search: dict[str, Any]) -> "Plan":
+    from raymm.studies.sweep_store import Plan
+
+    first = search.pop("seed") or 0
+    count = search.pop("seeds") or 1
+    own = search.pop("own_warmup")
+    given = {name: value for name, value in search.items() if value is not None}
+    return Plan(space=space, seeds=tuple(range(first, first + count)), share_warmup=not own, **given)
+
+
+def _new(
+    data: Path, space: str, out: Path, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
+) -> "tuple[Sweep, dict[str, Any]]":
+    """Check everything, write the trials down, and only then let the sweep exist."""
+    from raymm.config import load
+    from raymm.data import open_dataset
+    from raymm.distributed.schedule import check_scheduler
+    from raymm.distributed.search import propose_all
+    from raymm.distributed.space import load_space
+    from raymm.studies.sweep_runs import with_seed
+    from raymm.studies.sweep_store import commit_sweep, new_sweep
+    from raymm.training.run import refuse_what_cannot_run
+
+    plan, drawn_from = _plan(space, search), load_space(space)
+    base = with_seed(load(config, settings), plan.seeds[0])
+    if plan.scheduler == "pbt":  # others may go on from any epoch of a trial
+        base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
+    check_scheduler(plan, base, drawn_from)
+    dataset = open_dataset(data, check=True)
+    job = new_sweep(out, plan, base, dataset)
+    if plan.search == "optuna":
+        refuse_what_cannot_run(base, dataset)
+    else:
+        for trial in propose_all(job, drawn_from):
+            refuse_what_cannot_run(trial.config, dataset)
+    commit_sweep(job)
+    return job, drawn_from
+
+
+def _resumed(path: Path, space: str | None, retry_failed: bool) -> "tuple[Sweep, dict[str, Any]]":
+    from raymm.distributed.space import load_space
+    from raymm.studies.sweep_store import forget_failed, open_sweep
+
+    job = open_sweep(path)
+    if retry_failed:
+        forget_failed(job)
+    needed = job.plan.search == "optuna" or job.plan.scheduler == "pbt"
+    return job, load_space(space or job.plan.space) if needed else {}
+
+
+def _refuse_settings(
+    data: Path | None, out: Path | None, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
+) -> None:
+    """A sweep goes on as it was made."""
+    given = {"data": data, "out": out, "config": config, **search}
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if names or settings:
+        raise click.UsageError(
+            f"--resume goes on with the sweep as it was made; leave out {', '.join([*names, *settings])}"
+        )
+
+
+def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quiet: bool) -> "list[TrialRow]":
+    from raymm.cli.sweep_progress import Progress
+    from raymm.distributed.cluster import connect
+    from raymm.distributed.preflight import preflight
+    from raymm.distributed.sweep import run_sweep
+    from raymm.studies.sweep_record import SweepTracker
+    from raymm.tracking.mlflow import MlflowTracker, store_of
+
+    uri, artifacts = store_of(store)
+    dataset: Dataset = job.dataset()
+    record = SweepTracker(job, dataset, lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
+    record.begin()
+    try:
+        with connect(job.config.cluster):
+            preflight(job.config.cluster, job.path, uri)
+            run_sweep(job, space, Progress(job, record, quiet))
+    except KeyboardInterrupt:
+        record.close("KILLED")
+        raise
+    except BaseException:
+        record.close("FAILED")
+        raise
+    return record.close("FINISHED")
+
+
+@contextmanager
+def _interruptible(job: "Sweep") -> Iterator[None]:
+    """Say how to go on after Ctrl-C, and take the end that `ray job stop` asks for as one."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with: raymm sweep --resume {job.path}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:
+    from raymm.tracking.mlflow import register_model, store_of
+
+    best = job.path / "summary" / "best.json"
+    if name is None or not best.exists():
+        return
+    about = json.loads(best.read_text())
+    tags = {"raymm.sweep": job.name, "raymm.trial": about["trial"]}
+    version = register_model(store_of(store)[0], experiment, f"{job.key}.{about['key']}", name, tags)
+    click.echo(
+        f"registered the model of {about['trial']} as {name}, version {version}: models:/{name}@best", err=True
+    )
+
+
+def _show(job: "Sweep", rows: "list[TrialRow]", store: Path, as_json: bool) -> None:
+    from raymm.studies.sweep_summary import sweep_lines, sweep_table
+
+    if as_json:
+        click.echo(json.dumps({"sweep": str(job.path), "metric": job.metric, "trials": sweep_table(rows)}))
+        return
+    click.echo("\n".join(["", *sweep_lines(rows, job.metric), ""]))
+    click.echo(f"summary with plots: {job.path / 'summary' / 'summary.md'}")
+    click.echo(f"compare in the browser: raymm ui --store {store}")
