@@ -24,6 +24,8 @@ FLOOR = 1e-18
 """Where no difference at all is drawn."""
 
 MOST_POINTS = 4_000
+SIZES = (7.5, 6.0, 5.0, 4.0, 3.0, 2.0)
+"""Of the points of each utility: where points lie upon each other all can be seen."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,10 @@ def metrics(outcome: Outcome) -> dict[str, float]:
             found[f"oracle/largest_{name}"] = max(one.largest for one in some)
             found[f"oracle/unequal_{name}"] = sum(one.unequal for one in some)
     for one in outcome.coverages:
-        end = f"{one.trial.deck}_{one.trial.budget}"
+        end = f"{one.trial.deck.replace(' ', '_')}_{one.trial.budget}"
         found |= {
             f"oracle/coverage_{end}": one.share,
+            f"oracle/silent_{end}": one.silent,
             f"oracle/rmse_{end}": one.rmse,
             f"oracle/stated_{end}": one.stderr,
         }
@@ -154,28 +157,27 @@ def oracle_plot(outcome: Outcome, played: Sequence[Played]) -> Figure:
 
 
 def _scatter(axis: Axes, played: Sequence[Played]) -> None:
-    for utility in UTILITIES:
+    for size, utility in zip(SIZES, UTILITIES, strict=True):
         some = [one for one in played if one.trial.utility == utility]
-        pairs = [(one.truth.ravel(), one.table.phi.ravel()) for one in some]
-        if pairs:
-            truth, phi = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        if some:
+            truth = np.concatenate([one.truth.ravel() for one in some])
+            phi = np.concatenate([one.table.phi.ravel() for one in some])
             step = max(1, len(truth) // MOST_POINTS)
-            axis.plot(truth[::step], phi[::step], ".", color=COLOURS[utility], markersize=4, alpha=0.6, label=utility)
-    axis.axline((0.0, 0.0), slope=1.0, color="black", linewidth=0.8)
+            axis.plot(truth[::step], phi[::step], "o", color=COLOURS[utility], markersize=size, mew=0, label=utility)
+    axis.axline((0.0, 0.0), slope=1.0, color="black", linewidth=0.6)
     axis.set(xlabel="contribution by formula", ylabel="contribution by valuation", title="all coalitions played")
     _finish(axis)
     axis.legend(frameon=False, fontsize=8)
 
 
 def _differences(axis: Axes, comparisons: Sequence[Comparison]) -> None:
-    for utility in UTILITIES:
+    for size, utility in zip(SIZES, UTILITIES, strict=True):
         some = [one for one in comparisons if one.trial.utility == utility]
         players = sorted({one.trial.players for one in some})
         worst = [max(one.largest for one in some if one.trial.players == n) for n in players]
-        style = "o" if utility == "count" else "x" if utility == "correct" else "."
         if players:
             heights = np.maximum(np.nan_to_num(worst, posinf=1.0), FLOOR)
-            axis.plot(players, heights, f"{style}-", color=COLOURS[utility], linewidth=1, label=utility)
+            axis.plot(players, heights, "o-", color=COLOURS[utility], linewidth=1, markersize=size, label=utility)
     axis.axhline(TOLERANCE, color="black", linewidth=1, linestyle="--", label="allowed for soft utilities")
     axis.set_yscale("log")
     axis.set_ylim(FLOOR / 5, 1e-1)
@@ -187,16 +189,16 @@ def _differences(axis: Axes, comparisons: Sequence[Comparison]) -> None:
 
 
 def _coverage(axis: Axes, coverages: Sequence[Coverage]) -> None:
-    low, high = (100 * end for end in BAND)
-    axis.axhspan(low, high, color="#e6e6e6")
+    axis.axhspan(100 * BAND[0], 100 * BAND[1], color="#e6e6e6")
     axis.axhline(95, color="black", linewidth=1, linestyle="--")
     for place, one in enumerate(coverages):
         parts = 100 * np.sort(one.by_design)
         across = place + np.linspace(-0.3, 0.3, len(parts))
-        axis.plot(across, parts, ".", color=plots.COLOURS[place], markersize=4)
-        axis.errorbar(place, 100 * one.share, 196 * one.error, color="black", marker="D", markersize=5, capsize=4)
-    labels = [f"{one.trial.deck}\n{one.trial.budget} coalitions" for one in coverages]
+        axis.plot(across, parts, ".", color=plots.COLOURS[place // 2] if one.claimed else "#9a9a9a", markersize=4)
+        axis.errorbar(place, 100 * one.share, 196 * one.error, color="black", marker="D", markersize=4, capsize=4)
+    labels = [f"{one.trial.deck}{'' if one.claimed else '*'}\n{one.trial.budget}" for one in coverages]
     axis.set_xticks(range(len(coverages)), labels, fontsize=8)
+    axis.set_xlabel("game, coalitions of a sample (*: no claim)")
     axis.set(ylabel="95 % intervals that hold the truth (%)", title=f"sampled, {MANY} modalities; a point a design")
     _finish(axis)
 
