@@ -98,8 +98,7 @@ def _load_or_init(run: Run, view: View, ports: Ports) -> tuple[Trainer, State]:
     model = build_model(dataset.schema, config.model, config.training.seed).to(ports.device)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
     trainer = Trainer(model, optimizer, config, ports.workers, ports.device)
-    if run.start is not None and load_latest(run.path) is None:
-        restore(run.start.run, run.start.epoch, trainer)
+    if run.start is not None:
         on_first_rank(ports.workers, ports.device, partial(_branch, run, trainer, view, ports))
     state = load_latest(run.path)
     if state is None:
@@ -125,9 +124,13 @@ def _advance(run: Run, trainer: Trainer, view: View, state: State, ports: Ports,
 
 
 def _branch(run: Run, trainer: Trainer, view: View, ports: Ports) -> None:
-    """Commit the epoch that the run starts from as if it had trained it: only what follows is planned anew."""
+    """Commit, once, the epoch that the run starts from as if it had trained it: only what follows is planned anew."""
     assert run.start is not None
     source, epoch = run.start.run, run.start.epoch
+    latest = load_latest(run.path)
+    if latest is not None and latest.epoch >= epoch:  # before it there is only what was adopted
+        return
+    restore(source, epoch, trainer)
     reached = read_state(source, epoch, check=True)
     if reached.best_epoch not in {None, epoch}:
         adopt(source, reached.best_epoch, run.path)
