@@ -16,10 +16,14 @@ __all__ = ["ui"]
 @click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=5000, show_default=True)
 def ui(store: Path, port: int) -> None:
-    """Serve the MLflow UI on this machine until Ctrl-C."""
+    """Serve the MLflow UI on this machine until Ctrl-C; prints where the runs of each experiment are."""
+    from raymm.tracking.mlflow import run_tables
+
     database = (store / "mlflow.db").absolute()
     if not database.is_file():
         raise TrackingError(f"{database}: no store there yet; train a run first, or give --store")
+    server = f"http://127.0.0.1:{port}"
+    tables = run_tables(f"sqlite:///{database}", server)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--artifacts-destination", str(database.parent / "artifacts")]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -28,5 +32,7 @@ def ui(store: Path, port: int) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
-    click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+    for name, address in tables.items():
+        click.echo(f"{name}: {address}")
+    click.echo(f"{server} (Ctrl-C ends it)")
     os.execve(sys.executable, command, {**os.environ, **quiet})  # noqa: S606  (Ctrl-C then reaches the server itself)

@@ -3,5 +3,6 @@
 from raymm.tracking.mlflow.client import MlflowTracker, replay
 from raymm.tracking.mlflow.registry import register_model
 from raymm.tracking.mlflow.store import local_store, store_of
+from raymm.tracking.mlflow.views import run_tables
 
-__all__ = ["MlflowTracker", "local_store", "register_model", "replay", "store_of"]
+__all__ = ["MlflowTracker", "local_store", "register_model", "replay", "run_tables", "store_of"]

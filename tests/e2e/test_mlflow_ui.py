@@ -1,0 +1,243 @@
+"""What people see of a sweep in the browser: the MLflow UI, served by `raymm ui`, read in a headless Chromium."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+from PIL import Image
+
+from raymm.config import Config, load
+from raymm.studies.parameters import parameters
+from raymm.studies.sweep import TrialRow
+from raymm.studies.sweep_summary import write_sweep_summary
+from raymm.tracking import RunInfo
+from raymm.tracking.mlflow import MlflowTracker, local_store
+from tests.browser import Browser, open_browser
+from tests.mlflow_ui import MlflowUi, serve
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+EXPERIMENT = "digits"
+SWEEP = "fs families on digits"
+SPACE = (
+    {"resampling.strategy": "joint"},
+    {"resampling.strategy": "sample", "resampling.fs.family": "linear", "resampling.fs.scale": 2.0},
+    {"resampling.strategy": "sample", "resampling.fs.family": "tanh", "resampling.fs.rate": 0.5},
+    {"resampling.strategy": "sample", "resampling.fs.family": "tanh", "resampling.fs.rate": 2.0},
+    {"resampling.strategy": "modality", "resampling.fm.family": "step", "resampling.fm.steps": 4},
+)
+EPOCHS = 6
+GAINS = (0.0, 0.05, 0.11, 0.08, 0.03)
+"""What each trial's accuracy on validation ends above that of the first."""
+
+
+def config_of(number: int) -> Config:
+    return load(None, [f"{name}={value}" for name, value in SPACE[number].items()])
+
+
+def name_of(number: int) -> str:
+    return f"{number} {' '.join(map(str, SPACE[number].values()))}"
+
+
+def history_of(number: int) -> list[dict[str, float]]:
+    """Metrics of each epoch, in the names of the training loop."""
+    rise = 1 - np.exp(-0.6 * np.arange(1, EPOCHS + 1))
+    audio = 1.5 - 3 * GAINS[number] * rise
+    return [
+        {
+            "train/loss": 1.6 - (1.1 + GAINS[number]) * x,
+            "val/accuracy": 0.3 + (0.4 + GAINS[number]) * x,
+            "val/loss": 1.6 - (1.0 + GAINS[number]) * x,
+            "val/macro_f1": 0.28 + (0.4 + GAINS[number]) * x,
+            "phi/val_audio": phi,
+            "phi/val_rgb": 1.9 - phi,
+            "rows/epoch": 480.0 * (1 + 8 * GAINS[number]),
+        }
+        for x, phi in zip(rise.tolist(), audio.tolist(), strict=True)
+    ]
+
+
+def row_of(number: int) -> TrialRow:
+    score = history_of(number)[-1]["val/accuracy"]
+    return TrialRow(
+        key=config_of(number).fingerprint(),
+        number=number,
+        params=dict(SPACE[number]),
+        status="finished",
+        scores=(score - 0.01, score + 0.01),
+        metrics={"val/accuracy": score},
+        epochs=2 * EPOCHS,
+        rows=2 * EPOCHS * 480.0 * (1 + 8 * GAINS[number]),
+        seconds=20.0 + number,
+    )
+
+
+def write_trial(store: tuple[str, Path], folder: Path, number: int) -> str:
+    config, history, row = config_of(number), history_of(number), row_of(number)
+    settings = ", ".join(f"{name.removeprefix('resampling.')} {value}" for name, value in SPACE[number].items())
+    tracker = MlflowTracker(store[0], folder, store[1])
+    tracker.start(
+        RunInfo(
+            key=f"sweep/{row.key}",
+            name=name_of(number),
+            experiment=EXPERIMENT,
+            params=parameters(config),
+            tags={"raymm.kind": "trial", "raymm.trial": str(number)},
+            description=f"Trial {number} of the sweep: {settings}.",
+            parent_key="sweep",
+        )
+    )
+    for epoch, metrics in enumerate(history):
+        tracker.log_epoch(epoch, metrics)
+    tracker.log_summary({"best/accuracy": history[-1]["val/accuracy"]})
+    tracker.log_tags({"raymm.status": "finished"})
+    tracker.finish("FINISHED")
+    assert tracker.run_id is not None
+    return tracker.run_id
+
+
+def write_sweep(store: tuple[str, Path], folder: Path) -> tuple[str, list[str]]:
+    """MLflow's names of the sweep and of its trials, in order."""
+    tracker = MlflowTracker(store[0], folder / "sweep", store[1])
+    tracker.start(
+        RunInfo(
+            key="sweep",
+            name=SWEEP,
+            experiment=EXPERIMENT,
+            params={"sweep.space": "tune_spaces/fs_only.py", "sweep.metric": "val/accuracy", "sweep.seeds": 2},
+            tags={"raymm.kind": "sweep"},
+            description="Which **fs** helps on `digits`? [Compare the trials](children:best/accuracy)",
+        )
+    )
+    rows, trials = [], []
+    for number in range(len(SPACE)):
+        trials.append(write_trial(store, folder / f"trial-{number}", number))
+        rows.append(row_of(number))
+        best = max(rows, key=lambda row: row.scores)
+        tracker.log_summary({"best/accuracy": best.score, "trials/finished": float(len(rows))})
+        tracker.log_tags({"raymm.best_trial": str(best.number)})
+        tracker.log_description(
+            f"Best of {len(rows)} trials on `digits`: **{name_of(best.number)}**, {best.score:.3f} on validation. "
+            "[Compare the trials](children:best/accuracy)"
+        )
+    for file in write_sweep_summary(folder / "sweep" / "summary", rows, "val/accuracy"):
+        tracker.log_artifact(file, "summary")
+    tracker.finish("FINISHED")
+    assert tracker.run_id is not None
+    return tracker.run_id, trials
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sweep in the UI: where its pictures go, and MLflow's names of its experiment, run and trials."""
+
+    ui: MlflowUi
+    folder: Path
+    experiment: str
+    sweep: str
+    trials: list[str]
+
+    def photograph(self, name: str) -> None:
+        self.ui.browser.screenshot(self.folder / f"{name}.png")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """The browser comes first, so that nothing is written where there is none."""
+    folder = tmp_path_factory.mktemp("sweep")
+    store = local_store(folder / "store")
+    sweep, trials = write_sweep(store, folder)
+    experiment = MlflowClient(store[0]).get_experiment_by_name(EXPERIMENT)
+    with serve(folder / "store", folder) as url:
+        yield Shown(MlflowUi(browser, url), folder, experiment.experiment_id, sweep, trials)
+
+
+def test_the_address_that_the_command_prints_leads_to_the_sweep_and_below_it_its_trials(shown: Shown):
+    browser, url = shown.ui.browser, shown.ui.url
+    printed = (shown.folder / "ui.log").read_text().splitlines()
+    assert printed[0].startswith(f"{EXPERIMENT}: {url}/#/experiments/")
+    assert printed[1] == f"{url} (Ctrl-C ends it)"
+    browser.open(printed[0].removeprefix(f"{EXPERIMENT}: "))
+    browser.see("6 matching runs", SWEEP)
+    assert "Evaluation" not in browser.text()  # of language models
+    shown.photograph("experiment")
+    names = [name_of(number) for number in range(len(SPACE))]
+    assert not any(name in browser.text() for name in names)
+    shown.ui.expand()
+    browser.see(*names)
+    shown.photograph("trials")
+    shown.ui.expand()
+    browser.wait(f"!document.body.innerText.includes({names[0]!r})")
+    browser.see(SWEEP)
+
+
+def test_the_sweep_says_what_is_best_and_leads_to_charts_of_its_trials_best_first(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_run(shown.experiment, shown.sweep)
+    browser.see("Best of 5 trials on digits: 2 sample tanh 0.5, 0.796 on validation.", "Finished")
+    browser.see("best/accuracy", "trials/finished", "raymm.best_trial: 2".replace(": ", "\n: "))
+    shown.photograph("sweep")
+    browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the trials').href"))
+    browser.see("5 matching runs", "phi/val_audio")
+    browser.wait("document.querySelectorAll('.js-plotly-plot .barlayer .point').length >= 5")
+    shown.photograph("charts")
+    text = browser.text()
+    assert SWEEP not in text
+    ranking = [text.index(name_of(number)) for number in np.argsort(np.negative(GAINS))]
+    assert ranking == sorted(ranking)
+
+
+def test_trials_are_compared_by_what_differs_side_by_side(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_compare(shown.experiment, shown.trials)
+    browser.see("Comparing 5 Runs from 1 Experiment", "training.batch_size")
+    shown.photograph("compared")
+    axes = browser.wait("[...document.querySelectorAll('.parcoords .axis-title')].map(n => n.textContent)")
+    assert axes[-1] == "val/accuracy"
+    browser.click("[role=switch]", "Parameters - Show diff only")
+    browser.wait("!document.body.innerText.includes('training.batch_size')")
+    shown.photograph("compared-settings")
+    rows = {row[0]: row[1:] for row in browser.cells("tr", "th, td")}
+    assert rows["Run Name:"] == [name_of(number) for number in range(len(SPACE))]
+    assert rows["resampling.strategy"] == ["joint", "sample", "sample", "sample", "modality"]
+    assert rows["resampling.fs.family"] == ["", "linear", "tanh", "tanh", ""]
+    assert rows["resampling.fs.rate"] == ["", "", "0.5", "2.0", ""]
+    assert rows["resampling.fm.steps"] == ["", "", "", "", "4"]
+    assert "optimizer.lr" not in rows
+    metrics = {row[0]: row[1:] for row in shown.ui.metrics_compared()}
+    assert metrics["val/accuracy"] == ["0.689", "0.738", "0.796", "0.767", "0.718"]
+    assert metrics["phi/val_audio"] == ["1.5", "1.354", "1.179", "1.267", "1.412"]
+    shown.photograph("compared-metrics")
+
+
+def test_the_summary_of_a_sweep_opens_as_text_table_and_plot(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/summary.md")
+    browser.see("5 trials by val/accuracy on validation, mean over seeds.", "Strategies and families")
+    assert "| trial |" not in browser.text()
+    shown.photograph("summary")
+    shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/parallel.png")
+    with Image.open(shown.folder / "sweep" / "summary" / "parallel.png") as plot:
+        width, height = plot.size
+    browser.wait(f"[...document.images].some(i => i.naturalWidth === {width} && i.naturalHeight === {height})")
+    shown.photograph("plot")
+    shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/trials.csv")
+    browser.see("Previewing the first 5 rows", "resampling.fs.family", row_of(2).key)
+    shown.photograph("table")
+
+
+def test_a_trial_shows_its_curves(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_run(shown.experiment, shown.trials[2], "model-metrics")
+    browser.see("val_audio", "val_rgb", "rows")
+    browser.wait("document.querySelectorAll('.js-plotly-plot .scatterlayer .point').length >= 6")
+    shown.photograph("curves")
