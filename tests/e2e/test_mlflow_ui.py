@@ -18,7 +18,7 @@ from raymm.tracking.mlflow import MlflowTracker, local_store
 from tests.browser import Browser, open_browser
 from tests.mlflow_ui import MlflowUi, serve
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 EXPERIMENT = "digits"
 SWEEP = "fs families on digits"

@@ -110,6 +110,12 @@ def test_an_alias_that_means_something_else_is_refused(store: tuple[str, Path], 
         register_model(store[0], "trials", "trial-1", "digits", alias=alias)
 
 
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is no database, whatever its name says")
+    with pytest.raises(TrackingError, match=r"sqlite:////.*mlflow\.db: model 'digits' is not registered"):
+        register_model(f"sqlite:///{tmp_path / 'mlflow.db'}", "trials", "trial-1", "digits")
+
+
 def test_a_store_that_does_not_answer_is_named_without_its_password() -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

@@ -52,8 +52,8 @@ def register_model(
         raise TrackingError(f"model name {name!r}: use 1 to 200 letters a-z, digits, _ - . and space")
     if not ALIAS.fullmatch(alias):
         raise TrackingError(f"alias {alias!r}: use a word, as in 'best', that is neither 'latest' nor a version")
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         run = _run_with_model(client, shown(uri), experiment, key)
         version = _version(client, run, name)
         for tag, value in check_tags(tags or {}).items():

@@ -25,8 +25,8 @@ def run_tables(uri: str, server: str) -> dict[str, str]:
         When the store cannot be read.
     """
     check_uri(uri)
-    client = MlflowClient(tracking_uri=uri)
     try:
+        client = MlflowClient(tracking_uri=uri)
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         used = [each for each in experiments if client.search_runs([each.experiment_id], max_results=1)]
     except STORE_ERRORS as cause:
