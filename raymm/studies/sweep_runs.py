@@ -57,9 +57,10 @@ def branch_runs(
     They become the runs of the trial; asking again for the same ones opens them.
     """
     folder = f"from-{sources[0].name}-{epoch}-{config.fingerprint()}"
-    write_json(trial.path / LAID_DOWN, {"folder": folder, "config": config.model_dump(mode="json")})
     configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
-    return _make(_paths(sweep, trial, folder), configs, dataset, [Start(source, epoch) for source in sources])
+    runs = _make(_paths(sweep, trial, folder), configs, dataset, [Start(source, epoch) for source in sources])
+    write_json(trial.path / LAID_DOWN, {"folder": folder, "config": config.model_dump(mode="json")})
+    return runs
 
 
 def open_warmups(sweep: Sweep, config: Config, dataset: Dataset, until: int) -> list[Run]:
@@ -182,10 +183,15 @@ def _current(trial: Trial) -> tuple[str, Config]:
 def _make(
     paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[Start | None]
 ) -> list[Run]:
+    """Make or open runs, none with a mirror of its own: their sweep's driver sends and fetches them."""
     return [
-        create_or_open(path, config, dataset, start)
+        create_or_open(path, _not_mirrored(config), dataset, start)
         for path, config, start in zip(paths, configs, starts, strict=True)
     ]
+
+
+def _not_mirrored(config: Config) -> Config:
+    return config.model_copy(update={"cluster": config.cluster.model_copy(update={"mirror": None})})
 
 
 def _paths(sweep: Sweep, trial: Trial, folder: str) -> list[Path]:

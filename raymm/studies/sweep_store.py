@@ -14,7 +14,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
 from raymm.errors import CheckpointError, DataError
 from raymm.storage import write_json
+from raymm.storage.remote import below
 from raymm.studies.sweep import Status
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "forget_failed",
     "key_of",
     "missing",
+    "move_data",
     "new_sweep",
     "open_sweep",
     "open_trial",
@@ -68,7 +70,10 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep: where it is, its key for ever, the settings that all trials share, its data, and how it searches."""
+    """A sweep: where it is, its key for ever, the settings that all trials share, its data, and how it searches.
+
+    `mirror` is its own place on another file system, see `raymm.studies.sweep_mirror`.
+    """
 
     path: Path
     key: str
@@ -76,6 +81,7 @@ class Sweep:
     data: Path
     digest: str
     plan: Plan
+    mirror: str | None = None
 
     @property
     def name(self) -> str:
@@ -159,7 +165,8 @@ def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep
     if there - {"trials"}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
     shutil.rmtree(path / "trials", ignore_errors=True)  # of a sweep that was never committed
-    return Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan)
+    mirror = config.cluster.mirror and below(config.cluster.mirror, path.name)
+    return Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan, mirror)
 
 
 def commit_sweep(sweep: Sweep) -> None:
@@ -168,6 +175,7 @@ def commit_sweep(sweep: Sweep) -> None:
         "key": sweep.key,
         "data": str(sweep.data),
         "digest": sweep.digest,
+        "mirror": sweep.mirror,
         "raymm": __version__,
         "plan": sweep.plan.model_dump(mode="json"),
         "config": sweep.config.model_dump(mode="json"),
@@ -182,13 +190,32 @@ def open_sweep(path: Path) -> Sweep:
         about = json.loads((path / "sweep.json").read_text())
         plan = Plan.model_validate(about["plan"])
         config = parse(about["config"], f"{path}/sweep.json")
-        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan)
+        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan, about.get("mirror"))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no sweep there (sweep.json is missing); give the --out of `raymm sweep`"
         ) from None
-    except (KeyError, ValueError, ValidationError) as cause:
+    except (KeyError, TypeError, ValueError, ValidationError) as cause:
         raise CheckpointError(f"{path}/sweep.json: cannot be read ({cause})") from cause
+
+
+def move_data(sweep: Sweep, data: Path) -> Sweep:
+    """Go on with a data set that lies elsewhere now.
+
+    Raises
+    ------
+    DataError
+        When it is not the one that the sweep was made with.
+    """
+    dataset = open_dataset(data, check=True)
+    if dataset.digest != sweep.digest:
+        raise DataError(
+            f"{data}: not the data set of the sweep {sweep.path} (digest {dataset.digest[:16]}, was "
+            f"{sweep.digest[:16]}); give a copy of {sweep.data}"
+        )
+    moved = replace(sweep, data=dataset.path)
+    commit_sweep(moved)
+    return moved
 
 
 def write_trial(sweep: Sweep, number: int, sampled: Mapping[str, Any], config: Config) -> Trial:
@@ -213,7 +240,7 @@ def open_trial(path: Path) -> Trial:
         about = json.loads((path / "trial.json").read_text())
         config = parse(about["config"], f"{path}/trial.json")
         return Trial(about["number"], about["key"], about["sampled"], config, path)
-    except (OSError, KeyError, ValueError) as cause:
+    except (OSError, KeyError, TypeError, ValueError) as cause:
         raise CheckpointError(f"{path}/trial.json: cannot be read ({cause})") from cause
 
 
@@ -223,12 +250,13 @@ def write_ended(trial: Trial, ended: Ended) -> None:
 
 
 def read_ended(trial: Trial) -> Ended | None:
-    """How a trial ended, or None while it is missing."""
+    """How a trial ended, or None while it is missing; raises `CheckpointError` when its file is damaged."""
     try:
-        about: dict[str, Any] = json.loads((trial.path / "ended.json").read_text())
+        return Ended(**json.loads((trial.path / "ended.json").read_text()))
     except FileNotFoundError:
         return None
-    return Ended(**about)
+    except (TypeError, ValueError) as cause:
+        raise CheckpointError(f"{trial.path}/ended.json: cannot be read ({cause})") from cause
 
 
 def missing(trials: Sequence[Trial]) -> list[Trial]:

@@ -1,0 +1,58 @@
+"""Small sweeps for tests: their trials are trained in this process, as far as a test wants."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from raymm.data import Dataset
+from raymm.distributed.space import resolve
+from raymm.studies.sweep_runs import open_runs
+from raymm.studies.sweep_store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
+from raymm.training.loop import Ports, steps
+from raymm.training.run import Run
+from tests.games import settings
+
+__all__ = ["finish", "propose", "stop", "sweep_of", "train_until"]
+
+EPOCHS = 3
+
+
+def sweep_of(path: Path, dataset: Dataset, sections: dict[str, Any] | None = None, **plan: Any) -> Sweep:
+    """A committed sweep of three epochs a trial."""
+    config = settings(**{"training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1}, **(sections or {})})
+    sweep = new_sweep(path, Plan(**{"space": "space.py", **plan}), config, dataset)
+    commit_sweep(sweep)
+    return sweep
+
+
+def propose(sweep: Sweep, number: int, **sampled: Any) -> Trial:
+    """Write down a trial; `fs__scale` stands for resampling.fs.scale."""
+    names = {name: f"resampling.{name.replace('__', '.')}" for name in sampled if "." not in name}
+    drawn = {names.get(name, name): value for name, value in sampled.items()}
+    return write_trial(sweep, number, drawn, resolve(sweep.config, drawn))
+
+
+def train_until(runs: list[Run], dataset: Dataset, epochs: int) -> None:
+    """Train runs as far as some epoch, and leave them there."""
+    for run in runs:
+        story: Iterator[Any] = steps(run, dataset, Ports())
+        for state in story:
+            if state.epoch >= epochs:
+                break
+
+
+def finish(sweep: Sweep, trial: Trial, dataset: Dataset) -> Ended:
+    """Train a trial to its end and write it down."""
+    for run in open_runs(sweep, trial, dataset):
+        list(steps(run, dataset, Ports()))
+    ended = Ended("finished", sweep.config.training.epochs)
+    write_ended(trial, ended)
+    return ended
+
+
+def stop(sweep: Sweep, trial: Trial, dataset: Dataset, epochs: int, trained: int) -> Ended:
+    """Stop a trial after some epochs; its workers may have committed more by then."""
+    train_until(open_runs(sweep, trial, dataset), dataset, trained)
+    ended = Ended("stopped", epochs)
+    write_ended(trial, ended)
+    return ended
