@@ -11,7 +11,7 @@ from raymm.data import View, open_dataset
 from raymm.data.synthetic import planted_game
 from raymm.distributed.value import ActorPool, _ranges
 from raymm.model import build_model
-from raymm.training.value import method_for, value_rows
+from raymm.training.value import method_for, stream_rows, value_rows
 from tests.games import settings, small_dataset
 
 pytestmark = pytest.mark.ray
@@ -99,6 +99,35 @@ def test_shards_that_are_done_are_not_valued_again(ray_local, dataset, monkeypat
     pool.close()
 
 
+@pytest.mark.parametrize(("actors", "batch"), [(1, 600), (2, 7), (3, 33)])
+def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batch):
+    """Tiles of other sizes, and shards that end elsewhere: the contributions are the same."""
+    here = value_rows(*setup(dataset, fusion="mlp"))
+    pool = ActorPool(actors)
+    there = pool(*setup(dataset, fusion="mlp", batch_size=batch))
+    pool.close()
+    assert there.sample_id.tolist() == here.sample_id.tolist()
+    assert np.array_equal(there.phi, here.phi, equal_nan=True)
+    assert np.array_equal(there.outcomes, here.outcomes)
+    assert np.allclose(there.loss, here.loss)
+
+
+def test_the_order_in_which_shards_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
+    for module in ("raymm.distributed.value", "raymm.training.value"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 2)
+    model, view, rows, config = setup(dataset, utility="probability")
+    shards = dict(stream_rows(model, view, rows, config))
+    order = np.random.default_rng(0).permutation(sorted(shards))
+    pool = ActorPool(2)
+    for number in order.tolist():
+        others = set(shards) - {number}
+        assert [(n, same(t, shards[n])) for n, t in pool.stream(model, view, rows, config, done=others)] == [
+            (number, True)
+        ]
+    pool.close()
+    assert len(shards) > 4
+
+
 def test_new_weights_reach_the_actors(ray_local, dataset):
     pool = ActorPool(2)
     for seed in (0, 1):
@@ -118,4 +147,22 @@ def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
     assert same(again, first)
     assert len(set(again.sample_id.tolist())) == len(again)
     assert ray.get(pool._actors[0].pid.remote()) != pids[0]
+    pool.close()
+
+
+def test_an_actor_killed_while_shards_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
+    for module in ("raymm.distributed.value", "raymm.training.value"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 1)
+    model, view, rows, config = setup(dataset, fusion="attention", batch_size=16)
+    here = dict(stream_rows(model, view, rows, config))
+    pool = ActorPool(2)
+    stream = pool.stream(model, view, rows, config)
+    came = [next(stream)]
+    victims = [ray.get(actor.pid.remote()) for actor in pool._actors]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    came += list(stream)
+    assert sorted(number for number, _ in came) == sorted(here)
+    assert all(same(table, here[number]) for number, table in came)
+    assert set(victims).isdisjoint(ray.get([actor.pid.remote() for actor in pool._actors]))
     pool.close()
