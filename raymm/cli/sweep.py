@@ -14,6 +14,7 @@ from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argumen
 if TYPE_CHECKING:
     from raymm.data import Dataset
     from raymm.studies.sweep import TrialRow
+    from raymm.studies.sweep_record import Journal
     from raymm.studies.sweep_store import Plan, Sweep
 
 __all__ = ["sweep"]
@@ -22,10 +23,14 @@ __all__ = ["sweep"]
 @click.command(
     epilog="Example: raymm sweep --data DATA --space tune_spaces/fs_fm.py --out SWEEP --trials 20 --scheduler asha"
 )
-@click.option("--data", type=FOLDER, help="Data set that `raymm prepare` made.")
+@click.option("--data", type=FOLDER, help="Data set that `raymm prepare` made; with --resume: where it lies now.")
 @click.option("--space", metavar="FILE[:FUNCTION]", help="Search space, as in tune_spaces/.")
-@click.option("--out", type=FOLDER, help="Folder of a new sweep.")
-@click.option("--resume", type=FOLDER, metavar="SWEEP", help="Finish the trials that are missing from a sweep.")
+@click.option("--out", type=FOLDER, help="Folder of a new sweep, or of one that comes from its mirror.")
+@click.option(
+    "--resume",
+    metavar="SWEEP",
+    help="Finish the trials that are missing from a sweep; s3://bucket/prefix/NAME, with --out, from its mirror.",
+)
 @click.option("--retry-failed", is_flag=True, help="With --resume: try trials that failed once more.")
 @click.option("--trials", type=click.IntRange(1), help="Draws, of each point of a grid.  [default: 20]")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds of each trial; its score is their mean.  [default: 1]")
@@ -52,7 +57,7 @@ def sweep(
     data: Path | None,
     space: str | None,
     out: Path | None,
-    resume: Path | None,
+    resume: str | None,
     retry_failed: bool,
     noise: tuple[str, ...],
     config: Path | None,
@@ -67,8 +72,8 @@ def sweep(
     """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
     settings = (*chosen(cluster__workers=workers), *noise_overrides(noise), *overrides)
     if resume is not None:
-        _refuse_settings(data, out, config, settings, search)
-        job, drawn_from = _resumed(resume, space, retry_failed)
+        _refuse_settings(config, settings, search)
+        job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
     elif data is None or space is None or out is None:
         raise click.UsageError("give --data, --space and --out for a new sweep, or --resume SWEEP")
     else:
@@ -98,6 +103,7 @@ def _new(
     from raymm.distributed.schedule import check_scheduler
     from raymm.distributed.search import propose_all
     from raymm.distributed.space import load_space
+    from raymm.studies.sweep_mirror import refuse_other_sweep
     from raymm.studies.sweep_runs import with_seed
     from raymm.studies.sweep_store import commit_sweep, new_sweep
     from raymm.training.run import refuse_what_cannot_run
@@ -109,6 +115,7 @@ def _new(
     check_scheduler(plan, base, drawn_from)
     dataset = open_dataset(data, check=True)
     job = new_sweep(out, plan, base, dataset)
+    refuse_other_sweep(job)
     if plan.search == "optuna":
         refuse_what_cannot_run(base, dataset)
     else:
@@ -118,23 +125,40 @@ def _new(
     return job, drawn_from
 
 
-def _resumed(path: Path, space: str | None, retry_failed: bool) -> "tuple[Sweep, dict[str, Any]]":
-    from raymm.distributed.space import load_space
-    from raymm.studies.sweep_store import forget_failed, open_sweep
+def _found(resume: str, out: Path | None) -> "Sweep":
+    """The sweep in its folder, as far as its mirror has it, or brought to --out from its mirror."""
+    from raymm.studies.sweep_mirror import catch_up, fetch_sweep
+    from raymm.studies.sweep_store import open_sweep
 
-    job = open_sweep(path)
+    if out is not None:
+        return fetch_sweep(resume, out)
+    if "://" in resume:
+        raise click.UsageError(f"--resume {resume}: give --out, the folder to bring the sweep to")
+    job = open_sweep(Path(resume))
+    catch_up(job)
+    return job
+
+
+def _resumed(
+    job: "Sweep", data: Path | None, space: str | None, retry_failed: bool
+) -> "tuple[Sweep, dict[str, Any]]":
+    from raymm.distributed.space import load_space
+    from raymm.errors import DataError
+    from raymm.studies.sweep_store import forget_failed, move_data
+
+    if data is not None:
+        job = move_data(job, data)
+    elif not job.data.exists():
+        raise DataError(f"{job.data}: the data set of this sweep is not there; give --data DATA, where it lies now")
     if retry_failed:
         forget_failed(job)
     needed = job.plan.search == "optuna" or job.plan.scheduler == "pbt"
     return job, load_space(space or job.plan.space) if needed else {}
 
 
-def _refuse_settings(
-    data: Path | None, out: Path | None, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
-) -> None:
+def _refuse_settings(config: Path | None, settings: tuple[str, ...], search: dict[str, Any]) -> None:
     """A sweep goes on as it was made."""
-    given = {"data": data, "out": out, "config": config, **search}
-    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    names = [f"--{name.replace('_', '-')}" for name, value in {"config": config, **search}.items() if value]
     if names or settings:
         raise click.UsageError(
             f"--resume goes on with the sweep as it was made; leave out {', '.join([*names, *settings])}"
@@ -142,28 +166,36 @@ def _refuse_settings(
 
 
 def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quiet: bool) -> "list[TrialRow]":
+    """Run the sweep, recorded in MLflow and copied to its mirror."""
     from raymm.cli.sweep_progress import Progress
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.preflight import preflight
-    from raymm.distributed.sweep import run_sweep
+    from raymm.studies.sweep_mirror import mirrored_sweep
     from raymm.studies.sweep_record import SweepTracker
     from raymm.tracking.mlflow import MlflowTracker, store_of
 
     uri, artifacts = store_of(store)
     dataset: Dataset = job.dataset()
     record = SweepTracker(job, dataset, lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
-    record.begin()
-    try:
-        with connect(job.config.cluster):
-            preflight(job.config.cluster, job.path, uri)
-            run_sweep(job, space, Progress(job, record, quiet))
-    except KeyboardInterrupt:
-        record.close("KILLED")
-        raise
-    except BaseException:
-        record.close("FAILED")
-        raise
-    return record.close("FINISHED")
+    with mirrored_sweep(job) as followed:
+        record.begin()
+        try:
+            _train(job, space, uri, followed(Progress(job, record, quiet)))
+        except KeyboardInterrupt:
+            record.close("KILLED")
+            raise
+        except BaseException:
+            record.close("FAILED")
+            raise
+        return record.close("FINISHED")
+
+
+def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Journal") -> None:
+    from raymm.distributed.cluster import connect
+    from raymm.distributed.preflight import preflight
+    from raymm.distributed.sweep import run_sweep
+
+    with connect(job.config.cluster):
+        preflight(job.config.cluster, job.path, tracking_uri)
+        run_sweep(job, space, journal)
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from typing import Any
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy_files
 
 from raymm.errors import ConfigError, DataError
+from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import MANIFEST
 
-__all__ = ["Place", "committed", "drop", "place", "pull", "push"]
+__all__ = ["Place", "below", "committed", "drop", "folders", "place", "pull", "push"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,29 @@ class Place:
             return None
 
     def write(self, content: bytes) -> None:
-        """Write a file, with the folders above it."""
+        """Write a file, with the folders above it; it is whole or not there, as object stores have it."""
+        if self.system.type_name == "local":
+            write_bytes(Path(self.path), content)
+            return
         self.system.create_dir(self.path.rpartition("/")[0], recursive=True)
         with self.system.open_output_stream(self.path) as stream:
             stream.write(content)
+
+    def remove(self) -> None:
+        """Delete a file, also one that is not there."""
+        (info,) = self.system.get_file_info([self.path])
+        if info.type == FileType.File:
+            self.system.delete_file(self.path)
+
+
+def below(uri: str, name: str) -> str:
+    """The URI of what lies below another; options of the file system stay at the end.
+
+    >>> below("s3://bucket/runs?scheme=http", "a/b")
+    's3://bucket/runs/a/b?scheme=http'
+    """
+    path, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
+    return f"{path.rstrip('/')}/{name}{mark}{options}"
 
 
 def place(uri: str) -> Place:
@@ -90,13 +110,19 @@ def pull(there: Place, folder: Path) -> list[str]:
     return _copy(there, _local(folder))
 
 
+def folders(there: Place) -> list[str]:
+    """Names of the folders directly below a place, in order; empty when it is not there."""
+    selector = FileSelector(there.path, allow_not_found=True)
+    infos = there.system.get_file_info(selector)
+    return sorted(info.base_name for info in infos if info.type == FileType.Directory)
+
+
 def committed(there: Place) -> list[str]:
     """Names of the committed folders directly below a place, in order; empty when it is not there."""
-    selector = FileSelector(there.path, allow_not_found=True)
-    folders = [info.base_name for info in there.system.get_file_info(selector) if info.type == FileType.Directory]
-    manifests = [(there / name / MANIFEST).path for name in folders]
+    names = folders(there)
+    manifests = [(there / name / MANIFEST).path for name in names]
     found = there.system.get_file_info(manifests) if manifests else []
-    return sorted(name for name, info in zip(folders, found, strict=True) if info.type == FileType.File)
+    return [name for name, info in zip(names, found, strict=True) if info.type == FileType.File]
 
 
 def drop(there: Place) -> None:
