@@ -34,8 +34,8 @@ class Progress:
     def started(self, trial: Trial) -> None:
         """Pass it on, and show a trial that begins."""
         self.to.started(trial)
-        self._running[trial.name] = 0
-        self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
+        if self._running.setdefault(trial.name, 0) == 0:
+            self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
 
     def reached(self, trial: Trial, epochs: int) -> None:
         """Pass it on, and now and then show who is under way."""

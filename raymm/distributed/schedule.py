@@ -14,10 +14,10 @@ from ray.tune.schedulers import (
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from raymm.config import Config
-from raymm.distributed.search import SCORE
+from raymm.distributed.search import GIVEN, SCORE
 from raymm.errors import ConfigError
 from raymm.studies.sweep_runs import read_histories, score_at
-from raymm.studies.sweep_store import Plan, Sweep, read_ended, read_trials
+from raymm.studies.sweep_store import Plan, Sweep, missing, read_ended, read_trials
 
 __all__ = ["EPOCHS", "check_scheduler", "grace_of", "interval_of", "mutable", "scheduler_of", "within"]
 
@@ -44,9 +44,9 @@ def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> Non
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
 
 
-def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:
-    """The scheduler of a sweep, which knows of all trials that have ended."""
-    scheduler = _make(sweep.plan, sweep.config, space)
+def scheduler_of(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> TrialScheduler:
+    """The scheduler of a sweep, which knows of all trials that have ended; `at_once` of the others run together."""
+    scheduler = _make(sweep.plan, sweep.config, space, in_step=at_once < len(missing(read_trials(sweep))))
     if sweep.plan.scheduler in {"asha", "median"}:
         _remember(scheduler, sweep)
     return scheduler
@@ -79,7 +79,7 @@ def _clipped(value: Any, domain: Any) -> Any:
     return min(max(value, domain.lower), upper)
 
 
-def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialScheduler:
+def _make(plan: Plan, config: Config, space: Mapping[str, Any], in_step: bool) -> TrialScheduler:
     epochs = config.training.epochs
     if plan.scheduler == "asha":
         # one more than there are, so that a trial that reaches the end is let finish
@@ -100,15 +100,38 @@ def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialSchedule
             **AIM,
         )
     if plan.scheduler == "pbt":
-        return PopulationBasedTraining(
+        return _Population(
+            epochs,
             time_attr=EPOCHS,
             perturbation_interval=interval_of(config),
             burn_in_period=grace_of(plan, config),
             hyperparam_mutations={key: _choices(domain) for key, domain in mutable(space).items()},
             custom_explore_fn=partial(within, space=space),
+            synch=in_step,  # trials that take turns are only compared at the same epoch
             **AIM,
         )
     return FIFOScheduler()
+
+
+class _Population(PopulationBasedTraining):  # type: ignore[misc]
+    """A population whose trials keep their folders, and end as what they have trained.
+
+    Tune hands a trial that goes on from another all of the other's values, its name included; and it would still
+    exchange a trial that reports its last epoch.
+    """
+
+    def __init__(self, longest: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._longest = longest
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        if result.get(EPOCHS, 0) >= self._longest:
+            return TrialScheduler.CONTINUE
+        return super().on_trial_result(tune_controller, trial, result)
+
+    def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        config, operations = super()._get_new_config(trial, trial_to_clone)
+        return {**config, **{name: trial.config[name] for name in GIVEN}}, operations
 
 
 def _choices(domain: Domain) -> Any:

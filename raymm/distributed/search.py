@@ -7,10 +7,12 @@ not ended is proposed again first, and an optimiser is told of all that has ende
 
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from ray import tune
 from ray.tune.search import Searcher
 from ray.tune.search.sample import Domain
 from ray.tune.search.variant_generator import generate_variants
@@ -21,7 +23,7 @@ from raymm.errors import ConfigError
 from raymm.studies.sweep_runs import current_config, trial_rows
 from raymm.studies.sweep_store import Sweep, Trial, key_of, missing, read_trials, write_trial
 
-__all__ = ["GIVEN", "SCORE", "Proposals", "draw", "proposals_of", "propose_all"]
+__all__ = ["GIVEN", "SCORE", "Proposals", "draw", "population", "proposals_of", "propose_all"]
 
 SCORE = "score"
 """The name under which trials report to Tune what is to be made as large as possible."""
@@ -85,11 +87,33 @@ def propose_all(sweep: Sweep, space: Mapping[str, Any]) -> list[Trial]:
     return [write_trial(sweep, number, sampled, config) for number, (sampled, config) in enumerate(drawn)]
 
 
-def proposals_of(sweep: Sweep, space: Mapping[str, Any], changing: Collection[str] = ()) -> "Proposals":
+def proposals_of(sweep: Sweep, space: Mapping[str, Any]) -> "Proposals":
     """The proposals that a sweep still owes."""
     owed = missing(read_trials(sweep))
-    optimiser = _optuna(sweep, space) if sweep.plan.search == "optuna" else None
-    return Proposals(sweep, owed, optimiser, changing)
+    return Proposals(sweep, owed, _optuna(sweep, space) if sweep.plan.search == "optuna" else None)
+
+
+def population(sweep: Sweep, changing: Collection[str]) -> dict[str, Any]:
+    """The trials that a sweep still owes as a space of Tune, which lets no searcher into population based training.
+
+    Parameters
+    ----------
+    sweep
+        Its trials are written down.
+    changing
+        Settings that the scheduler may change while a trial goes on; it must see their values.
+    """
+    settings = {trial.name: flatten(current_config(trial)) for trial in missing(read_trials(sweep))}
+    values = {key: {name: of_trial[key] for name, of_trial in settings.items()} for key in changing}
+    return {
+        "sweep": str(sweep.path),
+        "trial": tune.grid_search(list(settings)),
+        **{key: tune.sample_from(partial(_value_of, of_trials)) for key, of_trials in values.items()},
+    }
+
+
+def _value_of(of_trials: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
+    return of_trials[config["trial"]]
 
 
 class Proposals(Searcher):  # type: ignore[misc]
@@ -103,22 +127,13 @@ class Proposals(Searcher):  # type: ignore[misc]
         Trials that were proposed and have not ended.
     optimiser
         Proposes the others; None when there are no others.
-    changing
-        Settings that a scheduler may change while a trial goes on.
     """
 
-    def __init__(
-        self,
-        sweep: Sweep,
-        owed: list[Trial],
-        optimiser: Optimiser | None = None,
-        changing: Collection[str] = (),
-    ) -> None:
+    def __init__(self, sweep: Sweep, owed: list[Trial], optimiser: Optimiser | None = None) -> None:
         super().__init__(**STUDY_METRIC)
         self._sweep = sweep
         self._owed = deque(owed)
         self._optimiser = optimiser
-        self._changing = changing
         self._known = {trial.key: trial for trial in read_trials(sweep)}
         self._tuned: set[str] = set()
 
@@ -148,9 +163,7 @@ class Proposals(Searcher):  # type: ignore[misc]
         """Read nothing."""
 
     def _given(self, trial: Trial) -> dict[str, Any]:
-        settings = flatten(current_config(trial))
-        values = {key: settings[key] for key in self._changing}
-        return {"sweep": str(self._sweep.path), "trial": trial.name, **values}
+        return {"sweep": str(self._sweep.path), "trial": trial.name}
 
     def _next(self, trial_id: str) -> Trial | None:
         """A new proposal of the optimiser; one that was made before tells it the same score at once."""

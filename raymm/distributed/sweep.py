@@ -18,7 +18,7 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from raymm.config import ClusterConfig
 from raymm.distributed.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.distributed.schedule import EPOCHS, mutable, scheduler_of
-from raymm.distributed.search import draw, proposals_of
+from raymm.distributed.search import draw, population, proposals_of
 from raymm.distributed.trial import CAUSE, ENDED, run_trial, run_warmup
 from raymm.errors import ClusterError
 from raymm.studies.sweep_record import Journal
@@ -29,8 +29,10 @@ __all__ = ["run_sweep", "trials_at_once"]
 
 log = logging.getLogger(__name__)
 
-ON_THE_HEAD = {"node:__internal_head__": 1e-3}
-"""A trial's driver asks for no CPU; it stays with the head node, which a cluster does not live without."""
+HEAD = "node:__internal_head__"
+"""The head node has 1 of it. A trial's driver asks for no CPU and stays there: no cluster outlives its head."""
+
+LITTLE = 1e-3
 
 ATTEMPTS = 3
 """Times that a trial is started again after a node or worker was lost, beside `cluster.max_failures` of Train."""
@@ -59,20 +61,24 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
     at_once = trials_at_once(sweep)
     if sweep.plan.share_warmup:
         _train_warmups(sweep, space, at_once)
-    changing = mutable(space) if sweep.plan.scheduler == "pbt" else {}
-    proposals = proposals_of(sweep, space, changing)
+    proposals = proposals_of(sweep, space)
     if not proposals.count:
         return
     random.seed(sweep.plan.seeds[0])  # Tune's schedulers draw from the global generators
     np.random.seed(sweep.plan.seeds[0])  # noqa: NPY002
-    config = TuneConfig(
-        search_alg=proposals,
-        scheduler=scheduler_of(sweep, space),
-        num_samples=proposals.count,
-        max_concurrent_trials=at_once,
-        trial_dirname_creator=_folder_name,
-    )
-    _fit(run_trial, sweep, config, {}, [_Watch(sweep, journal)])
+    scheduler, watch = scheduler_of(sweep, space, at_once), [_Watch(sweep, journal)]
+    if sweep.plan.scheduler == "pbt":
+        # all of a population takes turns, so it is what each asks for that bounds how many run at once
+        config, points, share = TuneConfig(scheduler=scheduler), population(sweep, mutable(space)), 0.9 / at_once
+    else:
+        config = TuneConfig(
+            scheduler=scheduler,
+            search_alg=proposals,
+            num_samples=proposals.count,
+            max_concurrent_trials=at_once,
+        )
+        points, share = {}, LITTLE
+    _fit(run_trial, sweep, config, points, watch, share)
 
 
 def trials_at_once(sweep: Sweep) -> int:
@@ -104,8 +110,7 @@ def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> None
             {"sweep": str(sweep.path), "config": config.model_dump(mode="json"), "until": until}
             for config, until in shared
         ]
-        config = TuneConfig(max_concurrent_trials=at_once, trial_dirname_creator=_folder_name)
-        _fit(_warmup, sweep, config, {"warmup": tune.grid_search(points)}, [])
+        _fit(_warmup, sweep, TuneConfig(max_concurrent_trials=at_once), {"warmup": tune.grid_search(points)}, [])
 
 
 def _warmup(config: dict[str, Any]) -> None:
@@ -118,6 +123,7 @@ def _fit(
     config: TuneConfig,
     points: dict[str, Any],
     callbacks: list[Callback],
+    share: float = LITTLE,
 ) -> None:
     run = RunConfig(
         name=uuid.uuid4().hex[:12],  # of an old name Tune would read the state
@@ -126,11 +132,8 @@ def _fit(
         callbacks=callbacks,
         verbose=0,
     )
-    Tuner(tune.with_resources(function, ON_THE_HEAD), param_space=points, tune_config=config, run_config=run).fit()
-
-
-def _folder_name(trial: Any) -> str:
-    return str(trial.trial_id)
+    trainable = tune.with_resources(function, {HEAD: share})
+    Tuner(trainable, param_space=points, tune_config=config, run_config=run).fit()
 
 
 class _Watch(Callback):  # type: ignore[misc]

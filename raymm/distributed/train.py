@@ -4,7 +4,8 @@ Every rank runs `raymm.training.loop.steps` on the same run folders, which all n
 run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
 checkpoints are not used, so nothing depends on the names of its runs.
 
-The driver follows the committed epochs and is the only one that reports them: workers need no tracking server.
+The driver follows the committed epochs and is the only one that reports them: workers need no tracking server, and
+do not call `ray.train.report`, which would make them wait for Ray's controller in every epoch.
 """
 
 import threading
@@ -135,7 +136,7 @@ def _work(settings: dict[str, Any]) -> dict[str, str]:
     device: torch.device = get_device()
     workers = Group() if world > 1 else Alone()
     value = pool if runs[0].config.cluster.actors else value_rows
-    ports = Ports(value=value, report=_tell_ray, workers=workers, device=device)
+    ports = Ports(value=value, workers=workers, device=device)
     try:
         _take_turns([steps(run, run.dataset(), ports) for run in runs], settings["until"])
     except RaymmError as cause:
@@ -150,13 +151,6 @@ def _take_turns(stories: list[Iterator[State]], until: int | None) -> None:
     while stories:
         states = [(story, next(story, None)) for story in stories]
         stories = [story for story, state in states if state is not None and (until is None or state.epoch < until)]
-
-
-def _tell_ray(history: Sequence[dict[str, Any]]) -> None:
-    """Give Ray the newest metrics, for its dashboard and for Tune; called equally often on every rank."""
-    if history:
-        newest = history[-1]
-        ray.train.report({"epoch": newest["epoch"], **newest["metrics"]})
 
 
 def _scaling(cluster: ClusterConfig) -> ScalingConfig:

@@ -83,16 +83,17 @@ def run_warmup(config: dict[str, Any]) -> None:
 
 
 def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) -> tuple[list[Run], int]:
-    """The runs of a trial, and how many of their epochs Tune has heard of from another trial."""
+    """The runs of a trial, and how many of their epochs a population has heard of already."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         return open_runs(sweep, trial, dataset), 0
     with checkpoint.as_directory() as folder:
         pointer = json.loads((Path(folder) / "pointer.json").read_text())
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
-    settings = resolve(sweep.config, {**trial.sampled, **sampled})
     if pointer["trial"] == trial.name:
-        return open_runs(sweep, trial, dataset), 0
+        return open_runs(sweep, trial, dataset), pointer["epochs"]
+    other = open_trial(trial.path.with_name(pointer["trial"]))  # its model, so also what may not change
+    settings = resolve(sweep.config, {**other.sampled, **sampled})
     sources = [Path(path) for path in pointer["runs"]]
     return branch_runs(sweep, trial, settings, sources, pointer["epochs"], dataset), pointer["epochs"]
 
