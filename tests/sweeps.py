@@ -1,18 +1,20 @@
 """Small sweeps for tests: their trials are trained in this process, as far as a test wants."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from raymm.data import Dataset
 from raymm.distributed.space import resolve
+from raymm.studies.sweep_record import SweepTracker
 from raymm.studies.sweep_runs import open_runs
 from raymm.studies.sweep_store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
+from raymm.tracking import MemoryTracker, Tracker
 from raymm.training.loop import Ports, steps
 from raymm.training.run import Run
 from tests.games import settings
 
-__all__ = ["finish", "propose", "stop", "sweep_of", "train_until"]
+__all__ = ["Store", "finish", "follow", "propose", "session", "stop", "sweep_of", "train_until"]
 
 EPOCHS = 3
 
@@ -56,3 +58,32 @@ def stop(sweep: Sweep, trial: Trial, dataset: Dataset, epochs: int, trained: int
     ended = Ended("stopped", epochs)
     write_ended(trial, ended)
     return ended
+
+
+class Store:
+    """A tracker for each folder, kept over sessions as a tracking store would."""
+
+    def __init__(self) -> None:
+        self.trackers: dict[Path, MemoryTracker] = {}
+
+    def __call__(self, folder: Path) -> MemoryTracker:
+        (folder / "outbox").mkdir(exist_ok=True)
+        return self.trackers.setdefault(folder, MemoryTracker())
+
+    def of(self, trial: Trial) -> MemoryTracker:
+        return self.trackers[trial.path]
+
+
+def session(sweep: Sweep, dataset: Dataset, store: Callable[[Path], Tracker]) -> SweepTracker:
+    """The journal of one session."""
+    record = SweepTracker(sweep, dataset, store, "games")
+    record.begin()
+    return record
+
+
+def follow(record: SweepTracker, trial: Trial, ended: Ended) -> None:
+    """Hear of a trial as the driver does, its epochs twice."""
+    record.started(trial)
+    for epochs in (*range(1, ended.epochs + 1), ended.epochs):
+        record.reached(trial, epochs)
+    record.ended(trial, ended)

@@ -153,12 +153,11 @@ class SweepTracker:
     def close(self, status: Status) -> list[TrialRow]:
         """Send what is left, the summary, and how the sweep ended; returns a row for each trial that has ended."""
         for trial in missing(read_trials(self.sweep)):
-            if trial.key in self._trackers:
-                self._do(self._interrupt, trial)
-        self._hand.shutdown(wait=True)
+            self._do(self._interrupt, trial)
         rows = trial_rows(self.sweep)
-        self._summarise(rows)
-        self.parent.finish(status)
+        self._do(self._summarise, rows)
+        self._do(self.parent.finish, status)
+        self._hand.shutdown(wait=True)
         return rows
 
     def _do(self, what: Callable[..., object], *about: object) -> None:
@@ -209,7 +208,9 @@ class SweepTracker:
         tracker.log_tags({"raymm.model_seed": str(runs[best].config.training.seed), **_schedule(trial)})
 
     def _interrupt(self, trial: Trial) -> None:
-        tracker = self._tracker(trial)
+        tracker = self._trackers.get(trial.key)
+        if tracker is None:  # it had not begun
+            return
         tracker.log_tags({"raymm.ended": "interrupted; `raymm sweep --resume` goes on with it"})
         tracker.finish("KILLED")
 
