@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("verb", ["prepare", "study", "train", "value"])
+@pytest.mark.parametrize("verb", ["prepare", "study", "sweep", "train", "value"])
 def test_a_job_is_the_verb_of_its_name(verb, tmp_path):
     done = run_job(verb, tmp_path, "--help")
     assert done.returncode == 0, done.stderr
@@ -30,7 +30,7 @@ def test_jobs_train_on_ray_unless_told_otherwise(tmp_path):
 
 
 def test_every_job_has_a_test():
-    assert sorted(path.stem for path in (ROOT / "jobs").glob("*.py")) == ["prepare", "study", "train", "value"]
+    assert sorted(path.stem for path in (ROOT / "jobs").glob("*.py")) == ["prepare", "study", "sweep", "train", "value"]
 
 
 def run_job(verb, folder, *options):
