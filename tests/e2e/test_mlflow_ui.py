@@ -185,6 +185,7 @@ def test_the_sweep_says_what_is_best_and_leads_to_charts_of_its_trials_best_firs
     shown.ui.open_run(shown.experiment, shown.sweep)
     browser.see("Best of 5 trials on digits: 2 sample tanh 0.5, 0.796 on validation.", "Finished")
     browser.see("best/accuracy", "trials/finished", "raymm.best_trial: 2".replace(": ", "\n: "))
+    browser.see("Child runs", *map(name_of, range(len(SPACE))))
     shown.photograph("sweep")
     browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the trials').href"))
     browser.see("5 matching runs", "phi/val_audio")

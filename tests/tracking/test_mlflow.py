@@ -241,6 +241,24 @@ def view(run: Any, metric: str) -> str:
     )
 
 
+def test_validation_metrics_are_stored_first(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's comparison of runs opens with the metric that was stored first; the rest keeps its order."""
+    stored: list[list[str]] = []
+    real = MlflowClient.log_batch
+
+    def spy(client: MlflowClient, run_id: str, metrics: Any = (), **others: Any) -> None:
+        stored.append([metric.key for metric in metrics])
+        real(client, run_id, metrics=metrics, **others)
+
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(INFO)
+    monkeypatch.setattr(MlflowClient, "log_batch", spy)
+    tracker.log_epoch(0, {"train/loss": 1.0, "val/accuracy": 0.5, "phi/val_audio": 1.0, "val/loss": 1.0})
+    assert stored == [["val/accuracy", "val/loss", "train/loss", "phi/val_audio"]]
+
+
 def test_many_and_long_tags_arrive(store: tuple[str, Path], tmp_path: Path) -> None:
     tracker = MlflowTracker(store[0], tmp_path, store[1])
     tracker.start(INFO)
