@@ -53,7 +53,7 @@ def oracle(
 ) -> None:
     """Value games of known value and compare with their formulas.
 
-    Hard utilities must be equal in every bit, soft ones to 1e-6, and 95 % intervals of sampled values must hold the
+    Hard utilities must be equal in every bit, soft ones to 1e-6, and 95 % intervals of sampled votes must hold the
     truth in 93 to 97 % of all cases. The exit code is 1 where one of them fails.
     """
     from raymm.studies.oracle import check_claims, trials
