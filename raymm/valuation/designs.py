@@ -1,11 +1,13 @@
 """Sampling designs: which coalitions to play, and the constant matrices that turn their values into estimates.
 
-Least squares. The Shapley value is the solution of a weighted regression of v(C) on membership with weights
-(n-1) / (binom(n, s) s (n-s)) (Charnes et al., 1988; Lundberg and Lee, NeurIPS 2017). Coalitions come in pairs
-(C, complement of C), which cancels the even part of v (Covert and Lee, AISTATS 2021). The pairs of sizes
-(1, n-1) are taken whole; each of the other sizes gets an equal share of what is left, as leverage scores ask for
-(Musco and Witter, ICLR 2025), drawn without replacement, at least two pairs of each, so that the error can be
-estimated size by size.
+Least squares. The Shapley value is the solution of a weighted regression of v(C) on membership (Charnes et al., 1988;
+Lundberg and Lee, NeurIPS 2017). Coalitions come in pairs (C, complement of C), which cancels the even part of v
+(Covert and Lee, AISTATS 2021). The pairs of sizes (1, n-1) are taken whole; each of the other sizes gets an equal
+share of what is left, as leverage scores ask for (Musco and Witter, ICLR 2025). Two things are different here, both
+in `raymm.valuation.votes`: residuals are correlated, the more so the more members two coalitions share, so that the
+regression is a generalised one; and coalitions are not just drawn but exchanged until their values tell most. That is
+done once for a number of players and coalitions; a seed decides which modality plays which part. From 6 n coalitions
+on, estimates are right on average over the seeds for every game; below, a bias is part of their error.
 
 Permutations. Below that budget, orders of arrival and their reverses (Castro et al., 2009; Mitchell et al.,
 JMLR 2022).
@@ -26,6 +28,7 @@ from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.seeds import derive
+from raymm.valuation.votes import Fit, fit, spread_out
 
 __all__ = ["Design", "Groups", "design", "smallest_budget"]
 
@@ -35,10 +38,14 @@ LISTED_BITS = 20
 ENUMERATED = 200_000
 """Coalitions of one size that may be listed to draw from them; beyond, they are drawn at random until they differ."""
 
+CROWDED = 2
+"""Degrees of freedom are divided by this: odd parts of hard games take few values, and their squares scatter more
+than those of normal ones, so that a standard error is worth fewer of them."""
+
 
 @dataclass(frozen=True)
 class Groups:
-    """How an estimate varies: independent draws within groups, each group from a finite population.
+    """How an estimate varies: draws that are independent of each other.
 
     Attributes
     ----------
@@ -46,21 +53,19 @@ class Groups:
         float64 [m, g]: what each draw says beside the estimate is values @ effects.
     influence
         float64 [g, n]: what each draw does to each contribution.
-    member
-        float64 [groups, g]: 1 where a draw belongs to a group.
-    draws, scale
-        float64 [groups]: how many there are, and (1 - part drawn) * draws / (draws - 1), which is 0 for a group
-        that was taken whole.
+    centred
+        Factor of the square of the mean effect, which is taken off; 0 where effects are 0 on average.
+    scale
+        Factor of the whole variance.
     freedom
         Degrees of freedom of the standard errors.
     """
 
     effects: Float64[Tensor, "m g"]
     influence: Float64[Tensor, "g n"]
-    member: Float64[Tensor, "groups g"]
-    draws: Float64[Tensor, "groups"]
-    scale: Float64[Tensor, "groups"]
-    freedom: int
+    centred: float
+    scale: float
+    freedom: float
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,13 @@ def smallest_budget(n: int) -> int:
 
 
 def least_squares_budget(n: int) -> int:
-    """Coalitions from which on every size can be drawn from: below, permutations are used."""
-    return 2 * (1 + n + 2 * max(0, n // 2 - 1))
+    """Coalitions from which on the errors of a regression can be told too: below, permutations are used."""
+    return 2 * (n + 3)
+
+
+def balanced_budget(n: int) -> int:
+    """Coalitions from which on being right on average costs little accuracy, and is asked for."""
+    return 6 * n
 
 
 @lru_cache(maxsize=256)
@@ -119,38 +129,35 @@ def design(n: int, budget: int, seed: int) -> Design:
 
 
 def _least_squares(n: int, budget: int, generator: np.random.Generator) -> Design:
-    population = [comb(n, s) // (2 if 2 * s == n else 1) for s in range(1, n // 2 + 1)]
-    shares = _shares(n, population, budget // 2 - 1)
-    codes = np.concatenate([_draw(n, s, count, generator) for s, count in enumerate(shares, start=1)])
-    stratum = np.repeat(np.arange(len(shares)), shares)
-    half = _masks(codes, n)
-    total = torch.tensor([size * (n - 1) / (comb(n, s) * s * (n - s)) for s, size in enumerate(population, start=1)])
-    weight = (total.double() / torch.tensor(shares))[torch.from_numpy(stratum)]
-    centred = half.double() - half.double().mean(dim=1, keepdim=True)
-    solve = torch.linalg.pinv(centred * weight.sqrt()[:, None]) * weight.sqrt()
-    odd = _odd_part(half)
-    weights = odd @ solve.T
-    weights[0] -= 1 / n
-    weights[-1] += 1 / n
-    member = torch.from_numpy(stratum == np.arange(len(shares))[:, None]).double()
-    draws = torch.tensor(shares).double()
-    scale = (1 - draws / torch.tensor(population)) * draws / (draws - 1).clamp(min=1)
-    freedom = sum(drawn - 1 for drawn, size in zip(shares, population, strict=True) if drawn < size)
-    leverage = (centred * solve.T).sum(dim=1)
-    residual = (odd - odd @ solve.T @ centred.T) / (1 - leverage).clamp(min=1e-3)
+    """The one design for this many players and coalitions, its parts dealt to the players at random."""
+    half, found, effects = _best(n, budget // 2 - 1)
+    part = generator.permutation(n)
+    half = half[:, torch.from_numpy(part)]
+    weights = _odd_parts(len(half)) @ torch.from_numpy(found.weights[:, part])
     masks = torch.cat([torch.zeros(1, n, dtype=torch.bool), half, ~half, torch.ones(1, n, dtype=torch.bool)])
-    groups = Groups(residual, solve.T.contiguous(), member, draws, scale, max(1, freedom))
+    influence = torch.from_numpy(found.loadings[:, part]).sqrt()
+    groups = Groups(effects, influence, centred=0.0, scale=1.0, freedom=max(1.0, found.freedom / CROWDED))
     return Design("least_squares", masks, weights, groups)
 
 
-def _odd_part(half: Bool[Tensor, "p n"]) -> Float64[Tensor, "m p"]:
-    """What turns values into (v(C) - v(complement)) / 2 of each pair, less what its size alone would gain."""
-    pairs = len(half)
-    odd = torch.zeros(2 * pairs + 2, pairs, dtype=torch.float64)
-    odd[1 : pairs + 1] = 0.5 * torch.eye(pairs)
-    odd[pairs + 1 : -1] = -0.5 * torch.eye(pairs)
-    odd[0] = half.double().mean(dim=1) - 0.5
-    odd[-1] = -odd[0]
+@lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)
+def _best(n: int, pairs: int) -> tuple[Bool[Tensor, "p n"], Fit, Float64[Tensor, "m g"]]:
+    """One coalition of each pair, what their odd parts tell, and the effects that go with it."""
+    generator = np.random.default_rng(derive(0, "best design", n, pairs))
+    shares = _shares(n, pairs)
+    codes = np.concatenate([_draw(n, s, count, generator) for s, count in enumerate(shares, start=1)])
+    half = spread_out(_masks(codes, n), shares[0], generator)
+    found = fit(half, balanced=2 * pairs + 2 >= balanced_budget(n))
+    return torch.from_numpy(half), found, _odd_parts(len(half)) @ torch.from_numpy(found.roots)
+
+
+def _odd_parts(pairs: int) -> Float64[Tensor, "m p"]:
+    """What turns values into (v(C) - v(complement)) / 2 of each pair, that of nobody and everyone last."""
+    odd = torch.zeros(2 * pairs + 2, pairs + 1, dtype=torch.float64)
+    odd[1 : pairs + 1, :pairs] = 0.5 * torch.eye(pairs)
+    odd[pairs + 1 : -1, :pairs] = -0.5 * torch.eye(pairs)
+    odd[-1, -1], odd[0, -1] = 0.5, -0.5
     return odd
 
 
@@ -182,20 +189,19 @@ def _between_orders(weights: Float64[Tensor, "m orders n"]) -> Groups:
         weights = weights.unflatten(1, (-1, 2)).mean(dim=2)
     _, count, n = weights.shape
     influence = torch.eye(n, dtype=torch.float64).repeat(count, 1) / count
-    member = torch.ones(1, count * n, dtype=torch.float64)
-    draws = torch.tensor([count], dtype=torch.float64)
-    return Groups(weights.flatten(1), influence, member, draws, draws / (draws - 1), count - 1)
+    return Groups(weights.flatten(1), influence, 1 / count, count / (count - 1), float(count - 1))
 
 
-def _shares(n: int, population: list[int], pairs: int) -> list[int]:
-    """Pairs of each size: the first whole, the rest in equal parts, at least two and at most all there are."""
-    shares = [population[0], *(min(2, size) for size in population[1:])]
+def _shares(n: int, pairs: int) -> list[int]:
+    """Pairs of each size: the first whole, the rest in equal parts, at most all there are."""
+    population = [comb(n, s) // (2 if 2 * s == n else 1) for s in range(1, n // 2 + 1)]
+    shares = [population[0], *(0 for _ in population[1:])]
     part = [0.5 if 2 * s == n else 1.0 for s in range(1, len(population) + 1)]
     while sum(shares) < pairs:
         unfinished = [i for i, size in enumerate(population) if shares[i] < size]
         if not unfinished:
             break
-        shares[min(unfinished, key=lambda i: shares[i] / part[i])] += 1
+        shares[min(unfinished, key=lambda i: (shares[i] + 0.5) / part[i])] += 1
     return shares
 
 
@@ -227,5 +233,5 @@ def _of_size(n: int, size: int) -> Codes:
     return np.sort(np.array([sum(1 << i for i in members) for members in combinations(range(bits), size)], np.int64))
 
 
-def _masks(codes: Codes, n: int) -> Bool[Tensor, "m n"]:
-    return torch.from_numpy((codes[:, None] >> np.arange(n)) % 2 == 1)
+def _masks(codes: Codes, n: int) -> npt.NDArray[np.bool_]:
+    return (codes[:, None] >> np.arange(n)) % 2 == 1

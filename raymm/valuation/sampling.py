@@ -4,9 +4,9 @@ All samples that have the same modalities share one design (`raymm.valuation.des
 played by the modalities that it has, so its design has as many players. Where that few are left that all
 coalitions fit in the budget, they are played and phi is exact.
 
-The error of an estimate comes from its design: the pairs of each size are draws without replacement from a finite
-population, so its variance is that of a stratified sample (Cochran, Sampling Techniques, 1977, ch. 5), of the
-residuals corrected for their leverage (MacKinnon and White, 1985, HC3). Intervals take Student's t.
+The error of an estimate comes from its design and from the residuals of the sample's own values (of random orders:
+from their scatter). Intervals take Student's t. What is assumed of the residuals stands in `raymm.valuation.votes`.
+Where all values that were played are those of an additive game, the error is said to be 0, which it need not be.
 """
 
 from collections.abc import Callable
@@ -59,24 +59,19 @@ class Estimates:
 
     phi: Float64[Tensor, "B n"]
     stderr: Float64[Tensor, "B n"]
-    freedom: int
+    freedom: float
 
 
 def estimate(values: Num[Tensor, "B m"], plan: Design) -> Estimates:
     """Contributions from the values of the coalitions of a design, in the order of its masks."""
     worth = values.double()
     weights, groups = plan.weights.to(worth.device), plan.groups
-    effects = worth @ groups.effects.to(worth.device)
-    variance = torch.zeros(len(worth), weights.shape[1], dtype=torch.float64, device=worth.device)
-    for belongs, draws, scale in zip(groups.member, groups.draws.tolist(), groups.scale.tolist(), strict=True):
-        if scale > 0:
-            influence = (groups.influence * belongs[:, None]).to(worth.device)
-            scatter = effects.square() @ influence.square() - (effects @ influence).square() / draws
-            variance += scale * scatter.clamp(min=0)
-    return Estimates(worth @ weights, variance.sqrt(), groups.freedom)
+    effects, influence = worth @ groups.effects.to(worth.device), groups.influence.to(worth.device)
+    scatter = effects.square() @ influence.square() - groups.centred * (effects @ influence).square()
+    return Estimates(worth @ weights, (groups.scale * scatter).clamp(min=0).sqrt(), groups.freedom)
 
 
-def half_width(freedom: int, level: float = 0.95) -> float:
+def half_width(freedom: float, level: float = 0.95) -> float:
     """Standard errors on each side of an interval that covers the truth in `level` of all cases."""
     return float(stats.t.ppf(0.5 + level / 2, freedom))
 
