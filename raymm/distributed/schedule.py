@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import (
     ASHAScheduler,
     FIFOScheduler,
@@ -17,7 +18,7 @@ from raymm.config import Config
 from raymm.distributed.search import GIVEN, SCORE
 from raymm.errors import ConfigError
 from raymm.studies.sweep_runs import read_histories, score_at
-from raymm.studies.sweep_store import Plan, Sweep, missing, read_ended, read_trials
+from raymm.studies.sweep_store import Plan, Sweep, read_ended, read_trials
 
 __all__ = ["EPOCHS", "check_scheduler", "grace_of", "interval_of", "mutable", "scheduler_of", "within"]
 
@@ -44,9 +45,9 @@ def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> Non
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
 
 
-def scheduler_of(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> TrialScheduler:
-    """The scheduler of a sweep, which knows of all trials that have ended; `at_once` of the others run together."""
-    scheduler = _make(sweep.plan, sweep.config, space, in_step=at_once < len(missing(read_trials(sweep))))
+def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:
+    """The scheduler of a sweep, which knows of all trials that have ended."""
+    scheduler = _make(sweep.plan, sweep.config, space)
     if sweep.plan.scheduler in {"asha", "median"}:
         _remember(scheduler, sweep)
     return scheduler
@@ -79,7 +80,7 @@ def _clipped(value: Any, domain: Any) -> Any:
     return min(max(value, domain.lower), upper)
 
 
-def _make(plan: Plan, config: Config, space: Mapping[str, Any], in_step: bool) -> TrialScheduler:
+def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialScheduler:
     epochs = config.training.epochs
     if plan.scheduler == "asha":
         # one more than there are, so that a trial that reaches the end is let finish
@@ -107,7 +108,7 @@ def _make(plan: Plan, config: Config, space: Mapping[str, Any], in_step: bool) -
             burn_in_period=grace_of(plan, config),
             hyperparam_mutations={key: _choices(domain) for key, domain in mutable(space).items()},
             custom_explore_fn=partial(within, space=space),
-            synch=in_step,  # trials that take turns are only compared at the same epoch
+            synch=True,  # the population is compared at the same epoch, however many of it run at once
             **AIM,
         )
     return FIFOScheduler()
@@ -117,7 +118,8 @@ class _Population(PopulationBasedTraining):  # type: ignore[misc]
     """A population whose trials keep their folders, and end as what they have trained.
 
     Tune hands a trial that goes on from another all of the other's values, its name included; and it would still
-    exchange a trial that reports its last epoch.
+    exchange a trial that reports its last epoch. Of trials that wait for each other, it lets the others wait for ever
+    when the last one fails.
     """
 
     def __init__(self, longest: int, **settings: Any) -> None:
@@ -128,6 +130,17 @@ class _Population(PopulationBasedTraining):  # type: ignore[misc]
         if result.get(EPOCHS, 0) >= self._longest:
             return TrialScheduler.CONTINUE
         return super().on_trial_result(tune_controller, trial, result)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        chosen = super().choose_trial_to_run(tune_controller)
+        waiting = [trial for trial in tune_controller.get_trials() if trial.status == Trial.PAUSED]
+        if chosen is not None or not waiting or any(t.status == Trial.RUNNING for t in tune_controller.get_trials()):
+            return chosen
+        for trial in waiting:
+            state = self._trial_state[trial]
+            state.last_perturbation_time = state.last_train_time
+        self._next_perturbation_sync += self._perturbation_interval
+        return super().choose_trial_to_run(tune_controller)
 
     def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         config, operations = super()._get_new_config(trial, trial_to_clone)

@@ -66,7 +66,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
         return
     random.seed(sweep.plan.seeds[0])  # Tune's schedulers draw from the global generators
     np.random.seed(sweep.plan.seeds[0])  # noqa: NPY002
-    scheduler, watch = scheduler_of(sweep, space, at_once), [_Watch(sweep, journal)]
+    scheduler, watch = scheduler_of(sweep, space), [_Watch(sweep, journal)]
     if sweep.plan.scheduler == "pbt":
         # all of a population takes turns, so it is what each asks for that bounds how many run at once
         config, points, share = TuneConfig(scheduler=scheduler), population(sweep, mutable(space)), 0.9 / at_once

@@ -86,7 +86,10 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
     """The runs of a trial, and how many of their epochs a population has heard of already."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
-        return open_runs(sweep, trial, dataset), 0
+        runs = open_runs(sweep, trial, dataset)
+        start = runs[0].start
+        # nobody can go on from an epoch before the start: the run does not hold it
+        return runs, start.epoch - 1 if start is not None and sweep.plan.scheduler == "pbt" else 0
     with checkpoint.as_directory() as folder:
         pointer = json.loads((Path(folder) / "pointer.json").read_text())
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
@@ -100,7 +103,10 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
 
 @dataclass
 class _Reports:
-    """Tells Tune of each epoch once; where trials may go on from each other, with a pointer to what is committed."""
+    """Tells Tune of each epoch once; where trials may go on from each other, with a pointer to what is committed.
+
+    The last epoch is told with the end, so that no scheduler stops a trial that has trained them all.
+    """
 
     sweep: Sweep
     trial: Trial
@@ -108,7 +114,8 @@ class _Reports:
     sent: int = 0
 
     def __call__(self, histories: Histories) -> None:
-        for epochs in range(self.sent + 1, min(len(history) for history in histories) + 1):
+        reached = min(len(history) for history in histories)
+        for epochs in range(self.sent + 1, min(reached, self.trial.config.training.epochs - 1) + 1):
             result = self.result(histories, epochs)
             self.log.info("epoch %d, score %.4f", epochs, result[SCORE])
             self._tell(result, epochs)
