@@ -11,7 +11,7 @@ from raymm.training.result import Result, result_folder
 from raymm.training.run import Run
 from raymm.valuation import read_table
 
-__all__ = ["write_page"]
+__all__ = ["STYLE", "inline_image", "write_page"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -25,7 +25,7 @@ def write_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
     """Write RUN/report.html and return its path."""
     table = read_table(result_folder(run.path) / "valuation-test.parquet")
     rows = "".join(f"<tr><td>{escape(k)}<td>{v:.4f}" for k, v in sorted(result.metrics.items()))
-    images = "".join(f'<img alt="{escape(path.stem)}" src="{_inline(path)}">' for path in plots)
+    images = "".join(f'<img alt="{escape(path.stem)}" src="{inline_image(path)}">' for path in plots)
     content = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(run.name)}</title>'
         f"<style>{STYLE}</style><h1>{escape(run.name)}</h1>"
@@ -39,5 +39,6 @@ def write_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
     return path
 
 
-def _inline(path: Path) -> str:
+def inline_image(path: Path) -> str:
+    """A PNG as the address of an image that needs no file beside the page."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

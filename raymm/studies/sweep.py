@@ -27,7 +27,7 @@ class TrialRow:
     scores
         Best validation metric of each seed that ended, in order of the seeds; higher is better.
     metrics
-        Means over those seeds of the results' metrics.
+        Means over those seeds of the results' metrics, without those of the test split: one would choose by them.
     epochs, rows, seconds
         Totals over seeds, as if no other trial had shared their warm-up.
     cause

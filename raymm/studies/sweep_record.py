@@ -25,9 +25,11 @@ from raymm.studies.sweep_runs import (
     current_config,
     current_paths,
     read_histories,
+    result_metrics,
     trial_rows,
+    without_test,
 )
-from raymm.studies.sweep_store import Ended, Sweep, Trial, missing, read_ended, read_trials
+from raymm.studies.sweep_store import RECORDED, Ended, Sweep, Trial, missing, read_ended, read_trials
 from raymm.studies.sweep_summary import write_sweep_summary
 from raymm.tracking import RunInfo, Status, Tracker
 from raymm.training.result import read_result
@@ -41,6 +43,9 @@ LOG = "trial.log"
 
 AS_STATUS: Mapping[str, Status] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 """Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
+
+
+COMPARE = "[Compare the trials](children:score)"
 
 
 class Journal(Protocol):
@@ -77,7 +82,8 @@ def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
         tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
         description=(
             f"Sweep of `{plan.space}` on `{sweep.data.name}`: {plan.search} search, scheduler {plan.scheduler}, "
-            f"{len(plan.seeds)} seeds a trial. Trials are compared by the mean over seeds of `{sweep.metric}`."
+            f"{len(plan.seeds)} seeds a trial. Trials are compared by the mean over seeds of `{sweep.metric}`.\n\n"
+            f"{COMPARE}"
         ),
     )
 
@@ -89,7 +95,7 @@ def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
     drawn = ", ".join(f"{name}={params[name]}" for name in sorted(trial.searched) if name in params)
     return RunInfo(
         key=f"{sweep.key}.{trial.key}",
-        name=trial.name,
+        name=_label(trial),
         experiment=experiment,
         params={**params, "sweep.seeds": ", ".join(map(str, sweep.plan.seeds))},
         tags={
@@ -135,7 +141,7 @@ class SweepTracker:
         self.parent.start(sweep_info(self.sweep, self.experiment))
         for trial in read_trials(self.sweep):
             how = read_ended(trial)
-            if how is not None and not (trial.path / "outbox").exists():
+            if how is not None and not (trial.path / RECORDED).exists():
                 self.ended(trial, how)
 
     def started(self, trial: Trial) -> None:
@@ -194,13 +200,15 @@ class SweepTracker:
         if how.status == "finished":
             self._send_result(tracker, trial)
         tracker.finish(AS_STATUS[how.status])
+        (trial.path / RECORDED).touch()
 
     def _send_result(self, tracker: Tracker, trial: Trial) -> None:
         runs = [open_run(path) for path in current_paths(self.sweep, trial)]
         results = [read_result(run.path) for run in runs]
         scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
         spread = {"score_sd": float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
-        summary = {**_mean([result.metrics for result in results]), "score": float(np.mean(scores)), **spread}
+        means = without_test(_mean([result.metrics for result in results]))
+        summary = {**means, "score": float(np.mean(scores)), **spread}
         by_seed = {f"seed_{run.config.training.seed}/score": score for run, score in zip(runs, scores, strict=True)}
         tracker.log_summary({**summary, **by_seed})
         best = int(np.argmax(scores))
@@ -226,8 +234,10 @@ class SweepTracker:
 
     def _crown(self, best: TrialRow) -> None:
         """Say on both sides which trial is best, and on the one that was before that it is no longer."""
-        self.parent.log_summary({"best/score": best.score or 0.0, **best.metrics})
         trials = {trial.key: trial for trial in read_trials(self.sweep)}
+        metrics = result_metrics(self.sweep, trials[best.key])
+        self.parent.log_summary({**metrics, "best/score": best.score or 0.0})
+        self.parent.log_description(_verdict(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / "summary" / "best.json"
         before = json.loads(record.read_text())["key"] if record.exists() else best.key
         if before != best.key:
@@ -246,6 +256,28 @@ class SweepTracker:
             tracker.log_tags({**tags, "raymm.ended": "finished"})
             tracker.finish("FINISHED")
         return getattr(tracker, "run_id", None) or ""
+
+
+def _label(trial: Trial) -> str:
+    """A name that tells what was tried: the number, then what was drawn, words before numbers."""
+    params = parameters(trial.config)
+    drawn = [params[name] for name in params if name in trial.searched]
+    words = [str(value) for value in drawn if isinstance(value, str)]
+    numbers = [f"{value:.3g}" for value in drawn if isinstance(value, int | float) and not isinstance(value, bool)]
+    return " ".join([str(trial.number), *words, *numbers])
+
+
+def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
+    """Which trial is best, in words; the test split of no other trial is looked at."""
+    drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
+    spread = f" (standard deviation {np.std(best.scores, ddof=1):.4f})" if len(best.scores) > 1 else ""
+    score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
+    name = f"test/{sweep.config.training.selection}"
+    test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
+    return (
+        f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
+        f"partly luck.\n\n{COMPARE}; `summary/summary.html` among the artifacts has the table and the plots."
+    )
 
 
 def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

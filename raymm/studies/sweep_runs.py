@@ -27,6 +27,7 @@ __all__ = [
     "open_runs",
     "open_warmups",
     "read_histories",
+    "result_metrics",
     "score_at",
     "shared_warmups",
     "trial_row",
@@ -35,6 +36,7 @@ __all__ = [
     "warmup_of",
     "warmups_lacking",
     "with_seed",
+    "without_test",
 ]
 
 Histories = Sequence[Sequence[dict[str, Any]]]
@@ -156,7 +158,7 @@ def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> T
         params={name: value for name, value in parameters(config).items() if name in searched},
         status=ended.status,
         scores=tuple(best_so_far(history, selection)[-1] for history in counted),
-        metrics=_metrics(sweep, trial) if ended.status == "finished" else {},
+        metrics=without_test(result_metrics(sweep, trial)) if ended.status == "finished" else {},
         epochs=sum(len(history) for history in whole),
         rows=sum(history[-1]["metrics"]["rows/total"] for history in whole),
         seconds=sum(e["metrics"]["time/train_s"] + e["metrics"]["time/value_s"] for run in whole for e in run),
@@ -164,11 +166,16 @@ def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> T
     )
 
 
-def _metrics(sweep: Sweep, trial: Trial) -> dict[str, float]:
-    """Means over seeds of the metrics of the results."""
+def result_metrics(sweep: Sweep, trial: Trial) -> dict[str, float]:
+    """Means over seeds of the metrics of a finished trial, those of the test split included."""
     results = [read_result(path).metrics for path in current_paths(sweep, trial)]
     names = set.intersection(*(set(metrics) for metrics in results))
     return {name: float(np.mean([metrics[name] for metrics in results])) for name in sorted(names)}
+
+
+def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics by which one may choose."""
+    return {name: value for name, value in metrics.items() if not name.startswith(("test/", "phi/test"))}
 
 
 def _current(trial: Trial) -> tuple[str, Config]:

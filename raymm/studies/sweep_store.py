@@ -48,6 +48,10 @@ __all__ = [
 ]
 
 
+RECORDED = "recorded"
+"""A file of a trial whose end has been told to the tracker."""
+
+
 class Plan(BaseModel):
     """How a sweep searches.
 
@@ -278,3 +282,4 @@ def forget_failed(sweep: Sweep) -> None:
         ended = read_ended(trial)
         if ended is not None and ended.status == "failed":
             (trial.path / "ended.json").unlink()
+            (trial.path / RECORDED).unlink(missing_ok=True)

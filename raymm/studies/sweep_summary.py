@@ -14,6 +14,7 @@ from raymm.studies import plots
 from raymm.studies.parameters import Parameter
 from raymm.studies.sweep import TrialRow
 from raymm.studies.sweep_effects import Effect, effect_lines, effects
+from raymm.studies.sweep_page import Part, write_sweep_page
 from raymm.studies.sweep_plots import families_plot, parallel_coordinates, score_by_parameter
 from raymm.studies.sweep_scales import plain, short_names, varied
 
@@ -72,7 +73,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
 
 
 def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
-    """Write `trials.csv`, the plots that the trials allow, and `summary.md`; returns the files in that order."""
+    """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order."""
     files = [folder / "trials.csv"]
     write_bytes(files[0], _csv(sweep_table(rows)).encode())
     found = effects(rows)
@@ -87,7 +88,9 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> 
         files.append(folder / f"{name}.png")
         plots.save(figure, files[-1])
     files.append(folder / "summary.md")
-    write_bytes(files[-1], _markdown(rows, metric, found, list(figures)).encode())
+    parts = _parts(rows, metric, found)
+    write_bytes(files[-1], _markdown(parts, list(figures)).encode())
+    files.append(write_sweep_page(folder / "summary.html", parts, [folder / f"{name}.png" for name in figures]))
     return files
 
 
@@ -107,9 +110,20 @@ def _csv(table: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _markdown(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect], figures: Sequence[str]) -> str:
+def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
+    """What the summary says, in order: titles with texts and tables."""
+    failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
+    parts = [Part("Sweep", f"{len(rows)} trials by {metric} on validation, mean over seeds.", *_trials(rows, metric))]
+    if len(found) > 1:
+        parts.append(Part("Strategies and families", _effects_text(found), *_effects_table(found)))
+    if failed:
+        parts.append(Part("Failed", "", ["trial", "cause"], failed))
+    return parts
+
+
+def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list[str]]]:
     names = short_names(varied(rows))
-    header = ["", "trial", metric, "± sd", "seeds", "status", *names.values(), "epochs", "rows", "seconds"]
+    header = ["", "trial", metric, "± sd", "seeds", "status", "settings", "epochs", "rows", "seconds"]
     body = [
         [
             str(place),
@@ -118,21 +132,22 @@ def _markdown(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect], fi
             _number(_spread(row)),
             str(len(row.scores)),
             row.status,
-            *(_brief(row.params[key]) if key in row.params else "" for key in names),
+            ", ".join(f"{name} {_brief(row.params[key])}" for key, name in names.items() if key in row.params),
             str(row.epochs),
             f"{row.rows:,.0f}",
             f"{row.seconds:.0f}",
         ]
         for place, row in enumerate(_best_first(rows), 1)
     ]
-    parts = ["# Sweep", f"{len(rows)} trials by `{metric}` on validation, mean over seeds.", _grid(header, body)]
-    if len(found) > 1:
-        parts += ["## Strategies and families", _effects_text(found), _grid(*_effects_table(found))]
-    failed = [f"- trial {row.number}: {_cell(row.cause)}" for row in rows if row.status == "failed"]
-    if failed:
-        parts += ["## Failed", "\n".join(failed)]
-    parts += [f"![{name}]({name}.png)" for name in figures]
-    return "\n\n".join(parts) + "\n"
+    return header, body
+
+
+def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
+    texts = []
+    for depth, part in enumerate(parts):
+        title = f"{'#' if depth == 0 else '##'} {part.title}"
+        texts += [text for text in (title, part.text, _grid(part.header, part.body)) if text]
+    return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
 
 
 def _effects_text(found: Sequence[Effect]) -> str:

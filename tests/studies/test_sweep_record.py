@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from raymm.studies.sweep_runs import open_runs, read_histories
+from raymm.studies.sweep_runs import open_runs, read_histories, result_metrics
 from raymm.studies.sweep_store import Ended, write_ended
 from tests.games import small_dataset
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of, train_until
+
+
+NAMES = ("0 tanh 0.5", "1 joint", "2 3", "3 4", "4 5")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_the_sweep_is_the_parent_of_its_trials(told):
     assert parent.info.tags["raymm.kind"] == "sweep"
     for trial in trials:
         info = store.of(trial).info
-        assert (info.key, info.parent_key, info.name) == (f"{sweep.key}.{trial.key}", sweep.key, trial.name)
+        assert (info.key, info.parent_key, info.name) == (f"{sweep.key}.{trial.key}", sweep.key, NAMES[trial.number])
         assert info.experiment == parent.info.experiment == "games"
         assert (info.tags["raymm.kind"], info.tags["raymm.trial"]) == ("trial", str(trial.number))
     assert len({store.of(trial).info.key for trial in trials}) == len(trials)
@@ -95,7 +98,8 @@ def test_a_finished_trial_has_its_score_and_the_files_of_its_best_seed(told):
     assert by_seed == list(rows[0].scores)
     assert tracker.summary["score"] == pytest.approx(np.mean(by_seed))
     assert tracker.summary["score_sd"] == pytest.approx(np.std(by_seed, ddof=1))
-    assert tracker.summary["test/accuracy"] == pytest.approx(rows[0].metrics["test/accuracy"])
+    assert tracker.summary["best/accuracy"] == pytest.approx(rows[0].metrics["best/accuracy"])
+    assert not [name for name in tracker.summary if "test" in name]
     best = (3, 5)[int(np.argmax(by_seed))]
     assert tracker.tags["raymm.model_seed"] == str(best)
     assert all(f"{trials[0].name}-s{best}" in str(path) for path, _ in [*tracker.artifacts, *tracker.models])
@@ -114,6 +118,7 @@ def test_the_parent_has_the_summary_and_names_the_best(told):
     assert counts == {"trials/finished": 2, "trials/stopped": 1, "trials/failed": 1}
     best = max(rows[:2], key=lambda row: row.score)
     assert parent.summary["best/score"] == best.score
+    assert parent.summary["test/accuracy"] == result_metrics(sweep, trials[best.number])["test/accuracy"]
     assert parent.tags["raymm.best_trial"] == trials[best.number].name
     assert [store.of(trial).tags.get("raymm.best") for trial in trials] == [
         "true" if trial.number == best.number else None for trial in trials

@@ -127,16 +127,19 @@ def test_nothing_is_compared_where_no_strategy_or_family_was_searched():
 
 def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
     files = write_sweep_summary(tmp_path, ROWS, "accuracy")
-    names = ["trials.csv", "parallel.png", "parameters.png", "families.png", "summary.md"]
+    names = ["trials.csv", "parallel.png", "parameters.png", "families.png", "summary.md", "summary.html"]
     assert [path.name for path in files] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     with files[0].open() as file:
         read = list(csv.DictReader(file))
     assert [row["trial"] for row in read] == ["1", "2", "0", "3", "4"]
     assert float(read[0]["score"]) == pytest.approx(0.84)
-    page = files[-1].read_text()
-    assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | sample | tanh | 0.5 |" in page
-    assert "- trial 4: TrainingError: the loss is nan;" in page
+    page = files[-2].read_text()
+    assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | strategy sample, fs.family tanh, fs.rate 0.5 |" in page
+    assert "| 4 | TrainingError: the loss is nan;" in page
+    html = files[-1].read_text()
+    assert html.count('src="data:image/png;base64,') == 3
+    assert "<td>strategy sample, fs.family tanh, fs.rate 0.5" in html
     assert "+0.1200" in page
     for path in files[1:4]:
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -146,9 +149,14 @@ def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
 def test_a_sweep_of_failures_has_a_table_and_no_plots(tmp_path: Path):
     rows = [trial(0, (), status="failed", cause="a | b", lr=0.1), trial(1, (), status="failed", lr=0.2)]
     files = write_sweep_summary(tmp_path, rows, "accuracy")
-    assert [path.name for path in files] == ["trials.csv", "summary.md"]
-    assert r"a \| b" in files[-1].read_text()
-    assert [path.name for path in write_sweep_summary(tmp_path, [], "accuracy")] == ["trials.csv", "summary.md"]
+    assert [path.name for path in files] == ["trials.csv", "summary.md", "summary.html"]
+    assert r"a \| b" in files[-2].read_text()
+    assert "<td>a | b" in files[-1].read_text()
+    assert [path.name for path in write_sweep_summary(tmp_path, [], "accuracy")] == [
+        "trials.csv",
+        "summary.md",
+        "summary.html",
+    ]
 
 
 def test_short_names_stay_apart():
