@@ -55,7 +55,8 @@ def main(args: Sequence[str] | None = None) -> None:
         cause.show()
         code = cause.exit_code
     except (click.Abort, KeyboardInterrupt) as cause:
-        how = f"{cause}" or "the same command goes on from there"
+        # click raises Abort from the KeyboardInterrupt that may say how to go on
+        how = f"{cause}" or f"{cause.__cause__ or ''}" or "the same command goes on from there"
         click.echo(f"interrupted; what was committed is kept, {how}", err=True)
         code = 130
     except RaymmError as cause:

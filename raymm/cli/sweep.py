@@ -74,6 +74,8 @@ def sweep(
     if resume is not None:
         _refuse_settings(config, settings, search)
         job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
+    elif retry_failed:
+        raise click.UsageError("--retry-failed tries the trials of a sweep again; give --resume SWEEP")
     elif data is None or space is None or out is None:
         raise click.UsageError("give --data, --space and --out for a new sweep, or --resume SWEEP")
     else:
@@ -158,7 +160,8 @@ def _resumed(
 
 def _refuse_settings(config: Path | None, settings: tuple[str, ...], search: dict[str, Any]) -> None:
     """A sweep goes on as it was made."""
-    names = [f"--{name.replace('_', '-')}" for name, value in {"config": config, **search}.items() if value]
+    given = [name for name, value in {"config": config, **search}.items() if value is not None and value is not False]
+    names = [f"--{name.replace('_', '-')}" for name in given]
     if names or settings:
         raise click.UsageError(
             f"--resume goes on with the sweep as it was made; leave out {', '.join([*names, *settings])}"
@@ -203,6 +206,7 @@ def _interruptible(job: "Sweep") -> Iterator[None]:
     """Say how to go on after Ctrl-C, and take the end that `ray job stop` asks for as one."""
 
     def stop(*_: object) -> None:
+        signal.alarm(0)  # Ray's handler, which comes before this one, would end the process after three seconds
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)

@@ -54,7 +54,7 @@ class Progress:
 
     def _outcome(self, trial: Trial, how: Ended) -> str:
         if how.status == "failed":
-            return how.cause
+            return " ".join(how.cause.split())
         score = score_at(read_histories(self.sweep, trial), how.epochs, self.sweep.config.training.selection)
         return f"{self.sweep.metric} {abs(score):.4f} after {how.epochs} epochs"
 

@@ -1,0 +1,164 @@
+"""`raymm sweep` up to the moment at which it would start Ray: mistakes, and what they leave behind."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from raymm.cli import main
+from raymm.studies.sweep_store import Ended, open_sweep, read_trials, write_ended
+from tests.games import small_dataset
+
+SPACE = """
+from ray import tune
+
+def space():
+    return {"resampling.fs.scale": tune.uniform(0.5, 4.0)}
+
+def grid():
+    return {"resampling.strategy": tune.grid_search(["joint", "sample"])}
+
+def late():
+    return {"resampling.warmup": tune.grid_search([1, 9])}
+
+def encoders():
+    return {"model.encoders.m0.name": tune.grid_search(["mlp", "resnet"])}
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a space, where nothing is run."""
+    (tmp_path / "space.py").write_text(SPACE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("raymm.cli.sweep._run", lambda *_, **__: [])
+    return tmp_path
+
+
+def call(capfd, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", *[str(argument) for argument in arguments]])
+    captured = capfd.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def new(capfd, dataset, *more, space="space.py"):
+    settings = ["training.epochs=4", "resampling.warmup=1"]
+    return call(capfd, "--data", dataset.path, "--space", space, "--out", "s", *more, *settings)
+
+
+def test_a_sweep_is_written_down_before_anything_runs(capfd, here, dataset):
+    options = ("--trials", 3, "--seeds", 2, "--seed", 5, "--scheduler", "asha", "--own-warmup", "--noise", "m0=-10dB")
+    code, out, _ = new(capfd, dataset, *options)
+    assert code == 0
+    assert "summary with plots: " in out
+    job = open_sweep(here / "s")
+    assert (job.plan.seeds, job.plan.scheduler, job.plan.share_warmup) == ((5, 6), "asha", False)
+    assert (job.config.training.epochs, job.config.training.seed) == (4, 5)
+    assert [trial.config.view.noise_db for trial in read_trials(job)] == [{"m0": -10.0}] * 3
+    code, out, _ = call(capfd, "--resume", "s", "--json")
+    assert json.loads(out) == {"sweep": str(here / "s"), "metric": "val/accuracy", "trials": []}
+
+
+def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):
+    for scheduler, keep in (("pbt", 4), ("none", 2)):
+        code, _, _ = call(
+            capfd,
+            *("--data", dataset.path, "--space", "space.py", "--out", scheduler, "--scheduler", scheduler),
+            *("training.epochs=4", "resampling.warmup=1"),
+        )
+        assert code == 0
+        assert open_sweep(here / scheduler).config.training.keep == keep
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give --data, --space and --out for a new sweep, or --resume SWEEP"),
+        (["--data", "d", "--out", "s"], "give --data, --space and --out"),
+        (["--retry-failed"], "--retry-failed tries the trials of a sweep again; give --resume SWEEP"),
+        (["--resume", "s", "--trials", "3"], "goes on with the sweep as it was made; leave out --trials"),
+        (["--resume", "s", "--seed", "0"], "leave out --seed"),
+        (["--resume", "s", "--own-warmup", "--grace", "2"], "leave out"),
+        (["--resume", "s", "training.epochs=3"], "leave out training.epochs=3"),
+        (["--resume", "s", "--workers", "3"], "leave out cluster.workers=3"),
+        (["--search", "grid"], "'grid' is not one of 'random', 'optuna'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_said(capfd, here, arguments, words):
+    code, _, err = call(capfd, *arguments)
+    assert code == 2
+    assert words in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_all_options_that_a_resumed_sweep_has_already_are_named(capfd, here):
+    _, _, err = call(capfd, "--resume", "s", "--seeds", 2, "--scheduler", "asha", "--own-warmup", "--concurrent", 1)
+    for name in ("--seeds", "--scheduler", "--own-warmup", "--concurrent"):
+        assert name in err
+    for name in ("--trials", "--search", "--reduction"):
+        assert f"{name}," not in err
+
+
+@pytest.mark.parametrize(
+    ("space", "more", "words"),
+    [
+        ("space.py:spaec", [], "no function 'spaec'; did you mean 'space'?"),
+        ("gone.py", [], "gone.py: no such file"),
+        ("space.py", ["training.epoch=3"], "did you mean 'epochs'?"),
+        ("space.py", ["--grace", "4"], "--grace 4: trials have training.epochs=4, so none could end early"),
+        ("space.py:grid", ["--scheduler", "pbt"], "--scheduler pbt: space.py:grid draws nothing that may change"),
+        ("space.py:late", [], "resampling.warmup=9 leaves no epoch"),
+        ("space.py:encoders", [], "resnet"),
+        ("space.py", ["--noise", "m7=-10dB"], "no modality 'm7'"),
+        ("space.py", ["--search", "optuna", "--noise", "m7=-10dB"], "no modality 'm7'"),
+    ],
+)
+def test_what_cannot_run_leaves_no_sweep_behind(capfd, here, dataset, space, more, words):
+    code, _, err = new(capfd, dataset, *more, space=space)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (here / "s" / "sweep.json").exists()
+    code, _, err = call(capfd, "--resume", "s")
+    assert (code, "no sweep there" in err) == (2, True)
+    assert new(capfd, dataset, "--trials", 2)[0] == 0
+    assert len(read_trials(open_sweep(here / "s"))) == 2
+
+
+def test_a_sweep_is_not_written_over(capfd, here, dataset):
+    assert new(capfd, dataset)[0] == 0
+    before = (here / "s" / "sweep.json").read_bytes()
+    code, _, err = new(capfd, dataset, "--trials", 3)
+    assert (code, "s holds a sweep; go on with it by --resume" in err) == (2, True)
+    assert (here / "s" / "sweep.json").read_bytes() == before
+
+
+def test_failed_trials_are_tried_again_only_when_that_is_asked_for(capfd, here, dataset):
+    new(capfd, dataset, space="space.py:grid")
+    trial = read_trials(open_sweep(here / "s"))[0]
+    write_ended(trial, Ended("failed", 0, "x"))
+    assert call(capfd, "--resume", "s")[0] == 0
+    assert (trial.path / "ended.json").exists()
+    assert call(capfd, "--resume", "s", "--retry-failed")[0] == 0
+    assert not (trial.path / "ended.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatch, number):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), number)
+        time.sleep(9)
+
+    monkeypatch.setattr("raymm.cli.sweep._run", interrupted)
+    code, _, err = new(capfd, dataset)
+    assert code == 130
+    assert f"go on with: raymm sweep --resume {here / 's'}" in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,78 @@
+"""How a sweep goes, line by line."""
+
+import time
+
+import pytest
+
+from raymm.cli.sweep_progress import Progress
+from raymm.studies.sweep_store import Ended, write_ended
+from tests.games import small_dataset
+from tests.sweeps import finish, propose, stop, sweep_of
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+
+
+class Silent:
+    """A journal that counts what it hears."""
+
+    def __init__(self):
+        self.heard = []
+
+    def started(self, trial):
+        self.heard.append(("started", trial.number))
+
+    def reached(self, trial, epochs):
+        self.heard.append(("reached", trial.number, epochs))
+
+    def ended(self, trial, how):
+        self.heard.append(("ended", trial.number, how.status))
+
+
+def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capfd, monkeypatch):
+    sweep = sweep_of(tmp_path / "s", dataset)
+    wide = {f"model.{name}": 100 + n for n, name in enumerate(("feature_size", "fusion_size", "fusion_layers"))}
+    done = propose(sweep, 0, fs__family="tanh", fs__rate=0.123456789, every=2, row_budget=1.5, **wide)
+    stopped, failed = propose(sweep, 1, fs__scale=1.0), propose(sweep, 2, fs__scale=2.0)
+    journal = Silent()
+    progress = Progress(sweep, journal, quiet=False)
+    progress.started(done)
+    monkeypatch.setattr("raymm.cli.sweep_progress.EVERY", -1.0)
+    progress.reached(done, 2)
+    monkeypatch.undo()
+    progress.ended(done, finish(sweep, done, dataset))
+    progress.ended(stopped, stop(sweep, stopped, dataset, epochs=1, trained=2))
+    cause = "ConfigError: 2 problems\n  - one" + " word" * 40 + "\n  - two"
+    write_ended(failed, Ended("failed", 0, cause))
+    progress.ended(failed, Ended("failed", 0, cause))
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) == 80
+    assert lines[0].startswith(f"  0/3  {done.name}  begins  ")
+    assert lines[0].endswith("...")
+    assert lines[1] == f"  0/3  of 3 epochs: {done.name} 2"
+    assert f"  1/3  {done.name}  finished  val/accuracy 0." in lines[2]
+    assert lines[3].endswith("after 1 epochs")
+    assert lines[4].startswith(f"  3/3  {failed.name}  failed  ConfigError: 2 problems - one word")
+    log = (sweep.path / "sweep.log").read_text().splitlines()
+    assert [line[20:][: len(shown.removesuffix("..."))] for line, shown in zip(log, lines, strict=True)] == [
+        shown.removesuffix("...") for shown in lines
+    ]
+    assert "rate=0.123456789" in log[0]
+    assert log[4].endswith("- two")
+    assert time.strptime(log[0][:19], "%Y-%m-%d %H:%M:%S")
+    assert journal.heard == [
+        ("started", 0),
+        ("reached", 0, 2),
+        *(("ended", n, status) for n, status in enumerate(("finished", "stopped", "failed"))),
+    ]
+
+
+def test_a_quiet_sweep_writes_its_log_alone(tmp_path, dataset, capfd):
+    sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=9)
+    progress = Progress(sweep, Silent(), quiet=True)
+    progress.started(propose(sweep, 0, fs__scale=1.0))
+    assert capfd.readouterr().out == ""
+    assert "  0/9  000-" in (sweep.path / "sweep.log").read_text()
