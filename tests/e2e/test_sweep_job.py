@@ -1,0 +1,94 @@
+"""A submitted sweep whose driver is killed, and whose second job finishes exactly the trials that are missing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from tests.e2e.sweep_job import ended, story
+from tests.games import small_dataset
+from tests.mlflow_ui import serve
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+SETTINGS = [
+    "training.epochs=4",
+    "training.batch_size=32",
+    "training.threads=1",
+    "resampling.warmup=1",
+    "model.feature_size=16",
+    "model.encoder.width=8",
+    "cluster.workers=1",
+    "cluster.actors=0",
+]
+
+SPACE = """
+from ray import tune
+
+def scales():
+    return {"resampling.fs.scale": tune.grid_search([0.5, 1.0, 2.0, 3.0])}
+"""
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """A data set, a space of four trials, and a store."""
+    folder = tmp_path_factory.mktemp("sweep")
+    small_dataset(folder / "data")
+    (folder / "scales.py").write_text(SPACE)
+    (folder / "mlflow").mkdir()
+    MlflowClient(f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}").search_experiments()
+    return folder
+
+
+def options(given):
+    return ["--data", str(given / "data"), "--space", str(given / "scales.py"), *SETTINGS]
+
+
+def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
+    with serve(given / "mlflow", given) as server:
+        outcome = story(head, server, given / "sweep", [*options(given), "--seeds", "2", "--concurrent", "1"])
+    assert outcome.statuses == {"finished": 4}
+    assert 1 <= len(outcome.ended_first) < 4
+    assert {name: outcome.ended[name] for name in outcome.ended_first} == outcome.ended_first
+    assert [run.info.status for run in outcome.parents] == ["FINISHED"]
+    assert Counter(run.info.status for run in outcome.children) == {"FINISHED": 4}
+    assert len({run.data.tags["raymm.trial"] for run in outcome.children}) == 4
+    assert {row.epochs for row in outcome.rows} == {8}
+    scores = {run.data.tags["raymm.trial"]: run.data.metrics["score"] for run in outcome.children}
+    assert scores == {str(row.number): pytest.approx(row.score) for row in outcome.rows}
+
+
+def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
+    sweep = given / "interrupted"
+    command = [
+        sys.executable,
+        "-m",
+        "raymm",
+        "sweep",
+        "--out",
+        str(sweep),
+        "--store",
+        str(given / "own"),
+        *options(given),
+    ]
+    process = subprocess.Popen([*command, "--concurrent", "1"], stderr=subprocess.PIPE, text=True)
+    patience = time.monotonic() + 300
+    while not ended(sweep) and process.poll() is None and time.monotonic() < patience:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert f"go on with: raymm sweep --resume {sweep}" in said
+    assert "Traceback" not in said
+    assert 1 <= len(ended(sweep)) < 4
+    client = MlflowClient(f"sqlite:///{given / 'own' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("raymm").experiment_id])
+    assert Counter(run.info.status for run in runs)["RUNNING"] == 0
+    stopped = [run for run in runs if run.data.tags.get("raymm.ended", "").startswith("interrupted")]
+    assert {run.info.status for run in stopped} == {"KILLED"}
