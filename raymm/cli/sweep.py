@@ -196,26 +196,32 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Jou
     from raymm.distributed.preflight import preflight
     from raymm.distributed.sweep import run_sweep
 
-    with connect(job.config.cluster):
+    with connect(job.config.cluster), _stoppable():
         preflight(job.config.cluster, job.path, tracking_uri)
         run_sweep(job, space, journal)
 
 
 @contextmanager
 def _interruptible(job: "Sweep") -> Iterator[None]:
-    """Say how to go on after Ctrl-C, and take the end that `ray job stop` asks for as one."""
+    """Say how to go on after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with: raymm sweep --resume {job.path}") from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Take the end that `ray job stop` asks for as Ctrl-C; to be entered once Ray has set its own handlers."""
 
     def stop(*_: object) -> None:
-        signal.alarm(0)  # Ray's handler, which comes before this one, would end the process after three seconds
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with: raymm sweep --resume {job.path}") from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:
