@@ -203,16 +203,17 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Jou
 
 @contextmanager
 def _interruptible(job: "Sweep") -> Iterator[None]:
-    """Say how to go on after Ctrl-C."""
+    """Say how to go on after Ctrl-C, or the end that `ray job stop` asks for."""
     try:
-        yield
+        with _stoppable():
+            yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with: raymm sweep --resume {job.path}") from None
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Take the end that `ray job stop` asks for as Ctrl-C; to be entered once Ray has set its own handlers."""
+    """Take a SIGTERM as Ctrl-C; entered again once Ray is there, which sets a handler of its own."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
