@@ -148,6 +148,17 @@ def test_a_scheduler_after_a_stop_decides_like_one_that_saw_it_all(tmp_path, dat
     assert [lives(forgetful, trial.key, scores) for trial, scores in rest] != whole[7:]
 
 
+def test_the_median_counts_what_has_ended_as_often_as_a_live_one(tmp_path, dataset, monkeypatch):
+    sweep = sweep_of(tmp_path / "s", dataset, scheduler="median")
+    trial, scores = propose(sweep, 0, fs__scale=1.0), [0.1, 0.2, 0.9]
+    live = scheduler_of(sweep, {})
+    lives(live, trial.key, scores)
+    histories = [[{"metrics": {"val/accuracy": score}} for score in scores]]
+    monkeypatch.setattr(schedule, "read_histories", lambda *_: histories)
+    write_ended(trial, Ended("finished", 3))
+    assert list(scheduler_of(sweep, {})._results.values()) == list(live._results.values())
+
+
 @pytest.mark.parametrize("status", ["failed", None])
 def test_what_failed_or_is_under_way_is_no_measure(tmp_path, dataset, monkeypatch, status):
     sweep = sweep_of(tmp_path / "s", dataset, scheduler="asha")

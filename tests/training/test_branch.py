@@ -207,6 +207,16 @@ def test_the_plan_of_the_branch_follows_its_own_settings(tmp_path, dataset, join
     assert {"phi/train_m0", "phi/train_m1"} <= set(here.history[-1]["metrics"]) - set(there.history[-1]["metrics"])
 
 
+def test_contributions_of_the_source_are_not_taken_for_those_of_the_branch(tmp_path, dataset):
+    source = run_of(tmp_path / "source", dataset, strategy="sample")
+    list(zip(range(3), steps(source, dataset, Ports()), strict=False))
+    run = run_of(tmp_path / "run", dataset, Start(source.path, 2), strategy="joint")
+    next(steps(run, dataset, Ports()))
+    last = [read_state(path, 2).history[-1]["metrics"] for path in (source.path, run.path)]
+    assert ["phi/train_m0" in metrics for metrics in last] == [True, False]
+    assert ["phi/val_m0" in metrics for metrics in last] == [True, True]
+
+
 def test_a_rank_that_comes_after_the_first_commit_still_waits_with_the_others(tmp_path, dataset, joint):
     class Second:
         rank, world = 1, 2
