@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 
-from bench import memory, ragged, ray_train, rivals, sampling, valuation
+from bench import encoder_pass, memory, ragged, ray_train, sampling, valuation
 from bench.timing import Measured
 
 BENCHES = {
-    "valuation": valuation.run,
+    "encoder_pass": encoder_pass.run,
     "ray_train": ray_train.run,
     "memory": memory.run,
     "ragged": ragged.run,
-    "rivals": rivals.run,
+    "valuation": valuation.run,
     "sampling": sampling.run,
 }
 RESULTS = Path(__file__).parent / "results"

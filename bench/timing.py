@@ -3,35 +3,55 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Measured", "seconds_of", "side_by_side"]
+__all__ = ["Bar", "Measured", "seconds_of", "side_by_side"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure and what it is held against ("<=" or ">=")."""
+
+    value: float
+    sign: str
+    bar: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the figure keeps to the bar."""
+        return self.value <= self.bar if self.sign == "<=" else self.value >= self.bar
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A ratio, the bar it is held against ("<=" or ">="), and the figures behind it."""
+    """A ratio, the bar it is held against, the figures behind it, and other figures with bars of their own."""
 
     what: str
     ratio: float
     sign: str
     bar: float
     details: dict[str, Any]
+    bars: dict[str, Bar] = field(default_factory=dict)
 
     @property
     def reached(self) -> bool:
-        """Whether the ratio keeps to the bar."""
-        return self.ratio <= self.bar if self.sign == "<=" else self.ratio >= self.bar
+        """Whether every bar is kept to."""
+        return all(bar.reached for bar in (Bar(self.ratio, self.sign, self.bar), *self.bars.values()))
 
     def line(self) -> str:
-        """The result in one line."""
-        verdict = "reached" if self.reached else "NOT reached"
-        return f"{self.what}: {self.ratio:.3f} (bar {self.sign} {self.bar}: {verdict})  {self.details}"
+        """The result in one line, and one for each other bar."""
+        figures = {self.what: Bar(self.ratio, self.sign, self.bar)} | self.bars
+        lines = [
+            f"{what}: {one.value:.3f} (bar {one.sign} {one.bar}: {'reached' if one.reached else 'NOT reached'})"
+            for what, one in figures.items()
+        ]
+        return f"{chr(10).join(lines)}  {self.details}"
 
     def record(self) -> dict[str, Any]:
         """The result for a file."""
-        return {**asdict(self), "reached": self.reached}
+        bars = {what: asdict(one) | {"reached": one.reached} for what, one in self.bars.items()}
+        return {**asdict(self), "bars": bars, "reached": self.reached}
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -10,6 +10,7 @@ Whole numbers stay whole: lcm(1..n) times the weights of a hard utility is a mat
 with outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -130,10 +131,9 @@ def value_samples(
     """
     if present is None:
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-    source: Source = FusionSource(predict, features, present, block_bytes)
     if partials is not None:
-        source = SumSource(*partials(features), present, finish)
-    return value_source(source, labels, utility(utility_name))
+        return value_source(SumSource(*partials(features), present, finish), labels, utility(utility_name))
+    return value_source(FusionSource(predict, features, present, block_bytes), labels, utility(utility_name))
 
 
 def value_source(source: Source, labels: Int64[Tensor, "B"], worth: Utility) -> SampleValues:
@@ -297,7 +297,7 @@ def _soft_sum(
 
 
 def _check_finite(logits: Float[Tensor, "B s K"]) -> None:
-    if torch.isfinite(logits.sum()):  # one pass; a sum that overflows is looked at number by number
+    if math.isfinite(logits.sum().item()):  # one pass; a sum that overflows is looked at number by number
         return
     bad = (~torch.isfinite(logits)).flatten(1).any(dim=1)
     if bad.any():
