@@ -30,7 +30,13 @@ def test_jobs_train_on_ray_unless_told_otherwise(tmp_path):
 
 
 def test_every_job_has_a_test():
-    assert sorted(path.stem for path in (ROOT / "jobs").glob("*.py")) == ["prepare", "study", "sweep", "train", "value"]
+    assert sorted(path.stem for path in (ROOT / "jobs").glob("*.py")) == [
+        "prepare",
+        "study",
+        "sweep",
+        "train",
+        "value",
+    ]
 
 
 def run_job(verb, folder, *options):

@@ -32,6 +32,8 @@ MUTABLE = ("resampling.fs.", "resampling.fm.", "resampling.subset", "resampling.
 
 def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> None:
     """Refuse a scheduler that could do nothing with this space; raises `ConfigError`."""
+    if plan.grace is not None and plan.scheduler == "none":
+        raise ConfigError(f"--grace {plan.grace}: nothing ends trials early; give --scheduler asha or median too")
     if plan.grace is not None and plan.grace >= config.training.epochs:
         raise ConfigError(
             f"--grace {plan.grace}: trials have training.epochs={config.training.epochs}, so none could end early"

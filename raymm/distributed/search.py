@@ -48,6 +48,9 @@ class Optimiser(Protocol):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear of the score of one trial."""
 
+    def learn(self, sampled: Mapping[str, Any], score: float) -> None:
+        """Hear of values that it did not propose, and of their score."""
+
 
 def draw(space: Mapping[str, Any], count: int, base: Config, seed: int) -> list[Drawn]:
     """Configurations of a space that differ, always the same ones for a seed.
@@ -135,7 +138,8 @@ class Proposals(Searcher):  # type: ignore[misc]
         self._owed = deque(owed)
         self._optimiser = optimiser
         self._known = {trial.key: trial for trial in read_trials(sweep)}
-        self._tuned: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._again: dict[str, Trial] = {}
 
     @property
     def count(self) -> int:
@@ -146,14 +150,19 @@ class Proposals(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> Any:
         """What one trial of Tune is to do, or that there is no more."""
         if self._owed:
-            return self._given(self._owed.popleft())
+            self._again[trial_id] = self._owed.popleft()
+            return self._given(self._again[trial_id])
         trial = self._next(trial_id)
         return Searcher.FINISHED if trial is None else self._given(trial)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the optimiser."""
-        if self._optimiser is not None and trial_id in self._tuned:
-            self._optimiser.on_trial_complete(trial_id, result, error=error)
+        """Tell the optimiser, also of what it proposed before a stop."""
+        if self._optimiser is None:
+            return
+        if trial_id in self._names:
+            self._optimiser.on_trial_complete(self._names[trial_id], result, error=error)
+        elif trial_id in self._again and SCORE in (result or {}):
+            self._optimiser.learn(self._again[trial_id].sampled, (result or {})[SCORE])
 
     def save(self, checkpoint_path: str) -> None:
         """Leave an empty file for Tune: the sweep's folder has it all."""
@@ -176,7 +185,7 @@ class Proposals(Searcher):  # type: ignore[misc]
             if key_of(config) in self._known:
                 self._repeat(name, key_of(config))
                 continue
-            self._tuned.add(name)
+            self._names[trial_id] = name
             trial = write_trial(self._sweep, len(self._known), _plain(sampled), config)
             self._known[trial.key] = trial
             return trial
@@ -230,12 +239,12 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
         seed=sweep.plan.seeds[0],
         **STUDY_METRIC,
     )
+    optimiser = _WithFixed(search, fixed)
     told = {trial.key: trial for trial in read_trials(sweep)}
     for row in trial_rows(sweep):
         if row.score is not None:
-            point = {key: value for key, value in told[row.key].sampled.items() if key not in fixed}
-            search.add_evaluated_point(point, row.score)
-    return _WithFixed(search, fixed)
+            optimiser.learn(told[row.key].sampled, row.score)
+    return optimiser
 
 
 class _WithFixed:
@@ -249,3 +258,6 @@ class _WithFixed:
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self._search.on_trial_complete(trial_id, result, error)
+
+    def learn(self, sampled: Mapping[str, Any], score: float) -> None:
+        self._search.add_evaluated_point({key: sampled[key] for key in sampled if key not in self._fixed}, score)

@@ -26,6 +26,7 @@ PLAIN = (str, int, float, bool, type(None))
 NOT_SEARCHED = {
     "training.seed": "every trial trains the same seeds; give --seeds",
     "training.selection": "scores of different trials could not be compared; give it on the command line",
+    "training.epochs": "trials could not be compared epoch by epoch; give it on the command line",
     "training.keep": "it changes no result; give it on the command line",
     "cluster": "it changes no result; give it on the command line",
 }

@@ -174,3 +174,8 @@ def test_trials_that_reach_the_last_epoch_are_let_finish(tmp_path, dataset):
         sweep = sweep_of(tmp_path / name, dataset, scheduler=name, reduction=steps, grace=1)
         assert lives(scheduler_of(sweep, {}), "a", [0.1, 0.2, 0.3]) == [CONTINUE] * 3
     assert type(scheduler_of(sweep, {})) is FIFOScheduler
+
+
+def test_grace_without_anybody_who_ends_trials_early_is_a_mistake():
+    with pytest.raises(ConfigError, match=r"--grace 3: nothing ends trials early; give --scheduler asha or median"):
+        check_scheduler(Plan(space="s.py", grace=3), settings(), {})

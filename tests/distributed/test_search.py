@@ -84,7 +84,7 @@ class Scripted:
     """An optimiser that proposes what a test wants, and remembers what it was told."""
 
     def __init__(self, *scales):
-        self.scales, self.asked, self.told = list(scales), [], []
+        self.scales, self.asked, self.told, self.learnt = list(scales), [], [], []
 
     def suggest(self, trial_id):
         self.asked.append(trial_id)
@@ -92,6 +92,9 @@ class Scripted:
 
     def on_trial_complete(self, trial_id, result=None, error=False):
         self.told.append((trial_id, result and result[SCORE], error))
+
+    def learn(self, sampled, score):
+        self.learnt.append((dict(sampled), score))
 
 
 def names(proposals, *ids):
@@ -138,6 +141,7 @@ def test_an_optimiser_proposes_once_nothing_is_owed_and_hears_of_its_own(tmp_pat
     proposals.on_trial_complete("c", None, error=True)
     assert optimiser.asked == ["b", "c"]
     assert optimiser.told == [("b", 0.5, False), ("c", None, True)]
+    assert optimiser.learnt == [({SCALE: 1.0}, 0.5)]
 
 
 def test_a_duplicate_is_told_the_known_score_and_not_tried_again(tmp_path, dataset):

@@ -67,6 +67,8 @@ def test_after_a_stop_the_optimiser_knows_what_has_ended(tmp_path, dataset):
     assert {**told.params, "model.fusion": "sum"} == dict(trials[0].sampled)
     assert again.count == 3
     assert again.suggest("a")["trial"] == trials[2].name
+    again.on_trial_complete("a", {SCORE: 0.25})
+    assert [told.value for told in study_of(again).trials] == [trial_rows(sweep)[0].score, 0.25]
     new = open_trial(sweep.path / "trials" / again.suggest("b")["trial"])
     assert new.number == 3
     assert len({trial.key for trial in read_trials(sweep)}) == 4
@@ -86,3 +88,16 @@ def test_sections_can_be_chosen_and_are_remembered(tmp_path, dataset):
         for n in range(6)
     }
     assert families == {"linear", "tanh"}
+
+
+def test_a_trial_that_took_several_draws_is_told_of_all_the_same(tmp_path, dataset):
+    """Whether momentum differs does not matter to adam: most draws are of a trial that is known."""
+    space = {"optimizer.name": tune.choice(["adam", "adamw"]), "optimizer.momentum": tune.uniform(0.1, 0.9)}
+    sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=2)
+    proposals = proposals_of(sweep, space)
+    for number in range(2):
+        proposals.suggest(f"t{number}")
+        proposals.on_trial_complete(f"t{number}", {SCORE: 0.5})
+    finished = [told for told in study_of(proposals).trials if told.value == 0.5]
+    assert len(finished) == 2
+    assert len(study_of(proposals).trials) > 2

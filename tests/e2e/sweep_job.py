@@ -25,7 +25,7 @@ from tests.mlflow_ui import serve
 
 __all__ = ["Outcome", "story"]
 
-PATIENCE = 1800.0
+PATIENCE, ASK_EVERY = 1800.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,12 @@ def story(head: Head, server: str, sweep: Path, arguments: list[str], kill_after
     code, output = head.submit(*job, "--out", str(sweep), *arguments, wait=False, MLFLOW_TRACKING_URI=server)
     assert code == 0, output
     wait_for(lambda: len(ended(sweep)) >= kill_after, f"{kill_after} trials", head, output)
-    (driver,) = drivers(sweep)
-    os.kill(driver, signal.SIGKILL)
-    wait_for(lambda: not drivers(sweep), "the driver's end", head, output)
+    killed = drivers(sweep)
+    assert killed, "the driver had ended before it could be killed"
+    for number in killed:
+        os.kill(number, signal.SIGKILL)
+    while drivers(sweep):
+        time.sleep(0.5)
     before = ended(sweep)
     code, output = head.submit(*job, "--resume", str(sweep), timeout=PATIENCE, MLFLOW_TRACKING_URI=server)
     assert code == 0, output
@@ -83,19 +86,21 @@ def ended(sweep: Path) -> dict[str, float]:
 def drivers(sweep: Path) -> list[int]:
     """Processes of the job that drives the sweep."""
     listing = subprocess.run(["ps", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    found = re.findall(rf"^ *(\d+) [^Z]\S* python jobs/sweep\.py .*{re.escape(str(sweep))}", listing, re.MULTILINE)
-    return [int(number) for number in found]
+    lines = [line.split(maxsplit=2) for line in listing.splitlines() if f"jobs/sweep.py --out {sweep}" in line]
+    return [int(number) for number, state, command in lines if not state.startswith("Z") and "submit" not in command]
 
 
 def wait_for(there, what: str, head: Head, output: str) -> None:
-    """Look every second; where it takes too long, say what the job said."""
-    end = time.monotonic() + PATIENCE
+    """Look twice a second; where it takes too long, or the job fails before, say what the job said."""
+    job = re.search(r"raysubmit_\w+", output)[0]
+    began = asked = time.monotonic()
     while not there():
-        job = re.search(r"raysubmit_\w+", output)
-        status = head.run(RAY, "job", "status", job[0])[1] if job else ""
-        if time.monotonic() > end or "FAILED" in status:
-            raise AssertionError(f"waited for {what}\n" + head.run(RAY, "job", "logs", job[0])[1])
-        time.sleep(1)
+        if time.monotonic() - asked > ASK_EVERY:
+            asked = time.monotonic()
+            failed = "FAILED" in head.run(RAY, "job", "status", job)[1]
+            if failed or asked - began > PATIENCE:
+                raise AssertionError(f"waited for {what}\n" + head.run(RAY, "job", "logs", job)[1])
+        time.sleep(0.5)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -67,9 +68,7 @@ def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
 def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
     sweep = given / "interrupted"
     command = [
-        sys.executable,
-        "-m",
-        "raymm",
+        str(Path(sys.executable).parent / "raymm"),
         "sweep",
         "--out",
         str(sweep),
@@ -79,7 +78,8 @@ def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
     ]
     process = subprocess.Popen([*command, "--concurrent", "1"], stderr=subprocess.PIPE, text=True)
     patience = time.monotonic() + 300
-    while not ended(sweep) and process.poll() is None and time.monotonic() < patience:
+    while not (ended(sweep) and list(sweep.glob("trials/001-*/trial.log"))) and time.monotonic() < patience:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=120)

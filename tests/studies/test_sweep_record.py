@@ -8,7 +8,6 @@ from raymm.studies.sweep_store import Ended, write_ended
 from tests.games import small_dataset
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of, train_until
 
-
 NAMES = ("0 tanh 0.5", "1 joint", "2 3", "3 4", "4 5")
 
 
