@@ -18,7 +18,7 @@ from raymm.distributed.search import propose_all
 from raymm.distributed.space import load_space
 from raymm.distributed.sweep import run_sweep
 from raymm.studies.sweep_runs import trial_rows
-from raymm.studies.sweep_store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep
+from raymm.studies.sweep_store import Ended, Plan, Trial, commit_sweep, new_sweep
 
 TRIALS = 12
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")

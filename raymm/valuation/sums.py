@@ -48,7 +48,7 @@ def sum_of_all(deltas: Float[Tensor, "B n H"], base: Float[Tensor, "H"]) -> Floa
 def right_by_sums(
     deltas: Float[Tensor, "B n K"], base: Float[Tensor, "K"], labels: Int64[Tensor, "B"], codes: range
 ) -> Bool[Tensor, "B s"]:
-    """Whether the largest of the summed logits is the label's, for consecutive coalitions.
+    """Whether the largest of the summed logits is the label's, for consecutive coalitions; of nobody it never is.
 
     Of equal logits the first class counts, as in `argmax`; ties are rare, so they are looked at one by one. Classes
     come first and samples last in memory, so that every step runs along the samples; some samples at a time, so that
@@ -69,23 +69,25 @@ def _right(
     own = others[labels, :, rows].T
     others[labels, :, rows] = -torch.inf
     if bits == deltas.shape[1]:
-        return _wins(own, others, labels)[codes.start : codes.stop]
+        return _wins(own, others, labels, 0)[codes.start : codes.stop]
     high = _table_of_classes(deltas[:, bits:], torch.zeros_like(deltas[:, 0]))
     own_high = high[labels, :, rows].T
     sums = torch.empty_like(others)
     answer = []
     for number, inner in _within(codes, 2**bits):
         torch.add(others, high[:, number, None], out=sums)
-        answer.append(_wins(own + own_high[number], sums, labels)[inner.start : inner.stop])
+        answer.append(_wins(own + own_high[number], sums, labels, number)[inner.start : inner.stop])
     return torch.cat(answer)
 
 
 def _wins(
-    own: Float[Tensor, "s B"], others: Float[Tensor, "K s B"], labels: Int64[Tensor, "B"]
+    own: Float[Tensor, "s B"], others: Float[Tensor, "K s B"], labels: Int64[Tensor, "B"], window: int
 ) -> Bool[Tensor, "s B"]:
     """Whether the label's sum is the first of the largest; it stands as -inf among the others."""
     top = others.amax(dim=0)
     right, tied = own > top, own == top
+    if window == 0:  # where the base is 0, all logits of the empty coalition are equal
+        right[0] = tied[0] = False
     if tied.any():
         coalition, sample = tied.nonzero(as_tuple=True)
         right[coalition, sample] = labels[sample] <= others.permute(1, 2, 0)[coalition, sample].argmax(dim=1)

@@ -15,6 +15,13 @@ from raymm.valuation.sums import right_by_sums, sums_of_halves
 K = 4
 
 
+def right_by_argmax(sums, labels):
+    """What `right_by_sums` is to say of the logits of all coalitions: the empty one is never right."""
+    right = sums.argmax(dim=-1) == labels[:, None]
+    right[:, 0] = False
+    return right
+
+
 def batch(n, samples=7, width=K, seed=0):
     generator = torch.Generator().manual_seed(seed)
     deltas = torch.randn(samples, n, width, generator=generator)
@@ -30,7 +37,7 @@ def test_sums_by_halves_are_the_sums_of_the_members(n):
     expected = base.double() + coalition_masks(n).double() @ deltas.double()
     assert torch.allclose(sums.double(), expected, atol=1e-5)
     right = right_by_sums(deltas, base, labels, range(2**n))
-    assert torch.equal(right, sums.argmax(dim=-1) == labels[:, None])
+    assert torch.equal(right, right_by_argmax(sums, labels))
     assert 0 < right.float().mean() < 1
 
 
@@ -48,7 +55,7 @@ def test_any_part_of_the_coalitions_has_the_bits_of_the_whole(n, start, length, 
 def test_of_equal_logits_the_first_class_counts():
     deltas, base = torch.zeros(3, 2, 3), torch.tensor([1.0, 1.0, 0.0])
     right = right_by_sums(deltas, base, torch.tensor([0, 1, 2]), range(4))
-    assert right.tolist() == [[True] * 4, [False] * 4, [False] * 4]
+    assert right.tolist() == [[False, True, True, True], [False] * 4, [False] * 4]
 
 
 @pytest.mark.parametrize("name", ["count", "correct", "probability", "margin", "logit"])
@@ -157,7 +164,7 @@ def test_ties_of_any_classes_are_decided_as_argmax_does(n, samples, seed):
     labels = torch.randint(K, (samples,), generator=generator)
     sums = coalition_masks(n).float() @ deltas
     right = right_by_sums(deltas, torch.zeros(K), labels, range(2**n))
-    assert torch.equal(right, sums.argmax(dim=-1) == labels[:, None])
+    assert torch.equal(right, right_by_argmax(sums, labels))
 
 
 def test_samples_taken_some_at_a_time_have_the_bits_of_the_whole(monkeypatch):
