@@ -225,8 +225,8 @@ def _readme(outcome: Outcome, command: str) -> str:
     reading = (
         "Coverage is over all contributions but those that are stated to be exact and are, ± 1.96 standard errors "
         "over the designs. `silent` ones are stated to be exact and are not; `rmse` is the error that was made, "
-        "`stated` the one that the table states, both as root mean squares. `*`: no claim is made. Of votes that "
-        "everyone together loses, often none of the few winning coalitions is drawn; nothing then tells of them."
+        "`stated` the one that the table states, both as root mean squares. Of votes that everyone together loses, "
+        "often none of the few winning coalitions is drawn; the stated error is then what unseen ones may hide."
     )
     table = ["```", *lines(outcome), "```"]
     content = ["# Valuation against an oracle", "", opening, "", f"Made by `{command}`.", "", claims, "", *table, ""]

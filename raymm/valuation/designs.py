@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float64
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from raymm.errors import ConfigError
@@ -147,8 +148,9 @@ def _best(n: int, pairs: int) -> tuple[Bool[Tensor, "p n"], Fit, Float64[Tensor,
     generator = np.random.default_rng(derive(0, "best design", n, pairs))
     shares = _shares(n, pairs)
     codes = np.concatenate([_draw(n, s, count, generator) for s, count in enumerate(shares, start=1)])
-    half = spread_out(_masks(codes, n), shares[0], generator)
-    found = fit(half, balanced=2 * pairs + 2 >= balanced_budget(n))
+    with threadpool_limits(1, "blas"):  # so that an actor with one thread gets the bits of a driver with more
+        half = spread_out(_masks(codes, n), shares[0], generator)
+        found = fit(half, balanced=2 * pairs + 2 >= balanced_budget(n))
     return torch.from_numpy(half), found, _odd_parts(len(half)) @ torch.from_numpy(found.roots)
 
 

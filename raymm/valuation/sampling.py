@@ -6,11 +6,13 @@ coalitions fit in the budget, they are played and phi is exact.
 
 The error of an estimate comes from its design and from the residuals of the sample's own values (of random orders:
 from their scatter). Intervals take Student's t. What is assumed of the residuals stands in `raymm.valuation.votes`.
-Where all values that were played are those of an additive game, the error is said to be 0, which it need not be.
+Where all values that were played are those of an additive game, nothing scatters: of right-or-wrong outcomes the
+error is then what unseen ones may hide, of others it is said to be 0, which it need not be.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import comb
 
 import torch
 from jaxtyping import Bool, Float64, Int64, Num
@@ -25,7 +27,9 @@ from raymm.valuation.samples import SampleValues, full_prediction, value_source
 from raymm.valuation.sources import Source, SumSource
 from raymm.valuation.utilities import Utility, is_right
 
-__all__ = ["Estimates", "Sampling", "estimate", "half_width", "value_closed_form", "value_sampled"]
+__all__ = ["Estimates", "Sampling", "error_of_unseen", "estimate", "half_width", "value_closed_form", "value_sampled"]
+
+BySize = Callable[[Int64[Tensor, "s"]], Int64[Tensor, "s"]]
 
 SourceOf = Callable[[Int64[Tensor, "b"]], Source]
 """The source of some samples of a batch, by position."""
@@ -129,12 +133,36 @@ def _value_group(
         masks[:, players] = plan.masks.to(labels.device)
         estimates = estimate(_values(source, labels, masks, worth), plan)
         phi, stderr = estimates.phi, estimates.stderr
+        if worth.by_size is not None:
+            stderr = stderr.maximum(error_of_unseen(plan, worth.by_size).to(stderr.device))
     full = phi.new_full((len(labels), n), torch.nan)
     return {
         "phi": full.index_copy(1, players, phi),
         "stderr": full.index_copy(1, players, torch.zeros_like(phi) if stderr is None else stderr),
         **known,
     }
+
+
+def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, "n"]:
+    """The least standard error of right-or-wrong outcomes: what outcomes that nobody saw may hide.
+
+    Where all coalitions that were played are wrong (or all are right), their scatter is 0, and yet a few others may
+    differ: by the rule of succession (Laplace), one in m + 2 of them. This is the error of the estimate if each
+    coalition differed from the rest with that probability, on its own.
+    """
+    masks, n = plan.masks, plan.masks.shape[1]
+    sizes = torch.arange(n + 1)
+    worth = by_size(sizes).double().square()
+    inside = torch.tensor([0.0, *(1 / (n * comb(n - 1, s - 1)) for s in range(1, n + 1))], dtype=torch.float64)
+    outside = torch.tensor([*(1 / (n * comb(n - 1, s)) for s in range(n)), 0.0], dtype=torch.float64)
+    # of one size there are 1 / (n inside) coalitions with a player, each counts inside**2: together inside / n
+    all_of_them = (worth * (inside + outside)).sum() / n
+    played = masks.sum(dim=1)
+    exact = torch.where(masks, inside[played][:, None], -outside[played][:, None])
+    change = (plan.weights - exact).square() - exact.square()
+    rate = 1 / (len(masks) + 2)
+    variance = rate * (1 - rate) * (all_of_them + (worth[played][:, None] * change).sum(dim=0))
+    return variance.clamp(min=0).sqrt()
 
 
 def _exact_among(

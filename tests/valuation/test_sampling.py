@@ -1,5 +1,8 @@
 """Sampled values: right on average, honest about their errors, exact where the budget allows."""
 
+import os
+import subprocess
+import sys
 from itertools import permutations
 from math import factorial
 
@@ -9,7 +12,7 @@ import torch
 
 from raymm.errors import ConfigError
 from raymm.valuation import Sampling, shapley_values, utility, value_sampled
-from raymm.valuation.coalitions import coalition_masks, coalition_sizes
+from raymm.valuation.coalitions import coalition_masks, coalition_sizes, shapley_weights
 from raymm.valuation.designs import (
     _draw,
     _masks,
@@ -21,7 +24,7 @@ from raymm.valuation.designs import (
     smallest_budget,
 )
 from raymm.valuation.samples import value_source
-from raymm.valuation.sampling import estimate, half_width, value_closed_form
+from raymm.valuation.sampling import error_of_unseen, estimate, half_width, value_closed_form
 from raymm.valuation.sources import SumSource
 from raymm.valuation.votes import fit, spread_out
 
@@ -241,3 +244,45 @@ def test_one_seed_one_design_and_too_small_a_budget_is_refused():
     ):
         design(9, 17, 0)
     assert (coalition_sizes(9)[codes_of(design(9, 60, 5))] == design(9, 60, 5).masks.sum(1)).all()
+
+
+@pytest.mark.parametrize("budget", [40, 120])
+def test_the_error_of_what_nobody_saw_is_that_of_rare_outcomes(budget):
+    n = 10
+    plan = design(n, budget, 3)
+    weights, divisor = shapley_weights(n)
+    codes = (plan.masks.long() << torch.arange(n)).sum(dim=1)
+    differs = torch.rand(20_000, 2**n, generator=torch.Generator().manual_seed(0)) < 1 / (len(codes) + 2)
+    values = differs.double() * coalition_sizes(n)
+    made = (values[:, codes] @ plan.weights - values @ weights.double() / divisor).std(dim=0)
+    stated = error_of_unseen(plan, lambda sizes: sizes)
+    assert torch.allclose(stated, made, rtol=0.05)
+    assert not torch.allclose(error_of_unseen(plan, torch.ones_like), made, rtol=0.5)
+
+
+def test_a_sample_of_which_only_wrong_coalitions_were_seen_is_not_said_to_be_exact():
+    n, k = 14, 3
+    deltas = torch.zeros(1, n, k)
+    deltas[..., 1] = 1.0
+    source = SumSource(deltas, torch.zeros(k), torch.ones(1, n, dtype=torch.bool))
+    found = value_sampled(lambda _: source, torch.tensor([0]), source.present, utility("count"), Sampling(200, 0))
+    assert (found.phi == 0).all()
+    assert (found.stderr > 0).all()
+    soft = value_sampled(lambda _: source, torch.tensor([0]), source.present, utility("logit"), Sampling(200, 0))
+    assert (soft.stderr < 1e-9).all()
+
+
+@pytest.mark.parametrize(("n", "budget"), [(14, 224), (12, 96)])
+def test_a_design_has_the_same_bits_for_any_number_of_threads(n, budget):
+    program = (
+        "import hashlib; from raymm.valuation.designs import design\n"
+        f"plan = design({n}, {budget}, 7)\n"
+        "parts = (plan.masks, plan.weights, plan.groups.effects, plan.groups.influence)\n"
+        "print(hashlib.sha256(b''.join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest())\n"
+    )
+    answers = set()
+    for threads in ("1", "2"):
+        env = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+        answers.add(done.stdout)
+    assert len(answers) == 1
