@@ -34,6 +34,8 @@ class Effect:
     half
         Half width of the 95 % t-interval, over seeds, of `difference` (of `score` where that is None); None with one
         seed.
+    over_random, over_random_half
+        The same against `random`, which trains as many rows; None where it was not tried, or is it.
     """
 
     group: str
@@ -42,6 +44,8 @@ class Effect:
     score: float
     difference: float | None
     half: float | None
+    over_random: float | None = None
+    over_random_half: float | None = None
 
 
 def effects(rows: Sequence[TrialRow]) -> list[Effect]:
@@ -77,17 +81,28 @@ def effect_lines(found: Sequence[Effect]) -> list[str]:
 
 def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect:
     mine = means[group]
-    joint: Group = ("joint", None, None, group[3])
-    paired = joint in means and group != joint
-    samples = mine - means[joint] if paired else mine
+    against = {name: _paired(mine, _control(name, group, means)) for name in ("joint", "random")}
+    joint, random = against["joint"], against["random"]
     return Effect(
         group=_label(group),
         trials=trials,
         seeds=len(mine),
         score=float(mine.mean()),
-        difference=float(samples.mean()) if paired else None,
-        half=_half_width(samples),
+        difference=None if joint is None else float(joint.mean()),
+        half=_half_width(mine if joint is None else joint),
+        over_random=None if random is None else float(random.mean()),
+        over_random_half=None if random is None else _half_width(random),
     )
+
+
+def _control(name: str, group: Group, means: dict[Group, np.ndarray]) -> np.ndarray | None:
+    """Scores by seed of a control with the same fusion; None where it was not tried, or `group` is one itself."""
+    found = [scores for other, scores in means.items() if other[0] == name and other[3] == group[3]]
+    return np.mean(found, axis=0) if found and group[0] not in {name, "joint"} else None
+
+
+def _paired(mine: np.ndarray, control: np.ndarray | None) -> np.ndarray | None:
+    return None if control is None else mine - control
 
 
 def _half_width(samples: np.ndarray) -> float | None:

@@ -154,6 +154,11 @@ def _effects_text(found: Sequence[Effect]) -> str:
     text = "Mean over the finished trials of each group; the interval is Student's t, 95 %, over seeds"
     if any(effect.difference is not None for effect in found):
         text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
+    if any(effect.over_random is not None for effect in found):
+        text += (
+            ". `random` adds as many copies, of any samples and modalities: what a strategy wins over it is not owed "
+        )
+        text += "to training more rows"
     return f"{text}. The best of many groups is partly luck."
 
 
@@ -166,10 +171,12 @@ def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]
             _number(effect.score),
             "" if effect.difference is None else f"{effect.difference:+.4f}",
             _number(effect.half),
+            "" if effect.over_random is None else f"{effect.over_random:+.4f}",
+            "" if effect.over_random is None else _number(effect.over_random_half),
         ]
         for effect in found
     ]
-    return ["group", "trials", "seeds", "mean", "- joint", "± 95 %"], body
+    return ["group", "trials", "seeds", "mean", "- joint", "± 95 %", "- random", "± 95 %"], body
 
 
 def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -108,6 +108,21 @@ def test_a_group_is_the_mean_of_its_trials_not_its_best():
     assert first.difference == pytest.approx(0.1)
 
 
+def test_random_is_a_control_of_its_own():
+    rows = [
+        trial(0, (0.5, 0.6), strategy="joint"),
+        trial(1, (0.6, 0.6), strategy="random", fs="linear"),
+        trial(2, (0.7, 0.9), strategy="sample", fs="linear"),
+    ]
+    found = {effect.group: effect for effect in effects(rows)}
+    assert found["sample fs=linear"].difference == pytest.approx(0.25)
+    assert found["sample fs=linear"].over_random == pytest.approx(0.2)
+    assert found["sample fs=linear"].over_random_half == pytest.approx(12.706 * 0.1, rel=1e-3)
+    assert found["random fs=linear"].difference == pytest.approx(0.05)
+    assert found["random fs=linear"].over_random is None
+    assert (found["joint"].difference, found["joint"].over_random) == (None, None)
+
+
 def test_each_fusion_has_its_own_joint():
     rows = [
         trial(0, (0.5,), strategy="joint", fusion="sum"),
