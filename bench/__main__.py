@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bench import encoder_pass, memory, ragged, ray_train, sampling, valuation
+from bench import encoder_pass, memory, ragged, ray_train, sampling, sweep, valuation
 from bench.timing import Measured
 
 BENCHES = {
@@ -21,6 +21,7 @@ BENCHES = {
     "ragged": ragged.run,
     "valuation": valuation.run,
     "sampling": sampling.run,
+    "sweep": sweep.run,
 }
 RESULTS = Path(__file__).parent / "results"
 
