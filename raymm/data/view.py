@@ -19,6 +19,7 @@ from raymm.config import ViewConfig
 from raymm.data import transforms
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset
+from raymm.data.prepared import kept_views
 from raymm.data.schema import AudioSpec, FlowSpec, ModalitySpec, RgbSpec, TextSpec
 from raymm.data.tokens import tokenize
 from raymm.errors import ConfigError, Problems, did_you_mean
@@ -93,6 +94,8 @@ class View:
         if isinstance(spec, TextSpec):
             texts = self.dataset.shards.read_text(spec.name, index)
             return torch.from_numpy(tokenize(texts, spec.max_tokens, spec.buckets))
+        if keys is None and spec.name in self._kept:
+            return torch.from_numpy(np.array(self._kept[spec.name][index]))
         values = self._noisy(spec, index, torch.from_numpy(self.dataset.shards.read(spec.name, index)))
         if isinstance(spec, AudioSpec):
             return self._log_mel(spec, self._shift(values, keys))
@@ -129,6 +132,11 @@ class View:
 
     def _log_mel(self, spec: AudioSpec, waveforms: Tensor) -> Tensor:
         return transforms.log_mel(self._mel[spec.name], waveforms)
+
+    @cached_property
+    def _kept(self) -> dict[str, npt.NDArray[np.float32]]:
+        """What of the valuation view is kept beside the data set (`raymm.data.prepared`)."""
+        return kept_views(self)
 
     @cached_property
     def _mel(self) -> dict[str, MelSpectrogram]:

@@ -16,6 +16,8 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.config import ClusterConfig
+from raymm.data import View
+from raymm.data.prepared import keep_view
 from raymm.distributed.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.distributed.schedule import EPOCHS, mutable, scheduler_of
 from raymm.distributed.search import draw, population, proposals_of
@@ -59,6 +61,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
         When not even one trial fits on the cluster.
     """
     at_once = trials_at_once(sweep)
+    _keep_views(sweep)
     if sweep.plan.share_warmup:
         _train_warmups(sweep, space, at_once)
     proposals = proposals_of(sweep, space)
@@ -97,6 +100,16 @@ def _misfit(cluster: ClusterConfig, nodes: list[str]) -> str:
         f"{cluster.gpus_per_actor:g} GPUs, each within one node, over nodes that have {'; '.join(nodes)}; lower "
         "cluster.workers or what a worker holds, or add nodes"
     )
+
+
+def _keep_views(sweep: Sweep) -> None:
+    """Compute the valuation views that trials read, once for all of them."""
+    dataset = sweep.dataset()
+    configs = [trial.config for trial in missing(read_trials(sweep))] or [sweep.config]
+    wanted = {config.view.model_dump_json(): config.view for config in configs}
+    for config in wanted.values():
+        for seed in sweep.plan.seeds:
+            keep_view(View(dataset, config, seed))
 
 
 def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> None:
