@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from raymm.studies.parameters import parameters
 from raymm.studies.sweep_runs import read_histories, score_at
+from raymm.studies.sweep_scales import brief
 from raymm.studies.sweep_store import Ended, Sweep, Trial, read_ended, read_trials
 
 if TYPE_CHECKING:
@@ -83,9 +85,7 @@ class Progress:
 
 
 def _settings(trial: Trial) -> str:
-    """What was drawn, without the sections."""
-    from raymm.config import flatten
-
-    settings = flatten(trial.config)
-    drawn = [f"{name.rpartition('.')[2]}={settings[name]}" for name in sorted(trial.searched) if name in settings]
-    return " ".join(part[:24] for part in drawn)
+    """What was drawn and is read, without the section that most settings are in."""
+    settings = parameters(trial.config)
+    drawn = [name for name in settings if name in trial.searched]
+    return " ".join(f"{name.removeprefix('resampling.')}={brief(settings[name])}" for name in drawn)

@@ -10,7 +10,7 @@ from raymm.config import Config, flatten
 from raymm.studies.parameters import Parameter
 from raymm.studies.sweep import TrialRow
 
-__all__ = ["Scale", "plain", "scale_of", "short_names", "varied"]
+__all__ = ["Scale", "brief", "plain", "scale_of", "short_names", "varied"]
 
 FEW = 5
 """Numbers that are as few as this are drawn as names, at even distances."""
@@ -59,6 +59,11 @@ def plain(value: Parameter) -> str | int | float:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def brief(value: Parameter) -> str:
+    """A value in a few characters, for tables."""
+    return f"{value:.3g}" if isinstance(value, float) else str(plain(value))
+
+
 def scale_of(rows: Sequence[TrialRow], key: str) -> Scale:
     """The axis of one setting over these trials."""
     values = [row.params[key] for row in rows if key in row.params]
@@ -67,7 +72,7 @@ def scale_of(rows: Sequence[TrialRow], key: str) -> Scale:
     places = _continuous(numbers) if continuous else _even(values)
     if continuous and None in values:
         places[None] = NONE
-    ticks = _ticks(numbers) if continuous else [(place, _label(value)) for value, place in places.items()]
+    ticks = _ticks(numbers) if continuous else [(place, brief(value)) for value, place in places.items()]
     if continuous and None in values:
         ticks.append((NONE, "none"))
     if len(values) < len(rows):
@@ -106,7 +111,3 @@ def _ticks(numbers: Sequence[float]) -> list[tuple[float, str]]:
 
 def _logarithmic(low: float, high: float) -> bool:
     return low > 0 and high / low >= ORDERS
-
-
-def _label(value: Parameter) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(plain(value))

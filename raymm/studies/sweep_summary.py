@@ -11,12 +11,11 @@ import numpy as np
 
 from raymm.storage import write_bytes
 from raymm.studies import plots
-from raymm.studies.parameters import Parameter
 from raymm.studies.sweep import TrialRow
 from raymm.studies.sweep_effects import Effect, effect_lines, effects
 from raymm.studies.sweep_page import Part, write_sweep_page
 from raymm.studies.sweep_plots import families_plot, parallel_coordinates, score_by_parameter
-from raymm.studies.sweep_scales import plain, short_names, varied
+from raymm.studies.sweep_scales import brief, plain, short_names, varied
 
 __all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
 
@@ -65,7 +64,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
     ordered = _best_first(rows)
     for place, row in enumerate(ordered[:LINES], 1):
         head = f"{place:>3}{row.number:>6}{_number(row.score):>13}{_number(_spread(row)):>8}{len(row.scores):>6}"
-        settings = " ".join(f"{names[key]}={_brief(row.params[key])}" for key in names if key in row.params)
+        settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
         lines += _hanging(f"{head}  {row.status:<9} ", row.cause if row.status == "failed" else settings)
     if len(ordered) > LINES:
         lines.append(f"... and {len(ordered) - LINES} more")
@@ -132,7 +131,7 @@ def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list
             _number(_spread(row)),
             str(len(row.scores)),
             row.status,
-            ", ".join(f"{name} {_brief(row.params[key])}" for key, name in names.items() if key in row.params),
+            ", ".join(f"{name} {brief(row.params[key])}" for key, name in names.items() if key in row.params),
             str(row.epochs),
             f"{row.rows:,.0f}",
             f"{row.seconds:.0f}",
@@ -196,7 +195,3 @@ def _hanging(head: str, text: str) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _brief(value: Parameter) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(plain(value))

@@ -60,7 +60,7 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
     assert [line[20:][: len(shown.removesuffix("..."))] for line, shown in zip(log, lines, strict=True)] == [
         shown.removesuffix("...") for shown in lines
     ]
-    assert "rate=0.123456789" in log[0]
+    assert "fs.rate=0.123" in log[0]
     assert log[4].endswith("- two")
     assert time.strptime(log[0][:19], "%Y-%m-%d %H:%M:%S")
     assert journal.heard == [
