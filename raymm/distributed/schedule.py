@@ -61,8 +61,8 @@ def grace_of(plan: Plan, config: Config) -> int:
 
 
 def interval_of(config: Config) -> int:
-    """Epochs between two looks at the population."""
-    return max(1, (config.training.epochs - config.resampling.warmup) // 4)
+    """Epochs between two looks at the population: every look starts its trials again, so there are few."""
+    return max(1, round((config.training.epochs - config.resampling.warmup) / 3))
 
 
 def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:

@@ -140,10 +140,10 @@ def test_a_trial_that_fails_last_does_not_keep_the_others_waiting(population):
     assert scheduler.choose_trial_to_run(controller) is None
     third.status = Trial.TERMINATED
     assert scheduler.choose_trial_to_run(controller) is first
-    assert report(population, first, 4, 0.5) == CONTINUE
-    assert report(population, first, 5, 0.5) == PAUSE
+    assert report(population, first, 5, 0.5) == CONTINUE
+    assert report(population, first, 6, 0.5) == PAUSE
     assert scheduler.choose_trial_to_run(controller) is second
-    report(population, second, 5, 0.9)
+    report(population, second, 6, 0.9)
     assert scheduler._num_perturbations == 1
 
 

@@ -1,6 +1,7 @@
 """Sweeps through Ray Tune over Ray Train: what runs, what is stopped, what fails, and what MLflow holds of it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -54,9 +55,9 @@ def sweep(place, *arguments, code=0):
     assert ended.value.code == code
 
 
-def new(place, function, name, *options):
+def new(place, function, name, *options, settings=()):
     space = f"{place / 'space.py'}:{function}"
-    sweep(place, "--data", place / "data", "--space", space, "--out", place / name, *options, *SETTINGS)
+    sweep(place, "--data", place / "data", "--space", space, "--out", place / name, *options, *SETTINGS, *settings)
     return open_sweep(place / name)
 
 
@@ -69,7 +70,7 @@ def runs_of(place, job):
     assert len(parents) == 1
     children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
     assert len(children) == len(found) - 1
-    return client, parents[0], {run.info.run_name: run for run in children}
+    return client, parents[0], {Path(run.data.tags["raymm.run_dir"]).name: run for run in children}
 
 
 def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_local, place, capsys):
@@ -95,7 +96,9 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
     assert parent.data.tags["raymm.best_run_id"] == children[names[0]].info.run_id
     assert parent.data.metrics["best/score"] == pytest.approx(good.score)
     summary = {file.path for file in client.list_artifacts(parent.info.run_id, "summary")}
-    assert summary == {f"summary/{name}" for name in ("trials.csv", "parallel.png", "parameters.png", "summary.md")}
+    assert summary == {
+        f"summary/{name}" for name in ("trials.csv", "parallel.png", "parameters.png", "summary.md", "summary.html")
+    }
     files = {file.path for file in client.list_artifacts(children[names[0]].info.run_id)}
     assert {"trial.log", "model", "plots", "config.yaml"} <= files
     assert client.get_model_version_by_alias("digits", "best").run_id == children[names[0]].info.run_id
@@ -134,7 +137,7 @@ def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path
 
 def test_a_population_goes_on_from_its_better_half(ray_local, place):
     options = ("--trials", 2, "--scheduler", "pbt", "--concurrent", 2, "--own-warmup")
-    job = new(place, "population", "population", *options)
+    job = new(place, "population", "population", *options, settings=("resampling.warmup=1",))
     rows = trial_rows(job)
     assert [row.status for row in rows] == ["finished", "finished"]
     moved = [trial for trial in read_trials(job) if (trial.path / "current.json").exists()]
