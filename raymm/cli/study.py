@@ -59,13 +59,14 @@ def oracle(
     from raymm.studies.oracle import check_claims, trials
     from raymm.studies.oracle_record import open_folder, oracle_info
     from raymm.studies.oracle_report import csv_rows, lines
+    from raymm.tracking import ending
     from raymm.tracking.mlflow import MlflowTracker, store_of
 
     run = open_folder(out, samples, seed)
     uri, artifacts = store_of(store)
     tracker = MlflowTracker(uri, out, artifacts)
     tracker.start(oracle_info(run, out, experiment, trials(), backend))
-    try:
+    with ending(tracker.finish):
         outcome = _compared(out, run, backend, actors, tracker)
         if as_json:
             click.echo(json.dumps([_finite(row) for row in csv_rows(outcome)]))
@@ -73,13 +74,6 @@ def oracle(
             click.echo("\n".join(lines(outcome)))
             click.echo(f"wrote {out / 'README.md'}; see also `raymm ui --store {store}`")
         check_claims(outcome.comparisons, outcome.coverages)
-    except KeyboardInterrupt:
-        tracker.finish("KILLED")
-        raise
-    except BaseException:
-        tracker.finish("FAILED")
-        raise
-    tracker.finish("FINISHED")
 
 
 def _compared(out: Path, run: "OracleRun", backend: str, actors: int, tracker: "Tracker") -> "Outcome":

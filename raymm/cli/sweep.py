@@ -129,7 +129,7 @@ def _new(
 
 def _found(resume: str, out: Path | None) -> "Sweep":
     """The sweep in its folder, as far as its mirror has it, or brought to --out from its mirror."""
-    from raymm.studies.sweep_mirror import catch_up, fetch_sweep
+    from raymm.studies.sweep_fetch import catch_up, fetch_sweep
     from raymm.studies.sweep_store import open_sweep
 
     if out is not None:
@@ -173,6 +173,7 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
     from raymm.cli.sweep_progress import Progress
     from raymm.studies.sweep_mirror import mirrored_sweep
     from raymm.studies.sweep_record import SweepTracker
+    from raymm.tracking import ending
     from raymm.tracking.mlflow import MlflowTracker, store_of
 
     uri, artifacts = store_of(store)
@@ -180,15 +181,10 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
     record = SweepTracker(job, dataset, lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
     with mirrored_sweep(job) as followed:
         record.begin()
-        try:
+        rows: list[TrialRow] = []
+        with ending(lambda status: rows.extend(record.close(status))):
             _train(job, space, uri, followed(Progress(job, record, quiet)))
-        except KeyboardInterrupt:
-            record.close("KILLED")
-            raise
-        except BaseException:
-            record.close("FAILED")
-            raise
-        return record.close("FINISHED")
+        return rows
 
 
 def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Journal") -> None:

@@ -10,6 +10,7 @@ import torch
 
 from raymm.data import Dataset
 from raymm.studies.record import HistoryLog, record_result, run_info
+from raymm.tracking import ending
 from raymm.tracking.mlflow import MlflowTracker, store_of
 from raymm.training.loop import Ports, Report, train
 from raymm.training.mirror import mirrored
@@ -30,19 +31,12 @@ def train_tracked(
     tracker = MlflowTracker(uri, run.path, artifacts)
     tracker.start(run_info(run, dataset, experiment))
     log = HistoryLog(tracker)
-    try:
+    with ending(tracker.finish):
         reports = _Reports(log, run.config.training.epochs, quiet)
         with mirrored(run.path, run.config.cluster.mirror, reports) as report:
             result = _train(run, dataset, backend, uri, report)
         log(result.history)
         record_result(tracker, run, result, dataset)
-    except KeyboardInterrupt:
-        tracker.finish("KILLED")
-        raise
-    except BaseException:
-        tracker.finish("FAILED")
-        raise
-    tracker.finish("FINISHED")
     return result
 
 

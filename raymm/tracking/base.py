@@ -8,7 +8,8 @@ its callers is written down as tests, in `raymm.tracking.contract`.
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,7 @@ __all__ = [
     "Tracker",
     "check_folder",
     "check_tags",
+    "ending",
     "finite_metrics",
 ]
 
@@ -130,6 +132,20 @@ class Tracker(Protocol):
 
     def finish(self, status: Status) -> None:
         """End the run."""
+
+
+@contextmanager
+def ending(finish: Callable[[Status], object]) -> Iterator[None]:
+    """Say how a run ended once the block has: FINISHED, FAILED when it raised, KILLED when it was interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        finish("KILLED")
+        raise
+    except BaseException:
+        finish("FAILED")
+        raise
+    finish("FINISHED")
 
 
 class NullTracker:

@@ -13,7 +13,8 @@ from raymm.storage import remote, sha256_of
 from raymm.storage.remote import Place, below
 from raymm.studies import sweep_mirror
 from raymm.studies.parameters import canonical
-from raymm.studies.sweep_mirror import catch_up, fetch_sweep, mirrored_sweep, refuse_other_sweep
+from raymm.studies.sweep_fetch import catch_up, fetch_sweep
+from raymm.studies.sweep_mirror import mirrored_sweep, refuse_other_sweep
 from raymm.studies.sweep_runs import branch_runs, current_config, current_paths, open_runs, open_warmups, trial_rows
 from raymm.studies.sweep_store import (
     Ended,
