@@ -113,7 +113,11 @@ def test_all_options_that_a_resumed_sweep_has_already_are_named(capfd, here):
         ("space.py:spaec", [], "no function 'spaec'; did you mean 'space'?"),
         ("gone.py", [], "gone.py: no such file"),
         ("space.py", ["training.epoch=3"], "did you mean 'epochs'?"),
-        ("space.py", ["--grace", "4"], "--grace 4: trials have training.epochs=4, so none could end early"),
+        (
+            "space.py",
+            ["--scheduler", "asha", "--grace", "4"],
+            "--grace 4: trials have training.epochs=4, so none could end early",
+        ),
         ("space.py:grid", ["--scheduler", "pbt"], "--scheduler pbt: space.py:grid draws nothing that may change"),
         ("space.py:late", [], "resampling.warmup=9 leaves no epoch"),
         ("space.py:encoders", [], "resnet"),
@@ -158,7 +162,11 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
         time.sleep(9)
 
     monkeypatch.setattr("raymm.cli.sweep._run", interrupted)
-    code, _, err = new(capfd, dataset)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs beside
+    try:
+        code, _, err = new(capfd, dataset)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert f"go on with: raymm sweep --resume {here / 's'}" in err
     assert len(err.strip().splitlines()) == 1

@@ -151,9 +151,12 @@ def test_a_duplicate_is_told_the_known_score_and_not_tried_again(tmp_path, datas
     write_ended(failed, Ended("failed", 0, "x"))
     score = search.trial_rows(sweep)[0].score
     optimiser = Scripted(1.0, 2.0, 3.0, 4.0)
-    (name,) = names(Proposals(sweep, [], optimiser), "a")
+    proposals = Proposals(sweep, [], optimiser)
+    (name,) = names(proposals, "a")
     assert open_trial(sweep.path / "trials" / name).config.resampling.fs.scale == 4.0
     assert optimiser.told == [("a", score, False), ("a-1", None, True), ("a-2", None, True)]
+    proposals.on_trial_complete("a", {SCORE: 0.7})
+    assert optimiser.told[-1] == ("a-3", 0.7, False)
     assert [trial.key for trial in read_trials(sweep)][:3] == [done.key, failed.key, running.key]
     assert len(read_trials(sweep)) == 4
 

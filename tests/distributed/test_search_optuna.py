@@ -88,16 +88,3 @@ def test_sections_can_be_chosen_and_are_remembered(tmp_path, dataset):
         for n in range(6)
     }
     assert families == {"linear", "tanh"}
-
-
-def test_a_trial_that_took_several_draws_is_told_of_all_the_same(tmp_path, dataset):
-    """Whether momentum differs does not matter to adam: most draws are of a trial that is known."""
-    space = {"optimizer.name": tune.choice(["adam", "adamw"]), "optimizer.momentum": tune.uniform(0.1, 0.9)}
-    sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=2)
-    proposals = proposals_of(sweep, space)
-    for number in range(2):
-        proposals.suggest(f"t{number}")
-        proposals.on_trial_complete(f"t{number}", {SCORE: 0.5})
-    finished = [told for told in study_of(proposals).trials if told.value == 0.5]
-    assert len(finished) == 2
-    assert len(study_of(proposals).trials) > 2

@@ -76,7 +76,9 @@ def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
         str(given / "own"),
         *options(given),
     ]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process that ignores it has children who do
     process = subprocess.Popen([*command, "--concurrent", "1"], stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     patience = time.monotonic() + 300
     while not (ended(sweep) and list(sweep.glob("trials/001-*/trial.log"))) and time.monotonic() < patience:
         assert process.poll() is None, process.communicate()
