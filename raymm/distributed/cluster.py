@@ -9,11 +9,14 @@ CPUs that cannot come would be silent.
 
 import logging
 import os
+import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
+from pathlib import Path
 
 from raymm.config import ClusterConfig
 from raymm.distributed.probe import why_silent
@@ -28,6 +31,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 
 LONGEST_TEMPORARY_FOLDER = 25
 """Ray puts sockets some 75 characters below its folder, and a socket's path may have 103 (macOS) to 107."""
+
+LAST_WRITES = 10.0
+"""Seconds in which Ray's processes end."""
 
 DASHBOARD = "RAY_API_SERVER_ADDRESS"
 
@@ -111,7 +117,7 @@ def _join(address: str) -> None:
 def _local(config: ClusterConfig, local_cpus: int | None) -> Iterator[None]:
     import ray  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="raymm-", dir=_short_folder(), ignore_cleanup_errors=True) as folder:
+    with _folder_of_ray() as folder:
         port = _free_port()
         with _environment(DASHBOARD, f"http://127.0.0.1:{port}"):
             try:
@@ -129,6 +135,20 @@ def _local(config: ClusterConfig, local_cpus: int | None) -> Iterator[None]:
                 yield
             finally:
                 ray.shutdown()
+
+
+@contextmanager
+def _folder_of_ray() -> Iterator[str]:
+    """A temporary folder; Ray's processes may still write to it for a moment when they are told to end."""
+    folder = Path(tempfile.mkdtemp(prefix="raymm-", dir=_short_folder()))
+    try:
+        yield str(folder)
+    finally:
+        end = time.monotonic() + LAST_WRITES
+        while folder.exists() and time.monotonic() < end:
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                time.sleep(0.2)
 
 
 def _logical_cpus(config: ClusterConfig) -> int:
