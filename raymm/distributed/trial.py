@@ -31,16 +31,13 @@ from raymm.studies.sweep_runs import (
     read_histories,
     score_at,
 )
-from raymm.studies.sweep_store import Sweep, Trial, open_sweep, open_trial
+from raymm.studies.sweep_store import LOG, Sweep, Trial, open_sweep, open_trial
 from raymm.training.run import Run
 
-__all__ = ["CAUSE", "ENDED", "LOG", "run_trial", "run_warmup"]
+__all__ = ["CAUSE", "ENDED", "run_trial", "run_warmup"]
 
 ENDED, CAUSE = "ended", "cause"
 """Names under which a trial says that it has finished or failed, and why it failed."""
-
-LOG = "trial.log"
-"""What happened in a trial, in its folder."""
 
 
 def run_trial(config: dict[str, Any]) -> None:

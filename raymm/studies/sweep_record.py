@@ -24,12 +24,13 @@ from raymm.studies.sweep_runs import (
     best_so_far,
     current_config,
     current_paths,
+    mean_metrics,
     read_histories,
     result_metrics,
     trial_rows,
     without_test,
 )
-from raymm.studies.sweep_store import RECORDED, Ended, Sweep, Trial, missing, read_ended, read_trials
+from raymm.studies.sweep_store import LOG, RECORDED, Ended, Sweep, Trial, missing, read_ended, read_trials
 from raymm.studies.sweep_summary import write_sweep_summary
 from raymm.tracking import RunInfo, Status, Tracker
 from raymm.training.result import read_result
@@ -38,8 +39,6 @@ from raymm.training.run import open_run
 __all__ = ["Journal", "SweepTracker", "sweep_info", "trial_info"]
 
 log = logging.getLogger(__name__)
-
-LOG = "trial.log"
 
 AS_STATUS: Mapping[str, Status] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 """Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
@@ -188,7 +187,7 @@ class SweepTracker:
     def _send_epochs(self, trial: Trial, epochs: int) -> None:
         tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)
         for epoch in range(self._told.get(trial.key, 0), min(epochs, *(len(history) for history in histories))):
-            tracker.log_epoch(epoch, _mean([history[epoch]["metrics"] for history in histories]))
+            tracker.log_epoch(epoch, mean_metrics([history[epoch]["metrics"] for history in histories]))
             self._told[trial.key] = epoch + 1
 
     def _send_end(self, trial: Trial, how: Ended) -> None:
@@ -207,7 +206,7 @@ class SweepTracker:
         results = [read_result(run.path) for run in runs]
         scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
         spread = {"score_sd": float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
-        means = without_test(_mean([result.metrics for result in results]))
+        means = without_test(mean_metrics([result.metrics for result in results]))
         summary = {**means, "score": float(np.mean(scores)), **spread}
         by_seed = {f"seed_{run.config.training.seed}/score": score for run, score in zip(runs, scores, strict=True)}
         tracker.log_summary({**summary, **by_seed})
@@ -278,12 +277,6 @@ def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, f
         f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
         f"partly luck.\n\n{COMPARE}; `summary/summary.html` among the artifacts has the table and the plots."
     )
-
-
-def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means over seeds of what all of them have."""
-    names = set.intersection(*(set(each) for each in metrics))
-    return {name: float(np.mean([each[name] for each in metrics])) for name in sorted(names)}
 
 
 def _in_words(how: Ended, epochs: int) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "branch_runs",
     "current_config",
     "current_paths",
+    "mean_metrics",
     "open_runs",
     "open_warmups",
     "read_histories",
@@ -168,9 +169,13 @@ def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> T
 
 def result_metrics(sweep: Sweep, trial: Trial) -> dict[str, float]:
     """Means over seeds of the metrics of a finished trial, those of the test split included."""
-    results = [read_result(path).metrics for path in current_paths(sweep, trial)]
-    names = set.intersection(*(set(metrics) for metrics in results))
-    return {name: float(np.mean([metrics[name] for metrics in results])) for name in sorted(names)}
+    return mean_metrics([read_result(path).metrics for path in current_paths(sweep, trial)])
+
+
+def mean_metrics(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over seeds of the metrics that all of them have."""
+    names = set.intersection(*(set(metrics) for metrics in of_seeds))
+    return {name: float(np.mean([metrics[name] for metrics in of_seeds])) for name in sorted(names)}
 
 
 def without_test(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -48,6 +48,9 @@ __all__ = [
 ]
 
 
+LOG = "trial.log"
+"""What happened in a trial, in its folder."""
+
 RECORDED = "recorded"
 """A file of a trial whose end has been told to the tracker."""
 
