@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from raymm.config import ClusterConfig
-from raymm.distributed.cluster import connect, is_multi_node
+from raymm.distributed.cluster import DASHBOARD, connect, is_multi_node
 from raymm.errors import ClusterError
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,8 @@ def ray_free():
     """Run lines in a process of their own, so that the suite's Ray is not the one they find."""
 
     def run(lines, **environment):
-        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        env = {name: value for name, value in os.environ.items() if name != DASHBOARD}  # the suite's Ray sets it
+        env.update(PYTHONPATH=str(ROOT), **environment)
         command = [sys.executable, "-c", IMPORTS + textwrap.dedent(lines)]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
