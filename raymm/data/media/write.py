@@ -15,8 +15,15 @@ __all__ = ["write_clip", "write_wav"]
 Frames = npt.NDArray[np.uint8]
 Waveform = npt.NDArray[np.float32]
 
-ENCODERS = (("libx264", {"crf": "16", "preset": "veryfast", "threads": "1"}), ("mpeg4", {"qscale": "3"}))
-"""Video encoders that may be there, the better one first, with their settings of quality."""
+ENCODERS = (
+    ("libx264", {"crf": "16", "preset": "veryfast", "threads": "1", "x264-params": "cpu-independent=1"}),
+    ("mpeg4", {"qscale": "3"}),
+)
+"""Video encoders that may be there, the better one first, with their settings of quality.
+
+Without `cpu-independent` the AVX-512 code of x264 (mbtree) takes in what lies in memory behind a row of macroblocks
+wherever their number is no multiple of 8, so equal frames give unequal files.
+"""
 
 
 def write_wav(path: Path, waveform: Waveform, rate: int, codec: str = "pcm_s16le") -> None:
