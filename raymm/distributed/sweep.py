@@ -37,7 +37,7 @@ HEAD = "node:__internal_head__"
 LITTLE = 1e-3
 
 ATTEMPTS = 3
-"""Times that a trial is started again after a node or worker was lost, beside `cluster.max_failures` of Train."""
+"""Times that a trial is started again after a node was lost, beside `cluster.max_failures`."""
 
 EXAMPLES = 32
 """Draws of a space that show whether trials to come will share a warm-up."""
@@ -141,7 +141,7 @@ def _fit(
     run = RunConfig(
         name=uuid.uuid4().hex[:12],  # of an old name Tune would read the state
         storage_path=str(sweep.path / "tune"),
-        failure_config=FailureConfig(max_failures=ATTEMPTS),
+        failure_config=FailureConfig(max_failures=ATTEMPTS + sweep.config.cluster.max_failures),
         callbacks=callbacks,
         verbose=0,
     )

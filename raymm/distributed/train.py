@@ -55,15 +55,18 @@ def train_on_ray(run: Run, report: Report) -> Result:
     Raises
     ------
     ClusterError
-        When the worker group failed more often than `cluster.max_failures`, or could not be started.
+        When the worker group failed more often than it may be started again, or could not be started.
     RaymmError
         What the loop itself raised.
     """
-    train_together([run], lambda histories: report(histories[0]), run.path / "ray")
+    restarts = run.config.cluster.max_failures
+    train_together([run], lambda histories: report(histories[0]), run.path / "ray", restarts=restarts)
     return read_result(run.path)
 
 
-def train_together(runs: Sequence[Run], report: Reports, storage: Path, until: int | None = None) -> None:
+def train_together(
+    runs: Sequence[Run], report: Reports, storage: Path, *, restarts: int, until: int | None = None
+) -> None:
     """Train several runs with one worker group, an epoch of each in turn, so that none is ahead of the others.
 
     Parameters
@@ -74,6 +77,9 @@ def train_together(runs: Sequence[Run], report: Reports, storage: Path, until: i
         Called in this process with their histories, whenever all of them have one epoch more.
     storage
         Folder for Ray Train's own files.
+    restarts
+        Times that a lost worker group is started again. Zero where this process may be ended while it trains: a
+        controller whose workers are ended before it would reserve resources for new ones, which nobody gives back.
     until
         Epochs after which to leave off, the runs unfinished and their test splits unread; None trains to the end.
 
@@ -91,7 +97,7 @@ def train_together(runs: Sequence[Run], report: Reports, storage: Path, until: i
         run_config=RunConfig(
             name=f"{runs[0].key[:12]}-{uuid.uuid4().hex[:8]}",
             storage_path=str(storage),
-            failure_config=FailureConfig(max_failures=cluster.max_failures, controller_failure_limit=0),
+            failure_config=FailureConfig(max_failures=restarts, controller_failure_limit=0),
         ),
     )
     try:

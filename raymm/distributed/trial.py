@@ -2,7 +2,8 @@
 
 The trial is told its folder and nothing more; what it does is written there. It reports each epoch of its history to
 Tune, in order, also those from before it was started again, so that schedulers decide as if it never stopped. A
-mistake that trying again cannot mend ends the trial; what a lost node or worker caused is raised, for Tune to retry.
+mistake that trying again cannot mend ends the trial; what a lost node or worker caused is raised, for Tune to retry:
+Ray Train, which Tune may end at any epoch, starts nothing again itself.
 """
 
 import json
@@ -49,7 +50,7 @@ def run_trial(config: dict[str, Any]) -> None:
             runs, already = _runs(sweep, trial, config, sweep.dataset())
             log.info("%s: %d runs, %s", trial.name, len(runs), "from " + _origin(runs[0]))
             reports = _Reports(sweep, trial, log, already)
-            train_together(runs, reports, trial.path / "ray")
+            train_together(runs, reports, trial.path / "ray", restarts=0)
         except ClusterError:
             log.info("%s", traceback.format_exc())
             raise
@@ -70,7 +71,7 @@ def run_warmup(config: dict[str, Any]) -> None:
     sweep = open_sweep(Path(config["sweep"]))
     try:
         runs = open_warmups(sweep, Config.model_validate(config["config"]), sweep.dataset(), config["until"])
-        train_together(runs, lambda _: None, sweep.path / "warmups" / "ray", config["until"])
+        train_together(runs, lambda _: None, sweep.path / "warmups" / "ray", restarts=0, until=config["until"])
     except ClusterError:
         raise
     except RaymmError as cause:

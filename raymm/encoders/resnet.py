@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import resnet18
 
 from raymm.config import EncoderConfig
 from raymm.data.schema import AudioSpec, ModalitySpec
@@ -26,6 +25,8 @@ class ResNet18(nn.Module):
     """`[b, C, H, W]` or `[b, T, C, H, W]` to `[b, D]`."""
 
     def __init__(self, channels: int, config: EncoderConfig, feature_size: int) -> None:
+        from torchvision.models import resnet18  # noqa: PLC0415  (slow, it imports torch's compiler)
+
         super().__init__()
         norm = nn.BatchNorm2d if config.norm == "batch" else _group_norm
         self.body = resnet18(weights=None, norm_layer=norm)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torchmetrics.functional.classification import multiclass_f1_score
 
 from raymm.valuation import ValuationTable
 
@@ -31,5 +30,7 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
 
 
 def _macro_f1(table: ValuationTable, classes: int) -> float:
+    from torchmetrics.functional.classification import multiclass_f1_score  # noqa: PLC0415  (slow, it imports plots)
+
     prediction, label = torch.from_numpy(table.prediction), torch.from_numpy(table.label)
     return float(multiclass_f1_score(prediction, label, num_classes=classes, average="macro"))

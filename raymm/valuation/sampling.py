@@ -16,7 +16,7 @@ from math import comb
 
 import torch
 from jaxtyping import Bool, Float64, Int64, Num
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor
 
 from raymm.types import Mask
@@ -77,7 +77,7 @@ def estimate(values: Num[Tensor, "B m"], plan: Design) -> Estimates:
 
 def half_width(freedom: float, level: float = 0.95) -> float:
     """Standard errors on each side of an interval that covers the truth in `level` of all cases."""
-    return float(stats.t.ppf(0.5 + level / 2, freedom))
+    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def value_sampled(

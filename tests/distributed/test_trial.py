@@ -51,7 +51,7 @@ def tuned(monkeypatch):
         if checkpoint is not None:
             told.pointers.append(checkpoint)
 
-    def train_together(runs, reports, storage, until=None):
+    def train_together(runs, reports, storage, restarts, until=None):
         stories = [steps(run, run.dataset(), Ports()) for run in runs]
         for states in zip(*stories, strict=True):
             if states[0].epoch:
@@ -100,7 +100,7 @@ def test_a_mistake_ends_the_trial_and_a_lost_worker_is_raised(tmp_path, dataset,
     trial = propose(sweep, 0, fs__scale=1.0)
 
     def fails(error):
-        def train_together(*_):
+        def train_together(*_, **__):
             raise error
 
         monkeypatch.setattr(module, "train_together", train_together)
