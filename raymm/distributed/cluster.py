@@ -23,7 +23,7 @@ from raymm.distributed.probe import why_silent
 from raymm.distributed.resources import check_resources, cluster_totals, needed_cpus
 from raymm.errors import ClusterError, Problems
 
-__all__ = ["connect", "is_multi_node"]
+__all__ = ["connect", "is_multi_node", "set_defaults"]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
         When `RAY_ADDRESS` is the address of a dashboard, no cluster answers there, the token is missing or
         wrong, or the cluster is too small.
     """
-    _set_defaults(config)
+    set_defaults(config)
     import ray  # noqa: PLC0415  (reads its settings from the environment when it is imported)
 
     if ray.is_initialized():
@@ -189,13 +189,14 @@ def _environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _set_defaults(config: ClusterConfig) -> None:
+def set_defaults(config: ClusterConfig) -> None:
     """Settings that Ray reads from the environment; what the user has set stays."""
     defaults = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": f"{config.start_timeout:g}",
         "RAY_TRAIN_METRICS_ENABLED": "0",
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # every epoch is committed: nothing is left to be saved in haste
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_DEDUP_LOGS": "1",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
