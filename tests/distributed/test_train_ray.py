@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from raymm.distributed.train import train_on_ray
-from raymm.errors import TrainingError
+from raymm.distributed.train import train_on_ray, train_together
+from raymm.errors import ClusterError, TrainingError
 from raymm.storage import sha256_of
 from raymm.training.loop import Ports, train
 from raymm.training.run import create_or_open
@@ -69,6 +69,27 @@ def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, 
     thread.join()
     assert victims
     assert weights(killed.path) == weights(straight.path)
+
+
+def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
+    ray_local, tmp_path, dataset
+):
+    import ray
+    from ray.util import placement_group_table
+
+    run = run_of(tmp_path / "r", dataset, 1)
+    victims = []
+    thread = threading.Thread(target=kill_a_worker, args=(run.path, victims))
+    thread.start()
+    with pytest.raises(ClusterError, match="training on Ray failed"):
+        train_together([run], lambda _: None, tmp_path / "ray", restarts=0)
+    thread.join()
+    assert victims
+    end = time.monotonic() + 20
+    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"] and time.monotonic() < end:
+        time.sleep(0.1)
+    assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"]
+    assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
 
 
 def test_an_error_of_the_loop_comes_back_as_itself(ray_local, tmp_path, dataset):
