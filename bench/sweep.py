@@ -1,8 +1,9 @@
-"""(g) Wall time of a sweep with a shared warm-up and ASHA over that of the same trials run in full, one by one.
+"""(g) Wall time of a sweep with a shared warm-up and ASHA over that of the same trials run in full, each on its own.
 
 The same twelve configurations are drawn from `tune_spaces/fs_only.py`, on clips whose sound is buried in noise, for the
-model, the warm-up and the epochs that a run has by default, on one CPU thread a trial; the cluster is a local Ray on the machine's cores, started before either sweep. Whether the shorter way loses anything is
-said by the best score on validation, against its standard error as a share of so many clips.
+model, the warm-up and the epochs that a run has by default, on one CPU thread a trial. The cluster is a local Ray on
+the machine's cores, started before either sweep; both run as many trials at once as it has cores. Whether the shorter
+way loses anything is said by the best score on validation, against its standard error as a share of so many clips.
 """
 
 import tempfile
