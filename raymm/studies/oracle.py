@@ -2,12 +2,9 @@
 
 A trial values the samples of one data set with one model and one utility: the data set is on disk, the model is named
 as "package.module:function", tiles stream through this process or through actors, and the table is read back from its
-Parquet file. Hard utilities must be equal, soft ones equal to 1e-6; of sampled votes, 95 % intervals must hold the
-truth in 93 to 97 % of all cases, of products in 93 % at least: intervals that are made for right and wrong may be too
-wide for a smooth game.
-
-Votes that everyone together loses are sampled and shown, and no claim is made about them: often none of the few
-winning coalitions is drawn, the values say nothing of what they missed, and intervals are too short.
+Parquet file. Hard utilities must be equal, soft ones equal to 1e-6; of sampled values, 95 % intervals must hold the
+truth in 93 to 97 % of all cases: in votes, where answers are right or wrong, also in those that everyone together
+loses, of which often no winning coalition is drawn; and in products, which are smooth.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,8 +53,8 @@ BUDGETS = (16 * MANY, 512)
 SAMPLED = {"vote won": ("linear", "count"), "vote lost": ("linear", "count"), "product": ("summed", "logit")}
 """Games that are sampled, and by which model and utility."""
 
-BANDS = {"vote won": (0.93, 0.97), "vote lost": (0.93, 1.0), "product": (0.93, 1.0)}
-"""Part of the cases in which 95 % intervals must hold the truth; where little scatters they may be wider."""
+BAND = (0.93, 0.97)
+"""Part of the cases in which 95 % intervals must hold the truth."""
 
 TOLERANCE = 1e-6
 
@@ -162,10 +159,8 @@ class Coverage:
         Root mean squares of the errors made and of the errors stated.
     silent
         Part of the values that are stated to be exact and are not; their intervals do not hold the truth.
-    band
-        Where the share must lie; None where no claim is made.
     passed
-        Whether it lies there, or need not.
+        Whether the share lies in the band.
     """
 
     trial: Trial
@@ -176,7 +171,6 @@ class Coverage:
     rmse: float
     stderr: float
     silent: float
-    band: tuple[float, float] | None
     passed: bool
 
 
@@ -244,14 +238,14 @@ def cover(played: Played) -> Coverage:
     """How often the intervals of a sampled trial hold the truth, design by design."""
     trial, table = played.trial, played.table
     assert trial.budget is not None
-    width = half_width(design(trial.players, trial.budget, 0).groups.freedom)
+    width = half_width(design(trial.players, trial.budget, 0).spread.freedom)
     wrong = np.abs(table.phi - played.truth)
     silent = (table.stderr == 0) & (wrong > TOLERANCE)
     counted = (table.stderr > 0) | silent
     inside = wrong <= width * table.stderr
     shard = np.arange(len(table)) // (_tile(len(table)) * TILES_OF_SHARD)
     by_design = np.array([_mean(inside[rows], counted[rows]) for rows in (shard == k for k in range(shard[-1] + 1))])
-    share, band = _mean(inside, counted), BANDS.get(trial.deck)
+    share = _mean(inside, counted)
     return Coverage(
         trial=trial,
         values=int(counted.sum()),
@@ -261,8 +255,7 @@ def cover(played: Played) -> Coverage:
         rmse=_mean(wrong**2, counted) ** 0.5,
         stderr=_mean(table.stderr**2, counted) ** 0.5,
         silent=_mean(silent, counted),
-        band=band,
-        passed=band is None or band[0] <= share <= band[1],
+        passed=BAND[0] <= share <= BAND[1],
     )
 
 
@@ -284,9 +277,9 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
     failed += [
         f"game '{one.trial.deck}', n={one.trial.players}, budget {one.trial.budget}, utility '{one.trial.utility}': "
         f"95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, not in "
-        f"{100 * one.band[0]:.0f} to {100 * one.band[1]:.0f} %"
+        f"{100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} %"
         for one in coverages
-        if one.band and not one.passed
+        if not one.passed
     ]
     if failed:
         total = len(comparisons) + len(coverages)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from raymm.storage import write_bytes
 from raymm.studies import plots
-from raymm.studies.oracle import BANDS, MANY, TOLERANCE, Comparison, Coverage, Played
+from raymm.studies.oracle import BAND, MANY, TOLERANCE, Comparison, Coverage, Played
 from raymm.studies.oracle_formulas import HARD, UTILITIES
 
 __all__ = ["Outcome", "csv_rows", "lines", "metrics", "oracle_plot", "write_report"]
@@ -98,7 +98,6 @@ def csv_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
             "rmse": cover.rmse,
             "stderr": cover.stderr,
             "silent": cover.silent,
-            "claimed": cover.band is not None,
         }
 
 
@@ -189,18 +188,16 @@ def _differences(axis: Axes, comparisons: Sequence[Comparison]) -> None:
 
 
 def _coverage(axis: Axes, coverages: Sequence[Coverage]) -> None:
+    axis.axhspan(100 * BAND[0], 100 * BAND[1], color="#e6e6e6")
     axis.axhline(95, color="black", linewidth=1, linestyle="--")
     for place, one in enumerate(coverages):
-        if one.band:
-            low, high = one.band
-            axis.bar(place, 100 * (high - low), 0.9, 100 * low, color="#e6e6e6")
         parts = 100 * np.sort(one.by_design)
         across = place + np.linspace(-0.3, 0.3, len(parts))
-        axis.plot(across, parts, ".", color=plots.COLOURS[place // 2] if one.band else "#9a9a9a", markersize=4)
+        axis.plot(across, parts, ".", color=plots.COLOURS[place // 2], markersize=4)
         axis.errorbar(place, 100 * one.share, 196 * one.error, color="black", marker="D", markersize=4, capsize=4)
-    labels = [f"{one.trial.deck}{'' if one.band else '*'}\n{one.trial.budget}" for one in coverages]
+    labels = [f"{one.trial.deck}\n{one.trial.budget}" for one in coverages]
     axis.set_xticks(range(len(coverages)), labels, fontsize=8)
-    axis.set_xlabel("game, coalitions of a sample (*: no claim)")
+    axis.set_xlabel("game, coalitions of a sample")
     axis.set(ylabel="95 % intervals that hold the truth (%)", title=f"sampled, {MANY} modalities; a point a design")
     _finish(axis)
 
@@ -217,10 +214,10 @@ def _readme(outcome: Outcome, command: str) -> str:
         f"{len(outcome.every)} comparisons, {outcome.values:,} contributions; {', '.join(map(str, players))} "
         f"modalities; models {', '.join(models)}. {verdict}"
     )
-    bands = "; ".join(f"{game}: {100 * low:.0f} to {100 * high:.0f} %" for game, (low, high) in BANDS.items())
     claims = (
         f"Hard utilities ({', '.join(HARD)}) must equal the formula in every bit, soft ones to {TOLERANCE:g}. Of "
-        f"sampled values, 95 % intervals must hold the truth in so many of all cases: {bands}."
+        "sampled values, 95 % intervals must hold the truth in "
+        f"{100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} % of all cases."
     )
     reading = (
         "Coverage is over all contributions but those that are stated to be exact and are, ± 1.96 standard errors "
@@ -234,7 +231,7 @@ def _readme(outcome: Outcome, command: str) -> str:
 
 
 def _mark(one: Coverage) -> str:
-    return "*" if one.band is None else " " if one.passed else "!"
+    return " " if one.passed else "!"
 
 
 def _cell(some: Sequence[Comparison]) -> str:

@@ -29,9 +29,10 @@ from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.seeds import derive
+from raymm.valuation.spread import OrderSpread, ResidualSpread, Spread
 from raymm.valuation.votes import Fit, fit, spread_out
 
-__all__ = ["Design", "Groups", "design", "smallest_budget"]
+__all__ = ["Design", "design", "smallest_budget"]
 
 Codes = npt.NDArray[np.int64]
 MOST_PLAYERS = 62
@@ -42,31 +43,6 @@ ENUMERATED = 200_000
 CROWDED = 2
 """Degrees of freedom are divided by this: odd parts of hard games take few values, and their squares scatter more
 than those of normal ones, so that a standard error is worth fewer of them."""
-
-
-@dataclass(frozen=True)
-class Groups:
-    """How an estimate varies: draws that are independent of each other.
-
-    Attributes
-    ----------
-    effects
-        float64 [m, g]: what each draw says beside the estimate is values @ effects.
-    influence
-        float64 [g, n]: what each draw does to each contribution.
-    centred
-        Factor of the square of the mean effect, which is taken off; 0 where effects are 0 on average.
-    scale
-        Factor of the whole variance.
-    freedom
-        Degrees of freedom of the standard errors.
-    """
-
-    effects: Float64[Tensor, "m g"]
-    influence: Float64[Tensor, "g n"]
-    centred: float
-    scale: float
-    freedom: float
 
 
 @dataclass(frozen=True)
@@ -81,14 +57,14 @@ class Design:
         bool [m, n]; the first is empty, the last is everyone.
     weights
         float64 [m, n]: estimates are values @ weights; they add up to v(everyone) - v(nobody).
-    groups
+    spread
         For the standard errors.
     """
 
     kind: str
     masks: Bool[Tensor, "m n"]
     weights: Float64[Tensor, "m n"]
-    groups: Groups
+    spread: Spread
 
 
 def smallest_budget(n: int) -> int:
@@ -136,9 +112,9 @@ def _least_squares(n: int, budget: int, generator: np.random.Generator) -> Desig
     half = half[:, torch.from_numpy(part)]
     weights = _odd_parts(len(half)) @ torch.from_numpy(found.weights[:, part])
     masks = torch.cat([torch.zeros(1, n, dtype=torch.bool), half, ~half, torch.ones(1, n, dtype=torch.bool)])
-    influence = torch.from_numpy(found.loadings[:, part]).sqrt()
-    groups = Groups(effects, influence, centred=0.0, scale=1.0, freedom=max(1.0, found.freedom / CROWDED))
-    return Design("least_squares", masks, weights, groups)
+    smooth, errors = torch.from_numpy(found.smooth), torch.from_numpy(found.errors[:, part])
+    freedom = max(1.0, len(smooth) / CROWDED)
+    return Design("least_squares", masks, weights, ResidualSpread(effects, smooth, errors, freedom))
 
 
 @lru_cache(maxsize=64)
@@ -182,16 +158,12 @@ def _permutations(n: int, budget: int, generator: np.random.Generator) -> Design
     return Design("permutations", masks, weights.mean(dim=1), _between_orders(weights))
 
 
-def _between_orders(weights: Float64[Tensor, "m orders n"]) -> Groups:
+def _between_orders(weights: Float64[Tensor, "m orders n"]) -> OrderSpread:
     """Scatter of the means of an order and its reverse; where there is but one such pair, of its two orders.
 
     An order and its reverse err in opposite directions, so for one pair the error comes out too large, not too small.
     """
-    if weights.shape[1] > 2:
-        weights = weights.unflatten(1, (-1, 2)).mean(dim=2)
-    _, count, n = weights.shape
-    influence = torch.eye(n, dtype=torch.float64).repeat(count, 1) / count
-    return Groups(weights.flatten(1), influence, 1 / count, count / (count - 1), float(count - 1))
+    return OrderSpread(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] > 2 else weights)
 
 
 def _shares(n: int, pairs: int) -> list[int]:

@@ -4,10 +4,11 @@ All samples that have the same modalities share one design (`raymm.valuation.des
 played by the modalities that it has, so its design has as many players. Where that few are left that all
 coalitions fit in the budget, they are played and phi is exact.
 
-The error of an estimate comes from its design and from the residuals of the sample's own values (of random orders:
-from their scatter). Intervals take Student's t. What is assumed of the residuals stands in `raymm.valuation.votes`.
-Where all values that were played are those of an additive game, nothing scatters: of right-or-wrong outcomes the
-error is then what unseen ones may hide, of others it is said to be 0, which it need not be.
+The error of an estimate comes from its design and from the residuals of the sample's own values, or from the scatter
+of its orders (`raymm.valuation.spread`). Intervals take Student's t. What is assumed of the residuals stands in
+`raymm.valuation.votes`. Where all values that were played are those of an additive game, nothing scatters: of
+right-or-wrong outcomes the error is then what unseen ones may hide, of others it is said to be 0, which it need not
+be.
 """
 
 from collections.abc import Callable
@@ -69,10 +70,7 @@ class Estimates:
 def estimate(values: Num[Tensor, "B m"], plan: Design) -> Estimates:
     """Contributions from the values of the coalitions of a design, in the order of its masks."""
     worth = values.double()
-    weights, groups = plan.weights.to(worth.device), plan.groups
-    effects, influence = worth @ groups.effects.to(worth.device), groups.influence.to(worth.device)
-    scatter = effects.square() @ influence.square() - groups.centred * (effects @ influence).square()
-    return Estimates(worth @ weights, (groups.scale * scatter).clamp(min=0).sqrt(), groups.freedom)
+    return Estimates(worth @ plan.weights.to(worth.device), plan.spread.variance(worth).sqrt(), plan.spread.freedom)
 
 
 def half_width(freedom: float, level: float = 0.95) -> float:
@@ -147,8 +145,8 @@ def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, "n"]:
     """The least standard error of right-or-wrong outcomes: what outcomes that nobody saw may hide.
 
     Where all coalitions that were played are wrong (or all are right), their scatter is 0, and yet a few others may
-    differ: by the rule of succession (Laplace), one in m + 2 of them. This is the error of the estimate if each
-    coalition differed from the rest with that probability, on its own.
+    differ: by Jeffreys' prior, one in 2 m + 2 of them. This is the error of the estimate if each coalition differed
+    from the rest with that probability, on its own.
     """
     masks, n = plan.masks, plan.masks.shape[1]
     sizes = torch.arange(n + 1)
@@ -160,7 +158,7 @@ def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, "n"]:
     played = masks.sum(dim=1)
     exact = torch.where(masks, inside[played][:, None], -outside[played][:, None])
     change = (plan.weights - exact).square() - exact.square()
-    rate = 1 / (len(masks) + 2)
+    rate = 1 / (2 * len(masks) + 2)
     variance = rate * (1 - rate) * (all_of_them + (worth[played][:, None] * change).sum(dim=0))
     return variance.clamp(min=0).sqrt()
 

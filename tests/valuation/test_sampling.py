@@ -160,7 +160,7 @@ def test_exchanged_coalitions_tell_more_than_drawn_ones():
     assert (chosen[: shares[0]] == drawn[: shares[0]]).all()
     assert (chosen.sum(axis=1) == drawn.sum(axis=1)).all()
     assert len({row.tobytes() for row in np.concatenate([chosen, ~chosen])}) == 2 * pairs
-    assert fit(chosen, balanced=False).loadings.sum() < 0.9 * fit(drawn, balanced=False).loadings.sum()
+    assert fit(chosen, balanced=False).errors.sum() < 0.9 * fit(drawn, balanced=False).errors.sum()
 
 
 def test_pairs_that_leave_players_apart_undetermined_are_refused():
@@ -252,7 +252,7 @@ def test_the_error_of_what_nobody_saw_is_that_of_rare_outcomes(budget):
     plan = design(n, budget, 3)
     weights, divisor = shapley_weights(n)
     codes = (plan.masks.long() << torch.arange(n)).sum(dim=1)
-    differs = torch.rand(20_000, 2**n, generator=torch.Generator().manual_seed(0)) < 1 / (len(codes) + 2)
+    differs = torch.rand(20_000, 2**n, generator=torch.Generator().manual_seed(0)) < 1 / (2 * len(codes) + 2)
     values = differs.double() * coalition_sizes(n)
     made = (values[:, codes] @ plan.weights - values @ weights.double() / divisor).std(dim=0)
     stated = error_of_unseen(plan, lambda sizes: sizes)
@@ -277,7 +277,7 @@ def test_a_design_has_the_same_bits_for_any_number_of_threads(n, budget):
     program = (
         "import hashlib; from raymm.valuation.designs import design\n"
         f"plan = design({n}, {budget}, 7)\n"
-        "parts = (plan.masks, plan.weights, plan.groups.effects, plan.groups.influence)\n"
+        "parts = (plan.masks, plan.weights, plan.spread.effects, plan.spread.errors)\n"
         "print(hashlib.sha256(b''.join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest())\n"
     )
     answers = set()
