@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from raymm.types import Features, Mask
-from raymm.valuation.sources import BLOCK_BYTES, FusionSource, Source, SumSource
+from raymm.valuation.sources import FusionSource, Source, SumSource
 
 __all__ = ["AdditiveModel", "SplitModel", "source_for"]
 
@@ -42,7 +42,7 @@ class AdditiveModel(Protocol):
         """`(deltas, base)`."""
 
 
-def source_for(model: SplitModel, features: Features, present: Mask, block_bytes: int = BLOCK_BYTES) -> Source:
+def source_for(model: SplitModel, features: Features, present: Mask, block_bytes: int | None = None) -> Source:
     """The cheapest way to the logits of coalitions that a model offers.
 
     A model with a false attribute `additive` has `partials` in name only.

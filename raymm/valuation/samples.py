@@ -24,7 +24,7 @@ from torch import Tensor
 from raymm.errors import TrainingError
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
-from raymm.valuation.sources import BLOCK_BYTES, CallableSource, Finish, FusionSource, Partials, Source, SumSource
+from raymm.valuation.sources import CallableSource, Finish, FusionSource, Partials, Source, SumSource
 from raymm.valuation.sums import right_by_sums
 from raymm.valuation.utilities import Utility, is_right, utility
 
@@ -101,7 +101,7 @@ def value_samples(
     utility_name: str = "count",
     partials: Partials | None = None,
     finish: Finish | None = None,
-    block_bytes: int = BLOCK_BYTES,
+    block_bytes: int | None = None,
 ) -> SampleValues:
     """Exact Shapley values of every modality of every sample.
 
@@ -122,7 +122,7 @@ def value_samples(
     finish
         What follows the sum of the partials; default: the sum is the logits.
     block_bytes
-        Memory for the features of one block of coalitions.
+        Memory for the features of one block of coalitions; default: what suits the device.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from raymm.types import Features, Mask, Predict
 from raymm.valuation.coalitions import masks_of
 from raymm.valuation.sums import sum_of_all, sums_of_halves
 
-__all__ = ["BLOCK_BYTES", "CallableSource", "Finish", "FusionSource", "Partials", "Source", "SumSource"]
+__all__ = ["CallableSource", "Finish", "FusionSource", "Partials", "Source", "SumSource"]
 
 Partials = Callable[[Features], tuple[Float[Tensor, "B n H"], Float[Tensor, "H"]]]
 """`(deltas, base)`: what each modality adds to the logits (or to the first layer of a head), and what is there
@@ -27,7 +27,9 @@ without any: base + sum of deltas[:, i] over i in C."""
 Finish = Callable[[Float[Tensor, "R H"]], Float[Tensor, "R K"]]
 """The rest of a head, from sums of partials to logits; must not mix rows."""
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES, BLOCK_BYTES_CPU = 64 * 2**20, 512 * 2**10
+"""Features of one block of coalitions. On a CPU a block, and what a fusion makes of it, stays in the cache of a core:
+larger ones take up to 1.5 times as long, and cores then wait for each other's memory."""
 
 
 class Source(ABC):
@@ -79,10 +81,12 @@ class Source(ABC):
 class FusionSource(Source):
     """Encode once, fuse once a coalition: `predict(features, mask)` on features that are already there."""
 
-    def __init__(self, predict: Predict, features: Features, present: Mask, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, predict: Predict, features: Features, present: Mask, block_bytes: int | None = None) -> None:
         self.predict, self.features, self.present = predict, features, present
         self.chunk = _small_chunk(features.shape[1])
         batch, n, width = features.shape
+        if block_bytes is None:
+            block_bytes = BLOCK_BYTES_CPU if features.device.type == "cpu" else BLOCK_BYTES
         self.step = max(1, block_bytes // max(1, features.element_size() * batch * n * width))
 
     def logits(self, masks: Bool[Tensor, "s n"]) -> Float[Tensor, "B s K"]:
