@@ -2,10 +2,10 @@
 
 python -m bench.device [--device cuda]
 
-Checks first: hard utilities equal those of the CPU in every bit, soft ones to 1e-6, for additive heads, small MLP heads
-and attention. Then rates for 12 to 20 modalities with a linear head, the largest memory, and the rate on the CPU for
-the same samples. Writes bench/results/device-cuda.json. It is not among the benches that `python -m bench` runs, since a
-machine may have no GPU; with `--device cpu` it checks itself.
+Checks first: hard utilities equal those of the CPU in every bit, soft ones to 1e-6, for additive heads, small MLP
+heads and a fusion that is no sum. Then rates for 12 to 20 modalities with a linear head, and the largest memory.
+Writes bench/results/device-cuda.json. It is not among the benches that `python -m bench` runs, since a machine may
+have no GPU; with `--device cpu` it checks itself.
 """
 
 import argparse

@@ -12,6 +12,7 @@ import click
 
 from raymm import __version__
 from raymm.errors import RaymmError
+from raymm.memory import keep_freed_memory
 
 __all__ = ["cli", "main"]
 
@@ -48,6 +49,7 @@ def cli(ctx: click.Context, debug: bool, verbose: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 when all went well, 2 for a mistake, 130 when interrupted."""
+    keep_freed_memory()
     arguments = list(sys.argv[1:] if args is None else args)
     try:
         code = cli.main(arguments, prog_name="raymm", standalone_mode=False)

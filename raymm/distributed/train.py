@@ -25,6 +25,7 @@ from raymm.config import ClusterConfig
 from raymm.distributed.gauges import label_of, show_epochs
 from raymm.distributed.value import ActorPool
 from raymm.errors import ClusterError, RaymmError
+from raymm.memory import keep_freed_memory
 from raymm.training.collectives import Alone, Group
 from raymm.training.loop import Ports, Report, steps
 from raymm.training.result import Result, read_result
@@ -136,6 +137,7 @@ def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
 
 def _work(settings: dict[str, Any]) -> dict[str, str]:
     """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
+    keep_freed_memory()
     runs = [open_run(Path(path)) for path in settings["runs"]]
     world = ray.train.get_context().get_world_size()
     pool = ActorPool(label=label_of(runs[0].name, runs[0].key))

@@ -28,6 +28,7 @@ from raymm.config import Config
 from raymm.data import View, open_dataset
 from raymm.distributed.gauges import show_valued
 from raymm.errors import ClusterError, RaymmError
+from raymm.memory import keep_freed_memory
 from raymm.model import build_model
 from raymm.plugins import load_object
 from raymm.training.method import Method
@@ -103,6 +104,7 @@ class Valuer:
     """
 
     def __init__(self, model: str | None = None) -> None:
+        keep_freed_memory()
         self._model = model
         self._ready: dict[str, _Ready] = {}
 

@@ -28,8 +28,8 @@ Finish = Callable[[Float[Tensor, "R H"]], Float[Tensor, "R K"]]
 """The rest of a head, from sums of partials to logits; must not mix rows."""
 
 BLOCK_BYTES, BLOCK_BYTES_CPU = 64 * 2**20, 512 * 2**10
-"""Features of one block of coalitions. On a CPU a block, and what a fusion makes of it, stays in the cache of a core:
-larger ones take up to 1.5 times as long, and cores then wait for each other's memory."""
+"""Features of one block of coalitions. On a CPU it is small: memory of large blocks is handed back to the system
+after each and fetched again page by page, which takes up to a third of the time (see `raymm.memory`)."""
 
 
 class Source(ABC):
