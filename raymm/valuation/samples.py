@@ -195,7 +195,7 @@ def settle(played: Sequence[Played], present: Mask, full: Full) -> SampleValues:
         phi=phi.masked_fill_(absent, torch.nan),
         stderr=torch.zeros_like(phi).masked_fill_(absent, torch.nan),
         outcomes=outcomes,
-        alone=(outcomes[:, places] >> bits & 1).bool(),
+        alone=(outcomes.index_select(1, places) >> bits & 1).bool(),
         prediction=full.prediction,
         loss=full.loss,
     )
@@ -247,7 +247,7 @@ def _hard_sum(
     if source.nothing_missing:
         weights = _sized_weights(worth.by_size, n, codes, right.device)
         right[:, 0] &= codes.start > 0
-        return (right.to(weights.dtype) @ weights).double(), right
+        return (weights.T @ right.T.to(weights.dtype)).T.double(), right
     weights = shapley_weights(n)[0][codes.start : codes.stop]
     sizes = source.sizes(source.masks(codes))
     right &= sizes > 0
