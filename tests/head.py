@@ -114,6 +114,6 @@ def stop_only_ours(process, home):
 
 
 def processes_of(home):
-    listing = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     lines = [line.split(maxsplit=1) for line in listing.splitlines() if f"{home}/" in line]
     return [int(number) for number, _ in lines]

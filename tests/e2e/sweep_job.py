@@ -60,7 +60,7 @@ def story(head: Head, server: str, sweep: Path, arguments: list[str], kill_after
     assert code == 0, output
     wait_for(lambda: len(ended(sweep)) >= kill_after, f"{kill_after} trials", head, output)
     killed = drivers(sweep)
-    assert killed, "the driver had ended before it could be killed"
+    assert killed, "the driver had ended before it could be killed\n" + logs_of(head, output)
     for number in killed:
         os.kill(number, signal.SIGKILL)
     while drivers(sweep):
@@ -85,22 +85,32 @@ def ended(sweep: Path) -> dict[str, float]:
 
 def drivers(sweep: Path) -> list[int]:
     """Processes of the job that drives the sweep."""
-    listing = subprocess.run(["ps", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
     lines = [line.split(maxsplit=2) for line in listing.splitlines() if f"jobs/sweep.py --out {sweep}" in line]
     return [int(number) for number, state, command in lines if not state.startswith("Z") and "submit" not in command]
 
 
 def wait_for(there, what: str, head: Head, output: str) -> None:
     """Look twice a second; where it takes too long, or the job fails before, say what the job said."""
-    job = re.search(r"raysubmit_\w+", output)[0]
+    job = job_of(output)
     began = asked = time.monotonic()
     while not there():
         if time.monotonic() - asked > ASK_EVERY:
             asked = time.monotonic()
             failed = "FAILED" in head.run(RAY, "job", "status", job)[1]
             if failed or asked - began > PATIENCE:
-                raise AssertionError(f"waited for {what}\n" + head.run(RAY, "job", "logs", job)[1])
+                raise AssertionError(f"waited for {what}\n" + logs_of(head, output))
         time.sleep(0.5)
+
+
+def job_of(output: str) -> str:
+    """The name of a job that was submitted."""
+    return re.search(r"raysubmit_\w+", output)[0]
+
+
+def logs_of(head: Head, output: str) -> str:
+    """What a job said."""
+    return head.run(RAY, "job", "logs", job_of(output))[1]
 
 
 def main() -> None:
