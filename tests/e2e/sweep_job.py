@@ -85,7 +85,9 @@ def ended(sweep: Path) -> dict[str, float]:
 
 def drivers(sweep: Path) -> list[int]:
     """Processes of the job that drives the sweep."""
-    listing = subprocess.run(["ps", "-ww", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
     lines = [line.split(maxsplit=2) for line in listing.splitlines() if f"jobs/sweep.py --out {sweep}" in line]
     return [int(number) for number, state, command in lines if not state.startswith("Z") and "submit" not in command]
 
