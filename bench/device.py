@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.heads import never_called
 from bench.timing import seconds_of
 from raymm.valuation import SampleValues, value_samples
 
@@ -83,7 +84,7 @@ def _value(n: int, samples: int, head: str, utility: str, device: torch.device) 
 def _linear(features: Tensor, labels: Tensor, utility: str, generator: torch.Generator) -> SampleValues:
     weight = _whole(features.shape[1], SIZE, CLASSES, generator=generator).to(features.device)
     partials = lambda z: (torch.einsum("bnd,ndk->bnk", z.round(), weight), weight.new_zeros(CLASSES))  # noqa: E731
-    return value_samples(_nothing, features, labels, utility_name=utility, partials=partials)
+    return value_samples(never_called, features, labels, utility_name=utility, partials=partials)
 
 
 def _mlp(features: Tensor, labels: Tensor, utility: str, generator: torch.Generator) -> SampleValues:
@@ -91,7 +92,7 @@ def _mlp(features: Tensor, labels: Tensor, utility: str, generator: torch.Genera
     second = _whole(HIDDEN, CLASSES, generator=generator).to(features.device)
     partials = lambda z: (torch.einsum("bnd,ndh->bnh", z.round(), first), first.new_zeros(HIDDEN))  # noqa: E731
     finish = lambda sums: sums.relu() @ second  # noqa: E731
-    return value_samples(_nothing, features, labels, utility_name=utility, partials=partials, finish=finish)
+    return value_samples(never_called, features, labels, utility_name=utility, partials=partials, finish=finish)
 
 
 def _fused(features: Tensor, labels: Tensor, utility: str, generator: torch.Generator) -> SampleValues:
@@ -111,11 +112,6 @@ _HEADS = {"linear": _linear, "mlp": _mlp, "fused": _fused}
 def _whole(*shape: int, generator: torch.Generator) -> Tensor:
     """Whole numbers from -2 to 2: their sums are exact, so the order of additions cannot decide who is right."""
     return torch.randint(-2, 3, shape, generator=generator).float()
-
-
-def _nothing(features: Tensor, mask: Tensor) -> Tensor:
-    """Never called: the partial logits stand for the model."""
-    return features[:, 0] * mask[:, :1]
 
 
 def _name(device: torch.device) -> str:

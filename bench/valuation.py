@@ -17,6 +17,7 @@ import torch
 from captum.attr import ShapleyValues
 
 from bench import actors
+from bench.heads import never_called
 from bench.timing import Bar, Measured, seconds_of
 from raymm.valuation import value_samples
 
@@ -87,12 +88,7 @@ def _ours(features: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor, si
         return torch.einsum("bnd,ndk->bnk", z, weight), base
 
     tiles = zip(features.split(size), labels.split(size), strict=True)
-    return torch.cat([value_samples(_worth_nothing, z, y, partials=partials).phi for z, y in tiles])
-
-
-def _worth_nothing(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Never called: the partial logits stand for the model."""
-    return features[:, 0] * mask[:, :1]
+    return torch.cat([value_samples(never_called, z, y, partials=partials).phi for z, y in tiles])
 
 
 def _count(z: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ KEPT, LARGEST = 256 * 2**20, 32 * 2**20
 
 
 OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+"""Variables with which a user may have set the same thresholds."""
 
 
 def keep_freed_memory() -> bool:

@@ -22,6 +22,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from raymm import errors
 from raymm.config import ClusterConfig
+from raymm.distributed.cluster import set_defaults
 from raymm.distributed.gauges import label_of, show_epochs
 from raymm.distributed.value import ActorPool
 from raymm.errors import ClusterError, RaymmError
@@ -90,6 +91,7 @@ def train_together(
         As `train_on_ray`.
     """
     cluster = runs[0].config.cluster
+    set_defaults(cluster)  # a trial's process has the environment of its node, not that of the sweep's driver
     trainer = TorchTrainer(
         _work,
         train_loop_config={"runs": [str(run.path) for run in runs], "until": until},

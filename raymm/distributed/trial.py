@@ -18,7 +18,6 @@ from ray import tune
 
 from raymm.config import Config
 from raymm.data import Dataset
-from raymm.distributed.cluster import set_defaults
 from raymm.distributed.schedule import EPOCHS
 from raymm.distributed.search import GIVEN, SCORE
 from raymm.distributed.space import resolve
@@ -45,7 +44,6 @@ ENDED, CAUSE = "ended", "cause"
 def run_trial(config: dict[str, Any]) -> None:
     """Train one trial to its end, from wherever its runs were committed last."""
     sweep = open_sweep(Path(config["sweep"]))
-    set_defaults(sweep.config.cluster)  # this process has the environment of its node, not that of the sweep's driver
     trial = open_trial(sweep.path / "trials" / config["trial"])
     with _Log(trial.path / LOG) as log:
         try:
@@ -71,7 +69,6 @@ def run_warmup(config: dict[str, Any]) -> None:
     Where that cannot be, its trials train their own, and say what is wrong.
     """
     sweep = open_sweep(Path(config["sweep"]))
-    set_defaults(sweep.config.cluster)
     try:
         runs = open_warmups(sweep, Config.model_validate(config["config"]), sweep.dataset(), config["until"])
         train_together(runs, lambda _: None, sweep.path / "warmups" / "ray", restarts=0, until=config["until"])

@@ -46,7 +46,8 @@ REFRESHED = 100
 
 COHERENT = 1.25
 """Squared errors over those of residuals that know nothing of each other; those of one game do. With it, 95 %
-intervals hold the truth in 93 to 97 % of all cases, over votes, late fusions and products of 8 to 16 players."""
+intervals hold the truth in 93 to 97 % of all cases from 8 n coalitions on, and in 92 to 99 % at 4 n: measured over
+votes, late fusions and products of 8 to 16 players."""
 
 LOOSE = 1e3
 """Variance of the additive part during the search; it stands for a large one."""

@@ -1,25 +1,10 @@
 """Connecting: what is refused, what is started, what is left running, and what is cleaned up."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
 
 from raymm.config import ClusterConfig
-from raymm.distributed.cluster import DASHBOARD, connect, is_multi_node
+from raymm.distributed.cluster import connect, is_multi_node
 from raymm.errors import ClusterError
-
-ROOT = Path(__file__).parents[2]
-IMPORTS = """
-import json
-from raymm.config import ClusterConfig
-from raymm.distributed.cluster import connect
-from raymm.errors import ClusterError
-"""
 
 
 def test_a_dashboard_is_not_a_cluster_to_join(ray_free):
@@ -122,18 +107,3 @@ def test_tasks_ask_their_own_cluster(ray_local):
         return [node.node_id for node in list_nodes()]
 
     assert ray.get(nodes.remote()) == [ray.get_runtime_context().get_node_id()]
-
-
-@pytest.fixture
-def ray_free():
-    """Run lines in a process of their own, so that the suite's Ray is not the one they find."""
-
-    def run(lines, **environment):
-        env = {name: value for name, value in os.environ.items() if name != DASHBOARD}  # the suite's Ray sets it
-        env.update(PYTHONPATH=str(ROOT), **environment)
-        command = [sys.executable, "-c", IMPORTS + textwrap.dedent(lines)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run

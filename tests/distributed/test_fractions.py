@@ -1,17 +1,11 @@
 """Valuation actors that share a GPU, as Ray counts it: the machine of the test need not have one."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
 from tests.games import small_dataset
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = """
-import json, sys
+import os
 import numpy as np
 import ray
 from raymm.config import load
@@ -20,10 +14,12 @@ from raymm.distributed.value import ActorPool
 from raymm.model import build_model
 from raymm.training.value import value_rows
 
-folder, data = sys.argv[1:]
-ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+ray.init(
+    address="local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False,
+    _temp_dir=os.environ["FOLDER"],
+)
 config = load(None, ("cluster.actors=2", "cluster.gpus_per_actor=0.5", "valuation.batch_size=32"))
-dataset = open_dataset(data)
+dataset = open_dataset(os.environ["DATA"])
 view, rows = View(dataset, config.view), dataset.rows("train")
 model = build_model(dataset.schema, config.model, 0).eval()
 free = lambda: ray.available_resources().get("GPU", 0.0)
@@ -39,18 +35,8 @@ ray.shutdown()
 """
 
 
-def test_two_actors_share_one_gpu_and_give_the_values_of_one_process(tmp_path):
+def test_two_actors_share_one_gpu_and_give_the_values_of_one_process(ray_free, tmp_path):
     dataset = small_dataset(tmp_path / "data", count=300)
-    env = {name: value for name, value in os.environ.items() if name != "RAY_API_SERVER_ADDRESS"}
     with tempfile.TemporaryDirectory(prefix="rf-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, folder, str(dataset.path)],
-            env={**env, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+        found = ray_free(PROGRAM, FOLDER=folder, DATA=str(dataset.path))
     assert found == {"before": 1.0, "while": 0.0, "gpus": [[0], [0]], "equal": True}

@@ -1,6 +1,7 @@
 """Training on Ray Train: the numbers of one process, and recovery to the same weights."""
 
 import contextlib
+import os
 import threading
 import time
 
@@ -72,11 +73,13 @@ def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, 
 
 
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
-    ray_local, tmp_path, dataset
+    ray_local, tmp_path, dataset, monkeypatch
 ):
     import ray
     from ray.util import placement_group_table
 
+    timeout = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
+    monkeypatch.delenv(timeout)  # a trial's process does not have what the sweep's driver has set
     run = run_of(tmp_path / "r", dataset, 1)
     victims = []
     thread = threading.Thread(target=kill_a_worker, args=(run.path, victims))
@@ -85,6 +88,7 @@ def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_
         train_together([run], lambda _: None, tmp_path / "ray", restarts=0)
     thread.join()
     assert victims
+    assert os.environ[timeout] == f"{run.config.cluster.start_timeout:g}"
     end = time.monotonic() + 20
     while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"] and time.monotonic() < end:
         time.sleep(0.1)

@@ -1,7 +1,6 @@
 """What a trial does and tells Tune, without Tune: training takes place in this process."""
 
 import json
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,18 +82,6 @@ def test_every_epoch_is_told_once_and_the_last_one_with_the_end(tmp_path, datase
     log = (trial.path / "trial.log").read_text()
     assert f"{trial.name}: 2 runs, from the start" in log
     assert "epoch 2, score" in log
-
-
-def test_what_ray_reads_from_the_environment_is_set_where_the_trial_runs(tmp_path, dataset, tuned, monkeypatch):
-    timeout = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
-    monkeypatch.setenv(timeout, "to be put back")
-    sweep = sweep_of(tmp_path / "s", dataset, {"cluster": {"start_timeout": 77}})
-    trial = propose(sweep, 0, fs__scale=1.0)
-    warmup = {"sweep": str(sweep.path), "config": trial.config.model_dump(mode="json"), "until": 1}
-    for run, config in ((run_trial, given(sweep, trial)), (run_warmup, warmup)):
-        monkeypatch.delenv(timeout)
-        run(config)
-        assert os.environ[timeout] == "77"
 
 
 def test_a_trial_that_was_started_again_tells_its_history_from_the_beginning(tmp_path, dataset, tuned):
