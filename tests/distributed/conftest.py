@@ -22,7 +22,7 @@ from raymm.errors import ClusterError
 
 @pytest.fixture
 def ray_free():
-    """Run lines in a process of their own, so that the suite's Ray is not the one they find; the last line answers."""
+    """Run lines in a process of their own, beside the suite's Ray; the last line that they print answers."""
 
     def run(lines, **environment):
         env = {name: value for name, value in os.environ.items() if name != DASHBOARD}  # the suite's Ray sets it
