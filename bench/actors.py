@@ -19,11 +19,11 @@ import psutil
 import torch
 
 from bench.timing import seconds_of
+from raymm.cluster.connect import connect
 from raymm.config import Config, load
 from raymm.data import Sample, Schema, VectorSpec, View, open_dataset, write_dataset
-from raymm.distributed.cluster import connect
-from raymm.model import build_model
-from raymm.training.value import value_rows
+from raymm.models.model import build_model
+from raymm.valuation.engine import value_rows
 
 __all__ = ["measure"]
 
@@ -43,7 +43,7 @@ def measure() -> dict[str, Any]:
 
 
 def _in_turn(config: Config, view: View, rows: np.ndarray) -> dict[str, Any]:
-    from raymm.distributed.value import ActorPool
+    from raymm.cluster.valuation_pool import ActorPool
 
     model = build_model(view.dataset.schema, config.model, 0).eval()
     pools = {count: ActorPool(count) for count in (1, 2)}

@@ -7,8 +7,8 @@ import torch
 from bench.timing import Measured, side_by_side
 from raymm.config import Config
 from raymm.data import View, open_dataset
-from raymm.model import build_model
-from raymm.training.value import tiles, value_rows
+from raymm.models.model import build_model
+from raymm.valuation.engine import tiles, value_rows
 
 
 def run(data: Path) -> Measured:

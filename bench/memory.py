@@ -15,8 +15,9 @@ import torch
 from bench.timing import Measured
 from raymm.config import Config
 from raymm.data import Batch, Schema, VectorSpec
-from raymm.model import build_model, fingerprint
+from raymm.models.model import build_model
 from raymm.valuation import TableInfo, ValuationTable, value_samples
+from raymm.valuation.protocol import fingerprint
 from raymm.valuation.table import TableWriter
 
 TILE = 4096

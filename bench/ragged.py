@@ -8,9 +8,9 @@ import torch
 from bench.timing import Measured, side_by_side
 from raymm.config import Config
 from raymm.data import View, open_dataset
-from raymm.model import build_model
-from raymm.resampling import Plan, base_plan
-from raymm.training.collectives import Alone
+from raymm.methods import Plan, base_plan
+from raymm.models.model import build_model
+from raymm.training.communicator import Alone
 from raymm.training.epoch import Trainer
 from raymm.training.optim import build_optimizer
 

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 from bench.timing import Measured
+from raymm.cluster.connect import connect
+from raymm.cluster.train import train_on_ray
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
-from raymm.distributed.cluster import connect
-from raymm.distributed.train import train_on_ray
 from raymm.training.loop import Ports, train
 from raymm.training.run import create_or_open
 

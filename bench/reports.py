@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bench.datasets import CLASSES, NAMES, write
 from raymm.config import load
-from raymm.studies.valuation_report import write_valuation_report
+from raymm.reports.valuation_report import write_valuation_report
+from raymm.storage.layout import result_folder
 from raymm.training.loop import Ports, train
-from raymm.training.result import result_folder
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
 

@@ -13,8 +13,8 @@ import torch
 from bench.timing import Measured
 from raymm.valuation import shapley_values
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.designs import design
-from raymm.valuation.sampling import estimate, half_width
+from raymm.valuation.sampling.designs import design
+from raymm.valuation.sampling.estimator import estimate, half_width
 
 CLASSES, DESIGNS = 10, 8
 SAMPLES = {8: 400, 12: 200, 16: 40}

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.timing import Measured
+from raymm.cluster.connect import connect
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
-from raymm.distributed.cluster import connect
-from raymm.distributed.search import propose_all
-from raymm.distributed.space import load_space
-from raymm.distributed.sweep import run_sweep
-from raymm.studies.sweep_runs import trial_rows
-from raymm.studies.sweep_store import Ended, Plan, Trial, commit_sweep, new_sweep
+from raymm.sweep.driver import run_sweep
+from raymm.sweep.runs import trial_rows
+from raymm.sweep.search import propose_all
+from raymm.sweep.space import load_space
+from raymm.sweep.store import Ended, Plan, Trial, commit_sweep, new_sweep
 
 TRIALS = 12
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")

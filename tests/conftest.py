@@ -36,8 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     """A local Ray with four logical CPUs, started the way the product starts it."""
+    from raymm.cluster.connect import connect
     from raymm.config import ClusterConfig
-    from raymm.distributed.cluster import connect
 
     with connect(ClusterConfig(workers=1), local_cpus=4):
         yield

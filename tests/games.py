@@ -8,8 +8,8 @@ from torch import nn
 
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
-from raymm.data.synthetic import planted_game
 from raymm.valuation.utilities import Utility, is_right
+from tests.planted import planted_game
 
 __all__ = ["HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
 

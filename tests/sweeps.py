@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from raymm.data import Dataset
-from raymm.distributed.space import resolve
-from raymm.studies.sweep_record import SweepTracker
-from raymm.studies.sweep_runs import open_runs
-from raymm.studies.sweep_store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
+from raymm.sweep.runs import open_runs
+from raymm.sweep.space import resolve
+from raymm.sweep.store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
+from raymm.sweep.tracking import SweepTracker
 from raymm.tracking import MemoryTracker, Tracker
 from raymm.training.loop import Ports, steps
 from raymm.training.run import Run

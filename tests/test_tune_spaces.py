@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from raymm.config import Config
-from raymm.distributed.space import load_space, resolve
-from raymm.fusion import FUSIONS
-from raymm.resampling import FAMILIES
+from raymm.methods import FAMILIES
+from raymm.models.fusion import FUSIONS
+from raymm.sweep.space import load_space, resolve
 
 SEARCHED = [family for family in FAMILIES if family != "reference"]
 """`reference` reproduces published code; it is no choice of design."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import click
 
 from raymm import __version__
+from raymm.allocator import keep_freed_memory
 from raymm.errors import RaymmError
-from raymm.memory import keep_freed_memory
 
 __all__ = ["cli", "main"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from raymm.studies.clips import Collection
+    from raymm.cli.demo_clips import Collection
     from raymm.training.result import Result
 
 __all__ = ["demo"]
@@ -33,9 +33,9 @@ MODALITIES = {"audio": "audio", "rgb": "rgb"}
 @click.option("--seed", type=int, default=0, show_default=True)
 def demo(out: Path, workers: int, seed: int) -> None:
     """Make clips, prepare them, train `joint` and `sample` on Ray, value with actors, log to MLflow."""
+    from raymm.cli.demo_clips import write_collection
+    from raymm.cluster.connect import connect
     from raymm.config import ClusterConfig
-    from raymm.distributed.cluster import connect
-    from raymm.studies.clips import write_collection
 
     _make_room(out)
     click.echo(f"1/4  writing {CLIPS} clips with sound; pitch and colour tell the class, not always both")
@@ -60,10 +60,10 @@ def _make_room(out: Path) -> None:
 
 
 def _prepare(collection: "Collection", data: Path) -> None:
-    from raymm.data.listing import read_listing
+    from raymm.cluster.prepare import run_on_ray
+    from raymm.data.manifest import read_listing
     from raymm.data.prepare import chunks_of, finish
-    from raymm.data.specs import build_schema
-    from raymm.distributed.prepare import run_on_ray
+    from raymm.data.schema_inference import build_schema
 
     listing = read_listing(collection.manifest, collection.clips, MODALITIES)
     schema = build_schema(MODALITIES, listing, collection.clips)
@@ -87,8 +87,8 @@ def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
 
 def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":
     """Mean true contribution of each modality over the test split."""
+    from raymm.cli.demo_clips import true_phi
     from raymm.data import open_dataset
-    from raymm.studies.clips import true_phi
 
     dataset = open_dataset(data)
     test = set(dataset.shards.sample_id[dataset.rows("test")].tolist())

@@ -12,7 +12,7 @@ import click
 from raymm.cli.options import FOLDER
 
 if TYPE_CHECKING:
-    from raymm.distributed.probe import Finding
+    from raymm.cluster.probe import Finding
 
 __all__ = ["doctor"]
 
@@ -25,7 +25,7 @@ __all__ = ["doctor"]
 def doctor(ctx: click.Context, path: Path, store: Path, as_json: bool) -> None:
     """Look at versions, devices, Ray, MLflow, disk and limits; exit with 1 when something is wrong."""
     from raymm.cli import machine
-    from raymm.distributed.probe import probe_ray
+    from raymm.cluster.probe import probe_ray
 
     findings = [
         *machine.versions(),

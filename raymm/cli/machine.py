@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from packaging.requirements import Requirement
 
 from raymm import __version__
-from raymm.distributed.probe import Finding
+from raymm.cluster.probe import Finding
 from raymm.errors import TrackingError
 
 __all__ = ["devices", "disk", "limits", "tracking", "versions"]

@@ -53,10 +53,10 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
-    from raymm.data.listing import read_listing
+    from raymm.data.manifest import read_listing
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.prepare import chunks_of, finish, is_finished, run_here
-    from raymm.data.specs import build_schema, parse_kinds
+    from raymm.data.schema_inference import build_schema, parse_kinds
 
     kinds = parse_kinds(modalities)
     encoders = parse_encoders(sentence_encoders, kinds)
@@ -88,9 +88,9 @@ def _run(
         from raymm.data.prepare import run_here
 
         return list(follow(run_here(chunks, schema, media_root, out), len(chunks), "preparing"))
+    from raymm.cluster.connect import connect
+    from raymm.cluster.prepare import run_on_ray
     from raymm.config import ClusterConfig
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.prepare import run_on_ray
 
     with connect(ClusterConfig(workers=workers)):
         return list(follow(run_on_ray(chunks, schema, media_root, out), len(chunks), "preparing"))

@@ -13,8 +13,8 @@ __all__ = ["report"]
 @click.argument("run", type=FOLDER)
 def report(run: Path) -> None:
     """Write RUN/plots and RUN/report.html."""
-    from raymm.studies.page import write_page
-    from raymm.studies.record import draw_plots
+    from raymm.reports.page import write_page
+    from raymm.reports.run_tracking import draw_plots
     from raymm.training.result import read_result
     from raymm.training.run import open_run
 

@@ -1,133 +1,48 @@
-"""`raymm study`: comparisons that settle a claim; `oracle` compares the valuation with games of known value."""
+"""`raymm study`: comparisons that settle a claim; `oracle`, the games of known value, lies beside the tests."""
 
-import json
-import shlex
+import importlib
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER
-from raymm.cli.progress import follow
-
-if TYPE_CHECKING:
-    from raymm.distributed.value import ActorPool
-    from raymm.studies.oracle import StreamOf, Trial
-    from raymm.studies.oracle_record import OracleRun
-    from raymm.studies.oracle_report import Outcome
-    from raymm.studies.valuing import Stream
-    from raymm.tracking import Tracker
+from raymm.errors import ConfigError
 
 __all__ = ["study"]
 
+ORACLE = "tests.oracle.command"
+"""Where a checkout has the games, their formulas and the comparison."""
 
-@click.group(invoke_without_command=True, epilog="Example: raymm study oracle --out oracle")
+
+class _Studies(click.Group):
+    """Studies by name; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The studies that there are."""
+        del ctx
+        return ["oracle"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a study; raises `ConfigError` where this is no checkout."""
+        del ctx
+        if cmd_name != "oracle":
+            return None
+        try:
+            with_here = str(Path.cwd())
+            if with_here not in sys.path:
+                sys.path.insert(0, with_here)
+            command: click.Command = importlib.import_module(ORACLE).oracle
+        except ModuleNotFoundError as cause:
+            raise ConfigError(
+                f"study oracle: {ORACLE} is not here ({cause}); the games of known value are tests, so run it in a "
+                "checkout of raymm"
+            ) from cause
+        return command
+
+
+@click.command(cls=_Studies, invoke_without_command=True, epilog="Example: raymm study oracle --out oracle")
 @click.pass_context
 def study(ctx: click.Context) -> None:
     """Settle a claim by a comparison."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-
-
-@study.command(epilog="Example: raymm study oracle --out oracle --actors 2")
-@click.option("--out", type=FOLDER, required=True, help="Folder to write; an unfinished study there goes on.")
-@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
-@click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Ray valuation actors.")
-@click.option(
-    "--samples",
-    type=click.IntRange(100),
-    default=10_000,
-    show_default=True,
-    help="Samples of each trial that is sampled; with fewer, coverage may leave its band by chance.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the games.")
-@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
-@click.option("--experiment", default="raymm", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print every comparison as JSON.")
-def oracle(
-    out: Path, backend: str, actors: int, samples: int, seed: int, store: Path, experiment: str, as_json: bool
-) -> None:
-    """Value games of known value and compare with their formulas.
-
-    Hard utilities must be equal in every bit, soft ones to 1e-6, and 95 % intervals of sampled votes must hold the
-    truth in 93 to 97 % of all cases. The exit code is 1 where one of them fails.
-    """
-    from raymm.studies.oracle import check_claims, trials
-    from raymm.studies.oracle_record import open_folder, oracle_info
-    from raymm.studies.oracle_report import csv_rows, lines
-    from raymm.tracking import ending
-    from raymm.tracking.mlflow import MlflowTracker, store_of
-
-    run = open_folder(out, samples, seed)
-    uri, artifacts = store_of(store)
-    tracker = MlflowTracker(uri, out, artifacts)
-    tracker.start(oracle_info(run, out, experiment, trials(), backend))
-    with ending(tracker.finish):
-        outcome = _compared(out, run, backend, actors, tracker)
-        if as_json:
-            click.echo(json.dumps([_finite(row) for row in csv_rows(outcome)]))
-        else:
-            click.echo("\n".join(lines(outcome)))
-            click.echo(f"wrote {out / 'README.md'}; see also `raymm ui --store {store}`")
-        check_claims(outcome.comparisons, outcome.coverages)
-
-
-def _compared(out: Path, run: "OracleRun", backend: str, actors: int, tracker: "Tracker") -> "Outcome":
-    """Play all trials, compare, write the report and record it."""
-    from raymm.studies.oracle import compare, cover, play, trials
-    from raymm.studies.oracle_record import record_oracle
-    from raymm.studies.oracle_report import Outcome, write_report
-
-    with _streams(backend, actors) as stream_of:
-        played = play(out, trials(), run.samples, run.seed, actors, stream_of, _follow)
-    exact = [comparison for one in played if one.trial.budget is None for comparison in compare(one)]
-    outcome = Outcome(exact, [cover(one) for one in played if one.trial.budget is not None])
-    paths = write_report(out, outcome, played, shlex.join(["raymm", *sys.argv[1:]]))
-    record_oracle(tracker, outcome, paths)
-    return outcome
-
-
-@contextmanager
-def _streams(backend: str, actors: int) -> "Iterator[StreamOf]":
-    """Where the work is done: this process, or actors of a cluster, which are started anew for each model."""
-    if backend == "local":
-        from raymm.training.value import stream_rows
-
-        yield lambda _: stream_rows
-        return
-    from raymm.config import ClusterConfig
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.value import ActorPool
-
-    pools: dict[str, ActorPool] = {}
-
-    def stream_of(model: str) -> "Stream":
-        if model not in pools:
-            _close(pools)
-            pools[model] = ActorPool(actors, model, label="oracle")
-        return pools[model].stream
-
-    with connect(ClusterConfig(workers=1, actors=actors)):
-        try:
-            yield stream_of
-        finally:
-            _close(pools)
-
-
-def _close(pools: "dict[str, ActorPool]") -> None:
-    for pool in pools.values():
-        pool.close()
-    pools.clear()
-
-
-def _follow(trials: "Iterable[Trial]", total: int, what: str) -> "Iterator[Trial]":
-    return follow(trials, total, what)
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity."""
-    return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}

@@ -13,9 +13,9 @@ from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argumen
 
 if TYPE_CHECKING:
     from raymm.data import Dataset
-    from raymm.studies.sweep import TrialRow
-    from raymm.studies.sweep_record import Journal
-    from raymm.studies.sweep_store import Plan, Sweep
+    from raymm.sweep.rows import TrialRow
+    from raymm.sweep.store import Plan, Sweep
+    from raymm.sweep.tracking import Journal
 
 __all__ = ["sweep"]
 
@@ -87,7 +87,7 @@ def sweep(
 
 
 def _plan(space: str, search: dict[str, Any]) -> "Plan":
-    from raymm.studies.sweep_store import Plan
+    from raymm.sweep.store import Plan
 
     first = search.pop("seed") or 0
     count = search.pop("seeds") or 1
@@ -102,12 +102,12 @@ def _new(
     """Check everything, write the trials down, and only then let the sweep exist."""
     from raymm.config import load
     from raymm.data import open_dataset
-    from raymm.distributed.schedule import check_scheduler
-    from raymm.distributed.search import propose_all
-    from raymm.distributed.space import load_space
-    from raymm.studies.sweep_mirror import refuse_other_sweep
-    from raymm.studies.sweep_runs import with_seed
-    from raymm.studies.sweep_store import commit_sweep, new_sweep
+    from raymm.mirror.sweeps import refuse_other_sweep
+    from raymm.sweep.runs import with_seed
+    from raymm.sweep.schedule import check_scheduler
+    from raymm.sweep.search import propose_all
+    from raymm.sweep.space import load_space
+    from raymm.sweep.store import commit_sweep, new_sweep
     from raymm.training.run import refuse_what_cannot_run
 
     plan, drawn_from = _plan(space, search), load_space(space)
@@ -129,8 +129,8 @@ def _new(
 
 def _found(resume: str, out: Path | None) -> "Sweep":
     """The sweep in its folder, as far as its mirror has it, or brought to --out from its mirror."""
-    from raymm.studies.sweep_fetch import catch_up, fetch_sweep
-    from raymm.studies.sweep_store import open_sweep
+    from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
+    from raymm.sweep.store import open_sweep
 
     if out is not None:
         return fetch_sweep(resume, out)
@@ -144,9 +144,9 @@ def _found(resume: str, out: Path | None) -> "Sweep":
 def _resumed(
     job: "Sweep", data: Path | None, space: str | None, retry_failed: bool
 ) -> "tuple[Sweep, dict[str, Any]]":
-    from raymm.distributed.space import load_space
     from raymm.errors import DataError
-    from raymm.studies.sweep_store import forget_failed, move_data
+    from raymm.sweep.space import load_space
+    from raymm.sweep.store import forget_failed, move_data
 
     if data is not None:
         job = move_data(job, data)
@@ -171,8 +171,8 @@ def _refuse_settings(config: Path | None, settings: tuple[str, ...], search: dic
 def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quiet: bool) -> "list[TrialRow]":
     """Run the sweep, recorded in MLflow and copied to its mirror."""
     from raymm.cli.sweep_progress import Progress
-    from raymm.studies.sweep_mirror import mirrored_sweep
-    from raymm.studies.sweep_record import SweepTracker
+    from raymm.mirror.sweeps import mirrored_sweep
+    from raymm.sweep.tracking import SweepTracker
     from raymm.tracking import ending
     from raymm.tracking.mlflow import MlflowTracker, store_of
 
@@ -188,9 +188,9 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
 
 
 def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Journal") -> None:
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.preflight import preflight
-    from raymm.distributed.sweep import run_sweep
+    from raymm.cluster.connect import connect
+    from raymm.cluster.preflight import preflight
+    from raymm.sweep.driver import run_sweep
 
     with connect(job.config.cluster), _stoppable():
         preflight(job.config.cluster, job.path, tracking_uri)
@@ -236,7 +236,7 @@ def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> N
 
 
 def _show(job: "Sweep", rows: "list[TrialRow]", store: Path, as_json: bool) -> None:
-    from raymm.studies.sweep_summary import sweep_lines, sweep_table
+    from raymm.sweep.summary import sweep_lines, sweep_table
 
     if as_json:
         click.echo(json.dumps({"sweep": str(job.path), "metric": job.metric, "trials": sweep_table(rows)}))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.studies.parameters import parameters
-from raymm.studies.sweep_runs import read_histories, score_at
-from raymm.studies.sweep_scales import brief
-from raymm.studies.sweep_store import Ended, Sweep, Trial, read_ended, read_trials
+from raymm.methods.canonical import parameters
+from raymm.sweep.plot_scales import brief
+from raymm.sweep.runs import read_histories, score_at
+from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
 
 if TYPE_CHECKING:
-    from raymm.studies.sweep_record import Journal
+    from raymm.sweep.tracking import Journal
 
 __all__ = ["Progress"]
 

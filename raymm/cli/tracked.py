@@ -9,11 +9,11 @@ import click
 import torch
 
 from raymm.data import Dataset
-from raymm.studies.record import HistoryLog, record_result, run_info
+from raymm.mirror.runs import mirrored
+from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.tracking import ending
 from raymm.tracking.mlflow import MlflowTracker, store_of
 from raymm.training.loop import Ports, Report, train
-from raymm.training.mirror import mirrored
 from raymm.training.result import Result, finished, read_result
 from raymm.training.run import Run
 
@@ -45,9 +45,9 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -
         return read_result(run.path)
     if backend == "local":
         return train(run, dataset, Ports(report=report, device=_device()))
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.preflight import preflight
-    from raymm.distributed.train import train_on_ray
+    from raymm.cluster.connect import connect
+    from raymm.cluster.preflight import preflight
+    from raymm.cluster.train import train_on_ray
 
     with connect(run.config.cluster):
         preflight(run.config.cluster, run.path, uri)

@@ -43,14 +43,14 @@ def train(
     from raymm.cli.tracked import train_tracked
     from raymm.config import load
     from raymm.data import open_dataset
-    from raymm.training.run import create_or_open
+    from raymm.mirror.runs import open_mirrored
 
     options = chosen(
         resampling__strategy=strategy, training__seed=seed, training__epochs=epochs, cluster__workers=workers
     )
     settings = load(config, (*options, *noise_overrides(noise), *overrides))
     dataset = open_dataset(data, check=True)
-    run = create_or_open(out, settings, dataset)
+    run = open_mirrored(out, settings, dataset)
     result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
     if as_json:
         click.echo(json.dumps({"run": str(run.path), "best_epoch": result.best_epoch, "metrics": result.metrics}))

@@ -15,8 +15,8 @@ from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
     from raymm.data import Dataset
-    from raymm.studies.valuing import Stream, Valuing
     from raymm.valuation import ValuationTable
+    from raymm.valuation.jobs import Stream, Valuing
 
 __all__ = ["value"]
 
@@ -58,7 +58,8 @@ def value(
 ) -> None:
     """Value every modality of every sample of a split."""
     from raymm.data import open_dataset
-    from raymm.studies.valuing import load_for, load_own, value_to_file, with_masking
+    from raymm.models.valued import load_for, load_own, with_masking
+    from raymm.valuation.jobs import value_to_file
 
     if (checkpoint is None) == (model is None):
         raise click.UsageError("give one of --checkpoint and --model")
@@ -81,12 +82,12 @@ def value(
 def _stream(job: "Valuing", backend: str, model: str | None) -> "Iterator[Stream]":
     """Where the work is done: this process, or actors of a cluster."""
     if backend == "local":
-        from raymm.training.value import stream_rows
+        from raymm.valuation.engine import stream_rows
 
         yield stream_rows
         return
-    from raymm.distributed.cluster import connect
-    from raymm.distributed.value import ActorPool
+    from raymm.cluster.connect import connect
+    from raymm.cluster.valuation_pool import ActorPool
 
     with connect(job.config.cluster):
         pool = ActorPool(model=model)
@@ -99,8 +100,8 @@ def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
 
 
 def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool) -> None:
-    from raymm.studies.stability import stability, stability_lines
-    from raymm.studies.summary import summarise, summary_lines
+    from raymm.reports.valuation_stability import stability, stability_lines
+    from raymm.reports.valuation_summary import summarise, summary_lines
 
     first = next(iter(tables.values()))
     summary = summarise(first)
@@ -114,12 +115,12 @@ def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool) -> None
 
 def _write_pages(table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None) -> None:
     if html:
-        from raymm.studies.valuation_page import write_valuation_page
+        from raymm.reports.valuation_page import write_valuation_page
 
         write_valuation_page(html, table, dataset.schema.classes)
         click.echo(f"wrote {html}", err=True)
     if report:
-        from raymm.studies.valuation_report import write_valuation_report
+        from raymm.reports.valuation_report import write_valuation_report
 
         command = shlex.join(["raymm", *sys.argv[1:]])
         title = f"What each modality contributes: {dataset.path.name}"

@@ -2,6 +2,8 @@
 
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset, open_dataset
+from raymm.data.format import Sample, write_dataset
+from raymm.data.reader import View
 from raymm.data.schema import (
     AudioSpec,
     FlowSpec,
@@ -12,8 +14,6 @@ from raymm.data.schema import (
     TextSpec,
     VectorSpec,
 )
-from raymm.data.store import Sample, write_dataset
-from raymm.data.view import View
 
 __all__ = [
     "AudioSpec",

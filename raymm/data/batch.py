@@ -33,8 +33,8 @@ class Batch:
 
     inputs: dict[str, Tensor]
     mask: Bool[Tensor, "B n"]
-    labels: Int64[Tensor, "B"]
-    index: Int64[Tensor, "B"]
+    labels: Int64[Tensor, " B"]
+    index: Int64[Tensor, " B"]
 
     def __len__(self) -> int:
         return len(self.labels)

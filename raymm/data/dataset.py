@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.schema import Schema, TextSpec
-from raymm.data.store import FORMAT, SPLITS, arrow_schema
 from raymm.errors import DataError, did_you_mean
 from raymm.storage import read_manifest, verify
 

@@ -2,7 +2,7 @@
 
 Work is cut into chunks of samples, one shard each. A chunk's sidecar tells what it was made from (records, schema,
 size and time of the files); a rerun does only the chunks for which that has changed. Chunks run in this process or
-on Ray (`raymm.distributed.prepare`), in any order, with the same result.
+on Ray (`raymm.cluster.prepare`), in any order, with the same result.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raymm.data.dataset import Shards
-from raymm.data.listing import Record
+from raymm.data.decode import read_sample
+from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, shard_path, write_shard
+from raymm.data.manifest import Record
 from raymm.data.media.arrays import array_file
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, write_quarantine
-from raymm.data.reading import read_sample
 from raymm.data.schema import Schema
-from raymm.data.store import FORMAT, SPLITS, Sample, finish_dataset, shard_path, write_shard
 from raymm.errors import DataError, Problems
 from raymm.storage import is_committed, write_json
 

@@ -3,7 +3,7 @@
 A tracker may be told the same thing twice, after a restart, and it counts once. An epoch is history: its first
 telling holds. The summary, tags and files say how things stand: a newer telling that differs replaces the older.
 A tracker never stops a training that runs: what cannot be sent is the tracker's own affair. What every form owes
-its callers is written down as tests, in `raymm.tracking.contract`.
+its callers is written down as tests, in `tests.tracking.contract`.
 """
 
 import posixpath

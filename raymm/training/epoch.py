@@ -10,11 +10,11 @@ from torch.optim import Optimizer
 from raymm.config import Config
 from raymm.data import Batch, View
 from raymm.errors import ConfigError, TrainingError
-from raymm.model import MultimodalModel
-from raymm.resampling import Plan, epoch_order
-from raymm.resampling.plan import rank_batches
+from raymm.methods import Plan, epoch_order
+from raymm.methods.plan import rank_batches
+from raymm.models.model import MultimodalModel
 from raymm.seeds import derive
-from raymm.training.collectives import Workers, sum_gradients
+from raymm.training.communicator import Workers, sum_gradients
 
 __all__ = ["EpochReport", "Trainer", "loader"]
 

@@ -18,19 +18,20 @@ import torch
 
 from raymm.config import Config
 from raymm.data import Dataset, View
-from raymm.model import MultimodalModel, build_model
-from raymm.resampling import Plan, Situation, base_plan, make_plan, strategy
-from raymm.resampling.strategies import subset
+from raymm.methods import Plan, Situation, base_plan, make_plan, strategy
+from raymm.methods.strategies import subset
+from raymm.models.model import MultimodalModel, build_model
 from raymm.seeds import derive
-from raymm.training.collectives import Alone, Workers, on_first_rank
+from raymm.storage.layout import epoch_folder
+from raymm.training.checkpoint import State, adopt, commit, load_latest, read_state, restore
+from raymm.training.communicator import Alone, Workers, on_first_rank
 from raymm.training.epoch import Trainer
 from raymm.training.evaluate import evaluate
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, finished, read_result, write_result
 from raymm.training.run import Run
-from raymm.training.state import State, adopt, commit, epoch_folder, load_latest, read_state, restore
-from raymm.training.value import Rows, value_rows
 from raymm.valuation import ValuationTable, read_table
+from raymm.valuation.engine import Rows, value_rows
 
 __all__ = ["Ports", "Report", "Value", "steps", "train"]
 

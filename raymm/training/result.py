@@ -13,13 +13,14 @@ from typing import Any
 
 from raymm.data import Dataset
 from raymm.errors import CheckpointError
-from raymm.model import MultimodalModel
+from raymm.models.export import export_model
+from raymm.models.model import MultimodalModel
 from raymm.storage import commit_directory, is_committed, read_manifest, write_json
-from raymm.training.export import export_model
+from raymm.storage.layout import result_folder
 from raymm.training.run import Run
 from raymm.valuation import ValuationTable, write_table
 
-__all__ = ["Result", "finished", "read_result", "result_folder", "write_result"]
+__all__ = ["Result", "finished", "read_result", "write_result"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,6 @@ class Result:
     best_epoch: int
     metrics: dict[str, float]
     history: tuple[dict[str, Any], ...]
-
-
-def result_folder(run: Path) -> Path:
-    """Where the result of a run lies."""
-    return run / "result"
 
 
 def finished(run: Path) -> bool:

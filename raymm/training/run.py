@@ -9,12 +9,11 @@ from typing import Any
 from raymm import __version__
 from raymm.config import Config, flatten, parse
 from raymm.data import Dataset, View, open_dataset
-from raymm.data.store import SPLITS
+from raymm.data.format import SPLITS
 from raymm.errors import CheckpointError, DataError, Problems
-from raymm.model import build_model
-from raymm.resampling import function, strategy
+from raymm.methods import function, strategy
+from raymm.models.model import build_model
 from raymm.storage import write_json
-from raymm.training.mirror import fetch
 
 __all__ = ["Run", "Start", "create_or_open", "open_run", "refuse_what_cannot_run"]
 
@@ -58,7 +57,7 @@ class Run:
 
 
 def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | None = None) -> Run:
-    """Make the folder of a run, or open the one that is there, or at its mirror, to go on with it.
+    """Make the folder of a run, or open the one that is there to go on with it.
 
     Parameters
     ----------
@@ -76,8 +75,6 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | 
     """
     path = path.absolute()
     refuse_what_cannot_run(config, dataset)
-    if config.cluster.mirror:
-        fetch(path, config.cluster.mirror)
     if not (path / "run.json").exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")

@@ -1,10 +1,10 @@
 """Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
 from raymm.valuation.conformance import ModelError, check_model
+from raymm.valuation.enumeration import SampleValues, contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, source_for
-from raymm.valuation.samples import SampleValues, contributions, value_samples
-from raymm.valuation.sampling import Sampling, value_sampled
+from raymm.valuation.sampling.estimator import Sampling, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.utilities import Utility, register_utility, utility
 

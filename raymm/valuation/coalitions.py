@@ -32,7 +32,7 @@ __all__ = [
 MAX_PLAYERS = 20
 
 
-def masks_of(codes: Int64[Tensor, "s"], n: int) -> Bool[Tensor, "s n"]:
+def masks_of(codes: Int64[Tensor, " s"], n: int) -> Bool[Tensor, "s n"]:
     """Bool [s, n]: the members of coalitions."""
     return (codes[:, None] >> torch.arange(n, device=codes.device)) % 2 == 1
 
@@ -46,7 +46,7 @@ def coalition_masks(n: int) -> Bool[Tensor, "S n"]:
 
 @cache
 @torch.inference_mode(mode=False)
-def coalition_sizes(n: int) -> Int64[Tensor, "S"]:
+def coalition_sizes(n: int) -> Int64[Tensor, " S"]:
     """int64 [2**n]: number of members of each coalition."""
     return coalition_masks(n).sum(dim=1)
 

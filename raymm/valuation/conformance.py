@@ -11,8 +11,8 @@ from torch import Tensor
 from raymm.errors import RaymmError
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
+from raymm.valuation.logit_sources import CallableSource, FusionSource, Source
 from raymm.valuation.protocol import SplitModel, source_for
-from raymm.valuation.sources import CallableSource, FusionSource, Source
 
 __all__ = ["Conformance", "ModelError", "check_model"]
 
@@ -109,7 +109,7 @@ def _first(
     bad: Bool[Tensor, "B K"],
     fast: Float[Tensor, "B K"],
     true: Float[Tensor, "B K"],
-    mask: Bool[Tensor, "n"],
+    mask: Bool[Tensor, " n"],
     names: tuple[str, ...],
 ) -> str:
     sample, label = torch.nonzero(bad)[0].tolist()

@@ -1,19 +1,21 @@
 """What raymm asks of a model: `encode` and `fuse`, and where logits are sums, `partials` and `finish`.
 
-`raymm.model.MultimodalModel` is one such model. Any other object with these methods is as good: the worked examples
-are in docs/valuation.md. A model that cannot be split is valued by `raymm.valuation.contributions` or
+`raymm.models.model.MultimodalModel` is one such model. Any other object with these methods is as good: the worked
+examples are in docs/valuation.md. A model that cannot be split is valued by `raymm.valuation.contributions` or
 `CallableSource`, which run it whole on every coalition.
 """
 
+import hashlib
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from raymm.types import Features, Mask
-from raymm.valuation.sources import FusionSource, Source, SumSource
+from raymm.valuation.logit_sources import FusionSource, Source, SumSource
 
-__all__ = ["AdditiveModel", "SplitModel", "source_for"]
+__all__ = ["AdditiveModel", "SplitModel", "fingerprint", "source_for"]
 
 
 @runtime_checkable
@@ -38,7 +40,7 @@ class AdditiveModel(Protocol):
     (or with None there) has the sum itself as its logits. `raymm.valuation.check_model` tells whether that holds.
     """
 
-    def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, "H"]]:
+    def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, " H"]]:
         """`(deltas, base)`."""
 
 
@@ -50,3 +52,12 @@ def source_for(model: SplitModel, features: Features, present: Mask, block_bytes
     if isinstance(model, AdditiveModel) and getattr(model, "additive", True):
         return SumSource(*model.partials(features), present, getattr(model, "finish", None))
     return FusionSource(model.fuse, features, present, block_bytes)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Sixteen hex digits over the names, shapes and bytes of all weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

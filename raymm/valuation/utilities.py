@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int64, Num, Shaped
 from torch import Tensor
 
+from raymm.config.plugins import load_object
 from raymm.errors import ConfigError, did_you_mean
-from raymm.plugins import load_object
 
 __all__ = ["UTILITIES", "Utility", "is_right", "register_utility", "utility"]
 
@@ -49,7 +49,7 @@ class Utility:
 
 
 def is_right(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
 ) -> Bool[Tensor, "B s"]:
     """Whether each coalition predicts the label (of equal logits the first class counts); an empty one does not."""
     return (logits.argmax(dim=-1) == labels[:, None]) & (sizes > 0)
@@ -57,7 +57,7 @@ def is_right(
 
 def _hard(name: str, by_size: Callable[[Tensor], Tensor], fair_share: float | None = None) -> Utility:
     def worth(
-        logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+        logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
     ) -> Int64[Tensor, "B s"]:
         return is_right(logits, labels, sizes) * by_size(sizes)
 
@@ -65,7 +65,7 @@ def _hard(name: str, by_size: Callable[[Tensor], Tensor], fair_share: float | No
 
 
 def probability(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
 ) -> Float[Tensor, "B s"]:
     """Softmax probability of the label."""
     del sizes
@@ -73,7 +73,7 @@ def probability(
 
 
 def log_probability(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
 ) -> Float[Tensor, "B s"]:
     """Logarithm of the probability of the label, in nats."""
     del sizes
@@ -81,7 +81,7 @@ def log_probability(
 
 
 def logit(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
 ) -> Float[Tensor, "B s"]:
     """Logit of the label; for additive models the contributions are known without playing any coalition."""
     del sizes
@@ -89,7 +89,7 @@ def logit(
 
 
 def margin(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
 ) -> Float[Tensor, "B s"]:
     """Logit of the label minus the largest other logit."""
     del sizes
@@ -136,5 +136,5 @@ def utility(name: str) -> Utility:
     return UTILITIES[name]
 
 
-def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, "B"]) -> Float[Tensor, "B s"]:
+def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, "B s"]:
     return values.gather(-1, labels[:, None, None].expand(-1, values.shape[1], 1))[..., 0]

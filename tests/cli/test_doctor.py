@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from raymm.cli import machine
 from raymm.cli.doctor import doctor
-from raymm.distributed.probe import missing_extras, probe_ray
+from raymm.cluster.probe import missing_extras, probe_ray
 
 
 def run(*arguments):

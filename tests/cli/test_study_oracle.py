@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from raymm.cli import main
-from raymm.studies import oracle
-from raymm.studies.oracle import Trial
-from raymm.studies.oracle_formulas import true_phi
 from raymm.valuation import read_table
+from tests.oracle import study as oracle
+from tests.oracle.formulas import true_phi
+from tests.oracle.study import Trial
 
 EXACT = [
     Trial("games", 2, "linear", "count"),

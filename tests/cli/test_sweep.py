@@ -8,7 +8,7 @@ import time
 import pytest
 
 from raymm.cli import main
-from raymm.studies.sweep_store import Ended, open_sweep, read_trials, write_ended
+from raymm.sweep.store import Ended, open_sweep, read_trials, write_ended
 from tests.games import small_dataset
 
 SPACE = """

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from raymm.cli import main
-from raymm.studies.sweep_mirror import mirrored_sweep
-from raymm.studies.sweep_store import open_sweep, read_trials
+from raymm.mirror.sweeps import mirrored_sweep
+from raymm.sweep.store import open_sweep, read_trials
 from tests.games import small_dataset
 
 SPACE = """

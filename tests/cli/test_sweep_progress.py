@@ -5,7 +5,7 @@ import time
 import pytest
 
 from raymm.cli.sweep_progress import Progress
-from raymm.studies.sweep_store import Ended, write_ended
+from raymm.sweep.store import Ended, write_ended
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, stop, sweep_of
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from raymm.data.listing import read_listing
+from raymm.data.manifest import read_listing
 from raymm.data.media.write import write_clip, write_wav
 from raymm.data.prepare import chunks_of, finish, run_here
-from raymm.data.specs import build_schema, parse_kinds
+from raymm.data.schema_inference import build_schema, parse_kinds
 
 RATE = 16_000
 FPS = 25

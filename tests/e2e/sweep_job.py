@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from raymm.studies.sweep_runs import trial_rows
-from raymm.studies.sweep_store import open_sweep, read_ended, read_trials
+from raymm.sweep.runs import trial_rows
+from raymm.sweep.store import open_sweep, read_ended, read_trials
 from tests.head import RAY, Head, start_head
 from tests.mlflow_ui import serve
 

@@ -10,9 +10,9 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from raymm.config import Config, load
-from raymm.studies.parameters import parameters
-from raymm.studies.sweep import TrialRow
-from raymm.studies.sweep_summary import write_sweep_summary
+from raymm.methods.canonical import parameters
+from raymm.sweep.rows import TrialRow
+from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo
 from raymm.tracking.mlflow import MlflowTracker, local_store
 from tests.browser import Browser, open_browser

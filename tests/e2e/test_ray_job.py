@@ -14,7 +14,7 @@ from tests.games import small_dataset
 JOIN = """
 import ray
 from raymm.config import ClusterConfig
-from raymm.distributed.cluster import connect
+from raymm.cluster.connect import connect
 with connect(ClusterConfig()):
     print("CPUs", ray.cluster_resources()["CPU"])
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("raymm.tracking.contract")
+pytest.register_assert_rewrite("tests.tracking.contract")
 
 
 @pytest.fixture(scope="session")

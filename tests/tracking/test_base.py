@@ -5,7 +5,7 @@ import pytest
 
 from raymm.errors import TrackingError
 from raymm.tracking import MemoryTracker, NullTracker, Tracker
-from raymm.tracking.contract import INFO, RecordingContract, Seen, TrackerContract
+from tests.tracking.contract import INFO, RecordingContract, Seen, TrackerContract
 
 
 class TestNull(TrackerContract):

@@ -9,11 +9,11 @@ import pytest
 
 from raymm.errors import TrackingError
 from raymm.tracking import Tracker
-from raymm.tracking.contract import INFO, RecordingContract, Seen
 from raymm.tracking.mlflow import MlflowTracker, local_store, replay, store_of
 from raymm.tracking.mlflow import client as module
 from raymm.tracking.mlflow.writer import MlflowClient, RunWriter
 from raymm.tracking.outbox import Outbox
+from tests.tracking.contract import INFO, RecordingContract, Seen
 
 MakeStore = Callable[[str], tuple[str, Path]]
 

@@ -4,11 +4,12 @@ import pytest
 
 from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
+from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.training import loop
+from raymm.training.checkpoint import load_latest, read_state
 from raymm.training.loop import Ports, steps, train
-from raymm.training.result import finished, result_folder
+from raymm.training.result import finished
 from raymm.training.run import Start, create_or_open, open_run
-from raymm.training.state import committed_epochs, epoch_folder, load_latest, read_state
 from tests.games import settings, small_dataset
 
 EPOCHS = 5

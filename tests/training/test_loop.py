@@ -5,14 +5,15 @@ import pytest
 
 from raymm.data import View
 from raymm.errors import CheckpointError, ConfigError, TrainingError
-from raymm.resampling.strategies import STRATEGIES
+from raymm.methods.strategies import STRATEGIES
+from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import loop
+from raymm.training.checkpoint import read_state
 from raymm.training.loop import Ports, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
-from raymm.training.state import committed_epochs, epoch_folder, read_state
-from raymm.training.value import value_rows
 from raymm.valuation import read_table
+from raymm.valuation.engine import value_rows
 from tests.games import settings, small_dataset
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
+from raymm.storage.layout import committed_epochs, epoch_folder
+from raymm.storage.tensors import merge_tensors, split_tensors
+from raymm.training.checkpoint import load_latest
 from raymm.training.loop import Ports, train
 from raymm.training.run import create_or_open, open_run
-from raymm.training.state import committed_epochs, epoch_folder, load_latest
-from raymm.training.tensors import merge_tensors, split_tensors
 from tests.games import settings, small_dataset
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import torch
 from raymm.config import ViewConfig
 from raymm.data import View
 from raymm.errors import ConfigError
-from raymm.studies.valuing import load_own
-from raymm.training.value import value_rows
+from raymm.models.valued import load_own
 from raymm.valuation import ModelError, check_model
+from raymm.valuation.engine import value_rows
 from tests.games import OwnModel, small_dataset
 
 

@@ -13,7 +13,9 @@ import torch
 from raymm.errors import ConfigError
 from raymm.valuation import Sampling, shapley_values, utility, value_sampled
 from raymm.valuation.coalitions import coalition_masks, coalition_sizes, shapley_weights
-from raymm.valuation.designs import (
+from raymm.valuation.enumeration import value_source
+from raymm.valuation.logit_sources import SumSource
+from raymm.valuation.sampling.designs import (
     _draw,
     _masks,
     _permutations,
@@ -23,10 +25,8 @@ from raymm.valuation.designs import (
     least_squares_budget,
     smallest_budget,
 )
-from raymm.valuation.samples import value_source
-from raymm.valuation.sampling import error_of_unseen, estimate, half_width, value_closed_form
-from raymm.valuation.sources import SumSource
-from raymm.valuation.votes import fit, spread_out
+from raymm.valuation.sampling.estimator import error_of_unseen, estimate, half_width, value_closed_form
+from raymm.valuation.sampling.gls import fit, spread_out
 
 K = 6
 
@@ -275,7 +275,7 @@ def test_a_sample_of_which_only_wrong_coalitions_were_seen_is_not_said_to_be_exa
 @pytest.mark.parametrize(("n", "budget"), [(14, 224), (12, 96)])
 def test_a_design_has_the_same_bits_for_any_number_of_threads(n, budget):
     program = (
-        "import hashlib; from raymm.valuation.designs import design\n"
+        "import hashlib; from raymm.valuation.sampling.designs import design\n"
         f"plan = design({n}, {budget}, 7)\n"
         "parts = (plan.masks, plan.weights, plan.spread.effects, plan.spread.errors)\n"
         "print(hashlib.sha256(b''.join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest())\n"

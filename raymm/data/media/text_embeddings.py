@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
-from raymm.data.listing import Record
+from raymm.data.manifest import Record
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.storage import sha256_of
 

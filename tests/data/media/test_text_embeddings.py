@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from raymm.cli.prepare import prepare as verb
 from raymm.data.dataset import open_dataset
-from raymm.data.listing import read_listing
+from raymm.data.manifest import read_listing
 from raymm.data.media.text_embeddings import SentenceEncoder, open_encoder, parse_encoders
 from raymm.data.prepare import chunks_of, finish, run_here
-from raymm.data.specs import build_schema, parse_kinds
+from raymm.data.schema_inference import build_schema, parse_kinds
 from raymm.errors import ConfigError, DataError
 from tests.data.clips import SPLITS, manifest
 

@@ -1,0 +1,180 @@
+"""The training loop on Ray Train: one worker group for all epochs, of one run or of several that go in turn.
+
+Every rank runs `raymm.training.loop.steps` on the same run folders, which all nodes must see. Recovery is the
+run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
+checkpoints are not used, so nothing depends on the names of its runs.
+
+The driver follows the committed epochs and is the only one that reports them: workers need no tracking server, and
+do not call `ray.train.report`, which would make them wait for Ray's controller in every epoch.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from raymm import errors
+from raymm.allocator import keep_freed_memory
+from raymm.cluster.connect import set_defaults
+from raymm.cluster.prometheus import label_of, show_epochs
+from raymm.cluster.valuation_pool import ActorPool
+from raymm.config import ClusterConfig
+from raymm.errors import ClusterError, RaymmError
+from raymm.training.checkpoint import State, read_history
+from raymm.training.communicator import Alone, Group
+from raymm.training.loop import Ports, Report, steps
+from raymm.training.result import Result, read_result
+from raymm.training.run import Run, open_run
+from raymm.valuation.engine import value_rows
+
+__all__ = ["Histories", "train_on_ray", "train_together"]
+
+POLL_SECONDS = 0.5
+
+Histories = Sequence[Sequence[dict[str, Any]]]
+"""The history of each of several runs."""
+
+Reports = Callable[[Histories], None]
+
+
+def train_on_ray(run: Run, report: Report) -> Result:
+    """Train a run on the connected cluster and return its result.
+
+    Parameters
+    ----------
+    run
+        A run whose folder every node of the cluster can read and write.
+    report
+        Called in this process with the history, whenever an epoch has been committed.
+
+    Raises
+    ------
+    ClusterError
+        When the worker group failed more often than it may be started again, or could not be started.
+    RaymmError
+        What the loop itself raised.
+    """
+    restarts = run.config.cluster.max_failures
+    train_together([run], lambda histories: report(histories[0]), run.path / "ray", restarts=restarts)
+    return read_result(run.path)
+
+
+def train_together(
+    runs: Sequence[Run], report: Reports, storage: Path, *, restarts: int, until: int | None = None
+) -> None:
+    """Train several runs with one worker group, an epoch of each in turn, so that none is ahead of the others.
+
+    Parameters
+    ----------
+    runs
+        Runs of the same cluster settings, such as the seeds of one configuration.
+    report
+        Called in this process with their histories, whenever all of them have one epoch more.
+    storage
+        Folder for Ray Train's own files.
+    restarts
+        Times that a lost worker group is started again. Zero where this process may be ended while it trains: a
+        controller whose workers are ended before it would reserve resources for new ones, which nobody gives back.
+    until
+        Epochs after which to leave off, the runs unfinished and their test splits unread; None trains to the end.
+
+    Raises
+    ------
+    ClusterError, RaymmError
+        As `train_on_ray`.
+    """
+    cluster = runs[0].config.cluster
+    set_defaults(cluster)  # a trial's process has the environment of its node, not that of the sweep's driver
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"runs": [str(run.path) for run in runs], "until": until},
+        torch_config=TorchConfig(timeout_s=1800),
+        scaling_config=_scaling(cluster),
+        run_config=RunConfig(
+            name=f"{runs[0].key[:12]}-{uuid.uuid4().hex[:8]}",
+            storage_path=str(storage),
+            failure_config=FailureConfig(max_failures=restarts, controller_failure_limit=0),
+        ),
+    )
+    try:
+        with _following(runs, report):
+            outcome = trainer.fit().return_value
+    except ray.train.TrainingFailedError as cause:
+        raise ClusterError(f"training on Ray failed: {_reason(cause)}; --debug shows the whole trace") from cause
+    if outcome is not None and "error" in outcome:
+        raise getattr(errors, outcome["error"])(outcome["message"])
+
+
+@contextmanager
+def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
+    """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
+    done = threading.Event()
+
+    def follow() -> None:
+        seen = 0
+        while not done.wait(POLL_SECONDS):
+            histories = [read_history(run.path) for run in runs]
+            reached = min(len(history) for history in histories)
+            if reached > seen:
+                seen = reached
+                for run, history in zip(runs, histories, strict=True):
+                    show_epochs(label_of(run.name, run.key), history)
+                report(histories)
+
+    thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _work(settings: dict[str, Any]) -> dict[str, str]:
+    """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
+    keep_freed_memory()
+    runs = [open_run(Path(path)) for path in settings["runs"]]
+    world = ray.train.get_context().get_world_size()
+    pool = ActorPool(label=label_of(runs[0].name, runs[0].key))
+    device: torch.device = get_device()
+    workers = Group() if world > 1 else Alone()
+    value = pool if runs[0].config.cluster.actors else value_rows
+    ports = Ports(value=value, workers=workers, device=device)
+    try:
+        _take_turns([steps(run, run.dataset(), ports) for run in runs], settings["until"])
+    except RaymmError as cause:
+        return {"error": type(cause).__name__, "message": str(cause)}
+    finally:
+        pool.close()
+    return {}
+
+
+def _take_turns(stories: list[Iterator[State]], until: int | None) -> None:
+    """An epoch of each story in turn, until all have ended or come as far as `until`."""
+    while stories:
+        states = [(story, next(story, None)) for story in stories]
+        stories = [story for story, state in states if state is not None and (until is None or state.epoch < until)]
+
+
+def _scaling(cluster: ClusterConfig) -> ScalingConfig:
+    resources = {"CPU": cluster.cpus_per_worker}
+    if cluster.gpus_per_worker:
+        resources["GPU"] = cluster.gpus_per_worker
+    return ScalingConfig(
+        num_workers=cluster.workers,
+        use_gpu=cluster.gpus_per_worker > 0,
+        resources_per_worker=resources,
+    )
+
+
+def _reason(cause: BaseException) -> str:
+    """The last line of Ray's account, which names the error at the bottom of it."""
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[-1] if lines else type(cause).__name__

@@ -1,0 +1,122 @@
+"""The copying hand of a sweep's mirror: parts of its folder go to the same places there."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from raymm.errors import CheckpointError
+from raymm.mirror.runs import send
+from raymm.storage.layout import committed_epochs
+from raymm.storage.remote import Place, below, folders, place
+from raymm.sweep.runs import LAID_DOWN
+from raymm.sweep.store import Sweep, read_trials
+from raymm.training.result import finished
+from raymm.training.run import open_run
+
+__all__ = ["BEST", "ENDED", "SWEEP", "TRIAL", "Copy", "folder_in", "key_in", "read_if_there"]
+
+SWEEP, TRIAL, ENDED = "sweep.json", "trial.json", "ended.json"
+BEST = "summary/best.json"
+"""By it a later session knows which trial bears the tag of the best one."""
+
+
+@dataclass
+class Copy:
+    """Copies parts of a sweep's folder to the same places of its mirror, and remembers what is there."""
+
+    sweep: Sweep
+    uri: str
+    there: Place = field(init=False)
+    _files: dict[str, bytes | None] = field(default_factory=dict)
+    _runs: dict[Path, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.there = place(self.uri)
+
+    def claimed(self) -> bool:
+        """Whether the mirror holds this sweep; raises `CheckpointError` when another one, or a run, is there."""
+        about = (self.there / SWEEP).read()
+        if about is not None and key_in(about, self.there / SWEEP) != self.sweep.key:
+            raise self._taken("sweep")
+        if about is None and (self.there / "run.json").read() is not None:
+            raise self._taken("run")
+        return about is not None
+
+    def begin(self) -> None:
+        """Send every proposal, then sweep.json; what was sent of a sweep that never had one is removed."""
+        if not self.claimed():
+            self._files.clear()
+            self._runs.clear()
+            for name in {"trials", "warmups"} & set(folders(self.there)):
+                self.there.system.delete_dir((self.there / name).path)
+        for trial in read_trials(self.sweep):
+            self.put(f"trials/{trial.name}/{TRIAL}")
+        self.put(SWEEP)
+
+    def put(self, name: str) -> None:
+        """Make a small file of the mirror what it is here; one that is not here is removed there."""
+        self._write(name, read_if_there(self.sweep.path / name))
+
+    def _write(self, name: str, content: bytes | None) -> None:
+        if self._files.get(name, b"?") == content:
+            return
+        if content is None:
+            (self.there / name).remove()
+        else:
+            (self.there / name).write(content)
+        self._files[name] = content
+
+    def send_warmups(self) -> None:
+        """Send the warm-ups that trials share."""
+        for file in sorted(self.sweep.path.glob("warmups/*/run.json")):
+            self._send_run(file.parent)
+
+    def send_trial(self, name: str) -> None:
+        """Send a trial as it is now; how it ended and which runs are its own are read first and sent last."""
+        folder = self.sweep.path / "trials" / name
+        ended, pointer = read_if_there(folder / ENDED), read_if_there(folder / LAID_DOWN)
+        self.put(f"trials/{name}/{TRIAL}")
+        runs = sorted(file.parent for file in (folder / folder_in(pointer)).glob("*/run.json"))
+        for run in runs:
+            self._send_run(run)
+        if pointer is not None and (ended is not None or all(_has_begun(run) for run in runs)):
+            self._write(f"trials/{name}/{LAID_DOWN}", pointer)
+        self._write(f"trials/{name}/{ENDED}", ended)
+
+    def _send_run(self, run: Path) -> None:
+        held = (committed_epochs(run), finished(run))
+        if self._runs.get(run) != held:
+            send(run, below(self.uri, run.parent.relative_to(self.sweep.path).as_posix()))
+            self._runs[run] = held
+
+    def _taken(self, what: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.there} holds another {what}; choose another name for --out, or another cluster.mirror"
+        )
+
+
+def _has_begun(run: Path) -> bool:
+    """Whether a run has committed the epoch that it starts from, so that it needs its source no more."""
+    start = open_run(run).start
+    return max(committed_epochs(run), default=0) >= (start.epoch if start else 0)
+
+
+def key_in(about: bytes | None, where: object) -> str:
+    """The key in the content of a sweep.json or run.json."""
+    try:
+        return str(json.loads(about or b"")["key"])
+    except (ValueError, KeyError, TypeError) as cause:
+        raise CheckpointError(f"{where}: cannot be read ({cause})") from cause
+
+
+def folder_in(pointer: bytes | None) -> str:
+    """Folder of a trial's runs by the content of its current.json."""
+    return "runs" if pointer is None else str(json.loads(pointer)["folder"])
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """The content of a file, or None."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,55 @@
+"""A small 2-D CNN for small clips and log-mel spectrograms: four strided convolutions and global pooling.
+
+Frames are stacked as channels of the first convolution, which keeps their order (mouth movement, flow) and
+costs one image a clip rather than one image a frame.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from raymm.config import EncoderConfig
+from raymm.data.schema import AudioSpec, ModalitySpec
+from raymm.models.encoders.layers import head, norm_2d
+from raymm.models.encoders.registry import register_encoder
+
+__all__ = ["SmallCNN"]
+
+
+class SmallCNN(nn.Module):
+    """`[b, C, H, W]` or `[b, T, C, H, W]` to `[b, D]`.
+
+    Parameters
+    ----------
+    channels
+        Input channels: 1 for a log-mel, frames times channels for clips.
+    """
+
+    def __init__(self, channels: int, config: EncoderConfig, feature_size: int) -> None:
+        super().__init__()
+        widths = [channels, config.width, 2 * config.width, 4 * config.width, 4 * config.width]
+        blocks = [_block(config, widths[i], widths[i + 1], first=i == 0) for i in range(4)]
+        self.body = nn.Sequential(*blocks)
+        self.head = head(config, 2 * widths[-1], feature_size)
+
+    def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b D"]:
+        """Encode a batch of images or clips."""
+        images = x.flatten(1, -3) if x.ndim == 5 else x
+        maps = self.body(images).flatten(2)
+        return self.head(torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1))
+
+
+def _block(config: EncoderConfig, inputs: int, outputs: int, first: bool) -> nn.Sequential:
+    kernel, padding = (5, 2) if first else (3, 1)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=padding, bias=False),
+        norm_2d(config, outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+@register_encoder("cnn", "audio", "rgb", "flow")
+def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> SmallCNN:
+    """A small CNN with the input channels of the modality."""
+    channels = 1 if isinstance(spec, AudioSpec) else spec.shape[0] * spec.shape[1]
+    return SmallCNN(channels, config, feature_size)

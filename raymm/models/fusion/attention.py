@@ -1,0 +1,50 @@
+"""Cross-modal attention through bottleneck tokens (after Nagrani et al., NeurIPS 2021, sec. 3.2).
+
+One token a modality and a few learned bottleneck tokens pass through transformer layers; the classifier reads
+the mean of the bottleneck tokens. Masked modalities are not attended to, so a coalition never sees them and
+the baseline plays no part; with nobody there the bottlenecks still attend to each other. Encoders here give
+one token a modality, so modalities exchange information in every layer rather than only at late ones.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from raymm.config import ModelConfig
+from raymm.errors import ConfigError
+from raymm.models.fusion.base import Fusion
+from raymm.models.fusion.registry import register_fusion
+
+__all__ = ["AttentionFusion"]
+
+HEADS = 4
+
+
+@register_fusion("attention")
+class AttentionFusion(Fusion):
+    """Transformer layers over modality tokens and bottleneck tokens."""
+
+    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.fusion_size
+        if size % HEADS:
+            raise ConfigError(f"model.fusion_size={size}: attention has {HEADS} heads, so use a multiple of {HEADS}")
+        self.project = nn.Linear(config.feature_size, size)
+        self.modality = nn.Parameter(0.02 * torch.randn(modalities, size))
+        self.bottleneck = nn.Parameter(0.02 * torch.randn(config.fusion_tokens, size))
+        layer = nn.TransformerEncoderLayer(
+            size, HEADS, dim_feedforward=2 * size, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, config.fusion_layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(size)
+        self.classifier = nn.Linear(size, classes)
+
+    def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
+        """Logits of each row."""
+        tokens = self.project(features) + self.modality
+        count = len(self.bottleneck)
+        bottleneck = self.bottleneck.expand(len(features), -1, -1)
+        present = torch.cat([mask.new_ones(len(mask), count), mask], dim=1)
+        mixed = self.layers(torch.cat([bottleneck, tokens], dim=1), src_key_padding_mask=~present)
+        logits: Tensor = self.classifier(self.norm(mixed[:, :count].mean(dim=1)))
+        return logits

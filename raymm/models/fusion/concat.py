@@ -1,0 +1,31 @@
+"""Concatenation and one linear layer: the paper's fusion, and an additive one.
+
+W [z_1; ...; z_n] + b = b + sum of W_i z_i, so the layer is kept as one block W_i a modality.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from raymm.config import ModelConfig
+from raymm.models.fusion.base import AdditiveFusion
+from raymm.models.fusion.registry import register_fusion
+
+__all__ = ["ConcatFusion"]
+
+
+@register_fusion("concat")
+class ConcatFusion(AdditiveFusion):
+    """Linear classifier over the concatenated features; initialised as `torch.nn.Linear(n * D, K)`."""
+
+    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(modalities * config.feature_size)
+        self.weight = nn.Parameter(torch.empty(modalities, config.feature_size, classes).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(classes).uniform_(-bound, bound))
+
+    def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n K"]:
+        """W_i z_i of each modality."""
+        return torch.einsum("bnd,ndk->bnk", features, self.weight)

@@ -1,0 +1,125 @@
+"""The model: one encoder a modality, a fusion, and a baseline for what is masked.
+
+`encode` runs each encoder on the rows that have its modality and on no others. `fuse` puts the baseline where
+the mask is False, so a masked modality and a missing one are the same thing.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from raymm.config import ModelConfig
+from raymm.data.batch import Batch
+from raymm.data.schema import Schema
+from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.models.encoders import build_encoder
+from raymm.models.fusion import AdditiveFusion, build_fusion
+from raymm.seeds import derive
+from raymm.types import Features, Mask
+
+__all__ = ["MultimodalModel", "build_model"]
+
+
+class MultimodalModel(nn.Module):
+    """Encoders, fusion and head for the modalities and classes of a schema.
+
+    Attributes
+    ----------
+    names
+        Modalities in schema order; axis n of features and masks.
+    masking
+        What stands in for a masked feature: `zeros`, `mean` or `learned`.
+
+    Raises
+    ------
+    ConfigError
+        When an encoder or fusion is unknown or does not fit, or settings name no modality.
+    """
+
+    baseline: Tensor
+
+    def __init__(self, schema: Schema, config: ModelConfig) -> None:
+        super().__init__()
+        _check_names(schema, config)
+        self.names = schema.names
+        self.size = config.feature_size
+        self.masking: str = config.baseline
+        self.encoders = nn.ModuleDict(
+            {
+                spec.name: build_encoder(spec, config.encoders.get(spec.name, config.encoder), config.feature_size)
+                for spec in schema.modalities
+            }
+        )
+        self.fusion = build_fusion(len(self.names), len(schema.classes), config)
+        baseline = torch.zeros(len(self.names), config.feature_size)
+        if config.baseline == "learned":
+            self.baseline = nn.Parameter(baseline)
+        else:
+            self.register_buffer("baseline", baseline)
+
+    @property
+    def additive(self) -> bool:
+        """Whether the logits of a coalition follow from a sum of `partials`."""
+        return isinstance(self.fusion, AdditiveFusion)
+
+    @property
+    def finish(self) -> Callable[[Float[Tensor, "B H"]], Float[Tensor, "B K"]] | None:
+        """From a sum of `partials` to logits; None where the sum is the logits."""
+        return self.fusion.finish if isinstance(self.fusion, AdditiveFusion) and not self.fusion.linear else None
+
+    def encode(self, batch: Batch) -> Features:
+        """Features [B, n, D]; zeros where a modality does not take part."""
+        columns = []
+        for position, name in enumerate(self.names):
+            values = batch.inputs[name]
+            column = self.baseline.new_zeros(len(batch), self.size)
+            if len(values):
+                rows = torch.nonzero(batch.mask[:, position])[:, 0]
+                encoded = self.encoders[name](values)
+                column = column.to(encoded.dtype).index_copy(0, rows, encoded)
+            columns.append(column.float())
+        return torch.stack(columns, dim=1)
+
+    def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
+        """Logits from features, with the baseline where `mask` is False."""
+        logits: Tensor = self.fusion(torch.where(mask[..., None], features, self.baseline), mask)
+        return logits
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B K"]:
+        """Logits of a batch."""
+        return self.fuse(self.encode(batch), batch.mask)
+
+    def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, " H"]]:
+        """`(deltas, base)` with logits(C) = finish(base + sum of deltas[:, i] over i in C); additive fusions only.
+
+        Raises
+        ------
+        TypeError
+            When the fusion is not additive.
+        """
+        if not isinstance(self.fusion, AdditiveFusion):
+            raise TypeError(f"{type(self.fusion).__name__} is not additive")
+        absent = self.fusion.partials(self.baseline[None])
+        return self.fusion.partials(features) - absent, self.fusion.bias + absent[0].sum(dim=0)
+
+    def set_baseline(self, mean: Float[Tensor, "n D"]) -> None:
+        """Replace the baseline, for `baseline: mean`."""
+        with torch.no_grad():
+            self.baseline.copy_(mean)
+
+
+def build_model(schema: Schema, config: ModelConfig, seed: int) -> MultimodalModel:
+    """A model whose initial weights are a function of `seed` alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "model"))
+        return MultimodalModel(schema, config)
+
+
+def _check_names(schema: Schema, config: ModelConfig) -> None:
+    problems = Problems("model.encoders")
+    for name in config.encoders:
+        if name not in schema.names:
+            problems.add(f"no modality '{name}'; {did_you_mean(name, schema.names)}")
+    problems.raise_if_any(ConfigError)

@@ -1,0 +1,92 @@
+"""Predict with a trained model and say what each modality contributed: what a served model answers.
+
+Without a label, a modality's contribution is its Shapley value for the probability of the predicted class.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from raymm.data import View
+from raymm.data.dataset import Dataset
+from raymm.data.in_memory import MemoryRows
+from raymm.errors import DataError, Problems, did_you_mean
+from raymm.models.export import Exported, load_model
+from raymm.valuation import value_samples
+
+__all__ = ["Predictor", "load"]
+
+
+def load(folder: Path | str) -> "Predictor":
+    """The predictor of a folder that holds an exported model (`RUN/result/model`)."""
+    return Predictor(load_model(Path(folder)))
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model and the meaning of its inputs."""
+
+    exported: Exported
+
+    def predict(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+        """Classes, probabilities and contributions.
+
+        Parameters
+        ----------
+        columns
+            By modality name, one value a sample: nested lists or arrays of the schema's shape (stored form:
+            waveform, uint8 frames, ...), a string for text, None where the modality is missing. A column that
+            is left out is missing everywhere.
+
+        Returns
+        -------
+        `prediction` (class name), `probability`, and one `phi_<modality>` each: its Shapley value for the
+        probability of the predicted class, None where it is missing.
+
+        Raises
+        ------
+        DataError
+            Naming every row and modality that does not fit the schema.
+        """
+        rows = self._rows(columns)
+        dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
+        batch = View(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
+            np.arange(len(rows))
+        )
+        model = self.exported.model
+        with torch.inference_mode():
+            features = model.encode(batch)
+            scores = model.fuse(features, batch.mask).double().softmax(dim=-1)
+            probability, label = scores.max(dim=-1)
+            partials = model.partials if model.additive else None
+            values = value_samples(
+                model.fuse, features, label, present=batch.mask, utility_name="probability", partials=partials
+            )
+        answer: dict[str, list[Any]] = {
+            "prediction": [self.exported.schema.classes[number] for number in label.tolist()],
+            "probability": probability.tolist(),
+        }
+        for position, name in enumerate(self.exported.schema.names):
+            answer[f"phi_{name}"] = _with_none(values.phi[:, position].numpy())
+        return answer
+
+    def _rows(self, columns: Mapping[str, Sequence[Any]]) -> MemoryRows:
+        schema = self.exported.schema
+        problems = Problems("input")
+        for name in columns:
+            if name not in schema.names:
+                problems.add(f"no modality '{name}'; {did_you_mean(name, schema.names)}")
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) != 1:
+            problems.add(f"columns must be of one length, not {sorted(lengths)}")
+        problems.raise_if_any(DataError)
+        return MemoryRows(schema, columns)
+
+
+def _with_none(values: npt.NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]

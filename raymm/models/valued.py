@@ -1,0 +1,133 @@
+"""Models that are to be valued: a run's, an exported one or a custom one, with the data that they read."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from raymm.config import Config, parse
+from raymm.config.plugins import load_object
+from raymm.data import Dataset, View
+from raymm.errors import CheckpointError, ConfigError, Problems
+from raymm.models.export import Exported, load_model
+from raymm.models.model import MultimodalModel
+from raymm.storage.layout import result_folder
+from raymm.valuation import SplitModel, check_model
+from raymm.valuation.engine import tiles
+from raymm.valuation.jobs import Valuing
+
+__all__ = ["load_for", "load_own", "with_masking"]
+
+CHECKED = 8
+"""Samples on which a custom model is checked."""
+
+
+def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[str, Any] | None = None) -> Valuing:
+    """Load a run's picked model (or an exported model's folder) to value a split of `dataset`.
+
+    Parameters
+    ----------
+    valuation
+        Settings of the section `valuation` that differ from the run's.
+
+    Raises
+    ------
+    CheckpointError
+        When there is no model, or its modalities or classes are not those of the data set.
+    """
+    folder = result_folder(checkpoint) / "model"
+    exported = load_model(folder if folder.is_dir() else checkpoint)
+    _check_fit(checkpoint, exported, dataset)
+    config = _with_valuation(exported.config, valuation or {})
+    view = View(_with_statistics(dataset, exported), config.view, config.training.seed)
+    return Valuing(exported.model, view, dataset.rows(split), config)
+
+
+def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, Any] | None = None) -> Valuing:
+    """Load a model of one's own: `spec` names a function from the schema of the data to a split model.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such function, or what it returns is no split model.
+    ModelError
+        When its `partials` do not tell the same as its `fuse`, at the first difference.
+    """
+    model = load_object(spec, "--model")(dataset.schema)
+    if not isinstance(model, SplitModel):
+        raise ConfigError(
+            f"--model {spec}: returned a {type(model).__name__} without encode(batch) and fuse(features, mask); "
+            "docs/valuation.md shows what is needed"
+        )
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    config = _with_valuation(Config(), valuation or {})
+    view, rows = View(dataset, config.view), dataset.rows(split)
+    few = view.batch(rows[:CHECKED])
+    if len(dataset.schema.names) <= 12:
+        check_model(model, few, few.mask, names=dataset.schema.names)
+    return Valuing(model, view, rows, config)
+
+
+def with_masking(job: Valuing, masking: str, dataset: Dataset) -> Valuing:
+    """The same model with another stand-in for masked features: "zeros", or "mean" over the training split.
+
+    Raises
+    ------
+    ConfigError
+        When the model has no baseline of raymm's, or "learned" is asked of a model that has not learned one.
+    """
+    model = job.model
+    if not isinstance(model, MultimodalModel):
+        raise ConfigError(f"--masking {masking}: a model of one's own decides itself how it masks")
+    if masking == job.config.model.baseline:
+        return job
+    if masking not in {"zeros", "mean"}:
+        raise ConfigError(
+            f"--masking {masking}: this model was trained with '{job.config.model.baseline}'; zeros and mean can be "
+            "put in its place, learned only by training"
+        )
+    with torch.inference_mode():
+        baseline = torch.zeros_like(model.baseline) if masking == "zeros" else _mean_features(job, dataset)
+    model.set_baseline(baseline)
+    config = parse({**job.config.model_dump(), "model": {**job.config.model.model_dump(), "baseline": masking}})
+    return replace(job, config=config)
+
+
+def _mean_features(job: Valuing, dataset: Dataset) -> torch.Tensor:
+    """Mean feature of each modality over the training samples that have it, [n, D]."""
+    assert isinstance(job.model, MultimodalModel)
+    total = torch.zeros_like(job.model.baseline, dtype=torch.float64)
+    count = torch.zeros(len(total), 1, dtype=torch.float64)
+    for tile in tiles(dataset.rows("train"), job.config.valuation.batch_size):
+        batch = job.view.batch(tile)
+        mask = batch.mask[..., None].double()
+        total += (job.model.encode(batch) * mask).sum(dim=0)
+        count += mask.sum(dim=0)
+    return (total / count.clamp(min=1)).float()
+
+
+def _with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
+    return parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
+
+
+def _check_fit(checkpoint: Path, exported: Exported, dataset: Dataset) -> None:
+    problems = Problems(f"{checkpoint} does not fit {dataset.path}")
+    then, now = exported.schema, dataset.schema
+    if then.classes != now.classes:
+        problems.add(f"classes: the model knows {', '.join(then.classes)}; the data has {', '.join(now.classes)}")
+    if then.modalities != now.modalities:
+        problems.add(f"modalities: the model reads {_kinds(then.modalities)}; the data has {_kinds(now.modalities)}")
+    problems.raise_if_any(CheckpointError)
+
+
+def _kinds(modalities: object) -> str:
+    assert isinstance(modalities, tuple)
+    return ", ".join(f"{spec.name} {spec.kind}{list(spec.shape)}" for spec in modalities)
+
+
+def _with_statistics(dataset: Dataset, exported: Exported) -> Dataset:
+    """Standardise as in training, whatever the statistics of this data set."""
+    return Dataset(dataset.path, dataset.schema, dataset.shards, exported.statistics, dataset.digest)

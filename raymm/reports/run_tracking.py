@@ -1,0 +1,99 @@
+"""What a run tells a tracker: what it is, its epochs as they end, and its result with tables and plots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raymm import __version__
+from raymm.data import Dataset
+from raymm.methods.canonical import parameters
+from raymm.reports import plots
+from raymm.storage import write_bytes
+from raymm.storage.layout import epoch_folder, result_folder
+from raymm.tracking import RunInfo, Tracker
+from raymm.training.result import Result
+from raymm.training.run import Run
+from raymm.valuation import read_table
+
+__all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
+
+LOADER = "raymm.models.predictor:load"
+
+
+@dataclass
+class HistoryLog:
+    """The loop's `report` port over a tracker: sends the epochs that it has not sent before."""
+
+    tracker: Tracker
+    sent: int = 0
+
+    def __call__(self, history: Sequence[dict[str, Any]]) -> None:
+        """Log the new entries of the history; the step is the number of the epoch."""
+        for entry in history[self.sent :]:
+            self.tracker.log_epoch(entry["epoch"], entry["metrics"])
+        self.sent = max(self.sent, len(history))
+
+
+def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
+    """How a run appears in the tracking store: flat parameters, defaults included."""
+    config = run.config
+    return RunInfo(
+        key=run.key,
+        name=run.name,
+        experiment=experiment,
+        params={**parameters(config), "data.name": run.data.name, "data.digest": run.digest[:16]},
+        tags={
+            "raymm.kind": "train",
+            "raymm.version": __version__,
+            "raymm.config_hash": config.fingerprint(),
+            "raymm.dataset_digest": run.digest,
+            "raymm.run_dir": str(run.path),
+        },
+        description=(
+            f"Strategy **{config.resampling.strategy}** on `{run.data.name}`: {len(dataset)} samples, modalities "
+            f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} classes."
+        ),
+    )
+
+
+def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
+    """Send the result of a finished run: summary metrics, and its files."""
+    tracker.log_summary(result.metrics)
+    record_files(tracker, run, result, dataset)
+
+
+def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
+    """Send the files of a finished run: configuration, tables, plots and the model."""
+    folder = result_folder(run.path)
+    write_bytes(run.path / "config.yaml", run.config.to_yaml().encode())
+    tracker.log_artifact(run.path / "config.yaml")
+    tracker.log_artifact(folder / "result.json")
+    tracker.log_artifact(folder / "valuation-test.parquet", "valuation")
+    picked = epoch_folder(run.path, result.best_epoch + 1)
+    for table in sorted(picked.glob("valuation-*.parquet")):
+        tracker.log_artifact(table, "valuation")
+    for plot in draw_plots(run.path, result, dataset):
+        tracker.log_artifact(plot, "plots")
+    tracker.log_model(folder / "model", LOADER)
+
+
+def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
+    """Draw the plots of a finished run into RUN/plots and return their paths."""
+    table = read_table(result_folder(run) / "valuation-test.parquet")
+    names, classes = dataset.schema.names, dataset.schema.classes
+    mean = np.array([[entry["metrics"].get(f"phi/val_{name}", np.nan) for name in names] for entry in result.history])
+    epochs = np.array([entry["epoch"] for entry in result.history])
+    figures = {
+        "phi-distribution": plots.phi_distribution(names, table.phi),
+        "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean),
+        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label),
+        "learning-curves": plots.learning_curves(names, result.history),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(run / "plots" / f"{name}.png")
+        plots.save(figure, paths[-1])
+    return paths

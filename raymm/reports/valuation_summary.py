@@ -1,0 +1,149 @@
+"""A valuation table in a few lines: accuracy, each modality alone, mean contributions, patterns, who is lowest."""
+
+from itertools import combinations
+from math import isnan
+from typing import Any
+
+import numpy as np
+import torch
+
+from raymm.reports.statistics import mean_of
+from raymm.valuation import ValuationTable, banzhaf_values, interactions
+from raymm.valuation.patterns import PATTERNS, pattern_shares
+
+__all__ = ["summarise", "summary_lines"]
+
+LOWEST = 5
+COLUMNS = {
+    "syn": "synergy",
+    "red": "redundancy",
+    "car1": "first carries",
+    "car2": "second carries",
+    "brk1": "first breaks",
+    "brk2": "second breaks",
+    "conf": "conflict",
+    "hard": "hard",
+}
+"""Heads of the table of pairs."""
+MOST_FOR_PAIRS = 12
+"""Modalities to which pairs are looked at: beyond, there are too many to read."""
+
+
+def summarise(table: ValuationTable) -> dict[str, Any]:
+    """Figures of a table.
+
+    Returns
+    -------
+    `samples`, `accuracy`, `utility`, `method`, `budget`;
+    `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (half width of its 95 % interval), `low` and
+    `negative` (shares with phi below 1, the fair share, and below 0), `stderr` (root mean square of the standard
+    errors), `banzhaf` (mean; None where values are sampled), `lowest` (sample ids with negative phi, lowest first);
+    `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|).
+    """
+    present = ~np.isnan(table.phi)
+    banzhaf = _banzhaf(table)
+    modalities = {}
+    for position, name in enumerate(table.info.modalities):
+        has = present[:, position]
+        mean = mean_of(table.phi[:, position], "all", name)
+        modalities[name] = {
+            "present": mean.count,
+            "accuracy_alone": _mean(table.alone[has, position]),
+            "mean_phi": _known(mean.mean),
+            "ci95": _known(mean.half_width),
+            "low": _known(mean.low),
+            "negative": _known(mean.negative),
+            "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
+            "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
+            "lowest": _lowest(table, position),
+        }
+    return {
+        "samples": len(table),
+        "utility": table.info.utility,
+        "method": table.info.method,
+        "budget": table.info.budget,
+        "accuracy": _mean(table.prediction == table.label),
+        "modalities": modalities,
+        "pairs": _pairs(table, present),
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The figures as lines of tables, 80 columns wide at most."""
+    method = summary["method"] + (f", {summary['budget']} coalitions a sample" if summary["budget"] else "")
+    lines = [
+        f"{summary['samples']} samples, accuracy {_number(summary['accuracy'])}",
+        f"utility {summary['utility']}, {method}",
+        f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{'phi < 1':>10}{'phi < 0':>10}",
+    ]
+    for name, row in summary["modalities"].items():
+        lines.append(
+            f"{name:<16}{row['present']:>9}{_number(row['accuracy_alone']):>9}{_number(row['mean_phi']):>12}"
+            f"{_number(row['ci95']):>9}{_number(row['low']):>10}{_number(row['negative']):>10}"
+        )
+    return [*lines, *_pair_lines(summary["pairs"]), *_lowest_lines(summary["modalities"])]
+
+
+def _banzhaf(table: ValuationTable) -> np.ndarray | None:
+    return banzhaf_values(torch.from_numpy(table.right()).long()).numpy() if table.enumerated else None
+
+
+def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
+    """Patterns and interactions of every pair; none where not all coalitions were played."""
+    names = table.info.modalities
+    if not table.enumerated or not 2 <= len(names) <= MOST_FOR_PAIRS:
+        return []
+    right = table.right()
+    shares = pattern_shares(right, present)
+    strength = interactions(torch.from_numpy(right).long()).mean(dim=0).numpy()
+    return [
+        {
+            "first": names[i],
+            "second": names[j],
+            "patterns": dict(zip(PATTERNS, shares[i, j], strict=True)),
+            "interaction": float(strength[i, j]),
+        }
+        for i, j in combinations(range(len(names)), 2)
+    ]
+
+
+def _lowest(table: ValuationTable, position: int) -> list[dict[str, Any]]:
+    phi = table.phi[:, position]
+    order = [int(row) for row in np.argsort(phi, kind="stable")[:LOWEST] if phi[row] < 0]
+    return [{"sample_id": str(table.sample_id[row]), "phi": float(phi[row])} for row in order]
+
+
+def _pair_lines(pairs: list[dict[str, Any]]) -> list[str]:
+    if not pairs:
+        return []
+    lines = [
+        "",
+        "pairs, % of the samples that have both: synergy, redundancy, first or second",
+        "carries, first or second breaks a right answer, conflict, hard; I: interaction",
+        f"{'':<26}" + "".join(f"{head:>6}" for head in COLUMNS) + f"{'I':>6}",
+    ]
+    for pair in pairs:
+        shares = "".join(f"{100 * pair['patterns'][key]:>6.0f}" for key in COLUMNS.values())
+        lines.append(f"{pair['first'][:12] + ' + ' + pair['second'][:10]:<26}{shares}{pair['interaction']:>+6.2f}")
+    return lines
+
+
+def _lowest_lines(modalities: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{name:<16}" + ", ".join(f"{row['sample_id'][-24:]} {row['phi']:+.2f}" for row in figures["lowest"][:2])
+        for name, figures in modalities.items()
+        if figures["lowest"]
+    ]
+    return ["", "most negative samples (--json and --html list more)", *lines] if lines else []
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def _mean(values: Any) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

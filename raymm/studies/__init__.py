@@ -1,1 +1,0 @@
-"""Runs and comparisons of runs, as people read them: records, plots and reports."""

@@ -1,0 +1,123 @@
+"""Which strategy and family wins: means over seeds with intervals, paired with joint training where it was tried."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from raymm.methods.canonical import Parameter
+from raymm.sweep.rows import TrialRow
+
+__all__ = ["Effect", "effect_lines", "effects"]
+
+STRATEGY = "resampling.strategy"
+OTHERS = {"resampling.fs.family": "fs", "resampling.fm.family": "fm", "model.fusion": "fusion"}
+Group = tuple[Parameter, Parameter, Parameter, Parameter]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The trials of one strategy and family.
+
+    Attributes
+    ----------
+    group
+        Such as "sample fs=tanh".
+    trials, seeds
+        How many finished trials it has, and the seeds of each.
+    score
+        Mean over trials and seeds.
+    difference
+        Mean over seeds of the score less that of `joint` at the same seed; None where joint was not tried, or is it.
+    half
+        Half width of the 95 % t-interval, over seeds, of `difference` (of `score` where that is None); None with one
+        seed.
+    over_random, over_random_half
+        The same against `random`, which trains as many rows; None where it was not tried, or is it.
+    """
+
+    group: str
+    trials: int
+    seeds: int
+    score: float
+    difference: float | None
+    half: float | None
+    over_random: float | None = None
+    over_random_half: float | None = None
+
+
+def effects(rows: Sequence[TrialRow]) -> list[Effect]:
+    """Compare strategies, families and fusions, best first; empty where none of them was searched.
+
+    A group's score at a seed is the mean over its trials, not that of its best one, which would favour groups that
+    were tried more often. Trials that were stopped early or failed do not count: they have no full scores.
+    """
+    done = [row for row in rows if row.status == "finished" and row.scores]
+    seeds = max((len(row.scores) for row in done), default=0)
+    scores: dict[Group, list[tuple[float, ...]]] = defaultdict(list)
+    for row in done:
+        group = _group(row)
+        if len(row.scores) == seeds and any(part is not None for part in group):
+            scores[group].append(row.scores)
+    means = {group: np.mean(of_trials, axis=0) for group, of_trials in scores.items()}
+    made = [_effect(group, len(scores[group]), means) for group in scores]
+    return sorted(made, key=lambda effect: -effect.score)
+
+
+def effect_lines(found: Sequence[Effect]) -> list[str]:
+    """The comparison as lines of a table, 80 columns wide at most."""
+    if len(found) < 2:
+        return []
+    compared = any(effect.difference is not None for effect in found)
+    lines = ["", f"{'group':<40}{'trials':>7}{'mean':>10}{'- joint' if compared else '':>10}{'± 95 %':>10}"]
+    for effect in found:
+        difference = "" if effect.difference is None else f"{effect.difference:+.4f}"
+        half = "-" if effect.half is None else f"{effect.half:.4f}"
+        lines.append(f"{effect.group[:39]:<40}{effect.trials:>7}{effect.score:>10.4f}{difference:>10}{half:>10}")
+    return lines
+
+
+def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect:
+    mine = means[group]
+    against = {name: _paired(mine, _control(name, group, means)) for name in ("joint", "random")}
+    joint, random = against["joint"], against["random"]
+    return Effect(
+        group=_label(group),
+        trials=trials,
+        seeds=len(mine),
+        score=float(mine.mean()),
+        difference=None if joint is None else float(joint.mean()),
+        half=_half_width(mine if joint is None else joint),
+        over_random=None if random is None else float(random.mean()),
+        over_random_half=None if random is None else _half_width(random),
+    )
+
+
+def _control(name: str, group: Group, means: dict[Group, np.ndarray]) -> np.ndarray | None:
+    """Scores by seed of a control with the same fusion; None where it was not tried, or `group` is one itself."""
+    found = [scores for other, scores in means.items() if other[0] == name and other[3] == group[3]]
+    return np.mean(found, axis=0) if found and group[0] not in {name, "joint"} else None
+
+
+def _paired(mine: np.ndarray, control: np.ndarray | None) -> np.ndarray | None:
+    return None if control is None else mine - control
+
+
+def _half_width(samples: np.ndarray) -> float | None:
+    """Of the 95 % interval of a mean, Student's t."""
+    count = len(samples)
+    if count < 2:
+        return None
+    return float(stats.t.ppf(0.975, count - 1) * samples.std(ddof=1) / np.sqrt(count))
+
+
+def _group(row: TrialRow) -> Group:
+    strategy, fs, fm, fusion = (row.params.get(key) for key in (STRATEGY, *OTHERS))
+    return strategy, fs, fm, fusion
+
+
+def _label(group: Group) -> str:
+    named = [f"{name}={part}" for name, part in zip(OTHERS.values(), group[1:], strict=True) if part is not None]
+    return " ".join([*([str(group[0])] if group[0] is not None else []), *named])

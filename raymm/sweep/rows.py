@@ -1,0 +1,51 @@
+"""What a sweep remembers of its trials."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from raymm.methods.canonical import Parameter
+
+__all__ = ["Status", "TrialRow"]
+
+Status = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial: a configuration, and what came of it over the seeds.
+
+    Attributes
+    ----------
+    key
+        Fingerprint of the canonical configuration.
+    number
+        Order in which it was proposed, from 0.
+    params
+        Searched settings that apply to it, dotted.
+    scores
+        Best validation metric of each seed that ended, in order of the seeds; higher is better.
+    metrics
+        Means over those seeds of the results' metrics, without those of the test split: one would choose by them.
+    epochs, rows, seconds
+        Totals over seeds, as if no other trial had shared their warm-up.
+    cause
+        Of a failure, one line.
+    """
+
+    key: str
+    number: int
+    params: dict[str, Parameter]
+    status: Status
+    scores: tuple[float, ...]
+    metrics: dict[str, float]
+    epochs: int
+    rows: float
+    seconds: float
+    cause: str = ""
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the seeds that ended, None where none did."""
+        return float(np.mean(self.scores)) if self.scores else None

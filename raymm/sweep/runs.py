@@ -1,0 +1,227 @@
+"""The runs of a trial, one for each seed: where they are, what they start from, and what came of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raymm.config import Config, ResamplingConfig, TrainingConfig
+from raymm.data import Dataset
+from raymm.methods import strategy
+from raymm.methods.canonical import parameters
+from raymm.storage import write_json
+from raymm.storage.layout import committed_epochs
+from raymm.sweep.rows import TrialRow
+from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
+from raymm.training.checkpoint import read_history
+from raymm.training.result import finished, read_result
+from raymm.training.run import Run, Start, create_or_open
+
+__all__ = [
+    "Histories",
+    "best_so_far",
+    "branch_runs",
+    "current_config",
+    "current_paths",
+    "mean_metrics",
+    "open_runs",
+    "open_warmups",
+    "read_histories",
+    "result_metrics",
+    "score_at",
+    "shared_warmups",
+    "trial_row",
+    "trial_rows",
+    "warmup_epochs",
+    "warmup_of",
+    "warmups_lacking",
+    "with_seed",
+    "without_test",
+]
+
+Histories = Sequence[Sequence[dict[str, Any]]]
+LAID_DOWN = "current.json"
+
+
+def open_runs(sweep: Sweep, trial: Trial, dataset: Dataset) -> list[Run]:
+    """The runs of a trial, made where they are not there yet; new ones start from the shared warm-up where one is."""
+    folder, config = _current(trial)
+    configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
+    starts = [_warm_start(sweep, config) for config in configs]
+    return _make(_paths(sweep, trial, folder), configs, dataset, starts)
+
+
+def branch_runs(
+    sweep: Sweep, trial: Trial, config: Config, sources: Sequence[Path], epoch: int, dataset: Dataset
+) -> list[Run]:
+    """Runs that go on from other runs with other settings, as in population based training.
+
+    They become the runs of the trial; asking again for the same ones opens them.
+    """
+    folder = f"from-{sources[0].name}-{epoch}-{config.fingerprint()}"
+    configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
+    runs = _make(_paths(sweep, trial, folder), configs, dataset, [Start(source, epoch) for source in sources])
+    write_json(trial.path / LAID_DOWN, {"folder": folder, "config": config.model_dump(mode="json")})
+    return runs
+
+
+def open_warmups(sweep: Sweep, config: Config, dataset: Dataset, until: int) -> list[Run]:
+    """The runs of a shared warm-up, one a seed: joint training, all of whose epochs up to `until` are kept."""
+    warm = warmup_of(config)
+    warm = warm.model_copy(update={"training": _but(warm.training, keep=until + 1)})
+    configs = [with_seed(warm, seed) for seed in sweep.plan.seeds]
+    return _make([_warm_folder(sweep, config) for config in configs], configs, dataset, [None] * len(configs))
+
+
+def shared_warmups(configs: Iterable[Config]) -> list[tuple[Config, int]]:
+    """Warm-ups that at least two of the configurations have in common, with the epochs that these need of them."""
+    groups: dict[str, list[Config]] = {}
+    for config in configs:
+        groups.setdefault(warmup_of(config).fingerprint(), []).append(config)
+    shared = []
+    for group in groups.values():
+        until = max((warmup_epochs(config) for config in group), default=0)
+        if len(group) > 1 and until > 0:
+            shared.append((group[0], until))
+    return shared
+
+
+def warmups_lacking(sweep: Sweep, config: Config, until: int) -> bool:
+    """Whether the shared warm-up of some seed has not come as far as `until`."""
+    folders = [_warm_folder(sweep, warmup_of(with_seed(config, seed))) for seed in sweep.plan.seeds]
+    return any(max(committed_epochs(folder), default=0) < until for folder in folders)
+
+
+def warmup_of(config: Config) -> Config:
+    """The joint training whose first epochs are the warm-up of `config`: nothing of re-sampling is read in them."""
+    return config.model_copy(update={"resampling": ResamplingConfig(strategy="joint")})
+
+
+def warmup_epochs(config: Config) -> int:
+    """Epochs after which a run and its joint training part; 0 where they never do."""
+    if strategy(config.resampling.strategy)[1] == "nothing":
+        return 0
+    return min(max(1, config.resampling.warmup), config.training.epochs - 1)
+
+
+def with_seed(config: Config, seed: int) -> Config:
+    """The same settings with another seed."""
+    return config.model_copy(update={"training": _but(config.training, seed=seed)})
+
+
+def current_paths(sweep: Sweep, trial: Trial) -> list[Path]:
+    """Folders of a trial's runs, in the order of the seeds."""
+    return _paths(sweep, trial, _current(trial)[0])
+
+
+def current_config(trial: Trial) -> Config:
+    """Settings of a trial's runs: its own, unless it went on with others."""
+    return _current(trial)[1]
+
+
+def read_histories(sweep: Sweep, trial: Trial) -> Histories:
+    """The history of each run of a trial, as far as it is committed."""
+    paths = current_paths(sweep, trial)
+    return [read_result(path).history if finished(path) else read_history(path) for path in paths]
+
+
+def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[float]:
+    """After each epoch the best score of validation up to there; higher is better, so a loss is negated."""
+    scores = [entry["metrics"].get(f"val/{selection}", np.nan) for entry in history]
+    signed = np.negative(scores) if selection == "loss" else np.asarray(scores, dtype=float)
+    return [float(score) for score in np.fmax.accumulate(signed)] if len(signed) else []
+
+
+def score_at(histories: Histories, epochs: int, selection: str) -> float:
+    """Mean over seeds of the best score of the first `epochs` epochs."""
+    return float(np.mean([best_so_far(history[:epochs], selection)[-1] for history in histories]))
+
+
+def trial_rows(sweep: Sweep) -> list[TrialRow]:
+    """A row for every trial that has ended."""
+    trials = read_trials(sweep)
+    ended = [(trial, read_ended(trial)) for trial in trials]
+    searched = {name for trial in trials for name in trial.searched}
+    return [trial_row(sweep, trial, how, searched) for trial, how in ended if how is not None]
+
+
+def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> TrialRow:
+    """What came of one trial."""
+    config = current_config(trial)
+    histories = [history[: ended.epochs] for history in read_histories(sweep, trial)]
+    whole = [history for history in histories if history]
+    selection = config.training.selection
+    counted = whole if ended.status != "failed" else []
+    return TrialRow(
+        key=trial.key,
+        number=trial.number,
+        params={name: value for name, value in parameters(config).items() if name in searched},
+        status=ended.status,
+        scores=tuple(best_so_far(history, selection)[-1] for history in counted),
+        metrics=without_test(result_metrics(sweep, trial)) if ended.status == "finished" else {},
+        epochs=sum(len(history) for history in whole),
+        rows=sum(history[-1]["metrics"]["rows/total"] for history in whole),
+        seconds=sum(e["metrics"]["time/train_s"] + e["metrics"]["time/value_s"] for run in whole for e in run),
+        cause=ended.cause,
+    )
+
+
+def result_metrics(sweep: Sweep, trial: Trial) -> dict[str, float]:
+    """Means over seeds of the metrics of a finished trial, those of the test split included."""
+    return mean_metrics([read_result(path).metrics for path in current_paths(sweep, trial)])
+
+
+def mean_metrics(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over seeds of the metrics that all of them have."""
+    names = set.intersection(*(set(metrics) for metrics in of_seeds))
+    return {name: float(np.mean([metrics[name] for metrics in of_seeds])) for name in sorted(names)}
+
+
+def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics by which one may choose."""
+    return {name: value for name, value in metrics.items() if not name.startswith(("test/", "phi/test"))}
+
+
+def _current(trial: Trial) -> tuple[str, Config]:
+    """Folder and settings of a trial's runs: its own, or those that it went on with."""
+    try:
+        about = json.loads((trial.path / LAID_DOWN).read_text())
+    except FileNotFoundError:
+        return "runs", trial.config
+    return about["folder"], Config.model_validate(about["config"])
+
+
+def _make(
+    paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[Start | None]
+) -> list[Run]:
+    """Make or open runs, none with a mirror of its own: their sweep's driver sends and fetches them."""
+    return [
+        create_or_open(path, _not_mirrored(config), dataset, start)
+        for path, config, start in zip(paths, configs, starts, strict=True)
+    ]
+
+
+def _not_mirrored(config: Config) -> Config:
+    return config.model_copy(update={"cluster": config.cluster.model_copy(update={"mirror": None})})
+
+
+def _paths(sweep: Sweep, trial: Trial, folder: str) -> list[Path]:
+    return [trial.path / folder / f"{trial.name}-s{seed}" for seed in sweep.plan.seeds]
+
+
+def _warm_folder(sweep: Sweep, warm: Config) -> Path:
+    return sweep.path / "warmups" / f"{warm.fingerprint()}-s{warm.training.seed}"
+
+
+def _warm_start(sweep: Sweep, config: Config) -> Start | None:
+    """Where a shared warm-up has what this run would train first."""
+    folder = _warm_folder(sweep, warmup_of(config))
+    epochs = committed_epochs(folder)
+    wanted = warmup_epochs(config) or max(epochs, default=0)
+    return Start(folder, wanted) if wanted in epochs else None
+
+
+def _but(training: TrainingConfig, **values: int) -> TrainingConfig:
+    return training.model_copy(update=values)

@@ -1,0 +1,197 @@
+"""A sweep in a table: for the terminal, as CSV, and as a page of Markdown with its plots."""
+
+import csv
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raymm.reports import plots
+from raymm.storage import write_bytes
+from raymm.sweep.effects import Effect, effect_lines, effects
+from raymm.sweep.page import Part, write_sweep_page
+from raymm.sweep.plot_scales import brief, plain, short_names, varied
+from raymm.sweep.plots import families_plot, parallel_coordinates, score_by_parameter
+from raymm.sweep.rows import TrialRow
+
+__all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
+
+LINES = 20
+"""Trials that the terminal shows; the CSV holds all."""
+
+ORDER = {"finished": 0, "stopped": 1, "failed": 2}
+
+
+def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
+    """All trials, best first: the finished, then the stopped, then the failed.
+
+    Returns
+    -------
+    Rows with the same columns each: `place`, `trial`, `key`, `status`, `score`, `sd` over seeds, `seeds`, every
+    searched setting ("" where a trial does not read it), `epochs`, `rows`, `seconds`, every metric, `cause`.
+    """
+    settings = list(dict.fromkeys(name for row in rows for name in row.params))
+    metrics = sorted({name for row in rows for name in row.metrics})
+    return [
+        {
+            "place": place,
+            "trial": row.number,
+            "key": row.key,
+            "status": row.status,
+            "score": row.score,
+            "sd": _spread(row),
+            "seeds": len(row.scores),
+            **{name: plain(row.params[name]) if name in row.params else "" for name in settings},
+            "epochs": row.epochs,
+            "rows": row.rows,
+            "seconds": row.seconds,
+            **{name: row.metrics.get(name, "") for name in metrics},
+            "cause": row.cause,
+        }
+        for place, row in enumerate(_best_first(rows), 1)
+    ]
+
+
+def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
+    """The best trials, and which strategy and family wins, as lines of at most 80 columns."""
+    if not rows:
+        return ["no trial has ended yet"]
+    names = short_names(varied(rows))
+    lines = [f"{'':>3}{'trial':>6}{metric[-12:]:>13}{'± sd':>8}{'seeds':>6}  {'status':<9} settings"]
+    ordered = _best_first(rows)
+    for place, row in enumerate(ordered[:LINES], 1):
+        head = f"{place:>3}{row.number:>6}{_number(row.score):>13}{_number(_spread(row)):>8}{len(row.scores):>6}"
+        settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
+        lines += _hanging(f"{head}  {row.status:<9} ", row.cause if row.status == "failed" else settings)
+    if len(ordered) > LINES:
+        lines.append(f"... and {len(ordered) - LINES} more")
+    return [*lines, *effect_lines(effects(rows))]
+
+
+def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
+    """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order."""
+    files = [folder / "trials.csv"]
+    write_bytes(files[0], _csv(sweep_table(rows)).encode())
+    found = effects(rows)
+    scored = [row for row in rows if row.scores]
+    figures = {}
+    if scored and varied(scored):
+        figures["parallel"] = parallel_coordinates(scored, metric)
+        figures["parameters"] = score_by_parameter(scored, metric)
+    if len(found) > 1:
+        figures["families"] = families_plot(found, metric)
+    for name, figure in figures.items():
+        files.append(folder / f"{name}.png")
+        plots.save(figure, files[-1])
+    files.append(folder / "summary.md")
+    parts = _parts(rows, metric, found)
+    write_bytes(files[-1], _markdown(parts, list(figures)).encode())
+    files.append(write_sweep_page(folder / "summary.html", parts, [folder / f"{name}.png" for name in figures]))
+    return files
+
+
+def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
+
+
+def _spread(row: TrialRow) -> float | None:
+    return float(np.std(row.scores, ddof=1)) if len(row.scores) > 1 else None
+
+
+def _csv(table: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else ["place"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
+    """What the summary says, in order: titles with texts and tables."""
+    failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
+    parts = [Part("Sweep", f"{len(rows)} trials by {metric} on validation, mean over seeds.", *_trials(rows, metric))]
+    if len(found) > 1:
+        parts.append(Part("Strategies and families", _effects_text(found), *_effects_table(found)))
+    if failed:
+        parts.append(Part("Failed", "", ["trial", "cause"], failed))
+    return parts
+
+
+def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list[str]]]:
+    names = short_names(varied(rows))
+    header = ["", "trial", metric, "± sd", "seeds", "status", "settings", "epochs", "rows", "seconds"]
+    body = [
+        [
+            str(place),
+            str(row.number),
+            _number(row.score),
+            _number(_spread(row)),
+            str(len(row.scores)),
+            row.status,
+            ", ".join(f"{name} {brief(row.params[key])}" for key, name in names.items() if key in row.params),
+            str(row.epochs),
+            f"{row.rows:,.0f}",
+            f"{row.seconds:.0f}",
+        ]
+        for place, row in enumerate(_best_first(rows), 1)
+    ]
+    return header, body
+
+
+def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
+    texts = []
+    for depth, part in enumerate(parts):
+        title = f"{'#' if depth == 0 else '##'} {part.title}"
+        texts += [text for text in (title, part.text, _grid(part.header, part.body)) if text]
+    return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
+
+
+def _effects_text(found: Sequence[Effect]) -> str:
+    text = "Mean over the finished trials of each group; the interval is Student's t, 95 %, over seeds"
+    if any(effect.difference is not None for effect in found):
+        text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
+    if any(effect.over_random is not None for effect in found):
+        text += (
+            ". `random` adds as many copies, of any samples and modalities: what a strategy wins over it is not owed "
+        )
+        text += "to training more rows"
+    return f"{text}. The best of many groups is partly luck."
+
+
+def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
+    body = [
+        [
+            effect.group,
+            str(effect.trials),
+            str(effect.seeds),
+            _number(effect.score),
+            "" if effect.difference is None else f"{effect.difference:+.4f}",
+            _number(effect.half),
+            "" if effect.over_random is None else f"{effect.over_random:+.4f}",
+            "" if effect.over_random is None else _number(effect.over_random_half),
+        ]
+        for effect in found
+    ]
+    return ["group", "trials", "seeds", "mean", "- joint", "± 95 %", "- random", "± 95 %"], body
+
+
+def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _hanging(head: str, text: str) -> list[str]:
+    """Text beside a head; what does not fit goes below."""
+    lines = textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * 11, break_on_hyphens=False)
+    return lines or [head.rstrip()]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

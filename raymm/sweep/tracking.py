@@ -1,0 +1,292 @@
+"""What a sweep tells a tracker: a run for the sweep, and below it one run for each trial, whatever is tried again.
+
+It is the sweep's driver that tells, from what is on disk, in a thread of its own: neither trials nor Tune wait for a
+tracking server, and no worker needs to reach one.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from raymm import __version__
+from raymm.data import Dataset
+from raymm.methods.canonical import parameters
+from raymm.reports.run_tracking import record_files
+from raymm.storage import write_json
+from raymm.sweep.rows import TrialRow
+from raymm.sweep.runs import (
+    best_so_far,
+    current_config,
+    current_paths,
+    mean_metrics,
+    read_histories,
+    result_metrics,
+    trial_rows,
+    without_test,
+)
+from raymm.sweep.store import LOG, RECORDED, Ended, Sweep, Trial, missing, read_ended, read_trials
+from raymm.sweep.summary import write_sweep_summary
+from raymm.tracking import RunInfo, Status, Tracker
+from raymm.training.result import read_result
+from raymm.training.run import open_run
+
+__all__ = ["Journal", "SweepTracker", "sweep_info", "trial_info"]
+
+log = logging.getLogger(__name__)
+
+AS_STATUS: Mapping[str, Status] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+"""Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
+
+
+COMPARE = "[Compare the trials](children:score)"
+
+
+class Journal(Protocol):
+    """Whoever wants to know how a sweep goes; called by its driver, and only there."""
+
+    def started(self, trial: Trial) -> None:
+        """A trial has begun, or begins again."""
+
+    def reached(self, trial: Trial, epochs: int) -> None:
+        """Every seed of a trial has committed so many epochs."""
+
+    def ended(self, trial: Trial, how: Ended) -> None:
+        """A trial has ended."""
+
+
+def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
+    """How a sweep appears in the tracking store."""
+    plan = sweep.plan
+    return RunInfo(
+        key=sweep.key,
+        name=sweep.name,
+        experiment=experiment,
+        params={
+            "sweep.space": plan.space,
+            "sweep.search": plan.search,
+            "sweep.scheduler": plan.scheduler,
+            "sweep.trials": plan.trials,
+            "sweep.seeds": ", ".join(map(str, plan.seeds)),
+            "sweep.metric": sweep.metric,
+            "training.epochs": sweep.config.training.epochs,
+            "data.name": sweep.data.name,
+            "data.digest": sweep.digest[:16],
+        },
+        tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
+        description=(
+            f"Sweep of `{plan.space}` on `{sweep.data.name}`: {plan.search} search, scheduler {plan.scheduler}, "
+            f"{len(plan.seeds)} seeds a trial. Trials are compared by the mean over seeds of `{sweep.metric}`.\n\n"
+            f"{COMPARE}"
+        ),
+    )
+
+
+def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
+    """How a trial appears: flat parameters, and only those that its configuration reads."""
+    params = parameters(trial.config)
+    del params["training.seed"]
+    drawn = ", ".join(f"{name}={params[name]}" for name in sorted(trial.searched) if name in params)
+    return RunInfo(
+        key=f"{sweep.key}.{trial.key}",
+        name=_label(trial),
+        experiment=experiment,
+        params={**params, "sweep.seeds": ", ".join(map(str, sweep.plan.seeds))},
+        tags={
+            "raymm.kind": "trial",
+            "raymm.version": __version__,
+            "raymm.sweep": sweep.name,
+            "raymm.trial": str(trial.number),
+            "raymm.config_hash": trial.key,
+            "raymm.dataset_digest": sweep.digest,
+            "raymm.run_dir": str(trial.path),
+            "raymm.log": str(trial.path / LOG),
+        },
+        description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
+        parent_key=sweep.key,
+    )
+
+
+@dataclass
+class SweepTracker:
+    """The journal that records a sweep.
+
+    Parameters
+    ----------
+    sweep, dataset
+        What is recorded.
+    make
+        Makes the tracker of a folder.
+    experiment
+        Where the runs go.
+    """
+
+    sweep: Sweep
+    dataset: Dataset
+    make: Callable[[Path], Tracker]
+    experiment: str
+    _trackers: dict[str, Tracker] = field(default_factory=dict)
+    _told: dict[str, int] = field(default_factory=dict)
+    _hand: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
+
+    def begin(self) -> None:
+        """Start the sweep's own run, and make up for trials that ended unrecorded; raises `TrackingError`."""
+        self.parent = self.make(self.sweep.path)
+        self.parent.start(sweep_info(self.sweep, self.experiment))
+        for trial in read_trials(self.sweep):
+            how = read_ended(trial)
+            if how is not None and not (trial.path / RECORDED).exists():
+                self.ended(trial, how)
+
+    def started(self, trial: Trial) -> None:
+        """Start the trial's run."""
+        self._do(self._tracker, trial)
+
+    def reached(self, trial: Trial, epochs: int) -> None:
+        """Send what is new of the history."""
+        self._do(self._send_epochs, trial, epochs)
+
+    def ended(self, trial: Trial, how: Ended) -> None:
+        """Send how it ended, its summary, and the files of its best seed."""
+        self._do(self._send_end, trial, how)
+
+    def close(self, status: Status) -> list[TrialRow]:
+        """Send what is left, the summary, and how the sweep ended; returns a row for each trial that has ended."""
+        for trial in missing(read_trials(self.sweep)):
+            self._do(self._interrupt, trial)
+        rows = trial_rows(self.sweep)
+        self._do(self._summarise, rows)
+        self._do(self.parent.finish, status)
+        self._hand.shutdown(wait=True)
+        return rows
+
+    def _do(self, what: Callable[..., object], *about: object) -> None:
+        """In order, in the recording thread; a mistake in recording is said, and stops nothing."""
+
+        def careful() -> None:
+            try:
+                what(*about)
+            except Exception:
+                log.exception("%s: could not be recorded", self.sweep.name)
+
+        self._hand.submit(careful)
+
+    def _tracker(self, trial: Trial) -> Tracker:
+        if trial.key not in self._trackers:
+            tracker = self.make(trial.path)
+            tracker.start(trial_info(self.sweep, trial, self.experiment))
+            tracker.log_tags({"raymm.ended": "running"})
+            self._trackers[trial.key] = tracker
+        return self._trackers[trial.key]
+
+    def _send_epochs(self, trial: Trial, epochs: int) -> None:
+        tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)
+        for epoch in range(self._told.get(trial.key, 0), min(epochs, *(len(history) for history in histories))):
+            tracker.log_epoch(epoch, mean_metrics([history[epoch]["metrics"] for history in histories]))
+            self._told[trial.key] = epoch + 1
+
+    def _send_end(self, trial: Trial, how: Ended) -> None:
+        self._send_epochs(trial, how.epochs)
+        tracker = self._tracker(trial)
+        tracker.log_tags({"raymm.ended": _in_words(how, self.sweep.config.training.epochs)})
+        if (trial.path / LOG).exists():
+            tracker.log_artifact(trial.path / LOG)
+        if how.status == "finished":
+            self._send_result(tracker, trial)
+        tracker.finish(AS_STATUS[how.status])
+        (trial.path / RECORDED).touch()
+
+    def _send_result(self, tracker: Tracker, trial: Trial) -> None:
+        runs = [open_run(path) for path in current_paths(self.sweep, trial)]
+        results = [read_result(run.path) for run in runs]
+        scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
+        spread = {"score_sd": float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
+        means = without_test(mean_metrics([result.metrics for result in results]))
+        summary = {**means, "score": float(np.mean(scores)), **spread}
+        by_seed = {f"seed_{run.config.training.seed}/score": score for run, score in zip(runs, scores, strict=True)}
+        tracker.log_summary({**summary, **by_seed})
+        best = int(np.argmax(scores))
+        record_files(tracker, runs[best], results[best], self.dataset)
+        tracker.log_tags({"raymm.model_seed": str(runs[best].config.training.seed), **_schedule(trial)})
+
+    def _interrupt(self, trial: Trial) -> None:
+        tracker = self._trackers.get(trial.key)
+        if tracker is None:  # it had not begun
+            return
+        tracker.log_tags({"raymm.ended": "interrupted; `raymm sweep --resume` goes on with it"})
+        tracker.finish("KILLED")
+
+    def _summarise(self, rows: Sequence[TrialRow]) -> None:
+        folder = self.sweep.path / "summary"
+        for file in write_sweep_summary(folder, rows, self.sweep.metric):
+            self.parent.log_artifact(file, "summary")
+        counts = {status: sum(row.status == status for row in rows) for status in AS_STATUS}
+        self.parent.log_summary({f"trials/{status}": float(count) for status, count in counts.items()})
+        done = [row for row in rows if row.status == "finished" and row.score is not None]
+        if done:
+            self._crown(max(done, key=lambda row: row.score or 0.0))
+
+    def _crown(self, best: TrialRow) -> None:
+        """Say on both sides which trial is best, and on the one that was before that it is no longer."""
+        trials = {trial.key: trial for trial in read_trials(self.sweep)}
+        metrics = result_metrics(self.sweep, trials[best.key])
+        self.parent.log_summary({**metrics, "best/score": best.score or 0.0})
+        self.parent.log_description(_verdict(self.sweep, trials[best.key], best, metrics))
+        record = self.sweep.path / "summary" / "best.json"
+        before = json.loads(record.read_text())["key"] if record.exists() else best.key
+        if before != best.key:
+            self._tag(trials[before], {"raymm.best": "false"})
+        run_id = self._tag(trials[best.key], {"raymm.best": "true"})
+        self.parent.log_tags({"raymm.best_trial": trials[best.key].name, "raymm.best_run_id": run_id})
+        write_json(record, {"key": best.key, "trial": trials[best.key].name, "run_id": run_id})
+
+    def _tag(self, trial: Trial, tags: Mapping[str, str]) -> str:
+        """Tag a trial that has ended; returns the store's name of its run, empty where the store has not answered."""
+        tracker = self._trackers.get(trial.key)
+        if tracker is not None:
+            tracker.log_tags(tags)
+        else:
+            tracker = self._tracker(trial)
+            tracker.log_tags({**tags, "raymm.ended": "finished"})
+            tracker.finish("FINISHED")
+        return getattr(tracker, "run_id", None) or ""
+
+
+def _label(trial: Trial) -> str:
+    """A name that tells what was tried: the number, then what was drawn, words before numbers."""
+    params = parameters(trial.config)
+    drawn = [params[name] for name in params if name in trial.searched]
+    words = [str(value) for value in drawn if isinstance(value, str)]
+    numbers = [f"{value:.3g}" for value in drawn if isinstance(value, int | float) and not isinstance(value, bool)]
+    return " ".join([str(trial.number), *words, *numbers])
+
+
+def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
+    """Which trial is best, in words; the test split of no other trial is looked at."""
+    drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
+    spread = f" (standard deviation {np.std(best.scores, ddof=1):.4f})" if len(best.scores) > 1 else ""
+    score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
+    name = f"test/{sweep.config.training.selection}"
+    test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
+    return (
+        f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
+        f"partly luck.\n\n{COMPARE}; `summary/summary.html` among the artifacts has the table and the plots."
+    )
+
+
+def _in_words(how: Ended, epochs: int) -> str:
+    if how.status == "stopped":
+        return f"stopped early after {how.epochs} of {epochs} epochs"
+    return f"failed: {how.cause}"[:500] if how.status == "failed" else "finished"
+
+
+def _schedule(trial: Trial) -> dict[str, Any]:
+    """Where settings changed while the trial went on, what they ended as."""
+    first, last = parameters(trial.config), parameters(current_config(trial))
+    changed = {name: last[name] for name in last if name in trial.searched and last[name] != first.get(name)}
+    return {"raymm.changed_to": ", ".join(f"{name}={value}" for name, value in changed.items())} if changed else {}

@@ -1,0 +1,183 @@
+"""The state of a run between two epochs, and how it is committed.
+
+    RUN/run.json                     what the run is: key, data set, configuration; written first
+    RUN/epochs/epoch-00007/          state after 7 epochs: model, optimizer, plan, history, valuation tables
+    RUN/result/                      the picked model and its test result; written once, at the end
+
+An epoch folder exists when its manifest does. Randomness is a function of (seed, epoch), so the number of
+the epoch is all the generator state there is. A damaged newest epoch is passed over for the one before it.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+
+from raymm.errors import CheckpointError
+from raymm.methods import Plan
+from raymm.storage import commit_directory, verify, write_json
+from raymm.storage.layout import committed_epochs, epoch_folder
+from raymm.storage.tensors import merge_tensors, savable, split_tensors
+from raymm.training.epoch import Trainer
+from raymm.valuation import ValuationTable, write_table
+
+__all__ = [
+    "State",
+    "adopt",
+    "commit",
+    "load_latest",
+    "read_history",
+    "read_state",
+    "restore",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the next epoch starts from, beside the weights.
+
+    Attributes
+    ----------
+    epoch
+        Number of epochs done, and the number of the next.
+    plan
+        Rows of the next epoch.
+    phi
+        Newest contributions of the training split, float64 [N, n], or None before the first valuation.
+    history
+        One entry an epoch: `{"epoch": 0, "metrics": {...}}`.
+    best_epoch
+        Number of the epoch folder with the best validation metric so far, or None.
+    """
+
+    epoch: int
+    plan: Plan
+    phi: npt.NDArray[np.float64] | None = None
+    history: tuple[dict[str, Any], ...] = field(default=())
+    best_epoch: int | None = None
+
+
+def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, ValuationTable], keep: int) -> None:
+    """Make `state` the newest of the run, atomically; then drop epochs that are neither new nor best."""
+    folder = epoch_folder(run, state.epoch)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    save_file(savable(trainer.model.state_dict()), folder / "model.safetensors")
+    optimizer, tensors = split_tensors(trainer.optimizer.state_dict())
+    save_file(savable(tensors), folder / "optimizer.safetensors")
+    _save_plan(folder / "plan.safetensors", state)
+    for name, table in tables.items():
+        write_table(folder / f"valuation-{name}.parquet", table)
+    about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
+    scaler = trainer.scaler.state_dict()
+    write_json(folder / "state.json", {**about, "history": state.history, "optimizer": optimizer, "scaler": scaler})
+    commit_directory(folder, {"epoch": state.epoch})
+    _prune(run, state, keep)
+
+
+def adopt(source: Path, epoch: int, run: Path) -> None:
+    """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied."""
+    target = epoch_folder(run, epoch)
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adopt-") as folder:
+        copy = Path(folder) / target.name
+        shutil.copytree(epoch_folder(source, epoch), copy, copy_function=_link_or_copy)
+        copy.replace(target)
+
+
+def load_latest(run: Path) -> State | None:
+    """The newest whole state of a run, or None when there is none.
+
+    Raises
+    ------
+    CheckpointError
+        When epochs were committed and every one of them is damaged.
+    """
+    epochs = committed_epochs(run)
+    damaged = []
+    for epoch in reversed(epochs):
+        try:
+            return read_state(run, epoch, check=True)
+        except CheckpointError as cause:
+            log.warning("passing over a damaged epoch: %s", cause)
+            damaged.append(str(cause))
+    if damaged:
+        raise CheckpointError(f"{run}: every committed epoch is damaged, start a new run; {'; '.join(damaged)}")
+    return None
+
+
+def read_state(run: Path, epoch: int, check: bool = False) -> State:
+    """Read one committed epoch; with `check`, compare the checksums of all its files first."""
+    folder = epoch_folder(run, epoch)
+    if check:
+        verify(folder, CheckpointError)
+    try:
+        about = json.loads((folder / "state.json").read_text())
+        arrays = load_arrays(folder / "plan.safetensors")
+        plan = Plan(arrays["index"], arrays["keep"], about["dropped"])
+        history = tuple(about["history"])
+        return State(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
+    except (OSError, KeyError, ValueError, SafetensorError) as cause:
+        raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
+
+
+def read_history(run: Path) -> tuple[dict[str, Any], ...]:
+    """The history of the newest committed epoch, for somebody who watches; empty when there is none yet."""
+    for epoch in reversed(committed_epochs(run)):
+        try:
+            return tuple(json.loads((epoch_folder(run, epoch) / "state.json").read_text())["history"])
+        except FileNotFoundError:
+            continue  # dropped between the listing and the reading
+    return ()
+
+
+def restore(run: Path, epoch: int, trainer: Trainer) -> None:
+    """Load model, optimizer and loss scale of a committed epoch into `trainer`."""
+    folder = epoch_folder(run, epoch)
+    try:
+        about = json.loads((folder / "state.json").read_text())
+        device = str(trainer.device)
+        trainer.model.load_state_dict(load_file(folder / "model.safetensors", device=device))
+        tensors = load_file(folder / "optimizer.safetensors", device=device)
+        trainer.optimizer.load_state_dict(merge_tensors(about["optimizer"], tensors))
+        trainer.scaler.load_state_dict(about["scaler"])
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as cause:
+        raise CheckpointError(f"{folder}: does not fit this model and optimizer ({cause})") from cause
+
+
+def _prune(run: Path, state: State, keep: int) -> None:
+    newest = committed_epochs(run)[-keep:]
+    for epoch in committed_epochs(run):
+        if epoch not in newest and epoch != state.best_epoch:
+            folder = epoch_folder(run, epoch)
+            (folder / "manifest.json").unlink()
+            shutil.rmtree(folder)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Committed files are never changed, so one file may be in several runs."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _save_plan(path: Path, state: State) -> None:
+    arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep}
+    if state.phi is not None:
+        arrays["phi"] = state.phi
+    save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)

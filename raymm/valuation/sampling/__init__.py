@@ -1,0 +1,21 @@
+"""Sampled Shapley values: designs of coalitions, estimates by generalised least squares, standard errors."""
+
+from raymm.valuation.sampling.estimator import (
+    Estimates,
+    Sampling,
+    error_of_unseen,
+    estimate,
+    half_width,
+    value_closed_form,
+    value_sampled,
+)
+
+__all__ = [
+    "Estimates",
+    "Sampling",
+    "error_of_unseen",
+    "estimate",
+    "half_width",
+    "value_closed_form",
+    "value_sampled",
+]

@@ -1,0 +1,109 @@
+"""Connecting: what is refused, what is started, what is left running, and what is cleaned up."""
+
+import pytest
+
+from raymm.cluster.connect import connect, is_multi_node
+from raymm.config import ClusterConfig
+from raymm.errors import ClusterError
+
+
+def test_a_dashboard_is_not_a_cluster_to_join(ray_free):
+    done = ray_free(
+        """
+        try:
+            with connect(ClusterConfig()):
+                pass
+        except ClusterError as cause:
+            print(json.dumps(str(cause)))
+        """,
+        RAY_ADDRESS="http://127.0.0.1:8265",
+    )
+    assert "RAY_ADDRESS=http://127.0.0.1:8265 is the address of a dashboard" in done
+    assert "host:6379" in done
+
+
+@pytest.mark.parametrize(
+    ("address", "words"), [("127.0.0.1:1", "does not answer"), ("head", "write it as host:port")]
+)
+def test_an_address_where_nobody_answers(ray_free, address, words):
+    done = ray_free(
+        """
+        try:
+            with connect(ClusterConfig()):
+                pass
+        except ClusterError as cause:
+            print(json.dumps(str(cause)))
+        """,
+        RAY_ADDRESS=address,
+    )
+    assert done.startswith(f"RAY_ADDRESS={address}: {words}")
+    assert "unset RAY_ADDRESS to work alone" in done
+
+
+def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
+    found = ray_free(
+        """
+        import os, pathlib, ray, urllib.error, urllib.request
+        try:
+            with connect(ClusterConfig(workers=7, actors=1)):
+                url = os.environ["RAY_API_SERVER_ADDRESS"]
+                try:
+                    urllib.request.urlopen(url + "/api/v0/nodes", timeout=10)
+                    status = 200
+                except urllib.error.HTTPError as cause:
+                    status = cause.code
+                session = ray._private.worker._global_node.get_session_dir_path()
+                seen = {"url": url, "status": status, "folder": str(pathlib.Path(session).parent)}
+                seen["cpus"] = ray.cluster_resources()["CPU"]
+                raise KeyError("the block fails")
+        except KeyError:
+            pass
+        seen["down"] = not ray.is_initialized()
+        seen["left"] = os.path.exists(seen["folder"])
+        seen["after"] = "RAY_API_SERVER_ADDRESS" in os.environ
+        print(json.dumps(seen))
+        """
+    )
+    assert found["cpus"] >= 7
+    assert found["url"].startswith("http://127.0.0.1:")
+    assert found["status"] == 401
+    assert found["down"]
+    assert not found["left"]
+    assert not found["after"]
+
+
+def test_a_ray_that_runs_is_used_and_left_running(ray_local):
+    import ray
+
+    before = ray.get_runtime_context().get_node_id()
+    with connect(ClusterConfig(workers=2)):
+        assert ray.get_runtime_context().get_node_id() == before
+    assert ray.is_initialized()
+
+
+def test_too_small_a_cluster_is_refused_at_once(ray_local):
+    import ray
+
+    with (
+        pytest.raises(ClusterError, match="64 CPUs asked for, the cluster has 4") as refused,
+        connect(ClusterConfig(workers=64, gpus_per_worker=1)),
+    ):
+        pass
+    assert "64 GPUs asked for" in str(refused.value)
+    assert ray.is_initialized()
+
+
+def test_one_machine_is_one_node(ray_local):
+    assert is_multi_node() is False
+
+
+def test_tasks_ask_their_own_cluster(ray_local):
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def nodes():
+        from ray.util.state import list_nodes
+
+        return [node.node_id for node in list_nodes()]
+
+    assert ray.get(nodes.remote()) == [ray.get_runtime_context().get_node_id()]

@@ -1,0 +1,168 @@
+"""The actor pool: the same table as one process, for any number of actors, also after an actor was killed."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import ray
+
+from raymm.cluster.valuation_pool import ActorPool, _ranges
+from raymm.data import View, open_dataset
+from raymm.models.model import build_model
+from raymm.valuation.engine import method_for, stream_rows, value_rows
+from tests.games import settings, small_dataset
+from tests.planted import planted_game
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", count=600)
+
+
+def setup(dataset, seed=0, fusion="concat", **valuation):
+    config = settings(
+        model={"feature_size": 16, "fusion_size": 16, "fusion": fusion},
+        valuation={"batch_size": 32, **valuation},
+        training={"seed": seed},
+    )
+    network = build_model(dataset.schema, config.model, seed)
+    return network, View(dataset, config.view, seed), dataset.rows("train"), config
+
+
+def same(a, b):
+    return (
+        a.info == b.info
+        and np.array_equal(a.phi, b.phi, equal_nan=True)
+        and np.array_equal(a.outcomes, b.outcomes)
+        and np.array_equal(a.loss, b.loss)
+        and a.sample_id.tolist() == b.sample_id.tolist()
+    )
+
+
+@pytest.mark.parametrize("fusion", ["concat", "mlp", "attention"])
+def test_one_process_and_1_and_4_actors_agree_bit_for_bit(ray_local, dataset, fusion):
+    job = setup(dataset, fusion=fusion)
+    here = value_rows(*job)
+    assert len(here) == len(dataset.rows("train")) > 300
+    for actors in (1, 4):
+        pool = ActorPool(actors)
+        assert same(pool(*job), here)
+        pool.close()
+    assert not same(value_rows(*setup(dataset, seed=1, fusion=fusion)), here)
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """Six modalities."""
+    carriers = np.random.default_rng(1).random((150, 6)) < 0.5
+    game = planted_game(carriers | ~carriers.any(axis=1, keepdims=True))
+    return open_dataset(game.write(tmp_path_factory.mktemp("six") / "d"))
+
+
+@pytest.mark.parametrize("utility", ["count", "probability"])
+def test_few_samples_split_their_coalitions(ray_local, six, utility):
+    model, view, rows, config = setup(six, fusion="gated", utility=utility)
+    few = rows[:20]
+    pool = ActorPool(3)
+    method = method_for(model, view, few, config)
+    assert _ranges(6, method, 3) == [range(16), range(16, 40), range(40, 64)]
+    assert same(pool(model, view, few, config), value_rows(model, view, few, config))
+    pool.close()
+
+
+def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_local, six, monkeypatch):
+    monkeypatch.setattr("raymm.valuation.engine.TILES_OF_SHARD", 2)
+    model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
+    here = value_rows(model, view, rows, config)
+    assert here.info.method == "sampled"
+    assert (here.stderr > 0).any()
+    monkeypatch.undo()
+    one = value_rows(model, view, rows, config)
+    pool = ActorPool(2)
+    assert same(pool(model, view, rows, config), one)
+    assert not np.array_equal(one.phi, here.phi)
+    pool.close()
+
+
+def test_shards_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
+    monkeypatch.setattr("raymm.cluster.valuation_pool.TILES_OF_SHARD", 4)
+    model, view, rows, config = setup(dataset)
+    pool = ActorPool(2)
+    shards = dict(pool.stream(model, view, rows, config))
+    assert sorted(shards) == list(range(-(-len(rows) // 128)))
+    rest = dict(pool.stream(model, view, rows, config, done={0, 2}))
+    assert sorted(rest) == sorted(set(shards) - {0, 2})
+    assert all(same(rest[number], shards[number]) for number in rest)
+    pool.close()
+
+
+@pytest.mark.parametrize(("actors", "batch"), [(1, 600), (2, 7), (3, 33)])
+def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batch):
+    """Tiles of other sizes, and shards that end elsewhere: the contributions are the same."""
+    here = value_rows(*setup(dataset, fusion="mlp"))
+    pool = ActorPool(actors)
+    there = pool(*setup(dataset, fusion="mlp", batch_size=batch))
+    pool.close()
+    assert there.sample_id.tolist() == here.sample_id.tolist()
+    assert np.array_equal(there.phi, here.phi, equal_nan=True)
+    assert np.array_equal(there.outcomes, here.outcomes)
+    assert np.allclose(there.loss, here.loss)
+
+
+def test_the_order_in_which_shards_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
+    for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 2)
+    model, view, rows, config = setup(dataset, utility="probability")
+    shards = dict(stream_rows(model, view, rows, config))
+    order = np.random.default_rng(0).permutation(sorted(shards))
+    pool = ActorPool(2)
+    for number in order.tolist():
+        others = set(shards) - {number}
+        assert [(n, same(t, shards[n])) for n, t in pool.stream(model, view, rows, config, done=others)] == [
+            (number, True)
+        ]
+    pool.close()
+    assert len(shards) > 4
+
+
+def test_new_weights_reach_the_actors(ray_local, dataset):
+    pool = ActorPool(2)
+    for seed in (0, 1):
+        _, view, rows, config = setup(dataset)
+        other = build_model(dataset.schema, config.model, seed)
+        assert same(pool(other, view, rows, config), value_rows(other, view, rows, config))
+    pool.close()
+
+
+def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
+    job = setup(dataset, fusion="attention")
+    pool = ActorPool(2)
+    first = pool(*job)
+    pids = [ray.get(actor.pid.remote()) for actor in pool._actors]
+    os.kill(pids[0], signal.SIGKILL)
+    again = pool(*job)
+    assert same(again, first)
+    assert len(set(again.sample_id.tolist())) == len(again)
+    assert ray.get(pool._actors[0].pid.remote()) != pids[0]
+    pool.close()
+
+
+def test_an_actor_killed_while_shards_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
+    for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 1)
+    model, view, rows, config = setup(dataset, fusion="attention", batch_size=16)
+    here = dict(stream_rows(model, view, rows, config))
+    pool = ActorPool(2)
+    stream = pool.stream(model, view, rows, config)
+    came = [next(stream)]
+    victims = [ray.get(actor.pid.remote()) for actor in pool._actors]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    came += list(stream)
+    assert sorted(number for number, _ in came) == sorted(here)
+    assert all(same(table, here[number]) for number, table in came)
+    assert set(victims).isdisjoint(ray.get([actor.pid.remote() for actor in pool._actors]))
+    pool.close()

@@ -1,0 +1,205 @@
+"""The manifest: columns, ids, splits and paths, and every mistake named at once."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raymm.data.format import SPLITS
+from raymm.data.manifest import read_listing
+from raymm.errors import DataError
+from tests.data.clips import manifest
+
+AUDIO = {"audio": "audio"}
+
+
+def good_rows(labels=("cat", "dog")):
+    return [{"file": f"{split}-{label}.wav", "label": label, "split": split} for split in SPLITS for label in labels]
+
+
+def message(folder, rows, kinds=AUDIO, **options):
+    with pytest.raises(DataError) as caught:
+        read_listing(manifest(folder, rows), folder, kinds, **options)
+    return str(caught.value)
+
+
+def with_row(number, **cells):
+    rows = good_rows()
+    rows[number].update(cells)
+    return rows
+
+
+def test_a_good_manifest(tmp_path):
+    listing = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
+    assert listing.classes == ("cat", "dog")
+    first = listing.records[0]
+    assert (first.sample_id, first.split, first.label) == ("train-cat", "train", 0)
+    assert (first.source, first.cells) == ("train-cat.wav", {"audio": "train-cat.wav"})
+
+
+def test_one_file_column_serves_all_media_and_an_own_column_goes_first(tmp_path):
+    rows = [{**row, "rgb": "", "sample_id": f"s{number}"} for number, row in enumerate(good_rows())]
+    rows[0]["rgb"] = "other.mp4"
+    kinds = {"audio": "audio", "rgb": "rgb", "flow": "flow"}
+    first, second = read_listing(manifest(tmp_path, rows), tmp_path, kinds).records[:2]
+    assert first.cells == {"audio": "train-cat.wav", "rgb": "other.mp4", "flow": "train-cat.wav"}
+    assert second.cells["rgb"] is None
+    assert second.sample_id == "s1"
+
+
+def test_the_order_of_the_classes_can_be_given(tmp_path):
+    listing = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO, classes=["dog", "cat"])
+    assert listing.classes == ("dog", "cat")
+    assert listing.records[0].label == 1
+
+
+def test_numbers_stay_the_text_that_they_are(tmp_path):
+    rows = [
+        {"sample_id": f"00{number}", "file": f"{split}{label}.wav", "label": label, "split": split}
+        for number, (split, label) in enumerate((split, label) for split in SPLITS for label in ("0", "1"))
+    ]
+    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO)
+    assert listing.classes == ("0", "1")
+    assert listing.records[0].sample_id == "000"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = manifest(tmp_path, [{"label": row["label"], **row} for row in good_rows()])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_listing(path, tmp_path, AUDIO).classes == ("cat", "dog")
+
+
+def without_split(count=20):
+    return [{"file": f"{label}-{n:02d}.wav", "label": label} for label in ("cat", "dog") for n in range(count)]
+
+
+def test_splits_are_dealt_by_label_and_depend_on_the_seed_alone(tmp_path):
+    rows = without_split()
+    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO, seed=3)
+    counts = Counter((record.label, record.split) for record in listing.records)
+    assert counts == {(label, split): n for label in (0, 1) for split, n in zip(SPLITS, (14, 3, 3), strict=True)}
+    again = read_listing(manifest(tmp_path, rows[::-1]), tmp_path, AUDIO, seed=3)
+    other = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO, seed=4)
+    split_of = {record.sample_id: record.split for record in listing.records}
+    assert split_of == {record.sample_id: record.split for record in again.records}
+    assert split_of != {record.sample_id: record.split for record in other.records}
+
+
+def test_samples_of_one_file_are_dealt_into_one_split(tmp_path):
+    rows = [{"sample_id": f"{row['file']}-{take}", **row} for row in without_split(10) for take in range(3)]
+    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO)
+    splits = {}
+    for record in listing.records:
+        splits.setdefault(record.source, set()).add(record.split)
+    assert {len(found) for found in splits.values()} == {1}
+
+
+def test_rows_of_one_archive_are_dealt_one_by_one(tmp_path):
+    rows = [
+        {"sample_id": f"s{n}", "view": f"all.npz#x[{n}]", "label": label}
+        for n, label in enumerate(["cat", "dog"] * 20)
+    ]
+    listing = read_listing(manifest(tmp_path, rows), tmp_path, {"view": "vector"})
+    assert Counter(record.split for record in listing.records) == {"train": 28, "val": 6, "test": 6}
+
+
+def test_rows_without_a_file_or_an_id_are_numbered(tmp_path):
+    rows = [{"title": "x", "label": label, "split": split} for split in SPLITS for label in ("cat", "dog")]
+    listing = read_listing(manifest(tmp_path, rows), tmp_path, {"title": "text"})
+    assert [record.sample_id for record in listing.records[:2]] == ["row-000001", "row-000002"]
+
+
+def test_parquet_is_read_as_csv_is(tmp_path):
+    pq.write_table(pa.Table.from_pylist(good_rows()), tmp_path / "m.parquet")
+    from_csv = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
+    assert read_listing(tmp_path / "m.parquet", tmp_path, AUDIO) == from_csv
+
+
+def test_no_manifest(tmp_path):
+    with pytest.raises(DataError, match=r"m\.csv: no such file"):
+        read_listing(tmp_path / "m.csv", tmp_path, AUDIO)
+
+
+def test_a_manifest_that_is_no_table(tmp_path):
+    (tmp_path / "m.parquet").write_text("file,label\n")
+    with pytest.raises(DataError, match=r"m\.parquet: not readable as \.parquet"):
+        read_listing(tmp_path / "m.parquet", tmp_path, AUDIO)
+
+
+def test_a_manifest_without_rows(tmp_path):
+    (tmp_path / "m.csv").write_text("file,label,split\n")
+    with pytest.raises(DataError, match="has no rows"):
+        read_listing(tmp_path / "m.csv", tmp_path, AUDIO)
+
+
+def test_no_folder_of_media(tmp_path):
+    with pytest.raises(DataError, match=r"the media root .*absent is no folder"):
+        read_listing(manifest(tmp_path, good_rows()), tmp_path / "absent", AUDIO)
+
+
+def test_absent_columns(tmp_path):
+    rows = [{"file": "a.wav", "lable": "cat", "titel": "x"}]
+    said = message(tmp_path, rows, {"audio": "audio", "title": "text"})
+    assert "no column 'label'; did you mean 'lable'?" in said
+    assert "no column 'title' for the modality; did you mean 'titel'?" in said
+
+
+def test_no_column_for_media(tmp_path):
+    said = message(tmp_path, [{"files": "a.wav", "label": "cat"}])
+    assert "no column 'file' and no column 'audio' for the modality" in said
+
+
+def test_an_empty_label(tmp_path):
+    assert "row 2, sample 'train-dog': the label is empty" in message(tmp_path, with_row(1, label=" "))
+
+
+def test_a_label_outside_the_classes(tmp_path):
+    said = message(tmp_path, with_row(1, label="dgo"), classes=["cat", "dog"])
+    assert "sample 'train-dog': label 'dgo' is outside the classes; did you mean 'dog'?" in said
+
+
+def test_one_class_is_no_task(tmp_path):
+    assert "1 classes (cat); a classifier needs two" in message(tmp_path, good_rows(["cat"]))
+
+
+def test_a_class_that_is_given_twice(tmp_path):
+    said = message(tmp_path, good_rows(), classes=["cat", "dog", "cat"])
+    assert "class 'cat' stands twice in --classes" in said
+
+
+def test_an_unknown_split(tmp_path):
+    said = message(tmp_path, [*good_rows(), {"file": "x.wav", "label": "cat", "split": "valid"}])
+    assert "sample 'x': split 'valid' is not one of train, val, test" in said
+
+
+def test_a_split_without_a_class(tmp_path):
+    assert "split 'test' has no sample of class dog" in message(tmp_path, good_rows()[:-1])
+
+
+def test_an_id_that_stands_twice(tmp_path):
+    rows = [{"sample_id": row["file"], **row} for row in good_rows()]
+    rows[1]["sample_id"] = rows[0]["sample_id"]
+    assert "sample 'train-cat.wav': its id stands 2 times" in message(tmp_path, rows)
+
+
+def test_one_file_in_two_splits(tmp_path):
+    rows = [{"sample_id": f"s{number}", **row} for number, row in enumerate(good_rows())]
+    rows[2]["file"] = rows[0]["file"]
+    assert "file 'train-cat.wav' is in two splits: train, val" in message(tmp_path, rows)
+
+
+@pytest.mark.parametrize("file", ["../secret.wav", "/etc/passwd", "a/../../b.wav"])
+def test_a_path_that_leaves_the_media_root(tmp_path, file):
+    said = message(tmp_path, with_row(0, file=file))
+    assert f"'{file}' leaves the media root; write paths relative to it" in said
+    assert "row 1, sample" in said
+
+
+def test_every_mistake_is_named_at_once(tmp_path):
+    rows = [*good_rows()[:-1], *good_rows()[:1], {"file": "y.wav", "label": "dog", "split": "trian"}]
+    said = message(tmp_path, rows)
+    assert "3 problems" in said
+    assert "its id stands 2 times" in said
+    assert "split 'trian'" in said
+    assert "split 'test' has no sample of class dog" in said

@@ -1,0 +1,109 @@
+"""From options to specs: windows and sizes found in the data, settings checked against the schema."""
+
+import numpy as np
+import pytest
+
+from raymm.data.manifest import read_listing
+from raymm.data.media.write import write_wav
+from raymm.data.schema_inference import build_schema, parse_kinds
+from raymm.errors import ConfigError, DataError
+from tests.data.clips import RATE, SPLITS, collection, manifest, tone
+
+
+def schema_of(folder, rows, modalities, *settings):
+    kinds = parse_kinds(modalities)
+    return build_schema(kinds, read_listing(manifest(folder, rows), folder, kinds), folder, settings)
+
+
+def test_kinds_follow_the_names_or_a_colon():
+    assert parse_kinds("audio, lips:rgb,title:text") == {"audio": "audio", "lips": "rgb", "title": "text"}
+
+
+def test_kinds_that_do_not_exist_and_names_that_stand_twice():
+    with pytest.raises(ConfigError) as caught:
+        parse_kinds("audoi,rgb,rgb")
+    assert "'audoi': no kind 'audoi'; did you mean 'audio'?" in str(caught.value)
+    assert "'rgb' stands twice" in str(caught.value)
+
+
+def test_the_window_is_the_longest_file_rounded_up(tmp_path):
+    rows = collection(tmp_path)
+    write_wav(tmp_path / rows[0]["file"], tone(0.61), RATE)
+    assert schema_of(tmp_path, rows, "audio")["audio"].seconds == pytest.approx(0.7)
+
+
+def test_frames_cover_the_window(tmp_path):
+    schema = schema_of(tmp_path, collection(tmp_path, "mp4"), "rgb,flow", "rgb.fps=10")
+    assert (schema["rgb"].frames, schema["flow"].frames) == (4, 5)
+
+
+def test_a_window_that_is_given_holds_for_all_media(tmp_path):
+    schema = schema_of(tmp_path, collection(tmp_path, "mp4"), "audio,rgb,flow", "audio.seconds=2", "rgb.height=32")
+    assert schema["audio"].shape == (32_000,)
+    assert schema["rgb"].shape == (10, 3, 32, 48)
+    assert schema["flow"].shape == (25, 2, 48, 48)
+
+
+def rows_with(**cells):
+    """One sample a split and label; every cell is a pattern of its number."""
+    keys = [(split, label) for split in SPLITS for label in "ab"]
+    return [
+        {
+            "sample_id": f"s{n}",
+            "label": label,
+            "split": split,
+            **{name: cell.format(n) for name, cell in cells.items()},
+        }
+        for n, (split, label) in enumerate(keys)
+    ]
+
+
+def test_sizes_of_arrays_come_from_the_first_that_can_be_read(tmp_path):
+    for n in range(1, 6):
+        np.save(tmp_path / f"v{n}.npy", np.zeros(7))
+    np.savez(tmp_path / "all.npz", imu=np.zeros((6, 3, 20)))
+    rows = rows_with(view="v{}.npy", imu="all.npz#imu[{}]")
+    schema = schema_of(tmp_path, rows, "view:vector,imu:sequence")
+    assert (schema["view"].shape, schema["imu"].shape) == ((7,), (3, 20))
+
+
+def test_no_array_has_the_right_number_of_axes(tmp_path):
+    np.savez(tmp_path / "all.npz", x=np.zeros((2, 3)))
+    with pytest.raises(DataError, match=r"modality 'view': no sample has an array of shape \[size\]"):
+        schema_of(tmp_path, rows_with(view="all.npz#x"), "view:vector")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("rgb.height", "write it as modality.field=value"),
+        ("height=3", "write it as modality.field=value"),
+        ("rbg.height=3", "no modality 'rbg'; did you mean 'rgb'?"),
+        ("rgb.hieght=3", "no field 'hieght'; did you mean 'height'?"),
+        ("rgb.kind=flow", "no field 'kind'"),
+        ("rgb.height=3", r"rgb\.height: Input should be greater than or equal to 8 \(got 3\)"),
+        ("rgb.fps=fast", r"rgb\.fps: Input should be a valid number"),
+        ("rgb.fps=[", r"rgb\.fps: Input should be a valid number"),
+        ("rgb.fps=0", r"rgb\.fps: Input should be greater than 0"),
+        ("flow.method=raft", "needs `weights`"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path, setting, words):
+    with pytest.raises(ConfigError, match=words):
+        schema_of(tmp_path, collection(tmp_path), "rgb,flow", setting)
+
+
+def test_weights_of_raft_must_be_there_before_anything_is_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"flow\.weights: there is no file .*raft\.pt"):
+        schema_of(tmp_path, collection(tmp_path), "flow", "flow.method=raft", f"flow.weights={tmp_path}/raft.pt")
+
+
+def test_a_modality_name_that_the_schema_refuses(tmp_path):
+    with pytest.raises(ConfigError, match=r"Lips.*String should match pattern"):
+        schema_of(tmp_path, collection(tmp_path), "Lips:rgb")
+
+
+def test_more_modalities_than_a_game_can_have(tmp_path):
+    names = ",".join(f"m{number}:rgb" for number in range(21))
+    with pytest.raises(ConfigError, match="at most 20 items"):
+        schema_of(tmp_path, collection(tmp_path), names)

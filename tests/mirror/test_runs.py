@@ -1,0 +1,167 @@
+"""A run that is mirrored goes on where it stopped, on a machine that has nothing but the mirror."""
+
+import shutil
+
+import pytest
+
+from raymm.config import load
+from raymm.errors import CheckpointError, ConfigError, TrainingError
+from raymm.mirror.runs import fetch, mirrored, open_mirrored, send
+from raymm.storage import sha256_of
+from raymm.storage.layout import committed_epochs
+from raymm.storage.remote import committed, place
+from raymm.training.loop import Ports, train
+from raymm.training.run import create_or_open
+from tests.games import settings, small_dataset
+
+
+class StopError(Exception):
+    """What a test raises to interrupt a run."""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d")
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    return str(tmp_path / "mirror")
+
+
+def opened(folder, dataset, mirror):
+    config = settings(cluster={"mirror": mirror}, training={"epochs": 4, "keep": 2, "batch_size": 32, "threads": 1})
+    return open_mirrored(folder, config, dataset)
+
+
+def trained(run, dataset, epochs=None):
+    """Train with the mirror, up to some epochs or to the end."""
+
+    def stop(history):
+        if len(history) == epochs:
+            raise StopError
+
+    with mirrored(run.path, run.config.cluster.mirror, stop) as report:
+        return train(run, dataset, Ports(report=report))
+
+
+def interrupted(folder, dataset, mirror, epochs):
+    """A run that was stopped just before the report of its newest epoch."""
+    run = opened(folder, dataset, mirror)
+    with pytest.raises(StopError):
+        trained(run, dataset, epochs)
+    return run
+
+
+def weights(run):
+    return sha256_of(run.path / "result" / "model" / "model.safetensors")
+
+
+def epochs_there(mirror, name="r"):
+    return committed(place(mirror) / name / "epochs")
+
+
+def test_a_fresh_machine_goes_on_and_ends_with_the_same_bits(tmp_path, dataset, mirror):
+    whole = opened(tmp_path / "whole" / "w", dataset, mirror)
+    trained(whole, dataset)
+    run = interrupted(tmp_path / "r", dataset, mirror, epochs=3)
+    assert epochs_there(mirror) == ["epoch-00001", "epoch-00002"]
+    shutil.rmtree(run.path)
+    again = opened(run.path, dataset, mirror)
+    assert again.key == run.key
+    assert committed_epochs(again.path) == [1, 2]
+    trained(again, dataset)
+    assert weights(again) == weights(whole)
+
+
+def test_the_mirror_holds_what_the_run_holds(tmp_path, dataset, mirror):
+    run = opened(tmp_path / "r", dataset, mirror)
+    result = trained(run, dataset)
+    here = sorted(folder.name for folder in (run.path / "epochs").iterdir())
+    assert epochs_there(mirror) == here
+    assert len(here) < 4
+    shutil.rmtree(run.path)
+    again = opened(run.path, dataset, mirror)
+    assert train(again, dataset, Ports()).metrics == result.metrics
+
+
+def test_a_folder_that_lags_behind_is_brought_up_and_the_mirror_is_not_set_back(tmp_path, dataset, mirror):
+    run = interrupted(tmp_path / "r", dataset, mirror, epochs=2)
+    shutil.copytree(run.path, tmp_path / "old" / "r")
+    interrupted(tmp_path / "r", dataset, mirror, epochs=4)
+    send(tmp_path / "old" / "r", mirror)
+    assert "epoch-00003" in epochs_there(mirror)
+    old = opened(tmp_path / "old" / "r", dataset, mirror)
+    assert committed_epochs(old.path)[-1] == 3
+
+
+def test_data_that_moved_is_found_by_whoever_opens_the_run_next(tmp_path, dataset, mirror):
+    run = interrupted(tmp_path / "r", dataset, mirror, epochs=2)
+    shutil.rmtree(run.path)
+    moved = small_dataset(tmp_path / "elsewhere")
+    assert moved.digest == dataset.digest
+    assert opened(run.path, moved, mirror).data == moved.path
+    assert str(moved.path) in (run.path / "run.json").read_text()
+
+
+def test_another_run_of_the_same_name_is_refused_before_any_work(tmp_path, dataset, mirror):
+    interrupted(tmp_path / "a" / "r", dataset, mirror, epochs=2)
+    other = create_or_open(tmp_path / "b" / "r", settings(), dataset)
+    with pytest.raises(CheckpointError, match="holds another run; choose another name for --out"):
+        trained(opened(other.path, dataset, mirror), dataset)
+    assert committed_epochs(other.path) == []
+
+
+def test_a_mirror_that_cannot_be_written_is_said_at_the_start(tmp_path, dataset):
+    (tmp_path / "file").write_text("")
+    run = create_or_open(tmp_path / "r", settings(), dataset)
+    refused = pytest.raises(CheckpointError, match=r"cluster\.mirror=.*file: cannot be written")
+    with refused, mirrored(run.path, str(tmp_path / "file"), lambda _: None):
+        pytest.fail("the block was entered")
+
+
+def test_a_mirror_that_fails_on_the_way_is_told_and_made_up_for(tmp_path, dataset, mirror, caplog):
+    run = create_or_open(tmp_path / "r", settings(), dataset)
+    with mirrored(run.path, mirror, lambda _: None) as report:
+        shutil.rmtree(mirror)
+        (tmp_path / "mirror").write_text("")
+        report([])
+        (tmp_path / "mirror").unlink()
+    assert "not mirrored now, tried again after the next epoch" in caplog.text
+    assert (tmp_path / "mirror" / "r" / "run.json").is_file()
+
+
+def test_a_mirror_that_fails_at_the_end_is_an_error(tmp_path, dataset, mirror):
+    run = create_or_open(tmp_path / "r", settings(), dataset)
+    refused = pytest.raises(TrainingError, match="the same command sends it again")
+    with refused, mirrored(run.path, mirror, lambda _: None):
+        shutil.rmtree(mirror)
+        (tmp_path / "mirror").write_text("")
+
+
+def test_without_a_mirror_nothing_is_sent(tmp_path, dataset):
+    def report(history):
+        return history
+
+    with mirrored(tmp_path / "r", None, report) as told:
+        assert told is report
+
+
+def test_where_the_mirror_holds_nothing_nothing_comes(tmp_path, mirror):
+    fetch(tmp_path / "r", mirror)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("mirror", "words"),
+    [
+        ("runs/mirror", "give s3://bucket/prefix"),
+        ("s3://", "is no place"),
+        ("s3://key:secret@b/p", "by the environment"),
+    ],
+)
+def test_a_mirror_that_is_no_place_is_refused(mirror, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(None, (f"cluster.mirror={mirror}",))
+    assert "cluster.mirror" in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,256 @@
+"""The model: ragged encoding, baselines, partial logits, independence of rows, seeds."""
+
+import numpy as np
+import pytest
+import torch
+
+from raymm.config import EncoderConfig, ModelConfig
+from raymm.data import (
+    AudioSpec,
+    Batch,
+    FlowSpec,
+    RgbSpec,
+    Schema,
+    SequenceSpec,
+    TextSpec,
+    VectorSpec,
+)
+from raymm.errors import ConfigError
+from raymm.models.encoders import ENCODERS
+from raymm.models.fusion import FUSIONS
+from raymm.models.model import build_model
+from raymm.valuation.coalitions import coalition_masks
+from raymm.valuation.protocol import fingerprint
+
+SCHEMA = Schema(
+    modalities=(
+        AudioSpec(name="audio", seconds=0.2, n_mels=16),
+        RgbSpec(name="rgb", frames=2, height=16, width=16),
+        FlowSpec(name="flow", frames=3, height=16, width=16),
+        TextSpec(name="text", max_tokens=6, buckets=50),
+        VectorSpec(name="vector", size=5),
+        SequenceSpec(name="imu", channels=3, length=20),
+    ),
+    classes=("a", "b", "c"),
+)
+INPUTS = {
+    "audio": lambda b, g: torch.randn(b, 1, 16, 21, generator=g),
+    "rgb": lambda b, g: torch.rand(b, 2, 3, 16, 16, generator=g) * 2 - 1,
+    "flow": lambda b, g: torch.randn(b, 3, 2, 16, 16, generator=g),
+    "text": lambda b, g: torch.randint(0, 50, (b, 6), generator=g),
+    "vector": lambda b, g: torch.randn(b, 5, generator=g),
+    "imu": lambda b, g: torch.randn(b, 3, 20, generator=g),
+}
+VECTORS = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=4) for i in range(4)), classes=("a", "b", "c"))
+SMALL = {"feature_size": 8, "fusion_size": 8, "encoder": EncoderConfig(width=8)}
+
+
+def make_batch(mask, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    full = {name: make(len(mask), generator) for name, make in INPUTS.items()}
+    return Batch(
+        inputs={name: full[name][mask[:, i]] for i, name in enumerate(SCHEMA.names)},
+        mask=mask,
+        labels=torch.zeros(len(mask), dtype=torch.int64),
+        index=torch.arange(len(mask)),
+    )
+
+
+def random_mask(rows, seed=0):
+    return torch.rand(rows, 6, generator=torch.Generator().manual_seed(seed)) < 0.5
+
+
+def test_encoders_run_on_the_rows_that_have_their_modality_and_no_others():
+    model = build_model(SCHEMA, ModelConfig(**SMALL), 0)
+    seen = dict.fromkeys(SCHEMA.names, 0)
+    for name, encoder in model.encoders.items():
+        encoder.register_forward_hook(lambda _, args, __, name=name: seen.update({name: seen[name] + len(args[0])}))
+    mask = random_mask(20)
+    mask[:, 2] = False
+    features = model.encode(make_batch(mask))
+    assert list(seen.values()) == mask.sum(dim=0).tolist()
+    assert seen["flow"] == 0
+    assert (features[~mask] == 0).all()
+    assert (features[mask].abs().sum(dim=-1) > 0).all()
+
+
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_a_row_does_not_depend_on_the_other_rows(fusion):
+    model = build_model(SCHEMA, ModelConfig(fusion=fusion, **SMALL), 0).eval()
+    mask = random_mask(9)
+    whole = make_batch(mask)
+    with torch.inference_mode():
+        together = model(whole)
+        for row in range(9):
+            counts = mask[:row].sum(dim=0)
+            one = Batch(
+                inputs={
+                    name: whole.inputs[name][counts[i] : counts[i] + int(mask[row, i])]
+                    for i, name in enumerate(SCHEMA.names)
+                },
+                mask=mask[row : row + 1],
+                labels=whole.labels[:1],
+                index=whole.index[:1],
+            )
+            assert torch.allclose(model(one)[0], together[row], atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("fusion", ["concat", "sum"])
+@pytest.mark.parametrize("baseline", ["zeros", "mean", "learned"])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_partial_logits_are_the_logits_of_every_coalition(fusion, baseline, n):
+    schema = Schema(modalities=VECTORS.modalities[:n], classes=VECTORS.classes)
+    model = build_model(schema, ModelConfig(fusion=fusion, baseline=baseline, **SMALL), 0)
+    with torch.no_grad():
+        model.baseline.copy_(torch.randn(n, 8))
+    features = torch.randn(7, n, 8)
+    deltas, base = model.partials(features)
+    for mask in coalition_masks(n):
+        expected = model.fuse(features, mask.expand(7, -1))
+        assert torch.allclose(base + deltas[:, mask].sum(dim=1), expected, atol=1e-5)
+    assert not torch.allclose(base.expand(7, -1), model.fuse(features, torch.ones(7, n, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize("fusion", ["gated", "film", "attention"])
+def test_other_fusions_have_no_partial_logits(fusion):
+    model = build_model(VECTORS, ModelConfig(fusion=fusion, **SMALL), 0)
+    assert not model.additive
+    with pytest.raises(TypeError, match="is not additive"):
+        model.partials(torch.zeros(1, 4, 8))
+
+
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_every_coalition_has_finite_logits_and_gradients_and_they_differ(fusion):
+    model = build_model(VECTORS, ModelConfig(fusion=fusion, **SMALL), 0)
+    features = torch.randn(1, 4, 8).expand(16, -1, -1).clone().requires_grad_()
+    masks = coalition_masks(4)
+    logits = model.fuse(features, masks)
+    logits.logsumexp(dim=1).sum().backward()
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(features.grad).all()
+    assert (features.grad[~masks] == 0).all()
+    assert (features.grad[masks].abs().sum(dim=-1) > 0).all()
+    assert len(torch.unique(logits.detach().round(decimals=5), dim=0)) == 16
+
+
+def test_what_stands_at_a_masked_place_is_replaced_by_the_baseline():
+    model = build_model(VECTORS, ModelConfig(baseline="mean", **SMALL), 0)
+    model.set_baseline(torch.full((4, 8), 2.0))
+    features = torch.randn(3, 4, 8)
+    mask = torch.tensor([[True, False, True, False]] * 3)
+    replaced = torch.where(mask[..., None], features, torch.full((), 2.0))
+    everyone = torch.ones_like(mask)
+    assert torch.equal(model.fuse(features, mask), model.fuse(replaced, everyone))
+    assert not torch.equal(model.fuse(features, mask), model.fuse(features, everyone))
+
+
+def test_weights_are_a_function_of_the_seed():
+    config = ModelConfig(**SMALL)
+    state = torch.random.get_rng_state()
+    one, again, other = (build_model(SCHEMA, config, seed) for seed in (1, 1, 2))
+    assert fingerprint(one) == fingerprint(again) != fingerprint(other)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def encoders_of_kinds():
+    for spec in SCHEMA.modalities:
+        for name, (_, kinds) in sorted(ENCODERS.items()):
+            if spec.kind in kinds:
+                yield pytest.param(spec, name, id=f"{name}-{spec.kind}")
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+@pytest.mark.parametrize(("spec", "name"), encoders_of_kinds())
+def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(
+        ENCODERS[name][0](spec, EncoderConfig(width=8, norm=norm), 8), torch.nn.Linear(8, 2)
+    )
+    y = torch.arange(12) % 2
+    x = INPUTS[spec.name](12, torch.Generator().manual_seed(1))
+    x = 1 + 2 * (x // 3) + y[:, None] if spec.kind == "text" else x + y.view(-1, *[1] * (x.ndim - 1))
+    optimizer = torch.optim.Adam(encoder.parameters(), 3e-4 if name == "resnet18" else 3e-3)
+    losses = []
+    for _ in range(10 if name == "resnet18" else 40):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(encoder(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        RgbSpec(name="x", frames=1, height=8, width=8),
+        FlowSpec(name="x", frames=1, height=13, width=15),
+        SequenceSpec(name="x", channels=1, length=1),
+        AudioSpec(name="x", seconds=0.02, n_mels=4),
+    ],
+    ids=lambda spec: spec.kind,
+)
+def test_odd_sizes_are_encoded(spec):
+    schema = Schema(modalities=(spec,), classes=("a", "b"))
+    model = build_model(schema, ModelConfig(**SMALL), 0)
+    shape = (1, 4, 3) if spec.kind == "audio" else spec.shape
+    assert model.encoders["x"](torch.randn(2, *shape)).shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"fusion": "concta"}, "no fusion 'concta'; did you mean 'concat'"),
+        ({"encoders": {"adio": EncoderConfig()}}, "no modality 'adio'; did you mean 'audio'"),
+        ({"encoders": {"rgb": EncoderConfig(name="resnet")}}, "no encoder 'resnet'; did you mean 'resnet18'"),
+        ({"encoders": {"rgb": EncoderConfig(name="mlp")}}, "'mlp' reads vector; 'rgb' is rgb"),
+        ({"encoders": {"rgb": EncoderConfig(weights="w.pt")}}, "'cnn' takes none; only resnet18 does"),
+        ({"fusion": "attention", "fusion_size": 10}, "attention has 4 heads, so use a multiple of 4"),
+    ],
+)
+def test_mistakes_in_the_configuration_are_explained(config, words):
+    with pytest.raises(ConfigError, match=words):
+        build_model(SCHEMA, ModelConfig(**{**SMALL, **config}), 0)
+
+
+def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    source = resnet18(weights=None)
+    torch.save(source.state_dict(), tmp_path / "w.pt")
+    config = EncoderConfig(name="resnet18", norm="batch", weights=str(tmp_path / "w.pt"))
+    model = build_model(SCHEMA, ModelConfig(encoders={"flow": config}, **SMALL), 0)
+    filters = model.encoders["flow"].body.conv1.weight
+    assert filters.shape[1] == 2
+    gray = torch.ones(1, 1, 16, 16)
+    wide = torch.nn.functional.conv2d(gray.expand(1, 3, -1, -1), source.conv1.weight)
+    assert torch.allclose(torch.nn.functional.conv2d(gray.expand(1, 2, -1, -1), filters), wide, atol=1e-5)
+
+
+@pytest.mark.parametrize("content", [None, b"rubbish"])
+def test_weights_that_cannot_be_used_are_named(tmp_path, content):
+    path = tmp_path / "w.pt"
+    if content is not None:
+        path.write_bytes(content)
+    config = EncoderConfig(name="resnet18", norm="batch", weights=str(path))
+    words = r"w\.pt: no such file of weights" if content is None else r"w\.pt: weights cannot be read"
+    with pytest.raises(ConfigError, match=words):
+        build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
+    config = EncoderConfig(name="resnet18", norm="batch", weights=str(tmp_path / "w.pt"))
+    with pytest.raises(ConfigError, match="not the weights of a ResNet-18"):
+        build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+
+
+def test_a_text_without_tokens_is_a_constant():
+    model = build_model(SCHEMA, ModelConfig(**SMALL), 0)
+    empty = torch.zeros(2, 6, dtype=torch.int64)
+    encoded = model.encoders["text"](empty)
+    assert torch.isfinite(encoded).all()
+    assert torch.equal(encoded[0], encoded[1])
+    assert np.isfinite(encoded.detach().numpy()).all()

@@ -1,0 +1,82 @@
+"""Plots show what they were given: colours, numbers, the line of the fair share, and nothing for what is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from raymm.reports import plots
+
+NAMES = ["audio", "rgb", "flow", "text", "depth", "lidar", "eeg"]
+
+
+def history(names: list[str], epochs: int) -> list[dict]:
+    alone = {f"val/accuracy_{name}": 0.3 for name in names}
+    return [
+        {"epoch": e, "metrics": {"train/loss": 1 / (e + 1), "val/accuracy": 0.5, "rows/epoch": 40.0, **alone}}
+        for e in range(epochs)
+    ]
+
+
+def texts(figure) -> str:
+    figure.canvas.draw()
+    return " ".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def colour_of(axis, label: str) -> str:
+    return next(to_hex(line.get_color()) for line in axis.lines if line.get_label() == label)
+
+
+def test_a_modality_has_one_colour_in_every_plot():
+    phi = np.tile([0.5, 1.5, 1.0], (8, 1))
+    over = plots.phi_over_epochs(NAMES[:3], np.arange(2), phi[:2]).axes[0]
+    curves = plots.learning_curves(NAMES[:3], history(NAMES[:3], 2)).axes[1]
+    bars = plots.phi_distribution(NAMES[:3], phi).axes
+    for position, name in enumerate(NAMES[:3]):
+        assert (
+            colour_of(over, name)
+            == colour_of(curves, f"{name} alone")
+            == to_hex(bars[position].patches[0].get_facecolor())
+        )
+    assert len({colour_of(over, name) for name in NAMES[:3]}) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
+def test_the_distribution_has_a_panel_a_modality_with_shares_that_sum_to_all(count):
+    phi = np.random.default_rng(0).normal(1, 0.5, (50, count))
+    phi[:5, 0] = np.nan
+    shown = [axis for axis in plots.phi_distribution(NAMES[:count], phi).axes if axis.axison]
+    assert [axis.get_title().split(":")[0] for axis in shown] == NAMES[:count]
+    for axis in shown:
+        assert sum(bar.get_height() for bar in axis.patches) == pytest.approx(100)
+        assert axis.lines[0].get_xdata()[0] == 1.0
+
+
+def test_a_modality_that_is_missing_everywhere_is_said_to_be():
+    phi = np.array([[1.0, np.nan], [0.5, np.nan]])
+    titles = [axis.get_title() for axis in plots.phi_distribution(["audio", "rgb"], phi).axes]
+    assert titles == ["audio: mean 0.75", "rgb: missing everywhere"]
+
+
+def test_each_class_shows_its_mean_without_the_missing():
+    phi = np.array([[0.5, 1.5], [1.0, np.nan], [2.0, np.nan]])
+    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.array([0, 0, 1])))
+    for word in ("cat", "dog", "0.75", "1.50", "2.00", " - "):
+        assert word in shown
+
+
+def test_curves_show_a_single_epoch_and_leave_out_what_was_not_measured():
+    single = plots.learning_curves(["audio"], history(["audio"], 1))
+    assert all(line.get_marker() != "None" for axis in single.axes for line in axis.lines)
+    entries = history(["audio"], 3)
+    del entries[1]["metrics"]["val/accuracy_audio"]
+    line = next(x for x in plots.learning_curves(["audio"], entries).axes[1].lines if x.get_label() == "audio alone")
+    assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
+
+
+def test_a_plot_is_saved_whole_and_without_leftovers(tmp_path: Path):
+    figure = plots.phi_over_epochs(["audio"], np.arange(3), np.ones((3, 1)))
+    plots.save(figure, tmp_path / "plots" / "phi.png")
+    assert (tmp_path / "plots" / "phi.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["phi.png"]

@@ -1,0 +1,150 @@
+"""What people see of a valuation: means with intervals, stability, page, report, and a file that grows in parts."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raymm.data import View
+from raymm.errors import ConfigError, DataError
+from raymm.models.model import build_model
+from raymm.models.valued import with_masking
+from raymm.reports.statistics import mean_of, means_by
+from raymm.reports.valuation_page import write_valuation_page
+from raymm.reports.valuation_report import write_valuation_report
+from raymm.reports.valuation_stability import stability, stability_lines
+from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.valuation import join_tables, read_table
+from raymm.valuation.engine import stream_rows, value_rows
+from raymm.valuation.jobs import Valuing, value_to_file
+from tests.games import settings, small_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("views") / "d")
+
+
+def make_job(dataset, seed=0):
+    config = settings(valuation={"batch_size": 4})
+    model = build_model(dataset.schema, config.model, seed)
+    return Valuing(model, View(dataset, config.view), dataset.rows("train"), config)
+
+
+@pytest.fixture(scope="module")
+def table(dataset):
+    job = make_job(dataset)
+    return value_rows(job.model, job.view, job.rows, job.config)
+
+
+def test_means_have_student_intervals_and_leave_missing_out():
+    phi = np.array([0.5, 1.5, np.nan, -0.5])
+    mean = mean_of(phi, "all", "audio")
+    low, high = stats.t.interval(0.95, 2, loc=0.5, scale=stats.sem([0.5, 1.5, -0.5]))
+    assert (mean.count, mean.mean) == (3, 0.5)
+    assert mean.half_width == pytest.approx((high - low) / 2)
+    assert (mean.low, mean.negative) == pytest.approx((2 / 3, 1 / 3))
+    assert mean_of(phi[2:3], "all", "audio").count == 0
+
+
+def test_means_by_class_count_every_sample_once(table, dataset):
+    means = means_by(table, table.label, dataset.schema.classes)
+    assert sum(mean.count for mean in means if mean.modality == "m0") == len(table)
+
+
+def test_stability_of_a_table_with_itself_is_whole_and_of_another_is_not(table, dataset):
+    other = make_job(dataset, seed=1)
+    changed = value_rows(other.model, other.view, other.rows, other.config)
+    shuffled = join_tables([table])
+    order = np.random.default_rng(0).permutation(len(table))
+    shuffled = replace(shuffled, sample_id=table.sample_id[order], phi=table.phi[order])
+    rows = stability({"a": table, "b": shuffled})
+    assert all(row["flips"] == 0 and row["largest"] == 0 for row in rows)
+    assert any(row["largest"] > 0 for row in stability({"a": table, "c": changed}))
+    assert all(len(line) <= 80 for line in stability_lines(rows))
+    with pytest.raises(DataError, match=r"'a' and 'd' are not of the same samples: 2 are in one of them only"):
+        stability({"a": table, "d": replace(table, sample_id=np.array(["x", *table.sample_id[1:]]))})
+
+
+def test_the_summary_has_patterns_and_fits_80_columns(table):
+    summary = summarise(table)
+    assert sum(summary["pairs"][0]["patterns"].values()) == pytest.approx(1.0)
+    assert summary["modalities"]["m0"]["banzhaf"] is not None
+    assert all(len(line) <= 80 for line in summary_lines(summary))
+
+
+def test_the_page_holds_every_row_and_escapes_what_it_is_given(table, tmp_path):
+    evil = replace(table, sample_id=np.array(["</script><script>alert(1)</script>", *table.sample_id[1:]]))
+    write_valuation_page(tmp_path / "t.html", evil, ("<b>", *[str(i) for i in range(1, 10)]))
+    text = (tmp_path / "t.html").read_text()
+    data = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)
+    content = json.loads(data.group(1))
+    assert len(content["rows"]) == len(table)
+    assert [column["name"] for column in content["columns"]][-3:] == ["phi m0", "phi m1", "pattern"]
+    assert any(row[0].startswith("</script>") for row in content["rows"])
+    assert "<script>alert" not in text
+    assert "http" not in text.replace("http://www.w3.org", "")
+
+
+def test_the_report_says_what_made_it(table, dataset, tmp_path):
+    files = write_valuation_report(tmp_path / "r", table, dataset.schema.classes, "Title", "raymm value ...")
+    text = (tmp_path / "r" / "README.md").read_text()
+    assert all(path.stat().st_size > 0 for path in files)
+    assert "Made by `raymm value ...`" in text
+    assert "| m0 | m1 |" in text
+
+
+def test_a_file_that_was_interrupted_goes_on_where_it_stopped(dataset, table, tmp_path, monkeypatch):
+    for module in ("raymm.valuation.engine", "raymm.valuation.jobs"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 8)
+    job, out, valued = make_job(dataset), tmp_path / "t.parquet", []
+
+    def stream(*arguments):
+        for shard, part in stream_rows(*arguments):
+            valued.append(shard)
+            yield shard, part
+
+    def stop_after_two(shards, total):
+        assert total == job.shards > 3
+        for count, item in enumerate(shards, start=1):
+            yield item
+            if count == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        value_to_file(job, stream, out, stop_after_two)
+    assert not out.exists()
+    whole = value_to_file(job, stream, out, lambda shards, _: shards)
+    assert sorted(valued) == list(range(job.shards))
+    assert np.array_equal(whole.phi, table.phi)
+    assert read_table(out).sample_id.tolist() == table.sample_id.tolist()
+    assert not out.with_name("t.parquet.parts").exists()
+
+
+def test_parts_of_another_model_are_not_used(dataset, tmp_path, monkeypatch):
+    for module in ("raymm.valuation.engine", "raymm.valuation.jobs"):
+        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 8)
+    first, second, out = make_job(dataset), make_job(dataset, seed=1), tmp_path / "t.parquet"
+
+    def one_shard(shards, total):
+        yield next(shards)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        value_to_file(first, stream_rows, out, one_shard)
+    whole = value_to_file(second, stream_rows, out, lambda shards, _: shards)
+    expected = value_rows(second.model, second.view, second.rows, second.config)
+    assert np.array_equal(whole.phi, expected.phi)
+    assert whole.info.fingerprint == expected.info.fingerprint
+
+
+def test_masking_by_the_mean_changes_what_a_masked_feature_is(dataset, table):
+    job = with_masking(make_job(dataset), "mean", dataset)
+    assert value_rows(job.model, job.view, job.rows, job.config).info.masking == "mean"
+    batch = job.view.batch(dataset.rows("train"))
+    assert np.allclose(job.model.baseline.numpy(), job.model.encode(batch).detach().numpy().mean(axis=0), atol=1e-4)
+    with pytest.raises(ConfigError, match="trained with 'zeros'; zeros and mean can be put in its place"):
+        with_masking(make_job(dataset), "learned", dataset)

@@ -1,0 +1,169 @@
+"""Search spaces: found, loaded beside their neighbours, checked in full before anything is trained."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+from raymm.config import Config, load
+from raymm.errors import ConfigError
+from raymm.sweep.space import load_space, overlay, resolve
+
+
+def write(folder: Path, name: str, body: str) -> str:
+    path = folder / f"{name}.py"
+    path.write_text("from ray import tune\n\n" + dedent(body))
+    return str(path)
+
+
+def words_of(spec: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_space(spec)
+    return str(caught.value)
+
+
+def test_the_function_of_the_files_name_is_the_default_and_another_can_be_named(tmp_path):
+    spec = write(
+        tmp_path,
+        "small",
+        """
+        def small():
+            return {"optimizer.lr": tune.loguniform(1e-4, 1e-2)}
+
+        def other():
+            return {"optimizer.lr": 0.5, "model.encoders.audio.width": tune.choice([8, 16])}
+        """,
+    )
+    assert list(load_space(spec)) == ["optimizer.lr"]
+    assert load_space(f"{spec}:other")["optimizer.lr"] == 0.5
+
+
+def test_spaces_compose_through_the_files_beside_them_and_folders_do_not_mix(tmp_path, monkeypatch):
+    for folder, rate in (("one", 0.1), ("two", 0.2)):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "part", f"def part():\n    return {{'optimizer.lr': {rate}}}\n")
+        write(tmp_path / folder, "whole", "from part import part\n\ndef whole():\n    return {**part()}\n")
+    path = list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    assert load_space("one/whole.py") == {"optimizer.lr": 0.1}
+    assert load_space("two/whole.py") == {"optimizer.lr": 0.2}
+    assert sys.path == path
+    assert "part" not in sys.modules
+
+
+def test_a_space_loads_in_a_fresh_process_from_any_folder(tmp_path):
+    spaces = Path(__file__).parents[2] / "tune_spaces"
+    code = f"from raymm.sweep.space import load_space; print(len(load_space({str(spaces / 'fs_fm.py')!r})))"
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) > 10
+
+
+def test_what_is_missing_is_named_with_the_nearest(tmp_path):
+    assert "gone.py: no such file; write it as FILE.py or FILE.py:function" in words_of(str(tmp_path / "gone.py"))
+    spec = write(tmp_path, "space", "def spaec():\n    return {}\n")
+    assert words_of(spec) == f"{spec}: no function 'space'; did you mean 'spaec'?"
+    assert "no function 'spec'; did you mean 'spaec'?" in words_of(f"{spec}:spec")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("def s():\n    return [1]\n", r"must return a dictionary of dotted settings, and returned \[1\]"),
+        ("def s():\n    return {}\n", r"must return a dictionary of dotted settings, and returned \{\}"),
+        ("def s():\n    return {'a': 1 / 0}\n", r"ZeroDivisionError: division by zero, s.py line 4"),
+        ("import nothing_like_it\n", r"ModuleNotFoundError: No module named 'nothing_like_it', s.py line 3"),
+        ("def s(:\n", r"SyntaxError: .*s.py, line 3"),
+        ("def s(x):\n    return {}\n", r"missing 1 required positional argument: 'x'"),
+    ],
+)
+def test_a_space_that_cannot_be_made_is_explained(tmp_path, body, words):
+    spec = write(tmp_path, "s", body)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_space(spec)
+    assert str(caught.value).startswith(spec)
+
+
+def test_every_mistake_of_a_space_is_said_at_once(tmp_path):
+    spec = write(
+        tmp_path,
+        "s",
+        """
+        def s():
+            return {
+                "optimizer.lrr": tune.loguniform(1e-4, 1e-2),
+                "optimizer.weight_decay": tune.uniform(-1.0, 1.0),
+                "optimizer.lr": [1, 2],
+                "resampling.fs.family": tune.choice(["linear", "tanhh"]),
+                "resampling.strategy": "sampel",
+                "resampling.fm": tune.grid_search([{"scale": 1.0}, {"scal": 2.0}]),
+                "resampling.fm.scale": tune.uniform(0.5, 1.0),
+                "resampling.every": tune.sample_from(lambda spec: 1),
+                "training.seed": tune.randint(0, 5),
+                "cluster.workers": tune.choice([1, 2]),
+                "model": {"feature_size": tune.choice([8, 16])},
+            }
+        """,
+    )
+    words = words_of(spec)
+    for message in (
+        "11 problems",
+        "optimizer.lrr: no such setting; did you mean 'lr'?",
+        "optimizer.weight_decay: Input should be greater than or equal to 0 (got -1.0)",
+        "optimizer.lr: [1, 2] is neither a sampler of ray.tune nor plain",
+        "resampling.fs.family: family 'tanhh' is unknown; did you mean 'tanh'?",
+        "resampling.strategy: no strategy 'sampel'; did you mean 'sample'?",
+        "resampling.fm.scal: no such setting; did you mean 'scale'?",
+        "resampling.fm.scale: set by 'resampling.fm' and by 'resampling.fm.scale'; keep one",
+        "resampling.every: tune.sample_from cannot be written down",
+        "training.seed: cannot be searched: every trial trains the same seeds; give --seeds",
+        "cluster.workers: cannot be searched: it changes no result",
+        "model: a sampler inside a value; write it at the top, as 'model.feature_size': tune...",
+    ):
+        assert message in words
+
+
+def test_both_ends_of_a_range_are_checked(tmp_path):
+    body = "def s():\n    return {{'optimizer.momentum': tune.uniform(0.0, {end})}}\n"
+    assert load_space(write(tmp_path, "s", body.format(end=0.99)))
+    assert "optimizer.momentum: Input should be less than 1 (got 1.5)" in words_of(
+        write(tmp_path, "s", body.format(end=1.5))
+    )
+
+
+def test_values_are_laid_over_the_base_and_equal_runs_become_equal():
+    base = load(None, ("training.epochs=12", "view.noise_db.audio=-10"))
+    one = resolve(
+        base, {"resampling.fs.family": "linear", "resampling.fs.rate": 3.0, "resampling.strategy": "sample"}
+    )
+    two = resolve(base, {"resampling": {"strategy": "sample", "fs": {"family": "linear", "steps": 5}}})
+    assert one == two
+    assert one.training.epochs == 12
+    assert one.view.noise_db == {"audio": -10.0}
+    assert one != resolve(base, {"resampling.fs.family": "tanh", "resampling.fs.rate": 3.0})
+
+
+def test_a_value_that_does_not_fit_the_base_is_refused_with_all_others():
+    with pytest.raises(ConfigError, match=r"trial: .*leaves no epoch of training\.epochs=4"):
+        resolve(load(None, ("training.epochs=4", "resampling.warmup=1")), {"resampling.warmup": 4})
+    with pytest.raises(ConfigError, match=r"resampling\.fs\.family: family 'tan' is unknown"):
+        resolve(Config(), {"resampling.fs.family": "tan"})
+
+
+def test_values_are_plain_whatever_drew_them():
+    flat = overlay({"a": np.float64(0.5), "b": {"c": np.int64(3), "d": {"e": None}}, "f": True})
+    assert flat == {"a": 0.5, "b.c": 3, "b.d.e": None, "f": True}
+    assert [type(value) for value in flat.values()] == [float, int, type(None), bool]
+    with pytest.raises(TypeError, match=r"neither a sampler of ray\.tune nor plain"):
+        overlay({"a": object()})

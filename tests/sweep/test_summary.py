@@ -1,0 +1,219 @@
+"""The summary of a sweep: order, figures worked out by hand, what is missing, and files that hold them."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raymm.sweep.effects import effects
+from raymm.sweep.plot_scales import scale_of, short_names, varied
+from raymm.sweep.plots import families_plot, parallel_coordinates, score_by_parameter
+from raymm.sweep.rows import TrialRow
+from raymm.sweep.summary import sweep_lines, sweep_table, write_sweep_summary
+
+STRATEGY, FS, RATE = "resampling.strategy", "resampling.fs.family", "resampling.fs.rate"
+
+
+def trial(number, scores=(0.5,), status="finished", cause="", **settings):
+    names = {"strategy": STRATEGY, "fs": FS, "rate": RATE, "fusion": "model.fusion", "lr": "optimizer.lr"}
+    return TrialRow(
+        key=f"key{number}",
+        number=number,
+        params={names.get(name, name): value for name, value in settings.items()},
+        status=status,
+        scores=tuple(scores),
+        metrics={"test/accuracy": 0.5} if scores else {},
+        epochs=4,
+        rows=100.0,
+        seconds=2.0,
+        cause=cause,
+    )
+
+
+ROWS = [
+    trial(0, (0.70, 0.72, 0.74), strategy="joint"),
+    trial(1, (0.80, 0.84, 0.88), strategy="sample", fs="tanh", rate=0.5),
+    trial(2, (0.74, 0.75, 0.75), strategy="sample", fs="linear"),
+    trial(3, (0.95,), status="stopped", strategy="sample", fs="tanh", rate=2.0),
+    trial(
+        4, (), status="failed", cause="TrainingError: the loss is nan; " + "word " * 30, strategy="sample", fs="step"
+    ),
+]
+
+
+def test_the_table_is_best_first_and_every_row_has_every_column():
+    table = sweep_table(ROWS)
+    assert [row["trial"] for row in table] == [1, 2, 0, 3, 4]
+    assert [row["place"] for row in table] == [1, 2, 3, 4, 5]
+    assert len({tuple(row) for row in table}) == 1
+    best, last = table[0], table[-1]
+    assert best["score"] == pytest.approx(0.84)
+    assert best["sd"] == pytest.approx(0.04)
+    assert (best[RATE], table[2][RATE]) == (0.5, "")
+    assert (last["score"], last["sd"], last["seeds"], last["test/accuracy"]) == (None, None, 0, "")
+    assert last["cause"].startswith("TrainingError")
+
+
+def test_equal_scores_stay_in_the_order_in_which_they_were_proposed():
+    assert [row["trial"] for row in sweep_table([trial(2), trial(0), trial(1, (0.6,))])] == [1, 0, 2]
+
+
+def test_the_lines_fit_and_say_what_failed_and_why():
+    lines = sweep_lines(ROWS, "val/accuracy")
+    text = "\n".join(lines)
+    assert max(map(len, lines)) <= 80
+    for words in ("0.8400", "strategy=sample", "fs.family=tanh", "fs.rate=0.5", "failed", "TrainingError: the loss"):
+        assert words in text
+    assert "sample fs=tanh" in text
+    assert sweep_lines([], "accuracy") == ["no trial has ended yet"]
+
+
+def test_the_lines_stop_and_say_how_many_more_there_are():
+    rows = [trial(number, (number / 100,), lr=0.1 / (number + 1)) for number in range(25)]
+    assert "... and 5 more" in sweep_lines(rows, "accuracy")
+    assert not any("more" in line for line in sweep_lines(rows[:20], "accuracy"))
+
+
+def test_a_setting_that_is_the_same_everywhere_is_not_shown():
+    rows = [trial(0, strategy="sample", lr=0.1), trial(1, strategy="sample", lr=0.2)]
+    assert "strategy" not in "\n".join(sweep_lines(rows, "accuracy")[:3])
+    assert varied(rows) == ["optimizer.lr"]
+
+
+def test_effects_are_paired_with_joint_by_seed():
+    by_name = {effect.group: effect for effect in effects(ROWS)}
+    assert list(by_name) == ["sample fs=tanh", "sample fs=linear", "joint"]
+    tanh, joint = by_name["sample fs=tanh"], by_name["joint"]
+    gains = np.array([0.10, 0.12, 0.14])
+    assert tanh.difference == pytest.approx(gains.mean())
+    low, high = stats.t.interval(0.95, 2, gains.mean(), stats.sem(gains))
+    assert tanh.half == pytest.approx((high - low) / 2)
+    assert (tanh.trials, tanh.seeds) == (1, 3)
+    assert joint.difference is None
+    unpaired = {effect.group: effect for effect in effects(ROWS[1:])}["sample fs=tanh"]
+    assert unpaired.difference is None
+    assert unpaired.half > tanh.half
+
+
+def test_a_group_is_the_mean_of_its_trials_not_its_best():
+    rows = [
+        trial(0, (0.5, 0.5), strategy="joint"),
+        trial(1, (0.6, 0.8), strategy="sample", fs="tanh", rate=1.0),
+        trial(2, (0.4, 0.6), strategy="sample", fs="tanh", rate=2.0),
+    ]
+    first = effects(rows)[0]
+    assert (first.group, first.trials) == ("sample fs=tanh", 2)
+    assert first.difference == pytest.approx(0.1)
+
+
+def test_random_is_a_control_of_its_own():
+    rows = [
+        trial(0, (0.5, 0.6), strategy="joint"),
+        trial(1, (0.6, 0.6), strategy="random", fs="linear"),
+        trial(2, (0.7, 0.9), strategy="sample", fs="linear"),
+    ]
+    found = {effect.group: effect for effect in effects(rows)}
+    assert found["sample fs=linear"].difference == pytest.approx(0.25)
+    assert found["sample fs=linear"].over_random == pytest.approx(0.2)
+    assert found["sample fs=linear"].over_random_half == pytest.approx(12.706 * 0.1, rel=1e-3)
+    assert found["random fs=linear"].difference == pytest.approx(0.05)
+    assert found["random fs=linear"].over_random is None
+    assert (found["joint"].difference, found["joint"].over_random) == (None, None)
+
+
+def test_each_fusion_has_its_own_joint():
+    rows = [
+        trial(0, (0.5,), strategy="joint", fusion="sum"),
+        trial(1, (0.9,), strategy="joint", fusion="film"),
+        trial(2, (0.6,), strategy="sample", fusion="sum"),
+        trial(3, (0.95,), strategy="sample", fusion="film"),
+    ]
+    found = {effect.group: effect for effect in effects(rows)}
+    assert found["sample fusion=sum"].difference == pytest.approx(0.1)
+    assert found["sample fusion=film"].difference == pytest.approx(0.05)
+    assert found["sample fusion=sum"].half is None
+
+
+def test_nothing_is_compared_where_no_strategy_or_family_was_searched():
+    assert effects([trial(0, lr=0.1), trial(1, lr=0.2)]) == []
+
+
+def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
+    files = write_sweep_summary(tmp_path, ROWS, "accuracy")
+    names = ["trials.csv", "parallel.png", "parameters.png", "families.png", "summary.md", "summary.html"]
+    assert [path.name for path in files] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    with files[0].open() as file:
+        read = list(csv.DictReader(file))
+    assert [row["trial"] for row in read] == ["1", "2", "0", "3", "4"]
+    assert float(read[0]["score"]) == pytest.approx(0.84)
+    page = files[-2].read_text()
+    assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | strategy sample, fs.family tanh, fs.rate 0.5 |" in page
+    assert "| 4 | TrainingError: the loss is nan;" in page
+    html = files[-1].read_text()
+    assert html.count('src="data:image/png;base64,') == 3
+    assert "<td>strategy sample, fs.family tanh, fs.rate 0.5" in html
+    assert "+0.1200" in page
+    for path in files[1:4]:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert f"({path.name})" in page
+
+
+def test_a_sweep_of_failures_has_a_table_and_no_plots(tmp_path: Path):
+    rows = [trial(0, (), status="failed", cause="a | b", lr=0.1), trial(1, (), status="failed", lr=0.2)]
+    files = write_sweep_summary(tmp_path, rows, "accuracy")
+    assert [path.name for path in files] == ["trials.csv", "summary.md", "summary.html"]
+    assert r"a \| b" in files[-2].read_text()
+    assert "<td>a | b" in files[-1].read_text()
+    assert [path.name for path in write_sweep_summary(tmp_path, [], "accuracy")] == [
+        "trials.csv",
+        "summary.md",
+        "summary.html",
+    ]
+
+
+def test_short_names_stay_apart():
+    keys = ["resampling.fs.family", "resampling.fm.family", "optimizer.name", "view.name"]
+    assert list(short_names(keys).values()) == ["fs.family", "fm.family", "optimizer.name", "view.name"]
+
+
+def test_numbers_lie_by_size_names_evenly_and_the_unread_below():
+    rates = [0.001 * 2**k for k in range(8)]
+    rows = [trial(k, lr=rate) for k, rate in enumerate(rates)]
+    assert scale_of(rows, "optimizer.lr").places == pytest.approx(np.linspace(0, 1, 8))
+    near = scale_of([trial(k, lr=1.0 + k * k) for k in range(3)], "optimizer.lr")
+    assert (near.places, near.names) == ([0.0, 0.5, 1.0], True)
+    linear = scale_of([trial(k, lr=5.0 + k) for k in range(8)], "optimizer.lr")
+    assert linear.places == pytest.approx(np.linspace(0, 1, 8))
+    mixed = scale_of([*[trial(k, lr=5.0 + k) for k in range(8)], trial(8, lr=None), trial(9)], "optimizer.lr")
+    assert mixed.places[9] < mixed.places[8] < 0 == mixed.places[0]
+    assert [label for place, label in mixed.ticks if place < 0] == ["none", "not read"]
+
+
+def test_the_best_finished_trial_is_thick_and_the_stopped_are_dashed():
+    scored = [row for row in ROWS if row.scores]
+    figure = parallel_coordinates(scored, "accuracy")
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(varied(scored)) + 1]
+    assert len(drawn) == len(scored)
+    assert sum(line.get_linestyle() == "--" for line in drawn) == 1
+    thick = [line for line in drawn if line.get_linewidth() > 2]
+    assert len(thick) == 1
+    assert thick[0].get_linestyle() == "-"
+    assert thick[0].get_ydata()[-1] == pytest.approx((0.84 - 0.72) / (0.95 - 0.72))
+
+
+def test_there_is_a_panel_a_setting_and_equal_scores_can_be_drawn():
+    rows = [trial(k, lr=rate, strategy=name) for k, (rate, name) in enumerate([(0.1, "joint"), (0.2, "sample")])]
+    shown = [axis.get_xlabel() for axis in score_by_parameter(rows, "accuracy").axes if axis.axison]
+    assert shown == ["strategy", "lr"]
+    parallel_coordinates(rows, "accuracy").canvas.draw()
+
+
+def test_intervals_are_drawn_around_the_differences():
+    found = effects(ROWS)
+    axis = families_plot(found, "accuracy").axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["sample fs=linear", "sample fs=tanh"]
+    assert "less that of joint" in axis.get_xlabel()
+    assert "less that of joint" not in families_plot(effects(ROWS[1:]), "accuracy").axes[0].get_xlabel()

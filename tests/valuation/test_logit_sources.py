@@ -1,0 +1,185 @@
+"""Sources of logits: sums by halves, heads after a sum, whole models; all tell the same."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raymm.errors import ConfigError, TrainingError
+from raymm.valuation import Utility, contributions, shapley_values, utility
+from raymm.valuation.coalitions import coalition_masks, coalition_sizes
+from raymm.valuation.enumeration import pack_bits, unpack_bits, value_source
+from raymm.valuation.logit_sources import CallableSource, FusionSource, SumSource
+from raymm.valuation.partial_sums import right_by_sums, sums_of_halves
+
+K = 4
+
+
+def right_by_argmax(sums, labels):
+    """What `right_by_sums` is to say of the logits of all coalitions: the empty one is never right."""
+    right = sums.argmax(dim=-1) == labels[:, None]
+    right[:, 0] = False
+    return right
+
+
+def batch(n, samples=7, width=K, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    deltas = torch.randn(samples, n, width, generator=generator)
+    base = torch.randn(width, generator=generator)
+    labels = torch.randint(K, (samples,), generator=generator)
+    return deltas, base, labels, torch.rand(samples, n, generator=generator) < 0.8
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 11])
+def test_sums_by_halves_are_the_sums_of_the_members(n):
+    deltas, base, labels, _ = batch(n)
+    sums = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
+    expected = base.double() + coalition_masks(n).double() @ deltas.double()
+    assert torch.allclose(sums.double(), expected, atol=1e-5)
+    right = right_by_sums(deltas, base, labels, range(2**n))
+    assert torch.equal(right, right_by_argmax(sums, labels))
+    assert 0 < right.float().mean() < 1
+
+
+@given(n=st.integers(1, 10), start=st.integers(0, 1000), length=st.integers(1, 1024), samples=st.integers(1, 9))
+def test_any_part_of_the_coalitions_has_the_bits_of_the_whole(n, start, length, samples):
+    deltas, base, labels, _ = batch(n, samples)
+    codes = range(min(start, 2**n - 1), min(start + length, 2**n))
+    whole = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
+    part = torch.cat(list(sums_of_halves(deltas[:1], base, codes)), dim=1)
+    assert torch.equal(part, whole[:1, codes.start : codes.stop])
+    right = right_by_sums(deltas, base, labels, codes)
+    assert torch.equal(right, right_by_sums(deltas, base, labels, range(2**n))[:, codes.start : codes.stop])
+
+
+def test_of_equal_logits_the_first_class_counts():
+    deltas, base = torch.zeros(3, 2, 3), torch.tensor([1.0, 1.0, 0.0])
+    right = right_by_sums(deltas, base, torch.tensor([0, 1, 2]), range(4))
+    assert right.tolist() == [[False, True, True, True], [False] * 4, [False] * 4]
+
+
+@pytest.mark.parametrize("name", ["count", "correct", "probability", "margin", "logit"])
+@pytest.mark.parametrize("head", [None, "mlp"])
+def test_sums_value_as_the_fusion_does(name, head):
+    deltas, base, labels, present = batch(5, width=K if head is None else 6)
+    torch.manual_seed(1)
+    last = torch.nn.Linear(6, K) if head else None
+
+    def finish(sums):
+        return last(torch.relu(sums))
+
+    def predict(features, mask):
+        sums = base + (features * mask[..., None]).sum(dim=1)
+        return finish(sums) if head else sums
+
+    quick = value_source(SumSource(deltas, base, present, finish if head else None), labels, utility(name))
+    slow = value_source(FusionSource(predict, deltas, present), labels, utility(name))
+    blind = value_source(CallableSource(predict, deltas, present), labels, utility(name))
+    for other in (slow, blind):
+        assert torch.allclose(quick.phi.nan_to_num(9.0), other.phi.nan_to_num(9.0), atol=1e-5)
+        assert torch.equal(quick.outcomes, other.outcomes)
+        assert torch.equal(quick.prediction, other.prediction)
+    assert torch.equal(quick.phi.isnan(), ~present)
+    assert torch.equal(quick.alone, quick.right[:, [1 << i for i in range(5)]])
+
+
+def test_sixteen_players_are_exact_in_integers():
+    n = 16
+    deltas, base, labels, _ = batch(n, samples=3)
+    present = torch.ones(3, n, dtype=torch.bool)
+    values = value_source(SumSource(deltas, base, present), labels, utility("count"))
+    by_hand = shapley_values(values.right.long() * coalition_sizes(n))
+    assert torch.equal(values.phi, by_hand)
+    right = values.prediction == labels
+    assert torch.allclose(values.phi.sum(dim=1), n * right.double(), atol=1e-12)
+
+
+def test_always_right_is_exactly_the_fair_share():
+    for n in (3, 7, 12, 16):
+        deltas, labels = torch.zeros(2, n, K), torch.zeros(2, dtype=torch.int64)
+        source = SumSource(deltas, torch.tensor([1.0, 0.0, 0.0, 0.0]), torch.ones(2, n, dtype=torch.bool))
+        assert torch.equal(value_source(source, labels, utility("count")).phi, torch.ones(2, n, dtype=torch.float64))
+
+
+@given(columns=st.integers(1, 70))
+def test_bits_come_back(columns):
+    right = torch.rand(5, columns, generator=torch.Generator().manual_seed(columns)) < 0.5
+    packed = pack_bits(right)
+    assert packed.shape == (5, -(-columns // 8))
+    assert torch.equal(unpack_bits(packed, columns), right)
+
+
+def test_a_regression_is_valued_with_a_utility_of_ones_own():
+    inputs, targets = torch.randn(6, 3), torch.randn(6)
+    weight = torch.tensor([1.0, -2.0, 0.5])
+
+    def predict(values, mask):
+        return ((values * mask) @ weight)[:, None]
+
+    negative_error = Utility("negative_error", lambda out, y, sizes: -(out[..., 0] - y[:, None]).abs())
+    present = torch.ones(6, 3, dtype=torch.bool)
+    phi = contributions(predict, inputs, targets, present, negative_error)
+    full, empty = -(inputs @ weight - targets).abs(), -targets.abs()
+    assert torch.allclose(phi.sum(dim=1), (full - empty).double(), atol=1e-6)
+    linear = Utility("output", lambda out, y, sizes: out[..., 0])
+    assert torch.allclose(
+        contributions(predict, inputs, targets, present, linear), (inputs * weight).double(), atol=1e-6
+    )
+
+
+def test_several_labels_a_sample_are_valued_too():
+    inputs, targets = torch.randn(5, 2, 3), (torch.rand(5, 3) < 0.5)
+    hits = Utility("hits", lambda out, y, sizes: ((out > 0) == y[:, None]).sum(dim=-1))
+    phi = contributions(
+        lambda x, mask: (x * mask[..., None]).sum(dim=1), inputs, targets, torch.ones(5, 2, dtype=torch.bool), hits
+    )
+    gain = ((inputs.sum(dim=1) > 0) == targets).sum(dim=1) - (~targets).sum(dim=1)
+    assert torch.allclose(phi.sum(dim=1), gain.double())
+
+
+def test_a_utility_is_found_by_its_module_and_mistakes_are_named():
+    assert utility("tests.games:HALF").name == "half"
+    with pytest.raises(ConfigError, match=r"module 'tests\.games' has no 'HALVE'; did you mean 'HALF'"):
+        utility("tests.games:HALVE")
+    with pytest.raises(ConfigError, match=r"'tests\.games:settings' is a function, not a Utility"):
+        utility("tests.games:settings")
+    with pytest.raises(ConfigError, match="module 'nowhere' cannot be imported"):
+        utility("nowhere:HALF")
+    with pytest.raises(ConfigError, match="must be written as package"):
+        utility("tests.games:")
+
+
+def test_partial_logits_that_are_not_finite_are_refused():
+    deltas, base, labels, present = batch(3)
+    deltas[2] = torch.inf
+    with pytest.raises(TrainingError, match="NaN or infinite for 1 samples"):
+        value_source(SumSource(deltas, base, torch.ones_like(present)), labels, utility("count"))
+
+
+@given(n=st.integers(1, 10), samples=st.integers(1, 9), seed=st.integers(0, 99))
+def test_ties_of_any_classes_are_decided_as_argmax_does(n, samples, seed):
+    """Small whole numbers tie often; rows that are taken some at a time must not notice."""
+    generator = torch.Generator().manual_seed(seed)
+    deltas = torch.randint(-1, 2, (samples, n, K), generator=generator).float()
+    labels = torch.randint(K, (samples,), generator=generator)
+    sums = coalition_masks(n).float() @ deltas
+    right = right_by_sums(deltas, torch.zeros(K), labels, range(2**n))
+    assert torch.equal(right, right_by_argmax(sums, labels))
+
+
+def test_samples_taken_some_at_a_time_have_the_bits_of_the_whole(monkeypatch):
+    deltas, base, labels, _ = batch(10, samples=23)
+    whole = right_by_sums(deltas, base, labels, range(3, 1000))
+    monkeypatch.setattr("raymm.valuation.partial_sums.CACHED_SUMS", 1)
+    monkeypatch.setattr("raymm.valuation.partial_sums.FEWEST_ROWS", 5)
+    assert torch.equal(right_by_sums(deltas, base, labels, range(3, 1000)), whole)
+    assert not torch.equal(right_by_sums(deltas, base, (labels + 1) % K, range(3, 1000)), whole)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 13])
+def test_everyone_together_is_the_last_coalition(n):
+    deltas, base, _, present = batch(n)
+    source = SumSource(deltas, base, present)
+    *_, last = source.blocks(range(2**n))
+    assert torch.equal(source.full_logits(), last[:, -1])
+    assert not torch.equal(source.full_logits(), last[:, 0])
