@@ -92,6 +92,7 @@ def with_masking(job: Valuing, masking: str, dataset: Dataset) -> Valuing:
     with torch.inference_mode():
         baseline = torch.zeros_like(model.baseline) if masking == "zeros" else _mean_features(job, dataset)
     model.set_baseline(baseline)
+    model.masking = masking
     config = parse({**job.config.model_dump(), "model": {**job.config.model.model_dump(), "baseline": masking}})
     return replace(job, config=config)
 
