@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from raymm.reports.statistics import nan_mean
 from raymm.storage import atomic_path
 
 __all__ = ["interaction_matrix", "learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
@@ -62,7 +63,7 @@ def phi_over_epochs(names: Sequence[str], epochs: npt.NDArray[np.int64], mean_ph
 
 def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, label: npt.NDArray[np.int64]) -> Figure:
     """Mean contribution of each modality in each class, as a table of colours with the numbers in it."""
-    table = np.array([[_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
+    table = np.array([[nan_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
     figure = _figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
     reach = max(0.5, float(np.nanmax(np.abs(table - 1.0), initial=0.0)))
@@ -173,11 +174,6 @@ def _quiet(axis: Axes) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#e6e6e6")
     axis.set_axisbelow(True)
-
-
-def _mean(values: Array) -> float:
-    known = _known(values)
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def _known(values: Array) -> Array:

@@ -1,7 +1,8 @@
-"""Mean contributions over all samples, by class, or by any grouping, with confidence intervals."""
+"""Means with confidence intervals: of any numbers, and of contributions over all samples or by group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,52 @@ from scipy import stats
 
 from raymm.valuation import ValuationTable
 
-__all__ = ["Mean", "mean_of", "means_by"]
+__all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean"]
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a mean: `mean - margin` to `mean + margin`, from `count` values."""
+
+    mean: float
+    margin: float
+    count: int
+
+
+def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Mean and margin of error of independent values, by Student's t.
+
+    Parameters
+    ----------
+    values
+        Any number of values of any shape; NaN is left out.
+    level
+        Share of such intervals that contain the true mean, where the values are normally distributed.
+
+    Returns
+    -------
+    The margin is NaN below two values; without values the mean is NaN too.
+
+    Examples
+    --------
+    >>> mean_interval([0.5, 1.5, float("nan"), -0.5])
+    Interval(mean=0.5, margin=2.4841377117503303, count=3)
+    """
+    known = _known(values)
+    count = len(known)
+    # the margin itself, not `ttest_1samp(...).confidence_interval()`, which warns where all values are equal
+    margin = stats.t.ppf((1 + level) / 2, count - 1) * stats.sem(known) if count > 1 else np.nan
+    return Interval(nan_mean(known), float(margin), count)
+
+
+def nan_mean(values: npt.ArrayLike) -> float:
+    """The mean of the values that are not NaN; NaN, without a warning, where there is none."""
+    known = _known(values)
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _known(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    return array[~np.isnan(array)]
 
 
 @dataclass(frozen=True)
@@ -22,8 +68,8 @@ class Mean:
         Whose.
     count
         Samples that have the modality.
-    mean, half_width
-        Mean phi, and what is on each side of it in its 95 % interval (Student's t); NaN below two samples.
+    mean, margin
+        Mean phi, and the margin of error of its 95 % interval (Student's t); NaN below two samples.
     low, negative
         Shares with phi below 1 and below 0.
     """
@@ -32,23 +78,16 @@ class Mean:
     modality: str
     count: int
     mean: float
-    half_width: float
+    margin: float
     low: float
     negative: float
 
 
 def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str) -> Mean:
     """The mean of contributions [N]; NaN (a missing modality) is left out."""
-    known = phi[~np.isnan(phi)]
-    count = len(known)
-    if count == 0:
-        return Mean(group, modality, 0, *[float("nan")] * 4)
-    half = float("nan")
-    if count > 1:
-        half = float(stats.t.ppf(0.975, count - 1) * known.std(ddof=1) / np.sqrt(count))
-    return Mean(
-        group, modality, count, float(known.mean()), half, float((known < 1).mean()), float((known < 0).mean())
-    )
+    known = _known(phi)
+    mean, margin, count = mean_interval(known)
+    return Mean(group, modality, count, mean, margin, nan_mean(known < 1), nan_mean(known < 0))
 
 
 def means_by(table: ValuationTable, group: npt.NDArray[np.int64], names: Sequence[str]) -> list[Mean]:

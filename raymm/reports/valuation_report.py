@@ -108,7 +108,7 @@ def _classes(means: list[Mean], table: ValuationTable) -> list[str]:
     lines = ["## Mean phi by class, ± 95 %", "", f"| class | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for start in range(0, len(means), len(names)):
         row = means[start : start + len(names)]
-        lines.append(f"| {row[0].group} | {' | '.join(f'{m.mean:.2f} ± {m.half_width:.2f}' for m in row)} |")
+        lines.append(f"| {row[0].group} | {' | '.join(f'{m.mean:.2f} ± {m.margin:.2f}' for m in row)} |")
     return [*lines, ""]
 
 

@@ -50,7 +50,7 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
             "present": mean.count,
             "accuracy_alone": _mean(table.alone[has, position]),
             "mean_phi": _known(mean.mean),
-            "ci95": _known(mean.half_width),
+            "ci95": _known(mean.margin),
             "low": _known(mean.low),
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,

@@ -45,7 +45,7 @@ def test_means_have_student_intervals_and_leave_missing_out():
     mean = mean_of(phi, "all", "audio")
     low, high = stats.t.interval(0.95, 2, loc=0.5, scale=stats.sem([0.5, 1.5, -0.5]))
     assert (mean.count, mean.mean) == (3, 0.5)
-    assert mean.half_width == pytest.approx((high - low) / 2)
+    assert mean.margin == pytest.approx((high - low) / 2)
     assert (mean.low, mean.negative) == pytest.approx((2 / 3, 1 / 3))
     assert mean_of(phi[2:3], "all", "audio").count == 0
 
