@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,8 @@ from raymm.valuation import ValuationTable
 __all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean"]
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True)
+class Interval:
     """A confidence interval of a mean: `mean - margin` to `mean + margin`, from `count` values."""
 
     mean: float
@@ -86,8 +86,8 @@ class Mean:
 def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str) -> Mean:
     """The mean of contributions [N]; NaN (a missing modality) is left out."""
     known = _known(phi)
-    mean, margin, count = mean_interval(known)
-    return Mean(group, modality, count, mean, margin, nan_mean(known < 1), nan_mean(known < 0))
+    of_all = mean_interval(known)
+    return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, nan_mean(known < 1), nan_mean(known < 0))
 
 
 def means_by(table: ValuationTable, group: npt.NDArray[np.int64], names: Sequence[str]) -> list[Mean]:
