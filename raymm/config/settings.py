@@ -6,6 +6,8 @@ second. `load` reads a file and applies overrides such as `resampling.fs.family=
 
 import hashlib
 import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -30,7 +32,10 @@ __all__ = [
     "flatten",
     "load",
     "parse",
+    "shorten_default_warmup",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class _Section(BaseModel):
@@ -96,7 +101,12 @@ class ResamplingConfig(_Section):
     """What the next epoch sees."""
 
     strategy: str = "sample"
-    warmup: int = Field(default=5, ge=0, description="epochs of plain joint training first")
+    warmup: int = Field(
+        default=5,
+        ge=0,
+        description="epochs of plain joint training first; where it is not given and 5 would leave no epoch to "
+        "re-sample, a third of training.epochs",
+    )
     fs: FunctionConfig = Field(default_factory=FunctionConfig)
     fm: ModalityFunctionConfig = Field(default_factory=ModalityFunctionConfig)
     subset: float = Field(default=0.2, gt=0, le=1, description="modality level: part of the samples in Z")
@@ -202,6 +212,11 @@ class Config(_Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _warmup_that_was_not_given(cls, values: Any) -> Any:
+        return shorten_default_warmup(values) if isinstance(values, Mapping) else values
+
     @model_validator(mode="after")
     def _warmup_leaves_epochs(self) -> Self:
         after = self.training.epochs - self.resampling.warmup
@@ -221,6 +236,38 @@ class Config(_Section):
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def shorten_default_warmup(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings in which a warm-up that was not given leaves epochs to re-sample: a third of `training.epochs`.
+
+    Anything else comes back as it is: a warm-up that was given, `joint`, enough epochs, and what is not yet valid.
+
+    >>> shorten_default_warmup({"training": {"epochs": 3}})
+    {'training': {'epochs': 3}, 'resampling': {'warmup': 1}}
+    >>> shorten_default_warmup({"training": {"epochs": 3}, "resampling": {"warmup": 5}})
+    {'training': {'epochs': 3}, 'resampling': {'warmup': 5}}
+    """
+    training, resampling = (_given(values.get(section, {})) for section in ("training", "resampling"))
+    epochs, default = training.get("epochs"), ResamplingConfig.model_fields["warmup"].default
+    if "warmup" in resampling or resampling.get("strategy") == "joint" or type(epochs) is not int:
+        return values
+    if not 0 < epochs <= default:
+        return values
+    log.warning(
+        "resampling.warmup is %d: the default of %d leaves none of training.epochs=%d to re-sample",
+        epochs // 3,
+        default,
+        epochs,
+    )
+    return {**values, "resampling": {**resampling, "warmup": epochs // 3}}
+
+
+def _given(section: Any) -> Mapping[str, Any]:
+    """What was set in a section, whether it is a mapping or made already."""
+    if isinstance(section, BaseModel):
+        return {name: getattr(section, name) for name in section.model_fields_set}
+    return section if isinstance(section, Mapping) else {}
 
 
 def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
@@ -295,11 +342,21 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _explain(error: Any) -> str:
     location = [str(part) for part in error["loc"]]
-    key = ".".join(location) or "configuration"
+    key = ".".join(location)
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such setting; {did_you_mean(location[-1], _fields_at(location[:-1]))}"
+        return f"{key}: no such setting; {_nearest(location)}"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+    said = f"{key}: {message}" if key else message
+    return said + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+
+
+def _nearest(location: list[str]) -> str:
+    """What may have been meant: a setting of the same section, or one that has this name in another section."""
+    here = did_you_mean(location[-1], _fields_at(location[:-1]))
+    elsewhere = [key for key in flatten(Config()) if key.rpartition(".")[2] == location[-1]]
+    if here.startswith("did you mean") or not elsewhere:
+        return here
+    return f"did you mean {' or '.join(elsewhere)}?"
 
 
 def _fields_at(location: list[str]) -> list[str]:

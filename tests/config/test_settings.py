@@ -33,12 +33,32 @@ def test_every_mistake_is_said_at_once_with_the_nearest_match():
         ("model.encoders.audio.nam=cnn", "did you mean 'name'?"),
         ("resampling.fs.famly=tanh", "did you mean 'family'?"),
         ("optimizer.lr=.nan", "optimizer.lr"),
-        ("resampling.warmup=30", "leaves no epoch of training.epochs=30 to re-sample"),
+        ("resampling.warmup=30", "^configuration: resampling.warmup=30 leaves no epoch of training.epochs=30"),
+        ("epochs=3", "^configuration: epochs: no such setting; did you mean training.epochs?$"),
+        ("training.lr=3", "training.lr: no such setting; did you mean optimizer.lr?$"),
+        ("family=tanh", "did you mean resampling.fs.family or resampling.fm.family?$"),
     ],
 )
 def test_overrides_that_do_not_fit_are_explained(override, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
         load(None, (override,))
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(1, 0), (2, 0), (3, 1), (5, 1), (6, 5), (30, 5)], ids=str)
+def test_a_warmup_that_was_not_given_leaves_epochs_to_resample(caplog, epochs, warmup):
+    made = load(None, (f"training.epochs={epochs}",))
+    assert made.resampling.warmup == warmup
+    assert Config(training=made.training).resampling.warmup == warmup
+    said = f"resampling.warmup is {warmup}: the default of 5 leaves none of training.epochs={epochs} to re-sample"
+    assert (said in caplog.messages) == (epochs <= 5)
+
+
+def test_a_warmup_that_was_given_and_that_of_joint_stay(tmp_path):
+    with pytest.raises(ConfigError, match=r"resampling\.warmup=5 leaves no epoch of training\.epochs=3"):
+        load(None, ("training.epochs=3", "resampling.warmup=5"))
+    assert load(None, ("training.epochs=3", "resampling.strategy=joint")).resampling.warmup == 5
+    (tmp_path / "c.yaml").write_text("training: {epochs: 4}\nresampling: {warmup: 3}")
+    assert load(tmp_path / "c.yaml").resampling.warmup == 3
 
 
 @pytest.mark.parametrize(
