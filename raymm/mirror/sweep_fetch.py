@@ -107,7 +107,7 @@ def _fetch_trial(there: Place, uri: str, here: Path) -> None:
         return
     about, ended, pointer = ((there / name).read() for name in (TRIAL, ENDED, LAID_DOWN))
     folder = folder_in(pointer)
-    if about is None or (ended is None and not _is_behind(here, there / folder)):
+    if about is None or (ended is None and not _is_behind(here, there, folder)):
         return
     for name in folders(there / folder):
         run = here / folder / name
@@ -120,13 +120,23 @@ def _fetch_trial(there: Place, uri: str, here: Path) -> None:
             write_bytes(here / name, content)
 
 
-def _is_behind(here: Path, there: Place) -> bool:
-    """Whether a trial is not here, or its runs have not come as far as at the mirror."""
+def _is_behind(here: Path, there: Place, folder: str) -> bool:
+    """Whether a pending trial lacks epochs, or the runs, that its mirror has in `folder`, the current one there."""
     if not (here / TRIAL).exists():
         return True
-    runs = [file.parent for file in (here / folder_in(read_if_there(here / LAID_DOWN))).glob("*/run.json")]
-    newest = max((epoch_folder(run, epoch).name for run in runs for epoch in committed_epochs(run)), default="")
-    return any(name > newest for run in folders(there) for name in committed(there / run / "epochs"))
+    if (here / folder).exists() and folder != folder_in(read_if_there(here / LAID_DOWN)):
+        return False  # the trial went on to other runs here, and the mirror has not heard of it
+    return any(
+        _newest_epoch(there / folder / run) > _newest_here(here / folder / run) for run in folders(there / folder)
+    )
+
+
+def _newest_epoch(run: Place) -> str:
+    return max(committed(run / "epochs"), default="")
+
+
+def _newest_here(run: Path) -> str:
+    return max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
 
 
 def _is_another(run: Path, there: Place) -> bool:

@@ -14,7 +14,7 @@ from raymm.mirror import sweeps as sweep_mirror
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
 from raymm.storage import remote, sha256_of
-from raymm.storage.layout import committed_epochs
+from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.storage.remote import Place, below
 from raymm.sweep.runs import branch_runs, current_config, current_paths, open_runs, open_warmups, trial_rows
 from raymm.sweep.store import (
@@ -432,6 +432,86 @@ def test_a_folder_that_lags_behind_is_brought_up_and_one_that_is_ahead_is_not_se
     assert rows_of(old) == whole
     catch_up(old)
     assert rows_of(old) == whole
+
+
+def two_copies(tmp_path, dataset, mirror, here, there, seeds=(0,)):
+    """A sweep whose only trial has committed `here` epochs in its folder, and `there` epochs at its mirror."""
+    sweep = begun(tmp_path / "n", dataset, mirror, scales=(1.0,), seeds=seeds)
+    copies = {}
+    for epochs in sorted({here, there}):
+        with pytest.raises(StopError):
+            mirrored(sweep, dataset, leave_off=(0, epochs))
+        copies[epochs] = shutil.copytree(sweep.path, tmp_path / f"after {epochs}")
+    shutil.rmtree(sweep.path)
+    shutil.copytree(copies[here], sweep.path)
+    shutil.rmtree(Path(mirror) / "n")
+    with mirrored_sweep(replace(sweep, path=copies[there])):
+        pass
+    return sweep
+
+
+def committed_of(sweep):
+    return [committed_epochs(path) for path in current_paths(sweep, first_of(sweep))]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "fetched"),
+    [(1, 2, True), (2, 2, False), (2, 1, False)],
+    ids=["mirror ahead", "equal", "mirror behind"],
+)
+def test_a_pending_trial_is_fetched_only_where_the_mirror_has_come_further(
+    tmp_path, dataset, mirror, whole, in_step, monkeypatch, here, there, fetched
+):
+    sweep = two_copies(tmp_path, dataset, mirror, here, there)
+    assert [max(epochs) for epochs in committed_of(sweep)] == [here]
+    copied = Cut(monkeypatch)
+    catch_up(open_sweep(sweep.path))
+    assert (copied.count > 0) == fetched
+    assert [max(epochs) for epochs in committed_of(sweep)] == [max(here, there)]
+    drive(sweep, dataset, Deaf())
+    key = first_of(sweep).key
+    assert rows_of(sweep) == {key: whole[key]}
+
+
+def test_each_seed_of_a_pending_trial_is_compared_with_its_own_copy(tmp_path, dataset, mirror, in_step):
+    sweep = two_copies(tmp_path, dataset, mirror, 2, 2, seeds=(0, 1))
+    shutil.rmtree(epoch_folder(current_paths(sweep, first_of(sweep))[1], 2))
+    assert [max(epochs) for epochs in committed_of(sweep)] == [2, 1]
+    catch_up(sweep)
+    assert [max(epochs) for epochs in committed_of(sweep)] == [2, 2]
+
+
+def test_a_trial_that_went_on_from_another_is_caught_up_though_its_old_runs_had_come_further(
+    tmp_path, dataset, mirror, in_step
+):
+    sweep = begun(tmp_path / "n", dataset, mirror, scales=(1.0, 3.0))
+    first, second = read_trials(sweep)
+    for trial, epochs in ((first, 1), (second, 2)):
+        list(advance(open_runs(sweep, trial, dataset), dataset, until=epochs))
+    shutil.copytree(sweep.path, tmp_path / "old")
+    branch = branch_runs(sweep, second, config_with(mirror, 1.5), current_paths(sweep, first), 1, dataset)
+    next(advance(branch, dataset))
+    with mirrored_sweep(sweep):
+        pass
+    old = replace(sweep, path=tmp_path / "old")
+    assert [max(committed_epochs(path)) for path in current_paths(old, read_trials(old)[1])] == [2]
+    catch_up(old)
+    moved = read_trials(old)[1]
+    assert current_config(moved).resampling.fs.scale == 1.5
+    assert [max(committed_epochs(path)) for path in current_paths(old, moved)] == [1]
+
+
+def test_a_mirror_that_has_not_heard_of_a_branch_does_not_take_it_back(tmp_path, dataset, mirror, in_step):
+    sweep = begun(tmp_path / "n", dataset, mirror, scales=(1.0, 3.0))
+    first, second = read_trials(sweep)
+    for trial, epochs in ((first, 1), (second, 2)):
+        list(advance(open_runs(sweep, trial, dataset), dataset, until=epochs))
+    with mirrored_sweep(sweep):
+        pass
+    branch = branch_runs(sweep, second, config_with(mirror, 1.5), current_paths(sweep, first), 1, dataset)
+    next(advance(branch, dataset))
+    catch_up(sweep)
+    assert current_paths(sweep, second) == [run.path for run in branch]
 
 
 def test_a_trial_that_went_on_from_another_goes_on_there(tmp_path, dataset, mirror, in_step):
