@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import mlflow
@@ -11,8 +12,15 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from raymm.models.export import export_model
+from raymm.models.model import build_model
+from raymm.models.predictor import load
+from raymm.reports.run_tracking import LOADER as LOADER_OF_A_RUN
 from raymm.tracking import RunInfo
 from raymm.tracking.mlflow import MlflowTracker
+from raymm.tracking.mlflow.loaders import MOVED, current_loader
+from raymm.tracking.mlflow.model import CODE, save_served
+from tests.games import settings, small_dataset
 
 INFO = RunInfo("key-1", "first", "trials", {"optimizer.lr": 0.1})
 
@@ -97,3 +105,41 @@ def test_the_mlflow_command_line_predicts_with_it(recorded: str, tmp_path: Path)
     assert json.loads((tmp_path / "out.json").read_text()) == {
         "predictions": [{"prediction": "a", "phi_audio": 6.0}, {"prediction": "b", "phi_audio": None}]
     }
+
+
+def saved_by_0_1_0(folder: Path, exported: Path) -> Path:
+    """A recorded model that names its loader as version 0.1.0 did; it carries the code that looks for it."""
+    mlflow.pyfunc.save_model(
+        folder,
+        python_model=str(CODE),
+        artifacts={"model": str(exported)},
+        model_config={"loader": "raymm.studies.predictor:load"},
+        pip_requirements=["raymm"],
+    )
+    return folder
+
+
+def test_a_model_that_names_the_former_module_of_its_loader_answers_as_before(tmp_path: Path):
+    dataset = small_dataset(tmp_path / "d")
+    export_model(tmp_path / "exported", build_model(dataset.schema, settings().model, 0), settings(), dataset)
+    rows = dataset.rows("test")[:4]
+    columns = {name: list(dataset.shards.read(name, rows)) for name in dataset.schema.names}
+    answer = mlflow.pyfunc.load_model(saved_by_0_1_0(tmp_path / "served", tmp_path / "exported")).predict(columns)
+    assert answer.to_dict("list") == load(tmp_path / "exported").predict(columns)
+
+
+def test_an_outbox_of_0_1_0_is_sent_under_the_name_that_the_loader_has_now(tmp_path: Path):
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "model.json").write_text("{}")
+    for former in MOVED:
+        with save_served(tmp_path / "exported", former) as folder:
+            about = (folder / "MLmodel").read_text()
+        assert f"loader: {current_loader(former)}" in about
+        assert former not in about
+    with save_served(tmp_path / "exported", "mypackage.models:load") as folder:
+        assert "loader: mypackage.models:load" in (folder / "MLmodel").read_text()
+
+
+def test_every_loader_named_here_can_be_imported():
+    for name in (*MOVED, *MOVED.values(), LOADER_OF_A_RUN):
+        assert EntryPoint("loader", name, "raymm").load() is load

@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow.pyfunc
 
 from raymm import __version__
+from raymm.tracking.mlflow.loaders import current_loader
 
 __all__ = ["save_served"]
 
@@ -28,7 +29,7 @@ def save_served(folder: Path, loader: str) -> Iterator[Path]:
     folder
         The exported model.
     loader
-        "package.module:function" that makes a predictor of such a folder.
+        "package.module:function" that makes a predictor of such a folder; a former name is replaced by today's.
     """
     with tempfile.TemporaryDirectory() as parent:
         path = Path(parent) / "model"
@@ -36,7 +37,7 @@ def save_served(folder: Path, loader: str) -> Iterator[Path]:
             path,
             python_model=str(CODE),
             artifacts={"model": str(folder)},
-            model_config={"loader": loader},
+            model_config={"loader": current_loader(loader)},
             pip_requirements=[f"raymm=={__version__}"],
         )
         yield path
