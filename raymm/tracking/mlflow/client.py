@@ -4,7 +4,6 @@ Training never waits long for a store: a request ends after three seconds, the f
 the next try comes ten seconds later or at the end of the run.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
+from raymm.storage import sha256_of
 from raymm.tracking.base import RunInfo, Status, check_folder, check_tags, finite_metrics
 from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, shown
@@ -221,10 +221,7 @@ def _plain(info: RunInfo) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path) if path.is_file() else None
 
 
 def _now() -> int:
