@@ -1,0 +1,116 @@
+"""Parts by name: one registry a kind of part (encoders, fusions, methods, families, utilities, tasks, kinds).
+
+A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked up.
+Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported wherever the
+name is resolved, on the driver and on every worker alike.
+"""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from raymm.config.plugins import load_object
+from raymm.errors import ConfigError, did_you_mean
+
+__all__ = ["Registry"]
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Named parts of one kind.
+
+    Parameters
+    ----------
+    noun
+        What a part is called in messages: "encoder", "fusion", ...
+    package
+        Package whose import registers the built-in parts.
+
+    Attributes
+    ----------
+    adapt
+        `(object, where) -> part`, set by the package of the parts: checks what "package.module:NAME" led to and makes
+        a part of it; it raises `ConfigError` with what is wrong. None takes the object as it is.
+
+    Examples
+    --------
+    >>> colours = Registry("colour", package=None)
+    >>> colours.register("red", 0xFF0000)
+    16711680
+    >>> colours.get("red") == 0xFF0000
+    True
+    >>> colours.get("rad")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: no colour 'rad'; did you mean 'red'?
+    """
+
+    adapt: Callable[[Any, str], T] | None = None
+
+    def __init__(self, noun: str, package: str | None) -> None:
+        self.noun = noun
+        self._package = package
+        self._parts: dict[str, T] = {}
+
+    def register(self, name: str, part: T) -> T:
+        """Make a part known by a name, and return it.
+
+        Raises
+        ------
+        ConfigError
+            When another part has the name already: a plug-in must not replace a built-in part unseen.
+        """
+        known = self._parts.get(name)
+        if known is not None and _origin(known) != _origin(part):
+            raise ConfigError(f"{self.noun} '{name}' is registered twice, by {_origin(known)} and by {_origin(part)}")
+        self._parts[name] = part
+        return part
+
+    def get(self, name: str, where: str = "") -> T:
+        """The part of a name, or of "package.module:NAME".
+
+        Parameters
+        ----------
+        where
+            The setting or option that holds the name, for the message.
+
+        Raises
+        ------
+        ConfigError
+            When there is none, with the nearest match.
+        """
+        prefix = f"{where}: " if where else ""
+        self._load()
+        if ":" in name:
+            found: Any = load_object(name, where or self.noun)
+            return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
+        if name not in self._parts:
+            raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
+        return self._parts[name]
+
+    def names(self) -> list[str]:
+        """Names of all registered parts, built-in ones first."""
+        self._load()
+        return list(self._parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def _load(self) -> None:
+        """Import the package of the built-in parts, once."""
+        package, self._package = self._package, None
+        if package is not None:
+            import_module(package)
+
+
+def _origin(part: object) -> str:
+    """Module and name that a part was defined in, so that importing a plug-in twice is no clash."""
+    made = getattr(part, "build", part)
+    kind = made if hasattr(made, "__qualname__") else type(made)
+    return f"{kind.__module__}.{kind.__qualname__}"
