@@ -26,6 +26,8 @@ from old_version import (
     weights_of_epoch,
     write,
 )
+from safetensors.torch import save_file
+
 from raymm.config import FunctionConfig, ResamplingConfig
 from raymm.data import View
 from raymm.model import build_model
@@ -36,7 +38,6 @@ from raymm.training.run import create_or_open
 from raymm.training.state import read_state
 from raymm.training.value import value_rows
 from raymm.valuation import read_table
-from safetensors.torch import save_file
 
 GOLDEN = HERE / "golden"
 UTILITIES = ("count", "correct", "probability", "log_probability", "logit", "margin")

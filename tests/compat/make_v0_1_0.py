@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 PYTHONPATH=RAYMM_0_1_0 python tests/compat/make_v0_1_0.py
 
-RAYMM_0_1_0 is a checkout of commit 9a53a7b. All is made anew in a temporary folder; one sweep needs a local Ray, so it
+RAYMM_0_1_0 is a checkout of commit 9a53a7b. All is made in a temporary folder; one sweep needs a local Ray, so it
 takes a minute or two. Keys of runs and sweeps and all times differ from call to call, everything else is the same.
 Files that hold absolute paths, none of which is under a checksum, get @ROOT@ in their place. README.md says what
 each thing is.
@@ -27,7 +27,6 @@ os.environ.update(
 )
 
 import numpy as np
-import raymm
 from old_version import (
     HERE,
     check_version,
@@ -43,6 +42,9 @@ from old_version import (
     wide_data,
     write,
 )
+from safetensors.torch import save_file
+
+import raymm
 from raymm.config import flatten
 from raymm.data import View, open_dataset
 from raymm.model import build_model, fingerprint
@@ -69,7 +71,6 @@ from raymm.training.run import Start, create_or_open, open_run
 from raymm.training.state import committed_epochs, load_latest, read_state
 from raymm.training.value import value_rows
 from raymm.valuation import read_table, write_table
-from safetensors.torch import save_file
 
 OUT = HERE / "v0_1_0"
 TOKEN = "@ROOT@"
