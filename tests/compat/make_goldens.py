@@ -88,9 +88,10 @@ def situation_arrays(n, rows=40):
     present = generator.random((rows, n)) < 0.85
     present[~present.any(axis=1), 0] = True
     phi = generator.uniform(-0.8, 2.2, (rows, n))
-    phi[:12] = np.round(phi[:12] * 10) / 10  # some lie on the edges of families: 1, 0.4, -0.1
-    phi[0, 0], phi[1, -1], phi[2, 0] = 1.0, 0.4, -0.1
     phi -= np.linspace(0.4, -0.4, n)  # so that modalities have gaps
+    phi[:12] = np.round(phi[:12] * 10) / 10
+    phi[0, 0], phi[1, -1], phi[2, 0] = 1.0, 0.4, -0.1  # edges of families
+    present[[0, 1, 2], [0, -1, 0]] = True
     phi[~present] = np.nan
     label = generator.integers(4, size=rows)
     subset = np.where((generator.random(rows) < 0.4)[:, None], phi, np.nan)
