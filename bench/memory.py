@@ -42,7 +42,7 @@ def value_stream(count: int, out: Path) -> None:
         for start in range(0, count, TILE):
             rows = np.arange(start, min(start + TILE, count))
             batch = _batch(rows, generator)
-            values = value_samples(model.fuse, model.encode(batch), batch.labels, partials=model.partials)
+            values = value_samples(model, model.encode(batch), batch.labels)
             writer.write(
                 ValuationTable(
                     info=info,

@@ -3,7 +3,7 @@
 from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.enumeration import SampleValues, contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
-from raymm.valuation.protocol import AdditiveModel, SplitModel, source_for
+from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
 from raymm.valuation.sampling.estimator import Sampling, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.utilities import Utility, register_utility, utility
@@ -22,6 +22,7 @@ __all__ = [
     "contributions",
     "interactions",
     "join_tables",
+    "logit_source",
     "read_table",
     "register_utility",
     "shapley_values",

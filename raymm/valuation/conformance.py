@@ -12,7 +12,7 @@ from raymm.errors import RaymmError
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.logit_sources import CallableSource, FusionSource, Source
-from raymm.valuation.protocol import SplitModel, source_for
+from raymm.valuation.protocol import SplitModel, logit_source
 
 __all__ = ["Conformance", "ModelError", "check_model"]
 
@@ -49,7 +49,7 @@ def check_model(
     names: tuple[str, ...] = (),
     tolerance: float = 1e-4,
 ) -> Conformance:
-    """Compare what `source_for` would use with the whole model, on all coalitions of a small batch.
+    """Compare what `logit_source` would use with the whole model, on all coalitions of a small batch.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def check_model(
     with torch.inference_mode():
         features = model.encode(batch)
         _check_shape(features, present)
-        quick = source_for(model, features, present)
+        quick = logit_source(model, features, present)
         slow = CallableSource(whole, batch, present) if whole else FusionSource(model.fuse, features, present)
         return _compare(quick, slow, names, tolerance)
 

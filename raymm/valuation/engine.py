@@ -22,7 +22,7 @@ from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables
 from raymm.valuation.enumeration import Full, Played, full_prediction, play, value_source
 from raymm.valuation.logit_sources import Source, SumSource
 from raymm.valuation.method import Method, choose_method
-from raymm.valuation.protocol import SplitModel, fingerprint, source_for
+from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 
 __all__ = [
@@ -94,11 +94,11 @@ def value_tile(model: DataModel, view: View, rows: Rows, config: Config, method:
         worth = utility(config.valuation.utility)
 
         def source_of(some: torch.Tensor) -> Source:
-            return source_for(model, features[some], batch.mask[some])
+            return logit_source(model, features[some], batch.mask[some])
 
         if method.name == "sampled":
             return value_sampled(source_of, batch.labels, batch.mask, worth, method.sampling(shard))
-        source = source_for(model, features, batch.mask)
+        source = logit_source(model, features, batch.mask)
         if method.name == "closed_form":
             assert isinstance(source, SumSource)
             return value_closed_form(source, batch.labels)
@@ -109,7 +109,7 @@ def play_tile(model: DataModel, view: View, rows: Rows, config: Config, codes: r
     """Play some coalitions of one tile; `settle` makes values of the parts of a tile."""
     with _evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
-        source = source_for(model, model.encode(batch), batch.mask)
+        source = logit_source(model, model.encode(batch), batch.mask)
         played = play(source, batch.labels, codes, utility(config.valuation.utility))
         return played, full_prediction(source, batch.labels)
 

@@ -24,8 +24,9 @@ from torch import Tensor
 from raymm.errors import TrainingError
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
-from raymm.valuation.logit_sources import CallableSource, Finish, FusionSource, Partials, Source, SumSource
+from raymm.valuation.logit_sources import CallableSource, Finish, Partials, Source, SumSource
 from raymm.valuation.partial_sums import right_by_sums
+from raymm.valuation.protocol import FusionModel, logit_source
 from raymm.valuation.utilities import Utility, is_right, utility
 
 __all__ = ["Full", "Played", "SampleValues", "contributions", "play", "settle", "value_samples", "value_source"]
@@ -92,8 +93,22 @@ class Full:
     loss: Float64[Tensor, " B"]
 
 
+@dataclass(frozen=True)
+class _Head:
+    """A model without encoders, from functions that are given one by one."""
+
+    fuse: Predict
+    partials: Partials | None
+    finish: Finish | None
+
+    @property
+    def additive(self) -> bool:
+        """Whether `partials` were given."""
+        return self.partials is not None
+
+
 def value_samples(
-    predict: Predict,
+    predict: Predict | FusionModel,
     features: Features,
     labels: Int64[Tensor, " B"],
     *,
@@ -108,7 +123,8 @@ def value_samples(
     Parameters
     ----------
     predict
-        `(features, mask) -> logits`; must not mix rows.
+        A model with `fuse`, whose own `partials` and `finish` are used where it has them; or the function
+        `(features, mask) -> logits`. Must not mix rows.
     features
         Encoder outputs [B, n, D].
     labels
@@ -117,23 +133,29 @@ def value_samples(
         Modalities that each sample has, [B, n]; default: all.
     utility_name
         What a coalition is worth; see `raymm.valuation.utilities`.
-    partials
-        For additive models, in the place of `predict`.
-    finish
-        What follows the sum of the partials; default: the sum is the logits.
+    partials, finish
+        For a function: `partials` takes its place where logits begin with a sum over modalities, and `finish` is what
+        follows the sum (default: the sum is the logits).
     block_bytes
         Memory for the features of one block of coalitions; default: what suits the device.
 
     Raises
     ------
+    TypeError
+        When `partials` or `finish` are given beside a model that has its own.
     TrainingError
         When logits are not finite, naming the first samples (positions in the batch).
     """
     if present is None:
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-    if partials is not None:
-        return value_source(SumSource(*partials(features), present, finish), labels, utility(utility_name))
-    return value_source(FusionSource(predict, features, present, block_bytes), labels, utility(utility_name))
+    model: FusionModel
+    if isinstance(predict, FusionModel):
+        if partials is not None or finish is not None:
+            raise TypeError("give a model, whose own partials and finish are used, or functions, not both")
+        model = predict
+    else:
+        model = _Head(predict, partials, finish)
+    return value_source(logit_source(model, features, present, block_bytes), labels, utility(utility_name))
 
 
 def value_source(source: Source, labels: Int64[Tensor, " B"], worth: Utility) -> SampleValues:

@@ -11,7 +11,7 @@ from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.logit_sources import Source, SumSource
-from raymm.valuation.protocol import SplitModel, source_for
+from raymm.valuation.protocol import SplitModel, logit_source
 from raymm.valuation.sampling.designs import smallest_budget
 from raymm.valuation.sampling.estimator import Sampling
 
@@ -69,7 +69,7 @@ def choose_method(model: SplitModel, batch: Any, present: torch.Tensor, config: 
     valuation, n = config.valuation, present.shape[1]
     with torch.inference_mode():
         features = model.encode(batch)
-        source = source_for(model, features, present)
+        source = logit_source(model, features, present)
     linear = isinstance(source, SumSource) and source.finish is None
     limit = _limit(source)
     if valuation.method == "exact" and n > MAX_PLAYERS:
@@ -111,7 +111,7 @@ def _forward_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -
     with torch.inference_mode():
         with FlopCounterMode(display=False) as encoders:
             features = model.encode(batch)
-        source = source_for(model, features, present)
+        source = logit_source(model, features, present)
         with FlopCounterMode(display=False) as fusion:
             source.logits(present[:1])
     return encoders.get_total_flops() / max(1, fusion.get_total_flops())

@@ -15,11 +15,19 @@ from torch import Tensor, nn
 from raymm.types import Features, Mask
 from raymm.valuation.logit_sources import FusionSource, Source, SumSource
 
-__all__ = ["AdditiveModel", "SplitModel", "fingerprint", "source_for"]
+__all__ = ["AdditiveModel", "FusionModel", "SplitModel", "fingerprint", "logit_source", "source_for"]
 
 
 @runtime_checkable
-class SplitModel(Protocol):
+class FusionModel(Protocol):
+    """The part of a model that follows its encoders; must not mix rows."""
+
+    def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
+        """Logits of the modalities where mask is True."""
+
+
+@runtime_checkable
+class SplitModel(FusionModel, Protocol):
     """A model in two parts: encoders that look at one modality each, and a fusion of their features.
 
     Neither may mix rows (use normalisation layers in evaluation mode).
@@ -27,9 +35,6 @@ class SplitModel(Protocol):
 
     def encode(self, batch: Any) -> Features:
         """Features [B, n, D] of a batch; what stands at an absent modality is never read."""
-
-    def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
-        """Logits of the modalities where mask is True."""
 
 
 @runtime_checkable
@@ -44,14 +49,19 @@ class AdditiveModel(Protocol):
         """`(deltas, base)`."""
 
 
-def source_for(model: SplitModel, features: Features, present: Mask, block_bytes: int | None = None) -> Source:
-    """The cheapest way to the logits of coalitions that a model offers.
+def logit_source(model: FusionModel, features: Features, present: Mask, block_bytes: int | None = None) -> Source:
+    """The cheapest way to the logits of coalitions that a model offers: the one way from a model to its values.
 
+    Training, valuation and serving all ask here, so that `finish` is never forgotten where there are `partials`.
     A model with a false attribute `additive` has `partials` in name only.
     """
     if isinstance(model, AdditiveModel) and getattr(model, "additive", True):
         return SumSource(*model.partials(features), present, getattr(model, "finish", None))
     return FusionSource(model.fuse, features, present, block_bytes)
+
+
+source_for = logit_source
+"""The name of `logit_source` before 0.2."""
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -9,10 +9,12 @@ import ray
 
 from raymm.cluster.valuation_pool import ActorPool, _ranges
 from raymm.data import View, open_dataset
+from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation.engine import method_for, stream_rows, value_rows
 from tests.games import settings, small_dataset
 from tests.planted import planted_game
+from tests.reference_values import incomplete_samples, reference, restless_model
 
 pytestmark = pytest.mark.ray
 
@@ -70,6 +72,21 @@ def test_few_samples_split_their_coalitions(ray_local, six, utility):
     method = method_for(model, view, few, config)
     assert _ranges(6, method, 3) == [range(16), range(16, 40), range(40, 64)]
     assert same(pool(model, view, few, config), value_rows(model, view, few, config))
+    pool.close()
+
+
+def test_actors_give_the_contributions_of_the_definition_for_every_fusion(ray_local, tmp_path):
+    samples = incomplete_samples(tmp_path / "d").dataset
+    rows, pool = samples.rows("test"), ActorPool(2)
+    for fusion in sorted(FUSIONS):
+        for utility in ("count", "probability"):
+            model, config = restless_model(samples, fusion, utility=utility)
+            view = View(samples, config.view)
+            phi = pool(model, view, rows, config).phi
+            expected = reference(model, view, rows, utility, samples.shards.label[rows])
+            assert np.allclose(phi, expected.phi, rtol=0, atol=1e-5, equal_nan=True)
+            assert np.allclose(np.nansum(phi, axis=1), expected.grand - expected.empty, rtol=0, atol=1e-5)
+            assert np.nanmax(expected.phi) - np.nanmin(expected.phi) > 0.2
     pool.close()
 
 
