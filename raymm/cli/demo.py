@@ -9,6 +9,7 @@ import click
 from raymm.cli.options import FOLDER
 from raymm.cli.progress import follow
 from raymm.errors import DataError
+from raymm.storage import layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,7 @@ def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
     chosen = (f"resampling.strategy={strategy}", f"training.seed={seed}", f"cluster.workers={workers}")
     config = load(None, (*SETTINGS, *chosen))
     dataset = open_dataset(out / "data")
-    run = create_or_open(out / "runs" / strategy, config, dataset)
+    run = create_or_open(out / layout.RUNS / strategy, config, dataset)
     return train_tracked(run, dataset, "ray", out / "mlflow", "raymm-demo")
 
 
@@ -114,5 +115,5 @@ def _show(out: Path, results: "dict[str, Result]", truth: "npt.NDArray[np.float6
         "\n'truth': mean contributions for an ideal observer, known because the clips were made.\n"
         "One seed and 60 test clips: a demonstration, no evidence for either strategy.\n\n"
         f"Compare the runs in the browser:   make ui   (or: raymm ui --store {out / 'mlflow'})\n"
-        f"One run on a page:                 raymm report {out / 'runs' / 'sample'}"
+        f"One run on a page:                 raymm report {out / layout.RUNS / 'sample'}"
     )

@@ -9,6 +9,7 @@ import click
 
 from raymm.cli.options import FOLDER
 from raymm.cli.progress import follow
+from raymm.storage import layout
 
 if TYPE_CHECKING:
     from raymm.data.prepare import Chunk, ChunkReport
@@ -77,7 +78,7 @@ def prepare(
     shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in schema.modalities)
     click.echo(f"{rows} samples, {len(schema.classes)} classes: {shapes}")
     if bad:
-        click.echo(f"{len(bad)} samples were left out; {out / 'quarantine.csv'} says why")
+        click.echo(f"{len(bad)} samples were left out; {out / layout.QUARANTINE} says why")
 
 
 def _run(

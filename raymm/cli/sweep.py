@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argument
+from raymm.storage import layout
 
 if TYPE_CHECKING:
     from raymm.data import Dataset
@@ -224,7 +225,7 @@ def _stoppable() -> Iterator[None]:
 def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:
     from raymm.tracking.mlflow import register_model, store_of
 
-    best = job.path / "summary" / "best.json"
+    best = job.path / layout.SUMMARY / layout.BEST
     if name is None or not best.exists():
         return
     about = json.loads(best.read_text())
@@ -242,5 +243,5 @@ def _show(job: "Sweep", rows: "list[TrialRow]", store: Path, as_json: bool) -> N
         click.echo(json.dumps({"sweep": str(job.path), "metric": job.metric, "trials": sweep_table(rows)}))
         return
     click.echo("\n".join(["", *sweep_lines(rows, job.metric), ""]))
-    click.echo(f"summary with plots: {job.path / 'summary' / 'summary.md'}")
+    click.echo(f"summary with plots: {job.path / layout.SUMMARY / layout.SUMMARY_MD}")
     click.echo(f"compare in the browser: raymm ui --store {store}")

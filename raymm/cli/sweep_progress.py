@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from raymm.methods.canonical import parameters
+from raymm.storage import layout
 from raymm.sweep.plot_scales import brief
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
@@ -80,7 +81,7 @@ class Progress:
         self._shown = time.monotonic()
         if not self.quiet:
             click.echo(line)
-        with (self.sweep.path / "sweep.log").open("a") as file:
+        with (self.sweep.path / layout.SWEEP_LOG).open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 

@@ -27,6 +27,7 @@ from raymm.cluster.prometheus import label_of, show_epochs
 from raymm.cluster.valuation_pool import ActorPool
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError, RaymmError
+from raymm.storage import layout
 from raymm.training.checkpoint import State, read_history
 from raymm.training.communicator import Alone, Group
 from raymm.training.loop import Ports, Report, steps
@@ -62,7 +63,7 @@ def train_on_ray(run: Run, report: Report) -> Result:
         What the loop itself raised.
     """
     restarts = run.config.cluster.max_failures
-    train_together([run], lambda histories: report(histories[0]), run.path / "ray", restarts=restarts)
+    train_together([run], lambda histories: report(histories[0]), run.path / layout.RAY, restarts=restarts)
     return read_result(run.path)
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.schema import Schema, TextSpec
 from raymm.errors import DataError, did_you_mean
-from raymm.storage import read_manifest, verify
+from raymm.storage import layout, read_manifest, verify
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]
 
@@ -57,7 +57,7 @@ class Shards:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._schema = schema
-        files = sorted((path / "shards").glob("part-*.arrow"))
+        files = layout.shard_files(path)
         self._tables = [_map_shard(file, schema) for file in files]
         self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
         self.sample_id = self._strings("sample_id")
@@ -175,7 +175,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         schema = Schema.model_validate(manifest["schema"])
     except (KeyError, ValidationError) as cause:
         raise DataError(
-            f"{path}/manifest.json: its schema cannot be read ({cause}); prepare the data set again"
+            f"{path}/{layout.MANIFEST}: its schema cannot be read ({cause}); prepare the data set again"
         ) from cause
     digest = "".join(entry["sha256"][:8] for entry in manifest["files"].values())[:64]
     return Dataset(path, schema, Shards(path, schema), manifest.get("statistics", {}), digest)
@@ -188,7 +188,9 @@ def _map_shard(file: Path, schema: Schema) -> pa.RecordBatch:
     except (pa.ArrowInvalid, OSError) as cause:
         raise DataError(f"{file}: not a readable Arrow file ({cause}); prepare the data set again") from cause
     if not batch.schema.equals(arrow_schema(schema)):
-        raise DataError(f"{file}: its columns do not match the schema in manifest.json; prepare the data set again")
+        raise DataError(
+            f"{file}: its columns do not match the schema in {layout.MANIFEST}; prepare the data set again"
+        )
     return batch
 
 

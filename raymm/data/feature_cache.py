@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from raymm import __version__
 from raymm.data.schema import AudioSpec, ModalitySpec, TextSpec
-from raymm.storage import commit_directory, is_committed
+from raymm.storage import commit_directory, is_committed, layout
 
 if TYPE_CHECKING:
     from raymm.data.reader import View
@@ -50,7 +50,7 @@ def keep_view(view: "View") -> bool:
     try:
         part.mkdir(parents=True)
         for spec in dear:
-            _write(part / f"{spec.name}.npy", view, spec)
+            _write(layout.view_file(part, spec.name), view, spec)
         commit_directory(part, {"digest": view.dataset.digest})
         part.rename(folder)
     except OSError as cause:
@@ -66,7 +66,7 @@ def kept_views(view: "View") -> dict[str, npt.NDArray[np.float32]]:
     dear, folder = _dear(view), _folder(view)
     if not view.dataset.digest or not dear or not is_committed(folder):
         return {}
-    return {spec.name: np.load(folder / f"{spec.name}.npy", mmap_mode="r") for spec in dear}
+    return {spec.name: np.load(layout.view_file(folder, spec.name), mmap_mode="r") for spec in dear}
 
 
 def _dear(view: "View") -> list[ModalitySpec]:
@@ -88,7 +88,7 @@ def _folder(view: "View") -> Path:
         "seed": view.seed if any(level is not None for level in noise.values()) else None,
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return view.dataset.path / "views" / key
+    return layout.view_folder(view.dataset.path, key)
 
 
 def _rows_of(view: "View", spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

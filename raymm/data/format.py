@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from raymm.data.schema import AudioSpec, FlowSpec, ModalitySpec, RgbSpec, Schema, TextSpec
 from raymm.errors import DataError, Problems
-from raymm.storage import atomic_path, commit_directory, is_committed
+from raymm.storage import atomic_path, commit_directory, is_committed, layout
 
 __all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "write_dataset", "write_shard"]
 
@@ -75,18 +75,13 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
             for trouble in check_sample(sample, schema):
                 problems.add(f"sample '{sample.sample_id}': {trouble}")
         if not problems.items:
-            write_shard(shard_path(out, number), chunk, schema)
+            write_shard(layout.shard_file(out, number), chunk, schema)
         number += 1
     if not seen:
         problems.add("no samples were given")
     problems.raise_if_any(DataError)
     finish_dataset(out, schema)
     return out
-
-
-def shard_path(out: Path, number: int) -> Path:
-    """Where shard `number` of a data set lies."""
-    return out / "shards" / f"part-{number:05d}.arrow"
 
 
 def check_sample(sample: Sample, schema: Schema) -> list[str]:

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
-from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, shard_path, write_shard
+from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, write_shard
 from raymm.data.manifest import Record
 from raymm.data.media.arrays import array_file
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, write_quarantine
 from raymm.data.schema import Schema
 from raymm.errors import DataError, Problems
-from raymm.storage import is_committed, write_json
+from raymm.storage import is_committed, layout, write_json
 
 __all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "is_finished", "prepare_chunk", "run_here"]
 
@@ -63,7 +63,7 @@ def run_here(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Pat
 
 def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> ChunkReport:
     """Read the samples of a chunk and write its shard; do nothing when that was done before."""
-    shard = shard_path(out, chunk.number)
+    shard = layout.shard_file(out, chunk.number)
     digest = _digest(chunk, schema, media_root)
     before = _read_sidecar(shard, digest)
     if before is not None:
@@ -78,7 +78,9 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
     if samples:
         write_shard(shard, samples, schema)
     report = ChunkReport(chunk.number, len(samples), tuple(bad))
-    write_json(_sidecar(shard), {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]})
+    write_json(
+        layout.sidecar_file(shard), {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]}
+    )
     return report
 
 
@@ -118,8 +120,8 @@ def is_finished(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: 
     """
     if not is_committed(out):
         return False
-    if len(chunks) != len(list((out / "shards").glob(".part-*.json"))) or not all(
-        _read_sidecar(shard_path(out, chunk.number), _digest(chunk, schema, media_root)) for chunk in chunks
+    if len(chunks) != len(layout.sidecar_files(out)) or not all(
+        _read_sidecar(layout.shard_file(out, chunk.number), _digest(chunk, schema, media_root)) for chunk in chunks
     ):
         raise DataError(
             f"{out}: holds a data set made from other samples or settings; choose another --out or remove it"
@@ -142,23 +144,18 @@ def _paths(record: Record, schema: Schema) -> list[str]:
     return [cell for spec, cell in named if isinstance(cell, str) and not spec.from_text]
 
 
-def _sidecar(shard: Path) -> Path:
-    """Beside the shard, with a dot: it is no part of the data set."""
-    return shard.with_name(f".{shard.stem}.json")
-
-
 def _remove_others(out: Path, numbers: set[int]) -> None:
     """Remove shards of an earlier, longer manifest."""
-    kept = {shard_path(out, number) for number in numbers}
-    for shard in set((out / "shards").glob("part-*.arrow")) - kept:
+    kept = {layout.shard_file(out, number) for number in numbers}
+    for shard in set(layout.shard_files(out)) - kept:
         shard.unlink()
-    for sidecar in set((out / "shards").glob(".part-*.json")) - {_sidecar(shard) for shard in kept}:
+    for sidecar in set(layout.sidecar_files(out)) - {layout.sidecar_file(shard) for shard in kept}:
         sidecar.unlink()
 
 
 def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
     try:
-        before = json.loads(_sidecar(shard).read_text())
+        before = json.loads(layout.sidecar_file(shard).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     if before["digest"] != digest or shard.is_file() != bool(before["rows"]):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from raymm.storage import write_bytes, write_json
+from raymm.storage import layout, write_bytes, write_json
 
 __all__ = ["BadValue", "write_quarantine"]
 
@@ -30,9 +30,9 @@ class BadValue:
 
 def write_quarantine(out: Path, bad: Sequence[BadValue], about: Mapping[str, Any]) -> None:
     """Write OUT/report.json and OUT/quarantine.csv."""
-    write_json(out / "report.json", {**about, "problems": [asdict(item) for item in bad]})
+    write_json(out / layout.DATA_REPORT, {**about, "problems": [asdict(item) for item in bad]})
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(BadValue)])
     writer.writeheader()
     writer.writerows(asdict(item) for item in bad)
-    write_bytes(out / "quarantine.csv", text.getvalue().encode())
+    write_bytes(out / layout.QUARANTINE, text.getvalue().encode())

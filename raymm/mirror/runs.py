@@ -19,8 +19,8 @@ from typing import Any
 from raymm.config import Config
 from raymm.data import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
-from raymm.storage import is_committed, write_bytes
-from raymm.storage.layout import committed_epochs, epoch_folder
+from raymm.storage import is_committed, layout, write_bytes
+from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.storage.remote import Place, committed, drop, place, pull, push
 from raymm.training.run import Run, create_or_open, refuse_what_cannot_run
 
@@ -43,7 +43,7 @@ def fetch(run: Path, mirror: str) -> None:
     """
     there = place(mirror) / run.name
     try:
-        about = (there / "run.json").read()
+        about = (there / layout.RUN).read()
         if about is None or _is_another(run, about):
             return
         for name in _ahead(run, there):
@@ -52,8 +52,8 @@ def fetch(run: Path, mirror: str) -> None:
         raise CheckpointError(
             f"{there}: cannot be read ({cause}); unset cluster.mirror to go on without it"
         ) from cause
-    if not (run / "run.json").exists():
-        write_bytes(run / "run.json", about)
+    if not (run / layout.RUN).exists():
+        write_bytes(run / layout.RUN, about)
 
 
 def send(run: Path, mirror: str) -> None:
@@ -69,13 +69,13 @@ def send(run: Path, mirror: str) -> None:
     there = place(mirror) / run.name
     _claim(run, there)
     for epoch in committed_epochs(run):
-        _send_unless_dropped(epoch_folder(run, epoch), there / "epochs")
+        _send_unless_dropped(epoch_folder(run, epoch), there / layout.EPOCHS)
     here = [epoch_folder(run, epoch).name for epoch in committed_epochs(run)]
-    for name in committed(there / "epochs"):
+    for name in committed(there / layout.EPOCHS):
         if name not in here and name < max(here, default=""):
-            drop(there / "epochs" / name)
-    if is_committed(run / "result"):
-        push(run / "result", there / "result")
+            drop(there / layout.EPOCHS / name)
+    if is_committed(result_folder(run)):
+        push(result_folder(run), there / layout.RESULT)
 
 
 def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
@@ -129,26 +129,26 @@ def _first_send(run: Path, mirror: str) -> None:
 
 
 def _claim(run: Path, there: Place) -> None:
-    present = (there / "run.json").read()
+    present = (there / layout.RUN).read()
     if present is None:
-        (there / "run.json").write((run / "run.json").read_bytes())
+        (there / layout.RUN).write((run / layout.RUN).read_bytes())
     elif _is_another(run, present):
         raise CheckpointError(f"{there} holds another run; choose another name for --out, or another cluster.mirror")
 
 
 def _is_another(run: Path, about: bytes) -> bool:
     """Whether `about`, the mirror's `run.json`, is of another run than the one that is here."""
-    here = run / "run.json"
+    here = run / layout.RUN
     return here.exists() and json.loads(here.read_bytes())["key"] != json.loads(about)["key"]
 
 
 def _ahead(run: Path, there: Place) -> list[str]:
     """Committed folders of the mirror that the run lacks: its epochs when it has a newer one, and its result."""
     newest = max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
-    epochs = committed(there / "epochs")
-    names = [f"epochs/{name}" for name in epochs if max(epochs) > newest]
-    if "result" in committed(there) and not is_committed(run / "result"):
-        names.append("result")
+    epochs = committed(there / layout.EPOCHS)
+    names = [f"{layout.EPOCHS}/{name}" for name in epochs if max(epochs) > newest]
+    if layout.RESULT in committed(there) and not is_committed(result_folder(run)):
+        names.append(layout.RESULT)
     return names
 
 

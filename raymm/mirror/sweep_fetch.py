@@ -7,11 +7,20 @@ from typing import Any
 
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import fetch
-from raymm.mirror.sweep_upload import BEST, ENDED, SWEEP, TRIAL, Copy, folder_in, key_in, read_if_there
-from raymm.storage import write_bytes, write_json
-from raymm.storage.layout import committed_epochs, epoch_folder
+from raymm.mirror.sweep_upload import BEST, Copy, folder_in, key_in, read_if_there
+from raymm.storage import layout, write_bytes, write_json
+from raymm.storage.layout import (
+    CURRENT,
+    ENDED,
+    SUMMARY,
+    SWEEP,
+    TRIAL,
+    TRIALS,
+    WARMUPS,
+    committed_epochs,
+    epoch_folder,
+)
 from raymm.storage.remote import Place, below, committed, folders, place
-from raymm.sweep.runs import LAID_DOWN
 from raymm.sweep.store import Sweep, open_sweep
 
 __all__ = ["catch_up", "fetch_sweep"]
@@ -86,16 +95,16 @@ def _refuse_occupied(path: Path, key: str) -> None:
             raise CheckpointError(f"{path} holds another sweep; choose another folder for --out")
         return
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {"trials", "warmups", "summary"}:
+    if there - {TRIALS, WARMUPS, SUMMARY}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
 
 
 def _fetch_all(there: Place, uri: str, path: Path) -> None:
     """Warm-ups first, since runs start from them."""
-    for name in folders(there / "warmups"):
-        fetch(path / "warmups" / name, below(uri, "warmups"))
-    for name in folders(there / "trials"):
-        _fetch_trial(there / "trials" / name, below(uri, f"trials/{name}"), path / "trials" / name)
+    for name in folders(there / WARMUPS):
+        fetch(path / WARMUPS / name, below(uri, WARMUPS))
+    for name in folders(there / TRIALS):
+        _fetch_trial(there / TRIALS / name, below(uri, f"{TRIALS}/{name}"), path / TRIALS / name)
     best = (there / BEST).read()
     if best is not None and not (path / BEST).exists():
         write_bytes(path / BEST, best)
@@ -105,7 +114,7 @@ def _fetch_trial(there: Place, uri: str, here: Path) -> None:
     """Bring a trial, its runs before what points to them; one that has ended here, or is no less far, stays."""
     if (here / ENDED).exists():
         return
-    about, ended, pointer = ((there / name).read() for name in (TRIAL, ENDED, LAID_DOWN))
+    about, ended, pointer = ((there / name).read() for name in (TRIAL, ENDED, CURRENT))
     folder = folder_in(pointer)
     if about is None or (ended is None and not _is_behind(here, there, folder)):
         return
@@ -115,7 +124,7 @@ def _fetch_trial(there: Place, uri: str, here: Path) -> None:
             shutil.rmtree(run)
         fetch(run, below(uri, folder))
         _point_start_to(run, here.parents[1])
-    for name, content in ((LAID_DOWN, pointer), (TRIAL, about), (ENDED, ended)):
+    for name, content in ((CURRENT, pointer), (TRIAL, about), (ENDED, ended)):
         if content is not None:
             write_bytes(here / name, content)
 
@@ -124,7 +133,7 @@ def _is_behind(here: Path, there: Place, folder: str) -> bool:
     """Whether a pending trial lacks epochs, or the runs, that its mirror has in `folder`, the current one there."""
     if not (here / TRIAL).exists():
         return True
-    if (here / folder).exists() and folder != folder_in(read_if_there(here / LAID_DOWN)):
+    if (here / folder).exists() and folder != folder_in(read_if_there(here / CURRENT)):
         return False  # the trial went on to other runs here, and the mirror has not heard of it
     return any(
         _newest_epoch(there / folder / run) > _newest_here(here / folder / run) for run in folders(there / folder)
@@ -132,7 +141,7 @@ def _is_behind(here: Path, there: Place, folder: str) -> bool:
 
 
 def _newest_epoch(run: Place) -> str:
-    return max(committed(run / "epochs"), default="")
+    return max(committed(run / layout.EPOCHS), default="")
 
 
 def _newest_here(run: Path) -> str:
@@ -141,15 +150,15 @@ def _newest_here(run: Path) -> str:
 
 def _is_another(run: Path, there: Place) -> bool:
     """Whether a run of this name was made anew, here or on another machine, before it could be mirrored."""
-    ours, theirs = read_if_there(run / "run.json"), (there / "run.json").read()
+    ours, theirs = read_if_there(run / layout.RUN), (there / layout.RUN).read()
     return None not in {ours, theirs} and key_in(ours, run) != key_in(theirs, there)
 
 
 def _point_start_to(run: Path, sweep: Path) -> None:
     """A run that began at a warm-up, or another trial's run, of another machine begins in this folder."""
-    about: dict[str, Any] = json.loads(read_if_there(run / "run.json") or b"{}")
+    about: dict[str, Any] = json.loads(read_if_there(run / layout.RUN) or b"{}")
     if not about.get("start"):
         return
     parts = Path(about["start"]["run"]).parts
-    moved = sweep.joinpath(*parts[-2 if parts[-2] == "warmups" else -4 :])
-    write_json(run / "run.json", {**about, "start": {**about["start"], "run": str(moved)}})
+    moved = sweep.joinpath(*parts[-2 if parts[-2] == WARMUPS else -4 :])
+    write_json(run / layout.RUN, {**about, "start": {**about["start"], "run": str(moved)}})

@@ -6,18 +6,16 @@ from pathlib import Path
 
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import send
-from raymm.storage.layout import committed_epochs
+from raymm.storage import layout
+from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
 from raymm.storage.remote import Place, below, folders, place
-from raymm.sweep.runs import LAID_DOWN
 from raymm.sweep.store import Sweep, read_trials
 from raymm.training.result import finished
 from raymm.training.run import open_run
 
-__all__ = ["BEST", "ENDED", "SWEEP", "TRIAL", "Copy", "folder_in", "key_in", "read_if_there"]
+__all__ = ["BEST", "Copy", "folder_in", "key_in", "read_if_there"]
 
-SWEEP, TRIAL, ENDED = "sweep.json", "trial.json", "ended.json"
-BEST = "summary/best.json"
-"""By it a later session knows which trial bears the tag of the best one."""
+BEST = f"{SUMMARY}/{layout.BEST}"
 
 
 @dataclass
@@ -38,7 +36,7 @@ class Copy:
         about = (self.there / SWEEP).read()
         if about is not None and key_in(about, self.there / SWEEP) != self.sweep.key:
             raise self._taken("sweep")
-        if about is None and (self.there / "run.json").read() is not None:
+        if about is None and (self.there / layout.RUN).read() is not None:
             raise self._taken("run")
         return about is not None
 
@@ -47,10 +45,10 @@ class Copy:
         if not self.claimed():
             self._files.clear()
             self._runs.clear()
-            for name in {"trials", "warmups"} & set(folders(self.there)):
+            for name in {TRIALS, WARMUPS} & set(folders(self.there)):
                 self.there.system.delete_dir((self.there / name).path)
         for trial in read_trials(self.sweep):
-            self.put(f"trials/{trial.name}/{TRIAL}")
+            self.put(f"{TRIALS}/{trial.name}/{TRIAL}")
         self.put(SWEEP)
 
     def put(self, name: str) -> None:
@@ -68,20 +66,20 @@ class Copy:
 
     def send_warmups(self) -> None:
         """Send the warm-ups that trials share."""
-        for file in sorted(self.sweep.path.glob("warmups/*/run.json")):
+        for file in sorted(self.sweep.path.glob(f"{WARMUPS}/*/{layout.RUN}")):
             self._send_run(file.parent)
 
     def send_trial(self, name: str) -> None:
         """Send a trial as it is now; how it ended and which runs are its own are read first and sent last."""
-        folder = self.sweep.path / "trials" / name
-        ended, pointer = read_if_there(folder / ENDED), read_if_there(folder / LAID_DOWN)
-        self.put(f"trials/{name}/{TRIAL}")
-        runs = sorted(file.parent for file in (folder / folder_in(pointer)).glob("*/run.json"))
+        folder = self.sweep.path / TRIALS / name
+        ended, pointer = read_if_there(folder / ENDED), read_if_there(folder / CURRENT)
+        self.put(f"{TRIALS}/{name}/{TRIAL}")
+        runs = sorted(file.parent for file in (folder / folder_in(pointer)).glob(f"*/{layout.RUN}"))
         for run in runs:
             self._send_run(run)
         if pointer is not None and (ended is not None or all(_has_begun(run) for run in runs)):
-            self._write(f"trials/{name}/{LAID_DOWN}", pointer)
-        self._write(f"trials/{name}/{ENDED}", ended)
+            self._write(f"{TRIALS}/{name}/{CURRENT}", pointer)
+        self._write(f"{TRIALS}/{name}/{ENDED}", ended)
 
     def _send_run(self, run: Path) -> None:
         held = (committed_epochs(run), finished(run))
@@ -111,7 +109,7 @@ def key_in(about: bytes | None, where: object) -> str:
 
 def folder_in(pointer: bytes | None) -> str:
     """Folder of a trial's runs by the content of its current.json."""
-    return "runs" if pointer is None else str(json.loads(pointer)["folder"])
+    return layout.RUNS if pointer is None else str(json.loads(pointer)["folder"])
 
 
 def read_if_there(path: Path) -> bytes | None:

@@ -13,6 +13,7 @@ from raymm.data import Dataset, View
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.export import Exported, load_model
 from raymm.models.model import MultimodalModel
+from raymm.storage import layout
 from raymm.storage.layout import result_folder
 from raymm.valuation import SplitModel, check_model
 from raymm.valuation.engine import tiles
@@ -37,7 +38,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     CheckpointError
         When there is no model, or its modalities or classes are not those of the data set.
     """
-    folder = result_folder(checkpoint) / "model"
+    folder = result_folder(checkpoint) / layout.MODEL
     exported = load_model(folder if folder.is_dir() else checkpoint)
     _check_fit(checkpoint, exported, dataset)
     config = _with_valuation(exported.config, valuation or {})

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from raymm.reports.valuation_summary import summarise, summary_lines
-from raymm.storage import write_bytes
+from raymm.storage import layout, write_bytes
 from raymm.storage.layout import result_folder
 from raymm.training.result import Result
 from raymm.training.run import Run
@@ -24,7 +24,7 @@ pre { background: #f5f5f5; padding: 1rem; overflow-x: auto }
 
 def write_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
     """Write RUN/report.html and return its path."""
-    table = read_table(result_folder(run.path) / "valuation-test.parquet")
+    table = read_table(layout.valuation_file(result_folder(run.path), "test"))
     rows = "".join(f"<tr><td>{escape(k)}<td>{v:.4f}" for k, v in sorted(result.metrics.items()))
     images = "".join(f'<img alt="{escape(path.stem)}" src="{inline_image(path)}">' for path in plots)
     content = (
@@ -35,7 +35,7 @@ def write_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
         f"<pre>{escape(chr(10).join(summary_lines(summarise(table))))}</pre>{images}"
         f"<h2>Metrics</h2><table>{rows}</table><h2>Configuration</h2><pre>{escape(run.config.to_yaml())}</pre></html>"
     )
-    path = run.path / "report.html"
+    path = run.path / layout.PAGE
     write_bytes(path, content.encode())
     return path
 

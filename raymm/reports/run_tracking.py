@@ -11,7 +11,7 @@ from raymm import __version__
 from raymm.data import Dataset
 from raymm.methods.canonical import parameters
 from raymm.reports import plots
-from raymm.storage import write_bytes
+from raymm.storage import layout, write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tracking import RunInfo, Tracker
 from raymm.training.result import Result
@@ -68,21 +68,21 @@ def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) 
 def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
     """Send the files of a finished run: configuration, tables, plots and the model."""
     folder = result_folder(run.path)
-    write_bytes(run.path / "config.yaml", run.config.to_yaml().encode())
-    tracker.log_artifact(run.path / "config.yaml")
-    tracker.log_artifact(folder / "result.json")
-    tracker.log_artifact(folder / "valuation-test.parquet", "valuation")
+    write_bytes(run.path / layout.CONFIG, run.config.to_yaml().encode())
+    tracker.log_artifact(run.path / layout.CONFIG)
+    tracker.log_artifact(folder / layout.RESULT_JSON)
+    tracker.log_artifact(layout.valuation_file(folder, "test"), "valuation")
     picked = epoch_folder(run.path, result.best_epoch + 1)
-    for table in sorted(picked.glob("valuation-*.parquet")):
+    for table in layout.valuation_files(picked):
         tracker.log_artifact(table, "valuation")
     for plot in draw_plots(run.path, result, dataset):
         tracker.log_artifact(plot, "plots")
-    tracker.log_model(folder / "model", LOADER)
+    tracker.log_model(folder / layout.MODEL, LOADER)
 
 
 def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     """Draw the plots of a finished run into RUN/plots and return their paths."""
-    table = read_table(result_folder(run) / "valuation-test.parquet")
+    table = read_table(layout.valuation_file(result_folder(run), "test"))
     names, classes = dataset.schema.names, dataset.schema.classes
     mean = np.array([[entry["metrics"].get(f"phi/val_{name}", np.nan) for name in names] for entry in result.history])
     epochs = np.array([entry["epoch"] for entry in result.history])
@@ -94,6 +94,6 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     }
     paths = []
     for name, figure in figures.items():
-        paths.append(run / "plots" / f"{name}.png")
+        paths.append(run / layout.PLOTS / f"{name}.png")
         plots.save(figure, paths[-1])
     return paths

@@ -12,10 +12,9 @@ from typing import Any
 
 from raymm.errors import DataError, Problems, RaymmError
 from raymm.storage.atomic import write_json
+from raymm.storage.layout import MANIFEST
 
 __all__ = ["MANIFEST", "commit_directory", "is_committed", "read_manifest", "sha256_of", "verify"]
-
-MANIFEST = "manifest.json"
 
 
 def commit_directory(directory: Path, about: dict[str, Any]) -> dict[str, Any]:

@@ -1,30 +1,206 @@
-"""The names of files and folders on disk: runs, their epochs and results. Nobody else spells them.
+"""The names of files and folders on disk. No other module spells them; the formats belong to those who write them.
 
-RUN/run.json                     what the run is; written first
-RUN/epochs/epoch-00007/          state after 7 epochs
-RUN/result/                      the picked model and its test result
+A run, of `raymm train` or of a sweep:
+
+    RUN/run.json                        key, data set, configuration; written first
+    RUN/epochs/epoch-00007/             the state after 7 epochs; a folder exists when its manifest.json does
+        model.safetensors, optimizer.safetensors, plan.safetensors, state.json, valuation-val.parquet
+    RUN/result/                         the picked model and its test result; written once, at the end
+        result.json, valuation-test.parquet, model/{model.json,model.safetensors}
+    RUN/plots/, config.yaml, report.html
+    RUN/ray/, outbox/                   files of Ray Train; records for the tracking server
+
+A sweep:
+
+    SWEEP/sweep.json                    what the sweep is; without it there is none
+    SWEEP/trials/003-1f0c9a2e/          a trial
+        trial.json                      the drawn values and the whole configuration
+        runs/<trial>-s0/                a run for each seed
+        current.json                    folder and settings of the runs that it went on with, where those are others
+        ended.json                      the outcome; a trial without it is pending
+        recorded                        the outcome was sent to the tracker
+        trial.log
+    SWEEP/warmups/                      runs of the epochs that trials share
+    SWEEP/summary/                      table, plots, page, and best.json: the trial that is tagged as the best
+    SWEEP/tune/, sweep.log              files of Ray Tune; progress
+
+A data set:
+
+    DATA/manifest.json                  schema, statistics, checksums; written last
+    DATA/shards/part-00000.arrow        samples; `.part-00000.json` beside it says what it was made from
+    DATA/views/<key>/<modality>.npy     cached features
+    DATA/report.json, quarantine.csv    samples that could not be used
+
+A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-00012.parquet.
 """
 
 from pathlib import Path
 
-from raymm.storage.directory import is_committed
+__all__ = [
+    "BEST",
+    "CONFIG",
+    "CURRENT",
+    "DATA_REPORT",
+    "ENDED",
+    "EPOCHS",
+    "EVENTS",
+    "MANIFEST",
+    "MODEL",
+    "MODEL_JSON",
+    "OPTIMIZER",
+    "OUTBOX",
+    "PAGE",
+    "PARTS_ABOUT",
+    "PLAN",
+    "PLOTS",
+    "QUARANTINE",
+    "RAY",
+    "RECORDED",
+    "RESULT",
+    "RESULT_JSON",
+    "RUN",
+    "RUNS",
+    "STATE",
+    "SUMMARY",
+    "SUMMARY_MD",
+    "SUMMARY_PAGE",
+    "SWEEP",
+    "SWEEP_LOG",
+    "TRIAL",
+    "TRIALS",
+    "TRIALS_CSV",
+    "TRIAL_LOG",
+    "TUNE",
+    "WARMUPS",
+    "WEIGHTS",
+    "committed_epochs",
+    "epoch_folder",
+    "result_folder",
+    "shard_file",
+    "shard_files",
+    "sidecar_file",
+    "sidecar_files",
+    "valuation_file",
+    "valuation_files",
+    "valuation_part",
+    "valuation_parts",
+    "valuation_parts_folder",
+    "view_file",
+    "view_folder",
+]
 
-__all__ = ["RUN", "committed_epochs", "epoch_folder", "result_folder"]
+MANIFEST = "manifest.json"
+"""Written last into a folder, which then exists; see `raymm.storage.directory`."""
 
 RUN = "run.json"
+EPOCHS = "epochs"
+RESULT = "result"
+PLOTS = "plots"
+CONFIG = "config.yaml"
+PAGE = "report.html"
+RAY = "ray"
+OUTBOX = "outbox"
+EVENTS = "events.jsonl"
+
+WEIGHTS = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+PLAN = "plan.safetensors"
+STATE = "state.json"
+
+RESULT_JSON = "result.json"
+MODEL = "model"
+MODEL_JSON = "model.json"
+
+SWEEP = "sweep.json"
+SWEEP_LOG = "sweep.log"
+TRIALS = "trials"
+WARMUPS = "warmups"
+SUMMARY = "summary"
+TUNE = "tune"
+BEST = "best.json"
+TRIALS_CSV = "trials.csv"
+SUMMARY_MD = "summary.md"
+SUMMARY_PAGE = "summary.html"
+
+TRIAL = "trial.json"
+RUNS = "runs"
+CURRENT = "current.json"
+ENDED = "ended.json"
+RECORDED = "recorded"
+TRIAL_LOG = "trial.log"
+
+DATA_REPORT = "report.json"
+QUARANTINE = "quarantine.csv"
+
+PARTS_ABOUT = "about.json"
 
 
 def epoch_folder(run: Path, epoch: int) -> Path:
-    """Where the state after `epoch` epochs lies."""
-    return run / "epochs" / f"epoch-{epoch:05d}"
+    """The folder of the state after `epoch` epochs."""
+    return run / EPOCHS / f"epoch-{epoch:05d}"
 
 
 def committed_epochs(run: Path) -> list[int]:
     """Numbers of the committed epochs of a run, in order."""
-    folders = (run / "epochs").glob("epoch-*")
-    return sorted(int(folder.name.removeprefix("epoch-")) for folder in folders if is_committed(folder))
+    manifests = (run / EPOCHS).glob(f"epoch-*/{MANIFEST}")
+    return sorted(int(manifest.parent.name.removeprefix("epoch-")) for manifest in manifests)
 
 
 def result_folder(run: Path) -> Path:
-    """Where the result of a run lies."""
-    return run / "result"
+    """The folder of the result of a run."""
+    return run / RESULT
+
+
+def valuation_file(folder: Path, split: str) -> Path:
+    """The valuation table of a split, in the folder of an epoch or of a result."""
+    return folder / f"valuation-{split}.parquet"
+
+
+def valuation_files(folder: Path) -> list[Path]:
+    """The valuation tables of a folder, in order."""
+    return sorted(folder.glob("valuation-*.parquet"))
+
+
+def valuation_parts_folder(out: Path) -> Path:
+    """The folder in which a valuation that becomes the file `out` collects its parts."""
+    return out.with_name(f"{out.name}.parts")
+
+
+def valuation_part(folder: Path, number: int) -> Path:
+    """One part of a valuation, in its `valuation_parts_folder`."""
+    return folder / f"shard-{number:05d}.parquet"
+
+
+def valuation_parts(folder: Path) -> set[int]:
+    """Numbers of the parts in a `valuation_parts_folder`."""
+    return {int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.parquet")}
+
+
+def shard_file(data: Path, number: int) -> Path:
+    """The shard `number` of a data set."""
+    return data / "shards" / f"part-{number:05d}.arrow"
+
+
+def shard_files(data: Path) -> list[Path]:
+    """The shards of a data set, in order."""
+    return sorted((data / "shards").glob("part-*.arrow"))
+
+
+def sidecar_file(shard: Path) -> Path:
+    """The file beside a shard that says what the shard was made from; hidden, since it is no part of the data set."""
+    return shard.with_name(f".{shard.stem}.json")
+
+
+def sidecar_files(data: Path) -> list[Path]:
+    """The files beside the shards of a data set, in order."""
+    return sorted((data / "shards").glob(".part-*.json"))
+
+
+def view_folder(data: Path, key: str) -> Path:
+    """The folder of the cached features of a data set, for what the key stands for."""
+    return data / "views" / key
+
+
+def view_file(folder: Path, modality: str) -> Path:
+    """The cached features of one modality, in a `view_folder`."""
+    return folder / f"{modality}.npy"

@@ -16,7 +16,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy
 
 from raymm.errors import ConfigError, DataError
 from raymm.storage.atomic import write_bytes
-from raymm.storage.directory import MANIFEST
+from raymm.storage.layout import MANIFEST
 
 __all__ = ["Place", "below", "committed", "drop", "folders", "place", "pull", "push"]
 

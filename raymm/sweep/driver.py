@@ -20,6 +20,7 @@ from raymm.config import ClusterConfig
 from raymm.data import View
 from raymm.data.feature_cache import keep_view
 from raymm.errors import ClusterError
+from raymm.storage import layout
 from raymm.sweep.runs import shared_warmups, warmups_lacking
 from raymm.sweep.schedule import EPOCHS, mutable, scheduler_of
 from raymm.sweep.search import draw, population, proposals_of
@@ -140,7 +141,7 @@ def _fit(
 ) -> None:
     run = RunConfig(
         name=uuid.uuid4().hex[:12],  # of an old name Tune would read the state
-        storage_path=str(sweep.path / "tune"),
+        storage_path=str(sweep.path / layout.TUNE),
         failure_config=FailureConfig(max_failures=ATTEMPTS + sweep.config.cluster.max_failures),
         callbacks=callbacks,
         verbose=0,
@@ -178,7 +179,7 @@ class _Watch(Callback):  # type: ignore[misc]
         self._journal.ended(ours, how)
 
     def _of(self, trial: Any) -> Trial:
-        return open_trial(self._sweep.path / "trials" / trial.config["trial"])
+        return open_trial(self._sweep.path / layout.TRIALS / trial.config["trial"])
 
 
 def _epochs(trial: Any) -> int:

@@ -11,7 +11,7 @@ from raymm.config import Config, ResamplingConfig, TrainingConfig
 from raymm.data import Dataset
 from raymm.methods import strategy
 from raymm.methods.canonical import parameters
-from raymm.storage import write_json
+from raymm.storage import layout, write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 Histories = Sequence[Sequence[dict[str, Any]]]
-LAID_DOWN = "current.json"
 
 
 def open_runs(sweep: Sweep, trial: Trial, dataset: Dataset) -> list[Run]:
@@ -63,7 +62,7 @@ def branch_runs(
     folder = f"from-{sources[0].name}-{epoch}-{config.fingerprint()}"
     configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
     runs = _make(_paths(sweep, trial, folder), configs, dataset, [Start(source, epoch) for source in sources])
-    write_json(trial.path / LAID_DOWN, {"folder": folder, "config": config.model_dump(mode="json")})
+    write_json(trial.path / layout.CURRENT, {"folder": folder, "config": config.model_dump(mode="json")})
     return runs
 
 
@@ -187,9 +186,9 @@ def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
 def _current(trial: Trial) -> tuple[str, Config]:
     """Folder and settings of a trial's runs: its own, or those that it went on with."""
     try:
-        about = json.loads((trial.path / LAID_DOWN).read_text())
+        about = json.loads((trial.path / layout.CURRENT).read_text())
     except FileNotFoundError:
-        return "runs", trial.config
+        return layout.RUNS, trial.config
     return about["folder"], Config.model_validate(about["config"])
 
 
@@ -212,7 +211,7 @@ def _paths(sweep: Sweep, trial: Trial, folder: str) -> list[Path]:
 
 
 def _warm_folder(sweep: Sweep, warm: Config) -> Path:
-    return sweep.path / "warmups" / f"{warm.fingerprint()}-s{warm.training.seed}"
+    return sweep.path / layout.WARMUPS / f"{warm.fingerprint()}-s{warm.training.seed}"
 
 
 def _warm_start(sweep: Sweep, config: Config) -> Start | None:

@@ -24,7 +24,7 @@ from raymm import __version__
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
 from raymm.errors import CheckpointError, DataError
-from raymm.storage import write_json
+from raymm.storage import layout, write_json
 from raymm.storage.remote import below
 from raymm.sweep.rows import Status
 
@@ -46,13 +46,6 @@ __all__ = [
     "write_ended",
     "write_trial",
 ]
-
-
-LOG = "trial.log"
-"""What happened in a trial, in its folder."""
-
-RECORDED = "recorded"
-"""A file of a trial whose end has been told to the tracker."""
 
 
 class Plan(BaseModel):
@@ -166,12 +159,12 @@ def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep
         When something lies there already.
     """
     path = path.absolute()
-    if (path / "sweep.json").exists():
+    if (path / layout.SWEEP).exists():
         raise CheckpointError(f"{path} holds a sweep; go on with it by --resume {path}, or choose another --out")
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {"trials"}:
+    if there - {layout.TRIALS}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
-    shutil.rmtree(path / "trials", ignore_errors=True)  # of a sweep that was never committed
+    shutil.rmtree(path / layout.TRIALS, ignore_errors=True)  # of a sweep that was never committed
     mirror = config.cluster.mirror and below(config.cluster.mirror, path.name)
     return Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan, mirror)
 
@@ -187,23 +180,23 @@ def commit_sweep(sweep: Sweep) -> None:
         "plan": sweep.plan.model_dump(mode="json"),
         "config": sweep.config.model_dump(mode="json"),
     }
-    write_json(sweep.path / "sweep.json", about)
+    write_json(sweep.path / layout.SWEEP, about)
 
 
 def open_sweep(path: Path) -> Sweep:
     """Open the folder of a sweep; raises `CheckpointError` when there is none, or it cannot be read."""
     path = path.absolute()
     try:
-        about = json.loads((path / "sweep.json").read_text())
+        about = json.loads((path / layout.SWEEP).read_text())
         plan = Plan.model_validate(about["plan"])
-        config = parse(about["config"], f"{path}/sweep.json")
+        config = parse(about["config"], f"{path}/{layout.SWEEP}")
         return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan, about.get("mirror"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path}: no sweep there (sweep.json is missing); give the --out of `raymm sweep`"
+            f"{path}: no sweep there ({layout.SWEEP} is missing); give the --out of `raymm sweep`"
         ) from None
     except (KeyError, TypeError, ValueError, ValidationError) as cause:
-        raise CheckpointError(f"{path}/sweep.json: cannot be read ({cause})") from cause
+        raise CheckpointError(f"{path}/{layout.SWEEP}: cannot be read ({cause})") from cause
 
 
 def move_data(sweep: Sweep, data: Path) -> Sweep:
@@ -228,42 +221,43 @@ def move_data(sweep: Sweep, data: Path) -> Sweep:
 def write_trial(sweep: Sweep, number: int, sampled: Mapping[str, Any], config: Config) -> Trial:
     """Write a proposal down before anything is done with it."""
     key = key_of(config)
-    trial = Trial(number, key, sampled, config, sweep.path / "trials" / f"{number:03d}-{key[:8]}")
+    trial = Trial(number, key, sampled, config, sweep.path / layout.TRIALS / f"{number:03d}-{key[:8]}")
     about = {"number": number, "key": key, "sampled": dict(sampled), "config": config.model_dump(mode="json")}
-    write_json(trial.path / "trial.json", about)
+    write_json(trial.path / layout.TRIAL, about)
     return trial
 
 
 def read_trials(sweep: Sweep) -> list[Trial]:
     """Every trial that was proposed, in order."""
     return sorted(
-        (open_trial(file.parent) for file in sweep.path.glob("trials/*/trial.json")), key=lambda t: t.number
+        (open_trial(file.parent) for file in sweep.path.glob(f"{layout.TRIALS}/*/{layout.TRIAL}")),
+        key=lambda t: t.number,
     )
 
 
 def open_trial(path: Path) -> Trial:
     """Read one trial; raises `CheckpointError` when its file is damaged."""
     try:
-        about = json.loads((path / "trial.json").read_text())
-        config = parse(about["config"], f"{path}/trial.json")
+        about = json.loads((path / layout.TRIAL).read_text())
+        config = parse(about["config"], f"{path}/{layout.TRIAL}")
         return Trial(about["number"], about["key"], about["sampled"], config, path)
     except (OSError, KeyError, TypeError, ValueError) as cause:
-        raise CheckpointError(f"{path}/trial.json: cannot be read ({cause})") from cause
+        raise CheckpointError(f"{path}/{layout.TRIAL}: cannot be read ({cause})") from cause
 
 
 def write_ended(trial: Trial, ended: Ended) -> None:
     """Say, once, how a trial ended."""
-    write_json(trial.path / "ended.json", vars(ended))
+    write_json(trial.path / layout.ENDED, vars(ended))
 
 
 def read_ended(trial: Trial) -> Ended | None:
     """How a trial ended, or None while it is missing; raises `CheckpointError` when its file is damaged."""
     try:
-        return Ended(**json.loads((trial.path / "ended.json").read_text()))
+        return Ended(**json.loads((trial.path / layout.ENDED).read_text()))
     except FileNotFoundError:
         return None
     except (TypeError, ValueError) as cause:
-        raise CheckpointError(f"{trial.path}/ended.json: cannot be read ({cause})") from cause
+        raise CheckpointError(f"{trial.path}/{layout.ENDED}: cannot be read ({cause})") from cause
 
 
 def missing(trials: Sequence[Trial]) -> list[Trial]:
@@ -284,5 +278,5 @@ def forget_failed(sweep: Sweep) -> None:
     for trial in read_trials(sweep):
         ended = read_ended(trial)
         if ended is not None and ended.status == "failed":
-            (trial.path / "ended.json").unlink()
-            (trial.path / RECORDED).unlink(missing_ok=True)
+            (trial.path / layout.ENDED).unlink()
+            (trial.path / layout.RECORDED).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from raymm.reports import plots
-from raymm.storage import write_bytes
+from raymm.storage import layout, write_bytes
 from raymm.sweep.effects import Effect, effect_lines, effects
 from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plot_scales import brief, plain, short_names, varied
@@ -73,7 +73,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
 
 def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
     """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order."""
-    files = [folder / "trials.csv"]
+    files = [folder / layout.TRIALS_CSV]
     write_bytes(files[0], _csv(sweep_table(rows)).encode())
     found = effects(rows)
     scored = [row for row in rows if row.scores]
@@ -86,10 +86,10 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> 
     for name, figure in figures.items():
         files.append(folder / f"{name}.png")
         plots.save(figure, files[-1])
-    files.append(folder / "summary.md")
+    files.append(folder / layout.SUMMARY_MD)
     parts = _parts(rows, metric, found)
     write_bytes(files[-1], _markdown(parts, list(figures)).encode())
-    files.append(write_sweep_page(folder / "summary.html", parts, [folder / f"{name}.png" for name in figures]))
+    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, [folder / f"{name}.png" for name in figures]))
     return files
 
 

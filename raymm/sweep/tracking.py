@@ -18,7 +18,7 @@ from raymm import __version__
 from raymm.data import Dataset
 from raymm.methods.canonical import parameters
 from raymm.reports.run_tracking import record_files
-from raymm.storage import write_json
+from raymm.storage import layout, write_json
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.runs import (
     best_so_far,
@@ -30,7 +30,7 @@ from raymm.sweep.runs import (
     trial_rows,
     without_test,
 )
-from raymm.sweep.store import LOG, RECORDED, Ended, Sweep, Trial, missing, read_ended, read_trials
+from raymm.sweep.store import Ended, Sweep, Trial, missing, read_ended, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo, Status, Tracker
 from raymm.training.result import read_result
@@ -105,7 +105,7 @@ def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
             "raymm.config_hash": trial.key,
             "raymm.dataset_digest": sweep.digest,
             "raymm.run_dir": str(trial.path),
-            "raymm.log": str(trial.path / LOG),
+            "raymm.log": str(trial.path / layout.TRIAL_LOG),
         },
         description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
         parent_key=sweep.key,
@@ -140,7 +140,7 @@ class SweepTracker:
         self.parent.start(sweep_info(self.sweep, self.experiment))
         for trial in read_trials(self.sweep):
             how = read_ended(trial)
-            if how is not None and not (trial.path / RECORDED).exists():
+            if how is not None and not (trial.path / layout.RECORDED).exists():
                 self.ended(trial, how)
 
     def started(self, trial: Trial) -> None:
@@ -194,12 +194,12 @@ class SweepTracker:
         self._send_epochs(trial, how.epochs)
         tracker = self._tracker(trial)
         tracker.log_tags({"raymm.ended": _in_words(how, self.sweep.config.training.epochs)})
-        if (trial.path / LOG).exists():
-            tracker.log_artifact(trial.path / LOG)
+        if (trial.path / layout.TRIAL_LOG).exists():
+            tracker.log_artifact(trial.path / layout.TRIAL_LOG)
         if how.status == "finished":
             self._send_result(tracker, trial)
         tracker.finish(AS_STATUS[how.status])
-        (trial.path / RECORDED).touch()
+        (trial.path / layout.RECORDED).touch()
 
     def _send_result(self, tracker: Tracker, trial: Trial) -> None:
         runs = [open_run(path) for path in current_paths(self.sweep, trial)]
@@ -222,9 +222,9 @@ class SweepTracker:
         tracker.finish("KILLED")
 
     def _summarise(self, rows: Sequence[TrialRow]) -> None:
-        folder = self.sweep.path / "summary"
+        folder = self.sweep.path / layout.SUMMARY
         for file in write_sweep_summary(folder, rows, self.sweep.metric):
-            self.parent.log_artifact(file, "summary")
+            self.parent.log_artifact(file, layout.SUMMARY)
         counts = {status: sum(row.status == status for row in rows) for status in AS_STATUS}
         self.parent.log_summary({f"trials/{status}": float(count) for status, count in counts.items()})
         done = [row for row in rows if row.status == "finished" and row.score is not None]
@@ -237,7 +237,7 @@ class SweepTracker:
         metrics = result_metrics(self.sweep, trials[best.key])
         self.parent.log_summary({**metrics, "best/score": best.score or 0.0})
         self.parent.log_description(_verdict(self.sweep, trials[best.key], best, metrics))
-        record = self.sweep.path / "summary" / "best.json"
+        record = self.sweep.path / layout.SUMMARY / layout.BEST
         before = json.loads(record.read_text())["key"] if record.exists() else best.key
         if before != best.key:
             self._tag(trials[before], {"raymm.best": "false"})
@@ -275,7 +275,8 @@ def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, f
     test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
     return (
         f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
-        f"partly luck.\n\n{COMPARE}; `summary/summary.html` among the artifacts has the table and the plots."
+        "partly luck.\n\n"
+        f"{COMPARE}; `{layout.SUMMARY}/{layout.SUMMARY_PAGE}` among the artifacts has the table and the plots."
     )
 
 

@@ -20,6 +20,7 @@ from raymm.cluster.train import train_together
 from raymm.config import Config
 from raymm.data import Dataset
 from raymm.errors import ClusterError, RaymmError
+from raymm.storage import layout
 from raymm.sweep.runs import (
     Histories,
     branch_runs,
@@ -32,7 +33,7 @@ from raymm.sweep.runs import (
 from raymm.sweep.schedule import EPOCHS
 from raymm.sweep.search import GIVEN, SCORE
 from raymm.sweep.space import resolve
-from raymm.sweep.store import LOG, Sweep, Trial, open_sweep, open_trial
+from raymm.sweep.store import Sweep, Trial, open_sweep, open_trial
 from raymm.training.run import Run
 
 __all__ = ["CAUSE", "ENDED", "run_trial", "run_warmup"]
@@ -44,13 +45,13 @@ ENDED, CAUSE = "ended", "cause"
 def run_trial(config: dict[str, Any]) -> None:
     """Train one trial to its end, from wherever its runs were committed last."""
     sweep = open_sweep(Path(config["sweep"]))
-    trial = open_trial(sweep.path / "trials" / config["trial"])
-    with _Log(trial.path / LOG) as log:
+    trial = open_trial(sweep.path / layout.TRIALS / config["trial"])
+    with _Log(trial.path / layout.TRIAL_LOG) as log:
         try:
             runs, already = _runs(sweep, trial, config, sweep.dataset())
             log.info("%s: %d runs, %s", trial.name, len(runs), "from " + _origin(runs[0]))
             reports = _Reports(sweep, trial, log, already)
-            train_together(runs, reports, trial.path / "ray", restarts=0)
+            train_together(runs, reports, trial.path / layout.RAY, restarts=0)
         except ClusterError:
             log.info("%s", traceback.format_exc())
             raise
@@ -71,7 +72,9 @@ def run_warmup(config: dict[str, Any]) -> None:
     sweep = open_sweep(Path(config["sweep"]))
     try:
         runs = open_warmups(sweep, Config.model_validate(config["config"]), sweep.dataset(), config["until"])
-        train_together(runs, lambda _: None, sweep.path / "warmups" / "ray", restarts=0, until=config["until"])
+        train_together(
+            runs, lambda _: None, sweep.path / layout.WARMUPS / layout.RAY, restarts=0, until=config["until"]
+        )
     except ClusterError:
         raise
     except RaymmError as cause:

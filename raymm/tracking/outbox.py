@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
+from raymm.storage import layout
 
 __all__ = ["Event", "Outbox"]
 
@@ -28,7 +29,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "events.jsonl"
+        self.path = folder / layout.EVENTS
         self.path.touch(mode=0o600)
         content = self.path.read_bytes()
         self._end = content.rfind(b"\n") + 1

@@ -26,8 +26,8 @@ from safetensors.torch import load_file, save_file
 
 from raymm.errors import CheckpointError
 from raymm.methods import Plan
-from raymm.storage import commit_directory, verify, write_json
-from raymm.storage.layout import committed_epochs, epoch_folder
+from raymm.storage import commit_directory, layout, verify, write_json
+from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import merge_tensors, savable, split_tensors
 from raymm.training.epoch import Trainer
 from raymm.valuation import ValuationTable, write_table
@@ -75,15 +75,15 @@ def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, Valuatio
     folder = epoch_folder(run, state.epoch)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    save_file(savable(trainer.model.state_dict()), folder / "model.safetensors")
+    save_file(savable(trainer.model.state_dict()), folder / layout.WEIGHTS)
     optimizer, tensors = split_tensors(trainer.optimizer.state_dict())
-    save_file(savable(tensors), folder / "optimizer.safetensors")
-    _save_plan(folder / "plan.safetensors", state)
+    save_file(savable(tensors), folder / layout.OPTIMIZER)
+    _save_plan(folder / layout.PLAN, state)
     for name, table in tables.items():
-        write_table(folder / f"valuation-{name}.parquet", table)
+        write_table(valuation_file(folder, name), table)
     about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
     scaler = trainer.scaler.state_dict()
-    write_json(folder / "state.json", {**about, "history": state.history, "optimizer": optimizer, "scaler": scaler})
+    write_json(folder / layout.STATE, {**about, "history": state.history, "optimizer": optimizer, "scaler": scaler})
     commit_directory(folder, {"epoch": state.epoch})
     _prune(run, state, keep)
 
@@ -126,8 +126,8 @@ def read_state(run: Path, epoch: int, check: bool = False) -> State:
     if check:
         verify(folder, CheckpointError)
     try:
-        about = json.loads((folder / "state.json").read_text())
-        arrays = load_arrays(folder / "plan.safetensors")
+        about = json.loads((folder / layout.STATE).read_text())
+        arrays = load_arrays(folder / layout.PLAN)
         plan = Plan(arrays["index"], arrays["keep"], about["dropped"])
         history = tuple(about["history"])
         return State(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
@@ -139,7 +139,7 @@ def read_history(run: Path) -> tuple[dict[str, Any], ...]:
     """The history of the newest committed epoch, for somebody who watches; empty when there is none yet."""
     for epoch in reversed(committed_epochs(run)):
         try:
-            return tuple(json.loads((epoch_folder(run, epoch) / "state.json").read_text())["history"])
+            return tuple(json.loads((epoch_folder(run, epoch) / layout.STATE).read_text())["history"])
         except FileNotFoundError:
             continue  # dropped between the listing and the reading
     return ()
@@ -149,10 +149,10 @@ def restore(run: Path, epoch: int, trainer: Trainer) -> None:
     """Load model, optimizer and loss scale of a committed epoch into `trainer`."""
     folder = epoch_folder(run, epoch)
     try:
-        about = json.loads((folder / "state.json").read_text())
+        about = json.loads((folder / layout.STATE).read_text())
         device = str(trainer.device)
-        trainer.model.load_state_dict(load_file(folder / "model.safetensors", device=device))
-        tensors = load_file(folder / "optimizer.safetensors", device=device)
+        trainer.model.load_state_dict(load_file(folder / layout.WEIGHTS, device=device))
+        tensors = load_file(folder / layout.OPTIMIZER, device=device)
         trainer.optimizer.load_state_dict(merge_tensors(about["optimizer"], tensors))
         trainer.scaler.load_state_dict(about["scaler"])
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as cause:
@@ -164,7 +164,7 @@ def _prune(run: Path, state: State, keep: int) -> None:
     for epoch in committed_epochs(run):
         if epoch not in newest and epoch != state.best_epoch:
             folder = epoch_folder(run, epoch)
-            (folder / "manifest.json").unlink()
+            (folder / layout.MANIFEST).unlink()
             shutil.rmtree(folder)
 
 

@@ -22,7 +22,7 @@ from raymm.methods import Plan, Situation, base_plan, make_plan, strategy
 from raymm.methods.strategies import subset
 from raymm.models.model import MultimodalModel, build_model
 from raymm.seeds import derive
-from raymm.storage.layout import epoch_folder
+from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.training.checkpoint import State, adopt, commit, load_latest, read_state, restore
 from raymm.training.communicator import Alone, Workers, on_first_rank
 from raymm.training.epoch import Trainer
@@ -137,7 +137,7 @@ def _branch(run: Run, trainer: Trainer, view: View, ports: Ports) -> None:
         adopt(source, reached.best_epoch, run.path)
     entry = reached.history[-1]["metrics"]
     metrics = {name: value for name, value in entry.items() if not name.startswith("phi/train_")}
-    tables = {"val": read_table(epoch_folder(source, epoch) / "valuation-val.parquet")}
+    tables = {"val": read_table(valuation_file(epoch_folder(source, epoch), "val"))}
     before = State(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
     _plan_and_commit(run, trainer, view, ports, before, tables, metrics)
 

@@ -15,7 +15,7 @@ from raymm.data import Dataset
 from raymm.errors import CheckpointError
 from raymm.models.export import export_model
 from raymm.models.model import MultimodalModel
-from raymm.storage import commit_directory, is_committed, read_manifest, write_json
+from raymm.storage import commit_directory, is_committed, layout, read_manifest, write_json
 from raymm.storage.layout import result_folder
 from raymm.training.run import Run
 from raymm.valuation import ValuationTable, write_table
@@ -42,10 +42,10 @@ def write_result(run: Run, result: Result, model: MultimodalModel, table: Valuat
     folder = result_folder(run.path)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    export_model(folder / "model", model, run.config, dataset)
-    write_table(folder / "valuation-test.parquet", table)
+    export_model(folder / layout.MODEL, model, run.config, dataset)
+    write_table(layout.valuation_file(folder, "test"), table)
     content = {"best_epoch": result.best_epoch, "metrics": result.metrics, "history": result.history}
-    write_json(folder / "result.json", content)
+    write_json(folder / layout.RESULT_JSON, content)
     commit_directory(folder, {"key": run.key})
 
 
@@ -53,5 +53,5 @@ def read_result(run: Path) -> Result:
     """Read the result of a finished run; raises `CheckpointError` when it has not come to its end."""
     folder = result_folder(run)
     read_manifest(folder, CheckpointError)
-    content = json.loads((folder / "result.json").read_text())
+    content = json.loads((folder / layout.RESULT_JSON).read_text())
     return Result(content["best_epoch"], content["metrics"], tuple(content["history"]))

@@ -13,7 +13,7 @@ from raymm.data.format import SPLITS
 from raymm.errors import CheckpointError, DataError, Problems
 from raymm.methods import function, strategy
 from raymm.models.model import build_model
-from raymm.storage import write_json
+from raymm.storage import layout, write_json
 
 __all__ = ["Run", "Start", "create_or_open", "open_run", "refuse_what_cannot_run"]
 
@@ -75,11 +75,11 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | 
     """
     path = path.absolute()
     refuse_what_cannot_run(config, dataset)
-    if not (path / "run.json").exists():
+    if not (path / layout.RUN).exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
         run = Run(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, start)
-        write_json(path / "run.json", _to_json(run))
+        write_json(path / layout.RUN, _to_json(run))
         return run
     run = open_run(path)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
@@ -90,7 +90,7 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | 
     problems.raise_if_any(CheckpointError)
     now = Run(path, run.key, config, dataset.path, dataset.digest, run.start)
     if now != run:
-        write_json(path / "run.json", _to_json(now))
+        write_json(path / layout.RUN, _to_json(now))
     return now
 
 
@@ -98,16 +98,16 @@ def open_run(path: Path) -> Run:
     """Open the folder of a run; raises `CheckpointError` when there is none."""
     path = path.absolute()
     try:
-        values = json.loads((path / "run.json").read_text())
-        config = parse(values["config"], f"{path}/run.json")
+        values = json.loads((path / layout.RUN).read_text())
+        config = parse(values["config"], f"{path}/{layout.RUN}")
         start = values.get("start") and Start(Path(values["start"]["run"]), values["start"]["epoch"])
         return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path}: no run there (run.json is missing); give the --out of `raymm train`"
+            f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`"
         ) from None
     except (KeyError, ValueError) as cause:
-        raise CheckpointError(f"{path}/run.json: cannot be read ({cause})") from cause
+        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
 
 
 def refuse_what_cannot_run(config: Config, dataset: Dataset) -> None:

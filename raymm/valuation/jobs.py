@@ -13,7 +13,7 @@ from typing import Any
 
 from raymm.config import Config
 from raymm.data import View
-from raymm.storage import atomic_path, write_json
+from raymm.storage import atomic_path, layout, write_json
 from raymm.valuation import ValuationTable, read_table, write_table
 from raymm.valuation.engine import TILES_OF_SHARD, DataModel, Rows, method_for, table_info
 from raymm.valuation.table import TableWriter
@@ -56,31 +56,27 @@ def value_to_file(
     follow
         `(shards, total) -> shards`, shows how far it is.
     """
-    folder = out.with_name(out.name + ".parts")
+    folder = layout.valuation_parts_folder(out)
     done = _parts_of(folder, _identity(job))
     shards = stream(job.model, job.view, job.rows, job.config, None, done)
     for shard, table in follow(shards, job.shards - len(done)):
-        write_table(_part(folder, shard), table)
-    first = read_table(_part(folder, 0))
+        write_table(layout.valuation_part(folder, shard), table)
+    first = read_table(layout.valuation_part(folder, 0))
     with atomic_path(out) as temporary, TableWriter(temporary, first.info) as writer:
         for shard in range(job.shards):
-            writer.write(read_table(_part(folder, shard)))
+            writer.write(read_table(layout.valuation_part(folder, shard)))
     shutil.rmtree(folder)
     return read_table(out)
 
 
-def _part(folder: Path, shard: int) -> Path:
-    return folder / f"shard-{shard:05d}.parquet"
-
-
 def _parts_of(folder: Path, identity: dict[str, Any]) -> set[int]:
     """Shards that are there already; parts of another valuation are thrown away."""
-    about = folder / "about.json"
+    about = folder / layout.PARTS_ABOUT
     if not about.exists() or json.loads(about.read_text()) != identity:
         shutil.rmtree(folder, ignore_errors=True)
         write_json(about, identity)
         return set()
-    return {int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.parquet")}
+    return layout.valuation_parts(folder)
 
 
 def _identity(job: Valuing) -> dict[str, Any]:

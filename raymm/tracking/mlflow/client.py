@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
-from raymm.storage import sha256_of
+from raymm.storage import layout, sha256_of
 from raymm.tracking.base import RunInfo, Status, check_folder, check_tags, finite_metrics
 from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, shown
@@ -50,7 +50,7 @@ class MlflowTracker:
         self._uri = uri
         self._artifacts = artifacts
         self._run_dir = run_dir.absolute()
-        self._outbox = Outbox(self._run_dir / "outbox")
+        self._outbox = Outbox(self._run_dir / layout.OUTBOX)
         self._writer: RunWriter | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -205,7 +205,7 @@ def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
     TrackingError
         When the folder holds no records, or the store cannot be used.
     """
-    if not (run_dir / "outbox" / "events.jsonl").is_file():
+    if not (run_dir / layout.OUTBOX / layout.EVENTS).is_file():
         raise TrackingError(f"{run_dir}: holds no outbox, so there is nothing to send")
     tracker = MlflowTracker(uri, run_dir, artifacts)
     if not tracker.waiting:
