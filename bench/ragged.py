@@ -10,7 +10,7 @@ from raymm.config import Config
 from raymm.data import View, open_dataset
 from raymm.methods import Plan, base_plan
 from raymm.models.model import build_model
-from raymm.training.communicator import Alone
+from raymm.training.communicator import SingleProcess
 from raymm.training.epoch import Trainer
 from raymm.training.optim import build_optimizer
 
@@ -23,7 +23,7 @@ def run(data: Path) -> Measured:
     view, rows = View(dataset, config.view), dataset.rows("train")
     model = build_model(dataset.schema, config.model, 0)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
-    trainer = Trainer(model, optimizer, config, Alone(), torch.device("cpu"))
+    trainer = Trainer(model, optimizer, config, SingleProcess(), torch.device("cpu"))
     full = base_plan(rows, n)
     single = 1 << (np.arange(len(rows)) % n)
     half = Plan(rows, np.where(np.arange(len(rows)) % 2 == 0, full.keep, single))

@@ -12,7 +12,7 @@ from raymm.cluster.connect import connect
 from raymm.cluster.train import train_on_ray
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 
 EPOCHS, LEFT_OUT, TURNS = 8, 2, 7
@@ -37,6 +37,6 @@ def run(data: Path) -> Measured:
 
 def _rate(path: Path, config: Config, dataset: Dataset, on_ray: bool) -> float:
     opened = create_or_open(path, config, dataset)
-    result = train_on_ray(opened, lambda _: None) if on_ray else train(opened, dataset, Ports())
+    result = train_on_ray(opened, lambda _: None) if on_ray else train(opened, dataset, Backends())
     steady = [entry["metrics"] for entry in result.history[LEFT_OUT:]]
     return statistics.median(metrics["rows/epoch"] / metrics["time/train_s"] for metrics in steady)

@@ -11,7 +11,7 @@ from bench.datasets import CLASSES, NAMES, write
 from raymm.config import load
 from raymm.reports.valuation_report import write_valuation_report
 from raymm.storage.layout import result_folder
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
 
@@ -33,7 +33,7 @@ def _report(shared: Path, name: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         dataset = write(shared, name, Path(folder) / "data")
         run = create_or_open(Path(folder) / "run", load(None, SETTINGS), dataset)
-        result = train(run, dataset, Ports())
+        result = train(run, dataset, Backends())
         table = read_table(result_folder(run.path) / "valuation-test.parquet")
         write_valuation_report(out, table, CLASSES, f"What each modality contributes: {name}", COMMAND)
         print(name, result.metrics["test/accuracy"])

@@ -10,7 +10,7 @@ from raymm.sweep.space import resolve
 from raymm.sweep.store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
 from raymm.sweep.tracking import SweepTracker
 from raymm.tracking import MemoryTracker, Tracker
-from raymm.training.loop import Ports, steps
+from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import Run
 from tests.games import settings
 
@@ -37,8 +37,8 @@ def propose(sweep: Sweep, number: int, **sampled: Any) -> Trial:
 def train_until(runs: list[Run], dataset: Dataset, epochs: int) -> None:
     """Train runs as far as some epoch, and leave them there."""
     for run in runs:
-        story: Iterator[Any] = steps(run, dataset, Ports())
-        for state in story:
+        reached: Iterator[Any] = iter_epochs(run, dataset, Backends())
+        for state in reached:
             if state.epoch >= epochs:
                 break
 
@@ -46,7 +46,7 @@ def train_until(runs: list[Run], dataset: Dataset, epochs: int) -> None:
 def finish(sweep: Sweep, trial: Trial, dataset: Dataset) -> Ended:
     """Train a trial to its end and write it down."""
     for run in open_runs(sweep, trial, dataset):
-        list(steps(run, dataset, Ports()))
+        list(iter_epochs(run, dataset, Backends()))
     ended = Ended("finished", sweep.config.training.epochs)
     write_ended(trial, ended)
     return ended

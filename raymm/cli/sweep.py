@@ -109,7 +109,7 @@ def _new(
     from raymm.sweep.search import propose_all
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
-    from raymm.training.run import refuse_what_cannot_run
+    from raymm.training.run import validate_run
 
     plan, drawn_from = _plan(space, search), load_space(space)
     base = with_seed(load(config, settings), plan.seeds[0])
@@ -120,10 +120,10 @@ def _new(
     job = new_sweep(out, plan, base, dataset)
     refuse_other_sweep(job)
     if plan.search == "optuna":
-        refuse_what_cannot_run(base, dataset)
+        validate_run(base, dataset)
     else:
         for trial in propose_all(job, drawn_from):
-            refuse_what_cannot_run(trial.config, dataset)
+            validate_run(trial.config, dataset)
     commit_sweep(job)
     return job, drawn_from
 

@@ -13,7 +13,7 @@ from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.tracking import ending
 from raymm.tracking.mlflow import MlflowTracker, store_of
-from raymm.training.loop import Ports, Report, train
+from raymm.training.loop import Backends, Report, train
 from raymm.training.result import Result, finished, read_result
 from raymm.training.run import Run
 
@@ -44,7 +44,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -
     if finished(run.path):
         return read_result(run.path)
     if backend == "local":
-        return train(run, dataset, Ports(report=report, device=_device()))
+        return train(run, dataset, Backends(report=report, device=_device()))
     from raymm.cluster.connect import connect
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray

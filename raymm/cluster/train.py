@@ -1,6 +1,6 @@
 """The training loop on Ray Train: one worker group for all epochs, of one run or of several that go in turn.
 
-Every rank runs `raymm.training.loop.steps` on the same run folders, which all nodes must see. Recovery is the
+Every rank runs `raymm.training.loop.iter_epochs` on the same run folders, which all nodes must see. Recovery is the
 run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
 checkpoints are not used, so nothing depends on the names of its runs.
 
@@ -28,9 +28,9 @@ from raymm.cluster.valuation_pool import ActorPool
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
-from raymm.training.checkpoint import State, read_history
-from raymm.training.communicator import Alone, Group
-from raymm.training.loop import Ports, Report, steps
+from raymm.training.checkpoint import Checkpoint, read_history
+from raymm.training.communicator import SingleProcess, TorchDistributed
+from raymm.training.loop import Backends, Report, iter_epochs
 from raymm.training.result import Result, read_result
 from raymm.training.run import Run, open_run
 from raymm.valuation.engine import value_rows
@@ -145,11 +145,11 @@ def _work(settings: dict[str, Any]) -> dict[str, str]:
     world = ray.train.get_context().get_world_size()
     pool = ActorPool(label=label_of(runs[0].name, runs[0].key))
     device: torch.device = get_device()
-    workers = Group() if world > 1 else Alone()
+    communicator = TorchDistributed() if world > 1 else SingleProcess()
     value = pool if runs[0].config.cluster.actors else value_rows
-    ports = Ports(value=value, workers=workers, device=device)
+    backends = Backends(value=value, communicator=communicator, device=device)
     try:
-        _take_turns([steps(run, run.dataset(), ports) for run in runs], settings["until"])
+        _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], settings["until"])
     except RaymmError as cause:
         return {"error": type(cause).__name__, "message": str(cause)}
     finally:
@@ -157,11 +157,11 @@ def _work(settings: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _take_turns(stories: list[Iterator[State]], until: int | None) -> None:
-    """An epoch of each story in turn, until all have ended or come as far as `until`."""
-    while stories:
-        states = [(story, next(story, None)) for story in stories]
-        stories = [story for story, state in states if state is not None and (until is None or state.epoch < until)]
+def _round_robin(runs: list[Iterator[Checkpoint]], until: int | None) -> None:
+    """Train an epoch of each run in turn, until all runs have ended or have trained `until` epochs."""
+    while runs:
+        reached = [(run, next(run, None)) for run in runs]
+        runs = [run for run, state in reached if state is not None and (until is None or state.epoch < until)]
 
 
 def _scaling(cluster: ClusterConfig) -> ScalingConfig:

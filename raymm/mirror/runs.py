@@ -22,7 +22,7 @@ from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import is_committed, layout, write_bytes
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.storage.remote import Place, committed, drop, place, pull, push
-from raymm.training.run import Run, create_or_open, refuse_what_cannot_run
+from raymm.training.run import Run, create_or_open, validate_run
 
 __all__ = ["fetch", "mirrored", "open_mirrored", "send"]
 
@@ -81,7 +81,7 @@ def send(run: Path, mirror: str) -> None:
 def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
     """Make or open the folder of a run as `create_or_open`, after bringing it from its mirror where that is ahead."""
     if config.cluster.mirror:
-        refuse_what_cannot_run(config, dataset)
+        validate_run(config, dataset)
         fetch(path.absolute(), config.cluster.mirror)
     return create_or_open(path, config, dataset)
 

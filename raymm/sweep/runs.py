@@ -17,7 +17,7 @@ from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
-from raymm.training.run import Run, Start, create_or_open
+from raymm.training.run import BranchPoint, Run, create_or_open
 
 __all__ = [
     "Histories",
@@ -61,7 +61,7 @@ def branch_runs(
     """
     folder = f"from-{sources[0].name}-{epoch}-{config.fingerprint()}"
     configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
-    runs = _make(_paths(sweep, trial, folder), configs, dataset, [Start(source, epoch) for source in sources])
+    runs = _make(_paths(sweep, trial, folder), configs, dataset, [BranchPoint(source, epoch) for source in sources])
     write_json(trial.path / layout.CURRENT, {"folder": folder, "config": config.model_dump(mode="json")})
     return runs
 
@@ -193,7 +193,7 @@ def _current(trial: Trial) -> tuple[str, Config]:
 
 
 def _make(
-    paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[Start | None]
+    paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[BranchPoint | None]
 ) -> list[Run]:
     """Make or open runs, none with a mirror of its own: their sweep's driver sends and fetches them."""
     return [
@@ -214,12 +214,12 @@ def _warm_folder(sweep: Sweep, warm: Config) -> Path:
     return sweep.path / layout.WARMUPS / f"{warm.fingerprint()}-s{warm.training.seed}"
 
 
-def _warm_start(sweep: Sweep, config: Config) -> Start | None:
+def _warm_start(sweep: Sweep, config: Config) -> BranchPoint | None:
     """Where a shared warm-up has what this run would train first."""
     folder = _warm_folder(sweep, warmup_of(config))
     epochs = committed_epochs(folder)
     wanted = warmup_epochs(config) or max(epochs, default=0)
-    return Start(folder, wanted) if wanted in epochs else None
+    return BranchPoint(folder, wanted) if wanted in epochs else None
 
 
 def _but(training: TrainingConfig, **values: int) -> TrainingConfig:

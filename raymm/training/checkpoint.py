@@ -33,12 +33,12 @@ from raymm.training.epoch import Trainer
 from raymm.valuation import ValuationTable, write_table
 
 __all__ = [
-    "State",
-    "adopt",
+    "Checkpoint",
     "commit",
+    "link_checkpoint",
     "load_latest",
+    "read_checkpoint",
     "read_history",
-    "read_state",
     "restore",
 ]
 
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class State:
+class Checkpoint:
     """What the next epoch starts from, beside the weights.
 
     Attributes
@@ -70,7 +70,7 @@ class State:
     best_epoch: int | None = None
 
 
-def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, ValuationTable], keep: int) -> None:
+def commit(run: Path, state: Checkpoint, trainer: Trainer, tables: dict[str, ValuationTable], keep: int) -> None:
     """Make `state` the newest of the run, atomically; then drop epochs that are neither new nor best."""
     folder = epoch_folder(run, state.epoch)
     shutil.rmtree(folder, ignore_errors=True)
@@ -88,18 +88,18 @@ def commit(run: Path, state: State, trainer: Trainer, tables: dict[str, Valuatio
     _prune(run, state, keep)
 
 
-def adopt(source: Path, epoch: int, run: Path) -> None:
+def link_checkpoint(source: Path, epoch: int, run: Path) -> None:
     """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied."""
     target = epoch_folder(run, epoch)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adopt-") as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".link_checkpoint-") as folder:
         copy = Path(folder) / target.name
         shutil.copytree(epoch_folder(source, epoch), copy, copy_function=_link_or_copy)
         copy.replace(target)
 
 
-def load_latest(run: Path) -> State | None:
+def load_latest(run: Path) -> Checkpoint | None:
     """The newest whole state of a run, or None when there is none.
 
     Raises
@@ -111,7 +111,7 @@ def load_latest(run: Path) -> State | None:
     damaged = []
     for epoch in reversed(epochs):
         try:
-            return read_state(run, epoch, check=True)
+            return read_checkpoint(run, epoch, check=True)
         except CheckpointError as cause:
             log.warning("passing over a damaged epoch: %s", cause)
             damaged.append(str(cause))
@@ -120,7 +120,7 @@ def load_latest(run: Path) -> State | None:
     return None
 
 
-def read_state(run: Path, epoch: int, check: bool = False) -> State:
+def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
     """Read one committed epoch; with `check`, compare the checksums of all its files first."""
     folder = epoch_folder(run, epoch)
     if check:
@@ -130,7 +130,7 @@ def read_state(run: Path, epoch: int, check: bool = False) -> State:
         arrays = load_arrays(folder / layout.PLAN)
         plan = Plan(arrays["index"], arrays["keep"], about["dropped"])
         history = tuple(about["history"])
-        return State(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
+        return Checkpoint(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
 
@@ -159,7 +159,7 @@ def restore(run: Path, epoch: int, trainer: Trainer) -> None:
         raise CheckpointError(f"{folder}: does not fit this model and optimizer ({cause})") from cause
 
 
-def _prune(run: Path, state: State, keep: int) -> None:
+def _prune(run: Path, state: Checkpoint, keep: int) -> None:
     newest = committed_epochs(run)[-keep:]
     for epoch in committed_epochs(run):
         if epoch not in newest and epoch != state.best_epoch:
@@ -176,7 +176,7 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _save_plan(path: Path, state: State) -> None:
+def _save_plan(path: Path, state: Checkpoint) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep}
     if state.phi is not None:
         arrays["phi"] = state.phi

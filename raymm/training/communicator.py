@@ -1,4 +1,4 @@
-"""What training needs from the other workers: sums, and agreement on failure.
+"""What training needs from the other communicator: sums, and agreement on failure.
 
 Gradients are added, not averaged: every rank divides by the rows of the *global* batch, so ranks may hold
 different numbers of rows, or none, and the sum is the gradient of the whole batch. That is why the model is
@@ -15,42 +15,42 @@ from torch import Tensor, nn
 
 from raymm.errors import RaymmError, TrainingError
 
-__all__ = ["Alone", "Group", "Workers", "on_first_rank", "sum_gradients"]
+__all__ = ["Communicator", "SingleProcess", "TorchDistributed", "on_first_rank", "sum_gradients"]
 
 
-class Workers(Protocol):
+class Communicator(Protocol):
     """The workers of a run, seen from one of them."""
 
     rank: int
     world: int
 
-    def add(self, tensor: Tensor) -> None:
+    def all_reduce_sum(self, tensor: Tensor) -> None:
         """Replace `tensor` by its sum over all ranks, in place."""
 
 
-class Alone:
+class SingleProcess:
     """One process."""
 
     rank = 0
     world = 1
 
-    def add(self, tensor: Tensor) -> None:
+    def all_reduce_sum(self, tensor: Tensor) -> None:
         """Leave `tensor` as it is."""
 
 
-class Group:
+class TorchDistributed:
     """The default process group of torch.distributed, which somebody else has initialised."""
 
     def __init__(self) -> None:
         self.rank = dist.get_rank()
         self.world = dist.get_world_size()
 
-    def add(self, tensor: Tensor) -> None:
+    def all_reduce_sum(self, tensor: Tensor) -> None:
         """All-reduce with a sum."""
         dist.all_reduce(tensor)
 
 
-def sum_gradients(parameters: Iterable[nn.Parameter], workers: Workers, loss: Tensor) -> Tensor:
+def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator, loss: Tensor) -> Tensor:
     """Add gradients and the loss over all ranks, in one message; return the summed loss.
 
     A parameter without a gradient counts as zero, so that an update does not depend on who had which rows.
@@ -59,18 +59,18 @@ def sum_gradients(parameters: Iterable[nn.Parameter], workers: Workers, loss: Te
     for parameter in owned:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    if workers.world == 1:
+    if communicator.world == 1:
         return loss
     gradients = [parameter.grad for parameter in owned if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(1)])
-    workers.add(flat)
+    communicator.all_reduce_sum(flat)
     parts = flat[:-1].split([gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
     return flat[-1]
 
 
-def on_first_rank(workers: Workers, device: torch.device, action: Callable[[], None]) -> None:
+def on_first_rank(communicator: Communicator, device: torch.device, action: Callable[[], None]) -> None:
     """Run `action` on rank 0 while the others wait; when it fails, it fails on every rank.
 
     Raises
@@ -79,13 +79,13 @@ def on_first_rank(workers: Workers, device: torch.device, action: Callable[[], N
         What `action` raised on rank 0; on the other ranks, that rank 0 has failed.
     """
     failure: RaymmError | None = None
-    if workers.rank == 0:
+    if communicator.rank == 0:
         try:
             action()
         except RaymmError as cause:
             failure = cause
     failed = torch.tensor([float(failure is not None)], device=device)
-    workers.add(failed)
+    communicator.all_reduce_sum(failed)
     if failure is not None:
         raise failure
     if failed.item():

@@ -14,7 +14,7 @@ from raymm.methods import Plan, epoch_order
 from raymm.methods.plan import rank_batches
 from raymm.models.model import MultimodalModel
 from raymm.seeds import derive
-from raymm.training.communicator import Workers, sum_gradients
+from raymm.training.communicator import Communicator, sum_gradients
 
 __all__ = ["EpochReport", "Trainer", "loader"]
 
@@ -37,7 +37,7 @@ class Trainer:
     model: MultimodalModel
     optimizer: Optimizer
     config: Config
-    workers: Workers
+    communicator: Communicator
     device: torch.device
 
     def __post_init__(self) -> None:
@@ -57,11 +57,11 @@ class Trainer:
         TrainingError
             When a loss is not finite; nothing of the epoch is kept.
         """
-        torch.manual_seed(derive(self.config.training.seed, "dropout", epoch, self.workers.rank))
+        torch.manual_seed(derive(self.config.training.seed, "dropout", epoch, self.communicator.rank))
         self.model.train()
         self._feature_sum = self._feature_count = 0.0
         losses: list[Tensor] = []
-        for batch, rows in loader(view, plan, epoch, self.config, self.workers, self.device):
+        for batch, rows in loader(view, plan, epoch, self.config, self.communicator, self.device):
             losses.append(self._step(batch, rows))
             if len(losses) % CHECK_EVERY == 0:
                 _check_losses(losses, epoch)
@@ -81,7 +81,7 @@ class Trainer:
             total = nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum")
             self.scaler.scale(total / rows).backward()
             self._observe(features, batch.mask)
-        total = sum_gradients(self.model.parameters(), self.workers, total.detach())
+        total = sum_gradients(self.model.parameters(), self.communicator, total.detach())
         self.scaler.unscale_(self.optimizer)
         if self.config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
@@ -101,17 +101,17 @@ class Trainer:
         both = torch.zeros(n, width + 1, dtype=torch.float64, device=self.device)
         both[:, :width] += self._feature_sum
         both[:, width] += self._feature_count
-        self.workers.add(both)
+        self.communicator.all_reduce_sum(both)
         self.model.set_baseline((both[:, :width] / both[:, width:].clamp(min=1)).float())
 
 
 def loader(
-    view: View, plan: Plan, epoch: int, config: Config, workers: Workers, device: torch.device
+    view: View, plan: Plan, epoch: int, config: Config, communicator: Communicator, device: torch.device
 ) -> Iterator[tuple[Batch, int]]:
     """The part of this rank in each global batch, with the number of rows of the whole batch."""
     order = epoch_order(len(plan), config.training.seed, epoch)
     n = len(view.dataset.schema.names)
-    for rows, total in rank_batches(order, config.training.batch_size, workers.rank, workers.world):
+    for rows, total in rank_batches(order, config.training.batch_size, communicator.rank, communicator.world):
         keys = view.augmentation_keys(epoch, rows)
         yield view.batch(plan.index[rows], plan.masks(rows, n), keys).to(device), total
 

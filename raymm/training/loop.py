@@ -23,8 +23,8 @@ from raymm.methods.strategies import subset
 from raymm.models.model import MultimodalModel, build_model
 from raymm.seeds import derive
 from raymm.storage.layout import epoch_folder, valuation_file
-from raymm.training.checkpoint import State, adopt, commit, load_latest, read_state, restore
-from raymm.training.communicator import Alone, Workers, on_first_rank
+from raymm.training.checkpoint import Checkpoint, commit, link_checkpoint, load_latest, read_checkpoint, restore
+from raymm.training.communicator import Communicator, SingleProcess, on_first_rank
 from raymm.training.epoch import Trainer
 from raymm.training.evaluate import evaluate
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
@@ -33,9 +33,9 @@ from raymm.training.run import Run
 from raymm.valuation import ValuationTable, read_table
 from raymm.valuation.engine import Rows, value_rows
 
-__all__ = ["Ports", "Report", "Value", "steps", "train"]
+__all__ = ["Backends", "Report", "ValueFn", "iter_epochs", "train"]
 
-Value = Callable[[MultimodalModel, View, Rows, Config, int], ValuationTable]
+ValueFn = Callable[[MultimodalModel, View, Rows, Config, int], ValuationTable]
 """`(model, view, rows, config, epoch) -> table`: in this process, or a client of the actor pool."""
 
 Report = Callable[[Sequence[dict[str, Any]]], None]
@@ -47,23 +47,23 @@ def _silent(history: Sequence[dict[str, Any]]) -> None:
 
 
 @dataclass(frozen=True)
-class Ports:
+class Backends:
     """How the loop reaches the rest of the world."""
 
-    value: Value = value_rows
+    value: ValueFn = value_rows
     report: Report = _silent
-    workers: Workers = field(default_factory=Alone)
+    communicator: Communicator = field(default_factory=SingleProcess)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
-def train(run: Run, dataset: Dataset, ports: Ports) -> Result:
+def train(run: Run, dataset: Dataset, backends: Backends) -> Result:
     """Train a run to its end, from wherever it was committed last, and return its result."""
-    for _ in steps(run, dataset, ports):
+    for _ in iter_epochs(run, dataset, backends):
         pass
     return read_result(run.path)
 
 
-def steps(run: Run, dataset: Dataset, ports: Ports) -> Iterator[State]:
+def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Checkpoint]:
     """Train epoch by epoch: yields the state that it starts from and the one after each epoch, then ends the run.
 
     Whoever stops asking leaves a run that can be gone on with, and whose test split was not read.
@@ -72,8 +72,8 @@ def steps(run: Run, dataset: Dataset, ports: Ports) -> Iterator[State]:
         return
     config = run.config
     view = View(dataset, config.view, config.training.seed)
-    trainer, state = _load_or_init(run, view, ports)
-    ports.report(state.history)
+    trainer, state = _load_or_init(run, view, backends)
+    backends.report(state.history)
     yield state
     while state.epoch < config.training.epochs:
         started = time.perf_counter()
@@ -85,34 +85,38 @@ def steps(run: Run, dataset: Dataset, ports: Ports) -> Iterator[State]:
             "train/lr": rate,
             "time/train_s": time.perf_counter() - started,
         }
-        on_first_rank(ports.workers, ports.device, partial(_advance, run, trainer, view, state, ports, measured))
-        state = read_state(run.path, state.epoch + 1)
-        ports.report(state.history)
+        on_first_rank(
+            backends.communicator, backends.device, partial(_advance, run, trainer, view, state, backends, measured)
+        )
+        state = read_checkpoint(run.path, state.epoch + 1)
+        backends.report(state.history)
         yield state
-    on_first_rank(ports.workers, ports.device, partial(_finish, run, trainer, view, state, ports))
+    on_first_rank(backends.communicator, backends.device, partial(_finish, run, trainer, view, state, backends))
 
 
-def _load_or_init(run: Run, view: View, ports: Ports) -> tuple[Trainer, State]:
+def _load_or_init(run: Run, view: View, backends: Backends) -> tuple[Trainer, Checkpoint]:
     config, dataset = run.config, view.dataset
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
-    model = build_model(dataset.schema, config.model, config.training.seed).to(ports.device)
+    model = build_model(dataset.schema, config.model, config.training.seed).to(backends.device)
     optimizer = build_optimizer(model.parameters(), config.optimizer)
-    trainer = Trainer(model, optimizer, config, ports.workers, ports.device)
+    trainer = Trainer(model, optimizer, config, backends.communicator, backends.device)
     if run.start is not None:
-        on_first_rank(ports.workers, ports.device, partial(_branch, run, trainer, view, ports))
+        on_first_rank(backends.communicator, backends.device, partial(_branch, run, trainer, view, backends))
     state = load_latest(run.path)
     if state is None:
-        return trainer, State(0, base_plan(dataset.rows("train"), len(dataset.schema.names)))
+        return trainer, Checkpoint(0, base_plan(dataset.rows("train"), len(dataset.schema.names)))
     restore(run.path, state.epoch, trainer)
     return trainer, state
 
 
-def _advance(run: Run, trainer: Trainer, view: View, state: State, ports: Ports, measured: dict[str, float]) -> None:
+def _advance(
+    run: Run, trainer: Trainer, view: View, state: Checkpoint, backends: Backends, measured: dict[str, float]
+) -> None:
     """Evaluate, then value, plan and commit: the state after one more epoch."""
     started = time.perf_counter()
     dataset, epoch = view.dataset, state.epoch + 1
-    table = ports.value(trainer.model, view, dataset.rows("val"), run.config, epoch)
+    table = backends.value(trainer.model, view, dataset.rows("val"), run.config, epoch)
     metrics = {
         **measured,
         **evaluate(table, len(dataset.schema.classes), "val"),
@@ -121,10 +125,10 @@ def _advance(run: Run, trainer: Trainer, view: View, state: State, ports: Ports,
         "rows/dropped": float(state.plan.dropped),
         "time/value_s": time.perf_counter() - started,
     }
-    _plan_and_commit(run, trainer, view, ports, state, {"val": table}, metrics)
+    _plan_and_commit(run, trainer, view, backends, state, {"val": table}, metrics)
 
 
-def _branch(run: Run, trainer: Trainer, view: View, ports: Ports) -> None:
+def _branch(run: Run, trainer: Trainer, view: View, backends: Backends) -> None:
     """Commit, once, the epoch that the run starts from as if it had trained it: only what follows is planned anew."""
     assert run.start is not None
     source, epoch = run.start.run, run.start.epoch
@@ -132,22 +136,22 @@ def _branch(run: Run, trainer: Trainer, view: View, ports: Ports) -> None:
     if latest is not None and latest.epoch >= epoch:  # before it there is only what was adopted
         return
     restore(source, epoch, trainer)
-    reached = read_state(source, epoch, check=True)
+    reached = read_checkpoint(source, epoch, check=True)
     if reached.best_epoch not in {None, epoch}:
-        adopt(source, reached.best_epoch, run.path)
+        link_checkpoint(source, reached.best_epoch, run.path)
     entry = reached.history[-1]["metrics"]
     metrics = {name: value for name, value in entry.items() if not name.startswith("phi/train_")}
     tables = {"val": read_table(valuation_file(epoch_folder(source, epoch), "val"))}
-    before = State(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
-    _plan_and_commit(run, trainer, view, ports, before, tables, metrics)
+    before = Checkpoint(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
+    _plan_and_commit(run, trainer, view, backends, before, tables, metrics)
 
 
 def _plan_and_commit(
     run: Run,
     trainer: Trainer,
     view: View,
-    ports: Ports,
-    before: State,
+    backends: Backends,
+    before: Checkpoint,
     tables: dict[str, ValuationTable],
     metrics: dict[str, float],
 ) -> None:
@@ -156,14 +160,14 @@ def _plan_and_commit(
     dataset, config, epoch, phi = view.dataset, run.config, before.epoch + 1, before.phi
     if _valuation_due(config, epoch):
         rows = _rows_to_value(dataset, config, epoch)
-        tables["train"] = ports.value(trainer.model, view, rows, config, epoch)
+        tables["train"] = backends.value(trainer.model, view, rows, config, epoch)
         phi = _scatter(tables["train"], rows, dataset)
         for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
             metrics[f"phi/train_{name}"] = mean
     plan = _plan(dataset, config, epoch, phi)
     metrics["time/value_s"] += time.perf_counter() - started
     history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
-    following = State(epoch, plan, phi, history, _best(history, config))
+    following = Checkpoint(epoch, plan, phi, history, _best(history, config))
     commit(run.path, following, trainer, tables, config.training.keep)
 
 
@@ -228,12 +232,12 @@ def _best(history: tuple[dict[str, Any], ...], config: Config) -> int:
     return int(np.lexsort((losses, np.negative(scores)))[0]) + 1
 
 
-def _finish(run: Run, trainer: Trainer, view: View, state: State, ports: Ports) -> None:
+def _finish(run: Run, trainer: Trainer, view: View, state: Checkpoint, backends: Backends) -> None:
     """Load the picked model, value the test split for the first and only time, write the result."""
     assert state.best_epoch is not None
     restore(run.path, state.best_epoch, trainer)
     dataset = view.dataset
-    table = ports.value(trainer.model, view, dataset.rows("test"), run.config, state.best_epoch)
+    table = backends.value(trainer.model, view, dataset.rows("test"), run.config, state.best_epoch)
     summary = evaluate(table, len(dataset.schema.classes), "test")
     picked = state.history[state.best_epoch - 1]
     best = {name.replace("val/", "best/"): value for name, value in picked["metrics"].items() if "val/" in name}

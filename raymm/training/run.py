@@ -15,11 +15,11 @@ from raymm.methods import function, strategy
 from raymm.models.model import build_model
 from raymm.storage import layout, write_json
 
-__all__ = ["Run", "Start", "create_or_open", "open_run", "refuse_what_cannot_run"]
+__all__ = ["BranchPoint", "Run", "create_or_open", "open_run", "validate_run"]
 
 
 @dataclass(frozen=True)
-class Start:
+class BranchPoint:
     """A committed epoch of another run, from which this one goes on instead of training its own."""
 
     run: Path
@@ -35,7 +35,7 @@ class Run:
     config: Config
     data: Path
     digest: str
-    start: Start | None = None
+    start: BranchPoint | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Run:
         return dataset
 
 
-def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | None = None) -> Run:
+def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPoint | None = None) -> Run:
     """Make the folder of a run, or open the one that is there to go on with it.
 
     Parameters
@@ -74,7 +74,7 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: Start | 
         When the settings could not be run on this data set; nothing is then made.
     """
     path = path.absolute()
-    refuse_what_cannot_run(config, dataset)
+    validate_run(config, dataset)
     if not (path / layout.RUN).exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
@@ -100,7 +100,7 @@ def open_run(path: Path) -> Run:
     try:
         values = json.loads((path / layout.RUN).read_text())
         config = parse(values["config"], f"{path}/{layout.RUN}")
-        start = values.get("start") and Start(Path(values["start"]["run"]), values["start"]["epoch"])
+        start = values.get("start") and BranchPoint(Path(values["start"]["run"]), values["start"]["epoch"])
         return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
     except FileNotFoundError:
         raise CheckpointError(
@@ -110,7 +110,7 @@ def open_run(path: Path) -> Run:
         raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
 
 
-def refuse_what_cannot_run(config: Config, dataset: Dataset) -> None:
+def validate_run(config: Config, dataset: Dataset) -> None:
     """Make once what the run will make, so that a mistake ends it before its folder exists."""
     strategy(config.resampling.strategy)
     function(config.resampling.fs)

@@ -12,7 +12,7 @@ from raymm.cluster.train import train_on_ray, train_together
 from raymm.errors import ClusterError, TrainingError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 
@@ -30,7 +30,7 @@ def dataset(tmp_path_factory):
 def alone(tmp_path_factory, dataset):
     """The same run in this process."""
     run = create_or_open(tmp_path_factory.mktemp("alone") / "r", settings(**SECTIONS), dataset)
-    return run.path, train(run, dataset, Ports())
+    return run.path, train(run, dataset, Backends())
 
 
 def weights(run):

@@ -26,17 +26,17 @@ from old_version import (
     weights_of_epoch,
     write,
 )
+from raymm.model import build_model
+from raymm.resampling import Situation, function, make_plan
+from raymm.training.state import read_state
+from raymm.training.value import value_rows
 from safetensors.torch import save_file
 
 from raymm.config import FunctionConfig, ResamplingConfig
 from raymm.data import View
-from raymm.model import build_model
-from raymm.resampling import Situation, function, make_plan
 from raymm.training.loop import Ports, steps
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open
-from raymm.training.state import read_state
-from raymm.training.value import value_rows
 from raymm.valuation import read_table
 
 GOLDEN = HERE / "golden"

@@ -42,15 +42,8 @@ from old_version import (
     wide_data,
     write,
 )
-from safetensors.torch import save_file
-
-import raymm
-from raymm.config import flatten
-from raymm.data import View, open_dataset
 from raymm.model import build_model, fingerprint
-from raymm.storage import verify
 from raymm.studies.parameters import canonical, parameters
-from raymm.studies.predictor import load as load_predictor
 from raymm.studies.record import LOADER, HistoryLog, run_info
 from raymm.studies.sweep_runs import branch_runs, current_paths, open_runs, trial_rows, warmup_of
 from raymm.studies.sweep_store import (
@@ -65,11 +58,18 @@ from raymm.studies.sweep_store import (
     write_trial,
 )
 from raymm.training.export import load_model
+from raymm.training.state import committed_epochs, load_latest, read_state
+from raymm.training.value import value_rows
+from safetensors.torch import save_file
+
+import raymm
+from raymm.config import flatten
+from raymm.data import View, open_dataset
+from raymm.storage import verify
+from raymm.studies.predictor import load as load_predictor
 from raymm.training.loop import Ports, steps
 from raymm.training.result import finished, read_result
 from raymm.training.run import Start, create_or_open, open_run
-from raymm.training.state import committed_epochs, load_latest, read_state
-from raymm.training.value import value_rows
 from raymm.valuation import read_table, write_table
 
 OUT = HERE / "v0_1_0"

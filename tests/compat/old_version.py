@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from raymm.data.store import Sample, write_dataset
+from raymm.model import build_model, fingerprint
+from raymm.training.state import epoch_folder
 from safetensors.torch import load_file
 
 from raymm import __version__
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
 from raymm.data.schema import AudioSpec, FlowSpec, RgbSpec, Schema, SequenceSpec, TextSpec, VectorSpec
-from raymm.data.store import Sample, write_dataset
-from raymm.model import build_model, fingerprint
-from raymm.training.state import epoch_folder
 
 HERE = Path(__file__).parent
 CLASSES = ("ash", "birch", "cedar")

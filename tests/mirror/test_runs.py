@@ -10,7 +10,7 @@ from raymm.mirror.runs import fetch, mirrored, open_mirrored, send
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.storage.remote import committed, place
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 
@@ -42,7 +42,7 @@ def trained(run, dataset, epochs=None):
             raise StopError
 
     with mirrored(run.path, run.config.cluster.mirror, stop) as report:
-        return train(run, dataset, Ports(report=report))
+        return train(run, dataset, Backends(report=report))
 
 
 def interrupted(folder, dataset, mirror, epochs):
@@ -82,7 +82,7 @@ def test_the_mirror_holds_what_the_run_holds(tmp_path, dataset, mirror):
     assert len(here) < 4
     shutil.rmtree(run.path)
     again = opened(run.path, dataset, mirror)
-    assert train(again, dataset, Ports()).metrics == result.metrics
+    assert train(again, dataset, Backends()).metrics == result.metrics
 
 
 def test_a_folder_that_lags_behind_is_brought_up_and_the_mirror_is_not_set_back(tmp_path, dataset, mirror):

@@ -31,7 +31,7 @@ from raymm.sweep.store import (
     write_ended,
     write_trial,
 )
-from raymm.training.loop import Ports, steps
+from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
 from tests.games import settings, small_dataset
 from tests.object_store import object_store
@@ -117,10 +117,10 @@ def begun(path, dataset, mirror, scales=(1.0, 2.0, 3.0), seeds=(0,)):
 
 def advance(runs, dataset, until=None):
     """Train runs an epoch of each in turn; yields the epochs that all have."""
-    stories = [steps(run, dataset, Ports()) for run in runs]
-    while stories:
-        states = [(story, next(story, None)) for story in stories]
-        stories = [story for story, state in states if state is not None and (until is None or state.epoch < until)]
+    ongoing = [iter_epochs(run, dataset, Backends()) for run in runs]
+    while ongoing:
+        states = [(run, next(run, None)) for run in ongoing]
+        ongoing = [run for run, state in states if state is not None and (until is None or state.epoch < until)]
         epochs = [state.epoch for _, state in states if state is not None]
         if epochs:
             yield min(epochs)

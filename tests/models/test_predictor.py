@@ -7,7 +7,7 @@ from raymm.cli.demo_clips import true_phi
 from raymm.errors import DataError
 from raymm.models.predictor import load
 from raymm.reports.valuation_summary import summarise, summary_lines
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     dataset = small_dataset(folder / "d")
     run = create_or_open(folder / "r", settings(), dataset)
-    train(run, dataset, Ports())
+    train(run, dataset, Backends())
     return run, dataset
 
 

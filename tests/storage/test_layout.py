@@ -97,12 +97,12 @@ def test_the_names_are_those_of_the_first_release():
 
 
 def test_a_run_holds_no_file_without_a_name(tmp_path):
-    from raymm.training.loop import Ports, train
+    from raymm.training.loop import Backends, train
     from raymm.training.run import create_or_open
 
     dataset = small_dataset(tmp_path / "data", count=120)
     run = create_or_open(tmp_path / "run", settings(training={"epochs": 2, "batch_size": 32, "threads": 1}), dataset)
-    train(run, dataset, Ports())
+    train(run, dataset, Backends())
     known = {*FILES, *(f"valuation-{split}.parquet" for split in ("train", "val", "test"))}
     assert {path.name for path in run.path.rglob("*") if path.is_file()} <= known
     assert (layout.committed_epochs(run.path), layout.valuation_parts(tmp_path)) == ([1, 2], set())

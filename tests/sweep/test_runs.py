@@ -26,7 +26,7 @@ from raymm.sweep.runs import (
 from raymm.sweep.space import resolve
 from raymm.sweep.store import Ended, read_ended, write_ended
 from raymm.training.result import read_result
-from raymm.training.run import Start
+from raymm.training.run import BranchPoint
 from tests.games import settings, small_dataset
 from tests.sweeps import finish, propose, stop, sweep_of, train_until
 
@@ -104,7 +104,7 @@ def test_shared_warmups_are_trained_once_a_seed_and_trials_start_from_them(tmp_p
     assert warmups_lacking(sweep, first, until + 1)
     starts = [[run.start for run in open_runs(sweep, trial, dataset)] for trial in trials]
     for trial, epoch in ((0, 1), (1, 2), (2, 2)):
-        assert starts[trial] == [Start(run.path, epoch) for run in runs]
+        assert starts[trial] == [BranchPoint(run.path, epoch) for run in runs]
     assert starts[3] == [None, None]
 
 
@@ -196,7 +196,7 @@ def test_a_trial_that_goes_on_from_another_has_its_runs_there_for_good(tmp_path,
     old, sources = current_paths(sweep, two), current_paths(sweep, one)
     changed = resolve(sweep.config, {"resampling.fs.scale": 1.2})
     runs = branch_runs(sweep, two, changed, sources, 2, dataset)
-    assert [run.start for run in runs] == [Start(path, 2) for path in sources]
+    assert [run.start for run in runs] == [BranchPoint(path, 2) for path in sources]
     assert (
         [run.path for run in runs]
         == current_paths(sweep, two)

@@ -9,7 +9,7 @@ from raymm.mirror.runs import mirrored
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.storage.remote import committed, place
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 from tests.object_store import object_store
@@ -52,6 +52,6 @@ def test_a_run_that_lost_its_machine_ends_on_another_with_the_same_bits(ray_loca
         assert again.key == run.key
         assert committed_epochs(again.path) == [1, 2, 3]
         with mirrored(again.path, mirror, lambda _: None) as report:
-            train(again, dataset, Ports(report=report))
+            train(again, dataset, Backends(report=report))
         assert weights(again) == first
         assert committed(place(mirror) / "r") == ["result"]

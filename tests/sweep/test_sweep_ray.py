@@ -10,7 +10,7 @@ from raymm.cli import main
 from raymm.storage import sha256_of
 from raymm.sweep.runs import current_paths, open_warmups, trial_rows
 from raymm.sweep.store import open_sweep, read_trials
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
 from tests.games import small_dataset
 
@@ -126,7 +126,7 @@ def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path
             run = open_run(path)
             assert run.start.epoch == 2
             own = create_or_open(tmp_path / path.name, run.config, job.dataset())
-            result = train(own, job.dataset(), Ports())
+            result = train(own, job.dataset(), Backends())
             name = "result/model/model.safetensors"
             assert sha256_of(own.path / name) == sha256_of(path / name)
             assert (

@@ -15,7 +15,7 @@ from raymm.sweep.schedule import EPOCHS
 from raymm.sweep.search import SCORE
 from raymm.sweep.trial import CAUSE, ENDED, run_trial, run_warmup
 from raymm.training.checkpoint import read_history
-from raymm.training.loop import Ports, steps
+from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
 from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of, train_until
@@ -52,8 +52,8 @@ def tuned(monkeypatch):
             told.pointers.append(checkpoint)
 
     def train_together(runs, reports, storage, restarts, until=None):
-        stories = [steps(run, run.dataset(), Ports()) for run in runs]
-        for states in zip(*stories, strict=True):
+        ongoing = [iter_epochs(run, run.dataset(), Backends()) for run in runs]
+        for states in zip(*ongoing, strict=True):
             if states[0].epoch:
                 reports([state.history for state in states])
             if states[0].epoch == until:
@@ -74,8 +74,8 @@ def test_every_epoch_is_told_once_and_the_last_one_with_the_end(tmp_path, datase
     sweep = sweep_of(tmp_path / "s", dataset, seeds=(3, 5))
     trial = propose(sweep, 0, fs__scale=1.0)
     run_trial(given(sweep, trial))
-    histories = [read_result(path).history for path in current_paths(sweep, trial)]
-    scores = [score_at(histories, epochs, "accuracy") for epochs in (1, 2, 3)]
+    hiepochs = [read_result(path).history for path in current_paths(sweep, trial)]
+    scores = [score_at(hiepochs, epochs, "accuracy") for epochs in (1, 2, 3)]
     assert [(result[EPOCHS], result[SCORE]) for result in tuned.results] == list(enumerate(scores, 1))
     assert [result.get(ENDED) for result in tuned.results] == [None, None, "finished"]
     assert tuned.pointers == []

@@ -6,10 +6,10 @@ from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.training import loop
-from raymm.training.checkpoint import load_latest, read_state
-from raymm.training.loop import Ports, steps, train
+from raymm.training.checkpoint import load_latest, read_checkpoint
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import finished
-from raymm.training.run import Start, create_or_open, open_run
+from raymm.training.run import BranchPoint, create_or_open, open_run
 from tests.games import settings, small_dataset
 
 EPOCHS = 5
@@ -40,7 +40,7 @@ def run_of(path, dataset, start=None, **given):
 def joint_until(path, dataset, epochs, **given):
     """A joint run that is left after some epochs."""
     run = run_of(path, dataset, strategy="joint", **given)
-    for state in steps(run, dataset, Ports()):
+    for state in iter_epochs(run, dataset, Backends()):
         if state.epoch == epochs:
             break
     return run
@@ -72,7 +72,7 @@ def everything(path, result, since):
 
 
 def outcome(run, dataset, since):
-    return everything(run.path, train(run, dataset, Ports()), since)
+    return everything(run.path, train(run, dataset, Backends()), since)
 
 
 CASES = [(strategy, 2) for strategy in ("joint", "sample", "modality", "class", "random")]
@@ -81,7 +81,7 @@ CASES = [(strategy, 2) for strategy in ("joint", "sample", "modality", "class", 
 @pytest.mark.parametrize(("strategy", "warmup"), [*CASES, ("sample", 1), ("sample", 3), ("class", 3)])
 def test_a_branch_ends_like_a_run_of_its_own_warmup(tmp_path, dataset, joint, strategy, warmup):
     own = outcome(run_of(tmp_path / "own", dataset, strategy=strategy, warmup=warmup), dataset, warmup)
-    branch = run_of(tmp_path / "branch", dataset, Start(joint, warmup), strategy=strategy, warmup=warmup)
+    branch = run_of(tmp_path / "branch", dataset, BranchPoint(joint, warmup), strategy=strategy, warmup=warmup)
     assert outcome(branch, dataset, warmup) == own
     assert sorted(own["hashes"]) == list(range(warmup, EPOCHS + 1))
     assert len({tuple(hashes) for hashes in own["hashes"].values()}) == EPOCHS + 1 - warmup
@@ -90,7 +90,9 @@ def test_a_branch_ends_like_a_run_of_its_own_warmup(tmp_path, dataset, joint, st
 def test_the_source_stays_unfinished_and_untouched(tmp_path, dataset):
     source = joint_until(tmp_path / "joint", dataset, 2).path
     files = {path: path.stat().st_mtime_ns for path in source.rglob("*") if path.is_file()}
-    train(run_of(tmp_path / "branch", dataset, Start(source, 2), strategy="sample", warmup=2), dataset, Ports())
+    train(
+        run_of(tmp_path / "branch", dataset, BranchPoint(source, 2), strategy="sample", warmup=2), dataset, Backends()
+    )
     assert {path: path.stat().st_mtime_ns for path in source.rglob("*") if path.is_file()} == files
     assert not finished(source)
     assert not result_folder(source).exists()
@@ -102,7 +104,7 @@ def test_another_seed_and_another_epoch_end_elsewhere(tmp_path, dataset, joint):
     other = joint_until(tmp_path / "joint", dataset, 2, seed=1).path
     ends = [
         outcome(run_of(tmp_path / f"{number}", dataset, start, **given), dataset, EPOCHS)["hashes"]
-        for number, start in enumerate([Start(joint, 2), Start(other, 2), Start(joint, 3)])
+        for number, start in enumerate([BranchPoint(joint, 2), BranchPoint(other, 2), BranchPoint(joint, 3)])
     ]
     assert ends[0] != ends[1]
     assert ends[0] != ends[2]
@@ -121,7 +123,7 @@ def test_the_best_epoch_may_lie_in_the_warmup(tmp_path, dataset, monkeypatch, ke
     given = {"strategy": "sample", "warmup": 3, "selection": "loss", "keep": keep}
     runs = [
         run_of(tmp_path / name, dataset, start, **given)
-        for name, start in (("own", None), ("branch", Start(source, 3)))
+        for name, start in (("own", None), ("branch", BranchPoint(source, 3)))
     ]
     own, branch = (outcome(run, dataset, 3 if keep > 1 else EPOCHS) for run in runs)
     assert branch == own
@@ -140,14 +142,14 @@ def stop_after(epochs):
 
 def test_an_interrupted_branch_ends_like_a_whole_one(tmp_path, dataset, joint):
     given = {"strategy": "modality", "warmup": 2}
-    whole = outcome(run_of(tmp_path / "whole", dataset, Start(joint, 2), **given), dataset, 2)
-    run = run_of(tmp_path / "run", dataset, Start(joint, 2), **given)
+    whole = outcome(run_of(tmp_path / "whole", dataset, BranchPoint(joint, 2), **given), dataset, 2)
+    run = run_of(tmp_path / "run", dataset, BranchPoint(joint, 2), **given)
     for epochs in (2, 4):
         with pytest.raises(StopError):
-            train(run, dataset, Ports(report=stop_after(epochs)))
+            train(run, dataset, Backends(report=stop_after(epochs)))
         assert committed_epochs(run.path) == list(range(2, epochs + 1))
         run = open_run(run.path)
-        assert run.start == Start(joint, 2)
+        assert run.start == BranchPoint(joint, 2)
     assert outcome(run, dataset, 2) == whole
 
 
@@ -155,14 +157,14 @@ def test_a_branch_that_was_stopped_before_its_first_commit_starts_over(tmp_path,
     """Its best epoch is then there already, and must not be taken for one of its own."""
     best_in_warmup(monkeypatch)
     source = run_of(tmp_path / "source", dataset, strategy="sample", selection="loss")
-    list(zip(range(4), steps(source, dataset, Ports()), strict=False))
+    list(zip(range(4), iter_epochs(source, dataset, Backends()), strict=False))
     given = {"strategy": "class", "selection": "loss"}
-    runs = [run_of(tmp_path / name, dataset, Start(source.path, 3), **given) for name in ("one", "two")]
+    runs = [run_of(tmp_path / name, dataset, BranchPoint(source.path, 3), **given) for name in ("one", "two")]
     whole = outcome(runs[0], dataset, 3)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "commit", lambda *_: pytest.fail("stop"))
         with pytest.raises(pytest.fail.Exception):
-            train(runs[1], dataset, Ports())
+            train(runs[1], dataset, Backends())
     assert committed_epochs(runs[1].path) == [1]
     assert outcome(runs[1], dataset, 3) == whole
 
@@ -170,10 +172,10 @@ def test_a_branch_that_was_stopped_before_its_first_commit_starts_over(tmp_path,
 def test_a_damaged_or_missing_source_is_named(tmp_path, dataset):
     source = joint_until(tmp_path / "joint", dataset, 2).path
     with pytest.raises(CheckpointError, match=r"epoch-00004: does not fit this model and optimizer"):
-        train(run_of(tmp_path / "gone", dataset, Start(source, 4), strategy="sample"), dataset, Ports())
+        train(run_of(tmp_path / "gone", dataset, BranchPoint(source, 4), strategy="sample"), dataset, Backends())
     (epoch_folder(source, 2) / "plan.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"plan\.safetensors has 0 bytes"):
-        train(run_of(tmp_path / "damaged", dataset, Start(source, 2), strategy="sample"), dataset, Ports())
+        train(run_of(tmp_path / "damaged", dataset, BranchPoint(source, 2), strategy="sample"), dataset, Backends())
 
 
 def test_who_stops_asking_leaves_a_run_to_go_on_with(tmp_path, dataset):
@@ -181,12 +183,12 @@ def test_who_stops_asking_leaves_a_run_to_go_on_with(tmp_path, dataset):
 
     def value(model, view, rows, config, epoch):
         read.append(str(view.dataset.shards.split[rows][0]))
-        return Ports().value(model, view, rows, config, epoch)
+        return Backends().value(model, view, rows, config, epoch)
 
     whole = outcome(run_of(tmp_path / "whole", dataset, strategy="sample"), dataset, 1)
     run = run_of(tmp_path / "run", dataset, strategy="sample")
     seen = []
-    for state in steps(run, dataset, Ports(value=value)):
+    for state in iter_epochs(run, dataset, Backends(value=value)):
         seen.append(state.epoch)
         if state.epoch == 2:
             break
@@ -194,15 +196,15 @@ def test_who_stops_asking_leaves_a_run_to_go_on_with(tmp_path, dataset):
     assert set(read) == {"train", "val"}
     assert load_latest(run.path).epoch == 2
     assert not finished(run.path)
-    assert [state.epoch for state in steps(open_run(run.path), dataset, Ports())] == [2, 3, 4, 5]
-    assert everything(run.path, train(run, dataset, Ports()), 1) == whole
-    assert list(steps(run, dataset, Ports())) == []
+    assert [state.epoch for state in iter_epochs(open_run(run.path), dataset, Backends())] == [2, 3, 4, 5]
+    assert everything(run.path, train(run, dataset, Backends()), 1) == whole
+    assert list(iter_epochs(run, dataset, Backends())) == []
 
 
 def test_the_plan_of_the_branch_follows_its_own_settings(tmp_path, dataset, joint):
-    run = run_of(tmp_path / "run", dataset, Start(joint, 2), strategy="sample", warmup=2)
-    next(steps(run, dataset, Ports()))
-    there, here = read_state(joint, 2), read_state(run.path, 2)
+    run = run_of(tmp_path / "run", dataset, BranchPoint(joint, 2), strategy="sample", warmup=2)
+    next(iter_epochs(run, dataset, Backends()))
+    there, here = read_checkpoint(joint, 2), read_checkpoint(run.path, 2)
     assert len(here.plan) > len(there.plan)
     assert there.history[:-1] == here.history[:-1]
     assert {"phi/train_m0", "phi/train_m1"} <= set(here.history[-1]["metrics"]) - set(there.history[-1]["metrics"])
@@ -210,10 +212,10 @@ def test_the_plan_of_the_branch_follows_its_own_settings(tmp_path, dataset, join
 
 def test_contributions_of_the_source_are_not_taken_for_those_of_the_branch(tmp_path, dataset):
     source = run_of(tmp_path / "source", dataset, strategy="sample")
-    list(zip(range(3), steps(source, dataset, Ports()), strict=False))
-    run = run_of(tmp_path / "run", dataset, Start(source.path, 2), strategy="joint")
-    next(steps(run, dataset, Ports()))
-    last = [read_state(path, 2).history[-1]["metrics"] for path in (source.path, run.path)]
+    list(zip(range(3), iter_epochs(source, dataset, Backends()), strict=False))
+    run = run_of(tmp_path / "run", dataset, BranchPoint(source.path, 2), strategy="joint")
+    next(iter_epochs(run, dataset, Backends()))
+    last = [read_checkpoint(path, 2).history[-1]["metrics"] for path in (source.path, run.path)]
     assert ["phi/train_m0" in metrics for metrics in last] == [True, False]
     assert ["phi/val_m0" in metrics for metrics in last] == [True, True]
 
@@ -225,11 +227,11 @@ def test_a_rank_that_comes_after_the_first_commit_still_waits_with_the_others(tm
         def __init__(self):
             self.waits = 0
 
-        def add(self, tensor):
+        def all_reduce_sum(self, tensor):
             self.waits += tensor.numel()  # of a flag
 
-    run = run_of(tmp_path / "run", dataset, Start(joint, 2), strategy="sample", warmup=2)
-    next(steps(run, dataset, Ports()))
+    run = run_of(tmp_path / "run", dataset, BranchPoint(joint, 2), strategy="sample", warmup=2)
+    next(iter_epochs(run, dataset, Backends()))
     late = Second()
-    assert next(steps(run, dataset, Ports(workers=late))).epoch == 2
+    assert next(iter_epochs(run, dataset, Backends(communicator=late))).epoch == 2
     assert late.waits == 1

@@ -8,8 +8,8 @@ from raymm.errors import CheckpointError, ConfigError, TrainingError
 from raymm.methods.strategies import STRATEGIES
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import loop
-from raymm.training.checkpoint import read_state
-from raymm.training.loop import Ports, train
+from raymm.training.checkpoint import read_checkpoint
+from raymm.training.loop import Backends, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
@@ -28,7 +28,7 @@ def run_of(path, dataset, **sections):
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 def test_every_strategy_trains_a_model_that_beats_chance(tmp_path, dataset, strategy):
-    result = train(run_of(tmp_path / "r", dataset, resampling={"strategy": strategy}), dataset, Ports())
+    result = train(run_of(tmp_path / "r", dataset, resampling={"strategy": strategy}), dataset, Backends())
     assert result.metrics["test/accuracy"] > 0.6
     assert result.metrics["best/accuracy"] == max(e["metrics"]["val/accuracy"] for e in result.history)
     extra = result.history[-1]["metrics"]["rows/epoch"] - len(dataset.rows("train"))
@@ -40,7 +40,7 @@ def test_every_strategy_trains_a_model_that_beats_chance(tmp_path, dataset, stra
 def test_every_fusion_and_baseline_trains(tmp_path, dataset, fusion, baseline):
     model = {"fusion": fusion, "baseline": baseline, "feature_size": 16, "fusion_size": 16}
     config = {"model": model, "training": {"epochs": 2}}
-    result = train(run_of(tmp_path / "r", dataset, **config), dataset, Ports())
+    result = train(run_of(tmp_path / "r", dataset, **config), dataset, Backends())
     assert np.isfinite(result.metrics["test/loss"])
     assert result.metrics["test/accuracy"] > 0.4
 
@@ -57,8 +57,8 @@ def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monk
 
     monkeypatch.setattr(View, "batch", spy)
     run = run_of(tmp_path / "r", dataset, training={"keep": 9})
-    train(run, dataset, Ports())
-    plans = [read_state(run.path, epoch).plan for epoch in range(1, 4)]
+    train(run, dataset, Backends())
+    plans = [read_checkpoint(run.path, epoch).plan for epoch in range(1, 4)]
     first = len(dataset.rows("train"))
     planned = [(0, int(i), int(c)) for plan in plans for i, c in zip(plan.index, plan.keep, strict=True)]
     assert len(planned) > 3 * first
@@ -75,7 +75,7 @@ def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monk
 def test_warmup_is_joint_and_valuation_follows_its_interval(tmp_path, dataset):
     config = {"training": {"epochs": 6, "keep": 9}, "resampling": {"warmup": 2, "every": 2}}
     run = run_of(tmp_path / "r", dataset, **config)
-    result = train(run, dataset, Ports())
+    result = train(run, dataset, Backends())
     base = len(dataset.rows("train"))
     rows = [entry["metrics"]["rows/epoch"] for entry in result.history]
     assert rows[:2] == [base, base]
@@ -87,7 +87,7 @@ def test_warmup_is_joint_and_valuation_follows_its_interval(tmp_path, dataset):
 def test_modality_level_values_only_its_subset(tmp_path, dataset):
     config = {"resampling": {"strategy": "modality", "subset": 0.25}, "training": {"keep": 9}}
     run = run_of(tmp_path / "r", dataset, **config)
-    train(run, dataset, Ports())
+    train(run, dataset, Backends())
     tables = [read_table(epoch_folder(run.path, e) / "valuation-train.parquet") for e in (1, 2)]
     assert {len(table) for table in tables} == {round(0.25 * len(dataset.rows("train")))}
     assert tables[0].sample_id.tolist() != tables[1].sample_id.tolist()
@@ -101,17 +101,17 @@ def test_the_test_split_is_read_once_and_after_the_rest(tmp_path, dataset):
         return value_rows(model, view, rows, config, epoch)
 
     run = run_of(tmp_path / "r", dataset)
-    first = train(run, dataset, Ports(value=value))
+    first = train(run, dataset, Backends(value=value))
     assert order.count("test") == 1
     assert order[-1] == "test"
     order.clear()
-    assert train(open_run(run.path), dataset, Ports(value=value)) == first
+    assert train(open_run(run.path), dataset, Backends(value=value)) == first
     assert order == []
 
 
 def test_the_picked_model_is_the_one_of_the_best_epoch(tmp_path, dataset):
     run = run_of(tmp_path / "r", dataset, training={"epochs": 6, "keep": 1, "selection": "loss"})
-    result = train(run, dataset, Ports())
+    result = train(run, dataset, Backends())
     losses = [entry["metrics"]["val/loss"] for entry in result.history]
     assert result.best_epoch == int(np.argmin(losses))
     assert set(committed_epochs(run.path)) == {6, result.best_epoch + 1}
@@ -125,19 +125,19 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(
     plain = loop.learning_rate
     monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: 1e30 if e == 2 else plain(c, e, n))
     with pytest.raises(TrainingError, match=r"epoch 2, step \d+: the loss is (nan|inf); lower optimizer\.lr"):
-        train(run, dataset, Ports())
+        train(run, dataset, Backends())
     assert committed_epochs(run.path)[-1] == 2
     monkeypatch.undo()
-    assert np.isfinite(train(run, dataset, Ports()).metrics["test/loss"])
+    assert np.isfinite(train(run, dataset, Backends()).metrics["test/loss"])
 
 
 def test_precision_that_the_device_lacks_is_refused(tmp_path, dataset):
     with pytest.raises(ConfigError, match=r"training\.precision=float16 needs a GPU"):
-        train(run_of(tmp_path / "r", dataset, training={"precision": "float16"}), dataset, Ports())
+        train(run_of(tmp_path / "r", dataset, training={"precision": "float16"}), dataset, Backends())
 
 
 def test_bfloat16_trains_on_a_cpu(tmp_path, dataset):
-    result = train(run_of(tmp_path / "r", dataset, training={"precision": "bfloat16"}), dataset, Ports())
+    result = train(run_of(tmp_path / "r", dataset, training={"precision": "bfloat16"}), dataset, Backends())
     assert result.metrics["test/accuracy"] > 0.6
 
 

@@ -14,7 +14,7 @@ from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.storage.tensors import merge_tensors, split_tensors
 from raymm.training.checkpoint import load_latest
-from raymm.training.loop import Ports, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
 from tests.games import settings, small_dataset
 
@@ -38,7 +38,7 @@ def dataset(tmp_path_factory):
 def whole(tmp_path_factory, dataset):
     """A run that was never interrupted."""
     run = create_or_open(tmp_path_factory.mktemp("whole") / "r", settings(**SECTIONS), dataset)
-    train(run, dataset, Ports())
+    train(run, dataset, Backends())
     return run.path
 
 
@@ -60,13 +60,13 @@ def stop_after(epochs):
 def test_interrupted_after_any_epoch(tmp_path, dataset, optimizer):
     sections = {**SECTIONS, "optimizer": {"name": optimizer}}
     straight = create_or_open(tmp_path / "straight", settings(**sections), dataset)
-    result = train(straight, dataset, Ports())
+    result = train(straight, dataset, Backends())
     for epochs in (1, 3):
         run = create_or_open(tmp_path / f"stopped-{epochs}", settings(**sections), dataset)
         with pytest.raises(StopError):
-            train(run, dataset, Ports(report=stop_after(epochs)))
+            train(run, dataset, Backends(report=stop_after(epochs)))
         assert committed_epochs(run.path)[-1] == epochs
-        resumed = train(open_run(run.path), dataset, Ports())
+        resumed = train(open_run(run.path), dataset, Backends())
         assert hashes(run.path) == hashes(straight.path)
         assert resumed.metrics == result.metrics
     assert hashes(straight.path, 5) != hashes(straight.path, 4)
@@ -75,7 +75,7 @@ def test_interrupted_after_any_epoch(tmp_path, dataset, optimizer):
 def test_another_seed_ends_elsewhere(tmp_path, dataset, whole):
     sections = {**SECTIONS, "training": {**SECTIONS["training"], "seed": 1}}
     other = create_or_open(tmp_path / "r", settings(**sections), dataset)
-    train(other, dataset, Ports())
+    train(other, dataset, Backends())
     assert hashes(other.path)[0] != hashes(whole)[0]
 
 
@@ -85,8 +85,8 @@ def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
     create_or_open(path, settings(**SECTIONS), dataset)
     program = (
         "import sys; from pathlib import Path; from raymm.training.run import open_run\n"
-        "from raymm.training.loop import Ports, train\n"
-        "run = open_run(Path(sys.argv[1])); train(run, run.dataset(), Ports())\n"
+        "from raymm.training.loop import Backends, train\n"
+        "run = open_run(Path(sys.argv[1])); train(run, run.dataset(), Backends())\n"
     )
     kills = 0
     for pause in (0.02, 0.11, 0.19):
@@ -100,7 +100,7 @@ def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
             kills += 1
         process.wait()
     assert kills > 0
-    train(open_run(path), dataset, Ports())
+    train(open_run(path), dataset, Backends())
     assert hashes(path) == hashes(whole)
 
 
@@ -109,7 +109,7 @@ def test_killed_in_the_middle_of_anything(tmp_path, dataset, whole):
 def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, whole, name, damage):
     run = create_or_open(tmp_path / "r", settings(**SECTIONS), dataset)
     with pytest.raises(StopError):
-        train(run, dataset, Ports(report=stop_after(3)))
+        train(run, dataset, Backends(report=stop_after(3)))
     victim = epoch_folder(run.path, 3) / name
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -119,17 +119,17 @@ def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, wh
         "remove": victim.unlink,
     }[damage]()
     assert load_latest(run.path).epoch == 2
-    train(open_run(run.path), dataset, Ports())
+    train(open_run(run.path), dataset, Backends())
     assert hashes(run.path) == hashes(whole)
 
 
 def test_when_every_epoch_is_damaged_nothing_is_trained(tmp_path, dataset):
     run = create_or_open(tmp_path / "r", settings(), dataset)
     with pytest.raises(StopError):
-        train(run, dataset, Ports(report=stop_after(1)))
+        train(run, dataset, Backends(report=stop_after(1)))
     (epoch_folder(run.path, 1) / "model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"every committed epoch is damaged.*model\.safetensors has 0 bytes"):
-        train(run, dataset, Ports())
+        train(run, dataset, Backends())
 
 
 def test_tensors_are_taken_out_and_put_back():
