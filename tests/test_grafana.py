@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raymm.cluster.prometheus import GAUGES
+from raymm.tracking.metrics import GAUGES
 
 FILE = Path(__file__).parents[1] / "grafana" / "raymm.json"
 METRIC = re.compile(r"\bray_[a-z_]+")
@@ -26,18 +26,19 @@ def metrics_of(expressions):
 
 
 def test_it_draws_every_gauge_and_no_other(dashboard):
-    assert metrics_of(expressions(dashboard)) == {f"ray_{name}" for name in GAUGES}
+    assert metrics_of(expressions(dashboard)) == {f"ray_{gauge.pattern}" for gauge in GAUGES}
 
 
 def test_the_names_it_reads_elsewhere_are_exported_too(dashboard):
-    assert metrics_of([FILE.read_text()]) == {f"ray_{name}" for name in GAUGES}
+    assert metrics_of([FILE.read_text()]) == {f"ray_{gauge.pattern}" for gauge in GAUGES}
 
 
 def test_it_groups_by_tags_that_the_gauge_has(dashboard):
+    tags = {f"ray_{gauge.pattern}": list(gauge.tags) for gauge in GAUGES}
     for expression in expressions(dashboard):
         (name,) = metrics_of([expression])
         (groups,) = re.findall(r"by \(([^)]*)\)", expression)
-        assert groups.split(", ") == list(GAUGES[name.removeprefix("ray_")][1])
+        assert groups.split(", ") == tags[name]
 
 
 def test_legends_name_what_is_grouped_by(dashboard):

@@ -98,17 +98,19 @@ def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":
 
 
 def _show(out: Path, results: "dict[str, Result]", truth: "npt.NDArray[np.float64]") -> None:
+    from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, phi_metric, split_metric
+
     click.echo("\nOn the test split (read once, with the epoch that validation picked):\n")
     names = list(MODALITIES)
     heads = ["accuracy", *(f"{name} alone" for name in names), *(f"phi {name}" for name in names), "rows", "seconds"]
     click.echo(f"{'':<8}" + "".join(f"{head:>12}" for head in heads))
     for strategy, result in results.items():
         metrics, last = result.metrics, result.history[-1]["metrics"]
-        figures = [metrics["test/accuracy"], *(metrics[f"test/accuracy_{name}"] for name in names)]
-        figures += [metrics[f"phi/test_{name}"] for name in names]
-        seconds = sum(e["metrics"]["time/train_s"] + e["metrics"]["time/value_s"] for e in result.history)
+        figures = [metrics[split_metric("test", "accuracy", name)] for name in (None, *names)]
+        figures += [metrics[phi_metric("test", name)] for name in names]
+        seconds = sum(epoch_seconds(entry["metrics"]) for entry in result.history)
         line = "".join(f"{figure:>12.3f}" for figure in figures)
-        click.echo(f"{strategy:<8}{line}{last['rows/total']:>12.0f}{seconds:>12.1f}")
+        click.echo(f"{strategy:<8}{line}{last[ROWS_TOTAL]:>12.0f}{seconds:>12.1f}")
     ideal = "".join(f"{figure:>12.3f}" for figure in truth)
     click.echo(f"{'truth':<8}{'':>{12 * (1 + len(names))}}{ideal}")
     click.echo(

@@ -12,6 +12,7 @@ from raymm.data import Dataset
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.tracking import ending
+from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_by_modality, split_metric
 from raymm.tracking.mlflow import MlflowTracker, store_of
 from raymm.training.loop import Backends, Report, train
 from raymm.training.result import Result, finished, read_result
@@ -73,10 +74,10 @@ class _Reports:
 
 def _line(entry: dict[str, Any], epochs: int) -> str:
     metrics = entry["metrics"]
-    phi = "  ".join(f"{k.removeprefix('phi/val_')} {v:+.2f}" for k, v in metrics.items() if "phi/val_" in k)
+    phi = "  ".join(f"{name} {value:+.2f}" for name, value in phi_by_modality(metrics, "val").items())
     return (
-        f"epoch {entry['epoch'] + 1:>3}/{epochs}  loss {metrics['train/loss']:.3f}  "
-        f"val accuracy {metrics['val/accuracy']:.3f}  phi {phi}  rows {metrics['rows/epoch']:.0f}"
+        f"epoch {entry['epoch'] + 1:>3}/{epochs}  loss {metrics[TRAIN_LOSS]:.3f}  "
+        f"val accuracy {metrics[split_metric('val', 'accuracy')]:.3f}  phi {phi}  rows {metrics[ROWS]:.0f}"
     )
 
 

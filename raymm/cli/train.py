@@ -44,6 +44,7 @@ def train(
     from raymm.config import load
     from raymm.data import open_dataset
     from raymm.mirror.runs import open_mirrored
+    from raymm.tracking.metrics import is_of_split
 
     options = chosen(
         resampling__strategy=strategy, training__seed=seed, training__epochs=epochs, cluster__workers=workers
@@ -57,5 +58,5 @@ def train(
         return
     click.echo(f"picked epoch {result.best_epoch + 1} on validation; see {run.path} and `raymm ui --store {store}`")
     for name, value in sorted(result.metrics.items()):
-        if name.startswith(("test/", "phi/test")):
+        if is_of_split(name, "test"):
             click.echo(f"  {name:<28} {value:.4f}")

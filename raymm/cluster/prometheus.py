@@ -1,8 +1,8 @@
-"""What Prometheus can see of a run while it goes: gauges that Ray's metrics agents export, one set a run.
+"""Gauges for Prometheus: how a run goes, exported by Ray's metrics agents, one set of series a run.
 
-Ray puts `ray_` before the names and says on every series which node and process it came from. The process that
-follows the committed epochs sets what is known of an epoch; the one that holds the actor pool, how fast it values.
-`grafana/raymm.json` draws exactly these.
+The gauges are declared in `raymm.tracking.metrics`. Ray puts `ray_` before their names and labels every series with
+its node and process. The process that follows the committed epochs sets what is known of an epoch; the process that
+holds the actor pool sets how fast it values. `grafana/raymm.json` draws exactly these.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,25 @@ from typing import Any
 
 from ray.util.metrics import Gauge
 
-__all__ = ["GAUGES", "label_of", "show_epochs", "show_valued"]
+from raymm.tracking.metrics import GAUGES, ROWS, TRAIN_SECONDS, phi_by_modality
 
-GAUGES = {
-    "raymm_epoch": ("epochs that the run has committed", ("run",)),
-    "raymm_rows_per_second": ("rows trained a second in the newest epoch", ("run",)),
-    "raymm_valued_samples_per_second": ("samples valued a second since the valuation began", ("run",)),
-    "raymm_mean_phi": ("mean contribution on the validation split; 1 is the fair share", ("run", "modality")),
-}
-"""Name of each gauge: what it says, and its tags."""
+__all__ = ["export_epoch_metrics", "export_valuation_rate", "run_label"]
 
-PHI = "phi/val_"
+DECLARED = {gauge.pattern: gauge for gauge in GAUGES}
 
 
-def label_of(name: str, key: str) -> str:
+def run_label(name: str, key: str) -> str:
     """The tag `run`: the folder's name, and enough of the key to tell runs of the same name apart."""
     return f"{name}-{key[:6]}"
 
 
-def show_epochs(run: str, history: Sequence[dict[str, Any]]) -> None:
+def export_epoch_metrics(run: str, history: Sequence[dict[str, Any]]) -> None:
     """Set the gauges of the newest committed epoch.
 
     Parameters
     ----------
     run
-        The tag, see `label_of`.
+        The tag, see `run_label`.
     history
         Entries `{"epoch": 0, "metrics": {...}}`, the newest last; may be empty.
     """
@@ -43,15 +37,14 @@ def show_epochs(run: str, history: Sequence[dict[str, Any]]) -> None:
         return
     metrics = history[-1]["metrics"]
     _set("raymm_epoch", history[-1]["epoch"] + 1, run=run)
-    if metrics["time/train_s"] > 0:
-        _set("raymm_rows_per_second", metrics["rows/epoch"] / metrics["time/train_s"], run=run)
-    for name, value in metrics.items():
-        if name.startswith(PHI):
-            _set("raymm_mean_phi", value, run=run, modality=name.removeprefix(PHI))
+    if metrics[TRAIN_SECONDS] > 0:
+        _set("raymm_rows_per_second", metrics[ROWS] / metrics[TRAIN_SECONDS], run=run)
+    for modality, value in phi_by_modality(metrics, "val").items():
+        _set("raymm_mean_phi", value, run=run, modality=modality)
 
 
-def show_valued(run: str, samples: int, seconds: float) -> None:
-    """Set how fast samples are valued: so many in so many seconds."""
+def export_valuation_rate(run: str, samples: int, seconds: float) -> None:
+    """Set the gauge of samples valued a second."""
     if seconds > 0:
         _set("raymm_valued_samples_per_second", samples / seconds, run=run)
 
@@ -62,5 +55,4 @@ def _set(name: str, value: float, **tags: str) -> None:
 
 @cache
 def _gauge(name: str) -> Gauge:
-    description, tags = GAUGES[name]
-    return Gauge(name, description, tag_keys=tags)
+    return Gauge(name, DECLARED[name].meaning, tag_keys=DECLARED[name].tags)

@@ -23,7 +23,7 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from raymm import errors
 from raymm.allocator import keep_freed_memory
 from raymm.cluster.connect import set_defaults
-from raymm.cluster.prometheus import label_of, show_epochs
+from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError, RaymmError
@@ -126,7 +126,7 @@ def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
             if reached > seen:
                 seen = reached
                 for run, history in zip(runs, histories, strict=True):
-                    show_epochs(label_of(run.name, run.key), history)
+                    export_epoch_metrics(run_label(run.name, run.key), history)
                 report(histories)
 
     thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
@@ -143,7 +143,7 @@ def _work(settings: dict[str, Any]) -> dict[str, str]:
     keep_freed_memory()
     runs = [open_run(Path(path)) for path in settings["runs"]]
     world = ray.train.get_context().get_world_size()
-    pool = ActorPool(label=label_of(runs[0].name, runs[0].key))
+    pool = ActorPool(label=run_label(runs[0].name, runs[0].key))
     device: torch.device = get_device()
     communicator = TorchDistributed() if world > 1 else SingleProcess()
     value = pool if runs[0].config.cluster.actors else value_rows

@@ -25,7 +25,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from torch import nn
 
 from raymm.allocator import keep_freed_memory
-from raymm.cluster.prometheus import show_valued
+from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config import Config
 from raymm.config.plugins import load_object
 from raymm.data import View, open_dataset
@@ -205,7 +205,7 @@ class ActorPool:
             shard = whole.setdefault(task.shard, {})
             shard[task.tile] = _table(results, view, task.rows, info)
             valued += len(task.rows)
-            show_valued(self._label, valued, time.perf_counter() - started)
+            export_valuation_rate(self._label, valued, time.perf_counter() - started)
             if len(shard) == min(TILES_OF_SHARD, len(parts) - task.shard * TILES_OF_SHARD):
                 yield task.shard, join_tables([shard[number] for number in sorted(whole.pop(task.shard))])
 

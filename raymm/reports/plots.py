@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from raymm.reports.statistics import nan_mean
 from raymm.storage import atomic_path
+from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 
 __all__ = ["interaction_matrix", "learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
 
@@ -118,12 +119,12 @@ def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) 
     """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
     figure = _figure(12.5, 3.4)
     loss, accuracy, rows = figure.subplots(1, 3)
-    _line(loss, history, "train/loss", "training", "black", "-")
-    _line(loss, history, "val/loss", "validation", "black", ":")
-    _line(accuracy, history, "val/accuracy", "all modalities", "black", "-")
+    _line(loss, history, TRAIN_LOSS, "training", "black", "-")
+    _line(loss, history, split_metric("val", "loss"), "validation", "black", ":")
+    _line(accuracy, history, split_metric("val", "accuracy"), "all modalities", "black", "-")
     for position, name in enumerate(names):
-        _line(accuracy, history, f"val/accuracy_{name}", f"{name} alone", _colour(position), "-")
-    _line(rows, history, "rows/epoch", "rows", "black", "-")
+        _line(accuracy, history, split_metric("val", "accuracy", name), f"{name} alone", _colour(position), "-")
+    _line(rows, history, ROWS, "rows", "black", "-")
     loss.set(ylabel="cross-entropy (nats)", ylim=(0, None))
     accuracy.set(ylabel="validation accuracy", ylim=(0, 1.02))
     rows.set_ylabel("rows trained in the epoch")

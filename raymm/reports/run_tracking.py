@@ -14,6 +14,7 @@ from raymm.reports import plots
 from raymm.storage import layout, write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tracking import RunInfo, Tracker
+from raymm.tracking.metrics import phi_metric
 from raymm.training.result import Result
 from raymm.training.run import Run
 from raymm.valuation import read_table
@@ -84,7 +85,9 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     """Draw the plots of a finished run into RUN/plots and return their paths."""
     table = read_table(layout.valuation_file(result_folder(run), "test"))
     names, classes = dataset.schema.names, dataset.schema.classes
-    mean = np.array([[entry["metrics"].get(f"phi/val_{name}", np.nan) for name in names] for entry in result.history])
+    mean = np.array(
+        [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
+    )
     epochs = np.array([entry["epoch"] for entry in result.history])
     figures = {
         "phi-distribution": plots.phi_distribution(names, table.phi),

@@ -15,6 +15,7 @@ from raymm.storage import layout, write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
+from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
 from raymm.training.run import BranchPoint, Run, create_or_open
@@ -128,8 +129,9 @@ def read_histories(sweep: Sweep, trial: Trial) -> Histories:
 
 def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[float]:
     """After each epoch the best score of validation up to there; higher is better, so a loss is negated."""
-    scores = [entry["metrics"].get(f"val/{selection}", np.nan) for entry in history]
-    signed = np.negative(scores) if selection == "loss" else np.asarray(scores, dtype=float)
+    name = split_metric("val", selection)
+    scores = [entry["metrics"].get(name, np.nan) for entry in history]
+    signed = np.asarray(scores, dtype=float) if higher_is_better(name) else np.negative(scores)
     return [float(score) for score in np.fmax.accumulate(signed)] if len(signed) else []
 
 
@@ -161,8 +163,8 @@ def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> T
         scores=tuple(best_so_far(history, selection)[-1] for history in counted),
         metrics=without_test(result_metrics(sweep, trial)) if ended.status == "finished" else {},
         epochs=sum(len(history) for history in whole),
-        rows=sum(history[-1]["metrics"]["rows/total"] for history in whole),
-        seconds=sum(e["metrics"]["time/train_s"] + e["metrics"]["time/value_s"] for run in whole for e in run),
+        rows=sum(history[-1]["metrics"][ROWS_TOTAL] for history in whole),
+        seconds=sum(epoch_seconds(entry["metrics"]) for history in whole for entry in history),
         cause=ended.cause,
     )
 
@@ -180,7 +182,7 @@ def mean_metrics(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics by which one may choose."""
-    return {name: value for name, value in metrics.items() if not name.startswith(("test/", "phi/test"))}
+    return {name: value for name, value in metrics.items() if not is_of_split(name, "test")}
 
 
 def _current(trial: Trial) -> tuple[str, Config]:

@@ -27,6 +27,7 @@ from raymm.errors import CheckpointError, DataError
 from raymm.storage import layout, write_json
 from raymm.storage.remote import below
 from raymm.sweep.rows import Status
+from raymm.tracking.metrics import split_metric
 
 __all__ = [
     "Ended",
@@ -91,7 +92,7 @@ class Sweep:
     @property
     def metric(self) -> str:
         """The validation metric that scores a trial, such as "val/accuracy"."""
-        return f"val/{self.config.training.selection}"
+        return split_metric("val", self.config.training.selection)
 
     def dataset(self) -> Dataset:
         """Open the data set; raises `DataError` when it has changed since the sweep was made."""

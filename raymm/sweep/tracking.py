@@ -33,6 +33,7 @@ from raymm.sweep.runs import (
 from raymm.sweep.store import Ended, Sweep, Trial, missing, read_ended, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo, Status, Tracker
+from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
@@ -44,7 +45,7 @@ AS_STATUS: Mapping[str, Status] = {"finished": "FINISHED", "stopped": "KILLED", 
 """Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
 
 
-COMPARE = "[Compare the trials](children:score)"
+COMPARE = f"[Compare the trials](children:{SCORE})"
 
 
 class Journal(Protocol):
@@ -205,10 +206,10 @@ class SweepTracker:
         runs = [open_run(path) for path in current_paths(self.sweep, trial)]
         results = [read_result(run.path) for run in runs]
         scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
-        spread = {"score_sd": float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
+        spread = {SCORE_SD: float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
         means = without_test(mean_metrics([result.metrics for result in results]))
-        summary = {**means, "score": float(np.mean(scores)), **spread}
-        by_seed = {f"seed_{run.config.training.seed}/score": score for run, score in zip(runs, scores, strict=True)}
+        summary = {**means, SCORE: float(np.mean(scores)), **spread}
+        by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
         tracker.log_summary({**summary, **by_seed})
         best = int(np.argmax(scores))
         record_files(tracker, runs[best], results[best], self.dataset)
@@ -226,7 +227,7 @@ class SweepTracker:
         for file in write_sweep_summary(folder, rows, self.sweep.metric):
             self.parent.log_artifact(file, layout.SUMMARY)
         counts = {status: sum(row.status == status for row in rows) for status in AS_STATUS}
-        self.parent.log_summary({f"trials/{status}": float(count) for status, count in counts.items()})
+        self.parent.log_summary({trial_count(status): float(count) for status, count in counts.items()})
         done = [row for row in rows if row.status == "finished" and row.score is not None]
         if done:
             self._crown(max(done, key=lambda row: row.score or 0.0))
@@ -235,7 +236,7 @@ class SweepTracker:
         """Say on both sides which trial is best, and on the one that was before that it is no longer."""
         trials = {trial.key: trial for trial in read_trials(self.sweep)}
         metrics = result_metrics(self.sweep, trials[best.key])
-        self.parent.log_summary({**metrics, "best/score": best.score or 0.0})
+        self.parent.log_summary({**metrics, BEST_SCORE: best.score or 0.0})
         self.parent.log_description(_verdict(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / layout.SUMMARY / layout.BEST
         before = json.loads(record.read_text())["key"] if record.exists() else best.key
@@ -271,7 +272,7 @@ def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, f
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
     spread = f" (standard deviation {np.std(best.scores, ddof=1):.4f})" if len(best.scores) > 1 else ""
     score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
-    name = f"test/{sweep.config.training.selection}"
+    name = split_metric("test", sweep.config.training.selection)
     test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
     return (
         f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "

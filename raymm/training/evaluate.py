@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from raymm.tracking.metrics import phi_metric, split_metric
 from raymm.valuation import ValuationTable
 
 __all__ = ["evaluate"]
@@ -17,15 +18,15 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
     (mean phi). A modality that no sample has is left out.
     """
     metrics = {
-        f"{split}/accuracy": float((table.prediction == table.label).mean()),
-        f"{split}/macro_f1": _macro_f1(table, classes),
-        f"{split}/loss": float(table.loss.mean()),
+        split_metric(split, "accuracy"): float((table.prediction == table.label).mean()),
+        split_metric(split, "macro_f1"): _macro_f1(table, classes),
+        split_metric(split, "loss"): float(table.loss.mean()),
     }
     for position, name in enumerate(table.info.modalities):
         has = ~np.isnan(table.phi[:, position])
         if has.any():
-            metrics[f"{split}/accuracy_{name}"] = float(table.alone[has, position].mean())
-            metrics[f"phi/{split}_{name}"] = float(table.phi[has, position].mean())
+            metrics[split_metric(split, "accuracy", name)] = float(table.alone[has, position].mean())
+            metrics[phi_metric(split, name)] = float(table.phi[has, position].mean())
     return metrics
 
 

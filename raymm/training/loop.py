@@ -23,6 +23,7 @@ from raymm.methods.strategies import subset
 from raymm.models.model import MultimodalModel, build_model
 from raymm.seeds import derive
 from raymm.storage.layout import epoch_folder, valuation_file
+from raymm.tracking import metrics as names
 from raymm.training.checkpoint import Checkpoint, commit, link_checkpoint, load_latest, read_checkpoint, restore
 from raymm.training.communicator import Communicator, SingleProcess, on_first_rank
 from raymm.training.epoch import Trainer
@@ -81,9 +82,9 @@ def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Chec
         set_learning_rate(trainer.optimizer, rate)
         report = trainer.train_epoch(view, state.plan, state.epoch)
         measured = {
-            "train/loss": report.loss,
-            "train/lr": rate,
-            "time/train_s": time.perf_counter() - started,
+            names.TRAIN_LOSS: report.loss,
+            names.LEARNING_RATE: rate,
+            names.TRAIN_SECONDS: time.perf_counter() - started,
         }
         on_first_rank(
             backends.communicator, backends.device, partial(_advance, run, trainer, view, state, backends, measured)
@@ -120,10 +121,10 @@ def _advance(
     metrics = {
         **measured,
         **evaluate(table, len(dataset.schema.classes), "val"),
-        "rows/epoch": float(len(state.plan)),
-        "rows/total": float(len(state.plan) + sum(entry["metrics"]["rows/epoch"] for entry in state.history)),
-        "rows/dropped": float(state.plan.dropped),
-        "time/value_s": time.perf_counter() - started,
+        names.ROWS: float(len(state.plan)),
+        names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
+        names.ROWS_DROPPED: float(state.plan.dropped),
+        names.VALUE_SECONDS: time.perf_counter() - started,
     }
     _plan_and_commit(run, trainer, view, backends, state, {"val": table}, metrics)
 
@@ -140,7 +141,7 @@ def _branch(run: Run, trainer: Trainer, view: View, backends: Backends) -> None:
     if reached.best_epoch not in {None, epoch}:
         link_checkpoint(source, reached.best_epoch, run.path)
     entry = reached.history[-1]["metrics"]
-    metrics = {name: value for name, value in entry.items() if not name.startswith("phi/train_")}
+    metrics = {name: value for name, value in entry.items() if not name.startswith(names.phi_metric("train", ""))}
     tables = {"val": read_table(valuation_file(epoch_folder(source, epoch), "val"))}
     before = Checkpoint(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
     _plan_and_commit(run, trainer, view, backends, before, tables, metrics)
@@ -163,9 +164,9 @@ def _plan_and_commit(
         tables["train"] = backends.value(trainer.model, view, rows, config, epoch)
         phi = _scatter(tables["train"], rows, dataset)
         for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
-            metrics[f"phi/train_{name}"] = mean
+            metrics[names.phi_metric("train", name)] = mean
     plan = _plan(dataset, config, epoch, phi)
-    metrics["time/value_s"] += time.perf_counter() - started
+    metrics[names.VALUE_SECONDS] += time.perf_counter() - started
     history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
     following = Checkpoint(epoch, plan, phi, history, _best(history, config))
     commit(run.path, following, trainer, tables, config.training.keep)
@@ -225,10 +226,10 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
 
 def _best(history: tuple[dict[str, Any], ...], config: Config) -> int:
     """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest."""
-    losses = [entry["metrics"].get("val/loss", np.inf) for entry in history]
+    losses = [entry["metrics"].get(names.split_metric("val", "loss"), np.inf) for entry in history]
     if config.training.selection == "loss":
         return int(np.argmin(losses)) + 1
-    scores = [entry["metrics"][f"val/{config.training.selection}"] for entry in history]
+    scores = [entry["metrics"][names.split_metric("val", config.training.selection)] for entry in history]
     return int(np.lexsort((losses, np.negative(scores)))[0]) + 1
 
 
@@ -240,10 +241,10 @@ def _finish(run: Run, trainer: Trainer, view: View, state: Checkpoint, backends:
     table = backends.value(trainer.model, view, dataset.rows("test"), run.config, state.best_epoch)
     summary = evaluate(table, len(dataset.schema.classes), "test")
     picked = state.history[state.best_epoch - 1]
-    best = {name.replace("val/", "best/"): value for name, value in picked["metrics"].items() if "val/" in name}
+    best = names.picked_metrics(picked["metrics"])
     result = Result(
         best_epoch=picked["epoch"],
-        metrics=_finite({**best, **summary, "best/epoch": float(picked["epoch"])}),
+        metrics=_finite({**best, **summary, names.BEST_EPOCH: float(picked["epoch"])}),
         history=state.history,
     )
     write_result(run, result, trainer.model, table, dataset)

@@ -6,8 +6,9 @@ import urllib.request
 import pytest
 import ray
 
-from raymm.cluster import prometheus as gauges
-from raymm.cluster.prometheus import GAUGES, label_of, show_epochs, show_valued
+from raymm.cluster import prometheus
+from raymm.cluster.prometheus import export_epoch_metrics, export_valuation_rate, run_label
+from raymm.tracking.metrics import GAUGES
 
 FIRST = {"epoch": 0, "metrics": {"time/train_s": 1.0, "rows/epoch": 100.0, "phi/val_audio": 0.25}}
 SECOND = {
@@ -26,12 +27,14 @@ SECOND = {
 def seen(monkeypatch):
     """What is set, instead of setting it."""
     values = {}
-    monkeypatch.setattr(gauges, "_set", lambda name, value, **tags: values.update({(name, *tags.values()): value}))
+    monkeypatch.setattr(
+        prometheus, "_set", lambda name, value, **tags: values.update({(name, *tags.values()): value})
+    )
     return values
 
 
 def test_the_newest_epoch_is_shown(seen):
-    show_epochs("a", [FIRST, SECOND])
+    export_epoch_metrics("a", [FIRST, SECOND])
     assert seen == {
         ("raymm_epoch", "a"): 2,
         ("raymm_rows_per_second", "a"): 150.0,
@@ -41,26 +44,26 @@ def test_the_newest_epoch_is_shown(seen):
 
 
 def test_before_the_first_epoch_there_is_nothing_to_show(seen):
-    show_epochs("a", [])
-    show_valued("a", 0, 0.0)
+    export_epoch_metrics("a", [])
+    export_valuation_rate("a", 0, 0.0)
     assert seen == {}
 
 
 def test_valued_samples_are_a_rate(seen):
-    show_valued("a", 300, 1.5)
+    export_valuation_rate("a", 300, 1.5)
     assert seen == {("raymm_valued_samples_per_second", "a"): 200.0}
 
 
 def test_runs_of_one_name_have_labels_of_their_own():
-    assert label_of("seed-0", "1234567890") == "seed-0-123456"
-    assert label_of("seed-0", "1234567890") != label_of("seed-0", "2234567890")
+    assert run_label("seed-0", "1234567890") == "seed-0-123456"
+    assert run_label("seed-0", "1234567890") != run_label("seed-0", "2234567890")
 
 
 def test_ray_exports_every_gauge(ray_local):
-    show_epochs("exported", [FIRST, SECOND])
-    show_valued("exported", 300, 1.5)
+    export_epoch_metrics("exported", [FIRST, SECOND])
+    export_valuation_rate("exported", 300, 1.5)
     exported = wait_for('run="exported"', GAUGES)
-    assert set(exported) == {f"ray_{name}" for name in GAUGES}
+    assert set(exported) == {f"ray_{gauge.pattern}" for gauge in GAUGES}
     assert exported["ray_raymm_epoch"] == ["2.0"]
     assert exported["ray_raymm_rows_per_second"] == ["150.0"]
     assert sorted(exported["ray_raymm_mean_phi"]) == ["0.5", "1.5"]

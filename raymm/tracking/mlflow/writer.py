@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.tracking.base import RunInfo
+from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.store import set_defaults, shown
@@ -101,7 +102,9 @@ class RunWriter:
     def _metrics(self, event: Event) -> list[Metric]:
         values = event.get("metrics", {}) | event.get("summary", {})
         finite = [(name, value) for name, value in values.items() if value is not None]
-        finite.sort(key=lambda pair: not pair[0].startswith("val/"))  # MLflow's comparison opens with the first
+        finite.sort(
+            key=lambda pair: not pair[0].startswith(split_metric("val", ""))
+        )  # MLflow's comparison opens with the first
         found = [Metric(name, value, event["time"], event["step"]) for name, value in finite]
         if not found or self.sent > self._compare:
             return found

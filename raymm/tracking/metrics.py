@@ -1,0 +1,257 @@
+"""The names of all metrics: in the history of a run, in a tracking store, and in Prometheus.
+
+A metric's name is an interface: runs select their best epoch by it, sweeps compare by it, tracking stores and
+dashboards keep it. So every name is declared here, with its unit and meaning, is built by the functions below and is
+read back by `parse`; `docs/metrics.md` is rendered from the declarations (`raymm.reports.metrics_page`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from string import Formatter
+from typing import Literal
+
+__all__ = [
+    "BEST_EPOCH",
+    "BEST_SCORE",
+    "GAUGES",
+    "LEARNING_RATE",
+    "METRICS",
+    "ROWS",
+    "ROWS_DROPPED",
+    "ROWS_TOTAL",
+    "SCORE",
+    "SCORE_SD",
+    "TRAIN_LOSS",
+    "TRAIN_SECONDS",
+    "VALUE_SECONDS",
+    "Metric",
+    "ParsedMetric",
+    "epoch_seconds",
+    "higher_is_better",
+    "is_of_split",
+    "parse",
+    "phi_by_modality",
+    "phi_metric",
+    "picked_metrics",
+    "seed_score",
+    "split_metric",
+    "trial_count",
+]
+
+TRAIN_LOSS = "train/loss"
+LEARNING_RATE = "train/lr"
+ROWS = "rows/epoch"
+ROWS_TOTAL = "rows/total"
+ROWS_DROPPED = "rows/dropped"
+TRAIN_SECONDS = "time/train_s"
+VALUE_SECONDS = "time/value_s"
+BEST_EPOCH = "best/epoch"
+SCORE = "score"
+SCORE_SD = "score_sd"
+BEST_SCORE = "best/score"
+
+OF_A_MODEL = ("val", "best", "test")
+"""Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
+and the test split, once, by the picked model."""
+
+PLACEHOLDERS = {"modality": "[a-z][a-z0-9_]*", "seed": "[0-9]+", "status": "finished|stopped|failed"}
+"""What a placeholder of a pattern stands for, as regular expressions; `{split}` stands for the metric's `splits`."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The declaration of a metric, or of a family of metrics.
+
+    Attributes
+    ----------
+    pattern
+        The name; `{split}`, `{modality}`, `{seed}` and `{status}` stand for parts that differ.
+    unit
+        As people write it.
+    better
+        Which values are better: "higher", "lower", or "neither" for what is no aim.
+    meaning
+        A phrase.
+    splits
+        What `{split}` stands for.
+    tags
+        Labels of the series, of a Prometheus gauge.
+    """
+
+    pattern: str
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    meaning: str
+    splits: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+METRICS = (
+    Metric(TRAIN_LOSS, "nats", "lower", "mean loss over the rows that the epoch trained"),
+    Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch"),
+    Metric("{split}/accuracy", "share", "higher", "samples that the model predicts right", OF_A_MODEL),
+    Metric("{split}/macro_f1", "share", "higher", "F1 score of each class, averaged over the classes", OF_A_MODEL),
+    Metric("{split}/loss", "nats", "lower", "mean cross-entropy of the model", OF_A_MODEL),
+    Metric(
+        "{split}/accuracy_{modality}",
+        "share",
+        "higher",
+        "samples predicted right from this modality alone, of those that have it",
+        OF_A_MODEL,
+    ),
+    Metric(
+        "phi/{split}_{modality}",
+        "utility",
+        "neither",
+        "mean contribution (Shapley value) of the modality over the samples that have it; on the training split, "
+        "over those valued last",
+        ("train", "val", "test"),
+    ),
+    Metric(ROWS, "rows", "neither", "rows that the epoch trained: the samples and the plan's extra rows"),
+    Metric(ROWS_TOTAL, "rows", "lower", "rows trained since the first epoch"),
+    Metric(ROWS_DROPPED, "rows", "neither", "extra rows that the row budget cut from the epoch's plan"),
+    Metric(TRAIN_SECONDS, "s", "lower", "time that the epoch trained"),
+    Metric(VALUE_SECONDS, "s", "lower", "time that the epoch valued, evaluated and planned"),
+    Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked, counted from 0"),
+    Metric(
+        SCORE,
+        "selection",
+        "higher",
+        "mean over the seeds of the best validation metric; a loss is negated",
+    ),
+    Metric(SCORE_SD, "selection", "neither", "standard deviation of the score over the seeds"),
+    Metric("seed_{seed}/score", "selection", "higher", "score of one seed"),
+    Metric(BEST_SCORE, "selection", "higher", "score of the best trial of a sweep"),
+    Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
+)
+"""What a run (per epoch, and at its end) and a sweep record."""
+
+GAUGES = (
+    Metric("raymm_epoch", "epochs", "neither", "epochs that the run has committed", tags=("run",)),
+    Metric(
+        "raymm_rows_per_second",
+        "rows/s",
+        "higher",
+        "rows trained a second in the newest epoch",
+        tags=("run",),
+    ),
+    Metric(
+        "raymm_valued_samples_per_second",
+        "samples/s",
+        "higher",
+        "samples valued a second since the valuation began",
+        tags=("run",),
+    ),
+    Metric(
+        "raymm_mean_phi",
+        "utility",
+        "neither",
+        "mean contribution on the validation split",
+        tags=("run", "modality"),
+    ),
+)
+"""What Prometheus can scrape while a run goes; Ray puts `ray_` before these names."""
+
+
+@dataclass(frozen=True)
+class ParsedMetric:
+    """A metric's name taken apart; parts that its pattern lacks are None."""
+
+    metric: Metric
+    split: str | None = None
+    modality: str | None = None
+    seed: str | None = None
+    status: str | None = None
+
+
+def split_metric(split: str, figure: str, modality: str | None = None) -> str:
+    """A model's metric on a split, of all modalities or of one alone.
+
+    Examples
+    --------
+    >>> split_metric("val", "accuracy"), split_metric("test", "accuracy", "audio")
+    ('val/accuracy', 'test/accuracy_audio')
+    """
+    return f"{split}/{figure}" if modality is None else f"{split}/{figure}_{modality}"
+
+
+def phi_metric(split: str, modality: str) -> str:
+    """Mean contribution of a modality on a split.
+
+    Examples
+    --------
+    >>> phi_metric("val", "audio")
+    'phi/val_audio'
+    """
+    return f"phi/{split}_{modality}"
+
+
+def seed_score(seed: int) -> str:
+    """Score of one seed of a trial."""
+    return f"seed_{seed}/score"
+
+
+def trial_count(status: str) -> str:
+    """How many trials of a sweep ended with a status."""
+    return f"trials/{status}"
+
+
+def parse(name: str) -> ParsedMetric | None:
+    """The declaration of a metric and the parts of its name; None for a name that is not declared.
+
+    Examples
+    --------
+    >>> found = parse("val/accuracy_audio")
+    >>> found.metric.pattern, found.split, found.modality
+    ('{split}/accuracy_{modality}', 'val', 'audio')
+    >>> parse("val/acuracy") is None
+    True
+    """
+    for metric in METRICS:
+        found = _regex(metric).fullmatch(name)
+        if found:
+            return ParsedMetric(metric, **found.groupdict())
+    return None
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a greater value of a metric is better; also for a name that is not declared."""
+    found = parse(name)
+    return found is None or found.metric.better != "lower"
+
+
+def is_of_split(name: str, split: str) -> bool:
+    """Whether a metric was measured on a split, as a model's metric or a mean contribution.
+
+    Examples
+    --------
+    >>> [name for name in ("test/loss", "phi/test_audio", "val/loss") if is_of_split(name, "test")]
+    ['test/loss', 'phi/test_audio']
+    """
+    return name.startswith((split_metric(split, ""), phi_metric(split, "")))
+
+
+def phi_by_modality(metrics: Mapping[str, float], split: str) -> dict[str, float]:
+    """Mean contributions on a split by modality, in the order of the metrics."""
+    prefix = phi_metric(split, "")
+    return {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
+
+
+def picked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The validation metrics of an epoch under the names of the picked epoch: `val/accuracy` as `best/accuracy`."""
+    val, best = split_metric("val", ""), split_metric("best", "")
+    return {best + name.removeprefix(val): value for name, value in metrics.items() if name.startswith(val)}
+
+
+def epoch_seconds(metrics: Mapping[str, float]) -> float:
+    """Seconds that an epoch took, training and valuation together."""
+    return metrics[TRAIN_SECONDS] + metrics[VALUE_SECONDS]
+
+
+@cache
+def _regex(metric: Metric) -> re.Pattern[str]:
+    parts = {**PLACEHOLDERS, "split": "|".join(metric.splits)}
+    fields = ((re.escape(text), name) for text, name, _, _ in Formatter().parse(metric.pattern))
+    return re.compile("".join(f"{text}(?P<{name}>{parts[name]})" if name else text for text, name in fields))

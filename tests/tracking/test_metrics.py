@@ -1,0 +1,146 @@
+"""Every metric that a run, a sweep or a gauge records is declared, and every declared one is recorded by some."""
+
+import ast
+import doctest
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import raymm
+from raymm.cluster import prometheus
+from raymm.config import TrainingConfig
+from raymm.reports.metrics_page import metrics_page
+from raymm.tracking import metrics
+from raymm.tracking.metrics import GAUGES, METRICS, higher_is_better, is_of_split, parse, picked_metrics, split_metric
+from raymm.training.loop import Backends, train
+from raymm.training.run import create_or_open
+from tests.games import settings, small_dataset
+from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of
+
+ROOT = Path(raymm.__file__).parents[1]
+PREFIXES = ("val/", "test/", "best/", "phi/", "rows/", "time/")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+
+
+@pytest.fixture(scope="module")
+def of_a_run(tmp_path_factory, dataset):
+    """The history and the result of a real training."""
+    return train(create_or_open(tmp_path_factory.mktemp("run") / "r", settings(), dataset), dataset, Backends())
+
+
+@pytest.fixture(scope="module")
+def of_a_sweep(tmp_path_factory, dataset):
+    """The names that a sweep of two seeds and its trials record."""
+    sweep = sweep_of(tmp_path_factory.mktemp("sweep") / "s", dataset, seeds=(3, 5))
+    trials = [propose(sweep, number, fs__scale=1.0 + number) for number in range(2)]
+    store = Store()
+    record = session(sweep, dataset, store)
+    follow(record, trials[0], finish(sweep, trials[0], dataset))
+    follow(record, trials[1], stop(sweep, trials[1], dataset, epochs=1, trained=1))
+    record.close("FINISHED")
+    epochs = {name for tracker in store.trackers.values() for values in tracker.epochs.values() for name in values}
+    return epochs.union(*(tracker.summary for tracker in store.trackers.values()))
+
+
+def names_of(result) -> set[str]:
+    return {name for entry in result.history for name in entry["metrics"]} | set(result.metrics)
+
+
+def test_a_run_and_a_sweep_record_declared_metrics_only(of_a_run, of_a_sweep):
+    assert [name for name in names_of(of_a_run) | of_a_sweep if parse(name) is None] == []
+
+
+def test_every_declared_metric_is_recorded_on_every_split_that_it_names(of_a_run, of_a_sweep):
+    found = [parse(name) for name in names_of(of_a_run) | of_a_sweep]
+    recorded = {(each.metric.pattern, each.split) for each in found}
+    assert recorded == {(each.pattern, split) for each in METRICS for split in each.splits or (None,)}
+
+
+def test_every_declared_gauge_is_set_with_its_labels(of_a_run, monkeypatch):
+    found = {}
+    monkeypatch.setattr(prometheus, "_set", lambda name, value, **tags: found.update({name: tuple(tags)}))
+    prometheus.export_epoch_metrics("run", of_a_run.history)
+    prometheus.export_valuation_rate("run", 10, 1.0)
+    assert found == {gauge.pattern: gauge.tags for gauge in GAUGES}
+
+
+@pytest.mark.parametrize(
+    "name", ["val/acuracy", "train/accuracy", "phi/best_m0", "time/train", "xval/loss", "score2"]
+)
+def test_other_names_are_not_declared(name):
+    assert parse(name) is None
+
+
+def test_a_name_is_taken_apart():
+    found = parse("phi/test_frames_2")
+    assert (found.metric.pattern, found.split, found.modality) == ("phi/{split}_{modality}", "test", "frames_2")
+    assert parse("val/accuracy_macro_f1").modality == "macro_f1"
+    assert parse("seed_12/score").seed == "12"
+    assert parse("trials/failed").status == "failed"
+
+
+def test_patterns_do_not_overlap():
+    names = (
+        each.pattern.format(split=(each.splits or ("",))[0], modality="m", seed=1, status="failed")
+        for each in METRICS
+    )
+    assert [parse(name).metric.pattern for name in names] == [each.pattern for each in METRICS]
+
+
+def test_every_selection_is_a_declared_metric_with_a_direction():
+    choices = get_args(TrainingConfig.model_fields["selection"].annotation)
+    better = {choice: parse(split_metric("val", choice)).metric.better for choice in choices}
+    assert better == {"accuracy": "higher", "macro_f1": "higher", "loss": "lower"}
+    assert [higher_is_better(split_metric("val", choice)) for choice in choices] == [True, True, False]
+
+
+def test_what_is_of_a_split_and_what_was_picked():
+    names = ["val/loss", "phi/val_a", "best/loss", "rows/epoch", "test/accuracy_val", "train/loss"]
+    assert [name for name in names if is_of_split(name, "val")] == ["val/loss", "phi/val_a"]
+    assert picked_metrics({"val/loss": 1.0, "phi/val_a": 2.0, "val/accuracy_val": 3.0}) == {
+        "best/loss": 1.0,
+        "best/accuracy_val": 3.0,
+    }
+
+
+def test_the_committed_page_is_what_the_declarations_say():
+    """`metrics_page` writes it again; the command stands in the page."""
+    assert (ROOT / "docs" / "metrics.md").read_text() == metrics_page()
+    assert all(f"| `{each.pattern}` |" in metrics_page() for each in (*METRICS, *GAUGES))
+
+
+def test_no_other_module_spells_a_name():
+    spelled = [
+        f"{path.relative_to(ROOT)}:{line} {text!r}"
+        for path in sorted((ROOT / "raymm").rglob("*.py"))
+        if path.name != "metrics.py"
+        for line, text in literals(path.read_text())
+        if text.startswith(PREFIXES) or ("/" in text and parse(text))
+    ]
+    assert spelled == []
+
+
+def test_a_spelled_name_would_be_found():
+    found = [text for _, text in literals('"""val/loss"""\nx = f"val/accuracy_{y}"\nz = "train/loss"')]
+    assert sorted(found) == ["train/loss", "val/accuracy_"]
+
+
+def literals(source: str) -> Iterator[tuple[int, str]]:
+    """Line and text of all strings that are no docstrings."""
+    tree = ast.parse(source)
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.lineno, node.value
+
+
+def test_the_examples_hold():
+    assert doctest.testmod(metrics).failed == 0
+    assert re.search(">>>", Path(metrics.__file__).read_text())
