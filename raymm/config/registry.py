@@ -1,8 +1,8 @@
 """Parts by name: one registry a kind of part (encoders, fusions, methods, families, utilities, tasks, kinds).
 
 A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked up.
-Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported wherever the
-name is resolved, on the driver and on every worker alike.
+Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported wherever
+the name is resolved, on the driver and on every worker alike.
 """
 
 from collections.abc import Callable, Iterator

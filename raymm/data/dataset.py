@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from raymm.data.format import FORMAT, SPLITS, arrow_schema
+from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.schema import Schema, TextSpec
 from raymm.errors import DataError, did_you_mean
 from raymm.storage import layout, read_manifest, verify
@@ -113,13 +114,22 @@ class Shards:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A committed data set, opened for reading."""
+    """A committed data set, opened for reading.
+
+    Attributes
+    ----------
+    digest
+        What identifies the data set, see `raymm.data.identity.digest_of`; empty for rows in memory.
+    legacy_digest
+        The same in the form of version 0.1.0.
+    """
 
     path: Path
     schema: Schema
     shards: SampleRows
     statistics: dict[str, dict[str, list[float]]]
     digest: str
+    legacy_digest: str = ""
 
     def __len__(self) -> int:
         return len(self.shards)
@@ -177,8 +187,8 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         raise DataError(
             f"{path}/{layout.MANIFEST}: its schema cannot be read ({cause}); prepare the data set again"
         ) from cause
-    digest = "".join(entry["sha256"][:8] for entry in manifest["files"].values())[:64]
-    return Dataset(path, schema, Shards(path, schema), manifest.get("statistics", {}), digest)
+    statistics = manifest.get("statistics", {})
+    return Dataset(path, schema, Shards(path, schema), statistics, digest_of(manifest), legacy_digest_of(manifest))
 
 
 def _map_shard(file: Path, schema: Schema) -> pa.RecordBatch:

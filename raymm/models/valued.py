@@ -132,4 +132,4 @@ def _kinds(modalities: object) -> str:
 
 def _with_statistics(dataset: Dataset, exported: Exported) -> Dataset:
     """Standardise as in training, whatever the statistics of this data set."""
-    return Dataset(dataset.path, dataset.schema, dataset.shards, exported.statistics, dataset.digest)
+    return replace(dataset, statistics=exported.statistics)

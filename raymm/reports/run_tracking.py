@@ -9,6 +9,7 @@ import numpy as np
 
 from raymm import __version__
 from raymm.data import Dataset
+from raymm.data.identity import short_digest
 from raymm.methods.canonical import parameters
 from raymm.reports import plots
 from raymm.storage import layout, write_bytes
@@ -45,7 +46,7 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
         key=run.key,
         name=run.name,
         experiment=experiment,
-        params={**parameters(config), "data.name": run.data.name, "data.digest": run.digest[:16]},
+        params={**parameters(config), "data.name": run.data.name, "data.digest": short_digest(run.digest)},
         tags={
             "raymm.kind": "train",
             "raymm.version": __version__,

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from raymm import __version__
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
+from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError
 from raymm.storage import layout, write_json
 from raymm.storage.remote import below
@@ -97,7 +98,7 @@ class Sweep:
     def dataset(self) -> Dataset:
         """Open the data set; raises `DataError` when it has changed since the sweep was made."""
         dataset = open_dataset(self.data)
-        if dataset.digest != self.digest:
+        if not same_data(self.digest, dataset):
             raise DataError(f"{self.data}: changed since the sweep {self.path} was made; start a new sweep")
         return dataset
 
@@ -209,10 +210,10 @@ def move_data(sweep: Sweep, data: Path) -> Sweep:
         When it is not the one that the sweep was made with.
     """
     dataset = open_dataset(data, check=True)
-    if dataset.digest != sweep.digest:
+    if not same_data(sweep.digest, dataset):
         raise DataError(
-            f"{data}: not the data set of the sweep {sweep.path} (digest {dataset.digest[:16]}, was "
-            f"{sweep.digest[:16]}); give a copy of {sweep.data}"
+            f"{data}: not the data set of the sweep {sweep.path} (digest {short_digest(dataset.digest)}, was "
+            f"{short_digest(sweep.digest)}); give a copy of {sweep.data}"
         )
     moved = replace(sweep, data=dataset.path)
     commit_sweep(moved)

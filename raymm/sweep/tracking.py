@@ -16,6 +16,7 @@ import numpy as np
 
 from raymm import __version__
 from raymm.data import Dataset
+from raymm.data.identity import short_digest
 from raymm.methods.canonical import parameters
 from raymm.reports.run_tracking import record_files
 from raymm.storage import layout, write_json
@@ -77,7 +78,7 @@ def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
             "sweep.metric": sweep.metric,
             "training.epochs": sweep.config.training.epochs,
             "data.name": sweep.data.name,
-            "data.digest": sweep.digest[:16],
+            "data.digest": short_digest(sweep.digest),
         },
         tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
         description=(

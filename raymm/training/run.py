@@ -10,6 +10,7 @@ from raymm import __version__
 from raymm.config import Config, flatten, parse
 from raymm.data import Dataset, View, open_dataset
 from raymm.data.format import SPLITS
+from raymm.data.identity import same_data
 from raymm.errors import CheckpointError, DataError, Problems
 from raymm.methods import function, strategy
 from raymm.models.model import build_model
@@ -51,7 +52,7 @@ class Run:
             When the data set has changed since.
         """
         dataset = open_dataset(self.data)
-        if dataset.digest != self.digest:
+        if not same_data(self.digest, dataset):
             raise DataError(f"{self.data}: changed since the run {self.path} was made; start a new run")
         return dataset
 
@@ -83,12 +84,12 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPo
         return run
     run = open_run(path)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
-    if run.digest != dataset.digest:
+    if not same_data(run.digest, dataset):
         problems.add(f"data: {run.data} then, {dataset.path} now")
     for key, then, now in _differences(run.config, config):
         problems.add(f"{key}: {then} then, {now} now")
     problems.raise_if_any(CheckpointError)
-    now = Run(path, run.key, config, dataset.path, dataset.digest, run.start)
+    now = Run(path, run.key, config, dataset.path, run.digest, run.start)
     if now != run:
         write_json(path / layout.RUN, _to_json(now))
     return now

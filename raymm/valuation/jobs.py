@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from raymm.config import Config
-from raymm.data import View
+from raymm.data import Dataset, View
+from raymm.data.identity import same_data
 from raymm.storage import atomic_path, layout, write_json
 from raymm.valuation import ValuationTable, read_table, write_table
 from raymm.valuation.engine import TILES_OF_SHARD, DataModel, Rows, method_for, table_info
@@ -57,7 +58,7 @@ def value_to_file(
         `(shards, total) -> shards`, shows how far it is.
     """
     folder = layout.valuation_parts_folder(out)
-    done = _parts_of(folder, _identity(job))
+    done = _parts_of(folder, job)
     shards = stream(job.model, job.view, job.rows, job.config, None, done)
     for shard, table in follow(shards, job.shards - len(done)):
         write_table(layout.valuation_part(folder, shard), table)
@@ -69,14 +70,19 @@ def value_to_file(
     return read_table(out)
 
 
-def _parts_of(folder: Path, identity: dict[str, Any]) -> set[int]:
+def _parts_of(folder: Path, job: Valuing) -> set[int]:
     """Shards that are there already; parts of another valuation are thrown away."""
-    about = folder / layout.PARTS_ABOUT
-    if not about.exists() or json.loads(about.read_text()) != identity:
+    about, identity = folder / layout.PARTS_ABOUT, _identity(job)
+    if not about.exists() or not _is_of(json.loads(about.read_text()), identity, job.view.dataset):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(about, identity)
         return set()
     return layout.valuation_parts(folder)
+
+
+def _is_of(recorded: dict[str, Any], identity: dict[str, Any], dataset: Dataset) -> bool:
+    """Whether parts were recorded with this identity; their digest may be in the form of version 0.1.0."""
+    return same_data(recorded["data"], dataset) and {**recorded, "data": identity["data"]} == identity
 
 
 def _identity(job: Valuing) -> dict[str, Any]:
