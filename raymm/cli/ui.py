@@ -1,6 +1,7 @@
 """`raymm ui`: open the local MLflow store in the browser."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from raymm.cli.options import FOLDER
 from raymm.errors import TrackingError
 
 __all__ = ["ui"]
+
+HOST = "127.0.0.1"
 
 
 @click.command(epilog="Example: raymm ui --store demo/mlflow")
@@ -22,11 +25,12 @@ def ui(store: Path, port: int) -> None:
     database = (store / "mlflow.db").absolute()
     if not database.is_file():
         raise TrackingError(f"{database}: no store there yet; train a run first, or give --store")
-    server = f"http://127.0.0.1:{port}"
+    _require_free(port)
+    server = f"http://{HOST}:{port}"
     tables = run_tables(f"sqlite:///{database}", server)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--artifacts-destination", str(database.parent / "artifacts")]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
     quiet = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -36,3 +40,15 @@ def ui(store: Path, port: int) -> None:
         click.echo(f"{name}: {address}")
     click.echo(f"{server} (Ctrl-C ends it)")
     os.execve(sys.executable, command, {**os.environ, **quiet})  # noqa: S606  (Ctrl-C then reaches the server itself)
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port that the server could not listen on: it would end without saying so."""
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a port just left is free
+        try:
+            found.bind((HOST, port))
+        except PermissionError:
+            raise TrackingError(f"port {port} may not be used by this user; give --port with 1024 or more") from None
+        except OSError:
+            raise TrackingError(f"port {port} is taken; give --port another one, or end what listens there") from None
