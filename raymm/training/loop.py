@@ -162,7 +162,7 @@ class RunContext:
         if reached.best_epoch not in {None, start.epoch}:
             link_checkpoint(start.run, reached.best_epoch, self.run.path)
         entry = reached.history[-1]["metrics"]
-        metrics = {name: value for name, value in entry.items() if not name.startswith("phi/train_")}
+        metrics = {name: value for name, value in entry.items() if not name.startswith(names.phi_metric("train", ""))}
         tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
         before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
         self._plan_and_commit(before, tables, metrics)
@@ -174,10 +174,10 @@ class RunContext:
         metrics = {
             **measured,
             **evaluate(table, len(self.dataset.schema.classes), "val"),
-            "rows/epoch": float(len(state.plan)),
-            "rows/total": float(len(state.plan) + sum(entry["metrics"]["rows/epoch"] for entry in state.history)),
-            "rows/dropped": float(state.plan.dropped),
-            "time/value_s": time.perf_counter() - started,
+            names.ROWS: float(len(state.plan)),
+            names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
+            names.ROWS_DROPPED: float(state.plan.dropped),
+            names.VALUE_SECONDS: time.perf_counter() - started,
         }
         self._plan_and_commit(state, {"val": table}, metrics)
 
@@ -192,9 +192,9 @@ class RunContext:
             tables["train"] = self.value(rows, epoch)
             phi = _scatter(tables["train"], rows, dataset)
             for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
-                metrics[f"phi/train_{name}"] = mean
+                metrics[names.phi_metric("train", name)] = mean
         plan = _plan(dataset, config, epoch, phi)
-        metrics["time/value_s"] += time.perf_counter() - started
+        metrics[names.VALUE_SECONDS] += time.perf_counter() - started
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
         following = Checkpoint(epoch, plan, phi, history, _best(history, config))
         commit(self.run.path, following, self.trainer, tables, config.training.keep)
@@ -205,97 +205,13 @@ class RunContext:
         table = self.value("test", state.best_epoch)
         summary = evaluate(table, len(self.dataset.schema.classes), "test")
         chosen = state.history[state.best_epoch - 1]
-        best = {name.replace("val/", "best/"): value for name, value in chosen["metrics"].items() if "val/" in name}
+        best = names.picked_metrics(chosen["metrics"])
         result = Result(
             best_epoch=chosen["epoch"],
-            metrics=_finite({**best, **summary, "best/epoch": float(chosen["epoch"])}),
+            metrics=_finite({**best, **summary, names.BEST_EPOCH: float(chosen["epoch"])}),
             history=state.history,
         )
-<<<<<<< HEAD
-        state = read_checkpoint(run.path, state.epoch + 1)
-        backends.report(state.history)
-        yield state
-    on_first_rank(backends.communicator, backends.device, partial(_finish, run, trainer, view, state, backends))
-
-
-def _load_or_init(run: Run, view: View, backends: Backends) -> tuple[Trainer, Checkpoint]:
-    config, dataset = run.config, view.dataset
-    if config.training.threads is not None:
-        torch.set_num_threads(config.training.threads)
-    model = build_model(dataset.schema, config.model, config.training.seed).to(backends.device)
-    optimizer = build_optimizer(model.parameters(), config.optimizer)
-    trainer = Trainer(model, optimizer, config, backends.communicator, backends.device)
-    if run.start is not None:
-        on_first_rank(backends.communicator, backends.device, partial(_branch, run, trainer, view, backends))
-    state = load_latest(run.path)
-    if state is None:
-        return trainer, Checkpoint(0, base_plan(dataset.rows("train"), len(dataset.schema.names)))
-    restore(run.path, state.epoch, trainer)
-    return trainer, state
-
-
-def _advance(
-    run: Run, trainer: Trainer, view: View, state: Checkpoint, backends: Backends, measured: dict[str, float]
-) -> None:
-    """Evaluate, then value, plan and commit: the state after one more epoch."""
-    started = time.perf_counter()
-    dataset, epoch = view.dataset, state.epoch + 1
-    table = backends.value(trainer.model, view, dataset.rows("val"), run.config, epoch)
-    metrics = {
-        **measured,
-        **evaluate(table, len(dataset.schema.classes), "val"),
-        names.ROWS: float(len(state.plan)),
-        names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
-        names.ROWS_DROPPED: float(state.plan.dropped),
-        names.VALUE_SECONDS: time.perf_counter() - started,
-    }
-    _plan_and_commit(run, trainer, view, backends, state, {"val": table}, metrics)
-
-
-def _branch(run: Run, trainer: Trainer, view: View, backends: Backends) -> None:
-    """Commit, once, the epoch that the run starts from as if it had trained it: only what follows is planned anew."""
-    assert run.start is not None
-    source, epoch = run.start.run, run.start.epoch
-    latest = load_latest(run.path)
-    if latest is not None and latest.epoch >= epoch:  # before it there is only what was adopted
-        return
-    restore(source, epoch, trainer)
-    reached = read_checkpoint(source, epoch, check=True)
-    if reached.best_epoch not in {None, epoch}:
-        link_checkpoint(source, reached.best_epoch, run.path)
-    entry = reached.history[-1]["metrics"]
-    metrics = {name: value for name, value in entry.items() if not name.startswith(names.phi_metric("train", ""))}
-    tables = {"val": read_table(valuation_file(epoch_folder(source, epoch), "val"))}
-    before = Checkpoint(epoch - 1, reached.plan, reached.phi, reached.history[:-1])
-    _plan_and_commit(run, trainer, view, backends, before, tables, metrics)
-
-
-def _plan_and_commit(
-    run: Run,
-    trainer: Trainer,
-    view: View,
-    backends: Backends,
-    before: Checkpoint,
-    tables: dict[str, ValuationTable],
-    metrics: dict[str, float],
-) -> None:
-    """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
-    started = time.perf_counter()
-    dataset, config, epoch, phi = view.dataset, run.config, before.epoch + 1, before.phi
-    if _valuation_due(config, epoch):
-        rows = _rows_to_value(dataset, config, epoch)
-        tables["train"] = backends.value(trainer.model, view, rows, config, epoch)
-        phi = _scatter(tables["train"], rows, dataset)
-        for name, mean in zip(dataset.schema.names, _known_mean(phi), strict=True):
-            metrics[names.phi_metric("train", name)] = mean
-    plan = _plan(dataset, config, epoch, phi)
-    metrics[names.VALUE_SECONDS] += time.perf_counter() - started
-    history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
-    following = Checkpoint(epoch, plan, phi, history, _best(history, config))
-    commit(run.path, following, trainer, tables, config.training.keep)
-=======
         write_result(self.run, result, self.trainer.model, table, self.dataset)
->>>>>>> 471d5e8 (A run in training is one context with methods; the loop reads as the design tells it)
 
 
 def _valuation_due(config: Config, epoch: int) -> bool:
@@ -357,23 +273,3 @@ def _best(history: tuple[dict[str, Any], ...], config: Config) -> int:
         return int(np.argmin(losses)) + 1
     scores = [entry["metrics"][names.split_metric("val", config.training.selection)] for entry in history]
     return int(np.lexsort((losses, np.negative(scores)))[0]) + 1
-<<<<<<< HEAD
-
-
-def _finish(run: Run, trainer: Trainer, view: View, state: Checkpoint, backends: Backends) -> None:
-    """Load the picked model, value the test split for the first and only time, write the result."""
-    assert state.best_epoch is not None
-    restore(run.path, state.best_epoch, trainer)
-    dataset = view.dataset
-    table = backends.value(trainer.model, view, dataset.rows("test"), run.config, state.best_epoch)
-    summary = evaluate(table, len(dataset.schema.classes), "test")
-    picked = state.history[state.best_epoch - 1]
-    best = names.picked_metrics(picked["metrics"])
-    result = Result(
-        best_epoch=picked["epoch"],
-        metrics=_finite({**best, **summary, names.BEST_EPOCH: float(picked["epoch"])}),
-        history=state.history,
-    )
-    write_result(run, result, trainer.model, table, dataset)
-=======
->>>>>>> 471d5e8 (A run in training is one context with methods; the loop reads as the design tells it)
