@@ -1,0 +1,247 @@
+"""What a task must say: how labels are read and stored, the loss, what counts as right, the metrics.
+
+Shapes: N or B samples, s coalitions, K classes. `outputs` are what the head of the model gives, `[..., K]`; labels
+are one row a sample, int64 [N] for classification and bool [N, K] for several labels a sample.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from jaxtyping import Bool, Float, Float64, Shaped
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from raymm.errors import ConfigError, did_you_mean
+
+__all__ = ["SOFT", "Labels", "NoSettings", "Outputs", "Targets", "Task"]
+
+Labels = npt.NDArray[Any]
+"""Labels or predictions of N samples, of the task's type: numpy, one row a sample."""
+
+Outputs = Float[Tensor, "B s K"]
+"""Outputs of the head for s coalitions of each of B samples."""
+
+Targets = Shaped[Tensor, "B ..."]
+"""Labels of a batch, of the task's type, on the device of the outputs."""
+
+SOFT = ("probability", "log_probability", "logit", "margin")
+"""Utilities that are methods of a task."""
+
+HARD = ("count", "correct")
+"""Utilities that need to know which answers are right."""
+
+
+class NoSettings(BaseModel):
+    """Of a task without settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Task(ABC):
+    """What the labels are, and what follows from it.
+
+    Two tasks with the same class and settings are equal. A task holds no state and no classes: what depends on the
+    classes takes their names or their number K.
+
+    Attributes
+    ----------
+    settings
+        An instance of `Settings`.
+    name
+        What it is called in messages.
+    fewest_classes
+        Smallest K.
+    hard
+        Whether an answer is right or wrong (`correct`, `is_right`): needed by the utilities `count` and `correct`.
+    soft
+        Utilities among `SOFT` and further names of methods `(outputs, labels) -> float64 [B, s]` that are defined.
+    by_argmax
+        Whether `correct` is "the largest output is the label's", int64 labels: where outputs are sums over modalities
+        the valuation has a quicker way to find that.
+    keeps_probabilities
+        Whether the valuation table keeps `probabilities` beside the prediction, because `metrics` reads them.
+    selection
+        Metrics that may pick the epoch, and whether higher is better; the first is the default.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = NoSettings
+    name: ClassVar[str]
+    fewest_classes: ClassVar[int] = 1
+    hard: ClassVar[bool] = True
+    soft: ClassVar[tuple[str, ...]] = SOFT
+    by_argmax: ClassVar[bool] = False
+    keeps_probabilities: ClassVar[bool] = False
+    selection: ClassVar[Mapping[str, bool]]
+
+    def __init__(self, settings: Any = None) -> None:
+        self.settings: Any = self.Settings() if settings is None else settings
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and type(self) is type(other) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.settings))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings!r})"
+
+    # labels
+
+    @classmethod
+    def looks_like(cls, cells: Sequence[Any]) -> bool:
+        """Whether the label cells of a manifest are surely labels of this task (for guessing it)."""
+        del cells
+        return False
+
+    @abstractmethod
+    def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
+        """Names of all classes in some label cells, sorted; cells that cannot be read are passed over."""
+
+    @abstractmethod
+    def parse(self, cell: Any, classes: Sequence[str]) -> Any:
+        """The label in a cell of a manifest: an int, or a tuple of bools.
+
+        Raises
+        ------
+        DataError
+            In words that follow the name of the sample, such as "the label is empty".
+        """
+
+    @abstractmethod
+    def arrow_type(self, classes: int) -> pa.DataType:
+        """Arrow type of labels and predictions."""
+
+    @abstractmethod
+    def array(self, labels: Sequence[Any], classes: int) -> Labels:
+        """Labels as `parse` gives them, or rows of an array, as one array; no labels give one of no rows."""
+
+    def to_arrow(self, labels: Labels) -> pa.Array:
+        """Labels or predictions as a column."""
+        return pa.array(labels, self.arrow_type(0))
+
+    def from_arrow(self, column: pa.Array | pa.ChunkedArray) -> Labels:
+        """The inverse of `to_arrow`."""
+        return np.asarray(column.to_numpy())
+
+    @abstractmethod
+    def check(self, label: Any, classes: int) -> str | None:
+        """What is wrong with a label, in words; None when it is right."""
+
+    @abstractmethod
+    def text(self, label: Any, classes: Sequence[str]) -> str:
+        """A label or a prediction (one row) for people; `parse` reads it again."""
+
+    @abstractmethod
+    def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
+        """Which classes each sample belongs to."""
+
+    def strata(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+        """Number of the group of each sample, [N], in 0..K: splits are dealt within groups.
+
+        A sample belongs to the rarest of its classes, of equally rare ones to the first; without any, to group K.
+        """
+        membership = self.class_membership(labels, classes)
+        rarity = np.where(membership, membership.sum(axis=0), len(membership) + 1)
+        return np.where(membership.any(axis=1), rarity.argmin(axis=1), classes).astype(np.int64)
+
+    # training
+
+    def width(self, classes: int) -> int:
+        """Outputs of the head."""
+        return classes
+
+    @abstractmethod
+    def losses(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, " B"]:
+        """Loss of each sample, in nats for a classifier: in float64 where the outputs are, else in float32."""
+
+    def loss_sum(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, ""]:
+        """The losses of a batch, summed, in float32."""
+        return self.losses(outputs.float(), labels).sum()
+
+    # valuation
+
+    def correct(self, outputs: Outputs, labels: Targets) -> Bool[Tensor, "B s"]:
+        """Whether each answer is right; the answer of the empty coalition counts like any other here."""
+        del outputs, labels
+        raise ConfigError(f"task {self.name} does not say which answers are right")
+
+    @abstractmethod
+    def probability(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
+        """Probability that the model gives to the label, in 0..1."""
+
+    def log_probability(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
+        """Logarithm of `probability`, in nats."""
+        return self.probability(outputs, labels).log()
+
+    @abstractmethod
+    def logit(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
+        """Evidence for the label: linear in the outputs and 0 where they are 0, so that it adds over modalities."""
+
+    @abstractmethod
+    def margin(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
+        """How far an answer is from turning wrong; negative where it is wrong."""
+
+    @property
+    def utilities(self) -> tuple[str, ...]:
+        """Names of all utilities that are defined for these labels."""
+        return (*(HARD if self.hard else ()), *self.soft)
+
+    def check_utility(self, name: str) -> None:
+        """Raise `ConfigError` when a built-in utility is not defined for these labels."""
+        if name not in self.utilities:
+            raise ConfigError(
+                f"valuation.utility: '{name}' is not defined for the task {self.name}; "
+                f"{did_you_mean(name, self.utilities)}"
+            )
+
+    # serving
+
+    @abstractmethod
+    def probabilities(self, outputs: Float[Tensor, "B K"]) -> Float64[Tensor, "B K"]:
+        """Probability of each class."""
+
+    @abstractmethod
+    def predict(self, outputs: Float[Tensor, "B K"]) -> Shaped[Tensor, "B ..."]:
+        """The answer to each sample, of the type of labels."""
+
+    def confidence(self, outputs: Float[Tensor, "B K"]) -> Float64[Tensor, " B"]:
+        """Probability that the model gives to its own answer."""
+        return self.probability(outputs[:, None], self.predict(outputs))[:, 0]
+
+    # evaluation
+
+    @abstractmethod
+    def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
+        """Whether each stored answer is right, as `correct` has it."""
+
+    @abstractmethod
+    def metrics(
+        self,
+        prediction: Labels,
+        labels: Labels,
+        losses: npt.NDArray[np.float64],
+        classes: int,
+        probabilities: npt.NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
+        """Metrics of a split by name, `accuracy` (share of right answers) and `loss` (mean of `losses`) among them.
+
+        Parameters
+        ----------
+        probabilities
+            float64 [N, K], where `keeps_probabilities`; without them the metrics that need them are left out.
+        """
+
+    def check_selection(self, name: str) -> None:
+        """Raise `ConfigError` when a metric cannot pick the epoch."""
+        if name not in self.selection:
+            near = did_you_mean(name, self.selection)
+            raise ConfigError(f"training.selection: '{name}' is no metric of the task {self.name}; {near}")
+
+    @property
+    def default_selection(self) -> str:
+        """The metric that picks the epoch unless another is asked for."""
+        return next(iter(self.selection))

@@ -1,0 +1,151 @@
+"""One class a sample: softmax, cross-entropy, right where the largest output is the label's."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from raymm.errors import DataError, did_you_mean
+from raymm.tasks.base import Labels, Outputs, Task
+
+__all__ = ["LISTS", "Classification", "class_name"]
+
+LISTS = (list, tuple, set, frozenset, np.ndarray)
+"""What a cell with several labels may be."""
+
+
+class Classification(Task):
+    """One of K classes a sample; labels are int64 [N], of equal outputs the first class is the answer."""
+
+    name = "classification"
+    fewest_classes = 2
+    by_argmax = True
+    selection: ClassVar[Mapping[str, bool]] = {"accuracy": True, "macro_f1": True, "loss": False}
+
+    def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
+        """All different texts, sorted."""
+        return tuple(sorted({class_name(cell) for cell in cells if not isinstance(cell, LISTS)} - {""}))
+
+    def parse(self, cell: Any, classes: Sequence[str]) -> int:
+        """Number of the class."""
+        if isinstance(cell, LISTS):
+            raise DataError(f"the label is a list, {list(cell)}; use the task multilabel for several labels a sample")
+        name = class_name(cell)
+        if not name:
+            raise DataError("the label is empty")
+        if name not in classes:
+            raise DataError(f"label '{name}' is outside the classes; {did_you_mean(name, classes)}")
+        return list(classes).index(name)
+
+    def arrow_type(self, classes: int) -> pa.DataType:
+        """int32, the number of the class."""
+        del classes
+        return pa.int32()
+
+    def array(self, labels: Sequence[Any], classes: int) -> Labels:
+        """int64 [N]."""
+        del classes
+        return np.asarray(labels, np.int64)
+
+    def from_arrow(self, column: pa.Array | pa.ChunkedArray) -> Labels:
+        """int64 [N]."""
+        return np.asarray(column.to_numpy()).astype(np.int64)
+
+    def check(self, label: Any, classes: int) -> str | None:
+        """Labels are 0..K-1."""
+        return None if 0 <= label < classes else f"label {label} is outside the {classes} classes"
+
+    def text(self, label: Any, classes: Sequence[str]) -> str:
+        """Name of the class."""
+        return classes[int(label)]
+
+    def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
+        """One class each."""
+        return labels[:, None] == np.arange(classes)
+
+    def losses(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, " B"]:
+        """Cross-entropy in nats."""
+        if outputs.dtype == torch.float64:  # classes first: the sums run along the samples
+            return -outputs.T.contiguous().log_softmax(dim=0).gather(0, labels[None])[0]
+        return functional.cross_entropy(outputs.float(), labels, reduction="none")
+
+    def loss_sum(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
+        """Cross-entropy of a batch, summed."""
+        return functional.cross_entropy(outputs.float(), labels, reduction="sum")
+
+    def correct(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B s"]:
+        """Whether the largest output is the label's."""
+        return outputs.argmax(dim=-1) == labels[:, None]
+
+    def probability(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Float64[Tensor, "B s"]:
+        """Softmax probability of the label."""
+        return _of_label(outputs.double().softmax(dim=-1), labels)
+
+    def log_probability(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Float64[Tensor, "B s"]:
+        """Logarithm of the softmax probability of the label, in nats."""
+        return _of_label(outputs.double().log_softmax(dim=-1), labels)
+
+    def logit(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Float64[Tensor, "B s"]:
+        """Output of the label."""
+        return _of_label(outputs.double(), labels)
+
+    def margin(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Float64[Tensor, "B s"]:
+        """Output of the label minus the largest other output."""
+        wide = outputs.double()
+        own = _of_label(wide, labels)
+        others = wide.scatter(-1, labels[:, None, None].expand(-1, outputs.shape[1], 1), -torch.inf)
+        return own - others.amax(dim=-1)
+
+    def probabilities(self, outputs: Float[Tensor, "B K"]) -> Float64[Tensor, "B K"]:
+        """Softmax."""
+        return outputs.double().softmax(dim=-1)
+
+    def predict(self, outputs: Float[Tensor, "B K"]) -> Int64[Tensor, " B"]:
+        """Class of the largest output."""
+        return outputs.argmax(dim=-1)
+
+    def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
+        """Whether the predicted class is the label."""
+        return prediction == labels
+
+    def metrics(
+        self,
+        prediction: Labels,
+        labels: Labels,
+        losses: npt.NDArray[np.float64],
+        classes: int,
+        probabilities: npt.NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
+        """`accuracy`, `macro_f1` (over the classes that occur as label or prediction) and `loss`."""
+        del probabilities
+        from torchmetrics.functional.classification import multiclass_f1_score  # noqa: PLC0415  (slow, imports plots)
+
+        pair = torch.from_numpy(prediction), torch.from_numpy(labels)
+        return {
+            "accuracy": float((prediction == labels).mean()),
+            "macro_f1": float(multiclass_f1_score(*pair, num_classes=max(classes, 2), average="macro")),
+            "loss": float(losses.mean()),
+        }
+
+
+def class_name(cell: Any) -> str:
+    """The class in a cell, as text; empty for a missing value. Whole floats, which a gap in a column of integers
+    leaves behind, are named as integers.
+
+    >>> class_name(" dog "), class_name(3.0), class_name(float("nan")), class_name(None)
+    ('dog', '3', '', '')
+    """
+    if isinstance(cell, float) and math.isfinite(cell):
+        return str(int(cell)) if cell == int(cell) else str(cell)
+    return "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124  (NaN)
+
+
+def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, "B s"]:
+    return values.gather(-1, labels[:, None, None].expand(-1, values.shape[1], 1))[..., 0]

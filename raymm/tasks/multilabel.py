@@ -1,0 +1,242 @@
+"""Any number of labels a sample, none included: a sigmoid a label, binary cross-entropy.
+
+Everything that is one number a sample is a mean over the labels, as in `torch.nn.BCEWithLogitsLoss`: the loss, and so
+the logarithm of the probability of a label set, which is -loss as it is in classification. The probability is
+thereby the geometric mean over the labels of the probability of each label's state. The product would be the
+probability of the whole set if labels were independent, but chance level falls as 2**-K: with 50 labels all
+contributions would be close to 0. The geometric mean has chance level 1/2 for every K, and is the product for K = 1.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from jaxtyping import Bool, Float, Float64
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from raymm.errors import DataError, did_you_mean
+from raymm.tasks.base import SOFT, Labels, Outputs, Task
+from raymm.tasks.classification import LISTS, class_name
+
+__all__ = ["MultiLabel", "MultiLabelSettings"]
+
+
+class MultiLabelSettings(BaseModel):
+    """When a label is predicted, and when a predicted set is right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    threshold: float = Field(default=0.5, gt=0, lt=1, description="a label with a higher probability is predicted")
+    match: float = Field(
+        default=1.0, gt=0, le=1, description="Jaccard similarity to the true labels from which on a set is right"
+    )
+    separator: str = Field(default="|", min_length=1, description="stands between the labels of a cell")
+
+
+class MultiLabel(Task):
+    """A set of the K labels a sample; labels are bool [N, K].
+
+    A predicted set is right where its Jaccard similarity to the true one, |A and B| / |A or B| (1 where both are
+    empty), is at least `match`; at 1, where the sets are equal.
+    """
+
+    Settings = MultiLabelSettings
+    name = "multilabel"
+    keeps_probabilities = True
+    soft = (*SOFT, "score")
+    selection: ClassVar[Mapping[str, bool]] = {
+        "accuracy": True,
+        "micro_f1": True,
+        "macro_f1": True,
+        "mAP": True,
+        "loss": False,
+    }
+
+    @classmethod
+    def looks_like(cls, cells: Sequence[Any]) -> bool:
+        """Whether a cell is a list, or has the default separator between two labels."""
+        separator = MultiLabelSettings().separator
+        return any(
+            isinstance(cell, LISTS) or (isinstance(cell, str) and len(_split(cell, separator)) > 1) for cell in cells
+        )
+
+    def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
+        """All different labels, sorted."""
+        return tuple(sorted({name for cell in cells for name in self._names(cell)}))
+
+    def parse(self, cell: Any, classes: Sequence[str]) -> tuple[bool, ...]:
+        """Which labels stand in a cell: a text such as "happy|loud", or a list; an empty one is a sample without any.
+
+        >>> MultiLabel().parse("happy|loud", ["calm", "happy", "loud"])
+        (False, True, True)
+        """
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            raise DataError("the label is missing; a sample without labels has an empty list or text")
+        names = self._names(cell)
+        unknown = [f"'{name}' is outside the classes; {did_you_mean(name, classes)}" for name in names - set(classes)]
+        if unknown:
+            raise DataError(f"label {', label '.join(sorted(unknown))}")
+        return tuple(name in names for name in classes)
+
+    def arrow_type(self, classes: int) -> pa.DataType:
+        """K booleans."""
+        return pa.list_(pa.bool_(), classes)
+
+    def array(self, labels: Sequence[Any], classes: int) -> Labels:
+        """bool [N, K]."""
+        return np.asarray(labels, np.bool_).reshape(len(labels), classes)
+
+    def to_arrow(self, labels: Labels) -> pa.Array:
+        """Lists of K booleans."""
+        flat = pa.array(np.ascontiguousarray(labels).reshape(-1), pa.bool_())
+        return pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
+
+    def from_arrow(self, column: pa.Array | pa.ChunkedArray) -> Labels:
+        """bool [N, K]."""
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        flat = whole.flatten().to_numpy(zero_copy_only=False)
+        return np.array(flat, np.bool_).reshape(len(whole), whole.type.list_size)
+
+    def check(self, label: Any, classes: int) -> str | None:
+        """One bool a class."""
+        return None if len(label) == classes else f"the label has {len(label)} entries for {classes} classes"
+
+    def text(self, label: Any, classes: Sequence[str]) -> str:
+        """The labels with the separator between them; empty where there is none."""
+        return self.settings.separator.join(name for name, on in zip(classes, label, strict=True) if on)
+
+    def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
+        """The labels."""
+        del classes
+        return labels.astype(np.bool_)
+
+    def losses(self, outputs: Float[Tensor, "B K"], labels: Bool[Tensor, "B K"]) -> Float[Tensor, " B"]:
+        """Binary cross-entropy in nats, the mean over the labels."""
+        wide = _wide(outputs)
+        return functional.binary_cross_entropy_with_logits(wide, labels.to(wide.dtype), reduction="none").mean(dim=-1)
+
+    def correct(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Bool[Tensor, "B s"]:
+        """Whether the predicted set is right."""
+        if self.settings.match == 1.0:
+            return (self._predicted(outputs) == labels[:, None]).all(dim=-1)
+        return self.score(outputs, labels) >= self.settings.match
+
+    def score(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
+        """Jaccard similarity of the predicted and the true set."""
+        predicted, true = self._predicted(outputs), labels[:, None]
+        return _jaccard((predicted & true).sum(dim=-1).double(), (predicted | true).sum(dim=-1).double())
+
+    def probability(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
+        """Geometric mean over the labels of the probability of their states."""
+        return self.log_probability(outputs, labels).exp()
+
+    def log_probability(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
+        """Mean over the labels of the logarithm of the probability of their states, in nats: -loss."""
+        return functional.logsigmoid(_signed(outputs, labels)).mean(dim=-1)
+
+    def logit(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
+        """Mean over the labels of the output, negated for the labels that the sample has not."""
+        return _signed(outputs, labels).mean(dim=-1)
+
+    def margin(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
+        """Signed distance from the threshold, in logits, of the label that is worst off.
+
+        It is positive where the predicted set equals the true one (and 0 where a label lies on the threshold).
+        """
+        return _signed(outputs.double() - self._cut, labels).amin(dim=-1)
+
+    def probabilities(self, outputs: Float[Tensor, "B K"]) -> Float64[Tensor, "B K"]:
+        """Sigmoid."""
+        return outputs.double().sigmoid()
+
+    def predict(self, outputs: Float[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
+        """The labels whose probability is above the threshold."""
+        return self._predicted(outputs)
+
+    def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
+        """Whether each predicted set is right."""
+        shared, either = (prediction & labels).sum(axis=1), (prediction | labels).sum(axis=1)
+        return np.where(either == 0, 1.0, shared / np.maximum(either, 1)) >= self.settings.match
+
+    def metrics(
+        self,
+        prediction: Labels,
+        labels: Labels,
+        losses: npt.NDArray[np.float64],
+        classes: int,
+        probabilities: npt.NDArray[np.float64] | None = None,
+    ) -> dict[str, float]:
+        """`accuracy`, `micro_f1`, `macro_f1`, `mAP` and `loss`.
+
+        `accuracy` is the share of right sets: subset accuracy, where `match` is 1. `macro_f1` is the mean over all
+        labels (0 for one that neither occurs nor is predicted); `mAP`, the mean average precision, over those that
+        occur.
+        """
+        from torchmetrics.functional.classification import multilabel_f1_score  # noqa: PLC0415  (slow, imports plots)
+
+        pair = _at_least_two(prediction.astype(np.int64)), _at_least_two(labels.astype(np.int64))
+        f1 = {
+            f"{average}_f1": float(multilabel_f1_score(*pair, num_labels=max(classes, 2), average=average))
+            for average in ("micro", "macro")
+        }
+        ranked = {} if probabilities is None else {"mAP": _mean_average_precision(probabilities, labels)}
+        return {
+            "accuracy": float(self.is_right(prediction, labels).mean()),
+            **f1,
+            **ranked,
+            "loss": float(losses.mean()),
+        }
+
+    @cached_property
+    def _cut(self) -> float:
+        """The output at the threshold, a float32 number: outputs of either precision are compared with the same."""
+        return float(np.float32(math.log(self.settings.threshold) - math.log1p(-self.settings.threshold)))
+
+    def _predicted(self, outputs: Float[Tensor, "... K"]) -> Bool[Tensor, "... K"]:
+        return _wide(outputs) > self._cut
+
+    def _names(self, cell: Any) -> set[str]:
+        if isinstance(cell, LISTS):
+            return {class_name(name) for name in cell} - {""}
+        return set(_split(class_name(cell), self.settings.separator))
+
+
+def _split(cell: str, separator: str) -> list[str]:
+    return [name.strip() for name in cell.split(separator) if name.strip()]
+
+
+def _wide(outputs: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """In float32 at least."""
+    return outputs if outputs.dtype == torch.float64 else outputs.float()
+
+
+def _signed(outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s K"]:
+    """Evidence for the true state of each label: the output, negated where the label is off."""
+    return torch.where(labels[:, None], outputs.double(), -outputs.double())
+
+
+def _jaccard(shared: Float64[Tensor, "B s"], either: Float64[Tensor, "B s"]) -> Float64[Tensor, "B s"]:
+    return torch.where(either == 0, 1.0, shared / either.clamp(min=1))
+
+
+def _at_least_two(labels: npt.NDArray[Any]) -> Tensor:
+    """A single label twice, which changes no average: torchmetrics wants two."""
+    return torch.from_numpy(np.repeat(labels, 2, axis=1) if labels.shape[1] == 1 else labels)
+
+
+def _mean_average_precision(probabilities: npt.NDArray[np.float64], labels: Labels) -> float:
+    from torchmetrics.functional.classification import binary_average_precision  # noqa: PLC0415  (slow, imports plots)
+
+    each = [
+        float(binary_average_precision(torch.from_numpy(column.copy()), torch.from_numpy(own.astype(np.int64))))
+        for column, own in zip(probabilities.T, labels.T, strict=True)
+        if own.any()
+    ]
+    return float(np.mean(each)) if each else math.nan
