@@ -223,6 +223,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:
+    from raymm.sweep.tracking import tracking_key
     from raymm.tracking.mlflow import register_model, store_of
 
     best = job.path / layout.SUMMARY / layout.BEST
@@ -230,7 +231,7 @@ def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> N
         return
     about = json.loads(best.read_text())
     tags = {"raymm.sweep": job.name, "raymm.trial": about["trial"]}
-    version = register_model(store_of(store)[0], experiment, f"{job.key}.{about['key']}", name, tags)
+    version = register_model(store_of(store)[0], experiment, tracking_key(job, about["key"]), name, tags)
     click.echo(
         f"registered the model of {about['trial']} as {name}, version {version}: models:/{name}@best", err=True
     )

@@ -9,7 +9,6 @@ said, since the next one makes up for it; at the end of the run it is an error. 
 the folder that all nodes share: it is what outlives that folder.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import is_committed, layout, write_bytes
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.storage.remote import Place, committed, drop, place, pull, push
-from raymm.training.run import Run, create_or_open, validate_run
+from raymm.training.run import Run, create_or_open, key_in, validate_run
 
 __all__ = ["fetch", "mirrored", "open_mirrored", "send"]
 
@@ -44,7 +43,7 @@ def fetch(run: Path, mirror: str) -> None:
     there = place(mirror) / run.name
     try:
         about = (there / layout.RUN).read()
-        if about is None or _is_another(run, about):
+        if about is None or _is_another(run, about, there):
             return
         for name in _ahead(run, there):
             pull(there / name, run / name)
@@ -132,14 +131,14 @@ def _claim(run: Path, there: Place) -> None:
     present = (there / layout.RUN).read()
     if present is None:
         (there / layout.RUN).write((run / layout.RUN).read_bytes())
-    elif _is_another(run, present):
+    elif _is_another(run, present, there):
         raise CheckpointError(f"{there} holds another run; choose another name for --out, or another cluster.mirror")
 
 
-def _is_another(run: Path, about: bytes) -> bool:
+def _is_another(run: Path, about: bytes, there: Place) -> bool:
     """Whether `about`, the mirror's `run.json`, is of another run than the one that is here."""
     here = run / layout.RUN
-    return here.exists() and json.loads(here.read_bytes())["key"] != json.loads(about)["key"]
+    return here.exists() and key_in(here.read_bytes(), here) != key_in(about, there / layout.RUN)
 
 
 def _ahead(run: Path, there: Place) -> list[str]:

@@ -3,11 +3,10 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import fetch
-from raymm.mirror.sweep_upload import BEST, Copy, folder_in, key_in, read_if_there
+from raymm.mirror.sweep_upload import BEST, Copy, folder_in, read_if_there
 from raymm.storage import layout, write_bytes, write_json
 from raymm.storage.layout import (
     CURRENT,
@@ -22,6 +21,7 @@ from raymm.storage.layout import (
 )
 from raymm.storage.remote import Place, below, committed, folders, place
 from raymm.sweep.store import Sweep, open_sweep
+from raymm.training.run import key_in, move_start
 
 __all__ = ["catch_up", "fetch_sweep"]
 
@@ -155,10 +155,5 @@ def _is_another(run: Path, there: Place) -> bool:
 
 
 def _point_start_to(run: Path, sweep: Path) -> None:
-    """A run that began at a warm-up, or another trial's run, of another machine begins in this folder."""
-    about: dict[str, Any] = json.loads(read_if_there(run / layout.RUN) or b"{}")
-    if not about.get("start"):
-        return
-    parts = Path(about["start"]["run"]).parts
-    moved = sweep.joinpath(*parts[-2 if parts[-2] == WARMUPS else -4 :])
-    write_json(run / layout.RUN, {**about, "start": {**about["start"], "run": str(moved)}})
+    """Let a run that starts from a run of another machine's copy of the sweep start from the one in this folder."""
+    move_start(run, lambda start: sweep / layout.within_sweep(start))

@@ -11,9 +11,9 @@ from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, 
 from raymm.storage.remote import Place, below, folders, place
 from raymm.sweep.store import Sweep, read_trials
 from raymm.training.result import finished
-from raymm.training.run import open_run
+from raymm.training.run import key_in, open_run
 
-__all__ = ["BEST", "Copy", "folder_in", "key_in", "read_if_there"]
+__all__ = ["BEST", "Copy", "folder_in", "read_if_there"]
 
 BEST = f"{SUMMARY}/{layout.BEST}"
 
@@ -97,14 +97,6 @@ def _has_begun(run: Path) -> bool:
     """Whether a run has committed the epoch that it starts from, so that it needs its source no more."""
     start = open_run(run).start
     return max(committed_epochs(run), default=0) >= (start.epoch if start else 0)
-
-
-def key_in(about: bytes | None, where: object) -> str:
-    """The key in the content of a sweep.json or run.json."""
-    try:
-        return str(json.loads(about or b"")["key"])
-    except (ValueError, KeyError, TypeError) as cause:
-        raise CheckpointError(f"{where}: cannot be read ({cause})") from cause
 
 
 def folder_in(pointer: bytes | None) -> str:

@@ -87,6 +87,7 @@ __all__ = [
     "valuation_parts_folder",
     "view_file",
     "view_folder",
+    "within_sweep",
 ]
 
 MANIFEST = "manifest.json"
@@ -149,6 +150,17 @@ def committed_epochs(run: Path) -> list[int]:
 def result_folder(run: Path) -> Path:
     """The folder of the result of a run."""
     return run / RESULT
+
+
+def within_sweep(run: Path) -> Path:
+    """The path of a run relative to the folder of its sweep.
+
+    >>> within_sweep(Path("/elsewhere/SWEEP/warmups/1f0c9a2e-s0")).as_posix()
+    'warmups/1f0c9a2e-s0'
+    >>> within_sweep(Path("/elsewhere/SWEEP/trials/003-1f0c9a2e/runs/003-1f0c9a2e-s0")).as_posix()
+    'trials/003-1f0c9a2e/runs/003-1f0c9a2e-s0'
+    """
+    return Path(*run.parts[-2 if run.parts[-2] == WARMUPS else -4 :])
 
 
 def valuation_file(folder: Path, split: str) -> Path:

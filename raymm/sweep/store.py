@@ -29,6 +29,7 @@ from raymm.storage import layout, write_json
 from raymm.storage.remote import below
 from raymm.sweep.rows import Status
 from raymm.tracking.metrics import split_metric
+from raymm.training.run import open_unchanged
 
 __all__ = [
     "Ended",
@@ -97,10 +98,7 @@ class Sweep:
 
     def dataset(self) -> Dataset:
         """Open the data set; raises `DataError` when it has changed since the sweep was made."""
-        dataset = open_dataset(self.data)
-        if not same_data(self.digest, dataset):
-            raise DataError(f"{self.data}: changed since the sweep {self.path} was made; start a new sweep")
-        return dataset
+        return open_unchanged(self.data, self.digest, "sweep", self.path)
 
 
 @dataclass(frozen=True)

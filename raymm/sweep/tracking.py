@@ -38,7 +38,7 @@ from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, spli
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
-__all__ = ["Journal", "SweepTracker", "sweep_info", "trial_info"]
+__all__ = ["Journal", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
 
 log = logging.getLogger(__name__)
 
@@ -89,13 +89,18 @@ def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
     )
 
 
+def tracking_key(sweep: Sweep, trial: str) -> str:
+    """The key of the tracked run of a trial, whose own key is `trial`."""
+    return f"{sweep.key}.{trial}"
+
+
 def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
     """How a trial appears: flat parameters, and only those that its configuration reads."""
     params = parameters(trial.config)
     del params["training.seed"]
     drawn = ", ".join(f"{name}={params[name]}" for name in sorted(trial.searched) if name in params)
     return RunInfo(
-        key=f"{sweep.key}.{trial.key}",
+        key=tracking_key(sweep, trial.key),
         name=_label(trial),
         experiment=experiment,
         params={**params, "sweep.seeds": ", ".join(map(str, sweep.plan.seeds))},

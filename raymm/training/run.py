@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from raymm.methods import function, strategy
 from raymm.models.model import build_model
 from raymm.storage import layout, write_json
 
-__all__ = ["BranchPoint", "Run", "create_or_open", "open_run", "validate_run"]
+__all__ = [
+    "BranchPoint",
+    "Run",
+    "create_or_open",
+    "key_in",
+    "move_start",
+    "open_run",
+    "open_unchanged",
+    "validate_run",
+]
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,7 @@ class Run:
         DataError
             When the data set has changed since.
         """
-        dataset = open_dataset(self.data)
-        if not same_data(self.digest, dataset):
-            raise DataError(f"{self.data}: changed since the run {self.path} was made; start a new run")
-        return dataset
+        return open_unchanged(self.data, self.digest, "run", self.path)
 
 
 def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPoint | None = None) -> Run:
@@ -109,6 +116,50 @@ def open_run(path: Path) -> Run:
         ) from None
     except (KeyError, ValueError) as cause:
         raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
+
+
+def open_unchanged(data: Path, digest: str, what: str, path: Path) -> Dataset:
+    """Open the data set that a "run" or "sweep", `what`, at `path` was made with.
+
+    Raises
+    ------
+    DataError
+        When its digest is another one now.
+    """
+    dataset = open_dataset(data)
+    if not same_data(digest, dataset):
+        raise DataError(f"{data}: changed since the {what} {path} was made; start a new {what}")
+    return dataset
+
+
+def key_in(content: bytes | None, where: object) -> str:
+    """The key in the content of a run.json or sweep.json, here or at a mirror.
+
+    Raises
+    ------
+    CheckpointError
+        When there is none; `where` says where the file lies.
+    """
+    try:
+        return str(json.loads(content or b"")["key"])
+    except (ValueError, KeyError, TypeError) as cause:
+        raise CheckpointError(f"{where}: cannot be read ({cause})") from cause
+
+
+def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
+    """Record where the run that a run started from lies now; nothing is done for a run that began by itself.
+
+    Parameters
+    ----------
+    path
+        Folder of the run; it may hold none.
+    moved
+        From where the other run lay to where it lies.
+    """
+    file = path / layout.RUN
+    values = json.loads(file.read_text()) if file.exists() else {}
+    if start := values.get("start"):
+        write_json(file, {**values, "start": {**start, "run": str(moved(Path(start["run"])))}})
 
 
 def validate_run(config: Config, dataset: Dataset) -> None:

@@ -112,6 +112,13 @@ def test_another_run_of_the_same_name_is_refused_before_any_work(tmp_path, datas
     assert committed_epochs(other.path) == []
 
 
+def test_a_damaged_run_file_is_named(tmp_path, dataset, mirror):
+    send(opened(tmp_path / "n", dataset, mirror).path, mirror)
+    (tmp_path / "mirror" / "n" / "run.json").write_text('{"ke')
+    with pytest.raises(CheckpointError, match=r"n/run\.json: cannot be read"):
+        fetch(tmp_path / "n", mirror)
+
+
 def test_a_mirror_that_cannot_be_written_is_said_at_the_start(tmp_path, dataset):
     (tmp_path / "file").write_text("")
     run = create_or_open(tmp_path / "r", settings(), dataset)

@@ -20,6 +20,7 @@ from raymm.sweep.store import (
     write_ended,
     write_trial,
 )
+from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 from tests.sweeps import propose, sweep_of
 
@@ -94,11 +95,14 @@ def test_settings_that_no_longer_exist_are_named(tmp_path, dataset):
 def test_data_that_changed_is_refused(tmp_path, dataset):
     small_dataset(tmp_path / "d", 60)
     sweep = sweep_of(tmp_path / "s", small_dataset(tmp_path / "other", 61))
-    assert sweep.dataset().digest == sweep.digest
+    run = create_or_open(tmp_path / "r", sweep.config, sweep.dataset())
+    assert sweep.dataset().digest == sweep.digest == run.dataset().digest
     (tmp_path / "other").rename(tmp_path / "away")
     (tmp_path / "d").rename(tmp_path / "other")
     with pytest.raises(DataError, match=r"other: changed since the sweep .*s was made; start a new sweep"):
         sweep.dataset()
+    with pytest.raises(DataError, match=r"other: changed since the run .*r was made; start a new run"):
+        run.dataset()
 
 
 def test_a_trial_is_named_by_number_and_key_and_comes_back(tmp_path, dataset):
