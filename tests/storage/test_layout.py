@@ -29,8 +29,11 @@ FOLDERS = {
     "views",
 }
 PATTERNS = ("valuation-", "epoch-", "part-", ".parts", "shard-")
-OTHER_NAMES = {"tracking/mlflow/model.py": {"model"}, "sweep/tracking.py": {"trials"}}
-"""An artifact and a metric of MLflow, whose names are those of folders."""
+OTHER_NAMES = {
+    "tracking/mlflow/model.py": {"model"},  # an artifact of MLflow
+    "tracking/metrics.py": {"trials"},  # a metric
+    "reports/metrics_page.py": {"result.json"},  # a page of the documentation
+}
 
 
 def spelled_in(source):
