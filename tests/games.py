@@ -11,7 +11,7 @@ from raymm.data import Dataset, open_dataset
 from raymm.valuation.utilities import Utility, is_right
 from tests.planted import planted_game
 
-__all__ = ["HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
+__all__ = ["DOUBLE", "HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
 
 
 def small_dataset(path: Path, count: int = 240) -> Dataset:
@@ -38,7 +38,16 @@ def settings(**sections: dict[str, object]) -> Config:
 
 
 HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_right(logits, labels, sizes).double())
-"""A utility of one's own, found by the name of this module."""
+"""A utility of one's own, found by the name of this module; it has no fair share."""
+
+DOUBLE = Utility(
+    "double",
+    lambda logits, labels, sizes: 2 * sizes * is_right(logits, labels, sizes),
+    by_size=lambda sizes: 2 * sizes,
+    fair_share=2.0,
+    largest_gap=float,
+)
+"""Twice `count`: the fair share is 2."""
 
 
 class OwnModel(nn.Module):

@@ -22,20 +22,24 @@ __all__ = ["interaction_matrix", "learning_curves", "phi_distribution", "phi_ove
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
 PANELS_PER_ROW = 4
+FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
+"""The line at the fair share of the utility, which is left out where there is none."""
+
 Array = npt.NDArray[np.float64]
 
 
-def phi_distribution(names: Sequence[str], phi: Array) -> Figure:
+def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None) -> Figure:
     """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
     columns = min(len(names), PANELS_PER_ROW)
     rows = -(-len(names) // columns)
     figure = _figure(columns * 2.9 + 0.6, rows * 2.9 + 0.3)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    edges = _edges(phi)
+    edges = _edges(phi, fair_share)
     for position, (axis, name) in enumerate(zip(axes, names, strict=False)):
         column = _known(phi[:, position])
         axis.hist(column, edges, weights=np.full(len(column), 100.0 / max(len(column), 1)), color=_colour(position))
-        axis.axvline(1.0, color="black", linewidth=1, linestyle="--", label="fair share")
+        if fair_share is not None:
+            axis.axvline(fair_share, **FAIR_SHARE)
         mean = f"mean {column.mean():.2f}" if len(column) else "missing everywhere"
         axis.set(title=f"{name}: {mean}", xlabel="contribution phi")
         axis.tick_params(labelbottom=True)
@@ -44,37 +48,47 @@ def phi_distribution(names: Sequence[str], phi: Array) -> Figure:
         axis.set_ylabel("samples (%)")
     for axis in axes[len(names) :]:
         axis.set_axis_off()
-    axes[0].legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2)
+    if fair_share is not None:
+        axes[0].legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2)
     axes[0].margins(y=0.2)
     return figure
 
 
-def phi_over_epochs(names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array) -> Figure:
+def phi_over_epochs(
+    names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array, fair_share: float | None
+) -> Figure:
     """Mean contribution of each modality over the epochs; mean_phi is [E, n]."""
     figure = _figure(7.2, 3.8)
     axis = figure.subplots()
     for position, name in enumerate(names):
         axis.plot(epochs, mean_phi[:, position], color=_colour(position), marker=".", label=name)
-    axis.axhline(1.0, color="black", linewidth=1, linestyle="--", label="fair share")
+    if fair_share is not None:
+        axis.axhline(fair_share, **FAIR_SHARE)
     axis.set_ylabel("mean contribution phi (validation)")
     _epochs(axis)
     _legend(axis)
     return figure
 
 
-def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, label: npt.NDArray[np.int64]) -> Figure:
-    """Mean contribution of each modality in each class, as a table of colours with the numbers in it."""
+def phi_per_class(
+    names: Sequence[str], classes: Sequence[str], phi: Array, label: npt.NDArray[np.int64], fair_share: float | None
+) -> Figure:
+    """Mean contribution of each modality in each class, as a table of colours with the numbers in it.
+
+    White is the fair share; where the utility has none, it is 0 and the colours reach as far as the numbers.
+    """
     table = np.array([[nan_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
     figure = _figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
-    reach = max(0.5, float(np.nanmax(np.abs(table - 1.0), initial=0.0)))
-    image = axis.imshow(table, cmap="PuOr", vmin=1 - reach, vmax=1 + reach, aspect="auto")
+    middle, least = (0.0, 1e-6) if fair_share is None else (fair_share, 0.5)
+    reach = max(least, float(np.nanmax(np.abs(table - middle), initial=0.0)))
+    image = axis.imshow(table, cmap="PuOr", vmin=middle - reach, vmax=middle + reach, aspect="auto")
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(classes)), classes)
     for row, column in np.ndindex(table.shape):
         value = table[row, column]
         text = "-" if np.isnan(value) else f"{value:.2f}"
-        strong = abs(value - 1.0) > 0.7 * reach
+        strong = abs(value - middle) > 0.7 * reach
         axis.text(
             float(column),
             float(row),
@@ -84,7 +98,7 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], phi: Array, labe
             fontsize=8,
             color="white" if strong else "black",
         )
-    figure.colorbar(image, ax=axis, label="mean phi (1: fair share)")
+    figure.colorbar(image, ax=axis, label=f"mean phi{'' if fair_share is None else f' ({fair_share:g}: fair share)'}")
     return figure
 
 
@@ -154,10 +168,13 @@ def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str
     axis.plot(epochs, values, style, color=colour, label=label, marker="o", markersize=2.5)
 
 
-def _edges(phi: Array) -> Array:
+def _edges(phi: Array, fair_share: float | None) -> Array:
+    """Edges of bars over all contributions, 0 and the fair share; a margin on either side."""
     known = _known(phi)
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    return np.linspace(min(low, 0.0) - 0.05, max(high, 1.0) + 0.05, 25)
+    ends = (0.0, 0.0 if fair_share is None else fair_share)
+    margin = 0.05 if fair_share is not None else 0.05 * (max(high, 0.0) - min(low, 0.0) or 1.0)
+    return np.linspace(min(low, *ends) - margin, max(high, *ends) + margin, 25)
 
 
 def _epochs(axis: Axes) -> None:

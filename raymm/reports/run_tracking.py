@@ -85,15 +85,15 @@ def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -
 def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     """Draw the plots of a finished run into RUN/plots and return their paths."""
     table = read_table(layout.valuation_file(result_folder(run), "test"))
-    names, classes = dataset.schema.names, dataset.schema.classes
+    names, classes, fair_share = dataset.schema.names, dataset.schema.classes, table.info.fair_share
     mean = np.array(
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
     )
     epochs = np.array([entry["epoch"] for entry in result.history])
     figures = {
-        "phi-distribution": plots.phi_distribution(names, table.phi),
-        "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label),
+        "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
+        "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean, fair_share),
+        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label, fair_share),
         "learning-curves": plots.learning_curves(names, result.history),
     }
     paths = []

@@ -71,7 +71,7 @@ class Mean:
     mean, margin
         Mean phi, and the margin of error of its 95 % interval (Student's t); NaN below two samples.
     low, negative
-        Shares with phi below 1 and below 0.
+        Shares with phi below the fair share (NaN where the utility has none) and below 0.
     """
 
     group: str
@@ -83,11 +83,12 @@ class Mean:
     negative: float
 
 
-def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str) -> Mean:
+def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str, fair_share: float | None) -> Mean:
     """The mean of contributions [N]; NaN (a missing modality) is left out."""
     known = _known(phi)
     of_all = mean_interval(known)
-    return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, nan_mean(known < 1), nan_mean(known < 0))
+    low = float("nan") if fair_share is None else nan_mean(known < fair_share)
+    return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, low, nan_mean(known < 0))
 
 
 def means_by(table: ValuationTable, group: npt.NDArray[np.int64], names: Sequence[str]) -> list[Mean]:
@@ -101,7 +102,7 @@ def means_by(table: ValuationTable, group: npt.NDArray[np.int64], names: Sequenc
         Names of the groups.
     """
     return [
-        mean_of(table.phi[group == number, position], name, modality)
+        mean_of(table.phi[group == number, position], name, modality, table.info.fair_share)
         for number, name in enumerate(names)
         for position, modality in enumerate(table.info.modalities)
     ]

@@ -19,8 +19,6 @@ __all__ = ["MOST_ROWS", "write_valuation_page"]
 MOST_ROWS = 20_000
 """Rows that a browser sorts without a pause; of more, those with the lowest contribution are shown."""
 
-PHI_CHOICES = (("low", "below 1"), ("negative", "below 0"), ("fair", "1 or more"), ("missing", "missing"))
-
 
 def write_valuation_page(path: Path, table: ValuationTable, classes: Sequence[str]) -> None:
     """Write the page.
@@ -38,15 +36,16 @@ def write_valuation_page(path: Path, table: ValuationTable, classes: Sequence[st
     titles = "".join(f"<th><button>{escape(head['name'])}</button></th>" for head in heads)
     left_out = len(table) - len(chosen)
     note = f"<p>{left_out} samples whose lowest phi is higher are left out.</p>" if left_out else ""
+    fair_share = table.info.fair_share
     title = f"Contributions of {', '.join(table.info.modalities)}"
     content = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_asset('valuation.css')}</style><h1>{escape(title)}</h1>"
         f"<pre>{escape(chr(10).join(summary_lines(summarise(table))))}</pre>{note}"
-        f"<form>{_filters(columns)}<button type=reset>Clear</button></form>"
+        f"<form>{_filters(columns, fair_share)}<button type=reset>Clear</button></form>"
         '<nav><button id="back">Back</button><span id="where"></span><button id="next">Next</button></nav>'
         f"<table><thead><tr>{titles}</tr></thead>"
-        f'<tbody></tbody></table><script type="application/json" id="data">{_json(heads, shown)}</script>'
+        f'<tbody></tbody></table><script type="application/json" id="data">{_json(heads, shown, fair_share)}</script>'
         f"<script>{_asset('valuation.js')}</script></html>"
     )
     write_bytes(path, content.encode())
@@ -80,13 +79,13 @@ def _pattern_names(table: ValuationTable) -> np.ndarray:
     return np.array([name.replace("first", first).replace("second", second) for name in PATTERNS])
 
 
-def _filters(columns: list[dict[str, Any]]) -> str:
+def _filters(columns: list[dict[str, Any]], fair_share: float | None) -> str:
     fields = ['<label>sample contains<input name="text" type="search"></label>']
     for index, column in enumerate(columns):
         if column["kind"] == "text":
             continue
         values = sorted(set(column["values"].tolist())) if column["kind"] == "choice" else []
-        choices = PHI_CHOICES if column["kind"] == "phi" else [(value, value) for value in values]
+        choices = _phi_choices(fair_share) if column["kind"] == "phi" else [(value, value) for value in values]
         options = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in choices)
         name = escape(column["name"])
         select = f'<select name="c{index}"><option value="">all</option>{options}</select>'
@@ -94,9 +93,15 @@ def _filters(columns: list[dict[str, Any]]) -> str:
     return "".join(fields)
 
 
-def _json(heads: list[dict[str, str]], rows: list[list[Any]]) -> str:
+def _phi_choices(fair_share: float | None) -> list[tuple[str, str]]:
+    """Values and texts of a filter of contributions; sides of the fair share only where there is one."""
+    sides = [("low", f"below {fair_share:g}"), ("fair", f"{fair_share:g} or more")] if fair_share is not None else []
+    return [*sides[:1], ("negative", "below 0"), *sides[1:], ("missing", "missing")]
+
+
+def _json(heads: list[dict[str, str]], rows: list[list[Any]], fair_share: float | None) -> str:
     """JSON that cannot end its script element."""
-    return json.dumps({"columns": heads, "rows": rows}).replace("<", "\\u003c")
+    return json.dumps({"columns": heads, "rows": rows, "fairShare": fair_share}).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from raymm.reports import plots
 from raymm.reports.statistics import Mean, means_by
-from raymm.reports.valuation_summary import summarise
+from raymm.reports.valuation_summary import low_head, no_fair_share, summarise
 from raymm.storage import write_bytes
 from raymm.valuation import ValuationTable, interactions
 
@@ -52,10 +52,10 @@ def write_valuation_report(
 
 
 def _figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
-    names = table.info.modalities
+    names, fair_share = table.info.modalities, table.info.fair_share
     figures = {
-        "phi-distribution": plots.phi_distribution(names, table.phi),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label),
+        "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
+        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label, fair_share),
     }
     if table.enumerated and len(names) > 1:
         strength = interactions(torch.from_numpy(table.right()).long()).mean(dim=0).numpy()
@@ -73,14 +73,19 @@ def _opening(table: ValuationTable, summary: dict[str, Any]) -> str:
 
 
 def _modalities(summary: dict[str, Any]) -> list[str]:
-    lines = [
-        "| modality | present | right alone | mean phi | ± 95 % | phi < 1 | phi < 0 | Banzhaf | standard error |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    keys = ("accuracy_alone", "mean_phi", "ci95", "low", "negative", "banzhaf", "stderr")
+    columns = {
+        "accuracy_alone": "right alone",
+        "mean_phi": "mean phi",
+        "ci95": "± 95 %",
+        "low": low_head(summary),
+        "negative": "phi < 0",
+        "banzhaf": "Banzhaf",
+        "stderr": "standard error",
+    }
+    lines = [f"| modality | present | {' | '.join(columns.values())} |", "|---" * (len(columns) + 2) + "|"]
     for name, row in summary["modalities"].items():
-        lines.append(f"| {name} | {row['present']} | {' | '.join(_number(row[key]) for key in keys)} |")
-    return [*lines, "", "Banzhaf values are of the outcome without the factor |C|.", ""]
+        lines.append(f"| {name} | {row['present']} | {' | '.join(_number(row[key]) for key in columns)} |")
+    return [*lines, "", *no_fair_share(summary), "Banzhaf values are of the outcome without the factor |C|.", ""]
 
 
 def _pairs(summary: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from raymm.errors import DataError
-from raymm.valuation import ValuationTable
+from raymm.valuation import TableInfo, ValuationTable
 
 __all__ = ["stability", "stability_lines"]
 
@@ -20,7 +20,8 @@ def stability(tables: Mapping[str, ValuationTable]) -> list[dict[str, Any]]:
     Returns
     -------
     One row a pair and modality: `first`, `second`, `modality`, `rank_correlation` (Spearman; None where one of them
-    is constant), `flips` (share of samples whose phi is below 1 in one and not in the other), `largest` change.
+    is constant), `flips` (share of samples whose phi is below the fair share in one and not in the other; None where
+    a utility has no fair share), `largest` change.
 
     Raises
     ------
@@ -33,7 +34,8 @@ def stability(tables: Mapping[str, ValuationTable]) -> list[dict[str, Any]]:
         for position, modality in enumerate(a.info.modalities):
             x, y = a.phi[:, position], b.phi[order, position]
             known = ~np.isnan(x) & ~np.isnan(y)
-            rows.append({"first": first, "second": second, "modality": modality, **_compare(x[known], y[known])})
+            compared = {**_compare(x[known], y[known]), "flips": _flips(x[known], y[known], a.info, b.info)}
+            rows.append({"first": first, "second": second, "modality": modality, **compared})
     return rows
 
 
@@ -43,9 +45,11 @@ def stability_lines(rows: list[dict[str, Any]]) -> list[str]:
         return []
     lines = ["", f"{'compared':<26}{'modality':<16}{'rank corr.':>12}{'flips':>10}{'largest':>10}"]
     for row in rows:
-        correlation = "-" if row["rank_correlation"] is None else f"{row['rank_correlation']:.3f}"
+        correlation, flips = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("rank_correlation", "flips"))
         pair = f"{row['first']} / {row['second']}"
-        lines.append(f"{pair:<26}{row['modality']:<16}{correlation:>12}{row['flips']:>10.3f}{row['largest']:>10.3f}")
+        lines.append(f"{pair:<26}{row['modality']:<16}{correlation:>12}{flips:>10}{row['largest']:>10.3f}")
+    if any(row["flips"] is None for row in rows):
+        lines.append("No fair share is known of a utility: flips, changes of sides of it, are empty.")
     return lines
 
 
@@ -70,6 +74,12 @@ def _compare(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> dict[str
     constant = len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0
     return {
         "rank_correlation": None if constant else float(stats.spearmanr(x, y).statistic),
-        "flips": float(((x < 1) != (y < 1)).mean()) if len(x) else 0.0,
         "largest": float(np.abs(x - y).max()) if len(x) else 0.0,
     }
+
+
+def _flips(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], a: TableInfo, b: TableInfo) -> float | None:
+    """Share of samples that are below the fair share in one table and not in the other."""
+    if a.fair_share is None or b.fair_share is None:
+        return None
+    return float(((x < a.fair_share) != (y < b.fair_share)).mean()) if len(x) else 0.0

@@ -11,9 +11,10 @@ from raymm.reports.statistics import mean_of
 from raymm.valuation import ValuationTable, banzhaf_values, interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
 
-__all__ = ["summarise", "summary_lines"]
+__all__ = ["low_head", "no_fair_share", "summarise", "summary_lines"]
 
 LOWEST = 5
+NO_FAIR_SHARE = "No fair share is known of this utility, so the column 'below' is empty."
 COLUMNS = {
     "syn": "synergy",
     "red": "redundancy",
@@ -34,10 +35,11 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
 
     Returns
     -------
-    `samples`, `accuracy`, `utility`, `method`, `budget`;
-    `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (half width of its 95 % interval), `low` and
-    `negative` (shares with phi below 1, the fair share, and below 0), `stderr` (root mean square of the standard
-    errors), `banzhaf` (mean; None where values are sampled), `lowest` (sample ids with negative phi, lowest first);
+    `samples`, `accuracy`, `utility`, `fair_share` (None where the utility has none), `method`, `budget`;
+    `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (margin of error of its 95 % interval),
+    `low` and `negative` (shares with phi below the fair share, None without one, and below 0), `stderr` (root mean
+    square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (sample ids with
+    negative phi, lowest first);
     `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|).
     """
     present = ~np.isnan(table.phi)
@@ -45,7 +47,7 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
     modalities = {}
     for position, name in enumerate(table.info.modalities):
         has = present[:, position]
-        mean = mean_of(table.phi[:, position], "all", name)
+        mean = mean_of(table.phi[:, position], "all", name, table.info.fair_share)
         modalities[name] = {
             "present": mean.count,
             "accuracy_alone": _mean(table.alone[has, position]),
@@ -60,6 +62,7 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
     return {
         "samples": len(table),
         "utility": table.info.utility,
+        "fair_share": table.info.fair_share,
         "method": table.info.method,
         "budget": table.info.budget,
         "accuracy": _mean(table.prediction == table.label),
@@ -71,10 +74,13 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The figures as lines of tables, 80 columns wide at most."""
     method = summary["method"] + (f", {summary['budget']} coalitions a sample" if summary["budget"] else "")
+    below = low_head(summary)
+    head = f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{below:>10}{'phi < 0':>10}"
     lines = [
         f"{summary['samples']} samples, accuracy {_number(summary['accuracy'])}",
         f"utility {summary['utility']}, {method}",
-        f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{'phi < 1':>10}{'phi < 0':>10}",
+        *no_fair_share(summary),
+        head,
     ]
     for name, row in summary["modalities"].items():
         lines.append(
@@ -82,6 +88,16 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
             f"{_number(row['ci95']):>9}{_number(row['low']):>10}{_number(row['negative']):>10}"
         )
     return [*lines, *_pair_lines(summary["pairs"]), *_lowest_lines(summary["modalities"])]
+
+
+def low_head(summary: dict[str, Any]) -> str:
+    """Head of the column of samples below the fair share."""
+    return "below" if summary["fair_share"] is None else f"phi < {summary['fair_share']:g}"
+
+
+def no_fair_share(summary: dict[str, Any]) -> list[str]:
+    """The line that explains the empty column of samples below the fair share; none where it is not empty."""
+    return [] if summary["fair_share"] is not None else [NO_FAIR_SHARE]
 
 
 def _banzhaf(table: ValuationTable) -> np.ndarray | None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from raymm.errors import DataError
 from raymm.storage import atomic_path
+from raymm.valuation.utilities import fair_share_of
 
 __all__ = [
     "TableInfo",
@@ -52,6 +53,11 @@ class TableInfo:
     epoch: int | None = None
     method: str = "exact"
     budget: int | None = None
+
+    @property
+    def fair_share(self) -> float | None:
+        """The fair share of the utility; None where it has none, or is not known here."""
+        return fair_share_of(self.utility)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from raymm.config.plugins import load_object
 from raymm.errors import ConfigError, did_you_mean
 
-__all__ = ["UTILITIES", "Utility", "is_right", "register_utility", "utility"]
+__all__ = ["UTILITIES", "Utility", "fair_share_of", "is_right", "register_utility", "utility"]
 
 Worth = Callable[[Float[Tensor, "B s K"], Shaped[Tensor, "B ..."], Int64[Tensor, "B s"]], Num[Tensor, "B s"]]
 """`(logits, targets, sizes) -> values`; `sizes` counts the present members of each coalition."""
@@ -40,12 +40,16 @@ class Utility:
         numbers, so that contributions are exact. None for soft ones.
     fair_share
         Contribution of a modality that does its part in a right answer, or None where there is no such number.
+    largest_gap
+        From the number of modalities n to the largest difference of two mean contributions, or None where there is
+        no bound.
     """
 
     name: str
     worth: Worth
     by_size: Callable[[Int64[Tensor, "..."]], Int64[Tensor, "..."]] | None = None
     fair_share: float | None = None
+    largest_gap: Callable[[int], float] | None = None
 
 
 def is_right(
@@ -55,13 +59,18 @@ def is_right(
     return (logits.argmax(dim=-1) == labels[:, None]) & (sizes > 0)
 
 
-def _hard(name: str, by_size: Callable[[Tensor], Tensor], fair_share: float | None = None) -> Utility:
+def _hard(
+    name: str,
+    by_size: Callable[[Tensor], Tensor],
+    largest_gap: Callable[[int], float],
+    fair_share: float | None = None,
+) -> Utility:
     def worth(
         logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
     ) -> Int64[Tensor, "B s"]:
         return is_right(logits, labels, sizes) * by_size(sizes)
 
-    return Utility(name, worth, by_size, fair_share)
+    return Utility(name, worth, by_size, fair_share, largest_gap)
 
 
 def probability(
@@ -102,9 +111,9 @@ def margin(
 UTILITIES: dict[str, Utility] = {
     made.name: made
     for made in (
-        _hard("count", lambda sizes: sizes, fair_share=1.0),
-        _hard("correct", torch.ones_like),
-        Utility("probability", probability),
+        _hard("count", lambda sizes: sizes, lambda n: n / 2, fair_share=1.0),
+        _hard("correct", torch.ones_like, lambda _: 1.0),
+        Utility("probability", probability, largest_gap=lambda _: 1.0),
         Utility("log_probability", log_probability),
         Utility("logit", logit),
         Utility("margin", margin),
@@ -134,6 +143,17 @@ def utility(name: str) -> Utility:
     if name not in UTILITIES:
         raise ConfigError(f"valuation.utility: no utility '{name}'; {did_you_mean(name, UTILITIES)}")
     return UTILITIES[name]
+
+
+def fair_share_of(name: str) -> float | None:
+    """The fair share of a utility by its name.
+
+    None where the utility has none, or is not known here: a table may have been made with one that is not installed.
+    """
+    try:
+        return utility(name).fair_share
+    except ConfigError:
+        return None
 
 
 def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, "B s"]:

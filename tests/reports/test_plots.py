@@ -30,9 +30,9 @@ def colour_of(axis, label: str) -> str:
 
 def test_a_modality_has_one_colour_in_every_plot():
     phi = np.tile([0.5, 1.5, 1.0], (8, 1))
-    over = plots.phi_over_epochs(NAMES[:3], np.arange(2), phi[:2]).axes[0]
+    over = plots.phi_over_epochs(NAMES[:3], np.arange(2), phi[:2], 1.0).axes[0]
     curves = plots.learning_curves(NAMES[:3], history(NAMES[:3], 2)).axes[1]
-    bars = plots.phi_distribution(NAMES[:3], phi).axes
+    bars = plots.phi_distribution(NAMES[:3], phi, 1.0).axes
     for position, name in enumerate(NAMES[:3]):
         assert (
             colour_of(over, name)
@@ -46,22 +46,45 @@ def test_a_modality_has_one_colour_in_every_plot():
 def test_the_distribution_has_a_panel_a_modality_with_shares_that_sum_to_all(count):
     phi = np.random.default_rng(0).normal(1, 0.5, (50, count))
     phi[:5, 0] = np.nan
-    shown = [axis for axis in plots.phi_distribution(NAMES[:count], phi).axes if axis.axison]
+    shown = [axis for axis in plots.phi_distribution(NAMES[:count], phi, 1.0).axes if axis.axison]
     assert [axis.get_title().split(":")[0] for axis in shown] == NAMES[:count]
     for axis in shown:
         assert sum(bar.get_height() for bar in axis.patches) == pytest.approx(100)
         assert axis.lines[0].get_xdata()[0] == 1.0
 
 
+@pytest.mark.parametrize("fair_share", [1.0, 2.0])
+def test_the_line_stands_at_the_fair_share_and_classes_are_coloured_around_it(fair_share):
+    phi = np.array([[0.5, 1.5], [1.0, 0.2]])
+    assert plots.phi_distribution(NAMES[:2], phi, fair_share).axes[0].lines[0].get_xdata()[0] == fair_share
+    line = plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, fair_share).axes[0].lines[-1]
+    assert (line.get_label(), line.get_ydata()[0]) == ("fair share", fair_share)
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.array([0, 1]), fair_share)
+    low, high = figure.axes[0].images[0].get_clim()
+    assert (low + high) / 2 == pytest.approx(fair_share)
+    assert f"({fair_share:g}: fair share)" in texts(figure)
+
+
+def test_without_a_fair_share_there_is_no_line_and_classes_are_coloured_around_0():
+    phi = np.array([[0.05, 0.15], [0.1, -0.02]])
+    panels = plots.phi_distribution(NAMES[:2], phi, None).axes
+    assert not any(axis.lines or axis.get_legend() for axis in panels)
+    assert sum(bar.get_height() > 0 for bar in panels[0].patches) == 2
+    assert len(plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, None).axes[0].lines) == 2
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.array([0, 1]), None)
+    assert figure.axes[0].images[0].get_clim() == pytest.approx((-0.15, 0.15))
+    assert "fair share" not in texts(figure)
+
+
 def test_a_modality_that_is_missing_everywhere_is_said_to_be():
     phi = np.array([[1.0, np.nan], [0.5, np.nan]])
-    titles = [axis.get_title() for axis in plots.phi_distribution(["audio", "rgb"], phi).axes]
+    titles = [axis.get_title() for axis in plots.phi_distribution(["audio", "rgb"], phi, 1.0).axes]
     assert titles == ["audio: mean 0.75", "rgb: missing everywhere"]
 
 
 def test_each_class_shows_its_mean_without_the_missing():
     phi = np.array([[0.5, 1.5], [1.0, np.nan], [2.0, np.nan]])
-    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.array([0, 0, 1])))
+    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.array([0, 0, 1]), 1.0))
     for word in ("cat", "dog", "0.75", "1.50", "2.00", " - "):
         assert word in shown
 
@@ -76,7 +99,7 @@ def test_curves_show_a_single_epoch_and_leave_out_what_was_not_measured():
 
 
 def test_a_plot_is_saved_whole_and_without_leftovers(tmp_path: Path):
-    figure = plots.phi_over_epochs(["audio"], np.arange(3), np.ones((3, 1)))
+    figure = plots.phi_over_epochs(["audio"], np.arange(3), np.ones((3, 1)), 1.0)
     plots.save(figure, tmp_path / "plots" / "phi.png")
     assert (tmp_path / "plots" / "phi.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["phi.png"]

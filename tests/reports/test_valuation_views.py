@@ -28,8 +28,8 @@ def dataset(tmp_path_factory):
     return small_dataset(tmp_path_factory.mktemp("views") / "d")
 
 
-def make_job(dataset, seed=0):
-    config = settings(valuation={"batch_size": 4})
+def make_job(dataset, seed=0, **valuation):
+    config = settings(valuation={"batch_size": 4, **valuation})
     model = build_model(dataset.schema, config.model, seed)
     return Valuing(model, View(dataset, config.view), dataset.rows("train"), config)
 
@@ -42,12 +42,68 @@ def table(dataset):
 
 def test_means_have_student_intervals_and_leave_missing_out():
     phi = np.array([0.5, 1.5, np.nan, -0.5])
-    mean = mean_of(phi, "all", "audio")
+    mean = mean_of(phi, "all", "audio", 1.0)
     low, high = stats.t.interval(0.95, 2, loc=0.5, scale=stats.sem([0.5, 1.5, -0.5]))
     assert (mean.count, mean.mean) == (3, 0.5)
     assert mean.margin == pytest.approx((high - low) / 2)
     assert (mean.low, mean.negative) == pytest.approx((2 / 3, 1 / 3))
-    assert mean_of(phi[2:3], "all", "audio").count == 0
+    assert mean_of(phi[2:3], "all", "audio", 1.0).count == 0
+
+
+def valued_by(dataset, utility):
+    job = make_job(dataset, utility=utility)
+    return value_rows(job.model, job.view, job.rows, job.config)
+
+
+def page_data(table, classes, path):
+    write_valuation_page(path, table, classes)
+    text = path.read_text()
+    return text, json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))
+
+
+def test_below_is_below_the_fair_share_of_a_utility_of_ones_own(dataset, table, tmp_path):
+    double = valued_by(dataset, "tests.games:DOUBLE")
+    assert np.array_equal(double.phi, 2 * table.phi)
+    assert not np.array_equal(double.phi < 1, table.phi < 1)
+    summaries = summarise(double), summarise(table)
+    assert [summary["fair_share"] for summary in summaries] == [2.0, 1.0]
+    for name, position in (("m0", 0), ("m1", 1)):
+        assert {summary["modalities"][name]["low"] for summary in summaries} == {(table.phi[:, position] < 1).mean()}
+    assert any("phi < 2" in line for line in summary_lines(summaries[0]))
+    assert any("phi < 1" in line for line in summary_lines(summaries[1]))
+    text, data = page_data(double, dataset.schema.classes, tmp_path / "t.html")
+    assert data["fairShare"] == 2.0
+    assert "below 2</option>" in text
+    assert "2 or more</option>" in text
+    write_valuation_report(tmp_path / "r", double, dataset.schema.classes, "Title", "c")
+    assert "| phi < 2 |" in (tmp_path / "r" / "README.md").read_text()
+    assert all(row["flips"] == 0 for row in stability({"a": table, "b": double}))
+
+
+@pytest.mark.parametrize("utility", ["probability", "tests.games:HALF", "not.installed:HERE"])
+def test_without_a_fair_share_nothing_is_below_it(dataset, table, tmp_path, utility):
+    """Also of a table whose utility is not there where the table is read."""
+    soft = replace(table, info=replace(table.info, utility=utility))
+    summary = summarise(soft)
+    assert summary["fair_share"] is None
+    assert summary["modalities"]["m0"]["low"] is None
+    assert summary["modalities"]["m0"]["negative"] is not None
+    lines = summary_lines(summary)
+    assert "No fair share is known of this utility, so the column 'below' is empty." in lines
+    assert any("below" in line and "phi < 0" in line for line in lines)
+    assert not any("phi < 1" in line for line in lines)
+    text, data = page_data(soft, dataset.schema.classes, tmp_path / "t.html")
+    assert data["fairShare"] is None
+    assert "or more</option>" not in text
+    assert "below 0</option>" in text
+    write_valuation_report(tmp_path / "r", soft, dataset.schema.classes, "Title", "c")
+    assert "No fair share is known of this utility" in (tmp_path / "r" / "README.md").read_text()
+    rows = stability({"a": soft, "b": soft})
+    assert [row["flips"] for row in rows] == [None, None]
+    assert (
+        stability_lines(rows)[-1] == "No fair share is known of a utility: flips, changes of sides of it, are empty."
+    )
+    assert "No fair share" not in "".join(stability_lines(stability({"a": table, "b": table})))
 
 
 def test_means_by_class_count_every_sample_once(table, dataset):

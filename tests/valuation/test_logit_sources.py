@@ -11,6 +11,7 @@ from raymm.valuation.coalitions import coalition_masks, coalition_sizes
 from raymm.valuation.enumeration import pack_bits, unpack_bits, value_source
 from raymm.valuation.logit_sources import CallableSource, FusionSource, SumSource
 from raymm.valuation.partial_sums import right_by_sums, sums_of_halves
+from raymm.valuation.utilities import fair_share_of
 
 K = 4
 
@@ -183,3 +184,28 @@ def test_everyone_together_is_the_last_coalition(n):
     *_, last = source.blocks(range(2**n))
     assert torch.equal(source.full_logits(), last[:, -1])
     assert not torch.equal(source.full_logits(), last[:, 0])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("name", ["count", "correct", "probability", "log_probability", "logit", "margin"])
+def test_no_game_has_a_larger_gap_than_its_utility_says(name, n):
+    """All games of right or wrong coalitions: one modality that is right alone and another that breaks it."""
+    made = utility(name)
+    if made.largest_gap is None:
+        assert name in {"log_probability", "logit", "margin"}
+        return
+    games = (torch.arange(2 ** (2**n - 1))[:, None] >> torch.arange(2**n - 1)) % 2
+    right = torch.cat([torch.zeros_like(games[:, :1]), games], dim=1)
+    phi = shapley_values(right * made.by_size(coalition_sizes(n)) if made.by_size else right)
+    largest = float(((phi.sum(dim=1, keepdim=True) - phi) / (n - 1) - phi).max())
+    assert largest <= made.largest_gap(n) + 1e-12
+    if n == 2:
+        assert largest == pytest.approx(made.largest_gap(2))
+
+
+def test_only_count_has_a_fair_share_and_names_that_lead_nowhere_have_none():
+    assert fair_share_of("count") == 1.0
+    assert [fair_share_of(name) for name in ("correct", "probability", "logit", "nowhere", "no.where:X")] == [
+        None
+    ] * 5
+    assert fair_share_of("tests.games:DOUBLE") == 2.0

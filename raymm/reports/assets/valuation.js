@@ -15,9 +15,9 @@ function wanted(row) {
     if (!choice) return true;
     if (column.kind !== "phi") return row[index] === choice;
     if (row[index] === null) return choice === "missing";
-    if (choice === "low") return row[index] < 1;
+    if (choice === "low") return row[index] < data.fairShare;
     if (choice === "negative") return row[index] < 0;
-    return choice === "fair" && row[index] >= 1;
+    return choice === "fair" && row[index] >= data.fairShare;
   });
 }
 
@@ -29,10 +29,16 @@ function compare(a, b) {
   return state.descending ? -order : order;
 }
 
+function mark(value) {
+  if (value === null) return "";
+  if (value < 0) return " negative";
+  return data.fairShare !== null && value < data.fairShare ? " low" : "";
+}
+
 function cell(value, column) {
   const element = document.createElement("td");
   if (column.kind === "phi") {
-    element.className = "number" + (value !== null && value < 0 ? " negative" : value !== null && value < 1 ? " low" : "");
+    element.className = "number" + mark(value);
     element.textContent = value === null ? "missing" : value.toFixed(3);
   } else {
     element.textContent = value;
