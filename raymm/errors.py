@@ -4,8 +4,10 @@ A message names the file, sample, field and value and says what to do. Checks th
 mistakes collect them with `Problems` and raise once, so that nobody mends them one run at a time.
 """
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 __all__ = [
     "CheckpointError",
@@ -17,6 +19,7 @@ __all__ = [
     "TrackingError",
     "TrainingError",
     "did_you_mean",
+    "in_one_line",
 ]
 
 
@@ -86,3 +89,35 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(words)}" if words else "none are known"
+
+
+def in_one_line(cause: BaseException) -> str:
+    """An exception out of somebody's own code: its type, its words, and the file and line that raised it.
+
+    The line is the innermost one outside of raymm and of installed packages; there may be none.
+
+    >>> in_one_line(ValueError("no weights"))
+    'ValueError: no weights'
+    """
+    words = " ".join(str(cause).split())
+    said = f"{type(cause).__name__}: {words}" if words else type(cause).__name__
+    if isinstance(cause, SyntaxError):  # its words name file and line
+        return said
+    frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if _is_own(frame.filename)]
+    return f"{said} ({_short(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else said
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is neither raymm's, nor installed, nor made up by the interpreter."""
+    path = Path(file)
+    return (
+        not file.startswith("<")
+        and Path(__file__).parent not in path.parents
+        and not {"site-packages", "dist-packages"} & set(path.parts)
+        and Path(traceback.__file__).parent not in path.parents
+    )
+
+
+def _short(path: Path) -> Path:
+    """Relative to the current folder where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

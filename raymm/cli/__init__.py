@@ -5,14 +5,17 @@ Verbs are imported when they are called, so that `raymm --help` answers at once.
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from raymm import __version__
 from raymm.allocator import keep_freed_memory
-from raymm.errors import RaymmError
+from raymm.cli.mistakes import explain_os_error, explain_unknown_option
+from raymm.errors import RaymmError, did_you_mean
 
 __all__ = ["cli", "main"]
 
@@ -27,6 +30,14 @@ class _Verbs(click.Group):
         del ctx
         return list(VERBS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first word; for a word that is none, the nearest one is named."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"no verb '{args[0]}'; {did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a verb."""
         del ctx
@@ -38,21 +49,28 @@ class _Verbs(click.Group):
 
 @click.command(cls=_Verbs)
 @click.version_option(__version__, prog_name="raymm")
-@click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
+@click.option("--debug", is_flag=True, help="Show the whole trace of an error; may also stand behind the verb.")
 @click.option("--verbose", is_flag=True, help="Say more while working.")
-@click.pass_context
-def cli(ctx: click.Context, debug: bool, verbose: bool) -> None:
+def cli(debug: bool, verbose: bool) -> None:
     """Value every modality of every sample, and re-sample the ones that contribute too little."""
-    ctx.obj = {"debug": debug}
+    del debug  # `main` reads it
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="raymm: %(message)s")
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 when all went well, 2 for a mistake, 130 when interrupted."""
+    """Run the command line and exit: 0 when all went well, 2 for a mistake, 130 when interrupted.
+
+    Modules of the current folder can be imported, as in `--model mymodel:load`; Ray's workers look there as well.
+    """
     keep_freed_memory()
+    _add_current_folder()
     arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments  # wherever it stands
     try:
-        code = cli.main(arguments, prog_name="raymm", standalone_mode=False)
+        code = cli.main([word for word in arguments if word != "--debug"], prog_name="raymm", standalone_mode=False)
+    except click.NoSuchOption as cause:
+        click.echo(f"error: {explain_unknown_option(cause, VERBS)}", err=True)
+        code = cause.exit_code
     except click.ClickException as cause:
         cause.show()
         code = cause.exit_code
@@ -61,9 +79,24 @@ def main(args: Sequence[str] | None = None) -> None:
         how = f"{cause}" or f"{cause.__cause__ or ''}" or "the same command goes on from there"
         click.echo(f"interrupted; what was committed is kept, {how}", err=True)
         code = 130
+    except BrokenPipeError:  # the reader of the output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except RaymmError as cause:
-        if "--debug" in arguments:
+        if debug:
             raise
         click.echo(f"error: {cause}", err=True)
         code = cause.exit_code
+    except OSError as cause:
+        if debug:
+            raise
+        click.echo(f"error: {explain_os_error(cause)}", err=True)
+        code = RaymmError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _add_current_folder() -> None:
+    """Put the current folder first, as `python -m` does; an installed script has its own folder there."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import FOLDER, workers_option
 from raymm.cli.progress import follow
 from raymm.errors import DataError
 from raymm.storage import layout
@@ -30,7 +30,7 @@ MODALITIES = {"audio": "audio", "rgb": "rgb"}
 @click.option(
     "--out", type=FOLDER, default="demo", show_default=True, help="Folder to write; an earlier demo is replaced."
 )
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Ray Train workers.")
+@workers_option("Ray Train workers.", default=2)
 @click.option("--seed", type=int, default=0, show_default=True)
 def demo(out: Path, workers: int, seed: int) -> None:
     """Make clips, prepare them, train `joint` and `sample` on Ray, value with actors, log to MLflow."""

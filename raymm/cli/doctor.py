@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import FOLDER, json_option, store_option
 
 if TYPE_CHECKING:
     from raymm.cluster.probe import Finding
@@ -19,8 +19,8 @@ __all__ = ["doctor"]
 
 @click.command(epilog="Example: raymm doctor --path runs")
 @click.option("--path", type=FOLDER, default=".", show_default=True, help="Folder that runs will be written to.")
-@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@store_option
+@json_option("findings")
 @click.pass_context
 def doctor(ctx: click.Context, path: Path, store: Path, as_json: bool) -> None:
     """Look at versions, devices, Ray, MLflow, disk and limits; exit with 1 when something is wrong."""

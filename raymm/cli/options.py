@@ -1,17 +1,68 @@
 """Options that several verbs share, and how they become settings."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from raymm.errors import ConfigError
 
-__all__ = ["FOLDER", "noise_overrides", "overrides_argument"]
+__all__ = [
+    "FOLDER",
+    "NamesOption",
+    "chosen",
+    "json_option",
+    "noise_option",
+    "noise_overrides",
+    "overrides_argument",
+    "store_option",
+    "workers_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[SECTION.FIELD=VALUE]...")
+
+noise_option = click.option(
+    "--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB."
+)
+
+store_option = click.option(
+    "--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store."
+)
+
+
+def json_option(what: str = "result") -> Decorator[F]:
+    """`--json`, which prints `what` for programs."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print the {what} as JSON.")
+
+
+def workers_option(what: str, default: int | None = None) -> Decorator[F]:
+    """`--workers`; without a default the setting cluster.workers decides."""
+    return click.option("--workers", type=click.IntRange(1), default=default, show_default=bool(default), help=what)
+
+
+class NamesOption(click.Option):
+    """An option whose help lists the names that are registered when it is shown.
+
+    Parameters
+    ----------
+    names
+        Called then; `{names}` in the help stands for what it returns.
+    """
+
+    def __init__(self, *arguments: Any, names: Callable[[], Iterable[str]], **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._names = names
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Name and help, with the names of now."""
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].replace("{names}", ", ".join(self._names())))
 
 
 def noise_overrides(noise: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import FOLDER, json_option, workers_option
 from raymm.cli.progress import follow
 from raymm.storage import layout
 
@@ -37,8 +37,8 @@ __all__ = ["prepare"]
 @click.option("--on-bad-sample", type=click.Choice(["raise", "quarantine"]), default="raise", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
 @click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="CPUs that Ray uses at least.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@workers_option("CPUs that Ray uses at least.", default=2)
+@json_option()
 def prepare(
     manifest: Path,
     media_root: Path,

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argument
+from raymm.cli.options import (
+    FOLDER,
+    chosen,
+    json_option,
+    noise_option,
+    noise_overrides,
+    overrides_argument,
+    store_option,
+    workers_option,
+)
 from raymm.storage import layout
 
 if TYPE_CHECKING:
@@ -46,13 +55,13 @@ __all__ = ["sweep"]
 @click.option("--reduction", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]")
 @click.option("--concurrent", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]")
 @click.option("--own-warmup", is_flag=True, help="Every trial trains its own warm-up instead of sharing one.")
-@click.option("--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB.")
+@noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
-@click.option("--workers", type=int, help="Ray Train workers of each trial.")
-@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@workers_option("Ray Train workers of each trial.")
+@store_option
 @click.option("--experiment", default="raymm", show_default=True)
 @click.option("--register", metavar="NAME", help="Register the best model under this name.")
-@click.option("--json", "as_json", is_flag=True, help="Print the trials as JSON.")
+@json_option("trials")
 @overrides_argument
 def sweep(
     data: Path | None,

@@ -5,24 +5,40 @@ from pathlib import Path
 
 import click
 
-from raymm.cli.options import FOLDER, chosen, noise_overrides, overrides_argument
+from raymm.cli.options import (
+    FOLDER,
+    NamesOption,
+    chosen,
+    json_option,
+    noise_option,
+    noise_overrides,
+    overrides_argument,
+    store_option,
+    workers_option,
+)
 
 __all__ = ["train"]
+
+
+def _strategies() -> list[str]:
+    from raymm.methods.strategies import STRATEGIES
+
+    return list(STRATEGIES)
 
 
 @click.command(epilog="Example: raymm train --data DATA --strategy sample --out runs/sample training.epochs=30")
 @click.option("--data", type=FOLDER, required=True, help="Data set that `raymm prepare` made.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
-@click.option("--strategy", help="joint, sample, modality, class or random.")
+@click.option("--strategy", cls=NamesOption, names=_strategies, help="{names}.  [default: sample]")
 @click.option("--seed", type=int, help="Decides everything that is random.")
-@click.option("--epochs", type=int)
-@click.option("--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB.")
+@click.option("--epochs", type=int, help="Epochs in all; a short run has a short warm-up.")
+@noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
 @click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
-@click.option("--workers", type=int, help="Ray Train workers.")
-@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@workers_option("Ray Train workers.")
+@store_option
 @click.option("--experiment", default="raymm", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option()
 @overrides_argument
 def train(
     data: Path,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import store_option
 from raymm.errors import TrackingError
 
 __all__ = ["ui"]
@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 
 @click.command(epilog="Example: raymm ui --store demo/mlflow")
-@click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
+@store_option
 @click.option("--port", type=click.IntRange(1, 65_535), default=5000, show_default=True)
 def ui(store: Path, port: int) -> None:
     """Serve the MLflow UI on this machine until Ctrl-C; prints where the runs of each experiment are."""

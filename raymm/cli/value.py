@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import FOLDER, NamesOption, json_option
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
@@ -23,13 +23,21 @@ __all__ = ["value"]
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
+def _utilities() -> list[str]:
+    from raymm.valuation.utilities import UTILITIES
+
+    return list(UTILITIES)
+
+
 @click.command(epilog="Example: raymm value --data DATA --checkpoint runs/sample --split test --out test.parquet")
 @click.option("--data", type=FOLDER, required=True, help="Data set with the modalities of the model.")
 @click.option("--checkpoint", type=FOLDER, help="Folder of a finished run, or of an exported model.")
 @click.option("--model", metavar="MODULE:FUNCTION", help="A model of your own: a function from the schema to it.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--out", type=FILE, required=True, help="Parquet file to write; a rerun goes on where it stopped.")
-@click.option("--utility", help="count, correct, probability, ..., or package.module:NAME; default: the run's.")
+@click.option(
+    "--utility", cls=NamesOption, names=_utilities, help="{names}, or package.module:NAME; default: the run's."
+)
 @click.option("--method", type=click.Choice(["auto", "exact", "sampled"]), help="Default: the run's.")
 @click.option("--budget", help="Sampled: coalitions of a sample, or '1x' for the cost of one forward pass.")
 @click.option("--masking", metavar="NAMES", help="zeros, mean or learned; several with commas are compared.")
@@ -38,7 +46,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--gpus-per-actor", type=float, default=0.0, show_default=True, help="May be a fraction.")
 @click.option("--html", type=FILE, help="Also write a page that can be sorted and filtered.")
 @click.option("--report", type=FOLDER, help="Also write a report with plots, as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option("summary")
 def value(
     data: Path,
     checkpoint: Path | None,

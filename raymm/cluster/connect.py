@@ -4,7 +4,7 @@ With `RAY_ADDRESS` set (as it is inside a submitted job) that cluster is joined;
 started, with its dashboard on the loopback interface, since job submission and nested runs need it, and with
 token authentication, which Ray turns on for local clusters by itself. A laptop may have fewer cores than the
 configuration asks for: a local Ray is then told of as many logical CPUs as are needed, because waiting for
-CPUs that cannot come would be silent.
+CPUs that cannot come would be silent; up to four times the cores, beyond which the configuration is refused.
 """
 
 import logging
@@ -32,6 +32,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 LONGEST_TEMPORARY_FOLDER = 25
 """Ray puts sockets some 75 characters below its folder, and a socket's path may have 103 (macOS) to 107."""
 
+MOST_PER_CORE = 4
+"""Logical CPUs of a local Ray for each core at most; with more processes than that a machine stalls in silence."""
+
 LAST_WRITES = 10.0
 """Seconds in which Ray's processes end."""
 
@@ -56,7 +59,7 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
     ------
     ClusterError
         When `RAY_ADDRESS` is the address of a dashboard, no cluster answers there, the token is missing or
-        wrong, or the cluster is too small.
+        wrong, the cluster is too small, or `config` asks a local Ray for more than four times the cores.
     """
     set_defaults(config)
     import ray  # noqa: PLC0415  (reads its settings from the environment when it is imported)
@@ -154,6 +157,13 @@ def _folder_of_ray() -> Iterator[str]:
 def _logical_cpus(config: ClusterConfig) -> int:
     cores = os.cpu_count() or 1
     wanted = max(cores, ceil(needed_cpus(config)))
+    if wanted > MOST_PER_CORE * cores:
+        raise ClusterError(
+            f"{config.workers} workers of {config.cpus_per_worker:g} CPUs and {config.actors} actors of "
+            f"{config.cpus_per_actor:g} ask for {wanted} CPUs, and this machine has {cores} cores; a Ray of its own "
+            f"gets {MOST_PER_CORE} times the cores at most ({MOST_PER_CORE * cores}). Lower --workers "
+            "(cluster.workers) or the CPUs of each, or join a larger cluster by RAY_ADDRESS"
+        )
     if wanted > cores:
         log.warning("this machine has %d cores; Ray is told of %d, so that all workers can start", cores, wanted)
     return wanted

@@ -27,9 +27,9 @@ from torch import nn
 from raymm.allocator import keep_freed_memory
 from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config import Config
-from raymm.config.plugins import load_object
 from raymm.data import View, open_dataset
 from raymm.errors import ClusterError, RaymmError
+from raymm.models.custom import make_custom_model
 from raymm.models.model import build_model
 from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables
 from raymm.valuation.engine import (
@@ -129,7 +129,7 @@ class Valuer:
         dataset = open_dataset(job.data)
         schema = dataset.schema
         model: Any = (
-            load_object(self._model, "--model")(schema)
+            make_custom_model(self._model, schema)
             if self._model
             else build_model(schema, config.model, config.training.seed)
         )

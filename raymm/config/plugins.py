@@ -1,9 +1,10 @@
 """Objects of one's own, named as "package.module:name" so that every process of a cluster finds them."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, did_you_mean, in_one_line
 
 __all__ = ["load_object"]
 
@@ -14,17 +15,21 @@ def load_object(spec: str, field: str) -> Any:
     Raises
     ------
     ConfigError
-        When the module cannot be imported or has no such name.
+        When there is no such module, importing it raises something, or it has no such name.
     """
     module_name, colon, name = spec.partition(":")
     if not colon or not module_name or not name:
         raise ConfigError(f"{field}: '{spec}' must be written as package.module:name")
     try:
         module = import_module(module_name)
-    except ImportError as cause:
+    except Exception as cause:
+        if isinstance(cause, ModuleNotFoundError) and f"{module_name}.".startswith(f"{cause.name}."):
+            raise ConfigError(
+                f"{field}: there is no module '{cause.name}', neither in the current folder ({Path.cwd()}) nor "
+                "installed; on a cluster it must be on every machine"
+            ) from cause
         raise ConfigError(
-            f"{field}: module '{module_name}' cannot be imported ({cause}); it must be installed, or lie in the "
-            "folder that the command is run from, on every machine"
+            f"{field}: module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
         ) from cause
     if not hasattr(module, name):
         known = [word for word in vars(module) if not word.startswith("_")]

@@ -19,7 +19,7 @@ from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.schema import Schema, TextSpec
 from raymm.errors import DataError, did_you_mean
-from raymm.storage import layout, read_manifest, verify
+from raymm.storage import is_committed, layout, read_manifest, verify
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]
 
@@ -176,6 +176,9 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         When there is no finished data set, it is of another format, or (with `check`) a file was changed.
     """
     path = Path(path).absolute()
+    if not is_committed(path):
+        where = "no manifest.json there, so it was never finished" if path.is_dir() else "there is no such folder"
+        raise DataError(f"{path}: {where}; give the folder that `raymm prepare --out` made, or make it first")
     manifest = verify(path) if check else read_manifest(path)
     if manifest.get("format") != FORMAT:
         raise DataError(

@@ -34,8 +34,13 @@ def register_family(name: str, *parameters: str) -> Callable[[Family], Family]:
     return add
 
 
-def function(config: FunctionConfig) -> Function:
+def function(config: FunctionConfig, where: str = "family") -> Function:
     """The function that a configuration describes.
+
+    Parameters
+    ----------
+    where
+        The setting that names the family, for the message.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def function(config: FunctionConfig) -> Function:
         When the family is unknown, with the nearest match.
     """
     if config.family not in FAMILIES:
-        raise ConfigError(f"family '{config.family}' is unknown; {did_you_mean(config.family, FAMILIES)}")
+        raise ConfigError(f"{where}: no family '{config.family}'; {did_you_mean(config.family, FAMILIES)}")
     family = FAMILIES[config.family]
     return lambda x: family(config, x)
 

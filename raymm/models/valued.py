@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from raymm.config import Config, parse
-from raymm.config.plugins import load_object
 from raymm.data import Dataset, View
 from raymm.errors import CheckpointError, ConfigError, Problems
+from raymm.models.custom import make_custom_model
 from raymm.models.export import Exported, load_model
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
-from raymm.valuation import SplitModel, check_model
+from raymm.valuation import check_model
 from raymm.valuation.engine import tiles
 from raymm.valuation.jobs import Valuing
 
@@ -52,18 +52,11 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
     Raises
     ------
     ConfigError
-        When there is no such function, or what it returns is no split model.
+        When there is no such function, it raises something, or what it returns is no split model.
     ModelError
-        When its `partials` do not tell the same as its `fuse`, at the first difference.
+        When its methods raise something, or its `partials` differ from its `fuse`, at the first difference.
     """
-    model = load_object(spec, "--model")(dataset.schema)
-    if not isinstance(model, SplitModel):
-        raise ConfigError(
-            f"--model {spec}: returned a {type(model).__name__} without encode(batch) and fuse(features, mask); "
-            "docs/valuation.md shows what is needed"
-        )
-    if isinstance(model, torch.nn.Module):
-        model.eval()
+    model = make_custom_model(spec, dataset.schema)
     config = _with_valuation(Config(), valuation or {})
     view, rows = View(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])

@@ -146,9 +146,9 @@ def _unknown_names(config: Config) -> list[str]:
         messages.append(str(cause))
     for name in ("fs", "fm"):
         try:
-            function(getattr(config.resampling, name))
+            function(getattr(config.resampling, name), f"resampling.{name}.family")
         except ConfigError as cause:
-            messages.append(f"resampling.{name}.family: {cause}")
+            messages.append(str(cause))
     return messages
 
 

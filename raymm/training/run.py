@@ -165,8 +165,8 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
 def validate_run(config: Config, dataset: Dataset) -> None:
     """Make once what the run will make, so that a mistake ends it before its folder exists."""
     strategy(config.resampling.strategy)
-    function(config.resampling.fs)
-    function(config.resampling.fm)
+    function(config.resampling.fs, "resampling.fs.family")
+    function(config.resampling.fm, "resampling.fm.family")
     View(dataset, config.view)
     build_model(dataset.schema, config.model, config.training.seed)
     for split in SPLITS:

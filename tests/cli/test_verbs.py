@@ -63,7 +63,7 @@ def test_train_value_and_report(capfd, tmp_path, data):
         (["train", "--data", "DATA", "--out", "OUT", "--strategy", "sampel"], "did you mean 'sample'?"),
         (["train", "--data", "DATA", "--out", "OUT", "--noise", "m0=loud"], "write it as modality=level in dB"),
         (["train", "--data", "DATA", "--out", "OUT", "--noise", "m7=-10dB"], "no modality 'm7'"),
-        (["train", "--data", "gone", "--out", "OUT"], "gone: no manifest.json there"),
+        (["train", "--data", "gone", "--out", "OUT"], "gone: there is no such folder"),
         (["value", "--data", "DATA", "--checkpoint", "gone", "--out", "t.parquet"], "gone: no model there"),
         (["report", "gone"], "gone: no run there"),
         (["ui", "--store", "gone"], "no store there yet"),

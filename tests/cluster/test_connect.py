@@ -1,8 +1,11 @@
 """Connecting: what is refused, what is started, what is left running, and what is cleaned up."""
 
+import os
+
 import pytest
 
 from raymm.cluster.connect import connect, is_multi_node
+from raymm.cluster.resources import Totals
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError
 
@@ -45,7 +48,7 @@ def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
         """
         import os, pathlib, ray, urllib.error, urllib.request
         try:
-            with connect(ClusterConfig(workers=7, actors=1)):
+            with connect(ClusterConfig(workers=2 * os.cpu_count(), actors=1)):
                 url = os.environ["RAY_API_SERVER_ADDRESS"]
                 try:
                     urllib.request.urlopen(url + "/api/v0/nodes", timeout=10)
@@ -64,12 +67,42 @@ def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
         print(json.dumps(seen))
         """
     )
-    assert found["cpus"] >= 7
+    assert found["cpus"] == 2 * os.cpu_count()
     assert found["url"].startswith("http://127.0.0.1:")
     assert found["status"] == 401
     assert found["down"]
     assert not found["left"]
     assert not found["after"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fits"),
+    [
+        ({"workers": 8}, True),
+        ({"workers": 9}, False),
+        ({"workers": 2, "cpus_per_worker": 5}, False),
+        ({"workers": 2, "actors": 7, "cpus_per_actor": 1}, False),
+        ({"workers": 2, "actors": 100}, True),
+    ],
+)
+def test_more_than_four_times_the_cores_are_refused_before_ray_starts(caplog, monkeypatch, settings, fits):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    started = []
+    monkeypatch.setattr("ray.init", lambda **given: started.append(given["num_cpus"]))
+    config = ClusterConfig(**{"actors": 0, **settings})
+    monkeypatch.setattr("raymm.cluster.connect.cluster_totals", lambda: Totals(started[0], 0))
+    if fits:
+        with connect(config):
+            pass
+        assert started == [max(2, settings["workers"])]
+        assert ("this machine has 2 cores; Ray is told of 8" in caplog.text) == (settings["workers"] == 8)
+        return
+    with (
+        pytest.raises(ClusterError, match=r"this machine has 2 cores; .* at most \(8\)\. Lower --workers"),
+        connect(config),
+    ):
+        pass
+    assert not started
 
 
 def test_a_ray_that_runs_is_used_and_left_running(ray_local):

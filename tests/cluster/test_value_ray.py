@@ -2,21 +2,28 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import ray
 
+from raymm.cluster.connect import DASHBOARD
 from raymm.cluster.valuation_pool import ActorPool, _ranges
 from raymm.data import View, open_dataset
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
+from raymm.valuation import read_table
 from raymm.valuation.engine import method_for, stream_rows, value_rows
 from tests.games import settings, small_dataset
 from tests.planted import planted_game
 from tests.reference_values import incomplete_samples, reference, restless_model
 
 pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +190,55 @@ def test_an_actor_killed_while_shards_come_leaves_no_row_out_and_none_twice(ray_
     assert all(same(table, here[number]) for number, table in came)
     assert set(victims).isdisjoint(ray.get([actor.pid.remote() for actor in pool._actors]))
     pool.close()
+
+
+CUSTOM = """
+import torch
+from raymm.valuation import Utility
+from raymm.valuation.utilities import probability
+from tests.games import OwnModel
+
+HALF = Utility("half", lambda logits, labels, sizes: 0.5 * probability(logits, labels, sizes))
+
+
+class Model(OwnModel):
+    def encode(self, batch):
+        return torch.nn.functional.dropout(super().encode(batch), 0.5, self.training)
+
+
+def load(schema):
+    return Model(schema)
+
+
+def breaks_on_actors(schema):
+    import ray
+    if ray.get_runtime_context().get_actor_id():
+        raise KeyError("weights")
+    return Model(schema)
+"""
+
+
+def test_actors_find_a_custom_model_in_the_folder_of_the_command(dataset, tmp_path):
+    """With the installed script, whose own folder is another one; the model is in evaluation mode there too."""
+    (tmp_path / "mymodel.py").write_text(CUSTOM)
+    env = {name: value for name, value in os.environ.items() if name != DASHBOARD}
+    env["PYTHONPATH"] = str(ROOT)
+
+    def value(backend, model="load"):
+        command = [Path(sys.executable).with_name("raymm"), "value", "--data", dataset.path, "--backend", backend]
+        command += ["--model", f"mymodel:{model}", "--utility", "mymodel:HALF", "--out", f"{backend}.parquet"]
+        return subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
+        )
+
+    for backend in ("local", "ray"):
+        done = value(backend)
+        assert done.returncode == 0, done.stderr
+    one, two = (read_table(tmp_path / f"{backend}.parquet") for backend in ("ray", "local"))
+    assert np.array_equal(one.phi, two.phi)
+    assert len(np.unique(one.phi)) > 3
+    (tmp_path / "ray.parquet").unlink()
+    done = value("ray", "breaks_on_actors")
+    assert done.returncode == 2
+    assert "it raised KeyError: 'weights' (mymodel.py, line 22)" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -34,5 +34,5 @@ def test_linear_and_step_agree_on_the_grid_of_two_modalities():
 
 
 def test_an_unknown_family_names_the_nearest():
-    with pytest.raises(ConfigError, match="family 'tahn' is unknown; did you mean 'tanh'"):
+    with pytest.raises(ConfigError, match="family: no family 'tahn'; did you mean 'tanh'"):
         function(FunctionConfig(family="tahn"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.models import resnet18
 
 from raymm.config import EncoderConfig, ModelConfig
 from raymm.data import (
@@ -214,9 +215,15 @@ def test_mistakes_in_the_configuration_are_explained(config, words):
         build_model(SCHEMA, ModelConfig(**{**SMALL, **config}), 0)
 
 
-def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
-    from torchvision.models import resnet18
+BATCH = resnet18(weights=None).state_dict()
+GROUP = {name: value for name, value in BATCH.items() if "running" not in name and "num_batches" not in name}
+WRONG_KEYS = (
+    r"model\.encoders\.rgb\.weights: .*w\.pt does not hold the weights of a ResNet-18: 60 keys are missing "
+    r"\(conv1\.weight, bn1\.weight, bn1\.bias, \.\.\.\); 2 keys are not known \(a, b\)$"
+)
 
+
+def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
     torch.manual_seed(0)
     source = resnet18(weights=None)
     torch.save(source.state_dict(), tmp_path / "w.pt")
@@ -229,22 +236,37 @@ def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
     assert torch.allclose(torch.nn.functional.conv2d(gray.expand(1, 2, -1, -1), filters), wide, atol=1e-5)
 
 
-@pytest.mark.parametrize("content", [None, b"rubbish"])
-def test_weights_that_cannot_be_used_are_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"w\.pt: no such file of weights"),
+        (b"rubbish", r"w\.pt: holds no weights that can be read; give a state dict of tensors alone"),
+        ([torch.zeros(1)], r"holds no weights that can be read; .* \(it holds a list\)"),
+        ({"epoch": 3, "model": {}}, r"holds no weights that can be read; .* \(it holds a dict\)"),
+        ({"a": torch.zeros(1), "b": torch.zeros(1)}, WRONG_KEYS),
+        ({**GROUP, "conv1.weight": torch.zeros(8, 2, 7, 7)}, r"1 keys are of another shape \(conv1\.weight\)$"),
+        (BATCH, r"trained with batch normalisation, .* needs model\.encoders\.rgb\.norm=batch"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_named(tmp_path, content, words):
     path = tmp_path / "w.pt"
-    if content is not None:
+    if isinstance(content, bytes):
         path.write_bytes(content)
-    config = EncoderConfig(name="resnet18", norm="batch", weights=str(path))
-    words = r"w\.pt: no such file of weights" if content is None else r"w\.pt: weights cannot be read"
-    with pytest.raises(ConfigError, match=words):
+    elif content is not None:
+        torch.save(content, path)
+    config = EncoderConfig(name="resnet18", weights=str(path))
+    with pytest.raises(ConfigError, match=words) as caught:
         build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+    assert len(str(caught.value)) < len(str(path)) + 330
+    assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_network_are_named(tmp_path):
-    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
-    config = EncoderConfig(name="resnet18", norm="batch", weights=str(tmp_path / "w.pt"))
-    with pytest.raises(ConfigError, match="not the weights of a ResNet-18"):
-        build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+def test_weights_without_running_statistics_need_group_normalisation(tmp_path):
+    torch.save(GROUP, tmp_path / "w.pt")
+    config = EncoderConfig(name="resnet18", weights=str(tmp_path / "w.pt"))
+    build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+    with pytest.raises(ConfigError, match=r"group normalisation; it needs model\.encoders\.rgb\.norm=group"):
+        build_model(SCHEMA, ModelConfig(encoders={"rgb": config.model_copy(update={"norm": "batch"})}, **SMALL), 0)
 
 
 def test_a_text_without_tokens_is_a_constant():

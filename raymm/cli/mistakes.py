@@ -1,0 +1,85 @@
+"""What the command line answers to a mistake: the nearest option, and words for what the operating system refused."""
+
+import errno
+import importlib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+__all__ = ["explain_os_error", "explain_unknown_option"]
+
+ADVICE = {
+    errno.EACCES: "no permission; choose another place, or change who may write there",
+    errno.EPERM: "not permitted; choose another place, or change who may write there",
+    errno.EROFS: "this file system can only be read; choose another place",
+    errno.EEXIST: "is there already, and is no folder; choose another name",
+    errno.ENOTDIR: "a part of this path is a file where a folder is needed; choose another path",
+    errno.EISDIR: "is a folder where a file is needed; name a file",
+    errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
+    errno.ENOSPC: "the disk is full; free some space and repeat the command, which goes on from what was committed",
+    errno.EDQUOT: "the quota of this disk is used up; free some space and repeat the command, which goes on from "
+    "what was committed",
+    errno.EMFILE: "too many files are open; run `ulimit -n 4096` first and repeat the command",
+}
+
+
+def explain_os_error(cause: OSError) -> str:
+    """The file, what is wrong with it, and what to do."""
+    inner = getattr(cause, "cause", None)  # an error of a Ray task, whose own words are a trace
+    cause = inner if isinstance(inner, OSError) else cause
+    file = cause.filename2 or cause.filename
+    where = f"{file}: " if file else ""
+    if cause.errno == errno.ENOENT and file:
+        return f"{where}{_missing(Path(str(file)))}"
+    words = " ".join(str(cause.strerror or cause).split()) or type(cause).__name__
+    return f"{where}{ADVICE.get(cause.errno or 0, f'{words}; --debug shows where this came from')}"
+
+
+def _missing(path: Path) -> str:
+    """Which part of a path is not there."""
+    gone = path.absolute()
+    while not gone.parent.exists():
+        gone = gone.parent
+    if gone == path.absolute():
+        return f"there is no such file or folder in {gone.parent}, and none can be made there"
+    return f"there is no folder {gone}"
+
+
+def explain_unknown_option(cause: click.NoSuchOption, verbs: Sequence[str]) -> str:
+    """What may have been meant: an option of this verb, a setting, or an option of another verb."""
+    context = cause.ctx
+    name = cause.option_name.lstrip("-")
+    if context is None:
+        return cause.message
+    own = _options(context.command)
+    near = get_close_matches(name, own, n=1, cutoff=0.7)
+    if near:
+        return f"{context.command_path} has no option --{name}; did you mean --{near[0]}?"
+    settings = _settings(name) if any(made.name == "overrides" for made in context.command.params) else []
+    if settings:
+        meant = " or ".join(f"{key}=VALUE" for key in settings)
+        return f"{context.command_path} has no option --{name}; it is a setting, so write {meant} (without dashes)"
+    others = [verb for verb in verbs if name in _options(_command(verb))]
+    if others:
+        return f"{context.command_path} has no option --{name}; raymm {others[0]} has one"
+    return f"{context.command_path} has no option --{name}; it has {', '.join(f'--{option}' for option in own)}"
+
+
+def _options(command: click.Command) -> list[str]:
+    names = [text for made in command.params if isinstance(made, click.Option) for text in made.opts]
+    return [text.removeprefix("--") for text in names if text.startswith("--")]
+
+
+def _command(verb: str) -> click.Command:
+    command: click.Command = getattr(importlib.import_module(f"raymm.cli.{verb}"), verb)
+    return command
+
+
+def _settings(name: str) -> list[str]:
+    """Dotted settings whose last part is this name."""
+    from raymm.config import Config, flatten
+
+    wanted = name.replace("-", "_")
+    return [key for key in flatten(Config()) if wanted in {key, key.rpartition(".")[2]}]

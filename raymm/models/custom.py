@@ -1,0 +1,80 @@
+"""A custom model: made by its author's function; what its methods raise is said with their inputs and the line."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from raymm.config.plugins import load_object
+from raymm.data import Schema
+from raymm.errors import ConfigError, RaymmError, in_one_line
+from raymm.valuation import SplitModel
+from raymm.valuation.conformance import ModelError
+
+__all__ = ["make_custom_model"]
+
+METHODS = ("encode", "fuse", "partials", "finish")
+
+
+def make_custom_model(spec: str, schema: Schema) -> SplitModel:
+    """The model that the function "package.module:function" makes from the schema of the data, in evaluation mode.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such function, it raises something, or what it returns is no split model.
+    """
+    make = load_object(spec, "--model")
+    try:
+        model = make(schema)
+    except RaymmError:
+        raise
+    except Exception as cause:
+        raise ConfigError(
+            f"--model {spec}: called with the schema of the data it raised {in_one_line(cause)}; it must be a "
+            "function (or class) that takes the schema and returns the model; --debug shows the whole trace"
+        ) from cause
+    if not isinstance(model, SplitModel) or isinstance(model, type):
+        raise ConfigError(
+            f"--model {spec}: returned a {type(model).__name__} without encode(batch) and fuse(features, mask); "
+            "docs/valuation.md shows what is needed"
+        )
+    if isinstance(model, nn.Module):
+        model.eval()
+    for name in METHODS:
+        method = getattr(model, name, None)
+        if callable(method) and not isinstance(method, nn.Module):
+            setattr(model, name, _explained(method, name, spec))
+    return model
+
+
+def _explained(method: Callable[..., Any], name: str, spec: str) -> Callable[..., Any]:
+    """The method; what it raises comes out as a `ModelError` that says what it was called with."""
+
+    @wraps(method)
+    def call(*arguments: Any) -> Any:
+        try:
+            return method(*arguments)
+        except RaymmError:
+            raise
+        except Exception as cause:
+            on = ", ".join(_shape(argument) for argument in arguments)
+            raise ModelError(
+                f"--model {spec}: in your {name}, called with {on}: {in_one_line(cause)}; "
+                "--debug shows the whole trace"
+            ) from cause
+
+    return call
+
+
+def _shape(argument: Any) -> str:
+    """`[4, 3, 64]` for a tensor, and rows and inputs for a batch."""
+    if isinstance(argument, Tensor):
+        return f"{str(argument.dtype).removeprefix('torch.')} {list(argument.shape)}"
+    inputs = getattr(argument, "inputs", None)
+    if not isinstance(inputs, dict):
+        return type(argument).__name__
+    shapes = [f"{name} {list(values.shape)}" for name, values in inputs.items() if isinstance(values, torch.Tensor)]
+    return f"a batch of {len(argument)} rows, inputs {', '.join(shapes)}"

@@ -1,0 +1,145 @@
+"""What the command line says to a wrong word, and to what the operating system refuses: one line, exit code 2."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from raymm.cli import main
+from raymm.cli.mistakes import explain_os_error
+from raymm.methods.strategies import STRATEGIES, register_strategy
+from raymm.valuation.utilities import UTILITIES
+from tests.games import small_dataset
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "d"
+    small_dataset(path)
+    return path
+
+
+def call(capfd, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    captured = capfd.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "no verb 'trian'; did you mean 'train'?"),
+        (["train", "--epoch", "3"], "raymm train has no option --epoch; did you mean --epochs?"),
+        (["train", "--lr", "3"], "--lr; it is a setting, so write optimizer.lr=VALUE (without dashes)"),
+        (["train", "--weight-decay=3"], "write optimizer.weight_decay=VALUE"),
+        (["train", "--html", "x"], "raymm train has no option --html; raymm value has one"),
+        (["doctor", "--zzz"], "raymm doctor has no option --zzz; it has --path, --store, --json"),
+        (["value", "--lr", "3"], "raymm value has no option --lr; it has --data"),
+        (["--verbos", "doctor"], "raymm has no option --verbos; did you mean --verbose?"),
+    ],
+)
+def test_the_nearest_word_is_named(capfd, words, said):
+    code, _, err = call(capfd, *words)
+    assert code == 2
+    assert said in err
+    assert "--help'?" not in err
+
+
+def test_help_lists_what_is_registered_when_it_is_shown(capfd):
+    register_strategy("made_in_a_test", needs="nothing")(lambda situation: None)
+    try:
+        _, out, _ = call(capfd, "train", "--help")
+        assert ", ".join(STRATEGIES) in " ".join(out.split())
+        assert "made_in_a_test" in out
+    finally:
+        del STRATEGIES["made_in_a_test"]
+    _, out, _ = call(capfd, "train", "--help")
+    assert "made_in_a_test" not in out
+    _, out, _ = call(capfd, "value", "--help")
+    assert f"{', '.join(UTILITIES)}, or package.module:NAME" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.EACCES, "runs/a: no permission; choose another place"),
+        (errno.EROFS, "runs/a: this file system can only be read"),
+        (errno.ENOSPC, "runs/a: the disk is full; free some space and repeat the command, which goes on from"),
+        (errno.ENOTDIR, "runs/a: a part of this path is a file"),
+        (errno.EMFILE, "runs/a: too many files are open; run `ulimit -n 4096`"),
+        (errno.EIO, "runs/a: Input/output error; --debug shows where this came from"),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_the_file_and_what_to_do(capfd, monkeypatch, code, words):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code), "runs/a")
+
+    monkeypatch.setattr("raymm.training.run.open_run", refuse)
+    ended, _, err = call(capfd, "report", "runs/a")
+    assert ended == 2
+    assert err.startswith(f"error: {words}")
+    assert len(err.splitlines()) == 1
+    with pytest.raises(OSError, match=os.strerror(code)):
+        main(["report", "runs/a", "--debug"])
+
+
+def test_the_part_of_a_path_that_is_not_there_is_named(tmp_path):
+    gone = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "a" / "b" / "c"))
+    assert explain_os_error(gone) == f"{tmp_path}/a/b/c: there is no folder {tmp_path}/a"
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert f"no such file or folder in {tmp_path}/a/b" in explain_os_error(gone)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--data", "DATA", "--out", "FILE/run", "--backend", "local"],
+        ["train", "--data", "DATA", "--out", "run", "--store", "FILE/mlflow", "--backend", "local"],
+        ["value", "--data", "DATA", "--model", "tests.games:own_model", "--out", "FILE/t.parquet", "--backend=local"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_one_line(capfd, tmp_path, monkeypatch, data, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    code, _, err = call(capfd, *(word.replace("DATA", str(data)).replace("FILE", "file") for word in arguments))
+    assert code == 2
+    assert "a part of this path is a file where a folder is needed; choose another path" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_data_set_that_is_not_there(capfd, tmp_path):
+    code, _, err = call(capfd, "train", "--data", tmp_path / "gone", "--out", tmp_path / "run")
+    assert code == 2
+    assert "gone: there is no such folder; give the folder that `raymm prepare --out` made" in err
+    code, _, err = call(capfd, "train", "--data", tmp_path, "--out", tmp_path / "run")
+    assert (
+        "no manifest.json there, so it was never finished; give the folder that `raymm prepare` made"
+        in err.replace(" --out` made", "` made")
+    )
+
+
+def test_an_unknown_family_names_its_setting(capfd, tmp_path, data):
+    code, _, err = call(capfd, "train", "--data", data, "--out", tmp_path / "r", "resampling.fm.family=square_root")
+    assert code == 2
+    assert err.startswith("error: resampling.fm.family: no family 'square_root'; known: ")
+
+
+def test_the_installed_command_finds_modules_of_the_current_folder(tmp_path, data):
+    (tmp_path / "mymodel.py").write_text("from tests.games import HALF, own_model\nload = own_model\n")
+    script = Path(sys.executable).with_name("raymm")
+    command = [script, "value", "--data", data, "--model", "mymodel:load", "--utility", "mymodel:HALF"]
+    command += ["--out", "t.parquet", "--backend", "local"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(command, cwd=elsewhere, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert f"there is no module 'mymodel', neither in the current folder ({elsewhere}) nor installed" in done.stderr
