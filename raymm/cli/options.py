@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -20,8 +20,7 @@ __all__ = [
     "workers_option",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
+Command = Callable[..., Any]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -36,12 +35,12 @@ store_option = click.option(
 )
 
 
-def json_option(what: str = "result") -> Decorator[F]:
+def json_option(what: str = "result") -> Callable[[Command], Command]:
     """`--json`, which prints `what` for programs."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print the {what} as JSON.")
 
 
-def workers_option(what: str, default: int | None = None) -> Decorator[F]:
+def workers_option(what: str, default: int | None = None) -> Callable[[Command], Command]:
     """`--workers`; without a default the setting cluster.workers decides."""
     return click.option("--workers", type=click.IntRange(1), default=default, show_default=bool(default), help=what)
 
