@@ -13,7 +13,7 @@ __all__ = ["report"]
 @click.argument("run", type=FOLDER)
 def report(run: Path) -> None:
     """Write RUN/plots and RUN/report.html."""
-    from raymm.reports.page import write_page
+    from raymm.reports.run_page import write_run_page
     from raymm.reports.run_tracking import draw_plots
     from raymm.training.result import read_result
     from raymm.training.run import open_run
@@ -21,4 +21,4 @@ def report(run: Path) -> None:
     opened = open_run(run)
     result = read_result(opened.path)
     paths = draw_plots(opened.path, result, opened.dataset())
-    click.echo(f"wrote {write_page(opened, result, paths)}")
+    click.echo(f"wrote {write_run_page(opened, result, paths)}")

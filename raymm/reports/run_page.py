@@ -1,0 +1,32 @@
+"""A finished run on one HTML page: its contributions, plots, metrics and configuration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from raymm.reports.html import write_html
+from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.storage import layout
+from raymm.storage.layout import result_folder
+from raymm.training.result import Result
+from raymm.training.run import Run
+from raymm.valuation import read_table
+
+__all__ = ["write_run_page"]
+
+
+def write_run_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
+    """Write RUN/report.html and return its path."""
+    table = read_table(layout.valuation_file(result_folder(run.path), "test"))
+    path = run.path / layout.PAGE
+    write_html(
+        path,
+        "run.html",
+        title=run.name,
+        picked=result.best_epoch + 1,
+        selection=run.config.training.selection,
+        summary="\n".join(summary_lines(summarise(table))),
+        plots=plots,
+        metrics=sorted(result.metrics.items()),
+        configuration=run.config.to_yaml(),
+    )
+    return path
