@@ -1,0 +1,110 @@
+"""Pages escape what users write, show it as it was, and load nothing from elsewhere."""
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jinja2 import UndefinedError
+
+from raymm.reports.html import render
+from raymm.reports.run_page import write_run_page
+from raymm.reports.run_tracking import draw_plots
+from raymm.reports.valuation_page import Column, _pattern_names, write_valuation_page
+from raymm.storage import layout
+from raymm.sweep.page import Part, write_sweep_page
+from raymm.training.loop import Backends, train
+from raymm.training.run import create_or_open
+from raymm.valuation import read_table
+from tests.games import settings, small_dataset
+
+EVIL = "</script><script>alert('1') & \"2\"</script>"
+
+
+class Page(HTMLParser):
+    """The elements and the texts of a page, as a browser would find them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags, self.texts, self.scripts, self.addresses = [], [], [], []
+        self.feed(path.read_text())
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in {"src", "href"}]
+
+    def handle_data(self, data):
+        if data.strip():
+            (self.scripts if self.tags[-1] == "script" else self.texts).append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, dataset):
+    run = create_or_open(tmp_path_factory.mktemp("run") / "<script>alert(1)", settings(), dataset)
+    return run, train(run, dataset, Backends())
+
+
+def test_the_page_of_a_run(trained, dataset):
+    run, result = trained
+    plots = draw_plots(run.path, result, dataset)
+    page = Page(write_run_page(run, result, plots))
+    assert page.texts.count("<script>alert(1)") == 2  # title and head
+    assert "script" not in page.tags
+    assert page.tags.count("img") == len(plots) == 4
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert f"{result.metrics['test/accuracy']:.4f}" in page.texts
+    assert any("Epoch" in text and "picked on validation (accuracy)" in text for text in page.texts)
+
+
+def test_the_page_of_a_valuation(trained, dataset, tmp_path):
+    table = read_table(layout.valuation_file(layout.result_folder(trained[0].path), "test"))
+    evil = replace(table, sample_id=np.array([EVIL, *table.sample_id[1:]]))
+    classes = (EVIL, *dataset.schema.classes[1:])
+    write_valuation_page(tmp_path / "v.html", evil, classes)
+    page = Page(tmp_path / "v.html")
+    assert page.tags.count("script") == 2
+    assert page.addresses == []
+    assert EVIL in page.texts  # an option of the filter of classes
+    rows = json.loads(page.scripts[0])["rows"]
+    assert EVIL in {row[0] for row in rows}
+    assert {row[1] for row in rows} <= set(classes)
+
+
+def test_the_page_of_a_sweep(tmp_path):
+    parts = [
+        Part("Sweep", EVIL, ["trial", EVIL], [["0", EVIL]]),
+        Part("Failed", "", ["trial", "cause"], [["1", f"ConfigError: /data/{EVIL}: no such file"]]),
+    ]
+    page = Page(write_sweep_page(tmp_path / "s.html", parts, []))
+    assert "script" not in page.tags
+    assert page.texts.count(EVIL) == 3
+    assert f"ConfigError: /data/{EVIL}: no such file" in page.texts
+    assert [page.tags.count(tag) for tag in ("h1", "h2", "table", "th", "td")] == [1, 1, 2, 4, 4]
+
+
+def test_a_value_that_is_not_given_is_an_error_and_not_a_blank():
+    with pytest.raises(UndefinedError, match="'selection' is undefined"):
+        render("run.html", title="t", picked=1)
+
+
+def test_patterns_are_named_after_the_modalities():
+    assert "second_eye carries" in _pattern_names("second_eye", "first_eye").tolist()
+    assert "first_eye carries" in _pattern_names("second_eye", "first_eye").tolist()
+
+
+def test_a_column_without_choices_has_no_filter():
+    columns = [Column("plain <b>", "text", None), Column("kind", "choice", None, [("<i>", "<i>")])]
+    values = {"title": "t", "summary": "", "left_out": 0, "data": {}}
+    text = render("valuation.html", columns=columns, **values)
+    assert text.count("<select") == 1
+    assert 'name="c1"' in text
+    assert "plain &lt;b&gt;" in text
+    assert '<option value="&lt;i&gt;">&lt;i&gt;</option>' in text
