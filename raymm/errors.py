@@ -71,15 +71,15 @@ class Problems:
         """Remember one mistake."""
         self.items.append(message)
 
-    def raise_if_any(self, error: type[RaymmError], most: int = 50) -> None:
-        """Raise `error` with every mistake (the first `most` in full), or return when there is none."""
+    def raise_if_any(self, error: type[RaymmError], most: int = 50, note: str = "") -> None:
+        """Raise `error` with every mistake (the first `most` in full) and a note, or return when there is none."""
         if not self.items:
             return
         if len(self.items) == 1:
-            raise error(f"{self.where}: {self.items[0]}")
+            raise error(f"{self.where}: {self.items[0]}" + (f"; {note}" if note else ""))
         shown = "".join(f"\n  - {item}" for item in self.items[:most])
         rest = f"\n  ... and {len(self.items) - most} more" if len(self.items) > most else ""
-        raise error(f"{self.where}: {len(self.items)} problems{shown}{rest}")
+        raise error(f"{self.where}: {len(self.items)} problems{shown}{rest}" + (f"\n  {note}" if note else ""))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

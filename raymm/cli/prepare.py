@@ -56,6 +56,7 @@ def prepare(
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
     from raymm.data.manifest import read_listing
     from raymm.data.media.text_embeddings import parse_encoders
+    from raymm.data.media_root import files_of, require_some_media
     from raymm.data.prepare import chunks_of, finish, is_finished, run_here
     from raymm.data.schema_inference import build_schema, parse_kinds
 
@@ -63,6 +64,7 @@ def prepare(
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
     listing = read_listing(manifest, media_root, kinds, names, seed)
+    require_some_media(files_of(listing.records, kinds), media_root, manifest.parent)
     schema = build_schema(kinds, listing, media_root, settings, encoders)
     chunks = chunks_of(listing.records, encoders)
     if is_finished(chunks, schema, media_root, out):

@@ -18,7 +18,7 @@ from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, write_shar
 from raymm.data.manifest import Record
 from raymm.data.media.arrays import array_file
 from raymm.data.media.text_embeddings import Encoders, embed_texts
-from raymm.data.quarantine import BadValue, write_quarantine
+from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
 from raymm.data.schema import Schema
 from raymm.errors import DataError, Problems
 from raymm.storage import is_committed, layout, write_json
@@ -90,20 +90,21 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     Raises
     ------
     DataError
-        With every bad sample, when they are not to be left out; or when leaving them out leaves a split without
+        With what is wrong with bad samples that are not to be left out (OUT/quarantine.csv has each of them); or
+        when leaving them out leaves a split without
         some class. Shards of good chunks stay, so that the next try is quick.
     """
     bad = [item for report in sorted(reports, key=lambda report: report.number) for item in report.bad]
     problems = Problems(str(out))
-    if on_bad == "raise":
-        for item in bad:
-            problems.add(item.line())
-        problems.raise_if_any(DataError, most=len(bad))
     rows = sum(report.rows for report in reports)
+    about = {"rows": rows, "quarantined": len({item.sample_id for item in bad})}
+    if on_bad == "raise" and bad:
+        write_quarantine(out, bad, about)
+        problems.items += problem_lines(bad)
+        problems.raise_if_any(DataError, note=f"{out / 'quarantine.csv'} lists every sample")
     if not rows:
         raise DataError(f"{out}: no sample is left; the first problem: {bad[0].line()}")
     _remove_others(out, {report.number for report in reports})
-    about = {"rows": rows, "quarantined": len({item.sample_id for item in bad})}
     write_quarantine(out, bad, about)
     _check_classes(out, schema, problems)
     problems.raise_if_any(DataError)

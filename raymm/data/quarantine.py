@@ -9,7 +9,10 @@ from typing import Any
 
 from raymm.storage import layout, write_bytes, write_json
 
-__all__ = ["BadValue", "write_quarantine"]
+__all__ = ["BadValue", "problem_lines", "write_quarantine"]
+
+ALONE = 5
+"""Samples with the same problem that are still listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,29 @@ class BadValue:
         where = f" ({self.file})" if self.file else ""
         what = f" {self.modality}:" if self.modality else ""
         return f"sample '{self.sample_id}'{where}:{what} {self.problem}"
+
+
+def problem_lines(bad: Sequence[BadValue]) -> list[str]:
+    """A line for each bad value; what is wrong with many samples in the same way is one line that names the first.
+
+    Examples
+    --------
+    >>> problem_lines([BadValue(f"s{n}", f"s{n}.wav", "audio", f"there is no file s{n}.wav") for n in range(800)])
+    ["800 samples: audio: there is no file ...: 's0' (s0.wav), 's1' (s1.wav), 's2' (s2.wav) and 797 more"]
+    """
+    groups: dict[tuple[str, str], list[BadValue]] = {}
+    for item in bad:
+        problem = item.problem.replace(item.file, "...") if item.file else item.problem
+        groups.setdefault((item.modality, problem), []).append(item)
+    lines = []
+    for (modality, problem), items in groups.items():
+        if len(items) <= ALONE:
+            lines += [item.line() for item in items]
+            continue
+        names = [f"'{item.sample_id}'" + (f" ({item.file})" if item.file else "") for item in items[:3]]
+        what = f"{modality}: {problem}" if modality else problem
+        lines.append(f"{len(items)} samples: {what}: {', '.join(names)} and {len(items) - 3} more")
+    return lines
 
 
 def write_quarantine(out: Path, bad: Sequence[BadValue], about: Mapping[str, Any]) -> None:

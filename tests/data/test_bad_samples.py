@@ -115,14 +115,32 @@ def test_arrays_that_cannot_be_used(tmp_path, array, problem):
     assert problem in said
 
 
-def test_every_bad_sample_is_named_at_once(tmp_path):
+def test_one_problem_of_many_samples_is_one_line_and_all_are_in_a_file(tmp_path):
     rows = collection(tmp_path, each=12)
-    for row in rows:
+    for row in rows[:-2]:
+        no_file(tmp_path / row["file"])
+    empty(tmp_path / rows[-2]["file"])
+    said = message(tmp_path, rows, "audio")
+    first = ", ".join(f"'{row['file'][:-4]}' ({row['file']})" for row in rows[:3])
+    missing = len(rows) - 2
+    assert said.splitlines() == [
+        f"{tmp_path / 'out'}: 2 problems",
+        f"  - {missing} samples: audio: there is no file ... in the media root: {first} and {missing - 3} more",
+        f"  - sample '{rows[-2]['file'][:-4]}' ({rows[-2]['file']}): audio: is an empty file (zero bytes)",
+        f"  {tmp_path / 'out' / 'quarantine.csv'} lists every sample",
+    ]
+    listed = (tmp_path / "out" / "quarantine.csv").read_text()
+    assert all(row["file"] in listed for row in rows[:-1])
+    assert rows[-1]["file"] not in listed
+
+
+def test_few_samples_with_one_problem_are_listed_one_by_one(tmp_path):
+    rows = collection(tmp_path, each=12)
+    for row in rows[:5]:
         no_file(tmp_path / row["file"])
     said = message(tmp_path, rows, "audio")
-    assert f"{len(rows)} problems" in said
-    assert all(f"({row['file']})" in said for row in rows)
-    assert "more" not in said
+    assert "5 problems" in said
+    assert all(f"({row['file']})" in said for row in rows[:5])
 
 
 def test_a_sample_without_any_modality(tmp_path):

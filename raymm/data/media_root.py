@@ -1,0 +1,69 @@
+"""A media root in which none of the files lies: said once, with the folder that was probably meant."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from raymm.data.manifest import Kinds, Record
+from raymm.data.media.arrays import array_file
+from raymm.errors import DataError
+
+__all__ = ["files_of", "require_some_media"]
+
+TRIED = 500
+"""Folders that are looked into for the files."""
+
+FEW = 20
+"""Files that are looked for in each of them."""
+
+
+def files_of(records: Sequence[Record], kinds: Kinds) -> list[str]:
+    """Files that records name, relative to the media root, each once."""
+    cells = [(kind, record.cells[name]) for record in records for name, kind in kinds.items()]
+    named = [(kind, cell) for kind, cell in cells if isinstance(cell, str) and kind != "text"]
+    return list(dict.fromkeys(array_file(cell) if kind in {"vector", "sequence"} else cell for kind, cell in named))
+
+
+def require_some_media(files: Sequence[str], media_root: Path, near: Path) -> None:
+    """Refuse a media root that holds none of the files; some missing files are a matter for each sample.
+
+    Parameters
+    ----------
+    files
+        Paths relative to the media root; may be empty.
+    near
+        A folder to look for them as well, such as that of the manifest.
+
+    Raises
+    ------
+    DataError
+        When there are files and none is there, with a folder that holds some of them, if one is near.
+    """
+    if not files or any((media_root / file).is_file() for file in files):
+        return
+    few = files[:: max(1, len(files) // FEW)]
+    folders = list(islice(_folders(media_root, near), TRIED))
+    best = max(folders, key=lambda folder: _held(folder, few), default=media_root)
+    held = _held(best, files)
+    hint = f"did you mean --media-root {best} (it holds {held} of them)?" if held else "check --media-root"
+    raise DataError(
+        f"none of {len(files)} files is there; the media root is {media_root}, and the first file would be "
+        f"{media_root / files[0]}; {hint}"
+    )
+
+
+def _held(folder: Path, files: Sequence[str]) -> int:
+    return sum((folder / file).is_file() for file in files)
+
+
+def _folders(media_root: Path, near: Path) -> Iterator[Path]:
+    """Folders in and around the media root, nearest first."""
+    for start in (media_root, near, media_root.absolute().parent):
+        yield start
+        yield from _below(start, "*")
+    for start in (media_root, near, media_root.absolute().parent):
+        yield from _below(start, "*/*")
+
+
+def _below(start: Path, pattern: str) -> Iterator[Path]:
+    return (path for path in sorted(start.glob(pattern)) if path.is_dir())
