@@ -62,13 +62,13 @@ def _make_room(out: Path) -> None:
 
 def _prepare(collection: "Collection", data: Path) -> None:
     from raymm.cluster.prepare import run_on_ray
-    from raymm.data.manifest import read_listing
+    from raymm.data.manifest import load_manifest
     from raymm.data.prepare import chunks_of, finish
     from raymm.data.schema_inference import build_schema
 
-    listing = read_listing(collection.manifest, collection.clips, MODALITIES)
-    schema = build_schema(MODALITIES, listing, collection.clips)
-    chunks = chunks_of(listing.records)
+    manifest = load_manifest(collection.manifest, collection.clips, MODALITIES)
+    schema = build_schema(MODALITIES, manifest, collection.clips)
+    chunks = chunks_of(manifest.records)
     reports = run_on_ray(chunks, schema, collection.clips.absolute(), data.absolute())
     finish(data, schema, list(follow(reports, len(chunks), "     preparing")), "raise")
 

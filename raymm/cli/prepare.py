@@ -23,7 +23,7 @@ __all__ = ["prepare"]
 )
 @click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV or Parquet.")
 @click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
-@click.option("--modalities", required=True, help="name or name:kind, with commas.")
+@click.option("--modalities", required=True, help="name, name:kind or name=package.module:KIND, with commas.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
 @click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
 @click.option(
@@ -54,7 +54,7 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
-    from raymm.data.manifest import read_listing
+    from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
     from raymm.data.prepare import chunks_of, finish, is_finished, run_here
@@ -63,10 +63,10 @@ def prepare(
     kinds = parse_kinds(modalities)
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
-    listing = read_listing(manifest, media_root, kinds, names, seed)
-    require_some_media(files_of(listing.records, kinds), media_root, manifest.parent)
-    schema = build_schema(kinds, listing, media_root, settings, encoders)
-    chunks = chunks_of(listing.records, encoders)
+    loaded = load_manifest(manifest, media_root, kinds, names, seed)
+    require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
+    schema = build_schema(kinds, loaded, media_root, settings, encoders)
+    chunks = chunks_of(loaded.records, encoders)
     if is_finished(chunks, schema, media_root, out):
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
         reports = list(run_here(chunks, schema, media_root, out))

@@ -1,9 +1,9 @@
-"""Data sets: their schema, the store on disk, and the views that a model is given."""
+"""Data sets: their schema, their form on disk, and the batches that a model is given."""
 
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
-from raymm.data.reader import View
+from raymm.data.reader import BatchReader
 from raymm.data.schema import (
     AudioSpec,
     FlowSpec,
@@ -15,9 +15,13 @@ from raymm.data.schema import (
     VectorSpec,
 )
 
+View = BatchReader
+"""The name of `BatchReader` in version 0.1.0."""
+
 __all__ = [
     "AudioSpec",
     "Batch",
+    "BatchReader",
     "Dataset",
     "FlowSpec",
     "ModalitySpec",

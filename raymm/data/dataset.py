@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.identity import digest_of, legacy_digest_of
-from raymm.data.schema import Schema, TextSpec
-from raymm.errors import DataError, did_you_mean
+from raymm.data.schema import Schema
+from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.storage import is_committed, layout, read_manifest, verify
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]
@@ -69,7 +69,7 @@ class Shards:
         self._blocks = {
             spec.name: [_block(table.column(spec.name), spec.shape) for table in self._tables]
             for spec in schema.modalities
-            if not isinstance(spec, TextSpec)
+            if not spec.is_text
         }
 
     def __len__(self) -> int:
@@ -186,6 +186,11 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         )
     try:
         schema = Schema.model_validate(manifest["schema"])
+    except ConfigError as cause:
+        raise DataError(
+            f"{path}/manifest.json: {cause}; a kind of another package must be registered by a plug-in, or be "
+            "named in full when the data set is prepared (--modalities NAME=package.module:KIND)"
+        ) from cause
     except (KeyError, ValidationError) as cause:
         raise DataError(
             f"{path}/{layout.MANIFEST}: its schema cannot be read ({cause}); prepare the data set again"

@@ -8,15 +8,16 @@ A modality column is a fixed-size list of numbers (text: a string); a missing mo
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from raymm.data.schema import AudioSpec, FlowSpec, ModalitySpec, RgbSpec, Schema, TextSpec
+from raymm.data.kinds.base import Statistics, Value
+from raymm.data.schema import Schema
 from raymm.errors import DataError, Problems
 from raymm.storage import atomic_path, commit_directory, is_committed, layout
 
@@ -25,10 +26,6 @@ __all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "writ
 FORMAT = 1
 SPLITS = ("train", "val", "test")
 SHARD_ROWS = 256
-MOMENT_NUMBERS = 2**22
-"""Numbers read at a time for the statistics."""
-
-Value = npt.NDArray[Any] | str | None
 
 
 @dataclass(frozen=True)
@@ -98,25 +95,10 @@ def check_sample(sample: Sample, schema: Schema) -> list[str]:
         value = sample.values.get(spec.name)
         if value is not None:
             present += 1
-            found += [f"{spec.name}: {trouble}" for trouble in check_value(value, spec)]
+            found += [f"{spec.name}: {trouble}" for trouble in spec.check(value)]
     if not present:
         found.append("every modality is missing")
     return found
-
-
-def check_value(value: npt.NDArray[Any] | str, spec: ModalitySpec) -> list[str]:
-    """What keeps one value from being stored, in words."""
-    if isinstance(spec, TextSpec):
-        return [] if isinstance(value, str) else [f"is {type(value).__name__}, not a string"]
-    array = np.asarray(value)
-    if array.shape != spec.shape:
-        return [f"has shape {list(array.shape)}, the schema says {list(spec.shape)}"]
-    if array.dtype.kind not in "fiu":
-        return [f"has type {array.dtype}, not numbers"]
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int((~np.isfinite(array)).sum())
-        return [f"holds {bad} values that are NaN or infinite"]
-    return []
 
 
 def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
@@ -127,7 +109,7 @@ def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
         pa.array([sample.label for sample in samples], pa.int32()),
         pa.array([sample.source for sample in samples], pa.string()),
     ]
-    columns += [_column([sample.values.get(spec.name) for sample in samples], spec) for spec in schema.modalities]
+    columns += [spec.column([sample.values.get(spec.name) for sample in samples]) for spec in schema.modalities]
     table_schema = arrow_schema(schema)
     batch = pa.record_batch(columns, schema=table_schema)
     with (
@@ -161,50 +143,16 @@ def arrow_schema(schema: Schema) -> pa.Schema:
         ("label", pa.int32()),
         ("source", pa.string()),
     ]
-    return pa.schema([*fields, *((spec.name, _arrow_type(spec)) for spec in schema.modalities)])
+    return pa.schema([*fields, *((spec.name, spec.arrow_type) for spec in schema.modalities)])
 
 
-def _arrow_type(spec: ModalitySpec) -> pa.DataType:
-    if isinstance(spec, TextSpec):
-        return pa.string()
-    return pa.list_(pa.from_numpy_dtype(spec.dtype), int(np.prod(spec.shape)))
-
-
-def _column(values: Sequence[Value], spec: ModalitySpec) -> pa.Array:
-    if isinstance(spec, TextSpec):
-        return pa.array(values, pa.string())
-    flat = np.zeros((len(values), int(np.prod(spec.shape))), spec.dtype)
-    missing = np.array([value is None for value in values], dtype=bool)
-    for row, value in enumerate(values):
-        if value is not None:
-            flat[row] = np.asarray(value, spec.dtype).reshape(-1)
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(flat.reshape(-1)), type=_arrow_type(spec), mask=pa.array(missing)
-    )
-
-
-def _statistics(shards: Any, schema: Schema) -> dict[str, dict[str, list[float]]]:
-    """Mean and standard deviation of the training split: by feature for vectors, by channel for the rest."""
+def _statistics(shards: Any, schema: Schema) -> dict[str, Statistics]:
+    """What each modality keeps of the training split, see `ModalitySpec.statistics`."""
     train = np.flatnonzero(shards.split == "train")
     statistics = {}
     for position, spec in enumerate(schema.modalities):
-        if not isinstance(spec, AudioSpec | TextSpec):
-            rows = train[shards.present[train, position]]
-            statistics[spec.name] = _moments(shards, spec, rows)
+        rows = train[shards.present[train, position]]
+        found = spec.statistics(partial(shards.read, spec.name), rows)
+        if found is not None:
+            statistics[spec.name] = found
     return statistics
-
-
-def _moments(shards: Any, spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> dict[str, list[float]]:
-    axis = 2 if isinstance(spec, RgbSpec | FlowSpec) else 1
-    axes = tuple(other for other in range(len(spec.shape) + 1) if other != axis)
-    size = spec.shape[axis - 1]
-    step = max(1, MOMENT_NUMBERS // int(np.prod(spec.shape)))
-    count, total, squares = 0, np.zeros(size), np.zeros(size)
-    for start in range(0, len(rows), step):
-        values = shards.read(spec.name, rows[start : start + step]).astype(np.float64)
-        count += values.size // size
-        total += values.sum(axis=axes)
-        squares += (values**2).sum(axis=axes)
-    mean = total / max(count, 1)
-    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
-    return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}

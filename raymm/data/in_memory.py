@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.data.format import check_value
-from raymm.data.schema import ModalitySpec, Schema, TextSpec
+from raymm.data.schema import ModalitySpec, Schema
 from raymm.errors import DataError, Problems
 
 __all__ = ["MemoryRows"]
@@ -58,7 +57,7 @@ class MemoryRows:
 def _checked(value: Any, spec: ModalitySpec, row: int, problems: Problems) -> Any:
     if value is None:
         return None
-    value = value if isinstance(spec, TextSpec) else np.asarray(value)
-    for trouble in check_value(value, spec):
+    value = value if spec.is_text else np.asarray(value)
+    for trouble in spec.check(value):
         problems.add(f"row {row}, {spec.name}: {trouble}")
     return value

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from raymm.data.kinds import kind_of
 from raymm.data.manifest import Kinds, Record
-from raymm.data.media.arrays import array_file
 from raymm.errors import DataError
 
 __all__ = ["files_of", "require_some_media"]
@@ -19,9 +19,9 @@ FEW = 20
 
 def files_of(records: Sequence[Record], kinds: Kinds) -> list[str]:
     """Files that records name, relative to the media root, each once."""
-    cells = [(kind, record.cells[name]) for record in records for name, kind in kinds.items()]
-    named = [(kind, cell) for kind, cell in cells if isinstance(cell, str) and kind != "text"]
-    return list(dict.fromkeys(array_file(cell) if kind in {"vector", "sequence"} else cell for kind, cell in named))
+    specs = {name: kind_of(kind) for name, kind in kinds.items()}
+    files = (spec.file_of(record.cells[name]) for record in records for name, spec in specs.items())
+    return list(dict.fromkeys(file for file in files if file))
 
 
 def require_some_media(files: Sequence[str], media_root: Path, near: Path) -> None:

@@ -16,7 +16,6 @@ from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
 from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, write_shard
 from raymm.data.manifest import Record
-from raymm.data.media.arrays import array_file
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
 from raymm.data.schema import Schema
@@ -133,16 +132,16 @@ def is_finished(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: 
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
     """What a shard is made from; changes when a record, the schema or a source file does."""
     parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [asdict(record) for record in chunk.records]]
-    for file in sorted({array_file(str(cell)) for record in chunk.records for cell in _paths(record, schema)}):
+    for file in sorted({file for record in chunk.records for file in _files(record, schema)}):
         path = media_root / file
         stat = path.stat() if path.is_file() else None
         parts.append([file, stat and stat.st_size, stat and stat.st_mtime_ns])
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _paths(record: Record, schema: Schema) -> list[str]:
-    named = [(spec, record.cells[spec.name]) for spec in schema.modalities]
-    return [cell for spec, cell in named if isinstance(cell, str) and not spec.from_text]
+def _files(record: Record, schema: Schema) -> list[str]:
+    named = [spec.file_of(record.cells[spec.name]) for spec in schema.modalities if not spec.from_text]
+    return [file for file in named if file]
 
 
 def _remove_others(out: Path, numbers: set[int]) -> None:

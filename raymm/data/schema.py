@@ -6,10 +6,21 @@ stored as a string and tokenised at load. Everything that decides the numbers is
 data set on disk explains itself.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from raymm.data.kinds import (
+    AudioSpec,
+    FlowSpec,
+    ModalitySpec,
+    RgbSpec,
+    SequenceSpec,
+    TextSpec,
+    VectorSpec,
+    kind_of,
+)
 
 __all__ = [
     "AudioSpec",
@@ -20,135 +31,23 @@ __all__ = [
     "SequenceSpec",
     "TextSpec",
     "VectorSpec",
+    "spec_of",
 ]
 
 
-class _Spec(BaseModel):
-    """What every modality has."""
+def spec_of(fields: Any) -> ModalitySpec:
+    """The spec of a modality from its fields, of the class that `kind` names; a spec stays as it is.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one stored value; empty for text."""
-        return ()
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the stored numbers."""
-        return np.dtype(np.float32)
-
-    @property
-    def from_text(self) -> bool:
-        """Whether a cell of the manifest is the text itself, and not a path or numbers."""
-        return False
-
-
-class AudioSpec(_Spec):
-    """A mono waveform in [-1, 1], float32 [rate * seconds]; its log-mel is computed at load (torchaudio)."""
-
-    kind: Literal["audio"] = "audio"
-    rate: int = Field(default=16_000, ge=1_000, le=384_000, description="samples a second")
-    seconds: float = Field(default=1.0, gt=0, le=3_600)
-    n_fft: int = Field(default=400, ge=16)
-    hop: int = Field(default=160, ge=1, description="samples between frames of the log-mel")
-    n_mels: int = Field(default=64, ge=4)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (round(self.rate * self.seconds),)
-
-
-class RgbSpec(_Spec):
-    """Frames, uint8 [frames, 3, height, width], sampled at `fps` from the start of the window."""
-
-    kind: Literal["rgb"] = "rgb"
-    fps: float = Field(default=5.0, gt=0)
-    frames: int = Field(default=4, ge=1)
-    height: int = Field(default=48, ge=8)
-    width: int = Field(default=48, ge=8)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.frames, 3, self.height, self.width)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.uint8)
-
-
-class FlowSpec(_Spec):
-    """Dense optical flow, float16 [frames, 2, height, width], in pixels a frame of the stored size."""
-
-    kind: Literal["flow"] = "flow"
-    fps: float = Field(default=12.5, gt=0)
-    frames: int = Field(default=8, ge=1)
-    height: int = Field(default=48, ge=12)
-    width: int = Field(default=48, ge=12)
-    method: Literal["dis", "raft"] = "dis"
-    weights: str | None = Field(default=None, description="file with RAFT weights, for method 'raft'")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.frames, 2, self.height, self.width)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float16)
-
-    @model_validator(mode="after")
-    def _raft_needs_weights(self) -> "FlowSpec":
-        if self.method == "raft" and self.weights is None:
-            raise ValueError("method 'raft' needs `weights`: a file with RAFT weights (none is downloaded)")
-        return self
-
-
-class TextSpec(_Spec):
-    """A string, tokenised at load by hashing words and their letter trigrams into `buckets` ids."""
-
-    kind: Literal["text"] = "text"
-    max_tokens: int = Field(default=64, ge=1)
-    buckets: int = Field(default=4_096, ge=16)
-
-    @property
-    def from_text(self) -> bool:
-        return True
-
-
-class VectorSpec(_Spec):
-    """A feature vector, float32 [size]."""
-
-    kind: Literal["vector"] = "vector"
-    size: int = Field(ge=1)
-    encoder: str | None = Field(default=None, description="the sentence encoder that made it of a text: name@sha256")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.size,)
-
-    @property
-    def from_text(self) -> bool:
-        return self.encoder is not None
-
-
-class SequenceSpec(_Spec):
-    """A multichannel time series, float32 [channels, length], at `rate` samples a second where known."""
-
-    kind: Literal["sequence"] = "sequence"
-    channels: int = Field(ge=1)
-    length: int = Field(ge=1)
-    rate: float | None = Field(default=None, gt=0)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.channels, self.length)
-
-
-ModalitySpec = Annotated[
-    AudioSpec | RgbSpec | FlowSpec | TextSpec | VectorSpec | SequenceSpec, Field(discriminator="kind")
-]
+    Examples
+    --------
+    >>> spec_of({"name": "pose", "kind": "vector", "size": 34}).shape
+    (34,)
+    """
+    if isinstance(fields, ModalitySpec):
+        return fields
+    if not isinstance(fields, Mapping) or not isinstance(fields.get("kind"), str):
+        raise ValueError(f"a modality is a spec, or a mapping that names its kind; this is {fields!r}")  # noqa: TRY004
+    return kind_of(fields["kind"], "kind").model_validate(fields)
 
 
 class Schema(BaseModel):
@@ -156,7 +55,9 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    modalities: tuple[ModalitySpec, ...] = Field(min_length=1, max_length=20)
+    modalities: tuple[Annotated[SerializeAsAny[ModalitySpec], BeforeValidator(spec_of)], ...] = Field(
+        min_length=1, max_length=20
+    )
     classes: tuple[str, ...] = Field(min_length=2)
 
     @model_validator(mode="after")

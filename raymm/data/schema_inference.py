@@ -5,37 +5,23 @@ vectors and sequences from the first array, the size of encoded texts from their
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from raymm.data.manifest import Kinds, Listing
-from raymm.data.media.arrays import array_file, read_array
-from raymm.data.media.problem import MediaError
+from raymm.config.registries import KINDS
+from raymm.data.kinds import ModalitySpec, Probe, VectorSpec, kind_of
+from raymm.data.manifest import Kinds, Manifest
 from raymm.data.media.text_embeddings import Encoders
 from raymm.data.media.video import video_seconds
-from raymm.data.schema import (
-    AudioSpec,
-    FlowSpec,
-    ModalitySpec,
-    RgbSpec,
-    Schema,
-    SequenceSpec,
-    TextSpec,
-    VectorSpec,
-)
-from raymm.errors import ConfigError, DataError, Problems, did_you_mean
+from raymm.data.schema import Schema
+from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["build_schema", "parse_kinds"]
 
-SPECS: dict[str, type[BaseModel]] = {
-    spec.model_fields["kind"].default: spec
-    for spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec)
-}
-FIELDS = {kind: set(spec.model_fields) - {"name", "kind", "encoder"} for kind, spec in SPECS.items()}
 PROBED = 32
 LONGEST = 10.0
 """Seconds; a longer window must be asked for."""
@@ -44,24 +30,42 @@ Settings = dict[str, dict[str, Any]]
 
 
 def parse_kinds(modalities: str) -> Kinds:
-    """`audio,lips:rgb` to `{"audio": "audio", "lips": "rgb"}`; raises `ConfigError` with every mistake."""
+    """Names and kinds of modalities; raises `ConfigError` with every mistake.
+
+    Examples
+    --------
+    >>> parse_kinds("audio,lips:rgb,pose=raymm.data:VectorSpec")
+    {'audio': 'audio', 'lips': 'rgb', 'pose': 'raymm.data:VectorSpec'}
+    """
     kinds: Kinds = {}
     problems = Problems("--modalities")
     for item in modalities.split(","):
-        name, _, kind = item.strip().partition(":")
+        name, _, kind = item.strip().partition("=" if "=" in item else ":")
         kind = kind or name
-        if kind not in SPECS:
-            problems.add(f"'{item.strip()}': no kind '{kind}'; {did_you_mean(kind, SPECS)}; write name:kind")
-        elif name in kinds:
+        if name in kinds:
             problems.add(f"'{name}' stands twice")
+        elif trouble := _unknown(item.strip(), kind):
+            problems.add(trouble)
         kinds[name] = kind
     problems.raise_if_any(ConfigError)
     return kinds
 
 
+def _unknown(item: str, kind: str) -> str:
+    """What is wrong with the kind of an item; empty when nothing is."""
+    if ":" not in kind:
+        hint = "write name:kind or name=package.module:KIND"
+        return "" if kind in KINDS else f"'{item}': no kind '{kind}'; {did_you_mean(kind, KINDS)}; {hint}"
+    try:
+        kind_of(kind)
+    except ConfigError as cause:
+        return f"'{item}': {cause}"
+    return ""
+
+
 def build_schema(
     kinds: Kinds,
-    listing: Listing,
+    manifest: Manifest,
     media_root: Path,
     settings: Sequence[str] = (),
     encoders: Encoders | None = None,
@@ -70,7 +74,7 @@ def build_schema(
 
     Parameters
     ----------
-    kinds, listing, media_root
+    kinds, manifest, media_root
         What is to be prepared.
     settings
         `modality.field=value`, over the defaults of `raymm.data.schema`.
@@ -85,32 +89,37 @@ def build_schema(
         When the size of an array cannot be found out.
     """
     encoders = encoders or {}
-    fields = {name: set() if name in encoders else FIELDS[kind] for name, kind in kinds.items()}
+    types = {name: kind_of(kind) for name, kind in kinds.items()}
+    fields = {name: set() if name in encoders else spec.settable() for name, spec in types.items()}
     chosen = _parse_settings(fields, settings)
-    seconds = _given_window(chosen) or _window(kinds, listing, media_root)
-    specs = []
+    seconds = _given_window(chosen) or _window(types, manifest, media_root)
+    specs: list[ModalitySpec] = []
     problems = Problems("--set")
-    for name, kind in kinds.items():
+    for name, spec in types.items():
         if name in encoders:
-            found = {"kind": "vector", "size": encoders[name].size, "encoder": encoders[name].name}
-        else:
-            found = {**_found_out(name, kind, listing, media_root, seconds, chosen[name]), **chosen[name]}
-        try:
-            specs.append(TypeAdapter[Any](ModalitySpec).validate_python({"name": name, "kind": kind, **found}))
-        except ValidationError as cause:
-            for error in cause.errors():
-                field = ".".join(str(part) for part in error["loc"][1:])
-                problems.add(f"{name}.{field}: {error['msg']} (got {error['input']!r})")
-    problems.items += [
-        f"{spec.name}.weights: there is no file {spec.weights}"
-        for spec in specs
-        if isinstance(spec, FlowSpec) and spec.weights is not None and not Path(spec.weights).is_file()
-    ]
+            specs.append(VectorSpec(name=name, size=encoders[name].size, encoder=encoders[name].name))
+            continue
+        cells = [record.cells[name] for record in manifest.records if record.cells[name] is not None]
+        found = spec.probe(Probe(name, cells, media_root, chosen[name], seconds))
+        specs += _made(spec, {"name": name, "kind": kinds[name], **found, **chosen[name]}, problems)
+    problems.items += [f"{spec.name}.{trouble}" for spec in specs for trouble in spec.problems()]
     problems.raise_if_any(ConfigError)
     try:
-        return Schema(modalities=tuple(specs), classes=listing.classes)
+        return Schema(modalities=tuple(specs), classes=manifest.classes)
     except ValidationError as cause:
         raise ConfigError("; ".join(error["msg"] for error in cause.errors())) from cause
+
+
+def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:
+    """The spec of a modality; none, and problems, where a field is wrong."""
+    try:
+        return [kind.model_validate(fields)]
+    except ValidationError as cause:
+        for error in cause.errors():
+            field = ".".join([fields["name"], *map(str, error["loc"])])
+            got = f" (got {error['input']!r})" if error["loc"] else ""
+            problems.add(f"{field}: {error['msg']}{got}")
+        return []
 
 
 def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:
@@ -146,52 +155,10 @@ def _given_window(chosen: Settings) -> float | None:
     return max((float(seconds) for seconds in given if isinstance(seconds, int | float)), default=None)
 
 
-def _window(kinds: Kinds, listing: Listing, media_root: Path) -> float | None:
+def _window(types: Mapping[str, type[ModalitySpec]], manifest: Manifest, media_root: Path) -> float | None:
     """The longest of the first media files, rounded up to a tenth of a second; None without media."""
-    media = [name for name, kind in kinds.items() if kind in {"audio", "rgb", "flow"}]
-    files = [str(record.cells[name]) for record in listing.records for name in media if record.cells[name]]
+    media = [name for name, kind in types.items() if kind.is_timed]
+    files = [str(record.cells[name]) for record in manifest.records for name in media if record.cells[name]]
     lengths = [video_seconds(media_root / file) for file in list(dict.fromkeys(files))[:PROBED]]
     known = [length for length in lengths if length]
     return min(LONGEST, math.ceil(max(known) * 10 - 1e-6) / 10) if known else None
-
-
-def _found_out(
-    name: str, kind: str, listing: Listing, media_root: Path, seconds: float | None, chosen: dict[str, Any]
-) -> dict[str, Any]:
-    if kind == "audio":
-        return {} if seconds is None else {"seconds": seconds}
-    if kind in {"rgb", "flow"}:
-        fps = chosen.get("fps", SPECS[kind].model_fields["fps"].default)
-        known = seconds is not None and isinstance(fps, int | float)
-        return {"frames": max(1, math.ceil(fps * seconds - 1e-6))} if known else {}
-    if kind in {"vector", "sequence"}:
-        shape = _first_shape(name, listing, media_root, 1 if kind == "vector" else 2)
-        return {"size": shape[0]} if kind == "vector" else {"channels": shape[0], "length": shape[1]}
-    return {}
-
-
-def _first_shape(name: str, listing: Listing, media_root: Path, axes: int) -> tuple[int, ...]:
-    """Shape of the first array of a modality that can be read."""
-    for record in listing.records:
-        cell = record.cells[name]
-        try:
-            if isinstance(cell, str):
-                shape = read_array(cell, media_root / array_file(cell)).shape
-            elif cell is not None:
-                shape = _nested_shape(cell)
-            else:
-                continue
-        except MediaError:
-            continue
-        if len(shape) == axes:
-            return shape
-    wanted = "[size]" if axes == 1 else "[channels, length]"
-    raise DataError(f"modality '{name}': no sample has an array of shape {wanted}; check the column '{name}'")
-
-
-def _nested_shape(cell: Any) -> tuple[int, ...]:
-    shape: tuple[int, ...] = ()
-    while isinstance(cell, list):
-        shape = (*shape, len(cell))
-        cell = cell[0] if cell else None
-    return shape

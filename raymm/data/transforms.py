@@ -1,4 +1,4 @@
-"""Pure functions on batches of values: standardising, noise, log-mel, shifts and mirroring.
+"""Pure functions on batches of values: noise, log-mel, shifts and mirroring.
 
 All work on the whole batch at once. Random amounts come in as arguments; nothing here draws.
 """
@@ -7,24 +7,9 @@ import torch
 from torch import Tensor
 from torchaudio.transforms import MelSpectrogram
 
-from raymm.data.schema import AudioSpec, ModalitySpec
-
-__all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time", "standardise"]
+__all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time"]
 
 FLOOR = 1e-6
-
-
-def standardise(spec: ModalitySpec, values: Tensor, statistics: dict[str, list[float]] | None) -> Tensor:
-    """Stored values as float32 at mean 0 and deviation 1 over the training split, by feature or channel.
-
-    Waveforms stay as they are: their log-mel is standardised clip by clip.
-    """
-    values = values.to(torch.float32)
-    if isinstance(spec, AudioSpec) or statistics is None:
-        return values
-    trailing = {"sequence": 1, "rgb": 2, "flow": 2}.get(spec.kind, 0)
-    shape = (-1, *[1] * trailing)
-    return (values - torch.tensor(statistics["mean"]).view(shape)) / torch.tensor(statistics["std"]).view(shape)
 
 
 def add_noise(values: Tensor, noise: Tensor, level_db: float) -> Tensor:

@@ -18,7 +18,7 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.config import ClusterConfig
 from raymm.data import View
-from raymm.data.feature_cache import keep_view
+from raymm.data.feature_cache import cache_features
 from raymm.errors import ClusterError
 from raymm.storage import layout
 from raymm.sweep.runs import shared_warmups, warmups_lacking
@@ -62,7 +62,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
         When not even one trial fits on the cluster.
     """
     at_once = trials_at_once(sweep)
-    _keep_views(sweep)
+    _cache_features(sweep)
     if sweep.plan.share_warmup:
         _train_warmups(sweep, space, at_once)
     proposals = proposals_of(sweep, space)
@@ -103,14 +103,14 @@ def _misfit(cluster: ClusterConfig, nodes: list[str]) -> str:
     )
 
 
-def _keep_views(sweep: Sweep) -> None:
+def _cache_features(sweep: Sweep) -> None:
     """Compute the valuation views that trials read, once for all of them."""
     dataset = sweep.dataset()
     configs = [trial.config for trial in missing(read_trials(sweep))] or [sweep.config]
     wanted = {config.view.model_dump_json(): config.view for config in configs}
     for config in wanted.values():
         for seed in sweep.plan.seeds:
-            keep_view(View(dataset, config, seed))
+            cache_features(View(dataset, config, seed))
 
 
 def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> None:

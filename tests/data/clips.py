@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raymm.data.manifest import read_listing
+from raymm.data.manifest import load_manifest
 from raymm.data.media.write import write_clip, write_wav
 from raymm.data.prepare import chunks_of, finish, run_here
 from raymm.data.schema_inference import build_schema, parse_kinds
@@ -71,7 +71,7 @@ def collection(folder, kind="wav", each=1, labels=("low", "high")):
 def prepare(path: Path, root: Path, modalities: str, out: Path, on_bad="raise", settings=(), run=run_here, **options):
     """What the verb does, in one call; returns the reports of the chunks."""
     kinds = parse_kinds(modalities)
-    listing = read_listing(path, root, kinds, **options)
+    listing = load_manifest(path, root, kinds, **options)
     schema = build_schema(kinds, listing, root, settings)
     reports = list(run(chunks_of(listing.records), schema, root, out))
     finish(out, schema, reports, on_bad)

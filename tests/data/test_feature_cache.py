@@ -6,7 +6,7 @@ import torch
 
 from raymm.config import ViewConfig
 from raymm.data import AudioSpec, Sample, Schema, VectorSpec, View, open_dataset, write_dataset
-from raymm.data.feature_cache import keep_view, kept_views
+from raymm.data.feature_cache import cache_features, cached_features
 
 NOISE = {"sound": -5.0, "vector": 3.0}
 
@@ -45,24 +45,24 @@ def inputs(made, rows=(5, 3, 29, 0, 10)):
 
 def test_a_kept_view_has_the_bits_of_a_computed_one(dataset):
     computed = inputs(view(dataset))
-    assert keep_view(view(dataset))
+    assert cache_features(view(dataset))
     made = view(dataset)
-    assert set(kept_views(made)) == {"sound", "vector"}
+    assert set(cached_features(made)) == {"sound", "vector"}
     kept = inputs(made)
     assert {name: torch.equal(kept[name], computed[name]) for name in computed} == dict.fromkeys(computed, True)
-    assert "sound" in made.__dict__["_kept"]
+    assert "sound" in made.__dict__["_cached"]
 
 
 def test_what_is_kept_is_read_and_not_computed_again(dataset, monkeypatch):
-    keep_view(view(dataset))
-    monkeypatch.setattr(View, "_log_mel", lambda *_: pytest.fail("computed"))
+    cache_features(view(dataset))
+    monkeypatch.setattr(AudioSpec, "transform", lambda *_: pytest.fail("computed"))
     inputs(view(dataset))
     with pytest.raises(pytest.fail.Exception):
         inputs(view(dataset, seed=1))
 
 
 def test_augmented_batches_are_computed(dataset):
-    keep_view(view(dataset))
+    cache_features(view(dataset))
     made = view(dataset)
     rows = np.array([0, 1])
     augmented = made.batch(rows, keys=made.augmentation_keys(0, rows)).inputs["sound"]
@@ -71,29 +71,29 @@ def test_augmented_batches_are_computed(dataset):
 
 def test_another_seed_or_noise_keeps_another_view(dataset):
     for made in (view(dataset), view(dataset, seed=1), view(dataset, noise={"sound": -5.0})):
-        assert kept_views(made) == {}
-        keep_view(made)
-        assert kept_views(made)
+        assert cached_features(made) == {}
+        cache_features(made)
+        assert cached_features(made)
     assert not torch.equal(inputs(view(dataset))["sound"], inputs(view(dataset, seed=1))["sound"])
-    keep_view(view(dataset, noise={}))
-    assert kept_views(view(dataset, seed=9, noise={})), "without noise the seed does not matter"
+    cache_features(view(dataset, noise={}))
+    assert cached_features(view(dataset, seed=9, noise={})), "without noise the seed does not matter"
 
 
 def test_a_view_that_was_cut_off_does_not_count(dataset, monkeypatch):
     monkeypatch.setattr(
         "raymm.data.feature_cache.commit_directory", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
     )
-    assert not keep_view(view(dataset))
-    assert kept_views(view(dataset)) == {}
+    assert not cache_features(view(dataset))
+    assert cached_features(view(dataset)) == {}
     assert list((dataset.path / "views").iterdir()) == []
 
 
 def test_a_view_that_is_too_large_is_not_kept(dataset, monkeypatch):
-    monkeypatch.setattr("raymm.data.feature_cache.MOST_BYTES", 100)
-    assert not keep_view(view(dataset))
+    monkeypatch.setattr("raymm.data.feature_cache.MAX_BYTES", 100)
+    assert not cache_features(view(dataset))
     assert not (dataset.path / "views").exists()
 
 
 def test_the_data_set_is_whole_with_a_view_beside_it(dataset):
-    keep_view(view(dataset))
+    cache_features(view(dataset))
     assert open_dataset(dataset.path, check=True).digest == dataset.digest

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raymm.data.format import SPLITS
-from raymm.data.manifest import read_listing
+from raymm.data.manifest import load_manifest
 from raymm.errors import DataError
 from tests.data.clips import manifest
 
@@ -20,7 +20,7 @@ def good_rows(labels=("cat", "dog")):
 
 def message(folder, rows, kinds=AUDIO, **options):
     with pytest.raises(DataError) as caught:
-        read_listing(manifest(folder, rows), folder, kinds, **options)
+        load_manifest(manifest(folder, rows), folder, kinds, **options)
     return str(caught.value)
 
 
@@ -31,7 +31,7 @@ def with_row(number, **cells):
 
 
 def test_a_good_manifest(tmp_path):
-    listing = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
+    listing = load_manifest(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
     assert listing.classes == ("cat", "dog")
     first = listing.records[0]
     assert (first.sample_id, first.split, first.label) == ("train-cat", "train", 0)
@@ -42,14 +42,14 @@ def test_one_file_column_serves_all_media_and_an_own_column_goes_first(tmp_path)
     rows = [{**row, "rgb": "", "sample_id": f"s{number}"} for number, row in enumerate(good_rows())]
     rows[0]["rgb"] = "other.mp4"
     kinds = {"audio": "audio", "rgb": "rgb", "flow": "flow"}
-    first, second = read_listing(manifest(tmp_path, rows), tmp_path, kinds).records[:2]
+    first, second = load_manifest(manifest(tmp_path, rows), tmp_path, kinds).records[:2]
     assert first.cells == {"audio": "train-cat.wav", "rgb": "other.mp4", "flow": "train-cat.wav"}
     assert second.cells["rgb"] is None
     assert second.sample_id == "s1"
 
 
 def test_the_order_of_the_classes_can_be_given(tmp_path):
-    listing = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO, classes=["dog", "cat"])
+    listing = load_manifest(manifest(tmp_path, good_rows()), tmp_path, AUDIO, classes=["dog", "cat"])
     assert listing.classes == ("dog", "cat")
     assert listing.records[0].label == 1
 
@@ -59,7 +59,7 @@ def test_numbers_stay_the_text_that_they_are(tmp_path):
         {"sample_id": f"00{number}", "file": f"{split}{label}.wav", "label": label, "split": split}
         for number, (split, label) in enumerate((split, label) for split in SPLITS for label in ("0", "1"))
     ]
-    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO)
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, AUDIO)
     assert listing.classes == ("0", "1")
     assert listing.records[0].sample_id == "000"
 
@@ -67,7 +67,7 @@ def test_numbers_stay_the_text_that_they_are(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     path = manifest(tmp_path, [{"label": row["label"], **row} for row in good_rows()])
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert read_listing(path, tmp_path, AUDIO).classes == ("cat", "dog")
+    assert load_manifest(path, tmp_path, AUDIO).classes == ("cat", "dog")
 
 
 def without_split(count=20):
@@ -76,11 +76,11 @@ def without_split(count=20):
 
 def test_splits_are_dealt_by_label_and_depend_on_the_seed_alone(tmp_path):
     rows = without_split()
-    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO, seed=3)
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, AUDIO, seed=3)
     counts = Counter((record.label, record.split) for record in listing.records)
     assert counts == {(label, split): n for label in (0, 1) for split, n in zip(SPLITS, (14, 3, 3), strict=True)}
-    again = read_listing(manifest(tmp_path, rows[::-1]), tmp_path, AUDIO, seed=3)
-    other = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO, seed=4)
+    again = load_manifest(manifest(tmp_path, rows[::-1]), tmp_path, AUDIO, seed=3)
+    other = load_manifest(manifest(tmp_path, rows), tmp_path, AUDIO, seed=4)
     split_of = {record.sample_id: record.split for record in listing.records}
     assert split_of == {record.sample_id: record.split for record in again.records}
     assert split_of != {record.sample_id: record.split for record in other.records}
@@ -88,7 +88,7 @@ def test_splits_are_dealt_by_label_and_depend_on_the_seed_alone(tmp_path):
 
 def test_samples_of_one_file_are_dealt_into_one_split(tmp_path):
     rows = [{"sample_id": f"{row['file']}-{take}", **row} for row in without_split(10) for take in range(3)]
-    listing = read_listing(manifest(tmp_path, rows), tmp_path, AUDIO)
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, AUDIO)
     splits = {}
     for record in listing.records:
         splits.setdefault(record.source, set()).add(record.split)
@@ -100,42 +100,42 @@ def test_rows_of_one_archive_are_dealt_one_by_one(tmp_path):
         {"sample_id": f"s{n}", "view": f"all.npz#x[{n}]", "label": label}
         for n, label in enumerate(["cat", "dog"] * 20)
     ]
-    listing = read_listing(manifest(tmp_path, rows), tmp_path, {"view": "vector"})
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, {"view": "vector"})
     assert Counter(record.split for record in listing.records) == {"train": 28, "val": 6, "test": 6}
 
 
 def test_rows_without_a_file_or_an_id_are_numbered(tmp_path):
     rows = [{"title": "x", "label": label, "split": split} for split in SPLITS for label in ("cat", "dog")]
-    listing = read_listing(manifest(tmp_path, rows), tmp_path, {"title": "text"})
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, {"title": "text"})
     assert [record.sample_id for record in listing.records[:2]] == ["row-000001", "row-000002"]
 
 
 def test_parquet_is_read_as_csv_is(tmp_path):
     pq.write_table(pa.Table.from_pylist(good_rows()), tmp_path / "m.parquet")
-    from_csv = read_listing(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
-    assert read_listing(tmp_path / "m.parquet", tmp_path, AUDIO) == from_csv
+    from_csv = load_manifest(manifest(tmp_path, good_rows()), tmp_path, AUDIO)
+    assert load_manifest(tmp_path / "m.parquet", tmp_path, AUDIO) == from_csv
 
 
 def test_no_manifest(tmp_path):
     with pytest.raises(DataError, match=r"m\.csv: no such file"):
-        read_listing(tmp_path / "m.csv", tmp_path, AUDIO)
+        load_manifest(tmp_path / "m.csv", tmp_path, AUDIO)
 
 
 def test_a_manifest_that_is_no_table(tmp_path):
     (tmp_path / "m.parquet").write_text("file,label\n")
     with pytest.raises(DataError, match=r"m\.parquet: not readable as \.parquet"):
-        read_listing(tmp_path / "m.parquet", tmp_path, AUDIO)
+        load_manifest(tmp_path / "m.parquet", tmp_path, AUDIO)
 
 
 def test_a_manifest_without_rows(tmp_path):
     (tmp_path / "m.csv").write_text("file,label,split\n")
     with pytest.raises(DataError, match="has no rows"):
-        read_listing(tmp_path / "m.csv", tmp_path, AUDIO)
+        load_manifest(tmp_path / "m.csv", tmp_path, AUDIO)
 
 
 def test_no_folder_of_media(tmp_path):
     with pytest.raises(DataError, match=r"the media root .*absent is no folder"):
-        read_listing(manifest(tmp_path, good_rows()), tmp_path / "absent", AUDIO)
+        load_manifest(manifest(tmp_path, good_rows()), tmp_path / "absent", AUDIO)
 
 
 def test_absent_columns(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from raymm.data.manifest import read_listing
+from raymm.data.manifest import load_manifest
 from raymm.data.media.write import write_wav
 from raymm.data.schema_inference import build_schema, parse_kinds
 from raymm.errors import ConfigError, DataError
@@ -12,7 +12,7 @@ from tests.data.clips import RATE, SPLITS, collection, manifest, tone
 
 def schema_of(folder, rows, modalities, *settings):
     kinds = parse_kinds(modalities)
-    return build_schema(kinds, read_listing(manifest(folder, rows), folder, kinds), folder, settings)
+    return build_schema(kinds, load_manifest(manifest(folder, rows), folder, kinds), folder, settings)
 
 
 def test_kinds_follow_the_names_or_a_colon():

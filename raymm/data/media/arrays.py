@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from raymm.data.media.problem import MediaError
 
-__all__ = ["array_file", "read_array"]
+__all__ = ["array_file", "read_array", "shape_of"]
 
 CELL = re.compile(r"(?P<file>[^#]+)(#(?P<key>[^\[\]]+)(\[(?P<row>\d+)\])?)?")
 
@@ -45,6 +45,17 @@ def read_array(cell: str, path: Path) -> npt.NDArray[np.float32]:
     if array.dtype.kind not in "fiub":
         raise MediaError(f"holds {array.dtype}, not numbers")
     return np.asarray(array, np.float32)
+
+
+def shape_of(cell: Any, media_root: Path) -> tuple[int, ...]:
+    """Shape of the array that a cell names or, as nested lists, is; raises `MediaError` as `read_array` does."""
+    if isinstance(cell, str):
+        return read_array(cell, media_root / array_file(cell)).shape
+    shape: tuple[int, ...] = ()
+    while isinstance(cell, list):
+        shape = (*shape, len(cell))
+        cell = cell[0] if cell else None
+    return shape
 
 
 @lru_cache(maxsize=16)

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torchvision.models.optical_flow import raft_small
 
+from raymm.data.kinds.flow import FlowSpec
 from raymm.data.media.problem import MediaError
-from raymm.data.schema import FlowSpec
 
 __all__ = ["dense_flow"]
 

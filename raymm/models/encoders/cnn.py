@@ -4,12 +4,14 @@ Frames are stacked as channels of the first convolution, which keeps their order
 costs one image a clip rather than one image a frame.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from raymm.config import EncoderConfig
-from raymm.data.schema import AudioSpec, ModalitySpec
+from raymm.data.schema import ModalitySpec
 from raymm.models.encoders.layers import head, norm_2d
 from raymm.models.encoders.registry import register_encoder
 
@@ -51,5 +53,4 @@ def _block(config: EncoderConfig, inputs: int, outputs: int, first: bool) -> nn.
 @register_encoder("cnn", "audio", "rgb", "flow")
 def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> SmallCNN:
     """A small CNN with the input channels of the modality."""
-    channels = 1 if isinstance(spec, AudioSpec) else spec.shape[0] * spec.shape[1]
-    return SmallCNN(channels, config, feature_size)
+    return SmallCNN(math.prod(spec.input_shape[:-2]), config, feature_size)

@@ -40,4 +40,4 @@ class SequenceCNN(nn.Module):
 @register_encoder("cnn1d", "sequence")
 def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> SequenceCNN:
     """A 1-D CNN with the channels of the modality."""
-    return SequenceCNN(spec.shape[0], config, feature_size)
+    return SequenceCNN(spec.input_shape[0], config, feature_size)

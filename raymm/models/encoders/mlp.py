@@ -35,4 +35,4 @@ class MLP(nn.Module):
 @register_encoder("mlp", "vector")
 def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> MLP:
     """A perceptron with the size of the modality."""
-    return MLP(spec.shape[0], config, feature_size)
+    return MLP(spec.input_shape[0], config, feature_size)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from raymm.config import EncoderConfig
-from raymm.data.schema import AudioSpec, ModalitySpec
+from raymm.data.schema import ModalitySpec
 from raymm.errors import ConfigError, in_one_line
 from raymm.models.encoders.layers import groups_of, head
 from raymm.models.encoders.registry import register_encoder
@@ -109,5 +109,5 @@ def _group_norm(channels: int) -> nn.GroupNorm:
 @register_encoder("resnet18", "audio", "rgb", "flow")
 def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> ResNet18:
     """A ResNet-18 with the channels of one frame, or of a log-mel."""
-    channels = 1 if isinstance(spec, AudioSpec) else spec.shape[1]
+    channels = spec.input_shape[-3]
     return ResNet18(channels, config, feature_size, f"model.encoders.{spec.name}")

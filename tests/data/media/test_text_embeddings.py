@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from raymm.cli.prepare import prepare as verb
 from raymm.data.dataset import open_dataset
-from raymm.data.manifest import read_listing
+from raymm.data.manifest import load_manifest
 from raymm.data.media.text_embeddings import SentenceEncoder, open_encoder, parse_encoders
 from raymm.data.prepare import chunks_of, finish, run_here
 from raymm.data.schema_inference import build_schema, parse_kinds
@@ -47,7 +47,7 @@ def rows_of_texts():
 
 def prepared(folder, encode=lengths, settings=(), name="lengths@1", rows=None):
     kinds = parse_kinds("title:text")
-    listing = read_listing(manifest(folder, rows or rows_of_texts()), folder, kinds)
+    listing = load_manifest(manifest(folder, rows or rows_of_texts()), folder, kinds)
     encoders = {"title": SentenceEncoder(name, encode)}
     schema = build_schema(kinds, listing, folder, settings, encoders)
     reports = list(run_here(chunks_of(listing.records, encoders), schema, folder, folder / "out"))
@@ -136,7 +136,7 @@ def test_nobody_writes_the_encoder_of_a_vector_by_hand(tmp_path):
     kinds = parse_kinds("title:vector")
     with pytest.raises(ConfigError, match="no field 'encoder'"):
         build_schema(
-            kinds, read_listing(manifest(tmp_path, rows_of_texts()), tmp_path, kinds), tmp_path, ["title.encoder=x"]
+            kinds, load_manifest(manifest(tmp_path, rows_of_texts()), tmp_path, kinds), tmp_path, ["title.encoder=x"]
         )
 
 

@@ -1,0 +1,26 @@
+"""Kinds of modality: one file a kind, each a class with all that raymm must know to prepare, store and read one."""
+
+from raymm.config.registries import KINDS
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
+from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.sequence import SequenceSpec
+from raymm.data.kinds.text import TextSpec
+from raymm.data.kinds.vector import VectorSpec
+
+__all__ = [
+    "KINDS",
+    "AudioSpec",
+    "FlowSpec",
+    "ModalitySpec",
+    "Probe",
+    "RgbSpec",
+    "SequenceSpec",
+    "TextSpec",
+    "VectorSpec",
+    "kind_of",
+]
+
+for _spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec):
+    KINDS.register(_spec.model_fields["kind"].default, _spec)

@@ -1,0 +1,73 @@
+"""Sound: a mono waveform, of which the encoder is given the log-mel spectrogram."""
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from torch import Tensor
+from torchaudio.transforms import MelSpectrogram
+
+from raymm.config import ViewConfig
+from raymm.data.augmentation import shift_at_random
+from raymm.data.kinds.base import Keys, ModalitySpec, Probe
+from raymm.data.media.files import SampleFiles
+from raymm.data.transforms import log_mel
+
+__all__ = ["AudioSpec"]
+
+
+class AudioSpec(ModalitySpec):
+    """A mono waveform in [-1, 1], float32 [rate * seconds]; its log-mel is computed at load (torchaudio).
+
+    It keeps no statistics: a log-mel is standardised clip by clip.
+    """
+
+    default_encoder: ClassVar[str] = "cnn"
+    is_media: ClassVar[bool] = True
+    is_timed: ClassVar[bool] = True
+    is_expensive: ClassVar[bool] = True
+    statistics_axis: ClassVar[int | None] = None
+
+    kind: str = "audio"
+    rate: int = Field(default=16_000, ge=1_000, le=384_000, description="samples a second")
+    seconds: float = Field(default=1.0, gt=0, le=3_600)
+    n_fft: int = Field(default=400, ge=16)
+    hop: int = Field(default=160, ge=1, description="samples between frames of the log-mel")
+    n_mels: int = Field(default=64, ge=4)
+
+    @classmethod
+    def probe(cls, probe: Probe) -> dict[str, Any]:
+        """The window."""
+        return {} if probe.seconds is None else {"seconds": probe.seconds}
+
+    @classmethod
+    def file_of(cls, cell: Any) -> str:
+        """The cell is the path."""
+        return cell if isinstance(cell, str) else ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (round(self.rate * self.seconds),)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (1, self.n_mels, 1 + self.shape[0] // self.hop)
+
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float32]:
+        """The first audio stream from time 0 on."""
+        from raymm.data.media.audio import read_audio
+
+        return read_audio(files.path(cell), self.rate, self.seconds)
+
+    def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
+        """Waveforms [b, samples], shifted in time where keys are given, to log-mel [b, 1, n_mels, T]."""
+        return log_mel(
+            _mel(self.rate, self.n_fft, self.hop, self.n_mels), shift_at_random(values, keys, config.shift)
+        )
+
+
+@lru_cache(maxsize=16)
+def _mel(rate: int, n_fft: int, hop: int, n_mels: int) -> MelSpectrogram:
+    return MelSpectrogram(rate, n_fft=n_fft, hop_length=hop, n_mels=n_mels)

@@ -1,0 +1,278 @@
+"""What a kind of modality is: one class that knows its settings, its files, its stored form and its numbers.
+
+A kind is a subclass of `ModalitySpec` with a default for `kind` and fields for its settings; an instance describes
+one modality of a data set and is written into manifest.json. The methods here are those of an array of float32
+numbers of a fixed shape; a kind replaces what is different about it:
+
+    class Depth(ModalitySpec):
+        kind: str = "depth"
+        size: int = Field(ge=1)
+
+        @property
+        def shape(self):
+            return (1, self.size, self.size)
+
+It is known by its name after `KINDS.register("depth", Depth)`, and everywhere as `package.module:Depth`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor
+
+from raymm.config import ViewConfig
+from raymm.config.registries import KINDS
+from raymm.data.media.arrays import array_file, read_array, shape_of
+from raymm.data.media.files import SampleFiles
+from raymm.data.media.problem import MediaError
+from raymm.errors import ConfigError, DataError
+
+__all__ = ["Keys", "ModalitySpec", "Probe", "Rows", "Statistics", "Value", "kind_of"]
+
+Rows = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
+Value = npt.NDArray[Any] | str | None
+Statistics = dict[str, list[float]]
+
+MOMENT_NUMBERS = 2**22
+"""Numbers read at a time for the statistics."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known of a modality before it has a spec.
+
+    Attributes
+    ----------
+    name, settings
+        Of the modality, and its settings that were given.
+    cells
+        Cells of the samples that have it, in the order of the manifest.
+    media_root
+        Folder that paths are relative to.
+    seconds
+        Window that all modalities with a time axis cover; None where it is not known.
+    """
+
+    name: str
+    cells: Sequence[Any]
+    media_root: Path
+    settings: Mapping[str, Any]
+    seconds: float | None = None
+
+    def first_shape(self, axes: int, wanted: str) -> tuple[int, ...]:
+        """Shape of the first array that has this number of axes; `DataError` (with `wanted`) where there is none."""
+        for cell in self.cells:
+            try:
+                shape = shape_of(cell, self.media_root)
+            except MediaError:
+                continue
+            if len(shape) == axes:
+                return shape
+        raise DataError(
+            f"modality '{self.name}': no sample has an array of shape {wanted}; check the column '{self.name}'"
+        )
+
+
+class ModalitySpec(BaseModel):
+    """A modality of a data set; subclasses are the kinds.
+
+    Attributes
+    ----------
+    name, kind
+        Name of the modality, and that of its kind: as registered, or "package.module:NAME".
+    default_encoder
+        Encoder that is built when none is named.
+    encoders
+        Further encoders that can read `input_shape`, beside those that name the kind themselves.
+    is_media
+        Whether a cell is the path of a media file, which may stand in the column `file`.
+    is_timed
+        Whether it covers a window of time, which is then found out from the media files.
+    is_text
+        Whether a value is a string, stored as one.
+    is_expensive
+        Whether the evaluation transform takes longer than reading its result (`raymm.data.feature_cache`).
+    takes_noise
+        Whether `view.noise_db` may name it.
+    statistics_axis
+        Axis of a value along which mean and deviation are kept; None keeps none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default_encoder: ClassVar[str] = "mlp"
+    encoders: ClassVar[tuple[str, ...]] = ()
+    is_media: ClassVar[bool] = False
+    is_timed: ClassVar[bool] = False
+    is_text: ClassVar[bool] = False
+    is_expensive: ClassVar[bool] = False
+    takes_noise: ClassVar[bool] = True
+    statistics_axis: ClassVar[int | None] = 0
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
+    kind: str
+
+    @field_validator("kind")
+    @classmethod
+    def _is_this_class(cls, kind: str) -> str:
+        own = cls.model_fields["kind"].default
+        if kind != own and not (":" in kind and KINDS.get(kind, "kind") is cls):
+            raise ValueError(f"{cls.__name__} is of kind '{own}', not '{kind}'")
+        return kind
+
+    # What is known before the data are read
+
+    @classmethod
+    def settable(cls) -> set[str]:
+        """Fields that `raymm prepare --set NAME.FIELD=VALUE` may set."""
+        return set(cls.model_fields) - {"name", "kind"}
+
+    @classmethod
+    def probe(cls, probe: Probe) -> dict[str, Any]:  # noqa: ARG003
+        """Fields that are found out from the data, unless they are given."""
+        return {}
+
+    @classmethod
+    def file_of(cls, cell: Any) -> str:
+        """The file that a cell of the manifest names, relative to the media root; empty when it names none."""
+        return array_file(cell) if isinstance(cell, str) else ""
+
+    def problems(self) -> list[str]:
+        """What keeps the settings from being used on this machine, each as "FIELD: why"."""
+        return []
+
+    # The stored value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one stored value; empty for text."""
+        return ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored numbers."""
+        return np.dtype(np.float32)
+
+    @property
+    def from_text(self) -> bool:
+        """Whether a cell of the manifest is the text itself, and not a path or numbers."""
+        return self.is_text
+
+    @property
+    def frame_times(self) -> list[float]:
+        """Times (in seconds) of the video frames that `decode` asks for; each file is decoded once for all kinds."""
+        return []
+
+    def decode(self, cell: Any, files: SampleFiles) -> Value:
+        """The value of a cell of the manifest.
+
+        Raises
+        ------
+        MediaError
+            When the cell or its file cannot be used.
+        """
+        if isinstance(cell, str):
+            return read_array(cell, files.path(array_file(cell)))
+        try:
+            return np.asarray(cell, np.float32)
+        except ValueError as cause:
+            raise MediaError(f"is no array of numbers ({cause})") from cause
+
+    def check(self, value: npt.NDArray[Any] | str) -> list[str]:
+        """What keeps a value from being stored, in words; empty when nothing does."""
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            return [f"has shape {list(array.shape)}, the schema says {list(self.shape)}"]
+        if array.dtype.kind not in "fiu":
+            return [f"has type {array.dtype}, not numbers"]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return [f"holds {int((~np.isfinite(array)).sum())} values that are NaN or infinite"]
+        return []
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """Type of the column in a shard."""
+        return pa.list_(pa.from_numpy_dtype(self.dtype), int(np.prod(self.shape)))
+
+    def column(self, values: Sequence[Value]) -> pa.Array:
+        """Values (checked before) as a column; None becomes a null."""
+        flat = np.zeros((len(values), int(np.prod(self.shape))), self.dtype)
+        missing = np.array([value is None for value in values], dtype=bool)
+        for row, value in enumerate(values):
+            if value is not None:
+                flat[row] = np.asarray(value, self.dtype).reshape(-1)
+        return pa.FixedSizeListArray.from_arrays(
+            pa.array(flat.reshape(-1)), type=self.arrow_type, mask=pa.array(missing)
+        )
+
+    def statistics(self, read: Callable[[Rows], npt.NDArray[Any]], rows: Rows) -> Statistics | None:
+        """Mean and standard deviation of the rows of the training split along `statistics_axis`."""
+        if self.statistics_axis is None:
+            return None
+        size = self.shape[self.statistics_axis]
+        axes = tuple(axis for axis in range(len(self.shape) + 1) if axis != self.statistics_axis + 1)
+        step = max(1, MOMENT_NUMBERS // int(np.prod(self.shape)))
+        count, total, squares = 0, np.zeros(size), np.zeros(size)
+        for start in range(0, len(rows), step):
+            values = read(rows[start : start + step]).astype(np.float64)
+            count += values.size // size
+            total += values.sum(axis=axes)
+            squares += (values**2).sum(axis=axes)
+        mean = total / max(count, 1)
+        std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
+        return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}
+
+    # The batch
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one row that the encoder is given."""
+        return self.shape
+
+    def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:
+        """Stored values [b, *shape] as float32 at mean 0 and deviation 1 over the training split."""
+        values = torch.from_numpy(stored).to(torch.float32)
+        if statistics is None or self.statistics_axis is None:
+            return values
+        shape = (-1, *[1] * (len(self.shape) - 1 - self.statistics_axis))
+        mean, std = torch.tensor(statistics["mean"]).view(shape), torch.tensor(statistics["std"]).view(shape)
+        return (values - mean) / std
+
+    def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:  # noqa: ARG002
+        """From standardised values (with noise) to what the encoder is given, float32 [b, *input_shape].
+
+        `keys` [b] are the random keys of an augmented batch; None is the evaluation transform.
+        """
+        return values
+
+
+def kind_of(name: str, where: str = "") -> type[ModalitySpec]:
+    """The class of a kind, by its registered name or as "package.module:NAME".
+
+    Examples
+    --------
+    >>> kind_of("rgb").__name__
+    'RgbSpec'
+    >>> kind_of("rbg")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: no kind of modality 'rbg'; did you mean 'rgb'?
+    """
+    kind: type[ModalitySpec] = KINDS.get(name, where)
+    return kind
+
+
+def _as_kind(found: Any, where: str) -> type[ModalitySpec]:
+    if isinstance(found, type) and issubclass(found, ModalitySpec) and found is not ModalitySpec:
+        return found
+    raise ConfigError(f"{where} is no kind of modality: it must be a subclass of raymm.data.ModalitySpec")
+
+
+KINDS.adapt = _as_kind

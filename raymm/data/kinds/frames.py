@@ -1,0 +1,45 @@
+"""What kinds that are made of video frames share: their times, their statistics by channel, their augmentation."""
+
+import math
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from raymm.config import ViewConfig
+from raymm.data.augmentation import crop_and_flip_at_random
+from raymm.data.kinds.base import Keys, ModalitySpec, Probe
+
+__all__ = ["FrameSpec"]
+
+
+class FrameSpec(ModalitySpec):
+    """Frames [frames, channels, height, width] that are taken `fps` times a second from the start of the window."""
+
+    default_encoder: ClassVar[str] = "cnn"
+    is_media: ClassVar[bool] = True
+    is_timed: ClassVar[bool] = True
+    statistics_axis: ClassVar[int | None] = 1
+    flips_sign: ClassVar[bool] = False
+    """Whether mirroring changes the sign of the first channel."""
+
+    fps: float
+    frames: int
+    height: int
+    width: int
+
+    @classmethod
+    def probe(cls, probe: Probe) -> dict[str, Any]:
+        """As many frames as cover the window."""
+        fps = probe.settings.get("fps", cls.model_fields["fps"].default)
+        if probe.seconds is None or not isinstance(fps, int | float):
+            return {}
+        return {"frames": max(1, math.ceil(fps * probe.seconds - 1e-6))}
+
+    @classmethod
+    def file_of(cls, cell: Any) -> str:
+        """The cell is the path."""
+        return cell if isinstance(cell, str) else ""
+
+    def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
+        """Frames [b, T, C, H, W], moved and mirrored where keys are given."""
+        return crop_and_flip_at_random(values, keys, config.crop, config.flip, self.flips_sign)

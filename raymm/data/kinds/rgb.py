@@ -1,0 +1,41 @@
+"""Colour frames of a video."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from raymm.data.kinds.frames import FrameSpec
+from raymm.data.media.files import SampleFiles
+
+__all__ = ["RgbSpec"]
+
+
+class RgbSpec(FrameSpec):
+    """Frames, uint8 [frames, 3, height, width], sampled at `fps` from the start of the window."""
+
+    kind: str = "rgb"
+    fps: float = Field(default=5.0, gt=0)
+    frames: int = Field(default=4, ge=1)
+    height: int = Field(default=48, ge=8)
+    width: int = Field(default=48, ge=8)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.frames, 3, self.height, self.width)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
+
+    @property
+    def frame_times(self) -> list[float]:
+        """The middle of each interval."""
+        return [(number + 0.5) / self.fps for number in range(self.frames)]
+
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
+        """Frames at `frame_times`, resized."""
+        from raymm.data.media.video import to_rgb
+
+        return to_rgb(files.frames(cell, self.frame_times), self.height, self.width)

@@ -1,0 +1,37 @@
+"""Multichannel time series, such as those of sensors."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from raymm.config import ViewConfig
+from raymm.data.augmentation import shift_at_random
+from raymm.data.kinds.base import Keys, ModalitySpec, Probe
+
+__all__ = ["SequenceSpec"]
+
+
+class SequenceSpec(ModalitySpec):
+    """A multichannel time series, float32 [channels, length], at `rate` samples a second where known."""
+
+    default_encoder: ClassVar[str] = "cnn1d"
+
+    kind: str = "sequence"
+    channels: int = Field(ge=1)
+    length: int = Field(ge=1)
+    rate: float | None = Field(default=None, gt=0)
+
+    @classmethod
+    def probe(cls, probe: Probe) -> dict[str, Any]:
+        """Channels and length of the first series."""
+        channels, length = probe.first_shape(2, "[channels, length]")
+        return {"channels": channels, "length": length}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.channels, self.length)
+
+    def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
+        """Series [b, channels, length], shifted in time where keys are given."""
+        return shift_at_random(values, keys, config.shift)
