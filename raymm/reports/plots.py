@@ -4,8 +4,9 @@ Every modality has one colour in all plots (Okabe and Ito's palette, which colou
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,22 @@ from raymm.reports.statistics import nan_mean
 from raymm.storage import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 
-__all__ = ["interaction_matrix", "learning_curves", "phi_distribution", "phi_over_epochs", "phi_per_class", "save"]
+__all__ = [
+    "COLOURS",
+    "GRID",
+    "PANELS_PER_ROW",
+    "interaction_matrix",
+    "learning_curves",
+    "new_figure",
+    "phi_distribution",
+    "phi_over_epochs",
+    "phi_per_class",
+    "save",
+    "style_axis",
+]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
+GRID = "#e6e6e6"
 PANELS_PER_ROW = 4
 FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
 """The line at the fair share of the utility, which is left out where there is none."""
@@ -32,7 +46,7 @@ def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None)
     """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
     columns = min(len(names), PANELS_PER_ROW)
     rows = -(-len(names) // columns)
-    figure = _figure(columns * 2.9 + 0.6, rows * 2.9 + 0.3)
+    figure = new_figure(columns * 2.9 + 0.6, rows * 2.9 + 0.3)
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     edges = _edges(phi, fair_share)
     for position, (axis, name) in enumerate(zip(axes, names, strict=False)):
@@ -43,7 +57,7 @@ def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None)
         mean = f"mean {column.mean():.2f}" if len(column) else "missing everywhere"
         axis.set(title=f"{name}: {mean}", xlabel="contribution phi")
         axis.tick_params(labelbottom=True)
-        _quiet(axis)
+        style_axis(axis)
     for axis in axes[::columns]:
         axis.set_ylabel("samples (%)")
     for axis in axes[len(names) :]:
@@ -58,7 +72,7 @@ def phi_over_epochs(
     names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array, fair_share: float | None
 ) -> Figure:
     """Mean contribution of each modality over the epochs; mean_phi is [E, n]."""
-    figure = _figure(7.2, 3.8)
+    figure = new_figure(7.2, 3.8)
     axis = figure.subplots()
     for position, name in enumerate(names):
         axis.plot(epochs, mean_phi[:, position], color=_colour(position), marker=".", label=name)
@@ -78,7 +92,7 @@ def phi_per_class(
     White is the fair share; where the utility has none, it is 0 and the colours reach as far as the numbers.
     """
     table = np.array([[nan_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
-    figure = _figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
+    figure = new_figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
     middle, least = (0.0, 1e-6) if fair_share is None else (fair_share, 0.5)
     reach = max(least, float(np.nanmax(np.abs(table - middle), initial=0.0)))
@@ -89,15 +103,7 @@ def phi_per_class(
         value = table[row, column]
         text = "-" if np.isnan(value) else f"{value:.2f}"
         strong = abs(value - middle) > 0.7 * reach
-        axis.text(
-            float(column),
-            float(row),
-            text,
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if strong else "black",
-        )
+        _write_cell(axis, row, column, text, "white" if strong else "black")
     figure.colorbar(image, ax=axis, label=f"mean phi{'' if fair_share is None else f' ({fair_share:g}: fair share)'}")
     return figure
 
@@ -105,23 +111,15 @@ def phi_per_class(
 def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
     """Mean pairwise interactions [n, n]: red where one can stand in for the other, blue where it takes both."""
     size = 1.6 + 0.62 * len(names)
-    figure = _figure(size + 1.2, size)
+    figure = new_figure(size + 1.2, size)
     axis = figure.subplots()
     reach = max(0.05, float(np.abs(strength).max()))
     image = axis.imshow(strength, cmap="RdBu", vmin=-reach, vmax=reach)
-    for i, j in zip(*np.triu_indices(len(names), 1), strict=True):
+    for i, j in combinations(range(len(names)), 2):
         for row, column in ((i, j), (j, i)):
             dark = abs(strength[i, j]) > 0.6 * reach
             text = f"{strength[i, j]:+.2f}"
-            axis.text(
-                float(column),
-                float(row),
-                text,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if dark else "black",
-            )
+            _write_cell(axis, row, column, text, "white" if dark else "black")
     places = np.arange(len(names))
     axis.set_xticks(places, names, rotation=45, ha="right")
     axis.set_yticks(places, names)
@@ -131,7 +129,7 @@ def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
 
 def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
-    figure = _figure(12.5, 3.4)
+    figure = new_figure(12.5, 3.4)
     loss, accuracy, rows = figure.subplots(1, 3)
     _line(loss, history, TRAIN_LOSS, "training", "black", "-")
     _line(loss, history, split_metric("val", "loss"), "validation", "black", ":")
@@ -150,22 +148,35 @@ def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) 
     return figure
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, whose parts do not overlap."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style_axis(axis: Axes, grid: Literal["x", "y"] | None = "y") -> None:
+    """Leave out the frame's upper and right side, and draw the lines of a grid behind the data."""
+    axis.spines[["top", "right"]].set_visible(False)
+    if grid is not None:
+        axis.grid(axis=grid, color=GRID)
+        axis.set_axisbelow(True)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, atomically."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=130)
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str, style: str) -> None:
     epochs = [entry["epoch"] for entry in history]
     values = [entry["metrics"].get(key, np.nan) for entry in history]
     axis.plot(epochs, values, style, color=colour, label=label, marker="o", markersize=2.5)
+
+
+def _write_cell(axis: Axes, row: int, column: int, text: str, colour: str) -> None:
+    axis.text(float(column), float(row), text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def _edges(phi: Array, fair_share: float | None) -> Array:
@@ -180,18 +191,12 @@ def _edges(phi: Array, fair_share: float | None) -> Array:
 def _epochs(axis: Axes) -> None:
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _quiet(axis)
+    style_axis(axis)
 
 
 def _legend(axis: Axes) -> None:
     """Beside the plot, where it covers no line."""
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def _quiet(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="y", color="#e6e6e6")
-    axis.set_axisbelow(True)
 
 
 def _known(values: Array) -> Array:

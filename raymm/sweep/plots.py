@@ -5,20 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from raymm.reports.plots import COLOURS, PANELS_PER_ROW, new_figure, style_axis
 from raymm.sweep.effects import Effect
 from raymm.sweep.plot_scales import UNREAD, Scale, scale_of, short_names, varied
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["families_plot", "parallel_coordinates", "score_by_parameter"]
 
-PANELS_PER_ROW = 4
-BLUE = "#0072B2"
-PALE = "#e6e6e6"
+BLUE = COLOURS[0]
 
 
 def parallel_coordinates(rows: Sequence[TrialRow], metric: str) -> Figure:
@@ -34,7 +32,7 @@ def parallel_coordinates(rows: Sequence[TrialRow], metric: str) -> Figure:
     norm = _norm(scores)
     colours = colormaps["viridis"].reversed()
     scales = [scale_of(rows, key) for key in names]
-    figure = _figure(1.45 * len(scales) + 2.0, 4.2)
+    figure = new_figure(1.45 * len(scales) + 2.0, 4.2)
     axis = figure.subplots()
     lines = np.array([*(scale.places for scale in scales), norm(scores)]).T
     best = max((i for i in range(len(rows))), key=lambda i: (rows[i].status == "finished", scores[i]))
@@ -63,7 +61,7 @@ def score_by_parameter(rows: Sequence[TrialRow], metric: str) -> Figure:
     names = short_names(varied(rows))
     columns = min(len(names), PANELS_PER_ROW)
     lines = -(-len(names) // columns)
-    figure = _figure(columns * 3.0 + 0.6, lines * 2.9 + 0.4)
+    figure = new_figure(columns * 3.0 + 0.6, lines * 2.9 + 0.4)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for axis, (key, name) in zip(axes, names.items(), strict=False):
         _panel(axis, rows, scale_of(rows, key))
@@ -85,7 +83,7 @@ def families_plot(found: Sequence[Effect], metric: str) -> Figure:
     """Each group's difference to joint training (its score where joint was not tried) with its 95 % interval."""
     compared = [effect for effect in found if effect.difference is not None]
     shown = list(reversed(compared or found))
-    figure = _figure(7.2, 0.34 * len(shown) + 1.4)
+    figure = new_figure(7.2, 0.34 * len(shown) + 1.4)
     axis = figure.subplots()
     values = [effect.score if effect.difference is None else effect.difference for effect in shown]
     axis.errorbar(
@@ -104,9 +102,7 @@ def families_plot(found: Sequence[Effect], metric: str) -> Figure:
     seeds = shown[0].seeds
     interval = f"95 % interval over {seeds} seeds" if seeds > 1 else "one seed: no interval"
     axis.set_xlabel(f"{metric}{' less that of joint' if compared else ''}  ({interval})")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="x", color=PALE)
-    axis.set_axisbelow(True)
+    style_axis(axis, grid="x")
     return figure
 
 
@@ -123,9 +119,7 @@ def _panel(axis: Axes, rows: Sequence[TrialRow], scale: Scale) -> None:
         for label in axis.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
     axis.set_xlim(min(*scale.places, 0.0) - 0.08, 1.08)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="y", color=PALE)
-    axis.set_axisbelow(True)
+    style_axis(axis)
 
 
 def _vertical(axis: Axes, place: int, ticks: Sequence[tuple[float, str]], side: int = -1) -> None:
@@ -152,9 +146,3 @@ def _scores(rows: Sequence[TrialRow]) -> np.ndarray:
 def _norm(scores: np.ndarray) -> Normalize:
     low, high = float(scores.min()), float(scores.max())
     return Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from raymm.reports import plots
@@ -146,8 +145,7 @@ def write_report(out: Path, outcome: Outcome, played: Sequence[Played], command:
 
 def oracle_plot(outcome: Outcome, played: Sequence[Played]) -> Figure:
     """Values against formulas; largest differences by number of modalities; coverage of each sampling design."""
-    figure = Figure(figsize=(13.0, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plots.new_figure(13.0, 4.0)
     scatter, differences, coverage = figure.subplots(1, 3)
     _scatter(scatter, [one for one in played if one.trial.budget is None])
     _differences(differences, outcome.comparisons)
@@ -165,7 +163,7 @@ def _scatter(axis: Axes, played: Sequence[Played]) -> None:
             axis.plot(truth[::step], phi[::step], "o", color=COLOURS[utility], markersize=size, mew=0, label=utility)
     axis.axline((0.0, 0.0), slope=1.0, color="black", linewidth=0.6)
     axis.set(xlabel="contribution by formula", ylabel="contribution by valuation", title="all coalitions played")
-    _finish(axis)
+    plots.style_axis(axis, grid=None)
     axis.legend(frameon=False, fontsize=8)
 
 
@@ -183,12 +181,12 @@ def _differences(axis: Axes, comparisons: Sequence[Comparison]) -> None:
     axis.set_yticks([FLOOR, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3], ["equal", *(f"1e-{k}" for k in (15, 12, 9, 6, 3))])
     axis.minorticks_off()
     axis.set(xlabel="modalities", ylabel="largest difference", title="valuation - formula")
-    _finish(axis)
+    plots.style_axis(axis, grid=None)
     axis.legend(frameon=False, fontsize=7, loc="upper right", ncols=2)
 
 
 def _coverage(axis: Axes, coverages: Sequence[Coverage]) -> None:
-    axis.axhspan(100 * BAND[0], 100 * BAND[1], color="#e6e6e6")
+    axis.axhspan(100 * BAND[0], 100 * BAND[1], color=plots.GRID)
     axis.axhline(95, color="black", linewidth=1, linestyle="--")
     for place, one in enumerate(coverages):
         parts = 100 * np.sort(one.by_design)
@@ -199,11 +197,7 @@ def _coverage(axis: Axes, coverages: Sequence[Coverage]) -> None:
     axis.set_xticks(range(len(coverages)), labels, fontsize=8)
     axis.set_xlabel("game, coalitions of a sample")
     axis.set(ylabel="95 % intervals that hold the truth (%)", title=f"sampled, {MANY} modalities; a point a design")
-    _finish(axis)
-
-
-def _finish(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
+    plots.style_axis(axis, grid=None)
 
 
 def _readme(outcome: Outcome, command: str) -> str:
