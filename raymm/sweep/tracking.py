@@ -33,7 +33,7 @@ from raymm.sweep.runs import (
 )
 from raymm.sweep.store import Ended, Sweep, Trial, missing, read_ended, read_trials
 from raymm.sweep.summary import write_sweep_summary
-from raymm.tracking import RunInfo, Status, Tracker
+from raymm.tracking import RunInfo, Tracker, TrackingStatus
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.training.result import read_result
 from raymm.training.run import open_run
@@ -42,7 +42,7 @@ __all__ = ["Journal", "SweepTracker", "sweep_info", "tracking_key", "trial_info"
 
 log = logging.getLogger(__name__)
 
-AS_STATUS: Mapping[str, Status] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+AS_STATUS: Mapping[str, TrackingStatus] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 """Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
 
 
@@ -162,7 +162,7 @@ class SweepTracker:
         """Send how it ended, its summary, and the files of its best seed."""
         self._do(self._send_end, trial, how)
 
-    def close(self, status: Status) -> list[TrialRow]:
+    def close(self, status: TrackingStatus) -> list[TrialRow]:
         """Send what is left, the summary, and how the sweep ended; returns a row for each trial that has ended."""
         for trial in missing(read_trials(self.sweep)):
             self._do(self._interrupt, trial)

@@ -1,5 +1,5 @@
-"""Tracking: a small port, its null and in-memory forms, and an adapter to MLflow (`raymm.tracking.mlflow`)."""
+"""Tracking: the interface of trackers with two simple ones, the names of metrics, and MLflow (`tracking.mlflow`)."""
 
-from raymm.tracking.base import MemoryTracker, NullTracker, RunInfo, Status, Tracker, ending
+from raymm.tracking.base import MemoryTracker, NullTracker, RunInfo, Tracker, TrackingStatus, ending
 
-__all__ = ["MemoryTracker", "NullTracker", "RunInfo", "Status", "Tracker", "ending"]
+__all__ = ["MemoryTracker", "NullTracker", "RunInfo", "Tracker", "TrackingStatus", "ending"]

@@ -1,9 +1,9 @@
-"""The port through which a run is recorded, and its two simplest forms.
+"""The interface by which a run is recorded, and two simple implementations.
 
-A tracker may be told the same thing twice, after a restart, and it counts once. An epoch is history: its first
-telling holds. The summary, tags and files say how things stand: a newer telling that differs replaces the older.
-A tracker never stops a training that runs: what cannot be sent is the tracker's own affair. What every form owes
-its callers is written down as tests, in `tests.tracking.contract`.
+Calls are idempotent, because a run that is resumed repeats them. The metrics of an epoch never change: the first
+record is kept. The summary, tags and files are the present state: a newer record that differs replaces the older one.
+A tracker never stops a training: it keeps for later what it cannot send. The contract of all implementations is a set
+of tests, `tests.tracking.contract`.
 """
 
 import posixpath
@@ -21,17 +21,17 @@ __all__ = [
     "MemoryTracker",
     "NullTracker",
     "RunInfo",
-    "Status",
     "Tracker",
+    "TrackingStatus",
     "check_folder",
     "check_tags",
     "ending",
     "finite_metrics",
 ]
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+TrackingStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
-Parameter = str | int | float | bool | None
+ParamValue = str | int | float | bool | None
 
 KEY = re.compile(r"[A-Za-z0-9_\-.:/]{1,200}")
 NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
@@ -46,30 +46,30 @@ class RunInfo:
     Attributes
     ----------
     key
-        Tells runs apart, for ever: to start it again is to go on with it.
+        Unique identifier; starting a run with the key of an earlier one continues that run.
     name, experiment
-        As people see them.
+        Names for people.
     params
-        Every setting, flat with dots (`optimizer.lr`), defaults included, so that runs compare.
+        Every setting, flat with dots (`optimizer.lr`), defaults included, so that runs can be compared.
     tags
-        Facts that are no settings.
+        Facts other than settings.
     description
         Markdown, shown beside the run. The address `children:METRIC`, as in `[Compare the trials](children:score)`,
-        stands for the runs that belong to this one, highest METRIC first.
+        links to the child runs, highest METRIC first.
     parent_key
-        Key of the run that this one belongs to, in the same experiment and started before.
+        Key of the parent run, which is in the same experiment and was started earlier.
     """
 
     key: str
     name: str
     experiment: str
-    params: Mapping[str, Parameter] = field(default_factory=dict)
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     parent_key: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no store could find again."""
+        """Refuse keys that a store could not search for, and an empty experiment."""
         problems = Problems("run")
         for name, key in (("key", self.key), ("parent_key", self.parent_key)):
             if key is not None and not KEY.fullmatch(key):
@@ -80,46 +80,46 @@ class RunInfo:
 
 
 class Tracker(Protocol):
-    """Where a run is recorded."""
+    """Records one run."""
 
     def start(self, info: RunInfo) -> None:
-        """Begin the run of this key, or go on with it.
+        """Create the run of this key, or continue it.
 
         Raises
         ------
         TrackingError
-            When the store can never work; a server that does not answer is no reason.
+            When the store can never work; an unreachable server is not an error.
         """
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record metrics of an epoch (the step); values that are not finite are left out.
+        """Record the metrics of an epoch, which is the step; values that are not finite are left out.
 
         Raises
         ------
         TrackingError
-            Naming every metric whose name a store would refuse.
+            Naming every metric whose name a store refuses.
         """
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
         """Record the final metrics, without a step; names and values as in `log_epoch`.
 
-        Said again, as when a sweep goes on, a value that differs takes the place of the older one.
+        On a later call, as when a sweep is resumed, a value that differs replaces the older one.
         """
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Record facts that are no settings and may change; a newer value takes the place of the older one.
+        """Record facts other than settings, which may change: a newer value replaces the older one.
 
         Raises
         ------
         TrackingError
-            Naming every tag whose name a store would refuse or that the tracker writes itself.
+            Naming every tag whose name a store refuses or that the tracker writes itself.
         """
 
     def log_description(self, text: str) -> None:
-        """Record another description of the run, in place of that of its start; Markdown as in `RunInfo`."""
+        """Replace the description of the run; Markdown as in `RunInfo`."""
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Record a file under a folder of the run, again when its content has changed.
+        """Record a file in a folder of the run; recorded again only when its content has changed.
 
         Raises
         ------
@@ -130,13 +130,13 @@ class Tracker(Protocol):
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model folder; `loader` ("package.module:function") makes a predictor of it."""
 
-    def finish(self, status: Status) -> None:
+    def finish(self, status: TrackingStatus) -> None:
         """End the run."""
 
 
 @contextmanager
-def ending(finish: Callable[[Status], object]) -> Iterator[None]:
-    """Say how a run ended once the block has: FINISHED, FAILED when it raised, KILLED when it was interrupted."""
+def ending(finish: Callable[[TrackingStatus], object]) -> Iterator[None]:
+    """Call `finish` after the block: with FINISHED, FAILED when it raised, or KILLED when it was interrupted."""
     try:
         yield
     except KeyboardInterrupt:
@@ -172,13 +172,13 @@ class NullTracker:
     def log_model(self, folder: Path, loader: str) -> None:
         """Do nothing."""
 
-    def finish(self, status: Status) -> None:
+    def finish(self, status: TrackingStatus) -> None:
         """Do nothing."""
 
 
 @dataclass
 class MemoryTracker:
-    """Keeps what it is told, for tests and notebooks."""
+    """Keeps all records in memory, for tests and notebooks."""
 
     info: RunInfo | None = None
     epochs: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -187,7 +187,7 @@ class MemoryTracker:
     description: str | None = None
     artifacts: list[tuple[Path, str]] = field(default_factory=list)
     models: list[tuple[Path, str]] = field(default_factory=list)
-    status: Status | None = None
+    status: TrackingStatus | None = None
 
     def start(self, info: RunInfo) -> None:
         """Remember the run."""
@@ -207,7 +207,7 @@ class MemoryTracker:
         self.tags |= check_tags(tags)
 
     def log_description(self, text: str) -> None:
-        """Remember the newest description; None until one is told."""
+        """Remember the newest description."""
         self.description = text
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
@@ -221,19 +221,19 @@ class MemoryTracker:
         if (folder, loader) not in self.models:
             self.models.append((folder, loader))
 
-    def finish(self, status: Status) -> None:
-        """Remember how it ended."""
+    def finish(self, status: TrackingStatus) -> None:
+        """Remember the status."""
         self.status = status
 
 
 def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that have a finite value (MLflow would draw infinity as 1.8e308).
+    """The metrics that have a finite value (MLflow draws infinity as 1.8e308).
 
     Raises
     ------
     TrackingError
-        Naming every metric whose name has a character that MLflow refuses, is longer than 250, or is no plain
-        path (as `/loss` and `val//loss`).
+        Naming every metric whose name has a character that MLflow refuses, is longer than 250, or is not a normal
+        path (such as `/loss` and `val//loss`).
     """
     problems = Problems("metrics")
     for name in sorted(metrics):

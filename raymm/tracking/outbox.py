@@ -1,7 +1,7 @@
-"""What a run wants to record, on disk before it is sent: nothing is lost while a server is away.
+"""The outbox of a run: events are written to disk before they are sent, so an unreachable server loses none.
 
-One JSON object a line, appended and flushed; its line number is its sequence number. A last line that was
-torn by a crash or a full disk is overwritten by the next event. Only the owner may read the file.
+The file holds one JSON object a line, appended and flushed; the line number is the sequence number. An incomplete
+last line, left by a crash or a full disk, is overwritten by the next event. Only the owner may read the file.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ Event = dict[str, Any]
 
 
 class Outbox:
-    """The events of one run, in order; one process writes.
+    """The events of one run, in order; only one process may write.
 
     Raises
     ------
     TrackingError
-        When a whole line of the file is not JSON.
+        When a complete line of the file is not JSON.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,11 +40,11 @@ class Outbox:
 
     @property
     def identity(self) -> str:
-        """Tells this outbox from another of the same run, whose sequence numbers mean other events."""
+        """Identifier of this outbox; sequence numbers of another outbox of the same run mean other events."""
         return hashlib.sha256(json.dumps(self.events[:1]).encode()).hexdigest()[:12]
 
     def add(self, event: Event, once: str | None = None) -> None:
-        """Append an event; with `once`, only when the newest event of that identity has another digest, if any."""
+        """Append an event; with the identity `once`, only if its newest event is absent or has another digest."""
         digest = event.get("digest")
         if once is not None:
             if once in self._newest and self._newest[once] == digest:
@@ -63,12 +63,12 @@ class Outbox:
             self._newest[once] = digest
 
     def newest(self, kind: str) -> Event:
-        """What the events of a kind say in all, newer values in the place of older ones."""
-        said: Event = {}
+        """The values of all events of a kind, merged; newer values replace older ones."""
+        merged: Event = {}
         for event in self.events:
             if event["kind"] == kind:
-                said |= event[kind]
-        return said
+                merged |= event[kind]
+        return merged
 
     def _parse(self, line: bytes, number: int) -> Event:
         try:

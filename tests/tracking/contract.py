@@ -1,4 +1,4 @@
-"""What every tracker owes its callers, as tests that any form can take up.
+"""The contract of all trackers, as tests that any implementation can run.
 
 Subclass `TrackerContract` for a tracker, or `RecordingContract` for one that can be read back, under a name that
 begins with `Test`; pytest then runs these methods with its `tmp_path`.
@@ -52,7 +52,7 @@ class Seen:
 
 
 class TrackerContract:
-    """Any tracker can be told a run, twice over."""
+    """Any tracker can record a run, and the same run again."""
 
     @abstractmethod
     def tracker(self, folder: Path) -> Tracker:

@@ -1,7 +1,7 @@
-"""Record a run in MLflow: every event goes to the outbox first, then to the store when it answers.
+"""Record a run in MLflow: every event is written to the outbox first and sent when the store answers.
 
-Training never waits long for a store: a request ends after three seconds, the first failure ends a call, and
-the next try comes ten seconds later or at the end of the run.
+Training never waits long for a store: a request times out after three seconds, a call stops at its first failure, and
+the next attempt follows ten seconds later or at the end of the run.
 """
 
 import logging
@@ -12,18 +12,18 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.storage import layout, sha256_of
-from raymm.tracking.base import RunInfo, Status, check_folder, check_tags, finite_metrics
+from raymm.tracking.base import RunInfo, TrackingStatus, check_folder, check_tags, finite_metrics
 from raymm.tracking.mlflow.links import NOTE
-from raymm.tracking.mlflow.store import check_uri, shown
-from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, short
+from raymm.tracking.mlflow.store import check_uri, redact
+from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, one_line
 from raymm.tracking.outbox import Event, Outbox
 
 __all__ = ["MlflowTracker", "replay"]
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = 10.0  # seconds between two tries of a store that is away
-EPOCH_PATIENCE = 5.0  # seconds that one call may spend on sending what waits
+RETRY_AFTER = 10.0  # seconds between two attempts at an unreachable store
+EPOCH_PATIENCE = 5.0  # seconds that one call may spend on sending pending events
 FINAL_PATIENCE = 60.0  # the same at the start and the end of a run
 
 
@@ -35,7 +35,7 @@ class MlflowTracker:
     uri
         Tracking URI; a folder is refused.
     run_dir
-        Folder of the run; its outbox lies in it.
+        Folder of the run, which contains its outbox.
     artifacts
         Where a new experiment keeps its artifacts; None leaves it to the server.
 
@@ -57,21 +57,21 @@ class MlflowTracker:
 
     @property
     def run_id(self) -> str | None:
-        """MLflow's name of the run, once the store has answered."""
+        """MLflow's identifier of the run; None until the store has answered."""
         return self._writer.run_id if self._writer else None
 
     @property
     def waiting(self) -> int:
-        """How many events have not been sent."""
+        """Number of events that have not been sent."""
         return len(self._outbox.events) - (self._writer.sent if self._writer else 0)
 
     def start(self, info: RunInfo) -> None:
-        """Find the run of this key or create it; send what is waiting.
+        """Find or create the run of this key, and send pending events.
 
         Raises
         ------
         TrackingError
-            When the store answers and refuses, when a local store cannot be opened, or when the outbox holds
+            When the store refuses the run, when a local store cannot be opened, or when the outbox belongs to
             another run.
         """
         self._outbox.add({"kind": "run", "time": _now(), "info": _plain(info)}, once="run")
@@ -83,14 +83,14 @@ class MlflowTracker:
         self.resend()
 
     def resend(self) -> None:
-        """Send what is waiting, even when the store has just been away; raises as `start`."""
+        """Send pending events, even right after a failed attempt; raises as `start`."""
         self._retry_at = 0.0
         try:
             self._connect()
         except STORE_ERRORS as cause:
             if is_refusal(cause) or self._uri.startswith("sqlite"):
-                raise TrackingError(f"tracking at {shown(self._uri)} cannot be used: {short(cause)}") from cause
-            self._away(cause)
+                raise TrackingError(f"tracking at {redact(self._uri)} cannot be used: {one_line(cause)}") from cause
+            self._on_unreachable(cause)
         self._flush(FINAL_PATIENCE)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -100,27 +100,27 @@ class MlflowTracker:
         self._add({**event, **self._not_finite(f"epoch {epoch}", set(metrics) - set(finite))}, once=f"epoch {epoch}")
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
-        """Record final metrics at step 0, those that the outbox does not say already; the newest is shown."""
+        """Record the final metrics that have changed, at step 0; MLflow shows the newest."""
         finite = finite_metrics(metrics)
-        news = self._news("summary", {name: finite.get(name) for name in metrics})
-        if news:
-            event = {"kind": "summary", "step": 0, "time": self._after_summary(), "summary": news}
-            self._add({**event, **self._not_finite("summary", set(news) - set(finite))})
+        changed = self._changed("summary", {name: finite.get(name) for name in metrics})
+        if changed:
+            event = {"kind": "summary", "step": 0, "time": self._after_summary(), "summary": changed}
+            self._add({**event, **self._not_finite("summary", set(changed) - set(finite))})
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Record the tags that the outbox does not say already."""
-        news = self._news("tags", check_tags(tags))
-        if news:
-            self._add({"kind": "tags", "tags": news})
+        """Record the tags that have changed."""
+        changed = self._changed("tags", check_tags(tags))
+        if changed:
+            self._add({"kind": "tags", "tags": changed})
 
     def log_description(self, text: str) -> None:
-        """Record a description, unless it is the newest that the outbox says."""
-        news = self._news("tags", {NOTE: text})
-        if news:
-            self._add({"kind": "tags", "tags": news})
+        """Record a description, if it has changed."""
+        changed = self._changed("tags", {NOTE: text})
+        if changed:
+            self._add({"kind": "tags", "tags": changed})
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Record a file, unless its newest record is of the same content."""
+        """Record a file, if its content has changed."""
         check_folder(folder)
         event = {"kind": "artifact", "path": self._stored(path), "folder": folder, "digest": _digest(path)}
         self._add(event, once=f"artifact {folder}/{path.name}")
@@ -129,7 +129,7 @@ class MlflowTracker:
         """Record a model that `mlflow models` can load."""
         self._add({"kind": "model", "path": self._stored(folder), "loader": loader}, once=f"model {folder.name}")
 
-    def finish(self, status: Status) -> None:
+    def finish(self, status: TrackingStatus) -> None:
         """End the run with this status."""
         self._outbox.add({"kind": "status", "status": status, "time": _now()})
         self._retry_at = 0.0
@@ -144,9 +144,10 @@ class MlflowTracker:
         log.warning("%s: %s not finite, so not recorded", what, ", ".join(sorted(left_out)))
         return {"not_finite": len(left_out) + max((e.get("not_finite", 0) for e in self._outbox.events), default=0)}
 
-    def _news(self, kind: str, values: Event) -> Event:
-        said = self._outbox.newest(kind)
-        return {name: value for name, value in values.items() if name not in said or said[name] != value}
+    def _changed(self, kind: str, values: Event) -> Event:
+        """The values that differ from the newest in the outbox."""
+        known = self._outbox.newest(kind)
+        return {name: value for name, value in values.items() if name not in known or known[name] != value}
 
     def _after_summary(self) -> int:
         """A time after the newest summary's: of two values at one step, MLflow shows the later."""
@@ -158,7 +159,7 @@ class MlflowTracker:
         self._flush(EPOCH_PATIENCE)
 
     def _flush(self, patience: float) -> None:
-        """Send what waits; stop at the first failure, so that a store that is away costs one time-out."""
+        """Send pending events up to the first failure: an unreachable store costs one time-out."""
         if time.monotonic() < self._retry_at:
             return
         deadline = time.monotonic() + patience
@@ -167,7 +168,7 @@ class MlflowTracker:
             while self.waiting and time.monotonic() < deadline:
                 writer.send(self._outbox.events[writer.sent])
         except STORE_ERRORS as cause:
-            self._away(cause)
+            self._on_unreachable(cause)
         else:
             self._warned = False
 
@@ -176,13 +177,13 @@ class MlflowTracker:
             self._writer = RunWriter(self._uri, self._outbox, self._artifacts, self._run_dir)
         return self._writer
 
-    def _away(self, cause: Exception) -> None:
+    def _on_unreachable(self, cause: Exception) -> None:
         self._retry_at = time.monotonic() + RETRY_AFTER
         if self._writer is not None:
-            self._writer.doubt()
+            self._writer.mark_uncertain()
         if not self._warned:
             log.warning(
-                "tracking at %s does not answer (%s); records wait in the run", shown(self._uri), short(cause)
+                "tracking at %s does not answer (%s); records wait in the run", redact(self._uri), one_line(cause)
             )
         self._warned = True
 
@@ -190,15 +191,15 @@ class MlflowTracker:
         return next((event["status"] for event in reversed(self._outbox.events) if event["kind"] == "status"), None)
 
     def _stored(self, path: Path) -> str:
-        """A path as the outbox keeps it: relative where it can be, so that a run may be moved before a replay."""
+        """A path as the outbox keeps it: relative if inside the run, which may be moved before a replay."""
         path = path.absolute()
         return str(path.relative_to(self._run_dir) if path.is_relative_to(self._run_dir) else path)
 
 
 def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
-    """Send what waits in a run's outbox, for example after the server is back; return how much still waits.
+    """Send the pending events of a run, for example once a server is back; returns how many are still pending.
 
-    The whole run is sent when `uri` is a store that has never seen it.
+    To a store that does not know the run, all its events are sent.
 
     Raises
     ------

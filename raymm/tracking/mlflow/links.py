@@ -1,4 +1,4 @@
-"""Links in descriptions: what a run says is told before its store, and so its address, is known."""
+"""Links in descriptions, which are written before the address of the run in the store is known."""
 
 import re
 from urllib.parse import quote, urlencode
@@ -17,7 +17,7 @@ def has_links(text: str) -> bool:
 
 
 def with_links(text: str, experiment_id: str, run_id: str) -> str:
-    """A description with the addresses `children:METRIC` as MLflow knows them: charts of the children, best first."""
+    """A description with MLflow's addresses in place of `children:METRIC`: charts of the children, best first."""
 
     def address(found: re.Match[str]) -> str:
         query = {

@@ -1,4 +1,4 @@
-"""The model registry: the model of a run under a name that others load, as `models:/NAME@best`."""
+"""The model registry: the model of a run under a name for others to load, as `models:/NAME@best`."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.tracking.base import check_tags
-from raymm.tracking.mlflow.store import check_uri, shown
-from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, find_run, short
+from raymm.tracking.mlflow.store import check_uri, redact
+from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, find_run, one_line
 
 __all__ = ["register_model"]
 
@@ -24,28 +24,28 @@ def register_model(
     tags: Mapping[str, str] | None = None,
     alias: str = "best",
 ) -> int:
-    """Register the model of a run, and let an alias stand for it; return the version.
+    """Register the model of a run and set an alias to it; returns the version.
 
-    A run that is registered already keeps its version; its tags and the alias follow this call.
+    A run that is already registered keeps its version; its tags and the alias are updated.
 
     Parameters
     ----------
     uri
-        Tracking URI, of the store that holds the run and the registry.
+        Tracking URI of the store of the run and the registry.
     experiment, key
-        The run, as `RunInfo` names it; its `log_model` has been sent.
+        Of the run, as in `RunInfo`; its model has been sent.
     name
-        Of the registered model, which is made when it is missing.
+        Of the registered model, which is created if it does not exist.
     tags
         Facts about this version.
     alias
-        Name of the version that this becomes.
+        Alias that is set to this version.
 
     Raises
     ------
     TrackingError
-        When the name or the alias is unusable, the run or its model is not in the store, or the store refuses or
-        is away.
+        When the name or the alias is unusable, the run or its model is not in the store, or the store refuses
+        or does not answer.
     """
     check_uri(uri)
     if not MODEL_NAME.fullmatch(name):
@@ -54,14 +54,14 @@ def register_model(
         raise TrackingError(f"alias {alias!r}: use a word, as in 'best', that is neither 'latest' nor a version")
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        run = _run_with_model(client, shown(uri), experiment, key)
+        run = _run_with_model(client, redact(uri), experiment, key)
         version = _version(client, run, name)
         for tag, value in check_tags(tags or {}).items():
             client.set_model_version_tag(name, version, tag, value)
         client.set_registered_model_alias(name, alias, version)
     except STORE_ERRORS as cause:
         raise TrackingError(
-            f"tracking at {shown(uri)}: model '{name}' is not registered ({short(cause)}); the run is safe, "
+            f"tracking at {redact(uri)}: model '{name}' is not registered ({one_line(cause)}); the run is safe, "
             "so do it again once the store answers"
         ) from cause
     return int(version)

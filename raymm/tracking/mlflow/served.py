@@ -1,7 +1,8 @@
 """A model as MLflow serves it: code by reference and weights by file, nothing pickled.
 
-MLflow runs this file when the model is loaded ("models from code"). What makes a predictor of the folder is named
-in the model's configuration and found by that name, so that tracking depends on no model.
+MLflow copies this file into the recorded model and runs the copy when the model is loaded ("models from code"), so it
+imports nothing of raymm. The loader, which makes a predictor of the model's folder, is named in the model's
+configuration and imported by that name.
 """
 
 from importlib.metadata import EntryPoint
@@ -17,7 +18,7 @@ __all__ = ["ServedModel"]
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Predicts classes and says what each modality contributed."""
+    """Predicts, and values the modalities of each sample."""
 
     def load_context(self, context: Any) -> None:
         """Load the folder with the loader that the model's configuration names."""

@@ -1,7 +1,7 @@
-"""Which store is written: `MLFLOW_TRACKING_URI` where it is set, else a local SQLite file.
+"""The store that is used: `MLFLOW_TRACKING_URI` if it is set, else a local SQLite file.
 
-Locations are absolute, because a Ray worker's working directory is not the user's. MLflow is told here, before
-it is imported, not to wait for minutes on a server that is away, and to keep its telemetry off.
+Locations are absolute, because a Ray worker's working directory is not the user's. MLflow is configured here, before
+it is imported, not to wait minutes for an unreachable server, and to keep its telemetry off.
 """
 
 import logging
@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 
 from raymm.errors import TrackingError
 
-__all__ = ["check_uri", "local_store", "shown", "store_of"]
+__all__ = ["check_uri", "local_store", "redact", "store_of"]
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -42,7 +42,7 @@ def store_of(folder: Path) -> tuple[str, Path | None]:
     if not uri.startswith("sqlite:"):
         return uri, None
     database = Path(uri.removeprefix("sqlite:///")).absolute()
-    database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow would try for a minute
+    database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow retries for a minute
     return f"sqlite:///{database}", database.parent / "artifacts"
 
 
@@ -62,7 +62,7 @@ def check_uri(uri: str) -> None:
         Saying what to use instead.
     """
     parts = urlparse(uri)
-    where = f"tracking URI '{shown(uri)}'"
+    where = f"tracking URI '{redact(uri)}'"
     advice = "use sqlite:////path/mlflow.db on one machine, or the http address of an `mlflow server`"
     if parts.scheme in {"", "file"}:
         raise TrackingError(f"{where} is a folder of files, which MLflow no longer writes; {advice}")
@@ -72,14 +72,14 @@ def check_uri(uri: str) -> None:
         raise TrackingError(f"{where} names no server and no file; {advice}")
 
 
-def shown(text: str) -> str:
-    """A URI, or a text that holds some, without user names and passwords."""
+def redact(text: str) -> str:
+    """A URI, or a text that contains URIs, without user names and passwords."""
     return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def set_defaults() -> None:
-    """Give MLflow its settings; what the user has set stays."""
+    """Configure MLflow; variables that the user has set are kept."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its traces are raised as well
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its errors are raised as well

@@ -1,8 +1,8 @@
-"""Where the runs of a store are in the MLflow UI."""
+"""Addresses of the runs of a store in the MLflow UI."""
 
 from raymm.errors import TrackingError
-from raymm.tracking.mlflow.store import check_uri, shown
-from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, short
+from raymm.tracking.mlflow.store import check_uri, redact
+from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, one_line
 
 __all__ = ["run_tables"]
 
@@ -17,7 +17,7 @@ def run_tables(uri: str, server: str) -> dict[str, str]:
     uri
         Tracking URI of the store.
     server
-        Address of a server that shows it.
+        Address of a server of that store.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def run_tables(uri: str, server: str) -> dict[str, str]:
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         used = [each for each in experiments if client.search_runs([each.experiment_id], max_results=1)]
     except STORE_ERRORS as cause:
-        raise TrackingError(f"tracking at {shown(uri)} cannot be read: {short(cause)}") from cause
+        raise TrackingError(f"tracking at {redact(uri)} cannot be read: {one_line(cause)}") from cause
     return {
         each.name: f"{server}/#/experiments/{each.experiment_id}/runs?workflowType=machine_learning" for each in used
     }

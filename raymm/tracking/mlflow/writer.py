@@ -1,9 +1,9 @@
-"""One run of a store, found or created by its key, and what has arrived there.
+"""One run of a store, found or created by its key, and the number of events that have arrived there.
 
-The number of events sent travels as the tag `raymm.sent`, in the same request as the metrics. MLflow commits
-metrics before tags, so after a crash or a time-out between the two the next metrics are compared with what the
-store has: an epoch's with its history, a summary's with the value that is shown. A run whose tag speaks of another
-outbox (the folder was lost or copied) is compared throughout.
+The number of events sent is the tag `raymm.sent`, sent in the same request as the metrics. MLflow commits metrics
+before tags, so after a crash or a time-out between the two the next metrics are compared with those of the store: an
+epoch's with its history, a summary's with the latest value. Where the tag belongs to another outbox (the folder was
+lost or copied), all metrics are compared.
 """
 
 import logging
@@ -16,7 +16,7 @@ from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.model import save_served
-from raymm.tracking.mlflow.store import set_defaults, shown
+from raymm.tracking.mlflow.store import redact, set_defaults
 from raymm.tracking.outbox import Event, Outbox
 
 set_defaults()
@@ -27,7 +27,7 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "short"]
+__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line"]
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 
@@ -46,11 +46,11 @@ class RunWriter:
     uri
         Tracking URI.
     outbox
-        The events; the first says which run it is, which is created when no run of the experiment has its key.
+        The events; the first holds the `RunInfo`. The run is created if the experiment has none of its key.
     artifacts
         Where a new experiment keeps its artifacts; None leaves it to the server.
     run_dir
-        Folder against which relative paths in events are read.
+        Folder to which relative paths in events refer.
 
     Raises
     ------
@@ -71,13 +71,13 @@ class RunWriter:
         self.run_id: str = run.info.run_id
         self._experiment_id = experiment
         if has_links(info.description) and run.data.tags.get(NOTE) == info.description:
-            self._send_tags({NOTE: info.description})  # the links need the name that the run has just been given
+            self._send_tags({NOTE: info.description})  # the links need the identifier that the run has just received
         identity, _, number = run.data.tags.get(SENT, "").partition(":")
         self.sent = int(number) if identity == self._outbox else 0
         self._compare = math.inf if known and identity != self._outbox else float(self.sent if known else -1)
 
     def send(self, event: Event) -> None:
-        """Send the next event and the mark that says so; what the store refuses is left out with a warning."""
+        """Send the next event and the new count; an event that the store refuses is skipped with a warning."""
         try:
             if event["kind"] not in {"metrics", "summary"}:
                 self._send_other(event)
@@ -86,11 +86,11 @@ class RunWriter:
             if not is_refusal(cause):
                 raise
             self._mark({})
-            log.warning("the tracking store refused %s: %s", event.get("once", event["kind"]), short(cause))
+            log.warning("the tracking store refused %s: %s", event.get("once", event["kind"]), one_line(cause))
         self.sent += 1
 
-    def doubt(self) -> None:
-        """Compare the next metrics with the store: whether the last request arrived is not known."""
+    def mark_uncertain(self) -> None:
+        """Compare the next metrics with the store: it is not known whether the last request arrived."""
         self._compare = max(self._compare, float(self.sent))
 
     def _mark(self, event: Event) -> None:
@@ -178,15 +178,15 @@ def find_run(client: Any, experiment: str, key: str) -> Any:
 
 
 def _batched(entities: list[Any]) -> list[list[Any]]:
-    """The entities in parts that a request may hold."""
+    """The entities in lists that are short enough for one request."""
     return [entities[start : start + A_REQUEST] for start in range(0, len(entities), A_REQUEST)]
 
 
 def is_refusal(cause: BaseException) -> bool:
-    """Whether the store answered, and said no: trying again would not help."""
+    """Whether the store answered with a refusal: another attempt would not help."""
     return isinstance(cause, MlflowException) and cause.get_http_status_code() in {400, 401, 403, 404}
 
 
-def short(cause: BaseException) -> str:
+def one_line(cause: BaseException) -> str:
     """An exception's text on one line, without passwords."""
-    return shown(" ".join(str(cause).split()))[:200] or type(cause).__name__
+    return redact(" ".join(str(cause).split()))[:200] or type(cause).__name__
