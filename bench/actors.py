@@ -29,7 +29,7 @@ __all__ = ["measure"]
 
 MODALITIES, SIZE, CLASSES, ROWS = 8, 16, 4, 8192
 WARM, AT_LEAST, TURNS = 256, 20.0, 2
-SETTINGS = ("model.fusion=attention", "model.fusion_size=32", "model.feature_size=32", "cluster.workers=1")
+SETTINGS = ("model.fusion=attention", "model.fusion.size=32", "model.feature_size=32", "cluster.workers=1")
 
 
 def measure() -> dict[str, Any]:

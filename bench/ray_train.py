@@ -23,7 +23,7 @@ def run(data: Path) -> Measured:
     dataset = open_dataset(data)
     config = load(
         None,
-        ("resampling.strategy=joint", f"training.epochs={EPOCHS}", "training.threads=1", "cluster.workers=1"),
+        ("method.name=joint", f"training.epochs={EPOCHS}", "training.threads=1", "cluster.workers=1"),
     )
     plain, on_ray = [], []
     with tempfile.TemporaryDirectory() as folder, connect(config.cluster):

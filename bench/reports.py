@@ -16,7 +16,7 @@ from raymm.training.run import create_or_open
 from raymm.valuation import read_table
 
 COMMAND = "python -m bench.reports --shared ../shared/data --out docs/results"
-SETTINGS = ("resampling.strategy=joint", "training.epochs=30", "optimizer.lr=0.002", "model.feature_size=64")
+SETTINGS = ("method.name=joint", "training.epochs=30", "optimizer.lr=0.002", "model.feature_size=64")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def settings(**sections: dict[str, object]) -> Config:
     """A run of a few seconds; sections are laid over it."""
     base: dict[str, dict[str, object]] = {
         "training": {"epochs": 4, "batch_size": 32, "threads": 1},
-        "resampling": {"strategy": "sample", "warmup": 1},
+        "method": {"name": "sample", "warmup": 1},
         "optimizer": {"lr": 0.005},
         "model": {"feature_size": 16, "encoder": {"width": 8}},
         "cluster": {"workers": 2, "actors": 2},

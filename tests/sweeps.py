@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from raymm.config.legacy import modern_key
 from raymm.data import Dataset
 from raymm.sweep.runs import open_runs
 from raymm.sweep.space import resolve
@@ -28,8 +29,8 @@ def sweep_of(path: Path, dataset: Dataset, sections: dict[str, Any] | None = Non
 
 
 def propose(sweep: Sweep, number: int, **sampled: Any) -> Trial:
-    """Write down a trial; `fs__scale` stands for resampling.fs.scale."""
-    names = {name: f"resampling.{name.replace('__', '.')}" for name in sampled if "." not in name}
+    """Write down a trial; `fs__scale` stands for method.settings.fs.scale."""
+    names = {name: modern_key(f"resampling.{name.replace('__', '.')}") for name in sampled if "." not in name}
     drawn = {names.get(name, name): value for name, value in sampled.items()}
     return write_trial(sweep, number, drawn, resolve(sweep.config, drawn))
 

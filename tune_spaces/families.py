@@ -8,21 +8,21 @@ from typing import Any
 from ray import tune
 
 FAMILIES = ("linear", "power", "tanh", "exponential", "logarithmic", "step")
-CONTROLS = [{"strategy": "joint"}, {"strategy": "random"}]
-BY_SAMPLE = [{"strategy": "sample", "fs": {"family": family}} for family in FAMILIES]
-BY_MODALITY = [{"strategy": "modality", "fm": {"family": family}} for family in FAMILIES]
+CONTROLS = [{"name": "joint"}, {"name": "random"}]
+BY_SAMPLE = [{"name": "sample", "settings": {"fs": {"family": family}}} for family in FAMILIES]
+BY_MODALITY = [{"name": "modality", "settings": {"fm": {"family": family}}} for family in FAMILIES]
 
 
 def families() -> dict[str, Any]:
     """Every family of fs, and the controls."""
-    return {"resampling": tune.grid_search([*CONTROLS, *BY_SAMPLE])}
+    return {"method": tune.grid_search([*CONTROLS, *BY_SAMPLE])}
 
 
 def fm_families() -> dict[str, Any]:
     """Every family of fm, and the controls."""
-    return {"resampling": tune.grid_search([*CONTROLS, *BY_MODALITY])}
+    return {"method": tune.grid_search([*CONTROLS, *BY_MODALITY])}
 
 
 def all_families() -> dict[str, Any]:
     """Every family of fs and of fm, and the controls."""
-    return {"resampling": tune.grid_search([*CONTROLS, *BY_SAMPLE, *BY_MODALITY])}
+    return {"method": tune.grid_search([*CONTROLS, *BY_SAMPLE, *BY_MODALITY])}

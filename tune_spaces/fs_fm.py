@@ -10,10 +10,10 @@ from ray import tune
 def fs_fm() -> dict[str, Any]:
     """Strategy, both functions, the row budget, the valuation interval and the warm-up."""
     return {
-        "resampling.strategy": tune.choice(["sample", "modality", "class"]),
+        "method.name": tune.choice(["sample", "modality", "class"]),
         **fs_parameters(),
         **fm_parameters(),
-        "resampling.row_budget": tune.choice([0.5, 1.0, 2.0, None]),
-        "resampling.every": tune.choice([1, 2, 4]),
-        "resampling.warmup": tune.choice([1, 3, 5]),
+        "method.row_budget": tune.choice([0.5, 1.0, 2.0, None]),
+        "method.every": tune.choice([1, 2, 4]),
+        "method.warmup": tune.choice([1, 3, 5]),
     }

@@ -10,15 +10,15 @@ from ray import tune
 
 def fs_only() -> dict[str, Any]:
     """fs of the sample-level strategy."""
-    return {"resampling.strategy": "sample", **fs_parameters()}
+    return {"method.name": "sample", **fs_parameters()}
 
 
 def fs_parameters() -> dict[str, Any]:
     """Family and parameters of fs; scale 2 of the linear family is the paper's."""
     return {
-        "resampling.fs.family": tune.choice(["linear", "power", "tanh", "exponential", "logarithmic", "step"]),
-        "resampling.fs.scale": tune.loguniform(0.5, 4.0),
-        "resampling.fs.exponent": tune.uniform(0.5, 3.0),
-        "resampling.fs.rate": tune.loguniform(0.3, 3.0),
-        "resampling.fs.steps": tune.randint(1, 5),
+        "method.settings.fs.family": tune.choice(["linear", "power", "tanh", "exponential", "logarithmic", "step"]),
+        "method.settings.fs.scale": tune.loguniform(0.5, 4.0),
+        "method.settings.fs.exponent": tune.uniform(0.5, 3.0),
+        "method.settings.fs.rate": tune.loguniform(0.3, 3.0),
+        "method.settings.fs.steps": tune.randint(1, 5),
     }

@@ -7,4 +7,4 @@ from ray import tune
 
 def smoke() -> dict[str, Any]:
     """Two scales of fs."""
-    return {"resampling.fs.scale": tune.grid_search([1.0, 2.0])}
+    return {"method.settings.fs.scale": tune.grid_search([1.0, 2.0])}

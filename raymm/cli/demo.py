@@ -22,7 +22,7 @@ __all__ = ["demo"]
 
 CLIPS = 300
 MARK = "made-by-raymm-demo"
-SETTINGS = ("training.epochs=10", "resampling.warmup=3", "training.batch_size=32", "model.encoder.width=16")
+SETTINGS = ("training.epochs=10", "method.warmup=3", "training.batch_size=32", "model.encoder.width=16")
 MODALITIES = {"audio": "audio", "rgb": "rgb"}
 
 
@@ -79,7 +79,7 @@ def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
     from raymm.data import open_dataset
     from raymm.training.run import create_or_open
 
-    chosen = (f"resampling.strategy={strategy}", f"training.seed={seed}", f"cluster.workers={workers}")
+    chosen = (f"method.name={strategy}", f"training.seed={seed}", f"cluster.workers={workers}")
     config = load(None, (*SETTINGS, *chosen))
     dataset = open_dataset(out / "data")
     run = create_or_open(out / layout.RUNS / strategy, config, dataset)

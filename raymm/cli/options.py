@@ -1,5 +1,6 @@
 """Options that several verbs share, and how they become settings."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ __all__ = [
     "NamesOption",
     "chosen",
     "json_option",
+    "method_option",
     "noise_option",
     "noise_overrides",
     "overrides_argument",
+    "plugins_option",
+    "plugins_overrides",
     "store_option",
     "workers_option",
 ]
@@ -62,6 +66,35 @@ class NamesOption(click.Option):
         """Name and help, with the names of now."""
         record = super().get_help_record(ctx)
         return record and (record[0], record[1].replace("{names}", ", ".join(self._names())))
+
+
+def _methods() -> list[str]:
+    from raymm.config.registries import METHODS
+
+    return METHODS.names()
+
+
+method_option = click.option(
+    "--method",
+    "--strategy",  # as 0.1.0 called it
+    "method",
+    cls=NamesOption,
+    names=_methods,
+    help="{names}, or package.module:NAME.  [default: sample]",
+)
+
+plugins_option = click.option(
+    "--plugins",
+    multiple=True,
+    metavar="FILE_OR_MODULE",
+    help="A .py file, or a module, that registers parts of your own; several with commas or by repeating it.",
+)
+
+
+def plugins_overrides(plugins: tuple[str, ...]) -> tuple[str, ...]:
+    """The setting `plugins` from the option; nothing where it is not given."""
+    specs = [spec.strip() for given in plugins for spec in given.split(",") if spec.strip()]
+    return (f"plugins={json.dumps(specs)}",) if specs else ()
 
 
 def noise_overrides(noise: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.methods.canonical import parameters
+from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.plot_scales import brief
 from raymm.sweep.runs import read_histories, score_at
@@ -89,4 +89,4 @@ def _settings(trial: Trial) -> str:
     """What was drawn and is read, without the section that most settings are in."""
     settings = parameters(trial.config)
     drawn = [name for name in settings if name in trial.searched]
-    return " ".join(f"{name.removeprefix('resampling.')}={brief(settings[name])}" for name in drawn)
+    return " ".join(f"{name.removeprefix('method.')}={brief(settings[name])}" for name in drawn)

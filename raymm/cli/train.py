@@ -7,12 +7,14 @@ import click
 
 from raymm.cli.options import (
     FOLDER,
-    NamesOption,
     chosen,
     json_option,
+    method_option,
     noise_option,
     noise_overrides,
     overrides_argument,
+    plugins_option,
+    plugins_overrides,
     store_option,
     workers_option,
 )
@@ -20,16 +22,11 @@ from raymm.cli.options import (
 __all__ = ["train"]
 
 
-def _strategies() -> list[str]:
-    from raymm.methods.strategies import STRATEGIES
-
-    return list(STRATEGIES)
-
-
-@click.command(epilog="Example: raymm train --data DATA --strategy sample --out runs/sample training.epochs=30")
+@click.command(epilog="Example: raymm train --data DATA --method sample --out runs/sample training.epochs=30")
 @click.option("--data", type=FOLDER, required=True, help="Data set that `raymm prepare` made.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
-@click.option("--strategy", cls=NamesOption, names=_strategies, help="{names}.  [default: sample]")
+@method_option
+@plugins_option
 @click.option("--seed", type=int, help="Decides everything that is random.")
 @click.option("--epochs", type=int, help="Epochs in all; a short run has a short warm-up.")
 @noise_option
@@ -43,7 +40,8 @@ def _strategies() -> list[str]:
 def train(
     data: Path,
     out: Path,
-    strategy: str | None,
+    method: str | None,
+    plugins: tuple[str, ...],
     seed: int | None,
     epochs: int | None,
     noise: tuple[str, ...],
@@ -62,10 +60,8 @@ def train(
     from raymm.mirror.runs import open_mirrored
     from raymm.tracking.metrics import is_of_split
 
-    options = chosen(
-        resampling__strategy=strategy, training__seed=seed, training__epochs=epochs, cluster__workers=workers
-    )
-    settings = load(config, (*options, *noise_overrides(noise), *overrides))
+    options = chosen(method__name=method, training__seed=seed, training__epochs=epochs, cluster__workers=workers)
+    settings = load(config, (*options, *plugins_overrides(plugins), *noise_overrides(noise), *overrides))
     dataset = open_dataset(data, check=True)
     run = open_mirrored(out, settings, dataset)
     result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)

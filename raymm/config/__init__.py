@@ -1,31 +1,29 @@
-"""Settings: typed sections, one YAML file, dotted overrides, unknown keys refused with the nearest match."""
+"""Settings: typed sections, parts by name, one YAML file, dotted overrides, plug-ins."""
 
-from raymm.config.settings import (
+from raymm.config.choice import Choice, ChoiceOf, Settings
+from raymm.config.loading import flatten, load, parse
+from raymm.config.sections import (
     ClusterConfig,
     Config,
     EncoderConfig,
-    FunctionConfig,
-    ModalityFunctionConfig,
+    MethodConfig,
     ModelConfig,
     OptimizerConfig,
-    ResamplingConfig,
     TrainingConfig,
     ValuationConfig,
     ViewConfig,
-    flatten,
-    load,
-    parse,
 )
 
 __all__ = [
+    "Choice",
+    "ChoiceOf",
     "ClusterConfig",
     "Config",
     "EncoderConfig",
-    "FunctionConfig",
-    "ModalityFunctionConfig",
+    "MethodConfig",
     "ModelConfig",
     "OptimizerConfig",
-    "ResamplingConfig",
+    "Settings",
     "TrainingConfig",
     "ValuationConfig",
     "ViewConfig",

@@ -1,16 +1,42 @@
-"""Objects of one's own, named as "package.module:name" so that every process of a cluster finds them."""
+"""Code of other packages: objects by "package.module:NAME", and plug-ins that register parts when they are imported.
 
+A plug-in is a module that can be imported, or a .py file; installed packages name theirs in the entry-point group
+`raymm.plugins`. Every process of a run imports the same ones: a file is copied into the run's folder, which all nodes
+see, and what was imported is recorded with hashes.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import socket
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from raymm.errors import ConfigError, did_you_mean, in_one_line
+from raymm.errors import ConfigError, Problems, did_you_mean, in_one_line
 
-__all__ = ["load_object"]
+__all__ = ["Plugin", "copy_plugins", "describe_plugins", "load_object", "load_plugins"]
+
+GROUP = "raymm.plugins"
+"""Entry points of installed packages: each names a module."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in as a run records it: how it was named, and the SHA-256 of its code."""
+
+    name: str
+    sha256: str
 
 
 def load_object(spec: str, field: str) -> Any:
-    """Import what `spec` names; `field` is the setting or option that said so.
+    """Import what `spec`, "package.module:name", leads to; `field` is the setting or option that said so.
 
     Raises
     ------
@@ -35,3 +61,111 @@ def load_object(spec: str, field: str) -> Any:
         known = [word for word in vars(module) if not word.startswith("_")]
         raise ConfigError(f"{field}: module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
     return getattr(module, name)
+
+
+def load_plugins(specs: Iterable[str] = ()) -> list[ModuleType]:
+    """Import the installed plug-ins (once a process) and those that are named; their parts are then registered.
+
+    Parameters
+    ----------
+    specs
+        Modules ("package.module") or files ("parts.py", also with a folder).
+
+    Raises
+    ------
+    ConfigError
+        Naming every plug-in that cannot be imported here, with the machine and the reason.
+    """
+    _load_installed()
+    problems = Problems("plugins")
+    modules = []
+    for spec in specs:
+        try:
+            modules.append(_import_file(Path(spec)) if _is_file(spec) else import_module(spec))
+        except ConfigError as cause:
+            problems.add(str(cause))
+        except Exception as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
+            problems.add(f"'{spec}': cannot be imported on {socket.gethostname()}: {in_one_line(cause)}")
+    problems.raise_if_any(ConfigError)
+    return modules
+
+
+def describe_plugins(specs: Sequence[str]) -> list[Plugin]:
+    """Name and SHA-256 of plug-ins: of a file, or of all Python files of a module's package."""
+    return [Plugin(_name(spec), _sha256(module)) for spec, module in zip(specs, load_plugins(specs), strict=True)]
+
+
+def copy_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Copy plug-ins that are files to `folder`, where every node finds them; returns what to import from now on."""
+    found = []
+    for spec in specs:
+        if not _is_file(spec):
+            found.append(spec)
+            continue
+        copy = folder / Path(spec).name
+        if Path(spec).absolute() != copy.absolute():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(spec, copy)
+        found.append(str(copy.absolute()))
+    return tuple(found)
+
+
+@cache
+def _load_installed() -> None:
+    problems = Problems("plugins")
+    for entry in entry_points(group=GROUP):
+        try:
+            entry.load()
+        except Exception as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
+            package = entry.dist.name if entry.dist else "a package"
+            problems.add(f"'{entry.value}' of the installed {package}: {in_one_line(cause)}; mend or uninstall it")
+    problems.raise_if_any(ConfigError)
+
+
+def _is_file(spec: str) -> bool:
+    return spec.endswith(".py")
+
+
+def _name(spec: str) -> str:
+    """What a plug-in is called, wherever its file lies."""
+    return Path(spec).name if _is_file(spec) else spec
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a file as the module of its name, so that "name:PART" finds it too; files beside it can be imported."""
+    path = path.absolute()
+    if not path.is_file():
+        raise ConfigError(f"'{path}': there is no such file on {socket.gethostname()}")
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        if not known.__file__ or Path(known.__file__).read_bytes() != path.read_bytes():
+            raise ConfigError(
+                f"'{path}': another module is called '{path.stem}' ({known.__file__ or 'built in'}); rename the file"
+            )
+        return known
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    description = importlib.util.spec_from_file_location(path.stem, path)
+    assert description is not None
+    assert description.loader is not None
+    module = importlib.util.module_from_spec(description)
+    sys.modules[path.stem] = module
+    try:
+        description.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def _sha256(module: ModuleType) -> str:
+    digest = hashlib.sha256()
+    for file in _files(module):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(module: ModuleType) -> list[Path]:
+    if hasattr(module, "__path__"):
+        return sorted(file for folder in module.__path__ for file in Path(folder).rglob("*.py"))
+    return [Path(module.__file__)] if module.__file__ else []

@@ -1,8 +1,8 @@
-"""Parts by name: one registry a kind of part (encoders, fusions, methods, families, utilities, tasks, kinds).
+"""Parts by name: one registry for each sort of part (encoders, fusions, methods, families, utilities, tasks, kinds).
 
-A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked up.
-Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported wherever
-the name is resolved, on the driver and on every worker alike.
+A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked
+up. Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported
+wherever the name is resolved, on the driver and on every worker alike.
 """
 
 from collections.abc import Callable, Iterator
@@ -111,6 +111,6 @@ class Registry(Generic[T]):
 
 def _origin(part: object) -> str:
     """Module and name that a part was defined in, so that importing a plug-in twice is no clash."""
-    made = getattr(part, "build", part)
+    made = next((getattr(part, name) for name in ("build", "value", "fn") if hasattr(part, name)), part)
     kind = made if hasattr(made, "__qualname__") else type(made)
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,22 +1,40 @@
-"""Re-sampling: from contributions to the rows that the next epoch trains."""
+"""Methods against modality imbalance, one file each, and the plan of rows that an epoch trains.
 
-from raymm.methods import reference
-from raymm.methods.functions import FAMILIES, function, register_family
+`raymm.methods.base` says what a method is; `METHODS` has them by name.
+"""
+
+from raymm.config.registries import METHODS
+from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs, Step
+from raymm.methods.functions import FAMILIES, Family, get_function
+from raymm.methods.joint import Joint
+from raymm.methods.modality import Modality
+from raymm.methods.modality_reference import ModalityReference
+from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
-from raymm.methods.strategies import STRATEGIES, Copies, Situation, register_strategy, strategy
+from raymm.methods.random_copies import RandomCopies
+from raymm.methods.registry import build_method, get_method
+from raymm.methods.sample import Sample
 
 __all__ = [
     "FAMILIES",
-    "STRATEGIES",
-    "Copies",
+    "METHODS",
+    "ExtraRows",
+    "Family",
+    "Joint",
+    "Method",
+    "MethodContext",
+    "Modality",
+    "ModalityReference",
+    "PerClass",
     "Plan",
-    "Situation",
+    "RandomCopies",
+    "ResamplingInputs",
+    "Sample",
+    "Step",
     "base_plan",
+    "build_method",
     "epoch_order",
-    "function",
+    "get_function",
+    "get_method",
     "make_plan",
-    "reference",
-    "register_family",
-    "register_strategy",
-    "strategy",
 ]

@@ -1,8 +1,9 @@
 """The re-sampling plan: every row that an epoch trains, and the modalities each row keeps.
 
-A plan is a value: `index[r]` is a sample number and `keep[r]` a bit mask. The samples themselves come first,
-whole; copies follow. The order in which an epoch visits the rows is a function of (seed, epoch) alone, and a
-global batch is dealt out to the ranks in turn, so that every rank set trains exactly these rows.
+A plan is a value: `index[r]` is a sample number, `keep[r]` the coalition code of the modalities that row r keeps, and
+`weight[r]` the weight of its loss. The samples themselves come first, whole; the rows that a method adds follow. The
+order in which an epoch visits the rows is a function of (seed, epoch) alone, and a global batch is dealt out to the
+ranks in turn, so that every rank set trains exactly these rows.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raymm.methods.strategies import Copies, Situation, strategy
+from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 from raymm.seeds import derive
 
 __all__ = ["Plan", "base_plan", "epoch_order", "make_plan", "rank_batches"]
@@ -27,12 +28,15 @@ class Plan:
     keep
         Coalition codes of the modalities that each row keeps, int64 [R].
     dropped
-        Copies that the row budget left out.
+        Extra rows that the row budget left out.
+    weight
+        Weights of the rows' losses, float32 [R], or None where all are 1.
     """
 
     index: npt.NDArray[np.int64]
     keep: npt.NDArray[np.int64]
     dropped: int = 0
+    weight: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -47,20 +51,26 @@ def base_plan(rows: npt.NDArray[np.int64], n: int) -> Plan:
     return Plan(rows, np.full(len(rows), 2**n - 1, np.int64))
 
 
-def make_plan(situation: Situation) -> Plan:
-    """The plan of an epoch: every sample once, and the copies of the configured strategy.
+def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None = None) -> Plan:
+    """The plan of an epoch: every sample once, and the extra rows of a method.
 
-    `resampling.row_budget` caps the copies at that multiple of the number of samples; which of them are left
-    out is a uniform draw, and their number is reported.
+    Parameters
+    ----------
+    row_budget
+        Extra rows at most, as a multiple of the number of samples; which of them are left out is a uniform draw, and
+        their number is reported.
     """
-    n = situation.present.shape[1]
-    base = base_plan(situation.rows, n)
-    copies = strategy(situation.config.strategy)[0](situation)
-    kept = _within_budget(copies, situation)
+    base = base_plan(inputs.rows, inputs.present.shape[1])
+    extra = method.plan(inputs)
+    kept = _within_budget(extra, inputs, row_budget)
+    weight = None
+    if extra.weight is not None:
+        weight = np.concatenate([np.ones(len(base), np.float32), extra.weight[kept]])
     return Plan(
-        index=np.concatenate([base.index, situation.rows[copies.position[kept]]]),
-        keep=np.concatenate([base.keep, np.int64(1) << copies.modality[kept]]),
-        dropped=len(copies.position) - len(kept),
+        index=np.concatenate([base.index, inputs.rows[extra.position[kept]]]),
+        keep=np.concatenate([base.keep, extra.keep[kept]]),
+        dropped=len(extra) - len(kept),
+        weight=weight,
     )
 
 
@@ -82,10 +92,9 @@ def rank_batches(
     return [(batch[rank::world], len(batch)) for batch in batches]
 
 
-def _within_budget(copies: Copies, situation: Situation) -> npt.NDArray[np.int64]:
-    count = len(copies.position)
-    budget = situation.config.row_budget
-    if budget is None or count <= int(budget * len(situation.rows)):
-        return np.arange(count)
-    generator = np.random.default_rng(derive(situation.seed, "budget"))
-    return np.sort(generator.permutation(count)[: int(budget * len(situation.rows))])
+def _within_budget(extra: ExtraRows, inputs: ResamplingInputs, budget: float | None) -> npt.NDArray[np.int64]:
+    """Numbers of the extra rows that are kept, in order."""
+    if budget is None or len(extra) <= int(budget * len(inputs.rows)):
+        return np.arange(len(extra))
+    generator = np.random.default_rng(derive(inputs.seed, "budget"))
+    return np.sort(generator.permutation(len(extra))[: int(budget * len(inputs.rows))])

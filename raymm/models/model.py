@@ -14,7 +14,7 @@ from raymm.config import ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean
-from raymm.models.encoders import build_encoder
+from raymm.models.encoders import build_encoder, share_settings
 from raymm.models.fusion import AdditiveFusion, build_fusion
 from raymm.seeds import derive
 from raymm.types import Features, Mask
@@ -46,13 +46,12 @@ class MultimodalModel(nn.Module):
         self.names = schema.names
         self.size = config.feature_size
         self.masking: str = config.baseline
+        unnamed = [spec for spec in schema.modalities if spec.name not in config.encoders]
+        chosen = {**share_settings(config.encoder, unnamed), **config.encoders}
         self.encoders = nn.ModuleDict(
-            {
-                spec.name: build_encoder(spec, config.encoders.get(spec.name, config.encoder), config.feature_size)
-                for spec in schema.modalities
-            }
+            {spec.name: build_encoder(spec, chosen[spec.name], config.feature_size) for spec in schema.modalities}
         )
-        self.fusion = build_fusion(len(self.names), len(schema.classes), config)
+        self.fusion = build_fusion(len(self.names), len(schema.classes), config.feature_size, config.fusion)
         baseline = torch.zeros(len(self.names), config.feature_size)
         if config.baseline == "learned":
             self.baseline = nn.Parameter(baseline)

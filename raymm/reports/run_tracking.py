@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from raymm import __version__
+from raymm.config.canonical import parameters
 from raymm.data import Dataset
 from raymm.data.identity import short_digest
-from raymm.methods.canonical import parameters
 from raymm.reports import plots
 from raymm.storage import layout, write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
@@ -55,7 +55,7 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
             "raymm.run_dir": str(run.path),
         },
         description=(
-            f"Strategy **{config.resampling.strategy}** on `{run.data.name}`: {len(dataset)} samples, modalities "
+            f"Method **{config.method.name}** on `{run.data.name}`: {len(dataset)} samples, modalities "
             f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} classes."
         ),
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from raymm.methods.canonical import Parameter
+from raymm.config.canonical import Parameter
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["Effect", "effect_lines", "effects"]
 
-STRATEGY = "resampling.strategy"
-OTHERS = {"resampling.fs.family": "fs", "resampling.fm.family": "fm", "model.fusion": "fusion"}
+STRATEGY = "method.name"
+OTHERS = {"method.settings.fs.family": "fs", "method.settings.fm.family": "fm", "model.fusion.name": "fusion"}
 Group = tuple[Parameter, Parameter, Parameter, Parameter]
 
 

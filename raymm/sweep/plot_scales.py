@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib.ticker import MaxNLocator
 
 from raymm.config import Config, flatten
-from raymm.methods.canonical import Parameter
+from raymm.config.canonical import Parameter
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["Scale", "brief", "plain", "scale_of", "short_names", "varied"]
@@ -47,9 +47,17 @@ def varied(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Each key without its section, `fs.family` for `resampling.fs.family`, unless two would then be alike."""
-    short = [key.partition(".")[2] or key for key in keys]
+    """Each key without its section, `fs.family` for `method.settings.fs.family`, unless two would then be alike."""
+    short = [_short(key) for key in keys]
     return {key: name if short.count(name) == 1 else key for key, name in zip(keys, short, strict=True)}
+
+
+def _short(key: str) -> str:
+    """`lr` for `optimizer.lr`, `method` for `method.name`: without the section, and a part by what it is."""
+    if key in {"method.name", "model.fusion.name"}:
+        return key.removesuffix(".name").rpartition(".")[2]
+    settings = "method.settings."
+    return key.removeprefix(settings) if key.startswith(settings) else key.partition(".")[2] or key
 
 
 def plain(value: Parameter) -> str | int | float:

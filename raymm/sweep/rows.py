@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from raymm.methods.canonical import Parameter
+from raymm.config.canonical import Parameter
 
 __all__ = ["Status", "TrialRow"]
 

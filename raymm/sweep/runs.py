@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from raymm.config import Config, ResamplingConfig, TrainingConfig
+from raymm.config import Config, MethodConfig, TrainingConfig
+from raymm.config.canonical import parameters
 from raymm.data import Dataset
-from raymm.methods import strategy
-from raymm.methods.canonical import parameters
+from raymm.methods import get_method
 from raymm.storage import layout, write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
@@ -96,14 +96,15 @@ def warmups_lacking(sweep: Sweep, config: Config, until: int) -> bool:
 
 def warmup_of(config: Config) -> Config:
     """The joint training whose first epochs are the warm-up of `config`: nothing of re-sampling is read in them."""
-    return config.model_copy(update={"resampling": ResamplingConfig(strategy="joint")})
+    return config.model_copy(update={"method": MethodConfig(name="joint")})
 
 
 def warmup_epochs(config: Config) -> int:
-    """Epochs after which a run and its joint training part; 0 where they never do."""
-    if strategy(config.resampling.strategy)[1] == "nothing":
+    """Epochs after which a run and its joint training part; 0 where no epoch is shared."""
+    method = get_method(config.method.name)
+    if method.needs == "nothing" or not method.acts_by_plan_only():
         return 0
-    return min(max(1, config.resampling.warmup), config.training.epochs - 1)
+    return min(max(1, config.method.warmup), config.training.epochs - 1)
 
 
 def with_seed(config: Config, seed: int) -> Config:

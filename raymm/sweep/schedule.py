@@ -15,6 +15,7 @@ from ray.tune.schedulers import (
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from raymm.config import Config
+from raymm.config.legacy import modern_key
 from raymm.errors import ConfigError
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.search import GIVEN, SCORE
@@ -26,7 +27,7 @@ EPOCHS = "epochs"
 """The name under which trials report how many epochs are done."""
 
 AIM = {"metric": SCORE, "mode": "max"}
-MUTABLE = ("resampling.fs.", "resampling.fm.", "resampling.subset", "resampling.row_budget", "optimizer.lr")
+MUTABLE = ("method.settings.", "method.row_budget", "optimizer.lr")
 """Settings that may change while a run goes on: they are read anew in every epoch."""
 
 
@@ -41,7 +42,7 @@ def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> Non
     if plan.scheduler == "pbt" and not mutable(space):
         raise ConfigError(
             f"--scheduler pbt: {plan.space} draws nothing that may change while a run goes on; let it draw one of "
-            f"{', '.join(MUTABLE)} (as resampling.fs.scale)"
+            f"{', '.join(MUTABLE)} (as method.settings.fs.scale)"
         )
     if plan.scheduler == "pbt" and plan.search == "optuna":
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
@@ -57,17 +58,21 @@ def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:
 
 def grace_of(plan: Plan, config: Config) -> int:
     """Epochs that every trial gets: past the warm-up, in which all are alike."""
-    return plan.grace or min(config.resampling.warmup + 1, config.training.epochs)
+    return plan.grace or min(config.method.warmup + 1, config.training.epochs)
 
 
 def interval_of(config: Config) -> int:
     """Epochs between two looks at the population: every look starts its trials again, so there are few."""
-    return max(1, round((config.training.epochs - config.resampling.warmup) / 3))
+    return max(1, round((config.training.epochs - config.method.warmup) / 3))
 
 
 def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:
     """Samplers of the space whose settings may change while a run goes on."""
-    return {key: value for key, value in space.items() if isinstance(value, Domain) and key.startswith(MUTABLE)}
+    return {
+        key: value
+        for key, value in space.items()
+        if isinstance(value, Domain) and modern_key(key).startswith(MUTABLE)
+    }
 
 
 def within(sampled: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:

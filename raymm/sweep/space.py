@@ -3,7 +3,7 @@
 A space is named by its file, "tune_spaces/fs_fm.py" or "tune_spaces/families.py:all_families"
 (`raymm.sweep.space_file`). Nothing but the driver loads it; trials get the sampled values.
 
-A sampler may also draw whole sections, such as `"resampling": tune.grid_search([{"strategy": "joint"}, ...])`: that
+A sampler may also draw whole sections, such as `"method": tune.grid_search([{"name": "joint"}, ...])`: that
 is how a grid lists combinations that belong together.
 """
 
@@ -15,9 +15,10 @@ import numpy as np
 from ray.tune.search.sample import Categorical, Domain, Function
 
 from raymm.config import Config, parse
+from raymm.config.canonical import Parameter, canonical
+from raymm.config.legacy import modern_key, put
+from raymm.config.unread import reader_of
 from raymm.errors import ConfigError, Problems
-from raymm.methods import function, strategy
-from raymm.methods.canonical import Parameter, canonical
 from raymm.sweep.space_file import call
 
 __all__ = ["load_space", "overlay", "resolve"]
@@ -80,10 +81,8 @@ def resolve(base: Config, sampled: Mapping[str, Any]) -> Config:
     """
     values = base.model_dump(mode="json")
     for key, value in overlay(sampled).items():
-        _put(values, key, value)
-    config = parse(values, "trial")
-    Problems("trial", _unknown_names(config)).raise_if_any(ConfigError)
-    return canonical(config)
+        put(values, key.split("."), value)
+    return canonical(parse(values, "trial", drop=lambda _: None))
 
 
 def overlay(sampled: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -100,7 +99,7 @@ def overlay(sampled: Mapping[str, Any]) -> dict[str, Parameter]:
         if isinstance(value, Mapping):
             flat |= overlay({f"{key}.{name}": inner for name, inner in value.items()})
         elif isinstance(value, PLAIN):
-            flat[str(key)] = value
+            flat[modern_key(str(key))] = value
         elif isinstance(value, Domain):
             raise TypeError(f"a sampler inside a value; write it at the top, as '{key}': tune...")
         else:
@@ -127,35 +126,12 @@ def _wrong(key: str, value: Parameter) -> list[str]:
     for name, reason in NOT_SEARCHED.items():
         if key == name or key.startswith(f"{name}."):
             return [f"{key}: cannot be searched: {reason}"]
-    # joint: whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
-    values: dict[str, Any] = {"resampling": {"strategy": "joint"}}
-    _put(values, key, value)
+    # whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
+    values = {**reader_of(key), "training": {"epochs": 10**6}}
+    put(values, key.split("."), value)
     try:
-        return _unknown_names(parse(values, ""))
+        parse(values, "")
     except ConfigError as cause:
         first, *items = str(cause).split("\n  - ")
         return items or [first.removeprefix(": ")]
-
-
-def _unknown_names(config: Config) -> list[str]:
-    """Names that a configuration can hold and nobody registered."""
-    messages = []
-    try:
-        strategy(config.resampling.strategy)
-    except ConfigError as cause:
-        messages.append(str(cause))
-    for name in ("fs", "fm"):
-        try:
-            function(getattr(config.resampling, name), f"resampling.{name}.family")
-        except ConfigError as cause:
-            messages.append(str(cause))
-    return messages
-
-
-def _put(values: dict[str, Any], key: str, value: Parameter) -> None:
-    *sections, leaf = key.split(".")
-    for name in sections:
-        if not isinstance(values.get(name), dict):
-            values[name] = {}
-        values = values[name]
-    values[leaf] = value
+    return []

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raymm import __version__
 from raymm.config import Config, parse
+from raymm.config.legacy import modern_key
 from raymm.data import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError
@@ -270,7 +271,7 @@ def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _names(value, f"{above}{name}.")
         else:
-            yield f"{above}{name}"
+            yield modern_key(f"{above}{name}")
 
 
 def forget_failed(sweep: Sweep) -> None:

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from raymm import __version__
+from raymm.config.canonical import parameters
 from raymm.data import Dataset
 from raymm.data.identity import short_digest
-from raymm.methods.canonical import parameters
 from raymm.reports.run_tracking import record_files
 from raymm.storage import layout, write_json
 from raymm.sweep.rows import TrialRow

@@ -18,8 +18,7 @@ import torch
 
 from raymm.config import Config
 from raymm.data import Dataset, View
-from raymm.methods import Plan, Situation, base_plan, make_plan, strategy
-from raymm.methods.strategies import subset
+from raymm.methods import Plan, ResamplingInputs, base_plan, build_method, get_method, make_plan
 from raymm.models.model import MultimodalModel, build_model
 from raymm.seeds import derive
 from raymm.storage.layout import epoch_folder, valuation_file
@@ -216,18 +215,14 @@ class RunContext:
 
 def _valuation_due(config: Config, epoch: int) -> bool:
     """Whether the training split is valued before `epoch` (its number counts from 0)."""
-    after = epoch - config.resampling.warmup
-    needs = strategy(config.resampling.strategy)[1]
-    return (
-        needs != "nothing" and after >= 0 and after % config.resampling.every == 0 and epoch < config.training.epochs
-    )
+    after = epoch - config.method.warmup
+    due = after >= 0 and after % config.method.every == 0 and epoch < config.training.epochs
+    return due and get_method(config.method.name).needs != "nothing"
 
 
 def _rows_to_value(dataset: Dataset, config: Config, epoch: int) -> Rows:
-    rows = dataset.rows("train")
-    if strategy(config.resampling.strategy)[1] == "subset":
-        return subset(rows, config.resampling.subset, derive(config.training.seed, "Z", epoch))
-    return rows
+    method = build_method(config, dataset.schema)
+    return method.rows_to_value(dataset.rows("train"), derive(config.training.seed, "Z", epoch))
 
 
 def _plan(dataset: Dataset, config: Config, epoch: int, phi: np.ndarray | None) -> Plan:
@@ -235,17 +230,16 @@ def _plan(dataset: Dataset, config: Config, epoch: int, phi: np.ndarray | None) 
     n = len(dataset.schema.names)
     if phi is None:
         return base_plan(rows, n)
-    return make_plan(
-        Situation(
-            rows=rows,
-            label=dataset.label[rows],
-            present=dataset.present[rows],
-            phi=phi,
-            config=config.resampling,
-            utility=config.valuation.utility,
-            seed=derive(config.training.seed, "plan", epoch),
-        )
+    method = build_method(config, dataset.schema)
+    inputs = ResamplingInputs(
+        rows=rows,
+        label=dataset.label[rows],
+        present=dataset.present[rows],
+        phi=phi,
+        utility=method.context.utility,
+        seed=derive(config.training.seed, "plan", epoch),
     )
+    return make_plan(method, inputs, config.method.row_budget)
 
 
 def _scatter(table: ValuationTable, rows: Rows, dataset: Dataset) -> np.ndarray:

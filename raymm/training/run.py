@@ -13,7 +13,7 @@ from raymm.data import Dataset, View, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
 from raymm.errors import CheckpointError, DataError, Problems
-from raymm.methods import function, strategy
+from raymm.methods import build_method
 from raymm.models.model import build_model
 from raymm.storage import layout, write_json
 
@@ -164,9 +164,7 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
 
 def validate_run(config: Config, dataset: Dataset) -> None:
     """Make once what the run will make, so that a mistake ends it before its folder exists."""
-    strategy(config.resampling.strategy)
-    function(config.resampling.fs, "resampling.fs.family")
-    function(config.resampling.fm, "resampling.fm.family")
+    build_method(config, dataset.schema)
     View(dataset, config.view)
     build_model(dataset.schema, config.model, config.training.seed)
     for split in SPLITS:

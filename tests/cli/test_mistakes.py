@@ -10,7 +10,8 @@ import pytest
 
 from raymm.cli import main
 from raymm.cli.mistakes import explain_os_error
-from raymm.methods.strategies import STRATEGIES, register_strategy
+from raymm.config.registries import METHODS
+from raymm.methods import Joint
 from raymm.valuation.utilities import UTILITIES
 from tests.games import small_dataset
 
@@ -51,14 +52,13 @@ def test_the_nearest_word_is_named(capfd, words, said):
     assert "--help'?" not in err
 
 
-def test_help_lists_what_is_registered_when_it_is_shown(capfd):
-    register_strategy("made_in_a_test", needs="nothing")(lambda situation: None)
-    try:
+def test_help_lists_what_is_registered_when_it_is_shown(capfd, monkeypatch):
+    METHODS.names()
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS._parts, "made_in_a_test", Joint)
         _, out, _ = call(capfd, "train", "--help")
-        assert ", ".join(STRATEGIES) in " ".join(out.split())
+        assert ", ".join(METHODS) in " ".join(out.split())
         assert "made_in_a_test" in out
-    finally:
-        del STRATEGIES["made_in_a_test"]
     _, out, _ = call(capfd, "train", "--help")
     assert "made_in_a_test" not in out
     _, out, _ = call(capfd, "value", "--help")
@@ -125,9 +125,18 @@ def test_a_data_set_that_is_not_there(capfd, tmp_path):
 
 
 def test_an_unknown_family_names_its_setting(capfd, tmp_path, data):
-    code, _, err = call(capfd, "train", "--data", data, "--out", tmp_path / "r", "resampling.fm.family=square_root")
+    code, _, err = call(
+        capfd,
+        "train",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "r",
+        "method=modality",
+        "method.settings.fm.family=square_root",
+    )
     assert code == 2
-    assert err.startswith("error: resampling.fm.family: no family 'square_root'; known: ")
+    assert err.startswith("error: configuration: method.settings.fm: no family of fs and fm 'square_root'; known: ")
 
 
 def test_the_installed_command_finds_modules_of_the_current_folder(tmp_path, data):

@@ -15,13 +15,13 @@ SPACE = """
 from ray import tune
 
 def space():
-    return {"resampling.fs.scale": tune.uniform(0.5, 4.0)}
+    return {"method.settings.fs.scale": tune.uniform(0.5, 4.0)}
 
 def grid():
-    return {"resampling.strategy": tune.grid_search(["joint", "sample"])}
+    return {"method.name": tune.grid_search(["joint", "sample"])}
 
 def late():
-    return {"resampling.warmup": tune.grid_search([1, 9])}
+    return {"method.warmup": tune.grid_search([1, 9])}
 
 def encoders():
     return {"model.encoders.m0.name": tune.grid_search(["mlp", "resnet"])}
@@ -50,7 +50,7 @@ def call(capfd, *arguments):
 
 
 def new(capfd, dataset, *more, space="space.py"):
-    settings = ["training.epochs=4", "resampling.warmup=1"]
+    settings = ["training.epochs=4", "method.warmup=1"]
     return call(capfd, "--data", dataset.path, "--space", space, "--out", "s", *more, *settings)
 
 
@@ -72,7 +72,7 @@ def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):
         code, _, _ = call(
             capfd,
             *("--data", dataset.path, "--space", "space.py", "--out", scheduler, "--scheduler", scheduler),
-            *("training.epochs=4", "resampling.warmup=1"),
+            *("training.epochs=4", "method.warmup=1"),
         )
         assert code == 0
         assert open_sweep(here / scheduler).config.training.keep == keep
@@ -119,7 +119,7 @@ def test_all_options_that_a_resumed_sweep_has_already_are_named(capfd, here):
             "--grace 4: trials have training.epochs=4, so none could end early",
         ),
         ("space.py:grid", ["--scheduler", "pbt"], "--scheduler pbt: space.py:grid draws nothing that may change"),
-        ("space.py:late", [], "resampling.warmup=9 leaves no epoch"),
+        ("space.py:late", [], "method.warmup=9 leaves no epoch"),
         ("space.py:encoders", [], "resnet"),
         ("space.py", ["--noise", "m7=-10dB"], "no modality 'm7'"),
         ("space.py", ["--search", "optuna", "--noise", "m7=-10dB"], "no modality 'm7'"),

@@ -14,7 +14,7 @@ SPACE = """
 from ray import tune
 
 def space():
-    return {"resampling.fs.scale": tune.uniform(0.5, 4.0)}
+    return {"method.settings.fs.scale": tune.uniform(0.5, 4.0)}
 """
 
 
@@ -44,7 +44,7 @@ def call(capfd, *arguments):
 
 
 def new(capfd, here, dataset, out="n"):
-    settings = ["training.epochs=4", "resampling.warmup=1", f"cluster.mirror={here / 'mirror'}"]
+    settings = ["training.epochs=4", "method.warmup=1", f"cluster.mirror={here / 'mirror'}"]
     return call(capfd, "--data", dataset.path, "--space", "space.py", "--out", out, "--trials", 2, *settings)
 
 

@@ -10,7 +10,7 @@ from raymm.cli import VERBS, main
 from raymm.valuation import read_table
 from tests.games import small_dataset
 
-SMALL = ["training.epochs=3", "resampling.warmup=1", "model.feature_size=16", "optimizer.lr=0.005"]
+SMALL = ["training.epochs=3", "method.warmup=1", "model.feature_size=16", "optimizer.lr=0.005"]
 
 
 @pytest.fixture(scope="module")

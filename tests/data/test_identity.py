@@ -85,7 +85,7 @@ def test_the_old_form_is_that_of_version_0_1_0():
     assert len(legacy_digest_of({"files": {f"f{n}": {"sha256": "0" * 64} for n in range(20)}})) == 64
 
 
-CONFIG = ("training.epochs=1", "model.feature_size=4", "model.encoder.width=4", "resampling.strategy=joint")
+CONFIG = ("training.epochs=1", "model.feature_size=4", "model.encoder.width=4", "method=joint")
 
 
 def run_of_version_0_1_0(folder, dataset):

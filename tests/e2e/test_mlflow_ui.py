@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from raymm.config import Config, load
-from raymm.methods.canonical import parameters
+from raymm.config.canonical import parameters
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.slow
 EXPERIMENT = "digits"
 SWEEP = "fs families on digits"
 SPACE = (
-    {"resampling.strategy": "joint"},
-    {"resampling.strategy": "sample", "resampling.fs.family": "linear", "resampling.fs.scale": 2.0},
-    {"resampling.strategy": "sample", "resampling.fs.family": "tanh", "resampling.fs.rate": 0.5},
-    {"resampling.strategy": "sample", "resampling.fs.family": "tanh", "resampling.fs.rate": 2.0},
-    {"resampling.strategy": "modality", "resampling.fm.family": "step", "resampling.fm.steps": 4},
+    {"method.name": "joint"},
+    {"method.name": "sample", "method.settings.fs.family": "linear", "method.settings.fs.scale": 2.0},
+    {"method.name": "sample", "method.settings.fs.family": "tanh", "method.settings.fs.rate": 0.5},
+    {"method.name": "sample", "method.settings.fs.family": "tanh", "method.settings.fs.rate": 2.0},
+    {"method.name": "modality", "method.settings.fm.family": "step", "method.settings.fm.steps": 4},
 )
 EPOCHS = 6
 GAINS = (0.0, 0.05, 0.11, 0.08, 0.03)
@@ -77,7 +77,7 @@ def row_of(number: int) -> TrialRow:
 
 def write_trial(store: tuple[str, Path], folder: Path, number: int) -> str:
     config, history, row = config_of(number), history_of(number), row_of(number)
-    settings = ", ".join(f"{name.removeprefix('resampling.')} {value}" for name, value in SPACE[number].items())
+    settings = ", ".join(f"{name.removeprefix('method.settings.')} {value}" for name, value in SPACE[number].items())
     tracker = MlflowTracker(store[0], folder, store[1])
     tracker.start(
         RunInfo(
@@ -209,10 +209,10 @@ def test_trials_are_compared_by_what_differs_side_by_side(shown: Shown):
     shown.photograph("compared-settings")
     rows = {row[0]: row[1:] for row in browser.cells("tr", "th, td")}
     assert rows["Run Name:"] == [name_of(number) for number in range(len(SPACE))]
-    assert rows["resampling.strategy"] == ["joint", "sample", "sample", "sample", "modality"]
-    assert rows["resampling.fs.family"] == ["", "linear", "tanh", "tanh", ""]
-    assert rows["resampling.fs.rate"] == ["", "", "0.5", "2.0", ""]
-    assert rows["resampling.fm.steps"] == ["", "", "", "", "4"]
+    assert rows["method.name"] == ["joint", "sample", "sample", "sample", "modality"]
+    assert rows["method.settings.fs.family"] == ["", "linear", "tanh", "tanh", ""]
+    assert rows["method.settings.fs.rate"] == ["", "", "0.5", "2.0", ""]
+    assert rows["method.settings.fm.steps"] == ["", "", "", "", "4"]
     assert "optimizer.lr" not in rows
     metrics = {row[0]: row[1:] for row in shown.ui.metrics_compared()}
     assert metrics["val/accuracy"] == ["0.689", "0.738", "0.796", "0.767", "0.718"]
@@ -232,7 +232,7 @@ def test_the_summary_of_a_sweep_opens_as_text_table_and_plot(shown: Shown):
     browser.wait(f"[...document.images].some(i => i.naturalWidth === {width} && i.naturalHeight === {height})")
     shown.photograph("plot")
     shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/trials.csv")
-    browser.see("Previewing the first 5 rows", "resampling.fs.family", row_of(2).key)
+    browser.see("Previewing the first 5 rows", "method.settings.fs.family", row_of(2).key)
     shown.photograph("table")
 
 

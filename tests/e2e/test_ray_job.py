@@ -52,7 +52,7 @@ def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     assert code == 0, output
     assert '"rows": 240, "quarantined": []' in output
     assert "preparing: 4 of 4" in output
-    settings = ["training.epochs=2", "resampling.warmup=1", "model.feature_size=16", "cluster.actors=1"]
+    settings = ["training.epochs=2", "method.warmup=1", "model.feature_size=16", "cluster.actors=1"]
     train = ["python", "jobs/train.py", "--data", data, "--out", run, "--store", store, "--workers", "2", *settings]
     code, output = head.submit(*train)
     assert code == 0, output

@@ -21,7 +21,7 @@ SETTINGS = [
     "training.epochs=4",
     "training.batch_size=32",
     "training.threads=1",
-    "resampling.warmup=1",
+    "method.warmup=1",
     "model.feature_size=16",
     "model.encoder.width=8",
     "cluster.workers=1",
@@ -32,7 +32,7 @@ SPACE = """
 from ray import tune
 
 def scales():
-    return {"resampling.fs.scale": tune.grid_search([0.5, 1.0, 2.0, 3.0])}
+    return {"method.settings.fs.scale": tune.grid_search([0.5, 1.0, 2.0, 3.0])}
 """
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from raymm.config.canonical import canonical
 from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError, DataError, TrainingError
-from raymm.methods.canonical import canonical
 from raymm.mirror import sweeps as sweep_mirror
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
@@ -111,7 +111,7 @@ def begun(path, dataset, mirror, scales=(1.0, 2.0, 3.0), seeds=(0,)):
     """A sweep whose trials are proposed, and none begun."""
     sweep = new_sweep(path, Plan(space="s.py", trials=len(scales), seeds=seeds), config_with(mirror), dataset)
     for number, scale in enumerate(scales):
-        write_trial(sweep, number, {"resampling.fs.scale": scale}, config_with(mirror, scale))
+        write_trial(sweep, number, {"method.settings.fs.scale": scale}, config_with(mirror, scale))
     commit_sweep(sweep)
     return sweep
 
@@ -498,7 +498,7 @@ def test_a_trial_that_went_on_from_another_is_caught_up_though_its_old_runs_had_
     assert [max(committed_epochs(path)) for path in current_paths(old, read_trials(old)[1])] == [2]
     catch_up(old)
     moved = read_trials(old)[1]
-    assert current_config(moved).resampling.fs.scale == 1.5
+    assert current_config(moved).method.settings.fs.settings.scale == 1.5
     assert [max(committed_epochs(path)) for path in current_paths(old, moved)] == [1]
 
 
@@ -533,9 +533,9 @@ def test_a_trial_that_went_on_from_another_goes_on_there(tmp_path, dataset, mirr
         fetched = fetch_sweep(sweep.mirror, tmp_path / "b")
         shutil.move(tmp_path / "gone", sweep.path)
     (_, before), (_, after) = (read_trials(of) for of in (not_begun, fetched))
-    assert current_config(before).resampling.fs.scale == 3.0
+    assert current_config(before).method.settings.fs.settings.scale == 3.0
     assert [max(committed_epochs(path)) for path in current_paths(not_begun, before)] == [2]
-    assert current_config(after).resampling.fs.scale == 1.5
+    assert current_config(after).method.settings.fs.settings.scale == 1.5
     (run,) = current_paths(fetched, after)
     assert run.parent.name.startswith("from-")
     assert open_run(run).start.run == current_paths(fetched, first_of(fetched))[0]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
-from raymm.config import EncoderConfig, ModelConfig
+from raymm.config import EncoderConfig, parse
 from raymm.data import (
     AudioSpec,
     Batch,
@@ -17,7 +17,7 @@ from raymm.data import (
     VectorSpec,
 )
 from raymm.errors import ConfigError
-from raymm.models.encoders import ENCODERS
+from raymm.models.encoders import ENCODERS, build_encoder
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation.coalitions import coalition_masks
@@ -43,7 +43,14 @@ INPUTS = {
     "imu": lambda b, g: torch.randn(b, 3, 20, generator=g),
 }
 VECTORS = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=4) for i in range(4)), classes=("a", "b", "c"))
-SMALL = {"feature_size": 8, "fusion_size": 8, "encoder": EncoderConfig(width=8)}
+
+
+def model_config(**given):
+    """The section `model`, as a file of settings has it."""
+    return parse({"model": given}).model
+
+
+SMALL = {"feature_size": 8, "fusion_size": 8, "encoder": {"width": 8}}
 
 
 def make_batch(mask, seed=0):
@@ -62,7 +69,7 @@ def random_mask(rows, seed=0):
 
 
 def test_encoders_run_on_the_rows_that_have_their_modality_and_no_others():
-    model = build_model(SCHEMA, ModelConfig(**SMALL), 0)
+    model = build_model(SCHEMA, model_config(**SMALL), 0)
     seen = dict.fromkeys(SCHEMA.names, 0)
     for name, encoder in model.encoders.items():
         encoder.register_forward_hook(lambda _, args, __, name=name: seen.update({name: seen[name] + len(args[0])}))
@@ -77,7 +84,7 @@ def test_encoders_run_on_the_rows_that_have_their_modality_and_no_others():
 
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_a_row_does_not_depend_on_the_other_rows(fusion):
-    model = build_model(SCHEMA, ModelConfig(fusion=fusion, **SMALL), 0).eval()
+    model = build_model(SCHEMA, model_config(fusion=fusion, **SMALL), 0).eval()
     mask = random_mask(9)
     whole = make_batch(mask)
     with torch.inference_mode():
@@ -102,7 +109,7 @@ def test_a_row_does_not_depend_on_the_other_rows(fusion):
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_partial_logits_are_the_logits_of_every_coalition(fusion, baseline, n):
     schema = Schema(modalities=VECTORS.modalities[:n], classes=VECTORS.classes)
-    model = build_model(schema, ModelConfig(fusion=fusion, baseline=baseline, **SMALL), 0)
+    model = build_model(schema, model_config(fusion=fusion, baseline=baseline, **SMALL), 0)
     with torch.no_grad():
         model.baseline.copy_(torch.randn(n, 8))
     features = torch.randn(7, n, 8)
@@ -115,7 +122,7 @@ def test_partial_logits_are_the_logits_of_every_coalition(fusion, baseline, n):
 
 @pytest.mark.parametrize("fusion", ["gated", "film", "attention"])
 def test_other_fusions_have_no_partial_logits(fusion):
-    model = build_model(VECTORS, ModelConfig(fusion=fusion, **SMALL), 0)
+    model = build_model(VECTORS, model_config(fusion=fusion, **SMALL), 0)
     assert not model.additive
     with pytest.raises(TypeError, match="is not additive"):
         model.partials(torch.zeros(1, 4, 8))
@@ -123,7 +130,7 @@ def test_other_fusions_have_no_partial_logits(fusion):
 
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_every_coalition_has_finite_logits_and_gradients_and_they_differ(fusion):
-    model = build_model(VECTORS, ModelConfig(fusion=fusion, **SMALL), 0)
+    model = build_model(VECTORS, model_config(fusion=fusion, **SMALL), 0)
     features = torch.randn(1, 4, 8).expand(16, -1, -1).clone().requires_grad_()
     masks = coalition_masks(4)
     logits = model.fuse(features, masks)
@@ -136,7 +143,7 @@ def test_every_coalition_has_finite_logits_and_gradients_and_they_differ(fusion)
 
 
 def test_what_stands_at_a_masked_place_is_replaced_by_the_baseline():
-    model = build_model(VECTORS, ModelConfig(baseline="mean", **SMALL), 0)
+    model = build_model(VECTORS, model_config(baseline="mean", **SMALL), 0)
     model.set_baseline(torch.full((4, 8), 2.0))
     features = torch.randn(3, 4, 8)
     mask = torch.tensor([[True, False, True, False]] * 3)
@@ -147,7 +154,7 @@ def test_what_stands_at_a_masked_place_is_replaced_by_the_baseline():
 
 
 def test_weights_are_a_function_of_the_seed():
-    config = ModelConfig(**SMALL)
+    config = model_config(**SMALL)
     state = torch.random.get_rng_state()
     one, again, other = (build_model(SCHEMA, config, seed) for seed in (1, 1, 2))
     assert fingerprint(one) == fingerprint(again) != fingerprint(other)
@@ -156,9 +163,15 @@ def test_weights_are_a_function_of_the_seed():
 
 def encoders_of_kinds():
     for spec in SCHEMA.modalities:
-        for name, (_, kinds) in sorted(ENCODERS.items()):
-            if spec.kind in kinds:
+        for name in sorted(ENCODERS):
+            if spec.kind in ENCODERS.get(name).kinds:
                 yield pytest.param(spec, name, id=f"{name}-{spec.kind}")
+
+
+def encoder_config(name, **given):
+    """An encoder with those of the settings that it has."""
+    has = ENCODERS.get(name).Settings.model_fields
+    return EncoderConfig(name=name, **{key: value for key, value in given.items() if key in has})
 
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
@@ -166,7 +179,7 @@ def encoders_of_kinds():
 def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
     torch.manual_seed(0)
     encoder = torch.nn.Sequential(
-        ENCODERS[name][0](spec, EncoderConfig(width=8, norm=norm), 8), torch.nn.Linear(8, 2)
+        build_encoder(spec, encoder_config(name, width=8, norm=norm), 8), torch.nn.Linear(8, 2)
     )
     y = torch.arange(12) % 2
     x = INPUTS[spec.name](12, torch.Generator().manual_seed(1))
@@ -194,7 +207,7 @@ def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
 )
 def test_odd_sizes_are_encoded(spec):
     schema = Schema(modalities=(spec,), classes=("a", "b"))
-    model = build_model(schema, ModelConfig(**SMALL), 0)
+    model = build_model(schema, model_config(**SMALL), 0)
     shape = (1, 4, 3) if spec.kind == "audio" else spec.shape
     assert model.encoders["x"](torch.randn(2, *shape)).shape == (2, 8)
 
@@ -203,16 +216,16 @@ def test_odd_sizes_are_encoded(spec):
     ("config", "words"),
     [
         ({"fusion": "concta"}, "no fusion 'concta'; did you mean 'concat'"),
-        ({"encoders": {"adio": EncoderConfig()}}, "no modality 'adio'; did you mean 'audio'"),
-        ({"encoders": {"rgb": EncoderConfig(name="resnet")}}, "no encoder 'resnet'; did you mean 'resnet18'"),
-        ({"encoders": {"rgb": EncoderConfig(name="mlp")}}, "'mlp' reads vector; 'rgb' is rgb"),
-        ({"encoders": {"rgb": EncoderConfig(weights="w.pt")}}, "'cnn' takes none; only resnet18 does"),
+        ({"encoders": {"adio": {}}}, "no modality 'adio'; did you mean 'audio'"),
+        ({"encoders": {"rgb": {"name": "resnet"}}}, "no encoder 'resnet'; did you mean 'resnet18'"),
+        ({"encoders": {"rgb": {"name": "mlp"}}}, "'mlp' reads vector; 'rgb' is rgb"),
+        ({"encoders": {"rgb": {"weights": "w.pt"}}}, "'cnn' has no such setting"),
         ({"fusion": "attention", "fusion_size": 10}, "attention has 4 heads, so use a multiple of 4"),
     ],
 )
 def test_mistakes_in_the_configuration_are_explained(config, words):
     with pytest.raises(ConfigError, match=words):
-        build_model(SCHEMA, ModelConfig(**{**SMALL, **config}), 0)
+        build_model(SCHEMA, model_config(**{**SMALL, **config}), 0)
 
 
 BATCH = resnet18(weights=None).state_dict()
@@ -227,8 +240,8 @@ def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
     torch.manual_seed(0)
     source = resnet18(weights=None)
     torch.save(source.state_dict(), tmp_path / "w.pt")
-    config = EncoderConfig(name="resnet18", norm="batch", weights=str(tmp_path / "w.pt"))
-    model = build_model(SCHEMA, ModelConfig(encoders={"flow": config}, **SMALL), 0)
+    config = {"name": "resnet18", "norm": "batch", "weights": str(tmp_path / "w.pt")}
+    model = build_model(SCHEMA, model_config(encoders={"flow": config}, **SMALL), 0)
     filters = model.encoders["flow"].body.conv1.weight
     assert filters.shape[1] == 2
     gray = torch.ones(1, 1, 16, 16)
@@ -254,23 +267,23 @@ def test_weights_that_cannot_be_used_are_named(tmp_path, content, words):
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)
-    config = EncoderConfig(name="resnet18", weights=str(path))
+    config = {"name": "resnet18", "weights": str(path)}
     with pytest.raises(ConfigError, match=words) as caught:
-        build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+        build_model(SCHEMA, model_config(encoders={"rgb": config}, **SMALL), 0)
     assert len(str(caught.value)) < len(str(path)) + 330
     assert "\n" not in str(caught.value)
 
 
 def test_weights_without_running_statistics_need_group_normalisation(tmp_path):
     torch.save(GROUP, tmp_path / "w.pt")
-    config = EncoderConfig(name="resnet18", weights=str(tmp_path / "w.pt"))
-    build_model(SCHEMA, ModelConfig(encoders={"rgb": config}, **SMALL), 0)
+    config = {"name": "resnet18", "weights": str(tmp_path / "w.pt")}
+    build_model(SCHEMA, model_config(encoders={"rgb": config}, **SMALL), 0)
     with pytest.raises(ConfigError, match=r"group normalisation; it needs model\.encoders\.rgb\.norm=group"):
-        build_model(SCHEMA, ModelConfig(encoders={"rgb": config.model_copy(update={"norm": "batch"})}, **SMALL), 0)
+        build_model(SCHEMA, model_config(encoders={"rgb": {**config, "norm": "batch"}}, **SMALL), 0)
 
 
 def test_a_text_without_tokens_is_a_constant():
-    model = build_model(SCHEMA, ModelConfig(**SMALL), 0)
+    model = build_model(SCHEMA, model_config(**SMALL), 0)
     empty = torch.zeros(2, 6, dtype=torch.int64)
     encoded = model.encoders["text"](empty)
     assert torch.isfinite(encoded).all()

@@ -27,7 +27,7 @@ SPACE = """
 from ray import tune
 
 def space():
-    return {"resampling.fs.scale": tune.grid_search([0.5, 1.0, 2.0, 3.0])}
+    return {"method.settings.fs.scale": tune.grid_search([0.5, 1.0, 2.0, 3.0])}
 """
 
 

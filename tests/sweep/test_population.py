@@ -14,12 +14,12 @@ from raymm.sweep.search import SCORE
 from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
 
-SCALE = "resampling.fs.scale"
+SCALE = "method.settings.fs.scale"
 SPACE = {
     SCALE: tune.uniform(0.5, 4.0),
-    "resampling.fs.steps": tune.randint(1, 5),
-    "resampling.fs.family": tune.choice(["linear", "tanh", "step"]),
-    "resampling.strategy": tune.choice(["sample", "class"]),
+    "method.settings.fs.steps": tune.randint(1, 5),
+    "method.settings.fs.family": tune.choice(["linear", "tanh", "step"]),
+    "method.name": tune.choice(["sample", "class"]),
     "optimizer.lr": 0.01,
 }
 CONTINUE, PAUSE = TrialScheduler.CONTINUE, TrialScheduler.PAUSE
@@ -57,8 +57,8 @@ def member(name, scale, family="linear"):
         "sweep": "/s",
         "trial": name,
         SCALE: scale,
-        "resampling.fs.steps": 2,
-        "resampling.fs.family": family,
+        "method.settings.fs.steps": 2,
+        "method.settings.fs.family": family,
     }
     trial.status = Trial.RUNNING
     return trial
@@ -67,7 +67,7 @@ def member(name, scale, family="linear"):
 @pytest.fixture
 def population(tmp_path, dataset):
     """Three trials of ten epochs that are looked at after epochs 3, 5, 7 and 9."""
-    sections = {"training": {"epochs": 10}, "resampling": {"warmup": 2}}
+    sections = {"training": {"epochs": 10}, "method": {"warmup": 2}}
     sweep = sweep_of(tmp_path / "s", dataset, sections, scheduler="pbt")
     trials = [propose(sweep, number, fs__scale=1.0 + number) for number in range(3)]
     scheduler = cloudpickle.loads(cloudpickle.dumps(scheduler_of(sweep, SPACE)))
@@ -107,8 +107,8 @@ def test_the_worst_goes_on_from_the_best_and_keeps_its_own_folder(population):
     assert 0.5 <= worst.config[SCALE] <= 4.0
     assert worst.config[SCALE] != 0.6
     assert worst.config["sweep"] == "/s"
-    assert worst.config["resampling.fs.family"] in SPACE["resampling.fs.family"].categories
-    assert 1 <= worst.config["resampling.fs.steps"] <= 4
+    assert worst.config["method.settings.fs.family"] in SPACE["method.settings.fs.family"].categories
+    assert 1 <= worst.config["method.settings.fs.steps"] <= 4
     assert scheduler.choose_trial_to_run(controller) is not None
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from raymm.methods.canonical import canonical
+from raymm.config.canonical import canonical
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.runs import (
     best_so_far,
@@ -96,7 +96,7 @@ def test_shared_warmups_are_trained_once_a_seed_and_trials_start_from_them(tmp_p
     assert warmups_lacking(sweep, first, until)
     runs = open_warmups(sweep, first, dataset, until)
     assert [run.config.training.seed for run in runs] == [3, 5]
-    assert {run.config.resampling.strategy for run in runs} == {"joint"}
+    assert {run.config.method.name for run in runs} == {"joint"}
     train_until(runs[:1], dataset, 2)
     assert warmups_lacking(sweep, first, until)
     train_until(runs[1:], dataset, 2)
@@ -137,7 +137,7 @@ def test_a_finished_trial_is_the_mean_of_its_seeds(ended):
     results = [read_result(path) for path in current_paths(sweep, trials[0])]
     assert [path.name for path in current_paths(sweep, trials[0])] == [f"{trials[0].name}-s{s}" for s in (3, 5)]
     assert (row.key, row.number, row.status) == (trials[0].key, 0, "finished")
-    assert row.params == {"resampling.fs.scale": 1.0}
+    assert row.params == {"method.settings.fs.scale": 1.0}
     assert row.scores == tuple(max(e["metrics"]["val/accuracy"] for e in result.history) for result in results)
     assert row.metrics["best/loss"] == pytest.approx(np.mean([r.metrics["best/loss"] for r in results]))
     assert not [name for name in row.metrics if "test" in name]
@@ -183,8 +183,8 @@ def test_a_row_shows_a_setting_that_another_trial_searched(tmp_path, dataset):
     for trial in trials:
         write_ended(trial, Ended("failed", 0, "x"))
     assert [row.params for row in trial_rows(sweep)] == [
-        {"resampling.fs.family": "tanh", "resampling.fs.rate": 0.5},
-        {"resampling.fs.family": "linear"},
+        {"method.settings.fs.family": "tanh", "method.settings.fs.rate": 0.5},
+        {"method.settings.fs.family": "linear"},
     ]
 
 
@@ -194,7 +194,7 @@ def test_a_trial_that_goes_on_from_another_has_its_runs_there_for_good(tmp_path,
     for trial in (one, two):
         train_until(open_runs(sweep, trial, dataset), dataset, 2)
     old, sources = current_paths(sweep, two), current_paths(sweep, one)
-    changed = resolve(sweep.config, {"resampling.fs.scale": 1.2})
+    changed = resolve(sweep.config, {"method.settings.fs.scale": 1.2})
     runs = branch_runs(sweep, two, changed, sources, 2, dataset)
     assert [run.start for run in runs] == [BranchPoint(path, 2) for path in sources]
     assert (
@@ -203,14 +203,14 @@ def test_a_trial_that_goes_on_from_another_has_its_runs_there_for_good(tmp_path,
         == [run.path for run in open_runs(sweep, two, dataset)]
     )
     assert set(old).isdisjoint(current_paths(sweep, two))
-    assert current_config(two).resampling.fs.scale == 1.2
+    assert current_config(two).method.settings.fs.settings.scale == 1.2
     train_until(runs, dataset, 3)
     again = branch_runs(sweep, two, changed, sources, 2, dataset)
     assert [run.key for run in again] == [run.key for run in runs]
     assert [committed_epochs(run.path)[-1] for run in again] == [3, 3]
     finish(sweep, two, dataset)
     (row,) = trial_rows(sweep)
-    assert (row.key, row.params) == (two.key, {"resampling.fs.scale": 1.2})
+    assert (row.key, row.params) == (two.key, {"method.settings.fs.scale": 1.2})
     assert [len(history) for history in read_histories(sweep, two)] == [3, 3]
     assert current_paths(sweep, one) == sources
 

@@ -16,10 +16,10 @@ from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
 
 SPACE = {
-    "resampling.fs.scale": tune.uniform(0.5, 4.0),
-    "resampling.fs.steps": tune.randint(1, 5),
-    "resampling.fs.family": tune.choice(["linear", "tanh", "step"]),
-    "resampling.strategy": tune.choice(["sample", "class"]),
+    "method.settings.fs.scale": tune.uniform(0.5, 4.0),
+    "method.settings.fs.steps": tune.randint(1, 5),
+    "method.settings.fs.family": tune.choice(["linear", "tanh", "step"]),
+    "method.name": tune.choice(["sample", "class"]),
     "optimizer.lr": 0.01,
 }
 STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
@@ -31,24 +31,33 @@ def dataset(tmp_path_factory):
 
 
 def config(*overrides):
-    return load(None, ("training.epochs=10", "resampling.warmup=2", *overrides))
+    return load(None, ("training.epochs=10", "method.warmup=2", *overrides))
 
 
 def test_values_are_brought_back_into_their_ranges():
-    sampled = {"resampling.fs.scale": 4.8, "resampling.fs.steps": 6, "resampling.fs.family": "tanh", "trial": "a"}
-    assert within(sampled, SPACE) == {**sampled, "resampling.fs.scale": 4.0, "resampling.fs.steps": 4}
-    low = {"resampling.fs.scale": 0.1, "resampling.fs.steps": 0, "optimizer.lr": 99.0}
-    assert within(low, SPACE) == {"resampling.fs.scale": 0.5, "resampling.fs.steps": 1, "optimizer.lr": 99.0}
-    inside = {"resampling.fs.scale": 4.0, "resampling.fs.steps": 4}
+    sampled = {
+        "method.settings.fs.scale": 4.8,
+        "method.settings.fs.steps": 6,
+        "method.settings.fs.family": "tanh",
+        "trial": "a",
+    }
+    assert within(sampled, SPACE) == {**sampled, "method.settings.fs.scale": 4.0, "method.settings.fs.steps": 4}
+    low = {"method.settings.fs.scale": 0.1, "method.settings.fs.steps": 0, "optimizer.lr": 99.0}
+    assert within(low, SPACE) == {
+        "method.settings.fs.scale": 0.5,
+        "method.settings.fs.steps": 1,
+        "optimizer.lr": 99.0,
+    }
+    inside = {"method.settings.fs.scale": 4.0, "method.settings.fs.steps": 4}
     assert within(inside, SPACE) == inside
 
 
 def test_only_samplers_of_what_every_epoch_reads_anew_may_change():
-    assert set(mutable(SPACE)) == {f"resampling.fs.{name}" for name in ("scale", "steps", "family")}
+    assert set(mutable(SPACE)) == {f"method.settings.fs.{name}" for name in ("scale", "steps", "family")}
     assert set(mutable({**SPACE, "optimizer.lr": tune.loguniform(1e-4, 1e-2)})) - set(mutable(SPACE)) == {
         "optimizer.lr"
     }
-    assert mutable({"resampling.fs.scale": tune.grid_search([1.0]), "optimizer.lr_x": 1}) == {}
+    assert mutable({"method.settings.fs.scale": tune.grid_search([1.0]), "optimizer.lr_x": 1}) == {}
 
 
 @pytest.mark.parametrize(
@@ -65,8 +74,10 @@ def test_a_scheduler_that_could_do_nothing_is_refused(plan, words):
 
 
 def test_a_population_needs_something_that_may_change():
-    space = {"resampling.strategy": SPACE["resampling.strategy"], "resampling.fs.scale": 2.0}
-    words = r"--scheduler pbt: s\.py draws nothing that may change while a run goes on; let it draw one of .*subset"
+    space = {"method.name": SPACE["method.name"], "method.settings.fs.scale": 2.0}
+    words = (
+        r"--scheduler pbt: s\.py draws nothing that may change while a run goes on; let it draw one of .*row_budget"
+    )
     with pytest.raises(ConfigError, match=words):
         check_scheduler(Plan(space="s.py", scheduler="pbt"), config(), space)
     check_scheduler(Plan(space="s.py", scheduler="asha"), config(), space)
@@ -76,7 +87,7 @@ def test_grace_and_interval_follow_the_warmup():
     plain = Plan(space="s.py")
     assert grace_of(plain, config()) == 3
     assert grace_of(Plan(space="s.py", grace=7), config()) == 7
-    assert grace_of(plain, config("resampling.strategy=joint", "resampling.warmup=30")) == 10
+    assert grace_of(plain, config("method.name=joint", "method.warmup=30")) == 10
     assert [interval_of(config(f"training.epochs={n}")) for n in (3, 10, 30)] == [1, 3, 9]
 
 
@@ -124,7 +135,7 @@ SCORES = [
 
 @pytest.mark.parametrize("scheduler", ["asha", "median"])
 def test_a_scheduler_after_a_stop_decides_like_one_that_saw_it_all(tmp_path, dataset, monkeypatch, scheduler):
-    sections = {"training": {"epochs": 10}, "resampling": {"warmup": 2}}
+    sections = {"training": {"epochs": 10}, "method": {"warmup": 2}}
     sweep = sweep_of(tmp_path / "s", dataset, sections, scheduler=scheduler)
     trials = [propose(sweep, number, fs__scale=1.0 + number) for number in range(len(SCORES))]
     told = {

@@ -16,7 +16,7 @@ from raymm.sweep.store import Ended, open_trial, read_trials, write_ended
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
 
-SCALE, FAMILY, RATE = "resampling.fs.scale", "resampling.fs.family", "resampling.fs.rate"
+SCALE, FAMILY, RATE = "method.settings.fs.scale", "method.settings.fs.family", "method.settings.fs.rate"
 
 
 @pytest.fixture(scope="module")
@@ -29,31 +29,31 @@ def drawn(space, count, seed=0):
 
 
 def test_a_seed_decides_the_draws():
-    space = {SCALE: tune.loguniform(0.5, 4.0), FAMILY: tune.choice(["linear", "tanh"]), "resampling.every": 2}
+    space = {SCALE: tune.loguniform(0.5, 4.0), FAMILY: tune.choice(["linear", "tanh"]), "method.every": 2}
     assert drawn(space, 5) == drawn(space, 5)
     assert drawn(space, 5) != drawn(space, 5, seed=1)
     assert drawn(space, 3) == drawn(space, 5)[:3]
-    assert all(set(values) == set(space) and values["resampling.every"] == 2 for values in drawn(space, 5))
+    assert all(set(values) == set(space) and values["method.every"] == 2 for values in drawn(space, 5))
 
 
 def test_draws_are_plain_values_in_a_valid_configuration():
-    space = {"resampling.fs.steps": tune.randint(1, 5), FAMILY: "step", SCALE: tune.uniform(0.5, 1.0)}
+    space = {"method.settings.fs.steps": tune.randint(1, 5), FAMILY: "step", SCALE: tune.uniform(0.5, 1.0)}
     (sampled, config), *_ = draw(space, 3, Config(), 0)
     assert [type(sampled[name]) for name in space] == [int, str, float]
-    assert config.resampling.fs.scale == sampled[SCALE]
+    assert config.method.settings.fs.settings.scale == sampled[SCALE]
     with pytest.raises(ConfigError, match=r"trial: .*leaves no epoch"):
-        draw({"resampling.warmup": tune.choice([99])}, 1, Config(), 0)
+        draw({"method.warmup": tune.choice([99])}, 1, Config(), 0)
 
 
 def test_a_grid_is_tried_once_whatever_the_count():
-    grid = {SCALE: tune.grid_search([1.0, 2.0, 3.0]), "resampling.every": tune.grid_search([1, 2])}
+    grid = {SCALE: tune.grid_search([1.0, 2.0, 3.0]), "method.every": tune.grid_search([1, 2])}
     assert len(drawn(grid, 1)) == len(drawn(grid, 50)) == 6
 
 
 def test_samplers_are_drawn_at_every_point_of_a_grid():
-    space = {"resampling.every": tune.grid_search([1, 2, 4]), SCALE: tune.uniform(0.5, 4.0)}
+    space = {"method.every": tune.grid_search([1, 2, 4]), SCALE: tune.uniform(0.5, 4.0)}
     found = drawn(space, 4)
-    assert sorted(values["resampling.every"] for values in found) == [1] * 4 + [2] * 4 + [4] * 4
+    assert sorted(values["method.every"] for values in found) == [1] * 4 + [2] * 4 + [4] * 4
     assert len({values[SCALE] for values in found}) > 4
 
 
@@ -135,7 +135,12 @@ def test_an_optimiser_proposes_once_nothing_is_owed_and_hears_of_its_own(tmp_pat
     assert proposals.count == 3
     first, second, third, end = names(proposals, "a", "b", "c", "d")
     assert (first, end) == (owed.name, Searcher.FINISHED)
-    assert [open_trial(sweep.path / "trials" / name).config.resampling.fs.scale for name in (second, third)] == [2, 3]
+    assert [
+        open_trial(sweep.path / "trials" / name).config.method.settings.fs.settings.scale for name in (second, third)
+    ] == [
+        2,
+        3,
+    ]
     for name in ("a", "b", "unknown"):
         proposals.on_trial_complete(name, {SCORE: 0.5})
     proposals.on_trial_complete("c", None, error=True)
@@ -153,7 +158,7 @@ def test_a_duplicate_is_told_the_known_score_and_not_tried_again(tmp_path, datas
     optimiser = Scripted(1.0, 2.0, 3.0, 4.0)
     proposals = Proposals(sweep, [], optimiser)
     (name,) = names(proposals, "a")
-    assert open_trial(sweep.path / "trials" / name).config.resampling.fs.scale == 4.0
+    assert open_trial(sweep.path / "trials" / name).config.method.settings.fs.settings.scale == 4.0
     assert optimiser.told == [("a", score, False), ("a-1", None, True), ("a-2", None, True)]
     proposals.on_trial_complete("a", {SCORE: 0.7})
     assert optimiser.told[-1] == ("a-3", 0.7, False)

@@ -9,11 +9,11 @@ from raymm.sweep.store import Ended, open_trial, read_trials, write_ended
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
 
-SCALE = "resampling.fs.scale"
+SCALE = "method.settings.fs.scale"
 SPACE = {
     SCALE: tune.loguniform(0.5, 4.0),
     "optimizer.momentum": tune.quniform(0.1, 0.9, 0.1),
-    "resampling.every": tune.randint(1, 4),
+    "method.every": tune.randint(1, 4),
     "model.fusion": "sum",
     "optimizer.name": tune.choice(["sgd", "adam"]),
 }
@@ -30,7 +30,9 @@ def proposed(sweep, count, space=SPACE, goal=1.5):
     made = []
     for number in range(count):
         trial = open_trial(sweep.path / "trials" / proposals.suggest(f"t{number}")["trial"])
-        proposals.on_trial_complete(f"t{number}", {SCORE: -abs(trial.config.resampling.fs.scale - goal)})
+        proposals.on_trial_complete(
+            f"t{number}", {SCORE: -abs(trial.config.method.settings.fs.settings.scale - goal)}
+        )
         made.append(dict(trial.sampled))
     return made
 
@@ -77,14 +79,14 @@ def test_after_a_stop_the_optimiser_knows_what_has_ended(tmp_path, dataset):
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 def test_sections_can_be_chosen_and_are_remembered(tmp_path, dataset):
     sections = [{"family": "linear"}, {"family": "tanh", "rate": 0.5}]
-    space = {"resampling.fs": tune.choice(sections), "optimizer.lr": tune.loguniform(1e-3, 1e-2)}
+    space = {"method.settings.fs": tune.choice(sections), "optimizer.lr": tune.loguniform(1e-3, 1e-2)}
     sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=9)
-    propose(sweep, 0, **{"resampling.fs": sections[1], "optimizer.lr": 0.005})
+    propose(sweep, 0, **{"method.settings.fs": sections[1], "optimizer.lr": 0.005})
     finish(sweep, read_trials(sweep)[0], dataset)
     again = proposals_of(sweep, space)
-    assert [trial.params["resampling.fs"] for trial in study_of(again).trials] == [sections[1]]
+    assert [trial.params["method.settings.fs"] for trial in study_of(again).trials] == [sections[1]]
     families = {
-        open_trial(sweep.path / "trials" / again.suggest(f"t{n}")["trial"]).config.resampling.fs.family
+        open_trial(sweep.path / "trials" / again.suggest(f"t{n}")["trial"]).config.method.settings.fs.name
         for n in range(6)
     }
     assert families == {"linear", "tanh"}

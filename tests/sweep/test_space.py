@@ -105,11 +105,11 @@ def test_every_mistake_of_a_space_is_said_at_once(tmp_path):
                 "optimizer.lrr": tune.loguniform(1e-4, 1e-2),
                 "optimizer.weight_decay": tune.uniform(-1.0, 1.0),
                 "optimizer.lr": [1, 2],
-                "resampling.fs.family": tune.choice(["linear", "tanhh"]),
-                "resampling.strategy": "sampel",
-                "resampling.fm": tune.grid_search([{"scale": 1.0}, {"scal": 2.0}]),
-                "resampling.fm.scale": tune.uniform(0.5, 1.0),
-                "resampling.every": tune.sample_from(lambda spec: 1),
+                "method.settings.fs.family": tune.choice(["linear", "tanhh"]),
+                "method.name": "sampel",
+                "method.settings.fm": tune.grid_search([{"scale": 1.0}, {"scal": 2.0}]),
+                "method.settings.fm.scale": tune.uniform(0.5, 1.0),
+                "method.every": tune.sample_from(lambda spec: 1),
                 "training.seed": tune.randint(0, 5),
                 "cluster.workers": tune.choice([1, 2]),
                 "model": {"feature_size": tune.choice([8, 16])},
@@ -122,11 +122,11 @@ def test_every_mistake_of_a_space_is_said_at_once(tmp_path):
         "optimizer.lrr: no such setting; did you mean 'lr'?",
         "optimizer.weight_decay: Input should be greater than or equal to 0 (got -1.0)",
         "optimizer.lr: [1, 2] is neither a sampler of ray.tune nor plain",
-        "resampling.fs.family: no family 'tanhh'; did you mean 'tanh'?",
-        "resampling.strategy: no strategy 'sampel'; did you mean 'sample'?",
-        "resampling.fm.scal: no such setting; did you mean 'scale'?",
-        "resampling.fm.scale: set by 'resampling.fm' and by 'resampling.fm.scale'; keep one",
-        "resampling.every: tune.sample_from cannot be written down",
+        "method.settings.fs: no family of fs and fm 'tanhh'; did you mean 'tanh'?",
+        "method.name: no method 'sampel'; did you mean 'sample'?",
+        "method.settings.fm.scal: no such setting; did you mean 'scale'?",
+        "method.settings.fm.scale: set by 'method.settings.fm' and by 'method.settings.fm.scale'; keep one",
+        "method.every: tune.sample_from cannot be written down",
         "training.seed: cannot be searched: every trial trains the same seeds; give --seeds",
         "cluster.workers: cannot be searched: it changes no result",
         "model: a sampler inside a value; write it at the top, as 'model.feature_size': tune...",
@@ -145,20 +145,20 @@ def test_both_ends_of_a_range_are_checked(tmp_path):
 def test_values_are_laid_over_the_base_and_equal_runs_become_equal():
     base = load(None, ("training.epochs=12", "view.noise_db.audio=-10"))
     one = resolve(
-        base, {"resampling.fs.family": "linear", "resampling.fs.rate": 3.0, "resampling.strategy": "sample"}
+        base, {"method.settings.fs.family": "linear", "method.settings.fs.rate": 3.0, "method.name": "sample"}
     )
     two = resolve(base, {"resampling": {"strategy": "sample", "fs": {"family": "linear", "steps": 5}}})
     assert one == two
     assert one.training.epochs == 12
     assert one.view.noise_db == {"audio": -10.0}
-    assert one != resolve(base, {"resampling.fs.family": "tanh", "resampling.fs.rate": 3.0})
+    assert one != resolve(base, {"method.settings.fs.family": "tanh", "method.settings.fs.rate": 3.0})
 
 
 def test_a_value_that_does_not_fit_the_base_is_refused_with_all_others():
     with pytest.raises(ConfigError, match=r"trial: .*leaves no epoch of training\.epochs=4"):
-        resolve(load(None, ("training.epochs=4", "resampling.warmup=1")), {"resampling.warmup": 4})
-    with pytest.raises(ConfigError, match=r"resampling\.fs\.family: no family 'tan'"):
-        resolve(Config(), {"resampling.fs.family": "tan"})
+        resolve(load(None, ("training.epochs=4", "method.warmup=1")), {"method.warmup": 4})
+    with pytest.raises(ConfigError, match=r"method\.settings\.fs: no family of fs and fm 'tan'"):
+        resolve(Config(), {"method.settings.fs.family": "tan"})
 
 
 def test_values_are_plain_whatever_drew_them():

@@ -107,12 +107,12 @@ def test_data_that_changed_is_refused(tmp_path, dataset):
 
 def test_a_trial_is_named_by_number_and_key_and_comes_back(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset, seeds=(5, 6))
-    drawn = {"resampling.fs": {"family": "tanh", "rate": 0.5}, "optimizer.lr": 0.01}
+    drawn = {"method.settings.fs": {"family": "tanh", "rate": 0.5}, "optimizer.lr": 0.01}
     made = write_trial(sweep, 12, drawn, settings(resampling={"fs": {"family": "tanh", "rate": 0.5}}))
     assert made.path == sweep.path / "trials" / f"012-{made.key[:8]}"
     assert made.key == key_of(made.config)
     assert open_trial(made.path) == made
-    assert made.searched == {"resampling.fs.family", "resampling.fs.rate", "optimizer.lr"}
+    assert made.searched == {"method.settings.fs.family", "method.settings.fs.rate", "optimizer.lr"}
     assert made.key != propose(sweep, 13, fs__family="tanh", fs__rate=0.6).key
 
 

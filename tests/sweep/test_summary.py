@@ -13,11 +13,11 @@ from raymm.sweep.plots import families_plot, parallel_coordinates, score_by_para
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.summary import sweep_lines, sweep_table, write_sweep_summary
 
-STRATEGY, FS, RATE = "resampling.strategy", "resampling.fs.family", "resampling.fs.rate"
+STRATEGY, FS, RATE = "method.name", "method.settings.fs.family", "method.settings.fs.rate"
 
 
 def trial(number, scores=(0.5,), status="finished", cause="", **settings):
-    names = {"strategy": STRATEGY, "fs": FS, "rate": RATE, "fusion": "model.fusion", "lr": "optimizer.lr"}
+    names = {"strategy": STRATEGY, "fs": FS, "rate": RATE, "fusion": "model.fusion.name", "lr": "optimizer.lr"}
     return TrialRow(
         key=f"key{number}",
         number=number,
@@ -64,7 +64,7 @@ def test_the_lines_fit_and_say_what_failed_and_why():
     lines = sweep_lines(ROWS, "val/accuracy")
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
-    for words in ("0.8400", "strategy=sample", "fs.family=tanh", "fs.rate=0.5", "failed", "TrainingError: the loss"):
+    for words in ("0.8400", "method=sample", "fs.family=tanh", "fs.rate=0.5", "failed", "TrainingError: the loss"):
         assert words in text
     assert "sample fs=tanh" in text
     assert sweep_lines([], "accuracy") == ["no trial has ended yet"]
@@ -150,11 +150,11 @@ def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
     assert [row["trial"] for row in read] == ["1", "2", "0", "3", "4"]
     assert float(read[0]["score"]) == pytest.approx(0.84)
     page = files[-2].read_text()
-    assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | strategy sample, fs.family tanh, fs.rate 0.5 |" in page
+    assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | method sample, fs.family tanh, fs.rate 0.5 |" in page
     assert "| 4 | TrainingError: the loss is nan;" in page
     html = files[-1].read_text()
     assert html.count('src="data:image/png;base64,') == 3
-    assert "<td>strategy sample, fs.family tanh, fs.rate 0.5" in html
+    assert "<td>method sample, fs.family tanh, fs.rate 0.5" in html
     assert "+0.1200" in page
     for path in files[1:4]:
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -175,7 +175,7 @@ def test_a_sweep_of_failures_has_a_table_and_no_plots(tmp_path: Path):
 
 
 def test_short_names_stay_apart():
-    keys = ["resampling.fs.family", "resampling.fm.family", "optimizer.name", "view.name"]
+    keys = ["method.settings.fs.family", "method.settings.fm.family", "optimizer.name", "view.name"]
     assert list(short_names(keys).values()) == ["fs.family", "fm.family", "optimizer.name", "view.name"]
 
 
@@ -207,7 +207,7 @@ def test_the_best_finished_trial_is_thick_and_the_stopped_are_dashed():
 def test_there_is_a_panel_a_setting_and_equal_scores_can_be_drawn():
     rows = [trial(k, lr=rate, strategy=name) for k, (rate, name) in enumerate([(0.1, "joint"), (0.2, "sample")])]
     shown = [axis.get_xlabel() for axis in score_by_parameter(rows, "accuracy").axes if axis.axison]
-    assert shown == ["strategy", "lr"]
+    assert shown == ["method", "lr"]
     parallel_coordinates(rows, "accuracy").canvas.draw()
 
 

@@ -20,7 +20,7 @@ SETTINGS = (
     "training.epochs=6",
     "training.batch_size=32",
     "training.threads=1",
-    "resampling.warmup=2",
+    "method.warmup=2",
     "model.feature_size=16",
     "model.encoder.width=8",
     "cluster.workers=1",
@@ -34,10 +34,10 @@ def rates():
     return {"optimizer.lr": tune.grid_search([0.005, 1e30, 1e-6]), "optimizer.clip_norm": None}
 
 def scales():
-    return {"resampling.strategy": tune.grid_search(["joint", "sample"]), "optimizer.lr": 0.005}
+    return {"method.name": tune.grid_search(["joint", "sample"]), "optimizer.lr": 0.005}
 
 def population():
-    return {"resampling.fs.scale": tune.uniform(0.5, 4.0), "optimizer.lr": 0.005}
+    return {"method.settings.fs.scale": tune.uniform(0.5, 4.0), "optimizer.lr": 0.005}
 """
 
 
@@ -89,7 +89,7 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
     assert children[names[2]].data.tags["raymm.ended"].startswith("stopped early after")
     assert "the loss is" in children[names[1]].data.tags["raymm.ended"]
     assert children[names[0]].data.params["optimizer.lr"] == "0.005"
-    assert "resampling.fs.rate" not in children[names[0]].data.params
+    assert "method.settings.fs.rate" not in children[names[0]].data.params
     history = client.get_metric_history(children[names[0]].info.run_id, "val/accuracy")
     assert [point.step for point in history] == list(range(6))
     assert parent.info.status == "FINISHED"
@@ -137,7 +137,7 @@ def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path
 
 def test_a_population_goes_on_from_its_better_half(ray_local, place):
     options = ("--trials", 2, "--scheduler", "pbt", "--concurrent", 2, "--own-warmup")
-    job = new(place, "population", "population", *options, settings=("resampling.warmup=1",))
+    job = new(place, "population", "population", *options, settings=("method.warmup=1",))
     rows = trial_rows(job)
     assert [row.status for row in rows] == ["finished", "finished"]
     moved = [trial for trial in read_trials(job) if (trial.path / "current.json").exists()]

@@ -57,11 +57,11 @@ def test_the_sweep_is_the_parent_of_its_trials(told):
 def test_a_trial_shows_the_settings_that_apply_to_it(told):
     _, trials, store, _ = told
     tanh, joint, linear = (store.of(trial).info for trial in trials[:3])
-    assert tanh.params["resampling.fs.rate"] == 0.5
-    assert "resampling.fs.rate" not in linear.params
-    assert linear.params["resampling.fs.scale"] == 3.0
-    assert not any(name.startswith("resampling.fs") for name in joint.params)
-    assert "resampling.fs.family=tanh, resampling.fs.rate=0.5" in tanh.description
+    assert tanh.params["method.settings.fs.rate"] == 0.5
+    assert "method.settings.fs.rate" not in linear.params
+    assert linear.params["method.settings.fs.scale"] == 3.0
+    assert not any(name.startswith("method.settings.fs") for name in joint.params)
+    assert "method.settings.fs.family=tanh, method.settings.fs.rate=0.5" in tanh.description
     for info in (tanh, joint, linear):
         assert "training.seed" not in info.params
         assert info.params["sweep.seeds"] == "3, 5"

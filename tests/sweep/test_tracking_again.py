@@ -89,15 +89,15 @@ def test_settings_that_changed_on_the_way_are_named(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset, {"training": {"epochs": 3, "keep": 3}})
     one, two = propose(sweep, 0, fs__scale=1.0), propose(sweep, 1, fs__scale=3.0)
     train_until(open_runs(sweep, one, dataset), dataset, 2)
-    changed = resolve(sweep.config, {"resampling.fs.scale": 1.2})
+    changed = resolve(sweep.config, {"method.settings.fs.scale": 1.2})
     branch_runs(sweep, two, changed, current_paths(sweep, one), 2, dataset)
     store = Store()
     record = session(sweep, dataset, store)
     for trial in (one, two):
         follow(record, trial, finish(sweep, trial, dataset))
     record.close("FINISHED")
-    assert store.of(two).tags["raymm.changed_to"] == "resampling.fs.scale=1.2"
-    assert store.of(two).info.params["resampling.fs.scale"] == 3.0
+    assert store.of(two).tags["raymm.changed_to"] == "method.settings.fs.scale=1.2"
+    assert store.of(two).info.params["method.settings.fs.scale"] == 3.0
     assert "raymm.changed_to" not in store.of(one).tags
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from raymm.config.registries import METHODS
 from raymm.data import View
 from raymm.errors import CheckpointError, ConfigError, TrainingError
-from raymm.methods.strategies import STRATEGIES
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import loop
 from raymm.training.checkpoint import read_checkpoint
@@ -26,9 +26,9 @@ def run_of(path, dataset, **sections):
     return create_or_open(path, settings(**sections), dataset)
 
 
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+@pytest.mark.parametrize("strategy", sorted(METHODS))
 def test_every_strategy_trains_a_model_that_beats_chance(tmp_path, dataset, strategy):
-    result = train(run_of(tmp_path / "r", dataset, resampling={"strategy": strategy}), dataset, Backends())
+    result = train(run_of(tmp_path / "r", dataset, method={"name": strategy}), dataset, Backends())
     assert result.metrics["test/accuracy"] > 0.6
     assert result.metrics["best/accuracy"] == max(e["metrics"]["val/accuracy"] for e in result.history)
     extra = result.history[-1]["metrics"]["rows/epoch"] - len(dataset.rows("train"))
@@ -73,7 +73,7 @@ def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monk
 
 
 def test_warmup_is_joint_and_valuation_follows_its_interval(tmp_path, dataset):
-    config = {"training": {"epochs": 6, "keep": 9}, "resampling": {"warmup": 2, "every": 2}}
+    config = {"training": {"epochs": 6, "keep": 9}, "method": {"warmup": 2, "every": 2}}
     run = run_of(tmp_path / "r", dataset, **config)
     result = train(run, dataset, Backends())
     base = len(dataset.rows("train"))
@@ -85,7 +85,7 @@ def test_warmup_is_joint_and_valuation_follows_its_interval(tmp_path, dataset):
 
 
 def test_modality_level_values_only_its_subset(tmp_path, dataset):
-    config = {"resampling": {"strategy": "modality", "subset": 0.25}, "training": {"keep": 9}}
+    config = {"method": {"name": "modality", "settings": {"subset": 0.25}}, "training": {"keep": 9}}
     run = run_of(tmp_path / "r", dataset, **config)
     train(run, dataset, Backends())
     tables = [read_table(epoch_folder(run.path, e) / "valuation-train.parquet") for e in (1, 2)]
@@ -144,9 +144,9 @@ def test_bfloat16_trains_on_a_cpu(tmp_path, dataset):
 def test_a_folder_of_another_run_is_refused_with_every_difference(tmp_path, dataset):
     run_of(tmp_path / "r", dataset)
     with pytest.raises(CheckpointError) as caught:
-        run_of(tmp_path / "r", dataset, training={"seed": 1}, resampling={"strategy": "joint"})
+        run_of(tmp_path / "r", dataset, training={"seed": 1}, method={"name": "joint"})
     assert "training.seed: 0 then, 1 now" in str(caught.value)
-    assert "resampling.strategy: sample then, joint now" in str(caught.value)
+    assert "method.name: sample then, joint now" in str(caught.value)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(CheckpointError, match="not empty, and no run of raymm"):

@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import EncoderConfig
 from raymm.data.schema import ModalitySpec
-from raymm.models.encoders.layers import head, norm_2d
+from raymm.models.encoders.layers import NormSettings, head, norm_2d
 from raymm.models.encoders.registry import register_encoder
 
 __all__ = ["SmallCNN"]
@@ -27,12 +26,12 @@ class SmallCNN(nn.Module):
         Input channels: 1 for a log-mel, frames times channels for clips.
     """
 
-    def __init__(self, channels: int, config: EncoderConfig, feature_size: int) -> None:
+    def __init__(self, channels: int, settings: NormSettings, feature_size: int) -> None:
         super().__init__()
-        widths = [channels, config.width, 2 * config.width, 4 * config.width, 4 * config.width]
-        blocks = [_block(config, widths[i], widths[i + 1], first=i == 0) for i in range(4)]
+        widths = [channels, settings.width, 2 * settings.width, 4 * settings.width, 4 * settings.width]
+        blocks = [_block(settings, widths[i], widths[i + 1], first=i == 0) for i in range(4)]
         self.body = nn.Sequential(*blocks)
-        self.head = head(config, 2 * widths[-1], feature_size)
+        self.head = head(settings.dropout, 2 * widths[-1], feature_size)
 
     def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b D"]:
         """Encode a batch of images or clips."""
@@ -41,16 +40,16 @@ class SmallCNN(nn.Module):
         return self.head(torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1))
 
 
-def _block(config: EncoderConfig, inputs: int, outputs: int, first: bool) -> nn.Sequential:
+def _block(settings: NormSettings, inputs: int, outputs: int, first: bool) -> nn.Sequential:
     kernel, padding = (5, 2) if first else (3, 1)
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride=2, padding=padding, bias=False),
-        norm_2d(config, outputs),
+        norm_2d(settings, outputs),
         nn.ReLU(inplace=True),
     )
 
 
-@register_encoder("cnn", "audio", "rgb", "flow")
-def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> SmallCNN:
+@register_encoder("cnn", kinds=("audio", "rgb", "flow"), settings=NormSettings)
+def build(spec: ModalitySpec, settings: NormSettings, feature_size: int) -> SmallCNN:
     """A small CNN with the input channels of the modality."""
-    return SmallCNN(math.prod(spec.input_shape[:-2]), config, feature_size)
+    return SmallCNN(math.prod(spec.input_shape[:-2]), settings, feature_size)

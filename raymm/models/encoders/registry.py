@@ -1,25 +1,49 @@
 """Encoders by name, with the kinds of modality that each can read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from raymm.config import EncoderConfig
+from raymm.config.choice import Settings, SettingsError, make_settings
+from raymm.config.registries import ENCODERS
 from raymm.data.schema import ModalitySpec
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["ENCODERS", "build_encoder", "register_encoder"]
+__all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings"]
 
-Builder = Callable[[ModalitySpec, EncoderConfig, int], nn.Module]
+Builder = Callable[[Any, Any, int], nn.Module]
+"""`(spec, settings, feature_size) -> module`, which turns the inputs of a modality into features [b, D]."""
 
-ENCODERS: dict[str, tuple[Builder, tuple[str, ...]]] = {}
+
+@dataclass(frozen=True)
+class EncoderPart:
+    """An encoder in the registry.
+
+    Attributes
+    ----------
+    build
+        `(spec, settings, feature_size) -> module`.
+    kinds
+        Kinds of modality that it can read; empty: any.
+    Settings
+        The class of its settings.
+    """
+
+    build: Builder
+    kinds: tuple[str, ...] = ()
+    Settings: type[Settings] = Settings
 
 
-def register_encoder(name: str, *kinds: str) -> Callable[[Builder], Builder]:
-    """Register `builder(spec, config, feature_size) -> module` for these kinds of modality."""
+def register_encoder(
+    name: str, *, kinds: tuple[str, ...] = (), settings: type[Settings] = Settings
+) -> Callable[[Any], Any]:
+    """Register `builder(spec, settings, feature_size) -> module`, and return it as it is."""
 
-    def add(builder: Builder) -> Builder:
-        ENCODERS[name] = (builder, kinds)
+    def add(builder: Any) -> Any:
+        ENCODERS.register(name, EncoderPart(builder, kinds, settings))
         return builder
 
     return add
@@ -31,15 +55,70 @@ def build_encoder(spec: ModalitySpec, config: EncoderConfig, feature_size: int) 
     Raises
     ------
     ConfigError
-        When the name is unknown, or the encoder cannot read this kind, or its weights do not fit.
+        When the name is unknown, or the encoder cannot read this kind, or its settings or weights do not fit.
     """
+    where = f"model.encoders.{spec.name}"
     name = config.name or spec.default_encoder
-    where = f"model.encoders.{spec.name}.name"
-    if name not in ENCODERS:
-        raise ConfigError(f"{where}: no encoder '{name}'; {did_you_mean(name, ENCODERS)}")
-    builder, kinds = ENCODERS[name]
-    if spec.kind not in kinds and name not in {spec.default_encoder, *spec.encoders}:
-        raise ConfigError(f"{where}: '{name}' reads {', '.join(kinds)}; '{spec.name}' is {spec.kind}")
-    if config.weights is not None and name != "resnet18":
-        raise ConfigError(f"model.encoders.{spec.name}.weights: '{name}' takes none; only resnet18 does")
-    return builder(spec, config, feature_size)
+    part: EncoderPart = ENCODERS.get(name, f"{where}.name")
+    if part.kinds and spec.kind not in part.kinds and name not in {spec.default_encoder, *spec.encoders}:
+        raise ConfigError(f"{where}.name: '{name}' reads {', '.join(part.kinds)}; '{spec.name}' is {spec.kind}")
+    fields = part.Settings.model_fields
+    own = {key: value for key, value in config.raw.items() if key in fields or not _is_a_default(key, value)}
+    return part.build(spec, _settings(part, own, where, name), feature_size)
+
+
+def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> dict[str, EncoderConfig]:
+    """What the settings for modalities that are not named mean for each of them: those that its encoder has.
+
+    Raises
+    ------
+    ConfigError
+        When the encoders of all these modalities lack a setting.
+    """
+    parts = {spec.name: ENCODERS.get(template.name or spec.default_encoder, "model.encoder.name") for spec in specs}
+    problems = Problems("model.encoder")
+    for key, value in template.raw.items():
+        lack = all(key not in part.Settings.model_fields for part in parts.values())
+        if parts and lack and not _is_a_default(key, value):
+            having = [name for name in ENCODERS if key in ENCODERS.get(name).Settings.model_fields]
+            problems.add(f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would")
+    problems.raise_if_any(ConfigError)
+    return {name: EncoderConfig(name=template.name, **_shared(template, part)) for name, part in parts.items()}
+
+
+def _shared(template: EncoderConfig, part: EncoderPart) -> dict[str, Any]:
+    return {key: value for key, value in template.raw.items() if key in part.Settings.model_fields}
+
+
+def _is_a_default(key: str, value: Any) -> bool:
+    """Whether a setting is at its default in all encoders that have it: 0.1.0 wrote all settings for any encoder."""
+    having = [part.Settings.model_fields for part in map(ENCODERS.get, ENCODERS) if key in part.Settings.model_fields]
+    return bool(having) and all(fields[key].default == value for fields in having)
+
+
+def _settings(part: EncoderPart, raw: Mapping[str, Any], where: str, name: str) -> Settings:
+    try:
+        return make_settings(part, raw)
+    except SettingsError as cause:
+        problems = Problems(where)
+        fields = part.Settings.model_fields
+        for error in cause.cause.errors():
+            key = ".".join(map(str, error["loc"]))
+            if error["type"] == "extra_forbidden":
+                problems.add(f"{key}: '{name}' has no such setting; {did_you_mean(key, fields)}")
+            else:
+                problems.add(f"{key}: {error['msg']} (got {error['input']!r})")
+        problems.raise_if_any(ConfigError)
+        raise
+
+
+def _adapt(found: Any, where: str) -> EncoderPart:
+    """An `EncoderPart`, or a builder with attributes `Settings` and `kinds`."""
+    if isinstance(found, EncoderPart):
+        return found
+    if callable(found):
+        return EncoderPart(found, tuple(getattr(found, "kinds", ())), getattr(found, "Settings", Settings))
+    raise ConfigError(f"{where} is a {type(found).__name__}; an encoder is a builder (spec, settings, feature_size)")
+
+
+ENCODERS.adapt = _adapt

@@ -6,14 +6,15 @@ equal channels stays the same.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from raymm.config import EncoderConfig
+from raymm.config.choice import Settings
 from raymm.data.schema import ModalitySpec
 from raymm.errors import ConfigError, in_one_line
 from raymm.models.encoders.layers import groups_of, head
@@ -28,20 +29,32 @@ NO_WEIGHTS = (
 )
 
 
+class ResNetSettings(Settings):
+    """Settings of `resnet18`."""
+
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="before the last linear layer")
+    norm: Literal["group", "batch"] = Field(
+        default="group", description="group: does not depend on the other rows; batch: what files of weights need"
+    )
+    weights: str | None = Field(default=None, description="file with weights; nothing is ever downloaded")
+
+
 class ResNet18(nn.Module):
     """`[b, C, H, W]` or `[b, T, C, H, W]` to `[b, D]`; `where` are its settings, for messages."""
 
-    def __init__(self, channels: int, config: EncoderConfig, feature_size: int, where: str = "model.encoder") -> None:
+    def __init__(
+        self, channels: int, settings: ResNetSettings, feature_size: int, where: str = "model.encoder"
+    ) -> None:
         from torchvision.models import resnet18  # noqa: PLC0415  (slow, it imports torch's compiler)
 
         super().__init__()
-        norm = nn.BatchNorm2d if config.norm == "batch" else _group_norm
+        norm = nn.BatchNorm2d if settings.norm == "batch" else _group_norm
         self.body = resnet18(weights=None, norm_layer=norm)
         self.body.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.body.fc = nn.Identity()
-        self.head = head(config, 512, feature_size)
-        if config.weights is not None:
-            self._load(Path(config.weights), channels, where)
+        self.head = head(settings.dropout, 512, feature_size)
+        if settings.weights is not None:
+            self._load(Path(settings.weights), channels, where)
 
     def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b D"]:
         """Encode a batch of images or clips."""
@@ -106,8 +119,8 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(groups_of(channels), channels)
 
 
-@register_encoder("resnet18", "audio", "rgb", "flow")
-def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> ResNet18:
+@register_encoder("resnet18", kinds=("audio", "rgb", "flow"), settings=ResNetSettings)
+def build(spec: ModalitySpec, settings: ResNetSettings, feature_size: int) -> ResNet18:
     """A ResNet-18 with the channels of one frame, or of a log-mel."""
     channels = spec.input_shape[-3]
-    return ResNet18(channels, config, feature_size, f"model.encoders.{spec.name}")
+    return ResNet18(channels, settings, feature_size, f"model.encoders.{spec.name}")

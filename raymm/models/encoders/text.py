@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from raymm.config import EncoderConfig
 from raymm.data.schema import ModalitySpec, TextSpec
 from raymm.errors import ConfigError
-from raymm.models.encoders.layers import head
+from raymm.models.encoders.layers import EncoderSettings, head
 from raymm.models.encoders.registry import register_encoder
 
 __all__ = ["TextEncoder"]
@@ -20,12 +19,12 @@ __all__ = ["TextEncoder"]
 class TextEncoder(nn.Module):
     """Token ids `[b, L]` (0 pads) to `[b, D]`."""
 
-    def __init__(self, buckets: int, config: EncoderConfig, feature_size: int) -> None:
+    def __init__(self, buckets: int, settings: EncoderSettings, feature_size: int) -> None:
         super().__init__()
-        width = 4 * config.width
+        width = 4 * settings.width
         self.embedding = nn.Embedding(buckets, width, padding_idx=0)
         self.hidden = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU())
-        self.head = head(config, width, feature_size)
+        self.head = head(settings.dropout, width, feature_size)
 
     def forward(self, tokens: Int64[Tensor, "b L"]) -> Float[Tensor, "b D"]:
         """Encode a batch of token ids; a text without tokens becomes a constant."""
@@ -38,9 +37,9 @@ class TextEncoder(nn.Module):
         return features
 
 
-@register_encoder("text", "text")
-def build(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> TextEncoder:
+@register_encoder("text", kinds=("text",), settings=EncoderSettings)
+def build(spec: ModalitySpec, settings: EncoderSettings, feature_size: int) -> TextEncoder:
     """A text encoder with the buckets of the modality's tokenizer."""
     if not isinstance(spec, TextSpec):
         raise ConfigError(f"'{spec.name}' is {spec.kind}, not text")
-    return TextEncoder(spec.buckets, config, feature_size)
+    return TextEncoder(spec.buckets, settings, feature_size)

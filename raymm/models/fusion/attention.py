@@ -8,11 +8,11 @@ one token a modality, so modalities exchange information in every layer rather t
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
 from raymm.errors import ConfigError
-from raymm.models.fusion.base import Fusion
+from raymm.models.fusion.base import Fusion, HiddenSettings
 from raymm.models.fusion.registry import register_fusion
 
 __all__ = ["AttentionFusion"]
@@ -20,24 +20,31 @@ __all__ = ["AttentionFusion"]
 HEADS = 4
 
 
-@register_fusion("attention")
+class AttentionSettings(HiddenSettings):
+    """Settings of `attention`."""
+
+    layers: int = Field(default=2, ge=1, description="transformer layers")
+    tokens: int = Field(default=4, ge=1, description="bottleneck tokens")
+
+
+@register_fusion("attention", AttentionSettings)
 class AttentionFusion(Fusion):
     """Transformer layers over modality tokens and bottleneck tokens."""
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: AttentionSettings) -> None:
         super().__init__()
-        size = config.fusion_size
+        size = settings.size
         if size % HEADS:
-            raise ConfigError(f"model.fusion_size={size}: attention has {HEADS} heads, so use a multiple of {HEADS}")
-        self.project = nn.Linear(config.feature_size, size)
+            raise ConfigError(f"model.fusion.size={size}: attention has {HEADS} heads, so use a multiple of {HEADS}")
+        self.project = nn.Linear(feature_size, size)
         self.modality = nn.Parameter(0.02 * torch.randn(modalities, size))
-        self.bottleneck = nn.Parameter(0.02 * torch.randn(config.fusion_tokens, size))
+        self.bottleneck = nn.Parameter(0.02 * torch.randn(settings.tokens, size))
         layer = nn.TransformerEncoderLayer(
             size, HEADS, dim_feedforward=2 * size, dropout=0.0, batch_first=True, norm_first=True
         )
-        self.layers = nn.TransformerEncoder(layer, config.fusion_layers, enable_nested_tensor=False)
+        self.layers = nn.TransformerEncoder(layer, settings.layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(size)
-        self.classifier = nn.Linear(size, classes)
+        self.classifier = nn.Linear(size, outputs)
 
     def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
         """Logits of each row."""

@@ -7,9 +7,18 @@ attention fusion does not attend to masked modalities).
 from abc import abstractmethod
 
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 
-__all__ = ["AdditiveFusion", "Fusion"]
+from raymm.config.choice import Settings
+
+__all__ = ["AdditiveFusion", "Fusion", "HiddenSettings"]
+
+
+class HiddenSettings(Settings):
+    """Settings of fusions with a hidden layer."""
+
+    size: int = Field(default=128, ge=2, description="hidden size")
 
 
 class Fusion(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
+from raymm.config.choice import Settings
 from raymm.models.fusion.base import AdditiveFusion
 from raymm.models.fusion.registry import register_fusion
 
@@ -20,11 +20,12 @@ __all__ = ["ConcatFusion"]
 class ConcatFusion(AdditiveFusion):
     """Linear classifier over the concatenated features; initialised as `torch.nn.Linear(n * D, K)`."""
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: Settings) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(modalities * config.feature_size)
-        self.weight = nn.Parameter(torch.empty(modalities, config.feature_size, classes).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(classes).uniform_(-bound, bound))
+        del settings
+        bound = 1 / math.sqrt(modalities * feature_size)
+        self.weight = nn.Parameter(torch.empty(modalities, feature_size, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
 
     def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n K"]:
         """W_i z_i of each modality."""

@@ -10,23 +10,22 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
-from raymm.models.fusion.base import Fusion
+from raymm.models.fusion.base import Fusion, HiddenSettings
 from raymm.models.fusion.registry import register_fusion
 
 __all__ = ["FilmFusion"]
 
 
-@register_fusion("film")
+@register_fusion("film", HiddenSettings)
 class FilmFusion(Fusion):
     """Every modality modulated by the mean of the others."""
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: HiddenSettings) -> None:
         super().__init__()
-        size = config.fusion_size
-        self.hidden = nn.ModuleList(nn.Linear(config.feature_size, size) for _ in range(modalities))
-        self.modulation = nn.ModuleList(nn.Linear(config.feature_size, 2 * size) for _ in range(modalities))
-        self.classifier = nn.Linear(size, classes)
+        size = settings.size
+        self.hidden = nn.ModuleList(nn.Linear(feature_size, size) for _ in range(modalities))
+        self.modulation = nn.ModuleList(nn.Linear(feature_size, 2 * size) for _ in range(modalities))
+        self.classifier = nn.Linear(size, outputs)
 
     def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
         """Logits of each row."""

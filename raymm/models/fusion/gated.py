@@ -7,23 +7,22 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
-from raymm.models.fusion.base import Fusion
+from raymm.models.fusion.base import Fusion, HiddenSettings
 from raymm.models.fusion.registry import register_fusion
 
 __all__ = ["GatedFusion"]
 
 
-@register_fusion("gated")
+@register_fusion("gated", HiddenSettings)
 class GatedFusion(Fusion):
     """Each modality's part is weighed, unit by unit, by a gate that sees all of them."""
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: HiddenSettings) -> None:
         super().__init__()
-        size = config.fusion_size
-        self.hidden = nn.ModuleList(nn.Linear(config.feature_size, size) for _ in range(modalities))
-        self.gate = nn.Linear(modalities * config.feature_size, modalities * size)
-        self.classifier = nn.Linear(size, classes)
+        size = settings.size
+        self.hidden = nn.ModuleList(nn.Linear(feature_size, size) for _ in range(modalities))
+        self.gate = nn.Linear(modalities * feature_size, modalities * size)
+        self.classifier = nn.Linear(size, outputs)
 
     def forward(self, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]) -> Float[Tensor, "B K"]:
         """Logits of each row."""

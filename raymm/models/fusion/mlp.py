@@ -9,26 +9,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
-from raymm.models.fusion.base import AdditiveFusion
+from raymm.models.fusion.base import AdditiveFusion, HiddenSettings
 from raymm.models.fusion.registry import register_fusion
 
 __all__ = ["MlpFusion"]
 
 
-@register_fusion("mlp")
+@register_fusion("mlp", HiddenSettings)
 class MlpFusion(AdditiveFusion):
-    """Two-layer perceptron over the concatenated features; the hidden size is `model.fusion_size`."""
+    """Two-layer perceptron over the concatenated features; the hidden size is `model.fusion.size`."""
 
     linear = False
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: HiddenSettings) -> None:
         super().__init__()
-        size, hidden = config.feature_size, config.fusion_size
+        size, hidden = feature_size, settings.size
         bound = 1 / math.sqrt(modalities * size)
         self.weight = nn.Parameter(torch.empty(modalities, size, hidden).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(hidden).uniform_(-bound, bound))
-        self.classifier = nn.Linear(hidden, classes)
+        self.classifier = nn.Linear(hidden, outputs)
 
     def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n H"]:
         """W_i z_i of each modality."""

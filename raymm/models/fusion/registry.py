@@ -1,30 +1,51 @@
 """Fusions by name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from raymm.config import ModelConfig
-from raymm.errors import ConfigError, did_you_mean
+from raymm.config.choice import Choice, Settings
+from raymm.config.registries import FUSIONS
+from raymm.errors import ConfigError
 from raymm.models.fusion.base import Fusion
 
-__all__ = ["FUSIONS", "build_fusion", "register_fusion"]
+__all__ = ["FUSIONS", "FusionPart", "build_fusion", "register_fusion"]
 
-Builder = Callable[[int, int, ModelConfig], Fusion]
+Builder = Callable[[int, int, int, Any], Fusion]
+"""`(modalities, outputs, feature_size, settings) -> fusion`: a subclass of `Fusion`, or a function."""
 
-FUSIONS: dict[str, Builder] = {}
+
+@dataclass(frozen=True)
+class FusionPart:
+    """A fusion in the registry: what builds it, and the class of its settings."""
+
+    build: Builder
+    Settings: type[Settings] = Settings
 
 
-def register_fusion(name: str) -> Callable[[Builder], Builder]:
-    """Register `builder(modalities, classes, config) -> Fusion`."""
+def register_fusion(name: str, settings: type[Settings] = Settings) -> Callable[[Any], Any]:
+    """Register `builder(modalities, outputs, feature_size, settings) -> Fusion`, and return it as it is."""
 
-    def add(builder: Builder) -> Builder:
-        FUSIONS[name] = builder
+    def add(builder: Any) -> Any:
+        FUSIONS.register(name, FusionPart(builder, settings))
         return builder
 
     return add
 
 
-def build_fusion(modalities: int, classes: int, config: ModelConfig) -> Fusion:
-    """The configured fusion; raises `ConfigError` with the nearest match for an unknown name."""
-    if config.fusion not in FUSIONS:
-        raise ConfigError(f"model.fusion: no fusion '{config.fusion}'; {did_you_mean(config.fusion, FUSIONS)}")
-    return FUSIONS[config.fusion](modalities, classes, config)
+def build_fusion(modalities: int, outputs: int, feature_size: int, choice: Choice) -> Fusion:
+    """The chosen fusion; raises `ConfigError` with the nearest match for an unknown name."""
+    part: FusionPart = FUSIONS.get(choice.name, "model.fusion")
+    return part.build(modalities, outputs, feature_size, choice.settings)
+
+
+def _adapt(found: Any, where: str) -> FusionPart:
+    """A `FusionPart`, or a builder with an attribute `Settings`."""
+    if isinstance(found, FusionPart):
+        return found
+    if callable(found):
+        return FusionPart(found, getattr(found, "Settings", Settings))
+    raise ConfigError(f"{where} is a {type(found).__name__}; a fusion is a subclass of raymm.models.fusion.Fusion")
+
+
+FUSIONS.adapt = _adapt

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
+from raymm.config.choice import Settings
 from raymm.models.fusion.base import AdditiveFusion
 from raymm.models.fusion.registry import register_fusion
 
@@ -14,10 +14,10 @@ __all__ = ["SumFusion"]
 class SumFusion(AdditiveFusion):
     """Linear classifier over the sum of the features."""
 
-    def __init__(self, modalities: int, classes: int, config: ModelConfig) -> None:
+    def __init__(self, modalities: int, outputs: int, feature_size: int, settings: Settings) -> None:
         super().__init__()
-        del modalities
-        linear = nn.Linear(config.feature_size, classes)
+        del modalities, settings
+        linear = nn.Linear(feature_size, outputs)
         self.weight, self.bias = linear.weight, linear.bias
 
     def partials(self, features: Float[Tensor, "B n D"]) -> Float[Tensor, "B n K"]:

@@ -3,24 +3,37 @@
 import numpy as np
 import pytest
 
-from raymm.config import FunctionConfig, ResamplingConfig
+from raymm.config import Config, parse
+from raymm.data import Schema, VectorSpec
 from raymm.errors import ConfigError
-from raymm.methods import Situation, base_plan, make_plan
-from raymm.methods.strategies import STRATEGIES, gaps, strategy, subset
+from raymm.methods import METHODS, Plan, ResamplingInputs, base_plan, build_method, get_method, make_plan
+from raymm.methods.extra_rows import random_subset
+from raymm.methods.gaps import gaps
+from raymm.valuation import utility
 
 
-def situation(phi, *, seed=0, label=None, present=None, utility="count", **settings):
+def config_of(strategy, utility="count", row_budget=None, **settings) -> Config:
+    """A configuration; settings that the method does not read are left out."""
+    method = {"name": strategy, "row_budget": row_budget, "settings": settings}
+    return parse({"method": method, "valuation": {"utility": utility}}, drop=lambda _: None)
+
+
+def plan_of(phi, *, strategy, seed=0, label=None, present=None, **settings) -> Plan:
+    """The plan of a method for contributions [N, n]."""
     phi = np.asarray(phi, float)
-    count = len(phi)
-    return Situation(
+    count, n = phi.shape
+    config = config_of(strategy, **settings)
+    modalities = tuple(VectorSpec(name=f"m{i}", size=1) for i in range(n))
+    method = build_method(config, Schema(modalities=modalities, classes=("a", "b")))
+    inputs = ResamplingInputs(
         rows=np.arange(count) * 3 + 1,
         label=np.zeros(count, np.int64) if label is None else np.asarray(label),
         present=np.ones(phi.shape, bool) if present is None else np.asarray(present),
         phi=phi,
-        config=ResamplingConfig(**settings),
-        utility=utility,
+        utility=method.context.utility,
         seed=seed,
     )
+    return make_plan(method, inputs, config.method.row_budget)
 
 
 def copies_by_modality(plan, n, rows):
@@ -40,12 +53,12 @@ def copies_by_modality(plan, n, rows):
     ],
 )
 def test_copies_of_the_truth_table(phi, copies):
-    plan = make_plan(situation([phi], strategy="sample"))
+    plan = plan_of([phi], strategy="sample")
     assert tuple(copies_by_modality(plan, 2, 1)) == copies
 
 
 def test_every_sample_stands_once_whole_and_copies_keep_one_modality():
-    plan = make_plan(situation(np.zeros((5, 3)), strategy="sample"))
+    plan = plan_of(np.zeros((5, 3)), strategy="sample")
     assert plan.index[:5].tolist() == [1, 4, 7, 10, 13]
     assert (plan.keep[:5] == 7).all()
     assert set(plan.keep[5:].tolist()) == {1, 2, 4}
@@ -54,14 +67,14 @@ def test_every_sample_stands_once_whole_and_copies_keep_one_modality():
 
 def test_a_fraction_is_a_bernoulli_draw():
     phi = np.full((20_000, 1), 1 - 0.35)
-    plan = make_plan(situation(phi, strategy="sample", fs=FunctionConfig(scale=1.0)))
+    plan = plan_of(phi, strategy="sample", fs={"scale": 1.0})
     share = (len(plan) - 20_000) / 20_000
     assert share == pytest.approx(0.35, abs=4 * np.sqrt(0.35 * 0.65 / 20_000))
 
 
 def test_plans_are_a_function_of_the_seed():
     phi = np.random.default_rng(0).uniform(-0.5, 1.5, (50, 3))
-    one, again, other = (make_plan(situation(phi, seed=seed, strategy="sample")) for seed in (1, 1, 2))
+    one, again, other = (plan_of(phi, seed=seed, strategy="sample") for seed in (1, 1, 2))
     assert (one.index.tolist(), one.keep.tolist()) == (again.index.tolist(), again.keep.tolist())
     assert one.index.tolist() != other.index.tolist()
 
@@ -69,14 +82,14 @@ def test_plans_are_a_function_of_the_seed():
 def test_a_missing_modality_is_never_copied():
     phi = np.array([[0.2, np.nan], [0.2, 0.1]])
     present = ~np.isnan(phi)
-    for name in STRATEGIES:
-        plan = make_plan(situation(phi, present=present, strategy=name, random_rows=5.0))
+    for name in METHODS:
+        plan = plan_of(phi, present=present, strategy=name, random_rows=5.0)
         extra = plan.keep[2:][plan.index[2:] == 1]
         assert (extra != 2).all(), name
 
 
 def test_joint_adds_nothing():
-    plan = make_plan(situation(np.zeros((4, 2)), strategy="joint"))
+    plan = plan_of(np.zeros((4, 2)), strategy="joint")
     assert (plan.index.tolist(), plan.keep.tolist()) == (
         base_plan(np.arange(4) * 3 + 1, 2).index.tolist(),
         [3] * 4,
@@ -85,8 +98,8 @@ def test_joint_adds_nothing():
 
 def test_random_adds_as_many_as_sample_would_but_elsewhere():
     phi = np.column_stack([np.full(400, 1.5), np.full(400, 0.5)])
-    sample = make_plan(situation(phi, strategy="sample"))
-    random = make_plan(situation(phi, strategy="random"))
+    sample = plan_of(phi, strategy="sample")
+    random = plan_of(phi, strategy="random")
     assert len(random) == len(sample)
     assert copies_by_modality(sample, 2, 400) == [0, 400]
     assert min(copies_by_modality(random, 2, 400)) > 100
@@ -94,7 +107,7 @@ def test_random_adds_as_many_as_sample_would_but_elsewhere():
 
 def test_modality_level_follows_the_gap():
     phi = np.column_stack([np.full(4_000, 1.25), np.full(4_000, 0.75)])
-    first, second = copies_by_modality(make_plan(situation(phi, strategy="modality")), 2, 4_000)
+    first, second = copies_by_modality(plan_of(phi, strategy="modality"), 2, 4_000)
     assert first == 0
     assert second / 4_000 == pytest.approx(0.5, abs=0.04)
 
@@ -102,7 +115,7 @@ def test_modality_level_follows_the_gap():
 def test_class_level_follows_the_gap_of_each_class():
     label = np.repeat([0, 1], 1_000)
     phi = np.where(label[:, None] == 0, [[1.5, 0.5]], [[0.5, 1.5]])
-    plan = make_plan(situation(phi, label=label, strategy="class"))
+    plan = plan_of(phi, label=label, strategy="class")
     extra = plan.index[2_000:], plan.keep[2_000:]
     of_first_class = extra[0] < 3_000
     assert set(extra[1][of_first_class]) == {2}
@@ -112,34 +125,44 @@ def test_class_level_follows_the_gap_of_each_class():
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_the_largest_gap_of_the_count_utility_is_one(n):
     saboteur = np.array([[(n + 1) / 6, (1 - 2 * n) / 6]])
-    pair = gaps(saboteur, "count") * 2 / 2
+    pair = gaps(saboteur, utility("count")) * 2 / 2
     assert (pair >= 0).all()
     assert pair.max() <= 1
     worst = np.full((1, n), 1.0 + n / 2)
     worst[0, 0] = 1.0
-    assert gaps(worst, "count")[0, 0] == 1.0
+    assert gaps(worst, utility("count"))[0, 0] == 1.0
 
 
 def test_gaps_are_zero_above_the_mean_of_the_others():
-    assert gaps(np.array([[1.5, 0.5, 1.0]]), "count")[0].tolist() == [0.0, 0.5, 0.0]
-    assert gaps(np.array([[1.0]]), "count").tolist() == [[0.0]]
+    assert gaps(np.array([[1.5, 0.5, 1.0]]), utility("count"))[0].tolist() == [0.0, 0.5, 0.0]
+    assert gaps(np.array([[1.0]]), utility("count")).tolist() == [[0.0]]
 
 
 def test_subset_is_drawn_without_replacement():
     rows = np.arange(100, 200)
-    drawn = subset(rows, 0.2, seed=3)
+    drawn = random_subset(rows, 0.2, seed=3)
     assert len(drawn) == len(set(drawn.tolist())) == 20
     assert set(drawn) <= set(rows.tolist())
-    assert drawn.tolist() != subset(rows, 0.2, seed=4).tolist()
+    assert drawn.tolist() != random_subset(rows, 0.2, seed=4).tolist()
 
 
 def test_a_budget_caps_the_copies_and_says_what_it_dropped():
-    plan = make_plan(situation(np.zeros((100, 2)), strategy="sample", row_budget=0.5))
+    plan = plan_of(np.zeros((100, 2)), strategy="sample", row_budget=0.5)
     assert len(plan) == 150
     assert plan.dropped == 350
-    assert make_plan(situation(np.zeros((100, 2)), strategy="sample")).dropped == 0
+    assert plan_of(np.zeros((100, 2)), strategy="sample").dropped == 0
 
 
 def test_an_unknown_strategy_names_the_nearest():
-    with pytest.raises(ConfigError, match="no strategy 'sampel'; did you mean 'sample'"):
-        strategy("sampel")
+    with pytest.raises(ConfigError, match="no method 'sampel'; did you mean 'sample'"):
+        get_method("sampel")
+
+
+@pytest.mark.parametrize("name", ["sample", "random"])
+def test_a_utility_without_a_fair_share_is_refused_where_one_is_needed(name):
+    with pytest.raises(ConfigError, match="utility=logit has no fair share below which a contribution is low"):
+        plan_of(np.zeros((4, 2)), strategy=name, utility="logit")
+
+
+def test_random_rows_of_a_given_number_need_no_fair_share():
+    assert len(plan_of(np.zeros((4, 2)), strategy="random", utility="logit", random_rows=2.0)) == 4 + 8

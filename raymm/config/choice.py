@@ -1,0 +1,125 @@
+"""A part by its name, with the settings that only this part reads.
+
+In YAML and on the command line name and settings stand side by side (`model.fusion.name=mlp model.fusion.size=64`),
+and the name alone is enough (`model.fusion=mlp`). The settings are checked by the part's own pydantic class.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import core_schema
+
+from raymm.config.registry import Registry
+from raymm.errors import ConfigError
+
+__all__ = ["Choice", "ChoiceOf", "Settings", "SettingsError", "make_settings", "settings_class"]
+
+
+class Settings(BaseModel):
+    """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Choice(Settings):
+    """A chosen part.
+
+    Attributes
+    ----------
+    name
+        Name in the registry, or "package.module:NAME".
+    settings
+        An instance of the part's `Settings`.
+    """
+
+    name: str
+    settings: Any
+
+
+class SettingsError(ValueError):
+    """Settings of a chosen part that do not fit; pydantic carries it outwards, `raymm.config.loading` reads it.
+
+    Attributes
+    ----------
+    section, cause
+        The class of the settings, and what pydantic found wrong with them.
+    key
+        The field beside them that holds the part's name; empty where that stands elsewhere.
+    """
+
+    def __init__(self, section: type[BaseModel], cause: ValidationError, key: str = "") -> None:
+        super().__init__(str(cause))
+        self.section = section
+        self.cause = cause
+        self.key = key
+
+
+def settings_class(part: object) -> type[Settings]:
+    """The settings of a part: its `Settings`, or none."""
+    found: type[Settings] = getattr(part, "Settings", Settings)
+    return found
+
+
+def make_settings(part: object, raw: Mapping[str, Any], key: str = "") -> Settings:
+    """The settings of a part from what a file says, beside a field `key`; raises `SettingsError`."""
+    section = settings_class(part)
+    try:
+        return section.model_validate(dict(raw))
+    except ValidationError as cause:
+        raise SettingsError(section, cause, key) from cause
+
+
+@dataclass(frozen=True)
+class ChoiceOf:
+    """How a field of a section chooses from a registry; the field's type is `Annotated[Choice, ChoiceOf(...)]`.
+
+    Attributes
+    ----------
+    key
+        Field that holds the name.
+    default
+        Name where none is given.
+    defaults
+        Settings that differ from the part's own defaults here, as far as the chosen part has them.
+    """
+
+    registry: Registry[Any]
+    default: str
+    key: str = "name"
+    defaults: tuple[tuple[str, Any], ...] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """How pydantic reads and writes the field."""
+        del source, handler
+        return core_schema.no_info_plain_validator_function(
+            self._read, serialization=core_schema.plain_serializer_function_ser_schema(self._write)
+        )
+
+    def make(self) -> Choice:
+        """The choice where nothing is given."""
+        return self._read({})
+
+    def split(self, value: Any) -> tuple[str, dict[str, Any]]:
+        """Name and raw settings of what stands in a file; raises `ValueError` when it is neither text nor mapping."""
+        if isinstance(value, str):
+            return value, {}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"write a name, or {self.key} and settings; got {value!r}")  # noqa: TRY004  (pydantic)
+        raw = dict(value)
+        return raw.pop(self.key, None) or self.default, raw
+
+    def _read(self, value: Any) -> Choice:
+        if isinstance(value, Choice):
+            return value
+        name, raw = self.split(value)
+        try:
+            part = self.registry.get(name)
+        except ConfigError as cause:
+            raise ValueError(f"{cause}") from cause
+        here = {field: given for field, given in self.defaults if field in settings_class(part).model_fields}
+        return Choice(name=name, settings=make_settings(part, {**here, **raw}, self.key))
+
+    def _write(self, choice: Choice) -> dict[str, Any]:
+        return {self.key: choice.name, **choice.settings.model_dump(mode="json")}

@@ -1,0 +1,171 @@
+"""Read a configuration: one YAML file, dotted overrides, unknown keys refused with the nearest match."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from raymm.config.choice import SettingsError
+from raymm.config.legacy import modern_key, modernise, put
+from raymm.config.plugins import load_plugins
+from raymm.config.registries import METHODS
+from raymm.config.sections import Config
+from raymm.config.unread import drop_unread
+from raymm.errors import ConfigError, Problems, did_you_mean
+
+__all__ = ["flatten", "load", "parse"]
+
+log = logging.getLogger(__name__)
+
+
+def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
+    """Read a YAML file (or start from the defaults) and apply dotted overrides.
+
+    Names of 0.1.0 are accepted, and a line says what they are called now. A setting that the chosen part does not
+    read, although another part would, is left out, and a line says so.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake at once: unknown keys with the nearest match, values with what was expected.
+    """
+    values = {} if path is None else _read_yaml(path)
+    values, met = modernise(values)
+    for override in overrides:
+        _apply(values, override, met)
+    for old, new in dict(met).items():
+        log.warning("%s is called %s now", old, new)
+    return parse(values, "configuration" if path is None else str(path), drop=log.warning)
+
+
+def parse(
+    values: dict[str, Any], where: str = "configuration", drop: Callable[[str], object] | None = None
+) -> Config:
+    """Validate a nested dictionary, after importing the plug-ins that it names.
+
+    Parameters
+    ----------
+    values
+        Settings by section, as `Config.model_dump` gives them, or as 0.1.0 wrote them.
+    where
+        What the mistakes are in, for the message.
+    drop
+        Leave out what the chosen parts do not read (and another part would) and call this with a sentence on each;
+        default: refuse it, except in what 0.1.0 wrote.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake at once.
+    """
+    values, met = modernise(values)
+    load_plugins(values.get("plugins") or ())
+    if drop is not None or met:
+        for sentence in drop_unread(values):
+            (drop or log.debug)(sentence)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as cause:
+        problems = Problems(where)
+        problems.items += _mistakes(cause)
+        problems.raise_if_any(ConfigError)
+        raise
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except OSError as cause:
+        raise ConfigError(f"{path}: cannot be read ({cause.strerror})") from cause
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(cause).split())}") from cause
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must be a mapping of sections, not {type(values).__name__}")
+    return values
+
+
+def flatten(config: BaseModel, prefix: str = "") -> dict[str, str | int | float | bool | None]:
+    """`{"optimizer.lr": 0.001, ...}`: dotted keys to plain values, defaults included."""
+    flat: dict[str, str | int | float | bool | None] = {}
+    for key, value in config.model_dump(mode="json").items():
+        _flatten_into(flat, f"{prefix}{key}", value)
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], key: str, value: object) -> None:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _flatten_into(flat, f"{key}.{name}", inner)
+    else:
+        flat[key] = value
+
+
+def _apply(values: dict[str, Any], override: str, met: list[tuple[str, str]]) -> None:
+    """Put an override into the nested values; an old name goes to where it belongs now and is noted in `met`."""
+    given, equals, text = override.partition("=")
+    if not equals or not given:
+        raise ConfigError(f"override '{override}': write it as section.field=value, for example training.epochs=10")
+    key = modern_key(given)
+    if key != given:
+        met.append((given, key))
+    try:
+        put(values, key.split("."), yaml.safe_load(text))
+    except TypeError as cause:
+        raise ConfigError(f"override '{override}': {cause}") from cause
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"override '{override}': the value is not YAML ({cause})") from cause
+
+
+def _mistakes(
+    cause: ValidationError, section: Any = Config, prefix: tuple[Any, ...] = (), beside: str = ""
+) -> Iterator[str]:
+    """Each mistake in words, also those within the settings of a chosen part."""
+    for error in cause.errors():
+        inner = error.get("ctx", {}).get("error")
+        if isinstance(inner, SettingsError):
+            yield from _mistakes(inner.cause, inner.section, (*prefix, *error["loc"]), inner.key)
+        else:
+            yield _explain(error, section, prefix, beside)
+
+
+def _explain(error: Any, section: Any, prefix: tuple[Any, ...], beside: str) -> str:
+    here = [str(part) for part in error["loc"]]
+    key = ".".join([*map(str, prefix), *here])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such setting; {_suggestion(here, section, beside)}"
+    message = error["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+
+
+def _suggestion(location: list[str], section: Any, beside: str) -> str:
+    """What may have been meant: a setting of the same section, or one that has this name elsewhere."""
+    for part in location[:-1]:
+        fields = getattr(section, "model_fields", {})
+        section = _section_of(fields[part].annotation) if part in fields else section
+    here = did_you_mean(location[-1], [*getattr(section, "model_fields", {}), *filter(None, [beside])])
+    elsewhere = [key for key in _settings_everywhere() if key.rpartition(".")[2] == location[-1]]
+    if here.startswith("did you mean") or not elsewhere:
+        return here
+    return f"did you mean {' or '.join(elsewhere)}?"
+
+
+def _settings_everywhere() -> list[str]:
+    """Dotted names of all settings: of the sections, and of the parts of every registered method."""
+    names = dict.fromkeys(flatten(Config()))
+    for name in METHODS:
+        names |= dict.fromkeys(flatten(Config.model_validate({"method": name, "training": {"epochs": 10**6}})))
+    return list(names)
+
+
+def _section_of(annotation: Any) -> Any:
+    """The class of settings inside an annotation such as `dict[str, EncoderConfig]`."""
+    if get_origin(annotation) in (dict, UnionType, Annotated):
+        inner = [_section_of(argument) for argument in get_args(annotation)]
+        return next((found for found in inner if hasattr(found, "model_fields")), annotation)
+    return annotation

@@ -1,0 +1,266 @@
+"""What a method is: how training acts on modality imbalance. Every part is optional, a method is one file.
+
+| part | called | to |
+|---|---|---|
+| `plan(inputs)` | after a valuation | add rows to the next epoch: copies that keep some modalities |
+| `mask(kept, keys)` | before a batch is read | drop modalities of rows |
+| `loss(step)` | after encoding | replace the loss |
+| `on_gradients(step)` | after the gradients are summed over the workers, before they are clipped | change gradients |
+| `state_dict()` | with every commit | keep what the method must remember |
+
+Whatever is random is keyed (`raymm.seeds`), and what a method remembers is in its state, so that a resumed run equals
+an uninterrupted one. Losses and gradients are sums over the rows of a global batch: a method that needs a quantity of
+the whole batch sums it over the workers by `step.all_reduce`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from raymm.config.choice import Settings
+from raymm.seeds import derive, keys_of, uniform
+from raymm.types import Features, Mask
+from raymm.valuation.utilities import Utility
+
+__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Step"]
+
+Rows = npt.NDArray[np.int64]
+
+Needs = Literal["nothing", "all", "subset"]
+"""Whose contributions a plan reads: nobody's, those of all training samples, or of a random subset Z of them."""
+
+
+@dataclass(frozen=True)
+class ResamplingInputs:
+    """What a plan may look at.
+
+    Attributes
+    ----------
+    rows
+        Sample numbers of the training split, int64 [N].
+    label, present
+        Their labels (classes int64 [N], or label sets bool [N, K]) and the modalities they have, bool [N, n].
+    phi
+        Their contributions, float64 [N, n]; NaN for missing modalities and for samples that were not valued.
+    utility
+        The utility that phi was computed with.
+    seed
+        Seed of this epoch's draws.
+    """
+
+    rows: Rows
+    label: npt.NDArray[Any]
+    present: npt.NDArray[np.bool_]
+    phi: npt.NDArray[np.float64]
+    utility: Utility
+    seed: int
+
+    @property
+    def membership(self) -> npt.NDArray[np.bool_]:
+        """Which classes each sample belongs to, bool [N, K]."""
+        if self.label.ndim == 2:
+            return self.label.astype(bool)
+        member: npt.NDArray[np.bool_] = self.label[:, None] == np.arange(self.label.max() + 1)
+        return member
+
+    def draw(self, purpose: str, count: int) -> npt.NDArray[np.float32]:
+        """Uniform numbers [N, count], keyed by sample and purpose."""
+        return uniform(keys_of(derive(self.seed, purpose), self.rows), count)
+
+
+@dataclass(frozen=True)
+class ExtraRows:
+    """Rows that an epoch trains beside every sample once.
+
+    Attributes
+    ----------
+    position
+        Positions in `ResamplingInputs.rows`, int64 [R].
+    keep
+        Coalition code of the modalities that each row keeps, int64 [R]: bit i is modality i in schema order.
+    weight
+        Weight of each row's loss, float32 [R]; None weighs all rows alike (1).
+    """
+
+    position: Rows
+    keep: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+@dataclass(frozen=True)
+class MethodContext:
+    """What a method is told once, when training begins.
+
+    Attributes
+    ----------
+    modalities
+        Names in schema order.
+    outputs
+        K: width of the model's output.
+    feature_size
+        D: features of one modality.
+    task, fusion
+        Names of the task and of the fusion.
+    utility
+        The utility that contributions are computed with.
+    seed
+        Seed of the run.
+    """
+
+    modalities: tuple[str, ...]
+    outputs: int
+    feature_size: int
+    task: str
+    fusion: str
+    utility: Utility
+    seed: int
+
+
+class Step(Protocol):
+    """One update of the model, as a method sees it; a rank sees its part of the global batch.
+
+    Attributes
+    ----------
+    features
+        Encoder outputs [B, n, D], with their graph; what stands at a masked modality is never read.
+    mask
+        Modalities that each row keeps, bool [B, n].
+    labels
+        Labels [B] (multi-label: [B, K]).
+    weight
+        Weights of the rows' losses [B], or None where all are 1.
+    index
+        Sample numbers, int64 [B].
+    rows
+        Rows of the global batch, over all workers.
+    epoch, number
+        Number of the epoch and of the step within it, from 0.
+    model
+        The model; its parameters hold the summed gradients in `on_gradients`.
+    """
+
+    features: Features
+    mask: Mask
+    labels: Tensor
+    weight: Tensor | None
+    index: Tensor
+    rows: int
+    epoch: int
+    number: int
+    model: nn.Module
+
+    @property
+    def logits(self) -> Tensor:
+        """Outputs of the modalities that each row keeps, [B, K]; fused once, however often it is read."""
+
+    def coalition_logits(self, coalitions: Tensor) -> Tensor:
+        """Outputs of coalitions (bool [S, n]) from the features at hand, [B, S, K]: no second encoder pass."""
+
+    def unimodal_logits(self) -> Tensor:
+        """Outputs of each modality alone, [B, n, K]."""
+
+    def loss_of(self, logits: Tensor) -> Tensor:
+        """The task's loss of outputs [B, K], in nats, one a row: [B]."""
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Weighted sum of row losses [B]: what `Method.loss` returns."""
+
+    def phi(self) -> Tensor:
+        """Contributions of this batch [B, n], float64, by the configured utility, from the features at hand."""
+
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """Sum a tensor over all workers."""
+
+
+class Method:
+    """Base of all methods: joint training, which does nothing about imbalance.
+
+    Parameters
+    ----------
+    settings
+        The method's own settings, an instance of its `Settings`.
+    context
+        What the run is.
+
+    Attributes
+    ----------
+    Settings
+        Settings that only this method reads (`method.settings.NAME=...`).
+    needs
+        Whose contributions `plan` reads; with "nothing" the training split is never valued and `plan` never called.
+    source, cost
+        Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
+    module
+        Trainable parameters of the method's own (such as unimodal heads), optimised with the model's; or None.
+    """
+
+    Settings: ClassVar[type[Settings]] = Settings
+    needs: ClassVar[Needs] = "nothing"
+    source: ClassVar[str] = ""
+    cost: ClassVar[str] = ""
+    module: nn.Module | None = None
+
+    def __init__(self, settings: Any, context: MethodContext) -> None:
+        self.settings = settings
+        self.context = context
+
+    @classmethod
+    def problems(cls, settings: Any, context: MethodContext) -> list[str]:
+        """What keeps this method from being used in a run, in words; empty when nothing does."""
+        del settings, context
+        return []
+
+    @classmethod
+    def idle(cls, settings: Any) -> tuple[str, ...]:
+        """Names of its settings that make no difference as the others stand: runs that differ in them are equal."""
+        del settings
+        return ()
+
+    @classmethod
+    def acts_by_plan_only(cls) -> bool:
+        """Whether training is joint until the first plan, so that the epochs before it can be shared between runs."""
+        return all(getattr(cls, name) is getattr(Method, name) for name in ("mask", "loss", "on_gradients", "module"))
+
+    def rows_to_value(self, rows: Rows, seed: int) -> Rows:
+        """The training samples whose contributions the next plan reads, in ascending order; default: all."""
+        del seed
+        return rows
+
+    def plan(self, inputs: ResamplingInputs) -> ExtraRows:
+        """Rows that the next epoch trains beside every sample once; default: none."""
+        del inputs
+        return ExtraRows(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def mask(self, kept: npt.NDArray[np.bool_], keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Modalities that rows keep, bool [B, n], from those that the plan keeps and the sample has.
+
+        Parameters
+        ----------
+        keys
+            Random keys [B] of the rows (seed, epoch, row of the plan); draw by `raymm.seeds.uniform`, so that a row's
+            mask does not depend on its batch, rank or loader worker.
+        """
+        del keys
+        return kept
+
+    def loss(self, step: Step) -> Tensor:
+        """The sum of the losses of this rank's rows, with its graph; default: the task's loss of the outputs."""
+        return step.total(step.loss_of(step.logits))
+
+    def on_gradients(self, step: Step) -> None:
+        """Change the gradients of `step.model`, which are those of the whole global batch; on every rank alike."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the method must remember between epochs, as tensors by name; equal on every rank."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what an earlier process remembered."""
+        del state

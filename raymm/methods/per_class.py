@@ -1,0 +1,31 @@
+"""Class-level re-sampling: modality level, class by class."""
+
+import numpy as np
+
+from raymm.config.registries import METHODS
+from raymm.methods.base import ExtraRows, ResamplingInputs
+from raymm.methods.extra_rows import bernoulli_copies, mean_contributions
+from raymm.methods.functions import get_function
+from raymm.methods.gaps import gaps
+from raymm.methods.modality import Modality
+
+__all__ = ["PerClass"]
+
+
+class PerClass(Modality):
+    """As `modality`, with the mean contribution taken over the samples of each class in Z."""
+
+    source = "raymm; the modality level of Wei et al., CVPR 2024, stratified by class"
+
+    def plan(self, inputs: ResamplingInputs) -> ExtraRows:
+        """Copies of modalities that lag behind in the class of a sample, or on average in its classes."""
+        member = inputs.membership
+        overall = mean_contributions(inputs.phi)
+        mean = np.stack([mean_contributions(inputs.phi[of_class]) for of_class in member.T])
+        d = gaps(np.where(np.isnan(mean), overall, mean), inputs.utility)
+        count = member.sum(axis=1, keepdims=True)
+        own = np.where(count > 0, member @ d / np.maximum(count, 1), gaps(overall[None], inputs.utility))
+        return bernoulli_copies(inputs, own, get_function(self.settings.fm))
+
+
+METHODS.register("class", PerClass)

@@ -1,0 +1,55 @@
+"""Methods by name."""
+
+from typing import Any
+
+from raymm.config import Config
+from raymm.config.registries import METHODS
+from raymm.data.schema import Schema
+from raymm.errors import ConfigError, Problems
+from raymm.methods.base import Method, MethodContext
+from raymm.valuation.utilities import utility
+
+__all__ = ["build_method", "context_of", "get_method"]
+
+
+def get_method(name: str) -> type[Method]:
+    """The method of a name, or of "package.module:NAME"; raises `ConfigError` with the nearest match."""
+    found: type[Method] = METHODS.get(name, "method.name")
+    return found
+
+
+def build_method(config: Config, schema: Schema) -> Method:
+    """The configured method for a data set.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such method, or naming everything that keeps it from this configuration.
+    """
+    method, context = get_method(config.method.name), context_of(config, schema)
+    Problems(f"method={config.method.name}", method.problems(config.method.settings, context)).raise_if_any(
+        ConfigError
+    )
+    return method(config.method.settings, context)
+
+
+def context_of(config: Config, schema: Schema) -> MethodContext:
+    """What a method is told of a run."""
+    return MethodContext(
+        modalities=schema.names,
+        outputs=len(schema.classes),
+        feature_size=config.model.feature_size,
+        task="classification",
+        fusion=config.model.fusion.name,
+        utility=utility(config.valuation.utility),
+        seed=config.training.seed,
+    )
+
+
+def _adapt(found: Any, where: str) -> type[Method]:
+    if isinstance(found, type) and issubclass(found, Method):
+        return found
+    raise ConfigError(f"{where} is no method; a method is a subclass of raymm.methods.Method")
+
+
+METHODS.adapt = _adapt
