@@ -1,7 +1,6 @@
 """The reference of all metrics, `docs/metrics.md`, rendered from their declarations."""
 
-from collections.abc import Iterable, Sequence
-
+from raymm.reports.tables import markdown_table
 from raymm.tracking.metrics import GAUGES, METRICS, Metric
 
 __all__ = ["metrics_page"]
@@ -34,11 +33,11 @@ Gauges of runs that are under way, exported by Ray's metrics agents under these 
 
 def metrics_page() -> str:
     """The page as Markdown."""
-    metrics = _table(
+    metrics = markdown_table(
         ("name", "split", "unit", "better", "meaning"),
         ((_code(each.pattern), ", ".join(each.splits), *_facts(each)) for each in METRICS),
     )
-    gauges = _table(
+    gauges = markdown_table(
         ("name", "labels", "unit", "better", "meaning"),
         ((_code(each.pattern), ", ".join(each.tags), *_facts(each)) for each in GAUGES),
     )
@@ -47,10 +46,6 @@ def metrics_page() -> str:
 
 def _facts(metric: Metric) -> tuple[str, str, str]:
     return metric.unit, "" if metric.better == "neither" else metric.better, metric.meaning
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
 
 
 def _code(name: str) -> str:

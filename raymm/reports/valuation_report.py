@@ -1,4 +1,4 @@
-"""A valuation as a folder that people read: README.md with tables, and plots beside it."""
+"""The report of a valuation: a folder with README.md and plots."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ import torch
 
 from raymm.reports import plots
 from raymm.reports.statistics import Mean, means_by
-from raymm.reports.valuation_summary import low_head, no_fair_share, summarise
+from raymm.reports.tables import markdown_table
+from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage import write_bytes
 from raymm.valuation import ValuationTable, interactions
 
@@ -26,7 +27,7 @@ def write_valuation_report(
     classes
         Names of the classes, by label.
     title, command
-        What stands above it, and what made it.
+        Title of the report, and the command that made it.
     """
     figures = _figures(table, classes)
     paths = []
@@ -82,39 +83,34 @@ def _modalities(summary: dict[str, Any]) -> list[str]:
         "banzhaf": "Banzhaf",
         "stderr": "standard error",
     }
-    lines = [f"| modality | present | {' | '.join(columns.values())} |", "|---" * (len(columns) + 2) + "|"]
-    for name, row in summary["modalities"].items():
-        lines.append(f"| {name} | {row['present']} | {' | '.join(_number(row[key]) for key in columns)} |")
-    return [*lines, "", *no_fair_share(summary), "Banzhaf values are of the outcome without the factor |C|.", ""]
+    rows = [
+        [name, str(row["present"]), *(_number(row[key]) for key in columns)]
+        for name, row in summary["modalities"].items()
+    ]
+    table = markdown_table(["modality", "present", *columns.values()], rows)
+    return [*table, "", *no_fair_share(summary), "Banzhaf values are of the outcome without the factor |C|.", ""]
 
 
 def _pairs(summary: dict[str, Any]) -> list[str]:
     if not summary["pairs"]:
         return []
-    keys = (
-        "synergy",
-        "redundancy",
-        "first carries",
-        "second carries",
-        "first breaks",
-        "second breaks",
-        "conflict",
-        "hard",
-    )
-    lines = ["## Pairs", "", f"| first | second | {' | '.join(keys)} | interaction |", "|---" * (len(keys) + 3) + "|"]
-    for pair in summary["pairs"]:
-        shares = " | ".join(f"{100 * pair['patterns'][key]:.0f} %" for key in keys)
-        lines.append(f"| {pair['first']} | {pair['second']} | {shares} | {pair['interaction']:+.3f} |")
-    return [*lines, ""]
+    rows = [
+        [
+            pair["first"],
+            pair["second"],
+            *(f"{100 * pair['patterns'][pattern]:.0f} %" for pattern in PATTERN_HEADS),
+            f"{pair['interaction']:+.3f}",
+        ]
+        for pair in summary["pairs"]
+    ]
+    return ["## Pairs", "", *markdown_table(["first", "second", *PATTERN_HEADS, "interaction"], rows), ""]
 
 
 def _classes(means: list[Mean], table: ValuationTable) -> list[str]:
     names = table.info.modalities
-    lines = ["## Mean phi by class, ± 95 %", "", f"| class | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for start in range(0, len(means), len(names)):
-        row = means[start : start + len(names)]
-        lines.append(f"| {row[0].group} | {' | '.join(f'{m.mean:.2f} ± {m.margin:.2f}' for m in row)} |")
-    return [*lines, ""]
+    of_classes = [means[start : start + len(names)] for start in range(0, len(means), len(names))]
+    rows = [[row[0].group, *(f"{mean.mean:.2f} ± {mean.margin:.2f}" for mean in row)] for row in of_classes]
+    return ["## Mean phi by class, ± 95 %", "", *markdown_table(["class", *names], rows), ""]
 
 
 def _lowest(summary: dict[str, Any]) -> list[str]:

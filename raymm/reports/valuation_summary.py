@@ -1,4 +1,4 @@
-"""A valuation table in a few lines: accuracy, each modality alone, mean contributions, patterns, who is lowest."""
+"""The summary of a valuation table: accuracies, mean contributions, patterns of pairs, and the lowest samples."""
 
 from itertools import combinations
 from math import isnan
@@ -15,19 +15,20 @@ __all__ = ["low_head", "no_fair_share", "summarise", "summary_lines"]
 
 LOWEST = 5
 NO_FAIR_SHARE = "No fair share is known of this utility, so the column 'below' is empty."
-COLUMNS = {
-    "syn": "synergy",
-    "red": "redundancy",
-    "car1": "first carries",
-    "car2": "second carries",
-    "brk1": "first breaks",
-    "brk2": "second breaks",
-    "conf": "conflict",
-    "hard": "hard",
+PATTERN_HEADS = {
+    "synergy": ("syn-", "ergy"),
+    "redundancy": ("redun-", "dancy"),
+    "first carries": ("first", "carries"),
+    "second carries": ("second", "carries"),
+    "first breaks": ("first", "breaks"),
+    "second breaks": ("second", "breaks"),
+    "conflict": ("con-", "flict"),
+    "hard": ("", "hard"),
 }
-"""Heads of the table of pairs."""
+"""Patterns in the order of the table of pairs, each with its head on two lines."""
+PAIR_WIDTH = 20
 MOST_FOR_PAIRS = 12
-"""Modalities to which pairs are looked at: beyond, there are too many to read."""
+"""Modalities up to which pairs are shown: of more there are too many to read."""
 
 
 def summarise(table: ValuationTable) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _banzhaf(table: ValuationTable) -> np.ndarray | None:
 
 
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
-    """Patterns and interactions of every pair; none where not all coalitions were played."""
+    """Patterns and interactions of every pair; none where not all coalitions were evaluated."""
     names = table.info.modalities
     if not table.enumerated or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
@@ -132,16 +133,30 @@ def _lowest(table: ValuationTable, position: int) -> list[dict[str, Any]]:
 def _pair_lines(pairs: list[dict[str, Any]]) -> list[str]:
     if not pairs:
         return []
-    lines = [
+    heads = [*PATTERN_HEADS.values(), ("inter-", "action")]
+    return [
         "",
-        "pairs, % of the samples that have both: synergy, redundancy, first or second",
-        "carries, first or second breaks a right answer, conflict, hard; I: interaction",
-        f"{'':<26}" + "".join(f"{head:>6}" for head in COLUMNS) + f"{'I':>6}",
+        "pairs, % of samples that have both; one carries where only it is right alone and",
+        "both are right together, breaks where only the other is and both are wrong",
+        *(f"{'':<{PAIR_WIDTH}}" + "".join(f" {head[line]:>{_width(head)}}" for head in heads) for line in (0, 1)),
+        *(_pair_line(pair) for pair in pairs),
     ]
-    for pair in pairs:
-        shares = "".join(f"{100 * pair['patterns'][key]:>6.0f}" for key in COLUMNS.values())
-        lines.append(f"{pair['first'][:12] + ' + ' + pair['second'][:10]:<26}{shares}{pair['interaction']:>+6.2f}")
-    return lines
+
+
+def _pair_line(pair: dict[str, Any]) -> str:
+    shares = (f" {100 * pair['patterns'][name]:>{_width(head)}.0f}" for name, head in PATTERN_HEADS.items())
+    return f"{_pair_name(pair['first'], pair['second']):<{PAIR_WIDTH}}{''.join(shares)}{pair['interaction']:>+7.2f}"
+
+
+def _pair_name(first: str, second: str) -> str:
+    """Both names, cut to fit where they are long; a short one leaves its room to the other."""
+    room = PAIR_WIDTH - len(" + ")
+    first = first[: max(room - len(second), room // 2)]
+    return f"{first} + {second[: room - len(first)]}"
+
+
+def _width(head: tuple[str, str]) -> int:
+    return max(map(len, head))
 
 
 def _lowest_lines(modalities: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """What people see of a valuation: means with intervals, stability, page, report, and a file that grows in parts."""
 
+import doctest
 import json
 import re
 from dataclasses import replace
@@ -12,14 +13,16 @@ from raymm.data import View
 from raymm.errors import ConfigError, DataError
 from raymm.models.model import build_model
 from raymm.models.valued import with_masking
+from raymm.reports import statistics, tables
 from raymm.reports.statistics import mean_of, means_by
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import write_valuation_report
 from raymm.reports.valuation_stability import stability, stability_lines
-from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.reports.valuation_summary import PATTERN_HEADS, summarise, summary_lines
 from raymm.valuation import join_tables, read_table
 from raymm.valuation.engine import stream_rows, value_rows
 from raymm.valuation.jobs import Valuing, value_to_file
+from raymm.valuation.patterns import PATTERNS
 from tests.games import settings, small_dataset
 
 
@@ -204,3 +207,38 @@ def test_masking_by_the_mean_changes_what_a_masked_feature_is(dataset, table):
     assert np.allclose(job.model.baseline.numpy(), job.model.encode(batch).detach().numpy().mean(axis=0), atol=1e-4)
     with pytest.raises(ConfigError, match="trained with 'zeros'; zeros and mean can be put in its place"):
         with_masking(make_job(dataset), "learned", dataset)
+
+
+def test_the_table_of_pairs_says_patterns_in_words_and_names_whole_where_they_fit():
+    patterns = {name: number / 100 for number, name in enumerate(PATTERNS, 1)}
+    pair = {"first": "audio", "second": "optical_flow", "patterns": patterns, "interaction": -0.5}
+    summary = {
+        "samples": 1,
+        "accuracy": 1.0,
+        "utility": "count",
+        "fair_share": 1.0,
+        "method": "exact",
+        "budget": None,
+    }
+    lines = summary_lines({**summary, "modalities": {}, "pairs": [pair, {**pair, "first": "x" * 40}]})
+    upper, lower, row, cut = lines[-4:]
+    ends = [match.end() for match in re.finditer(r"\S+", lower)]
+    heads = [
+        (upper[:end].split(" ")[-1] + " " + lower[:end].split(" ")[-1]).replace("- ", "").strip() for end in ends
+    ]
+    assert heads == [*PATTERN_HEADS, "interaction"]
+    assert row.startswith("audio + optical_flow ")
+    assert cut.startswith("xxxxxxxx + optical_f ")
+    values = dict(zip(heads, row[20:].split(), strict=True))
+    assert values == {**{name: str(number) for number, name in enumerate(PATTERNS, 1)}, "interaction": "-0.50"}
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_class_that_is_called_like_a_table_does_not_break_it(table, dataset, tmp_path):
+    classes = ["a|b\nc", *dataset.schema.classes[1:]]
+    write_valuation_report(tmp_path / "r", table, classes, "Title", "c")
+    assert "| a\\|b c | " in (tmp_path / "r" / "README.md").read_text()
+
+
+def test_examples_of_the_reports_hold():
+    assert [doctest.testmod(module) for module in (statistics, tables)] == [(0, 1), (0, 1)]
