@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from raymm.reports import plots
+from raymm.reports.tables import markdown_table
 from raymm.storage import layout, write_bytes
 from raymm.sweep.effects import Effect, effect_lines, effects
 from raymm.sweep.page import Part, write_sweep_page
@@ -145,7 +146,7 @@ def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
     texts = []
     for depth, part in enumerate(parts):
         title = f"{'#' if depth == 0 else '##'} {part.title}"
-        texts += [text for text in (title, part.text, _grid(part.header, part.body)) if text]
+        texts += [text for text in (title, part.text, "\n".join(markdown_table(part.header, part.body))) if text]
     return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
 
 
@@ -176,15 +177,6 @@ def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]
         for effect in found
     ]
     return ["group", "trials", "seeds", "mean", "- joint", "± 95 %", "- random", "± 95 %"], body
-
-
-def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
 
 
 def _hanging(head: str, text: str) -> list[str]:
