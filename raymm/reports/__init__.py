@@ -1,1 +1,1 @@
-"""What people look at: plots, tables and pages of runs, valuations and their comparisons."""
+"""Reports: statistics, plots, tables and pages of runs and valuations."""

@@ -109,7 +109,7 @@ def phi_per_class(
 
 
 def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
-    """Mean pairwise interactions [n, n]: red where one can stand in for the other, blue where it takes both."""
+    """Mean pairwise interactions [n, n]: red for redundancy, blue for synergy."""
     size = 1.6 + 0.62 * len(names)
     figure = new_figure(size + 1.2, size)
     axis = figure.subplots()

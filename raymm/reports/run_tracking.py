@@ -1,4 +1,4 @@
-"""What a run tells a tracker: what it is, its epochs as they end, and its result with tables and plots."""
+"""The records of a run in a tracking store: its settings, its epochs as they end, and its result with files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ from raymm.valuation import read_table
 __all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
 
 LOADER = "raymm.models.predictor:load"
+"""Recorded models are loaded by it; when it moves, its former name goes to `raymm.tracking.mlflow.loaders`."""
 
 
 @dataclass
 class HistoryLog:
-    """The loop's `report` port over a tracker: sends the epochs that it has not sent before."""
+    """The `report` function of the training loop for a tracker: sends the epochs that are new."""
 
     tracker: Tracker
     sent: int = 0
@@ -40,7 +41,7 @@ class HistoryLog:
 
 
 def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
-    """How a run appears in the tracking store: flat parameters, defaults included."""
+    """Name, parameters (flat, defaults included), tags and description of a run."""
     config = run.config
     return RunInfo(
         key=run.key,
@@ -62,13 +63,13 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
 
 
 def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
-    """Send the result of a finished run: summary metrics, and its files."""
+    """Record the result of a finished run: its metrics and files."""
     tracker.log_summary(result.metrics)
     record_files(tracker, run, result, dataset)
 
 
 def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
-    """Send the files of a finished run: configuration, tables, plots and the model."""
+    """Record the files of a finished run: configuration, tables, plots and the model."""
     folder = result_folder(run.path)
     write_bytes(run.path / layout.CONFIG, run.config.to_yaml().encode())
     tracker.log_artifact(run.path / layout.CONFIG)

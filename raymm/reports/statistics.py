@@ -65,7 +65,7 @@ class Mean:
     Attributes
     ----------
     group, modality
-        Whose.
+        Names.
     count
         Samples that have the modality.
     mean, margin

@@ -1,4 +1,4 @@
-"""How much contributions depend on what should matter little: epoch, seed, the stand-in for masked features."""
+"""Stability of contributions over epochs, seeds or baselines of masked features: pairs of tables compared."""
 
 from collections.abc import Mapping
 from itertools import combinations

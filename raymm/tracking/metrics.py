@@ -93,7 +93,15 @@ METRICS = (
     Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch"),
     Metric("{split}/accuracy", "share", "higher", "samples that the model predicts right", OF_A_MODEL),
     Metric("{split}/macro_f1", "share", "higher", "F1 score of each class, averaged over the classes", OF_A_MODEL),
-    Metric("{split}/loss", "nats", "lower", "mean cross-entropy of the model", OF_A_MODEL),
+    Metric("{split}/micro_f1", "share", "higher", "F1 score of all labels of all samples (multi-label)", OF_A_MODEL),
+    Metric(
+        "{split}/mAP",
+        "share",
+        "higher",
+        "average precision of each label, averaged over the labels that occur (multi-label)",
+        OF_A_MODEL,
+    ),
+    Metric("{split}/loss", "nats", "lower", "mean loss of the model", OF_A_MODEL),
     Metric(
         "{split}/accuracy_{modality}",
         "share",

@@ -7,14 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 import raymm
 from raymm.cluster import prometheus
 from raymm.config import TrainingConfig
 from raymm.reports.metrics_page import metrics_page
+from raymm.tasks import TASKS, get_task
 from raymm.tracking import metrics
-from raymm.tracking.metrics import GAUGES, METRICS, higher_is_better, is_of_split, parse, picked_metrics, split_metric
+from raymm.tracking.metrics import (
+    GAUGES,
+    METRICS,
+    OF_A_MODEL,
+    higher_is_better,
+    is_of_split,
+    parse,
+    picked_metrics,
+    split_metric,
+)
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
@@ -49,6 +60,18 @@ def of_a_sweep(tmp_path_factory, dataset):
     return epochs.union(*(tracker.summary for tracker in store.trackers.values()))
 
 
+def figures_of(task: str) -> dict[str, float]:
+    """The metrics of a task on four samples of two classes."""
+    right = np.array([0, 1, 1, 0]) if task == "classification" else np.eye(2, dtype=bool)[[0, 1, 1, 0]]
+    return get_task(task).metrics(right, right, np.ones(4), 2, np.full((4, 2), 0.5))
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_the_metrics_of_a_task_are_declared_and_better_in_the_direction_that_it_says(task):
+    declared = {figure: parse(split_metric("val", figure)).metric.better for figure in figures_of(task)}
+    assert declared == {name: "higher" if up else "lower" for name, up in get_task(task).selection.items()}
+
+
 def names_of(result) -> set[str]:
     return {name for entry in result.history for name in entry["metrics"]} | set(result.metrics)
 
@@ -58,7 +81,8 @@ def test_a_run_and_a_sweep_record_declared_metrics_only(of_a_run, of_a_sweep):
 
 
 def test_every_declared_metric_is_recorded_on_every_split_that_it_names(of_a_run, of_a_sweep):
-    found = [parse(name) for name in names_of(of_a_run) | of_a_sweep]
+    of_tasks = {split_metric(split, figure) for split in OF_A_MODEL for name in TASKS for figure in figures_of(name)}
+    found = [parse(name) for name in names_of(of_a_run) | of_a_sweep | of_tasks]
     recorded = {(each.metric.pattern, each.split) for each in found}
     assert recorded == {(each.pattern, split) for each in METRICS for split in each.splits or (None,)}
 
