@@ -26,7 +26,7 @@ from torch import nn
 
 from raymm.allocator import keep_freed_memory
 from raymm.cluster.prometheus import export_valuation_rate
-from raymm.config import Config
+from raymm.config import Config, parse
 from raymm.data import View, open_dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.models.custom import make_custom_model
@@ -125,7 +125,7 @@ class Valuer:
         return _arrays(played) | _arrays(full)
 
     def _prepare(self, job: Job) -> _Ready:
-        config = Config.model_validate(job.config)
+        config = parse(job.config)
         dataset = open_dataset(job.data)
         schema = dataset.schema
         model: Any = (

@@ -28,6 +28,7 @@ __all__ = [
     "TrainingConfig",
     "ValuationConfig",
     "ViewConfig",
+    "encoder_defaults",
     "shorten_default_warmup",
 ]
 
@@ -69,16 +70,33 @@ class EncoderConfig(Settings):
         """The encoder's own settings, as they were given."""
         return dict(self.model_extra or {})
 
-    @model_validator(mode="after")
-    def _settings_fit(self) -> Self:
-        if self.name is not None:
-            make_settings(_part(ENCODERS, self.name, "name"), self.raw)
-            return self
-        known = {key for name in ENCODERS for key in settings_class(ENCODERS.get(name)).model_fields}
-        for key in self.raw:
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_form(cls, value: Any) -> Any:
+        """All settings of a named encoder; of one that is not named, those that are no encoder's default."""
+        given = {"name": value} if isinstance(value, str) else value
+        if not isinstance(given, Mapping):
+            return given
+        raw = {key: inner for key, inner in given.items() if key != "name"}
+        if (name := given.get("name")) is not None:
+            settings = make_settings(_part(ENCODERS, name, "name"), raw, "name")
+            return {"name": name, **settings.model_dump(mode="json")}
+        known = encoder_defaults()
+        for key in raw:
             if key not in known:
                 raise ValueError(f"no encoder has the setting '{key}'; {did_you_mean(key, {*known, 'name'})}")
-        return self
+        return {key: inner for key, inner in raw.items() if known[key] != [inner]}
+
+
+def encoder_defaults() -> dict[str, list[Any]]:
+    """By setting of encoders, the different defaults that it has."""
+    found: dict[str, list[Any]] = {}
+    for name in ENCODERS:
+        for key, field in settings_class(ENCODERS.get(name)).model_fields.items():
+            defaults = found.setdefault(key, [])
+            if field.default not in defaults:
+                defaults.append(field.default)
+    return found
 
 
 FUSION = ChoiceOf(FUSIONS, default="concat")

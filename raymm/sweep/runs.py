@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raymm.config import Config, MethodConfig, TrainingConfig
+from raymm.config import Config, MethodConfig, TrainingConfig, parse
 from raymm.config.canonical import parameters
 from raymm.data import Dataset
 from raymm.methods import get_method
@@ -192,7 +192,7 @@ def _current(trial: Trial) -> tuple[str, Config]:
         about = json.loads((trial.path / layout.CURRENT).read_text())
     except FileNotFoundError:
         return layout.RUNS, trial.config
-    return about["folder"], Config.model_validate(about["config"])
+    return about["folder"], parse(about["config"])
 
 
 def _make(

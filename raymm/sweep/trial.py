@@ -17,7 +17,7 @@ from typing import Any
 from ray import tune
 
 from raymm.cluster.train import train_together
-from raymm.config import Config
+from raymm.config import parse
 from raymm.data import Dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
@@ -71,7 +71,7 @@ def run_warmup(config: dict[str, Any]) -> None:
     """
     sweep = open_sweep(Path(config["sweep"]))
     try:
-        runs = open_warmups(sweep, Config.model_validate(config["config"]), sweep.dataset(), config["until"])
+        runs = open_warmups(sweep, parse(config["config"]), sweep.dataset(), config["until"])
         train_together(
             runs, lambda _: None, sweep.path / layout.WARMUPS / layout.RAY, restarts=0, until=config["until"]
         )

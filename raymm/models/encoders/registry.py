@@ -62,9 +62,7 @@ def build_encoder(spec: ModalitySpec, config: EncoderConfig, feature_size: int) 
     part: EncoderPart = ENCODERS.get(name, f"{where}.name")
     if part.kinds and spec.kind not in part.kinds and name not in {spec.default_encoder, *spec.encoders}:
         raise ConfigError(f"{where}.name: '{name}' reads {', '.join(part.kinds)}; '{spec.name}' is {spec.kind}")
-    fields = part.Settings.model_fields
-    own = {key: value for key, value in config.raw.items() if key in fields or not _is_a_default(key, value)}
-    return part.build(spec, _settings(part, own, where, name), feature_size)
+    return part.build(spec, _settings(part, config.raw, where, name), feature_size)
 
 
 def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> dict[str, EncoderConfig]:
@@ -77,9 +75,8 @@ def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> di
     """
     parts = {spec.name: ENCODERS.get(template.name or spec.default_encoder, "model.encoder.name") for spec in specs}
     problems = Problems("model.encoder")
-    for key, value in template.raw.items():
-        lack = all(key not in part.Settings.model_fields for part in parts.values())
-        if parts and lack and not _is_a_default(key, value):
+    for key in template.raw:
+        if parts and all(key not in part.Settings.model_fields for part in parts.values()):
             having = [name for name in ENCODERS if key in ENCODERS.get(name).Settings.model_fields]
             problems.add(f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would")
     problems.raise_if_any(ConfigError)
@@ -88,12 +85,6 @@ def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> di
 
 def _shared(template: EncoderConfig, part: EncoderPart) -> dict[str, Any]:
     return {key: value for key, value in template.raw.items() if key in part.Settings.model_fields}
-
-
-def _is_a_default(key: str, value: Any) -> bool:
-    """Whether a setting is at its default in all encoders that have it: 0.1.0 wrote all settings for any encoder."""
-    having = [part.Settings.model_fields for part in map(ENCODERS.get, ENCODERS) if key in part.Settings.model_fields]
-    return bool(having) and all(fields[key].default == value for fields in having)
 
 
 def _settings(part: EncoderPart, raw: Mapping[str, Any], where: str, name: str) -> Settings:
