@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from raymm.config.choice import ChoiceOf, settings_class
-from raymm.config.registries import METHODS
+from raymm.config.registries import ENCODERS, METHODS
 from raymm.config.registry import Registry
-from raymm.config.sections import Config, MethodConfig, ModelConfig
+from raymm.config.sections import Config, MethodConfig, ModelConfig, encoder_defaults
 from raymm.errors import ConfigError
 
 __all__ = ["drop_unread", "reader_of"]
@@ -25,18 +25,19 @@ def drop_unread(values: dict[str, Any], section: type[BaseModel] = Config, path:
     """
     dropped: list[str] = []
     for name, field in section.model_fields.items():
-        inner = values.get(name)
-        here = f"{path}{name}"
+        inner, here, kind = values.get(name), f"{path}{name}", field.annotation
+        if not isinstance(inner, Mapping):
+            continue
+        raw = values[name] = dict(inner)
         choice = next((about for about in field.metadata if isinstance(about, ChoiceOf)), None)
-        if choice is not None and isinstance(inner, Mapping):
-            values[name] = dict(inner)
-            dropped += _drop(choice.registry, choice.split(inner)[0], values[name], here, keep=choice.key)
-        elif section is MethodConfig and name == "settings" and isinstance(inner, dict):
-            dropped += _drop(METHODS, values.get("name") or MethodConfig.model_fields["name"].default, inner, here)
-        elif (
-            isinstance(inner, dict) and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        ):
-            dropped += drop_unread(inner, field.annotation, f"{here}.")
+        if choice is not None:
+            dropped += _drop(choice.registry, choice.split(raw)[0], raw, here, keep=choice.key)
+        elif (section, name) == (MethodConfig, "settings"):
+            dropped += _drop(METHODS, values.get("name") or MethodConfig.model_fields["name"].default, raw, here)
+        elif (section, name) == (ModelConfig, "encoders"):
+            dropped += [sentence for key in raw for sentence in _drop_defaults(raw, key, here)]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            dropped += drop_unread(raw, kind, f"{here}.")
     return dropped
 
 
@@ -52,6 +53,20 @@ def _drop(registry: Registry[Any], name: str, raw: dict[str, Any], path: str, ke
             del raw[key]
             dropped.append(f"{path}.{key}: '{name}' does not read it ({', '.join(readers)} would), so it is left out")
     return dropped + drop_unread(raw, kind, f"{path}.")
+
+
+def _drop_defaults(encoders: dict[str, Any], modality: str, path: str) -> list[str]:
+    """Of a named encoder's settings, remove those that it lacks and that say nothing: defaults of other encoders.
+
+    One that is no default, such as a file of weights, stays, to be refused: it was meant to change something.
+    """
+    given = encoders[modality]
+    if not isinstance(given, Mapping) or given.get("name") not in ENCODERS:
+        return []
+    has, known = settings_class(ENCODERS.get(given["name"])).model_fields, encoder_defaults()
+    idle = [key for key in given if key != "name" and key not in has and given[key] in known.get(key, [])]
+    encoders[modality] = {key: value for key, value in given.items() if key not in idle}
+    return [f"{path}.{modality}.{key}: '{given['name']}' does not read it, so it is left out" for key in idle]
 
 
 def _readers(registry: Registry[Any], key: str) -> Iterator[str]:
