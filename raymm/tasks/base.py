@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from jaxtyping import Bool, Float, Float64, Shaped
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from raymm.config.choice import Settings
 from raymm.errors import ConfigError, did_you_mean
 
-__all__ = ["SOFT", "Labels", "NoSettings", "Outputs", "Targets", "Task"]
+__all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task"]
 
 Labels = npt.NDArray[Any]
 """Labels or predictions of N samples, of the task's type: numpy, one row a sample."""
@@ -33,12 +33,6 @@ SOFT = ("probability", "log_probability", "logit", "margin")
 
 HARD = ("count", "correct")
 """Utilities that need to know which answers are right."""
-
-
-class NoSettings(BaseModel):
-    """Of a task without settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Task(ABC):
@@ -68,7 +62,7 @@ class Task(ABC):
         Metrics that may pick the epoch, and whether higher is better; the first is the default.
     """
 
-    Settings: ClassVar[type[BaseModel]] = NoSettings
+    Settings: ClassVar[type[Settings]] = Settings
     name: ClassVar[str]
     fewest_classes: ClassVar[int] = 1
     hard: ClassVar[bool] = True

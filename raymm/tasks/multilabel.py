@@ -17,10 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 from jaxtyping import Bool, Float, Float64
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from raymm.config.choice import Settings
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task
 from raymm.tasks.classification import LISTS, class_name
@@ -28,10 +29,8 @@ from raymm.tasks.classification import LISTS, class_name
 __all__ = ["MultiLabel", "MultiLabelSettings"]
 
 
-class MultiLabelSettings(BaseModel):
+class MultiLabelSettings(Settings):
     """When a label is predicted, and when a predicted set is right."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     threshold: float = Field(default=0.5, gt=0, lt=1, description="a label with a higher probability is predicted")
     match: float = Field(
