@@ -5,7 +5,7 @@ mistakes collect them with `Problems` and raise once, so that nobody mends them 
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,6 +20,8 @@ __all__ = [
     "TrainingError",
     "did_you_mean",
     "in_one_line",
+    "messages_of",
+    "mistakes_in",
 ]
 
 
@@ -71,6 +73,10 @@ class Problems:
         """Remember one mistake."""
         self.items.append(message)
 
+    def extend(self, messages: Iterable[str]) -> None:
+        """Remember several mistakes."""
+        self.items.extend(messages)
+
     def raise_if_any(self, error: type[RaymmError], most: int = 50, note: str = "") -> None:
         """Raise `error` with every mistake (the first `most` in full) and a note, or return when there is none."""
         if not self.items:
@@ -80,6 +86,27 @@ class Problems:
         shown = "".join(f"\n  - {item}" for item in self.items[:most])
         rest = f"\n  ... and {len(self.items) - most} more" if len(self.items) > most else ""
         raise error(f"{self.where}: {len(self.items)} problems{shown}{rest}" + (f"\n  {note}" if note else ""))
+
+
+def mistakes_in(check: Callable[[], object]) -> list[str]:
+    """What is wrong, each mistake as a message of its own, when a check raises `ConfigError`; empty when it does not.
+
+    >>> two = Problems("view.noise_db", ["no modality 'a'", "no modality 'b'"])
+    >>> mistakes_in(lambda: two.raise_if_any(ConfigError))
+    ["view.noise_db: no modality 'a'", "view.noise_db: no modality 'b'"]
+    """
+    try:
+        check()
+    except ConfigError as error:
+        return messages_of(error)
+    return []
+
+
+def messages_of(error: RaymmError) -> list[str]:
+    """The mistakes that an error of `Problems` holds, each as a message of its own."""
+    first, *items = str(error).split("\n  - ")
+    where = first.rpartition(": ")[0]
+    return [f"{where}: {item}" if where else item for item in items] or [first]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -115,24 +115,22 @@ def _new(
     from raymm.mirror.sweeps import refuse_other_sweep
     from raymm.sweep.runs import with_seed
     from raymm.sweep.schedule import check_scheduler
-    from raymm.sweep.search import propose_all
+    from raymm.sweep.search import check_draws, propose_all
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
-    from raymm.training.run import validate_run
 
-    plan, drawn_from = _plan(space, search), load_space(space)
+    plan, dataset = _plan(space, search), open_dataset(data)
     base = with_seed(load(config, settings), plan.seeds[0])
     if plan.scheduler == "pbt":  # others may go on from any epoch of a trial
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
+    drawn_from = load_space(space, base, dataset.schema)
     check_scheduler(plan, base, drawn_from)
-    dataset = open_dataset(data, check=True)
+    dataset = open_dataset(data, check=True)  # reads every file, so it comes after all that takes no time
     job = new_sweep(out, plan, base, dataset)
     refuse_other_sweep(job)
-    if plan.search == "optuna":
-        validate_run(base, dataset)
-    else:
-        for trial in propose_all(job, drawn_from):
-            validate_run(trial.config, dataset)
+    check_draws(job, drawn_from, dataset)
+    if plan.search != "optuna":
+        propose_all(job, drawn_from)
     commit_sweep(job)
     return job, drawn_from
 
@@ -165,7 +163,7 @@ def _resumed(
     if retry_failed:
         forget_failed(job)
     needed = job.plan.search == "optuna" or job.plan.scheduler == "pbt"
-    return job, load_space(space or job.plan.space) if needed else {}
+    return job, load_space(space or job.plan.space, job.config, job.dataset().schema) if needed else {}
 
 
 def _refuse_settings(config: Path | None, settings: tuple[str, ...], search: dict[str, Any]) -> None:

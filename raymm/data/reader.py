@@ -20,10 +20,22 @@ from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset
 from raymm.data.feature_cache import cached_features
 from raymm.data.kinds.base import Keys, ModalitySpec, Rows
+from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.seeds import derive, keys_of, normal
 
-__all__ = ["BatchReader"]
+__all__ = ["BatchReader", "check_noise"]
+
+
+def check_noise(schema: Schema, config: ViewConfig) -> None:
+    """Raise `ConfigError` when `noise_db` names a modality that the schema lacks, or one that is text."""
+    problems = Problems("view.noise_db")
+    for name in config.noise_db:
+        if name not in schema.names:
+            problems.add(f"no modality '{name}'; {did_you_mean(name, schema.names)}")
+        elif not schema[name].takes_noise:
+            problems.add(f"'{name}' is {schema[name].kind}, which takes no noise in dB")
+    problems.raise_if_any(ConfigError)
 
 
 @dataclass(frozen=True)
@@ -48,13 +60,7 @@ class BatchReader:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = Problems("view.noise_db")
-        for name in self.config.noise_db:
-            if name not in self.dataset.schema.names:
-                problems.add(f"no modality '{name}'; {did_you_mean(name, self.dataset.schema.names)}")
-            elif not self.dataset.schema[name].takes_noise:
-                problems.add(f"'{name}' is {self.dataset.schema[name].kind}, which takes no noise in dB")
-        problems.raise_if_any(ConfigError)
+        check_noise(self.dataset.schema, self.config)
 
     def batch(self, index: Rows, mask: npt.NDArray[np.bool_] | None = None, keys: Keys | None = None) -> Batch:
         """Read samples.

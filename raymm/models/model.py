@@ -5,21 +5,22 @@ the mask is False, so a masked modality and a missing one are the same thing.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import ModelConfig
+from raymm.config import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.schema import Schema
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in
 from raymm.models.encoders import build_encoder, share_settings
 from raymm.models.fusion import AdditiveFusion, build_fusion
 from raymm.seeds import derive
 from raymm.types import Features, Mask
 
-__all__ = ["MultimodalModel", "build_model"]
+__all__ = ["MultimodalModel", "build_model", "model_mistakes"]
 
 
 class MultimodalModel(nn.Module):
@@ -114,6 +115,22 @@ def build_model(schema: Schema, config: ModelConfig, seed: int) -> MultimodalMod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "model"))
         return MultimodalModel(schema, config)
+
+
+def model_mistakes(schema: Schema, config: ModelConfig) -> list[str]:
+    """Everything that keeps this model from being built; each part is tried by itself, so that all are found."""
+    unnamed = [spec for spec in schema.modalities if spec.name not in config.encoders]
+    shared: dict[str, EncoderConfig] = {}
+    found = mistakes_in(lambda: _check_names(schema, config))
+    found += mistakes_in(lambda: shared.update(share_settings(config.encoder, unnamed)))
+    chosen = {**shared, **config.encoders}
+    parts = [partial(build_encoder, spec, chosen[spec.name]) for spec in schema.modalities if spec.name in chosen]
+    with torch.random.fork_rng(devices=[]):
+        for build in parts:
+            found += mistakes_in(partial(build, config.feature_size))
+        size = len(schema.names), len(schema.classes), config.feature_size
+        found += mistakes_in(lambda: build_fusion(*size, config.fusion))
+    return found
 
 
 def _check_names(schema: Schema, config: ModelConfig) -> None:

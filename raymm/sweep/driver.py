@@ -23,7 +23,7 @@ from raymm.errors import ClusterError
 from raymm.storage import layout
 from raymm.sweep.runs import shared_warmups, warmups_lacking
 from raymm.sweep.schedule import EPOCHS, mutable, scheduler_of
-from raymm.sweep.search import draw, population, proposals_of
+from raymm.sweep.search import EXAMPLES, draw, population, proposals_of
 from raymm.sweep.store import Ended, Sweep, Trial, missing, open_trial, read_trials, write_ended
 from raymm.sweep.tracking import Journal
 from raymm.sweep.trial import CAUSE, ENDED, run_trial, run_warmup
@@ -39,9 +39,6 @@ LITTLE = 1e-3
 
 ATTEMPTS = 3
 """Times that a trial is started again after a node was lost, beside `cluster.max_failures`."""
-
-EXAMPLES = 32
-"""Draws of a space that show whether trials to come will share a warm-up."""
 
 
 def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
@@ -117,7 +114,9 @@ def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> None
     """Train the epochs that several trials have in common, once."""
     configs = [trial.config for trial in missing(read_trials(sweep))]
     if sweep.plan.search == "optuna":
-        configs += [config for _, config in draw(space, EXAMPLES, sweep.config, sweep.plan.seeds[0])]
+        configs += [
+            config for _, config in draw(space, EXAMPLES, sweep.config, sweep.plan.seeds[0], sweep.plan.space)
+        ]
     shared = [(config, until) for config, until in shared_warmups(configs) if warmups_lacking(sweep, config, until)]
     if shared:
         points = [

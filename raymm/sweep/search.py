@@ -8,6 +8,7 @@ not ended is proposed again first, and an optimiser is told of all that has ende
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,12 +19,24 @@ from ray.tune.search.sample import Domain
 from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config import Config, flatten
-from raymm.errors import ConfigError
+from raymm.data import Dataset
+from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.runs import current_config, trial_rows
 from raymm.sweep.space import resolve
 from raymm.sweep.store import Sweep, Trial, key_of, missing, read_trials, write_trial
+from raymm.training.run import problems_of, validate_run
 
-__all__ = ["GIVEN", "SCORE", "Proposals", "draw", "population", "proposals_of", "propose_all"]
+__all__ = [
+    "EXAMPLES",
+    "GIVEN",
+    "SCORE",
+    "Proposals",
+    "check_draws",
+    "draw",
+    "population",
+    "proposals_of",
+    "propose_all",
+]
 
 SCORE = "score"
 """The name under which trials report to Tune what is to be made as large as possible."""
@@ -33,6 +46,9 @@ GIVEN = ("sweep", "trial")
 
 MOST_DRAWS = 20
 """Times as many draws as trials are asked for, to find that many that differ."""
+
+EXAMPLES = 32
+"""Draws of a space that stand for what an optimiser will choose of it."""
 
 STUDY_METRIC = {"metric": SCORE, "mode": "max"}
 
@@ -52,7 +68,7 @@ class Optimiser(Protocol):
         """Hear of values that it did not propose, and of their score."""
 
 
-def draw(space: Mapping[str, Any], count: int, base: Config, seed: int) -> list[Drawn]:
+def draw(space: Mapping[str, Any], count: int, base: Config, seed: int, where: str = "space") -> list[Drawn]:
     """Configurations of a space that differ, always the same ones for a seed.
 
     Parameters
@@ -65,28 +81,60 @@ def draw(space: Mapping[str, Any], count: int, base: Config, seed: int) -> list[
         Settings that the space does not name.
     seed
         Decides the draws.
+    where
+        What the space is called in messages.
 
     Raises
     ------
     ConfigError
-        When a draw does not fit the other settings.
+        When draws do not fit the other settings, with everything that does not.
     """
     found: dict[str, Drawn] = {}
+    mistakes: dict[str, None] = {}
     random = np.random.RandomState(seed)
     grid = int(np.prod([len(value["grid_search"]) for value in space.values() if _is_grid(value)], initial=1))
     wanted = grid * count if any(isinstance(value, Domain) for value in space.values()) else grid
     for _ in range(count * MOST_DRAWS if wanted > grid else 1):
         for sampled in _points(space, random):
-            config = resolve(base, sampled)
+            try:
+                config = resolve(base, sampled)
+            except ConfigError as error:
+                mistakes |= dict.fromkeys(messages_of(error))
+                continue
             found.setdefault(key_of(config), (_plain(sampled), config))
             if len(found) == wanted:
-                return list(found.values())
+                break
+        if len(found) == wanted:
+            break
+    Problems(where, mistakes).raise_if_any(ConfigError)
     return list(found.values())
+
+
+def check_draws(sweep: Sweep, space: Mapping[str, Any], dataset: Dataset) -> None:
+    """Refuse a space of which a trial could not be run on this data, by trials that are drawn of it.
+
+    Without an optimiser they are the trials of the sweep; an optimiser will choose others, for which they stand.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong, under the name of the space, or of the settings that all trials share.
+    DataError
+        When a split has no samples.
+    """
+    count = min(sweep.plan.trials, EXAMPLES) if sweep.plan.search == "optuna" else sweep.plan.trials
+    configs = [config for _, config in draw(space, count, sweep.config, sweep.plan.seeds[0], sweep.plan.space)]
+    found = [problems_of(config, dataset.schema) for config in configs]
+    of_base = problems_of(sweep.config, dataset.schema)
+    shared = [mistake for mistake in of_base if all(mistake in mistakes for mistakes in found)]
+    Problems("configuration", shared).raise_if_any(ConfigError)
+    Problems(sweep.plan.space, dict.fromkeys(chain.from_iterable(found))).raise_if_any(ConfigError)
+    validate_run(configs[0], dataset)
 
 
 def propose_all(sweep: Sweep, space: Mapping[str, Any]) -> list[Trial]:
     """Write down every trial of a sweep that needs no scores to choose them."""
-    drawn = draw(space, sweep.plan.trials, sweep.config, sweep.plan.seeds[0])
+    drawn = draw(space, sweep.plan.trials, sweep.config, sweep.plan.seeds[0], sweep.plan.space)
     return [write_trial(sweep, number, sampled, config) for number, (sampled, config) in enumerate(drawn)]
 
 

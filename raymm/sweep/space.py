@@ -8,20 +8,25 @@ is how a grid lists combinations that belong together.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from ray.tune.search.sample import Categorical, Domain, Function
+from ray.tune.search.sample import Categorical, Domain, Function, Integer, Quantized
 
 from raymm.config import Config, parse
 from raymm.config.canonical import Parameter, canonical
 from raymm.config.legacy import modern_key, put
 from raymm.config.unread import reader_of
-from raymm.errors import ConfigError, Problems
+from raymm.data.schema import Schema
+from raymm.errors import ConfigError, Problems, mistakes_in
 from raymm.sweep.space_file import call
+from raymm.training.run import problems_of
 
 __all__ = ["load_space", "overlay", "resolve"]
+
+Overlay = dict[str, Parameter]
+"""Values by dotted setting."""
 
 PLAIN = (str, int, float, bool, type(None))
 NOT_SEARCHED = {
@@ -33,13 +38,16 @@ NOT_SEARCHED = {
 }
 
 
-def load_space(spec: str) -> dict[str, Any]:
+def load_space(spec: str, base: Config | None = None, schema: Schema | None = None) -> dict[str, Any]:
     """Load a space and check every key, and the values that it can draw, before anything is trained.
 
     Parameters
     ----------
     spec
         "FILE.py" (the function has the name of the file) or "FILE.py:function".
+    base, schema
+        Settings that the space does not name, and the schema of the data, where they are known: each value is then
+        also tried together with the other settings.
 
     Returns
     -------
@@ -54,6 +62,7 @@ def load_space(spec: str) -> dict[str, Any]:
     if not isinstance(space, dict) or not space:
         raise ConfigError(f"{spec}: must return a dictionary of dotted settings, and returned {space!r}")
     problems = Problems(spec)
+    sound: dict[str, list[Overlay]] = {}
     owner: dict[str, str] = {}
     for key, value in space.items():
         try:
@@ -61,12 +70,12 @@ def load_space(spec: str) -> dict[str, Any]:
         except TypeError as cause:
             problems.add(f"{key}: {cause}")
             continue
-        pairs = [pair for values in drawn for pair in values.items()]
-        for message in dict.fromkeys(message for name, plain in pairs for message in _wrong(name, plain)):
-            problems.add(message)
-        for name in dict(pairs):
-            if owner.setdefault(name, key) != key:
-                problems.add(f"{name}: set by '{owner[name]}' and by '{key}'; keep one")
+        mistakes = _mistakes_in_key(key, drawn, owner)
+        problems.extend(mistakes)
+        if not mistakes:
+            sound[key] = drawn
+    if base is not None and schema is not None:
+        problems.extend(_mistakes_together(sound, base, schema))
     problems.raise_if_any(ConfigError)
     return space
 
@@ -79,13 +88,10 @@ def resolve(base: Config, sampled: Mapping[str, Any]) -> Config:
     ConfigError
         When values do not fit the other settings, naming all that do not.
     """
-    values = base.model_dump(mode="json")
-    for key, value in overlay(sampled).items():
-        put(values, key.split("."), value)
-    return canonical(parse(values, "trial", drop=lambda _: None))
+    return canonical(_laid_over(base, overlay(sampled), "trial"))
 
 
-def overlay(sampled: Mapping[str, Any]) -> dict[str, Parameter]:
+def overlay(sampled: Mapping[str, Any]) -> Overlay:
     """Sampled values by dotted setting: sections are opened, numbers of numpy become Python's.
 
     Raises
@@ -93,7 +99,7 @@ def overlay(sampled: Mapping[str, Any]) -> dict[str, Parameter]:
     TypeError
         When a value is neither plain nor a section of plain values.
     """
-    flat: dict[str, Parameter] = {}
+    flat: Overlay = {}
     for key, given in sampled.items():
         value = given.item() if isinstance(given, np.generic) else given
         if isinstance(value, Mapping):
@@ -118,10 +124,21 @@ def _examples(value: object) -> list[Any]:
     if not isinstance(value, Domain):
         return [value]
     ends = [getattr(value, name, math.inf) for name in ("lower", "upper")]
+    if isinstance(value, Integer) and not isinstance(value.sampler, Quantized):
+        ends[1] -= 1  # a range of integers has an open end, unless it is quantized
     return ends if all(map(math.isfinite, ends)) else [value.sample(random_state=0)]
 
 
-def _wrong(key: str, value: Parameter) -> list[str]:
+def _mistakes_in_key(key: str, drawn: Sequence[Overlay], owner: dict[str, str]) -> list[str]:
+    """What is wrong with the values of one key of the space; `owner`, the key that sets each setting, is added to."""
+    pairs = dict.fromkeys(pair for values in drawn for pair in values.items())
+    mistakes = list(dict.fromkeys(mistake for name, value in pairs for mistake in _mistakes_in_setting(name, value)))
+    settings = dict.fromkeys(name for name, _ in pairs)
+    taken = [name for name in settings if owner.setdefault(name, key) != key]
+    return [*mistakes, *(f"{name}: set by '{owner[name]}' and by '{key}'; keep one" for name in taken)]
+
+
+def _mistakes_in_setting(key: str, value: Parameter) -> list[str]:
     """What is wrong with one setting, whatever the others are."""
     for name, reason in NOT_SEARCHED.items():
         if key == name or key.startswith(f"{name}."):
@@ -129,9 +146,29 @@ def _wrong(key: str, value: Parameter) -> list[str]:
     # whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
     values = {**reader_of(key), "training": {"epochs": 10**6}}
     put(values, key.split("."), value)
-    try:
-        parse(values, "")
-    except ConfigError as cause:
-        first, *items = str(cause).split("\n  - ")
-        return items or [first.removeprefix(": ")]
-    return []
+    return [mistake.removeprefix(": ") for mistake in mistakes_in(lambda: parse(values, ""))]
+
+
+def _mistakes_together(sound: Mapping[str, Sequence[Overlay]], base: Config, schema: Schema) -> list[str]:
+    """What is wrong with each value beside the first values of the other keys and the base, and not with the base.
+
+    Samplers are independent of each other, so all of these configurations can be drawn.
+    """
+    first = {name: value for values in sound.values() for name, value in values[0].items()}
+    points = [{**first, **value} for values in sound.values() for value in values]
+    of_base = problems_of(base, schema)
+    found = dict.fromkeys(mistake for point in points for mistake in _mistakes(base, point, schema))
+    return [mistake for mistake in found if mistake not in of_base]
+
+
+def _mistakes(base: Config, point: Overlay, schema: Schema) -> list[str]:
+    made: list[Config] = []
+    refused = mistakes_in(lambda: made.append(_laid_over(base, point, "")))
+    return [mistake.removeprefix(": ") for mistake in refused] or problems_of(made[0], schema)
+
+
+def _laid_over(base: Config, point: Overlay, where: str) -> Config:
+    values = base.model_dump(mode="json")
+    for key, value in point.items():
+        put(values, key.split("."), value)
+    return parse(values, where, drop=lambda _: None)

@@ -9,12 +9,14 @@ from typing import Any
 
 from raymm import __version__
 from raymm.config import Config, flatten, parse
-from raymm.data import Dataset, View, open_dataset
+from raymm.data import Dataset, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
-from raymm.errors import CheckpointError, DataError, Problems
+from raymm.data.reader import check_noise
+from raymm.data.schema import Schema
+from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods import build_method
-from raymm.models.model import build_model
+from raymm.models.model import model_mistakes
 from raymm.storage import layout, write_json
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "move_start",
     "open_run",
     "open_unchanged",
+    "problems_of",
     "validate_run",
 ]
 
@@ -163,12 +166,27 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
 
 
 def validate_run(config: Config, dataset: Dataset) -> None:
-    """Make once what the run will make, so that a mistake ends it before its folder exists."""
-    build_method(config, dataset.schema)
-    View(dataset, config.view)
-    build_model(dataset.schema, config.model, config.training.seed)
+    """Refuse what could not be run, so that a mistake ends a run before its folder exists.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the settings, see `problems_of`.
+    DataError
+        When a split has no samples.
+    """
+    Problems("configuration", problems_of(config, dataset.schema)).raise_if_any(ConfigError)
     for split in SPLITS:
         dataset.rows(split)
+
+
+def problems_of(config: Config, schema: Schema) -> list[str]:
+    """Everything that keeps valid settings from being run on data of a schema, such as modalities that it lacks."""
+    checks: list[Callable[[], object]] = [
+        lambda: build_method(config, schema),
+        lambda: check_noise(schema, config.view),
+    ]
+    return [*(mistake for check in checks for mistake in mistakes_in(check)), *model_mistakes(schema, config.model)]
 
 
 def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:

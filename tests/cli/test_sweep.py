@@ -25,6 +25,20 @@ def late():
 
 def encoders():
     return {"model.encoders.m0.name": tune.grid_search(["mlp", "resnet"])}
+
+def many():
+    return {
+        "model.fusion": tune.choice(["concat", "maxx"]),
+        "model.encoders.m7.width": tune.choice([4, 8]),
+        "model.encoders.m0.name": tune.choice(["mlp", "mlpp"]),
+        "view.noise_db.m9": -10.0,
+        "resampling.fs.family": tune.choice(["linear", "tanhh"]),
+        "resampling.strategy": "sample",
+        "optimizer.lrr": 0.1,
+    }
+
+def together():
+    return {"resampling.strategy": "sample", "model.fusion": tune.choice(["concat", "sum"])}
 """
 
 
@@ -135,6 +149,30 @@ def test_what_cannot_run_leaves_no_sweep_behind(capfd, here, dataset, space, mor
     assert (code, "no sweep there" in err) == (2, True)
     assert new(capfd, dataset, "--trials", 2)[0] == 0
     assert len(read_trials(open_sweep(here / "s"))) == 2
+
+
+@pytest.mark.parametrize("search", ["random", "optuna"])
+def test_every_mistake_of_a_space_is_said_at_once_and_before_anything_is_drawn(capfd, here, dataset, search):
+    code, _, err = new(capfd, dataset, "--search", search, "--trials", 1, "--noise", "m1=-5dB", space="space.py:many")
+    assert code == 2
+    assert "space.py:many: 6 problems" in err
+    for words in (
+        "model.fusion: no fusion 'maxx'",
+        "model.encoders: no modality 'm7'",
+        "model.encoders.m0.name: no encoder 'mlpp'; did you mean 'mlp'?",
+        "view.noise_db: no modality 'm9'",
+        "resampling.fs.family: no family 'tanhh'; did you mean 'tanh'?",
+        "optimizer.lrr: no such setting",
+    ):
+        assert err.count(words) == 1
+    assert not (here / "s").exists()
+    assert new(capfd, dataset, "--search", search, "--trials", 1, space="space.py:together")[0] == 0
+
+
+def test_a_mistake_of_the_shared_settings_is_not_said_of_the_space(capfd, here, dataset):
+    _, _, err = new(capfd, dataset, "--noise", "m7=-10dB", "model.fusion=maxx")
+    assert "space.py" not in err
+    assert "configuration: 2 problems" in err
 
 
 def test_a_sweep_is_not_written_over(capfd, here, dataset):

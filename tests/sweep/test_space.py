@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from raymm.config import Config, load
+from raymm.data.schema import Schema, VectorSpec
 from raymm.errors import ConfigError
 from raymm.sweep.space import load_space, overlay, resolve
+
+
+SCHEMA = Schema(modalities=(VectorSpec(name="m0", size=4), VectorSpec(name="m1", size=4)), classes=("a", "b"))
 
 
 def write(folder: Path, name: str, body: str) -> str:
@@ -140,6 +144,29 @@ def test_both_ends_of_a_range_are_checked(tmp_path):
     assert "optimizer.momentum: Input should be less than 1 (got 1.5)" in words_of(
         write(tmp_path, "s", body.format(end=1.5))
     )
+
+
+@pytest.mark.parametrize(
+    ("sampler", "fits"), [("randint(1, 4)", True), ("randint(1, 5)", False), ("choice([4])", False)]
+)
+def test_each_value_is_tried_with_the_settings_that_all_trials_share(tmp_path, sampler, fits):
+    spec = write(tmp_path, "s", f"def s():\n    return {{'resampling.warmup': tune.{sampler}}}\n")
+    base, schema = load(None, ("training.epochs=4", "resampling.warmup=1")), SCHEMA
+    assert load_space(spec)
+    if fits:
+        assert load_space(spec, base, schema)
+    else:
+        with pytest.raises(ConfigError, match=r"s\.py: resampling\.warmup=4 leaves no epoch of training\.epochs=4"):
+            load_space(spec, base, schema)
+
+
+def test_each_value_is_tried_with_those_of_the_other_keys(tmp_path):
+    body = "def s():\n    return {{'resampling.warmup': tune.choice([1, 3]), 'resampling.strategy': '{strategy}'}}\n"
+    base = load(None, ("training.epochs=3",))
+    assert load_space(write(tmp_path, "s", body.format(strategy="joint")), base, SCHEMA)
+    spec = write(tmp_path, "s", body.format(strategy="sample"))
+    with pytest.raises(ConfigError, match=r"s\.py: resampling\.warmup=3 leaves no epoch"):
+        load_space(spec, base, SCHEMA)
 
 
 def test_values_are_laid_over_the_base_and_equal_runs_become_equal():
