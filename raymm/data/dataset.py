@@ -177,7 +177,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     """
     path = Path(path).absolute()
     if not is_committed(path):
-        where = "no manifest.json there, so it was never finished" if path.is_dir() else "there is no such folder"
+        where = f"no {layout.MANIFEST} there, so it was never finished" if path.is_dir() else "there is no such folder"
         raise DataError(f"{path}: {where}; give the folder that `raymm prepare --out` made, or make it first")
     manifest = verify(path) if check else read_manifest(path)
     if manifest.get("format") != FORMAT:

@@ -100,7 +100,7 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     if on_bad == "raise" and bad:
         write_quarantine(out, bad, about)
         problems.items += problem_lines(bad)
-        problems.raise_if_any(DataError, note=f"{out / 'quarantine.csv'} lists every sample")
+        problems.raise_if_any(DataError, note=f"{out / layout.QUARANTINE} lists every sample")
     if not rows:
         raise DataError(f"{out}: no sample is left; the first problem: {bad[0].line()}")
     _remove_others(out, {report.number for report in reports})

@@ -175,7 +175,10 @@ def validate_run(config: Config, dataset: Dataset) -> None:
     DataError
         When a split has no samples.
     """
-    Problems("configuration", problems_of(config, dataset.schema)).raise_if_any(ConfigError)
+    mistakes = problems_of(config, dataset.schema)
+    if len(mistakes) == 1:
+        raise ConfigError(mistakes[0])  # it names its setting
+    Problems("configuration", mistakes).raise_if_any(ConfigError)
     for split in SPLITS:
         dataset.rows(split)
 

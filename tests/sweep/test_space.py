@@ -14,7 +14,6 @@ from raymm.data.schema import Schema, VectorSpec
 from raymm.errors import ConfigError
 from raymm.sweep.space import load_space, overlay, resolve
 
-
 SCHEMA = Schema(modalities=(VectorSpec(name="m0", size=4), VectorSpec(name="m1", size=4)), classes=("a", "b"))
 
 
