@@ -177,7 +177,9 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     """
     path = Path(path).absolute()
     if not is_committed(path):
-        where = f"no {layout.MANIFEST} there, so it was never finished" if path.is_dir() else "there is no such folder"
+        where = (
+            f"no {layout.MANIFEST} there, so it was never finished" if path.is_dir() else "there is no such folder"
+        )
         raise DataError(f"{path}: {where}; give the folder that `raymm prepare --out` made, or make it first")
     manifest = verify(path) if check else read_manifest(path)
     if manifest.get("format") != FORMAT:
@@ -188,7 +190,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         schema = Schema.model_validate(manifest["schema"])
     except ConfigError as cause:
         raise DataError(
-            f"{path}/manifest.json: {cause}; a kind of another package must be registered by a plug-in, or be "
+            f"{path}/{layout.MANIFEST}: {cause}; a kind of another package must be registered by a plug-in, or be "
             "named in full when the data set is prepared (--modalities NAME=package.module:KIND)"
         ) from cause
     except (KeyError, ValidationError) as cause:

@@ -32,13 +32,13 @@ def many():
         "model.encoders.m7.width": tune.choice([4, 8]),
         "model.encoders.m0.name": tune.choice(["mlp", "mlpp"]),
         "view.noise_db.m9": -10.0,
-        "resampling.fs.family": tune.choice(["linear", "tanhh"]),
-        "resampling.strategy": "sample",
+        "method.settings.fs.family": tune.choice(["linear", "tanhh"]),
+        "method.name": "sample",
         "optimizer.lrr": 0.1,
     }
 
 def together():
-    return {"resampling.strategy": "sample", "model.fusion": tune.choice(["concat", "sum"])}
+    return {"method.name": "sample", "model.fusion": tune.choice(["concat", "sum"])}
 """
 
 
@@ -159,7 +159,7 @@ def test_every_mistake_of_a_space_is_said_at_once_and_before_anything_is_drawn(c
     for words in (
         "model.fusion: no fusion 'maxx'",
         "model.encoders: no modality 'm7'",
-        "model.encoders.m0.name: no encoder 'mlpp'; did you mean 'mlp'?",
+        "model.encoders.m0: name: no encoder 'mlpp'; did you mean 'mlp'?",
         "view.noise_db: no modality 'm9'",
         "resampling.fs.family: no family 'tanhh'; did you mean 'tanh'?",
         "optimizer.lrr: no such setting",
@@ -170,7 +170,7 @@ def test_every_mistake_of_a_space_is_said_at_once_and_before_anything_is_drawn(c
 
 
 def test_a_mistake_of_the_shared_settings_is_not_said_of_the_space(capfd, here, dataset):
-    _, _, err = new(capfd, dataset, "--noise", "m7=-10dB", "model.fusion=maxx")
+    _, _, err = new(capfd, dataset, "--noise", "m7=-10dB", "--noise", "m8=-10dB")
     assert "space.py" not in err
     assert "configuration: 2 problems" in err
 

@@ -149,22 +149,22 @@ def test_both_ends_of_a_range_are_checked(tmp_path):
     ("sampler", "fits"), [("randint(1, 4)", True), ("randint(1, 5)", False), ("choice([4])", False)]
 )
 def test_each_value_is_tried_with_the_settings_that_all_trials_share(tmp_path, sampler, fits):
-    spec = write(tmp_path, "s", f"def s():\n    return {{'resampling.warmup': tune.{sampler}}}\n")
-    base, schema = load(None, ("training.epochs=4", "resampling.warmup=1")), SCHEMA
+    spec = write(tmp_path, "s", f"def s():\n    return {{'method.warmup': tune.{sampler}}}\n")
+    base, schema = load(None, ("training.epochs=4", "method.warmup=1")), SCHEMA
     assert load_space(spec)
     if fits:
         assert load_space(spec, base, schema)
     else:
-        with pytest.raises(ConfigError, match=r"s\.py: resampling\.warmup=4 leaves no epoch of training\.epochs=4"):
+        with pytest.raises(ConfigError, match=r"s\.py: method\.warmup=4 leaves no epoch of training\.epochs=4"):
             load_space(spec, base, schema)
 
 
 def test_each_value_is_tried_with_those_of_the_other_keys(tmp_path):
-    body = "def s():\n    return {{'resampling.warmup': tune.choice([1, 3]), 'resampling.strategy': '{strategy}'}}\n"
+    body = "def s():\n    return {{'method.warmup': tune.choice([1, 3]), 'method.name': '{strategy}'}}\n"
     base = load(None, ("training.epochs=3",))
     assert load_space(write(tmp_path, "s", body.format(strategy="joint")), base, SCHEMA)
     spec = write(tmp_path, "s", body.format(strategy="sample"))
-    with pytest.raises(ConfigError, match=r"s\.py: resampling\.warmup=3 leaves no epoch"):
+    with pytest.raises(ConfigError, match=r"s\.py: method\.warmup=3 leaves no epoch"):
         load_space(spec, base, SCHEMA)
 
 
