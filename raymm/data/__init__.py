@@ -6,7 +6,9 @@ from raymm.data.format import Sample, write_dataset
 from raymm.data.reader import BatchReader
 from raymm.data.schema import (
     AudioSpec,
+    EmbeddingSpec,
     FlowSpec,
+    ImageSpec,
     ModalitySpec,
     RgbSpec,
     Schema,
@@ -23,7 +25,9 @@ __all__ = [
     "Batch",
     "BatchReader",
     "Dataset",
+    "EmbeddingSpec",
     "FlowSpec",
+    "ImageSpec",
     "ModalitySpec",
     "RgbSpec",
     "Sample",

@@ -46,7 +46,7 @@ class MemoryRows:
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """Values of one modality, `[len(rows), *shape]`."""
         spec = self._specs[name]
-        values = [np.asarray(self._values[name][row], spec.dtype) for row in rows]
+        values = [spec.stored(self._values[name][row]) for row in rows]
         return np.stack(values) if values else np.empty((0, *spec.shape), spec.dtype)
 
     def read_text(self, name: str, rows: Rows) -> list[str]:

@@ -111,13 +111,16 @@ def cell_of(row: dict[str, Any], name: str, spec: type[ModalitySpec]) -> Any:
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
     try:
-        table = pq.read_table(path) if path.suffix in {".parquet", ".pq"} else _read_csv(path)
+        return (_read_parquet(path) if path.suffix in {".parquet", ".pq"} else _read_csv(path)).to_pylist()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError, csv.Error) as cause:
         raise DataError(f"{path}: not readable as {path.suffix or 'CSV'} ({cause})") from cause
-    _refuse_repeated(path, table.column_names)
-    return table.to_pylist()
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    _refuse_repeated(path, pq.read_schema(path).names)
+    return pq.read_table(path)
 
 
 def _read_csv(path: Path) -> pa.Table:

@@ -13,7 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from raymm.data.kinds import (
     AudioSpec,
+    EmbeddingSpec,
     FlowSpec,
+    ImageSpec,
     ModalitySpec,
     RgbSpec,
     SequenceSpec,
@@ -24,7 +26,9 @@ from raymm.data.kinds import (
 
 __all__ = [
     "AudioSpec",
+    "EmbeddingSpec",
     "FlowSpec",
+    "ImageSpec",
     "ModalitySpec",
     "RgbSpec",
     "Schema",

@@ -203,3 +203,47 @@ def test_every_mistake_is_named_at_once(tmp_path):
     assert "its id stands 2 times" in said
     assert "split 'trian'" in said
     assert "split 'test' has no sample of class dog" in said
+
+
+def raw(folder, text):
+    (folder / "m.csv").write_text(text, newline="")
+    return folder / "m.csv"
+
+
+QUOTED = "\r\n".join(
+    f'"s{n}","one, ""two""\nthree {n}",{split},{label}'
+    for n, (split, label) in enumerate((split, label) for split in SPLITS for label in "ab")
+)
+
+
+def test_quoted_columns_may_hold_commas_and_cells_line_breaks(tmp_path):
+    text = f'sample_id,t,"split","label"\r\n{QUOTED}\r\n'
+    records = load_manifest(raw(tmp_path, text), tmp_path, {"t": "text"}).records
+    assert [record.cells["t"] for record in records] == [f'one, "two"\nthree {n}' for n in range(6)]
+    commas = text.replace("sample_id,", '"sample_id","a, b",').replace('","one', '",007,"one')
+    assert load_manifest(raw(tmp_path, commas), tmp_path, {"t": "text"}).records == records
+    broken = raw(tmp_path, text.replace("sample_id,", '"sample\nid",'))
+    assert load_manifest(broken, tmp_path, {"t": "text"}).records[0].sample_id == "row-000001"
+
+
+def test_a_quoted_column_with_a_comma_keeps_its_text(tmp_path):
+    rows = "\n".join(f"{split}{label}.wav,007,{split},00{label}" for split in SPLITS for label in "12")
+    path = raw(tmp_path, f'file,"label, old",split,label\n{rows}\n')
+    assert load_manifest(path, tmp_path, AUDIO).classes == ("001", "002")
+
+
+def test_columns_that_stand_twice_are_named(tmp_path):
+    path = raw(tmp_path, "file,label,split,label,file,label\na.wav,x,train,y,b.wav,z\n")
+    with pytest.raises(DataError) as caught:
+        load_manifest(path, tmp_path, AUDIO)
+    assert "column 'file' stands 2 times; rename or remove all but one" in str(caught.value)
+    assert "column 'label' stands 3 times" in str(caught.value)
+    table = pa.table([["a.wav"], ["x"], ["y"]], names=["file", "label", "label"])
+    pq.write_table(table, tmp_path / "m.parquet")
+    with pytest.raises(DataError, match="column 'label' stands 2 times"):
+        load_manifest(tmp_path / "m.parquet", tmp_path, AUDIO)
+
+
+def test_an_empty_file_is_no_manifest(tmp_path):
+    with pytest.raises(DataError, match=r"m\.csv: not readable as \.csv"):
+        load_manifest(raw(tmp_path, ""), tmp_path, AUDIO)

@@ -9,7 +9,9 @@ from raymm.config import EncoderConfig, parse
 from raymm.data import (
     AudioSpec,
     Batch,
+    EmbeddingSpec,
     FlowSpec,
+    ImageSpec,
     RgbSpec,
     Schema,
     SequenceSpec,
@@ -34,6 +36,7 @@ SCHEMA = Schema(
     ),
     classes=("a", "b", "c"),
 )
+MORE = (ImageSpec(name="picture", height=16, width=16), EmbeddingSpec(name="tokens", tokens=4, size=5))
 INPUTS = {
     "audio": lambda b, g: torch.randn(b, 1, 16, 21, generator=g),
     "rgb": lambda b, g: torch.rand(b, 2, 3, 16, 16, generator=g) * 2 - 1,
@@ -41,6 +44,8 @@ INPUTS = {
     "text": lambda b, g: torch.randint(0, 50, (b, 6), generator=g),
     "vector": lambda b, g: torch.randn(b, 5, generator=g),
     "imu": lambda b, g: torch.randn(b, 3, 20, generator=g),
+    "picture": lambda b, g: torch.randn(b, 3, 16, 16, generator=g),
+    "tokens": lambda b, g: torch.cat([torch.randn(b, 4, 5, generator=g), torch.ones(b, 4, 1)], dim=2),
 }
 VECTORS = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=4) for i in range(4)), classes=("a", "b", "c"))
 
@@ -55,7 +60,7 @@ SMALL = {"feature_size": 8, "fusion_size": 8, "encoder": {"width": 8}}
 
 def make_batch(mask, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    full = {name: make(len(mask), generator) for name, make in INPUTS.items()}
+    full = {name: INPUTS[name](len(mask), generator) for name in SCHEMA.names}
     return Batch(
         inputs={name: full[name][mask[:, i]] for i, name in enumerate(SCHEMA.names)},
         mask=mask,
@@ -162,7 +167,7 @@ def test_weights_are_a_function_of_the_seed():
 
 
 def encoders_of_kinds():
-    for spec in SCHEMA.modalities:
+    for spec in (*SCHEMA.modalities, *MORE):
         for name in sorted(ENCODERS):
             if spec.kind in ENCODERS.get(name).kinds:
                 yield pytest.param(spec, name, id=f"{name}-{spec.kind}")
@@ -184,6 +189,8 @@ def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
     y = torch.arange(12) % 2
     x = INPUTS[spec.name](12, torch.Generator().manual_seed(1))
     x = 1 + 2 * (x // 3) + y[:, None] if spec.kind == "text" else x + y.view(-1, *[1] * (x.ndim - 1))
+    if spec.kind == "embedding":
+        x[..., -1] = 1.0
     optimizer = torch.optim.Adam(encoder.parameters(), 3e-4 if name == "resnet18" else 3e-3)
     losses = []
     for _ in range(10 if name == "resnet18" else 40):
@@ -202,14 +209,15 @@ def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
         FlowSpec(name="x", frames=1, height=13, width=15),
         SequenceSpec(name="x", channels=1, length=1),
         AudioSpec(name="x", seconds=0.02, n_mels=4),
+        ImageSpec(name="x", height=9, width=8),
+        EmbeddingSpec(name="x", tokens=1, size=1),
     ],
     ids=lambda spec: spec.kind,
 )
 def test_odd_sizes_are_encoded(spec):
     schema = Schema(modalities=(spec,), classes=("a", "b"))
     model = build_model(schema, model_config(**SMALL), 0)
-    shape = (1, 4, 3) if spec.kind == "audio" else spec.shape
-    assert model.encoders["x"](torch.randn(2, *shape)).shape == (2, 8)
+    assert model.encoders["x"](torch.randn(2, *spec.input_shape)).shape == (2, 8)
 
 
 @pytest.mark.parametrize(

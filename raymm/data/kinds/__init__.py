@@ -3,7 +3,9 @@
 from raymm.config.registries import KINDS
 from raymm.data.kinds.audio import AudioSpec
 from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
+from raymm.data.kinds.embedding import EmbeddingSpec
 from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.rgb import RgbSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
@@ -12,7 +14,9 @@ from raymm.data.kinds.vector import VectorSpec
 __all__ = [
     "KINDS",
     "AudioSpec",
+    "EmbeddingSpec",
     "FlowSpec",
+    "ImageSpec",
     "ModalitySpec",
     "Probe",
     "RgbSpec",
@@ -22,5 +26,5 @@ __all__ = [
     "kind_of",
 ]
 
-for _spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec):
+for _spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec, ImageSpec, EmbeddingSpec):
     KINDS.register(_spec.model_fields["kind"].default, _spec)

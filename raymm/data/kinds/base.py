@@ -15,8 +15,10 @@ numbers of a fixed shape; a kind replaces what is different about it:
 It is known by its name after `KINDS.register("depth", Depth)`, and everywhere as `package.module:Depth`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,6 +42,9 @@ Rows = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 Value = npt.NDArray[Any] | str | None
 Statistics = dict[str, list[float]]
+
+PROBED = 1_000
+"""Arrays that are looked at, at most, for what is not given."""
 
 MOMENT_NUMBERS = 2**22
 """Numbers read at a time for the statistics."""
@@ -67,18 +72,25 @@ class Probe:
     settings: Mapping[str, Any]
     seconds: float | None = None
 
-    def first_shape(self, axes: int, wanted: str) -> tuple[int, ...]:
-        """Shape of the first array that has this number of axes; `DataError` (with `wanted`) where there is none."""
+    def shapes(self, axes: int, wanted: str, count: int = PROBED) -> list[tuple[int, ...]]:
+        """Shapes of the first `count` arrays with this number of axes.
+
+        Raises
+        ------
+        DataError
+            When there is none; `wanted` is what the message calls the shape.
+        """
+        found = list(islice((shape for shape in self._all_shapes() if len(shape) == axes), count))
+        if not found:
+            raise DataError(
+                f"modality '{self.name}': no sample has an array of shape {wanted}; check the column '{self.name}'"
+            )
+        return found
+
+    def _all_shapes(self) -> Iterator[tuple[int, ...]]:
         for cell in self.cells:
-            try:
-                shape = shape_of(cell, self.media_root)
-            except MediaError:
-                continue
-            if len(shape) == axes:
-                return shape
-        raise DataError(
-            f"modality '{self.name}': no sample has an array of shape {wanted}; check the column '{self.name}'"
-        )
+            with suppress(MediaError):
+                yield shape_of(cell, self.media_root)
 
 
 class ModalitySpec(BaseModel):
@@ -191,11 +203,20 @@ class ModalitySpec(BaseModel):
         array = np.asarray(value)
         if array.shape != self.shape:
             return [f"has shape {list(array.shape)}, the schema says {list(self.shape)}"]
+        return self.check_numbers(array)
+
+    @staticmethod
+    def check_numbers(array: npt.NDArray[Any]) -> list[str]:
+        """What keeps the numbers of an array from being stored, in words."""
         if array.dtype.kind not in "fiu":
             return [f"has type {array.dtype}, not numbers"]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return [f"holds {int((~np.isfinite(array)).sum())} values that are NaN or infinite"]
         return []
+
+    def stored(self, value: Any) -> npt.NDArray[Any]:
+        """A value (checked before) as it is stored, [*shape]."""
+        return np.asarray(value, self.dtype)
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -208,7 +229,7 @@ class ModalitySpec(BaseModel):
         missing = np.array([value is None for value in values], dtype=bool)
         for row, value in enumerate(values):
             if value is not None:
-                flat[row] = np.asarray(value, self.dtype).reshape(-1)
+                flat[row] = self.stored(value).reshape(-1)
         return pa.FixedSizeListArray.from_arrays(
             pa.array(flat.reshape(-1)), type=self.arrow_type, mask=pa.array(missing)
         )
@@ -226,6 +247,11 @@ class ModalitySpec(BaseModel):
             count += values.size // size
             total += values.sum(axis=axes)
             squares += (values**2).sum(axis=axes)
+        return self.moments(count, total, squares)
+
+    @staticmethod
+    def moments(count: int, total: npt.NDArray[np.float64], squares: npt.NDArray[np.float64]) -> Statistics:
+        """Statistics from the number of values, their sum and that of their squares; a deviation of 0 becomes 1."""
         mean = total / max(count, 1)
         std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
         return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}

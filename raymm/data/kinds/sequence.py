@@ -25,7 +25,7 @@ class SequenceSpec(ModalitySpec):
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:
         """Channels and length of the first series."""
-        channels, length = probe.first_shape(2, "[channels, length]")
+        channels, length = probe.shapes(2, "[channels, length]", 1)[0]
         return {"channels": channels, "length": length}
 
     @property

@@ -26,7 +26,7 @@ class VectorSpec(ModalitySpec):
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:
         """The size of the first vector."""
-        return {"size": probe.first_shape(1, "[size]")[0]}
+        return {"size": probe.shapes(1, "[size]", 1)[0][0]}
 
     @property
     def shape(self) -> tuple[int, ...]:

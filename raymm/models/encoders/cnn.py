@@ -49,7 +49,7 @@ def _block(settings: NormSettings, inputs: int, outputs: int, first: bool) -> nn
     )
 
 
-@register_encoder("cnn", kinds=("audio", "rgb", "flow"), settings=NormSettings)
+@register_encoder("cnn", kinds=("audio", "rgb", "flow", "image"), settings=NormSettings)
 def build(spec: ModalitySpec, settings: NormSettings, feature_size: int) -> SmallCNN:
     """A small CNN with the input channels of the modality."""
     return SmallCNN(math.prod(spec.input_shape[:-2]), settings, feature_size)

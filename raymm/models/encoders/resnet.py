@@ -119,7 +119,7 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(groups_of(channels), channels)
 
 
-@register_encoder("resnet18", kinds=("audio", "rgb", "flow"), settings=ResNetSettings)
+@register_encoder("resnet18", kinds=("audio", "rgb", "flow", "image"), settings=ResNetSettings)
 def build(spec: ModalitySpec, settings: ResNetSettings, feature_size: int) -> ResNet18:
     """A ResNet-18 with the channels of one frame, or of a log-mel."""
     channels = spec.input_shape[-3]

@@ -1,0 +1,72 @@
+"""Sequences of feature vectors that were computed before: tokens of a language model, frames of a speech model."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from raymm.data.kinds.base import ModalitySpec, Probe, Rows, Statistics
+
+__all__ = ["EmbeddingSpec"]
+
+
+class EmbeddingSpec(ModalitySpec):
+    """Up to `tokens` vectors of `size` numbers: float32 [length, size] from .npy, .npz or nested lists.
+
+    Stored, and given to the encoder, as [tokens, size + 1]: padded with zeros, and a last number that is 1 for a
+    token and 0 for padding.
+    """
+
+    default_encoder: ClassVar[str] = "pool"
+    takes_noise: ClassVar[bool] = False
+
+    kind: str = "embedding"
+    tokens: int = Field(ge=1, description="longest sequence")
+    size: int = Field(ge=1)
+
+    @classmethod
+    def probe(cls, probe: Probe) -> dict[str, Any]:
+        """The longest of the first sequences, and the size of their vectors."""
+        shapes = probe.shapes(2, "[length, size]")
+        return {"tokens": max(length for length, _ in shapes), "size": shapes[0][1]}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.tokens, self.size + 1)
+
+    def check(self, value: npt.NDArray[Any] | str) -> list[str]:
+        """A sequence must not be longer than `tokens`."""
+        shape = np.shape(value)
+        if len(shape) != 2 or shape[1] != self.size or not shape[0]:
+            return [f"has shape {list(shape)}, the schema says [1 to {self.tokens}, {self.size}]"]
+        if shape[0] > self.tokens:
+            return [f"has {shape[0]} vectors, the schema has room for {self.tokens}: raise {self.name}.tokens"]
+        return self.check_numbers(np.asarray(value))
+
+    def stored(self, value: Any) -> npt.NDArray[np.float32]:
+        """Padded, with the mask in the last column."""
+        out = np.zeros(self.shape, np.float32)
+        out[: len(value), :-1], out[: len(value), -1] = value, 1.0
+        return out
+
+    def statistics(self, read: Callable[[Rows], npt.NDArray[Any]], rows: Rows) -> Statistics:
+        """Mean and deviation of each of the `size` numbers over all tokens, without padding."""
+        count, total, squares = 0, np.zeros(self.size), np.zeros(self.size)
+        for row in rows:
+            values = read(np.array([row]))[0].astype(np.float64)
+            tokens = values[values[:, -1] > 0, :-1]
+            count, total, squares = count + len(tokens), total + tokens.sum(0), squares + (tokens**2).sum(0)
+        return self.moments(count, total, squares)
+
+    def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:
+        """Standardised tokens; padding stays zero."""
+        values = torch.from_numpy(stored)
+        if statistics is None:
+            return values
+        mask = values[..., -1:]
+        mean, std = torch.tensor(statistics["mean"]), torch.tensor(statistics["std"])
+        return torch.cat([(values[..., :-1] - mean) / std * mask, mask], dim=-1)

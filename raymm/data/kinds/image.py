@@ -1,0 +1,76 @@
+"""Still pictures: PNG, JPEG, WebP and whatever else Pillow reads."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from torch import Tensor
+
+from raymm.config import ViewConfig
+from raymm.data.augmentation import crop_and_flip_at_random
+from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.media.files import SampleFiles
+from raymm.data.media.problem import MediaError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["ImageSpec"]
+
+GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+class ImageSpec(ModalitySpec):
+    """A picture, uint8 [3, height, width], turned as its EXIF data say, on white where it is transparent."""
+
+    default_encoder: ClassVar[str] = "cnn"
+    is_media: ClassVar[bool] = True
+
+    kind: str = "image"
+    height: int = Field(default=64, ge=8)
+    width: int = Field(default=64, ge=8)
+
+    @classmethod
+    def file_of(cls, cell: Any) -> str:
+        """The cell is the path."""
+        return cell if isinstance(cell, str) else ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (3, self.height, self.width)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.uint8)
+
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
+        """The (first) picture of a file, resized with antialiasing; its proportions are not kept."""
+        from PIL import Image, ImageOps
+
+        try:
+            with Image.open(files.path(cell)) as opened:
+                picture = _on_white(ImageOps.exif_transpose(opened))
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
+            raise MediaError(f"cannot be read as a picture ({cause})") from cause
+        resized = picture.resize((self.width, self.height), Image.Resampling.BILINEAR)
+        return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+    def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
+        """Pictures [b, 3, H, W], moved and mirrored where keys are given."""
+        return crop_and_flip_at_random(values[:, None], keys, config.crop, config.flip, signed=False)[:, 0]
+
+
+def _on_white(picture: "Image") -> "Image":
+    """A picture as 8-bit RGB."""
+    from PIL import Image
+
+    if picture.mode in GREY_16_BIT:  # `convert` would cut the numbers at 255
+        return Image.fromarray((np.asarray(picture).astype(np.float32) / 257).round().astype(np.uint8)).convert("RGB")
+    if picture.mode in {"I", "F"}:
+        raise ValueError(f"its pixels are 32-bit numbers (mode {picture.mode}), which have no fixed white")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    with_alpha = picture.convert("RGBA")
+    white = Image.new("RGBA", with_alpha.size, "white")
+    return Image.alpha_composite(white, with_alpha).convert("RGB")
