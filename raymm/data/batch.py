@@ -47,3 +47,12 @@ class Batch:
             labels=self.labels.to(device, non_blocking=True),
             index=self.index,
         )
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory, from which copies to a GPU run beside the computation."""
+        return Batch(
+            inputs={name: value.pin_memory() for name, value in self.inputs.items()},
+            mask=self.mask.pin_memory(),
+            labels=self.labels.pin_memory(),
+            index=self.index,
+        )

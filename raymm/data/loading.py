@@ -1,0 +1,190 @@
+"""Batches from `torch.utils.data.DataLoader`: read in the process that trains, or ahead of it in worker processes.
+
+What a batch holds is decided by its request: sample numbers, the modalities to keep, and random keys. Workers only
+read what is requested, with one thread each, and the training process reads with one thread as well, so that the bits
+of a batch do not depend on the number of workers (log-mel spectrograms depend on the number of threads).
+
+Workers come from a fork server, since a process that has threads (of torch, of Ray) must not be forked: the server
+starts in one to two seconds, each worker in some 50 ms. As with all processes that Python starts in this way, a
+script that trains with workers keeps its calls under `if __name__ == "__main__":`.
+"""
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils import data
+
+from raymm.allocator import keep_freed_memory
+from raymm.data.batch import Batch
+from raymm.data.dataset import Shards
+from raymm.data.identity import digest_of
+from raymm.data.reader import Keys, Rows, View
+from raymm.errors import DataError, RaymmError, TrainingError
+from raymm.storage import read_manifest
+
+__all__ = ["BatchLoader", "BatchRequest"]
+
+PREFETCH = 2
+"""Batches that each worker reads ahead."""
+
+START_METHOD = "forkserver"
+PRELOADED = [__name__, "pandas"]
+"""Modules that the fork server imports once, for all workers; pyarrow imports pandas when it converts strings."""
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What a batch is made of: the arguments of the reader's `batch`."""
+
+    index: Rows
+    mask: npt.NDArray[np.bool_] | None = None
+    keys: Keys | None = None
+
+
+class BatchLoader:
+    """Reads batches as they are requested; a context manager that ends its workers.
+
+    Parameters
+    ----------
+    reader
+        Reads one batch.
+    workers
+        Processes that read ahead. They start with the first call of `load` and last until `close`. With 0 each batch
+        is read when it is asked for.
+    device
+        Where the batches go; default: the CPU. On the way to a GPU they are in pinned memory.
+    """
+
+    def __init__(self, reader: View, workers: int = 0, device: torch.device | None = None) -> None:
+        self.reader = reader
+        self._device = torch.device("cpu") if device is None else device
+        self._workers = workers
+        self._requests = _Requests()
+        self._loader: data.DataLoader[Any] | None = None
+        self._batches: Any = None
+
+    def load(self, requests: Iterable[BatchRequest]) -> Iterator[Batch]:
+        """Yield the batches of `requests`, in their order; one call at a time.
+
+        Raises
+        ------
+        RaymmError
+            What the reader raised, in a worker or here, in the same words.
+        TrainingError
+            When a worker was ended from outside.
+        """
+        self._requests.current = requests
+        if self._loader is None:
+            self._loader = self._start()
+        self._batches = iter(self._loader)
+        while (batch := self._next()) is not None:
+            yield batch.to(self._device)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._workers and self._batches is not None:
+            self._batches._shutdown_workers()  # noqa: SLF001  (else they last as long as some traceback refers to them)
+        self._batches = self._loader = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _start(self) -> data.DataLoader[Any]:
+        if self._workers:
+            multiprocessing.get_context(START_METHOD).set_forkserver_preload(PRELOADED)
+        return data.DataLoader(
+            _Batches(self.reader),
+            sampler=self._requests,
+            batch_size=None,  # a request is a whole batch
+            collate_fn=_unchanged,
+            num_workers=self._workers,
+            persistent_workers=self._workers > 0,
+            prefetch_factor=PREFETCH if self._workers else None,
+            multiprocessing_context=START_METHOD if self._workers else None,
+            worker_init_fn=_start_worker if self._workers else None,
+            pin_memory=self._device.type == "cuda",
+            generator=torch.Generator(),  # DataLoader draws a number an epoch: not from the generator of dropout
+        )
+
+    def _next(self) -> Batch | None:
+        try:
+            found: Batch | RaymmError | None = next(self._batches, None)
+        except (RuntimeError, OSError, EOFError) as cause:
+            if not self._workers or str(cause).startswith("Caught "):  # torch's word for what the reader raised
+                raise
+            raise TrainingError(
+                f"a process that reads batches was ended from outside ({' '.join(str(cause).split())}); where memory "
+                "is short (/dev/shm counts), lower training.loader_workers or training.batch_size"
+            ) from cause
+        if isinstance(found, RaymmError):
+            raise found
+        return found
+
+
+class _Requests:
+    """A sampler whose samples are the requests of the current call."""
+
+    current: Iterable[BatchRequest] = ()
+
+    def __iter__(self) -> Iterator[BatchRequest]:
+        return iter(self.current)
+
+
+class _Batches(data.Dataset[Batch | RaymmError]):
+    """The map from a request to its batch; a copy in another process opens the files of the data set anew."""
+
+    def __init__(self, reader: View) -> None:
+        self._reader = reader
+        self._opened = True
+
+    def __getitem__(self, request: BatchRequest) -> Batch | RaymmError:
+        """The batch, or the error that the reader raised: as a value it comes out of a worker unchanged."""
+        try:
+            if not self._opened:
+                self._reader, self._opened = _reopened(self._reader), True
+            with _one_thread():
+                return self._reader.batch(request.index, request.mask, request.keys)
+        except RaymmError as cause:
+            return cause
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The reader without its caches, and without its shards where these are files."""
+        dataset = self._reader.dataset
+        on_disk = isinstance(dataset.shards, Shards)
+        closed = replace(dataset, shards=None) if on_disk else dataset  # type: ignore[arg-type]
+        return {"_reader": replace(self._reader, dataset=closed), "_opened": not on_disk}
+
+
+def _reopened(reader: View) -> View:
+    dataset = reader.dataset
+    if digest_of(read_manifest(dataset.path)) != dataset.digest:
+        raise DataError(f"{dataset.path}: changed while it was read; start a new run")
+    return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema)))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _start_worker(number: int) -> None:
+    del number
+    keep_freed_memory()
+
+
+def _unchanged(found: Any) -> Any:
+    return found
