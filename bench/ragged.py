@@ -7,12 +7,15 @@ import torch
 
 from bench.timing import Measured, side_by_side
 from raymm.config import Config
-from raymm.data import View, open_dataset
-from raymm.methods import Plan, base_plan
+from raymm.data import BatchReader, open_dataset
+from raymm.data.loading import BatchLoader
+from raymm.methods import Plan, base_plan, build_method
 from raymm.models.model import build_model
+from raymm.tasks import get_task
 from raymm.training.communicator import SingleProcess
-from raymm.training.epoch import Trainer
+from raymm.training.epoch import train_epoch
 from raymm.training.optim import build_optimizer
+from raymm.training.step import Trainer, parameters_of
 
 
 def run(data: Path) -> Measured:
@@ -20,14 +23,15 @@ def run(data: Path) -> Measured:
     dataset = open_dataset(data)
     config = Config()
     n = len(dataset.schema.names)
-    view, rows = View(dataset, config.view), dataset.rows("train")
+    loader, rows = BatchLoader(BatchReader(dataset, config.view)), dataset.rows("train")
     model = build_model(dataset.schema, config.model, 0)
-    optimizer = build_optimizer(model.parameters(), config.optimizer)
-    trainer = Trainer(model, optimizer, config, SingleProcess(), torch.device("cpu"))
+    method = build_method(config, dataset.schema)
+    optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
+    trainer = Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), get_task())
     full = base_plan(rows, n)
     single = 1 << (np.arange(len(rows)) % n)
     half = Plan(rows, np.where(np.arange(len(rows)) % 2 == 0, full.keep, single))
     ratio, ratios = side_by_side(
-        lambda: trainer.train_epoch(view, half, 0), lambda: trainer.train_epoch(view, full, 0), rounds=5
+        lambda: train_epoch(trainer, loader, half, 0), lambda: train_epoch(trainer, loader, full, 0), rounds=5
     )
     return Measured("epoch, half the rows single / full", ratio, "<=", 0.75, {"rows": len(rows), "ratios": ratios})

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
@@ -204,6 +204,15 @@ class TrainingConfig(Settings):
     )
     keep: int = Field(default=2, ge=1, description="epochs kept on disk beside the best")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch in each process")
+    loader_workers: int = Field(
+        default=0,
+        ge=0,
+        description="processes that read batches ahead of each training process, which need CPUs of their own; 0: it "
+        "reads by itself. The numbers do not depend on it",
+    )
+
+    UNDECISIVE: ClassVar[tuple[str, ...]] = ("keep", "loader_workers")
+    """Settings that decide no number of a run."""
 
 
 class ClusterConfig(Settings):
@@ -270,7 +279,7 @@ class Config(Settings):
     def fingerprint(self) -> str:
         """Twelve hex digits that are equal when everything that decides the numbers is equal."""
         deciding = self.model_dump(
-            mode="json", exclude={"cluster": True, "plugins": True, "training": {"keep": True}}
+            mode="json", exclude={"cluster": True, "plugins": True, "training": set(TrainingConfig.UNDECISIVE)}
         )
         text = json.dumps(deciding, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -24,7 +24,7 @@ from raymm.allocator import keep_freed_memory
 from raymm.data.batch import Batch
 from raymm.data.dataset import Shards
 from raymm.data.identity import digest_of
-from raymm.data.reader import Keys, Rows, View
+from raymm.data.reader import BatchReader
 from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage import read_manifest
 
@@ -42,9 +42,9 @@ PRELOADED = [__name__, "pandas"]
 class BatchRequest:
     """What a batch is made of: the arguments of the reader's `batch`."""
 
-    index: Rows
+    index: npt.NDArray[np.int64]
     mask: npt.NDArray[np.bool_] | None = None
-    keys: Keys | None = None
+    keys: npt.NDArray[np.uint64] | None = None
 
 
 class BatchLoader:
@@ -61,7 +61,7 @@ class BatchLoader:
         Where the batches go; default: the CPU. On the way to a GPU they are in pinned memory.
     """
 
-    def __init__(self, reader: View, workers: int = 0, device: torch.device | None = None) -> None:
+    def __init__(self, reader: BatchReader, workers: int = 0, device: torch.device | None = None) -> None:
         self.reader = reader
         self._device = torch.device("cpu") if device is None else device
         self._workers = workers
@@ -142,7 +142,7 @@ class _Requests:
 class _Batches(data.Dataset[Batch | RaymmError]):
     """The map from a request to its batch; a copy in another process opens the files of the data set anew."""
 
-    def __init__(self, reader: View) -> None:
+    def __init__(self, reader: BatchReader) -> None:
         self._reader = reader
         self._opened = True
 
@@ -164,7 +164,7 @@ class _Batches(data.Dataset[Batch | RaymmError]):
         return {"_reader": replace(self._reader, dataset=closed), "_opened": not on_disk}
 
 
-def _reopened(reader: View) -> View:
+def _reopened(reader: BatchReader) -> BatchReader:
     dataset = reader.dataset
     if digest_of(read_manifest(dataset.path)) != dataset.digest:
         raise DataError(f"{dataset.path}: changed while it was read; start a new run")

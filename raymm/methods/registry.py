@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import torch
+
 from raymm.config import Config
 from raymm.config.registries import METHODS
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext
+from raymm.seeds import derive
 from raymm.valuation.utilities import utility
 
 __all__ = ["build_method", "context_of", "get_method"]
@@ -30,7 +33,9 @@ def build_method(config: Config, schema: Schema) -> Method:
     Problems(f"method={config.method.name}", method.problems(config.method.settings, context)).raise_if_any(
         ConfigError
     )
-    return method(config.method.settings, context)
+    with torch.random.fork_rng(devices=[]):  # weights of a module of its own are a function of the seed
+        torch.manual_seed(derive(config.training.seed, "method"))
+        return method(config.method.settings, context)
 
 
 def context_of(config: Config, schema: Schema) -> MethodContext:

@@ -5,6 +5,7 @@ A run, of `raymm train` or of a sweep:
     RUN/run.json                        key, data set, configuration; written first
     RUN/epochs/epoch-00007/             the state after 7 epochs; a folder exists when its manifest.json does
         model.safetensors, optimizer.safetensors, plan.safetensors, state.json, valuation-val.parquet
+        method.safetensors              where the method has a state or weights of its own
     RUN/result/                         the picked model and its test result; written once, at the end
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
     RUN/plots/, config.yaml, report.html
@@ -45,6 +46,7 @@ __all__ = [
     "EPOCHS",
     "EVENTS",
     "MANIFEST",
+    "METHOD",
     "MODEL",
     "MODEL_JSON",
     "OPTIMIZER",
@@ -105,6 +107,7 @@ EVENTS = "events.jsonl"
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+METHOD = "method.safetensors"
 PLAN = "plan.safetensors"
 STATE = "state.json"
 

@@ -34,6 +34,7 @@ NOT_SEARCHED = {
     "training.selection": "scores of different trials could not be compared; give it on the command line",
     "training.epochs": "trials could not be compared epoch by epoch; give it on the command line",
     "training.keep": "it changes no result; give it on the command line",
+    "training.loader_workers": "it changes no result; give it on the command line",
     "cluster": "it changes no result; give it on the command line",
 }
 

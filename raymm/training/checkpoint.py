@@ -1,7 +1,7 @@
 """The state of a run between two epochs, and how it is committed.
 
     RUN/run.json                     what the run is: key, data set, configuration; written first
-    RUN/epochs/epoch-00007/          state after 7 epochs: model, optimizer, plan, history, valuation tables
+    RUN/epochs/epoch-00007/          state after 7 epochs: model, optimizer, method, plan, history, valuation tables
     RUN/result/                      the picked model and its test result; written once, at the end
 
 An epoch folder exists when its manifest does. Randomness is a function of (seed, epoch), so the number of
@@ -13,6 +13,8 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from raymm.errors import CheckpointError
-from raymm.methods import Plan
+from raymm.methods import Method, Plan
 from raymm.storage import commit_directory, layout, verify, write_json
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
-from raymm.storage.tensors import merge_tensors, savable, split_tensors
-from raymm.training.epoch import Trainer
+from raymm.storage.tensors import savable
+from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
+from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
+from raymm.training.step import Trainer
 from raymm.valuation import ValuationTable, write_table
 
 __all__ = [
@@ -40,6 +45,8 @@ __all__ = [
     "read_checkpoint",
     "read_history",
     "restore",
+    "restore_method_state",
+    "restore_weights",
 ]
 
 log = logging.getLogger(__name__)
@@ -76,14 +83,15 @@ def commit(run: Path, state: Checkpoint, trainer: Trainer, tables: dict[str, Val
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_file(savable(trainer.model.state_dict()), folder / layout.WEIGHTS)
-    optimizer, tensors = split_tensors(trainer.optimizer.state_dict())
-    save_file(savable(tensors), folder / layout.OPTIMIZER)
+    save_file(savable(optimizer_tensors(trainer.model, trainer.optimizer)), folder / layout.OPTIMIZER)
+    if method := method_tensors(trainer.method, trainer.optimizer):
+        save_file(savable(method), folder / layout.METHOD)
     _save_plan(folder / layout.PLAN, state)
     for name, table in tables.items():
         write_table(valuation_file(folder, name), table)
     about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
     scaler = trainer.scaler.state_dict()
-    write_json(folder / layout.STATE, {**about, "history": state.history, "optimizer": optimizer, "scaler": scaler})
+    write_json(folder / layout.STATE, {**about, "history": state.history, "scaler": scaler})
     commit_directory(folder, {"epoch": state.epoch})
     _prune(run, state, keep)
 
@@ -128,7 +136,7 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
     try:
         about = json.loads((folder / layout.STATE).read_text())
         arrays = load_arrays(folder / layout.PLAN)
-        plan = Plan(arrays["index"], arrays["keep"], about["dropped"])
+        plan = Plan(arrays["index"], arrays["keep"], about["dropped"], arrays.get("weight"))
         history = tuple(about["history"])
         return Checkpoint(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
@@ -145,18 +153,53 @@ def read_history(run: Path) -> tuple[dict[str, Any], ...]:
     return ()
 
 
-def restore(run: Path, epoch: int, trainer: Trainer) -> None:
-    """Load model, optimizer and loss scale of a committed epoch into `trainer`."""
+def restore(run: Path, epoch: int, trainer: Trainer, *, method: bool = True) -> None:
+    """Load a committed epoch into `trainer`: model, optimizer, loss scale and (with `method`) what the method keeps.
+
+    Raises
+    ------
+    CheckpointError
+        When the epoch cannot be read or is that of another model, optimizer or method.
+    """
+    restore_weights(run, epoch, trainer)
     folder = epoch_folder(run, epoch)
-    try:
+    with _fitting(folder, "model and optimizer"):
         about = json.loads((folder / layout.STATE).read_text())
-        device = str(trainer.device)
-        trainer.model.load_state_dict(load_file(folder / layout.WEIGHTS, device=device))
-        tensors = load_file(folder / layout.OPTIMIZER, device=device)
-        trainer.optimizer.load_state_dict(merge_tensors(about["optimizer"], tensors))
+        tensors = load_file(folder / layout.OPTIMIZER)
+        if "optimizer" in about:  # version 0.1.0 named tensors by position, and listed them here
+            tensors = names_of_positions(trainer.model, tensors)
+        load_optimizer_tensors(trainer.model, trainer.optimizer, tensors)
         trainer.scaler.load_state_dict(about["scaler"])
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as cause:
-        raise CheckpointError(f"{folder}: does not fit this model and optimizer ({cause})") from cause
+    if method:
+        with _fitting(folder, "method"):
+            load_method_tensors(trainer.method, trainer.optimizer, _method_file(folder))
+
+
+def restore_weights(run: Path, epoch: int, trainer: Trainer) -> None:
+    """Load the model of a committed epoch and nothing else; errors as `restore`."""
+    folder = epoch_folder(run, epoch)
+    with _fitting(folder, "model and optimizer"):
+        trainer.model.load_state_dict(load_file(folder / layout.WEIGHTS, device=str(trainer.device)))
+
+
+def restore_method_state(run: Path, epoch: int, method: Method) -> None:
+    """Load the committed state of a method, so that all ranks have what the first one planned with."""
+    folder = epoch_folder(run, epoch)
+    with _fitting(folder, "method"):
+        load_method_state(method, _method_file(folder))
+
+
+@contextmanager
+def _fitting(folder: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, ValueError, IndexError, RuntimeError, SafetensorError) as cause:
+        raise CheckpointError(f"{folder}: does not fit this {what} ({cause})") from cause
+
+
+def _method_file(folder: Path) -> dict[str, Tensor]:
+    path = folder / layout.METHOD
+    return load_file(path) if path.exists() else {}
 
 
 def _prune(run: Path, state: Checkpoint, keep: int) -> None:
@@ -178,6 +221,8 @@ def _link_or_copy(source: str, target: str) -> None:
 
 def _save_plan(path: Path, state: Checkpoint) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep}
+    if state.plan.weight is not None:
+        arrays["weight"] = state.plan.weight
     if state.phi is not None:
         arrays["phi"] = state.phi
     save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)

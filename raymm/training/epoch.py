@@ -3,20 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from raymm.config import Config
-from raymm.data import Batch, View
-from raymm.errors import ConfigError, TrainingError
+from raymm.data.loading import BatchLoader, BatchRequest
+from raymm.errors import TrainingError
 from raymm.methods import Plan, epoch_order
 from raymm.methods.plan import rank_batches
-from raymm.models.model import MultimodalModel
-from raymm.seeds import derive
-from raymm.training.communicator import Communicator, sum_gradients
+from raymm.seeds import derive, keys_of
+from raymm.training.step import RankBatch, Trainer, TrainingStep
 
-__all__ = ["EpochReport", "Trainer", "loader"]
+__all__ = ["EpochReport", "rank_parts", "train_epoch"]
 
 CHECK_EVERY = 100
 """Steps between looks at the losses; looking makes the CPU wait for the device."""
@@ -24,96 +22,81 @@ CHECK_EVERY = 100
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Mean cross-entropy over the rows of an epoch, in nats, and their number."""
+    """Mean loss over the rows of an epoch (of the task: cross-entropy in nats), and their number."""
 
     loss: float
     rows: int
 
 
-@dataclass
-class Trainer:
-    """A model in training on one rank: the model, its optimizer and where they live."""
+def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> EpochReport:
+    """Train every row of `plan` once, over all ranks together.
 
-    model: MultimodalModel
-    optimizer: Optimizer
-    config: Config
-    communicator: Communicator
-    device: torch.device
-
-    def __post_init__(self) -> None:
-        precision = self.config.training.precision
-        if precision == "float16" and self.device.type != "cuda":
-            raise ConfigError("training.precision=float16 needs a GPU; use bfloat16 or float32 on a CPU")
-        self.dtype = getattr(torch, precision)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
-        self._feature_sum: Tensor | float = 0.0
-        self._feature_count: Tensor | float = 0.0
-
-    def train_epoch(self, view: View, plan: Plan, epoch: int) -> EpochReport:
-        """Train every row of `plan` once, over all ranks together.
-
-        Raises
-        ------
-        TrainingError
-            When a loss is not finite; nothing of the epoch is kept.
-        """
-        torch.manual_seed(derive(self.config.training.seed, "dropout", epoch, self.communicator.rank))
-        self.model.train()
-        self._feature_sum = self._feature_count = 0.0
-        losses: list[Tensor] = []
-        for batch, rows in loader(view, plan, epoch, self.config, self.communicator, self.device):
-            losses.append(self._step(batch, rows))
-            if len(losses) % CHECK_EVERY == 0:
-                _check_losses(losses, epoch)
-        _check_losses(losses, epoch)
-        if self.config.model.baseline == "mean":
-            self._set_baseline()
-        return EpochReport(loss=float(torch.stack(losses).double().sum()) / len(plan), rows=len(plan))
-
-    def _step(self, batch: Batch, rows: int) -> Tensor:
-        """One update from this rank's part of a global batch of `rows`; the loss summed over all its rows."""
-        self.optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=self.device)
-        if len(batch):
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                features = self.model.encode(batch)
-                logits = self.model.fuse(features, batch.mask)
-            total = nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum")
-            self.scaler.scale(total / rows).backward()
-            self._observe(features, batch.mask)
-        total = sum_gradients(self.model.parameters(), self.communicator, total.detach())
-        self.scaler.unscale_(self.optimizer)
-        if self.config.optimizer.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return total
-
-    def _observe(self, features: Tensor, mask: Tensor) -> None:
-        if self.config.model.baseline == "mean":
-            kept = features.detach().double() * mask[..., None]
-            self._feature_sum = self._feature_sum + kept.sum(dim=0)
-            self._feature_count = self._feature_count + mask.double().sum(dim=0)
-
-    def _set_baseline(self) -> None:
-        """Take the mean feature of the epoch, over all ranks, as the baseline."""
-        n, width = len(self.model.names), self.config.model.feature_size
-        both = torch.zeros(n, width + 1, dtype=torch.float64, device=self.device)
-        both[:, :width] += self._feature_sum
-        both[:, width] += self._feature_count
-        self.communicator.all_reduce_sum(both)
-        self.model.set_baseline((both[:, :width] / both[:, width:].clamp(min=1)).float())
+    Raises
+    ------
+    TrainingError
+        When a loss is not finite; nothing of the epoch is kept.
+    """
+    torch.manual_seed(derive(trainer.config.training.seed, "dropout", epoch, trainer.communicator.rank))
+    trainer.model.train()
+    means = _FeatureMeans(trainer)
+    losses: list[Tensor] = []
+    for part in rank_parts(trainer, loader, plan, epoch):
+        step = trainer.step(part)
+        means.add(step)
+        losses.append(step.loss)
+        if len(losses) % CHECK_EVERY == 0:
+            _check_losses(losses, epoch)
+    _check_losses(losses, epoch)
+    means.set_baseline()
+    return EpochReport(loss=float(torch.stack(losses).double().sum()) / len(plan), rows=len(plan))
 
 
-def loader(
-    view: View, plan: Plan, epoch: int, config: Config, communicator: Communicator, device: torch.device
-) -> Iterator[tuple[Batch, int]]:
-    """The part of this rank in each global batch, with the number of rows of the whole batch."""
-    order = epoch_order(len(plan), config.training.seed, epoch)
-    n = len(view.dataset.schema.names)
-    for rows, total in rank_batches(order, config.training.batch_size, communicator.rank, communicator.world):
-        keys = view.augmentation_keys(epoch, rows)
-        yield view.batch(plan.index[rows], plan.masks(rows, n), keys).to(device), total
+def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> Iterator[RankBatch]:
+    """The part of this rank in each global batch; only modalities that the method's mask keeps are read."""
+    config, communicator = trainer.config.training, trainer.communicator
+    order = epoch_order(len(plan), config.seed, epoch)
+    parts = rank_batches(order, config.batch_size, communicator.rank, communicator.world)
+    requests = (_request(trainer, loader, plan, epoch, rows) for rows, _ in parts)
+    for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
+        weight = None if plan.weight is None else torch.from_numpy(plan.weight[rows]).to(trainer.device)
+        yield RankBatch(batch, weight, total, epoch, number)
+
+
+def _request(
+    trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> BatchRequest:
+    dataset, index = loader.reader.dataset, plan.index[rows]
+    kept = plan.masks(rows, len(dataset.schema.names)) & dataset.present[index]
+    keys = keys_of(derive(trainer.config.training.seed, "mask", epoch), rows)
+    return BatchRequest(index, trainer.method.mask(kept, keys) & kept, loader.reader.augmentation_keys(epoch, rows))
+
+
+class _FeatureMeans:
+    """Mean feature of each modality over the rows of an epoch that keep it, on all ranks, for `baseline: mean`."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._wanted = trainer.config.model.baseline == "mean"
+        self._sum: Tensor | float = 0.0
+        self._count: Tensor | float = 0.0
+
+    def add(self, step: TrainingStep) -> None:
+        """Take in the features of a step."""
+        if self._wanted and len(step):
+            kept = step.features.detach().double() * step.mask[..., None]
+            self._sum = self._sum + kept.sum(dim=0)
+            self._count = self._count + step.mask.double().sum(dim=0)
+
+    def set_baseline(self) -> None:
+        """Make the means the baseline of the model."""
+        if not self._wanted:
+            return
+        model, width = self._trainer.model, self._trainer.config.model.feature_size
+        both = torch.zeros(len(model.names), width + 1, dtype=torch.float64, device=self._trainer.device)
+        both[:, :width] += self._sum
+        both[:, width] += self._count
+        self._trainer.communicator.all_reduce_sum(both)
+        model.set_baseline((both[:, :width] / both[:, width:].clamp(min=1)).float())
 
 
 def _check_losses(losses: list[Tensor], epoch: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm import __version__
-from raymm.config import Config, flatten, parse
+from raymm.config import Config, TrainingConfig, flatten, parse
 from raymm.data import Dataset, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
@@ -197,7 +197,8 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
     if then.fingerprint() == now.fingerprint():
         return []
     old, new = flatten(then), flatten(now)
-    keys = [key for key in {**old, **new} if not key.startswith("cluster.") and key != "training.keep"]
+    undecisive = {f"training.{name}" for name in TrainingConfig.UNDECISIVE}
+    keys = [key for key in {**old, **new} if not key.startswith("cluster.") and key not in undecisive]
     return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from raymm.config import ViewConfig
-from raymm.data import View, open_dataset
+from raymm.data import BatchReader, open_dataset
 from raymm.data.in_memory import MemoryRows
 from raymm.data.loading import BatchLoader, BatchRequest
 from raymm.errors import DataError, TrainingError
@@ -26,7 +26,7 @@ SIX = Path(__file__).parents[1] / "compat" / "v0_1_0" / "data" / "six"
 
 @pytest.fixture(scope="module")
 def reader():
-    return View(open_dataset(SIX), ViewConfig(noise_db={"points": -3.0, "sound": 0.0}, flip=True), seed=5)
+    return BatchReader(open_dataset(SIX), ViewConfig(noise_db={"points": -3.0, "sound": 0.0}, flip=True), seed=5)
 
 
 def requests(reader, count=9, size=5, epoch=0):
@@ -85,7 +85,7 @@ def test_a_data_set_in_memory_goes_to_the_workers_whole(reader):
     }
     schema = reader.dataset.schema.model_copy(update={"modalities": (reader.dataset.schema["points"],)})
     dataset = replace(reader.dataset, schema=schema, shards=MemoryRows(schema, columns), statistics={})
-    held = View(dataset, ViewConfig(augment=False))
+    held = BatchReader(dataset, ViewConfig(augment=False))
     wanted = [BatchRequest(np.arange(3)), BatchRequest(np.arange(3, 6))]
     with BatchLoader(held) as here, BatchLoader(held, 1) as there:
         assert same(tensors(there.load(wanted)), tensors(here.load(wanted)))
@@ -101,7 +101,7 @@ def test_loading_draws_nothing_from_the_generator_that_dropout_draws_from(reader
 
 def test_an_error_for_people_comes_out_of_a_worker_in_its_own_words(tmp_path):
     shutil.copytree(SIX, tmp_path / "six")
-    reader = View(open_dataset(tmp_path / "six"), ViewConfig())
+    reader = BatchReader(open_dataset(tmp_path / "six"), ViewConfig())
     manifest = json.loads((tmp_path / "six" / "manifest.json").read_text())
     manifest["schema"]["classes"] = ["other", *manifest["schema"]["classes"][1:]]
     (tmp_path / "six" / "manifest.json").write_text(json.dumps(manifest))

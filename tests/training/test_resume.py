@@ -12,7 +12,6 @@ import pytest
 from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
-from raymm.storage.tensors import merge_tensors, split_tensors
 from raymm.training.checkpoint import load_latest
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
@@ -130,14 +129,3 @@ def test_when_every_epoch_is_damaged_nothing_is_trained(tmp_path, dataset):
     (epoch_folder(run.path, 1) / "model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"every committed epoch is damaged.*model\.safetensors has 0 bytes"):
         train(run, dataset, Backends())
-
-
-def test_tensors_are_taken_out_and_put_back():
-    import torch
-
-    tree = {"state": {0: {"step": torch.tensor(3.0), "buffers": [torch.ones(2), None]}}, "lr": [0.1, "x", True]}
-    plain, tensors = split_tensors(tree)
-    assert set(tensors) == {"state.0.step", "state.0.buffers.0"}
-    back = merge_tensors(plain, tensors)
-    assert torch.equal(back["state"][0]["buffers"][0], torch.ones(2))
-    assert back["lr"] == tree["lr"]

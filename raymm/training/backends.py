@@ -1,0 +1,36 @@
+"""What a run in training is given from outside: who values, who is told, the other workers, and the device."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from raymm.config import Config
+from raymm.data import BatchReader
+from raymm.models.model import MultimodalModel
+from raymm.training.communicator import Communicator, SingleProcess
+from raymm.valuation import ValuationTable
+from raymm.valuation.engine import Rows, value_rows
+
+__all__ = ["Backends", "Report", "ValueFn"]
+
+ValueFn = Callable[[MultimodalModel, BatchReader, Rows, Config, int], ValuationTable]
+"""`(model, reader, rows, config, epoch) -> table`: in this process, or a client of the actor pool."""
+
+Report = Callable[[Sequence[dict[str, Any]]], None]
+"""Called on every rank after each commit, and once at the start, with the whole history."""
+
+
+def _report_nothing(history: Sequence[dict[str, Any]]) -> None:
+    del history
+
+
+@dataclass(frozen=True)
+class Backends:
+    """How training reaches the rest of the world."""
+
+    value: ValueFn = value_rows
+    report: Report = _report_nothing
+    communicator: Communicator = field(default_factory=SingleProcess)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))

@@ -1,0 +1,217 @@
+"""A run in training on one rank, and what the loop asks of it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from raymm.config import Config
+from raymm.data import BatchReader, Dataset
+from raymm.data.loading import BatchLoader
+from raymm.methods import build_method
+from raymm.methods.extra_rows import mean_contributions
+from raymm.models.model import build_model
+from raymm.storage import layout
+from raymm.storage.layout import epoch_folder, valuation_file
+from raymm.tasks import get_task
+from raymm.tracking import metrics as names
+from raymm.training import planning
+from raymm.training.backends import Backends
+from raymm.training.checkpoint import (
+    Checkpoint,
+    commit,
+    link_checkpoint,
+    load_latest,
+    read_checkpoint,
+    restore,
+    restore_method_state,
+    restore_weights,
+)
+from raymm.training.communicator import on_first_rank
+from raymm.training.epoch import train_epoch
+from raymm.training.evaluate import evaluate
+from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
+from raymm.training.result import Result, write_result
+from raymm.training.run import BranchPoint, Run, open_run
+from raymm.training.step import Trainer, parameters_of
+from raymm.valuation import ValuationTable, read_table
+from raymm.valuation.engine import Rows
+
+__all__ = ["RunContext"]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """A run in training on one rank: its settings, its model, its data, and its backends.
+
+    A context manager: on the way out, the processes that read batches end.
+    """
+
+    run: Run
+    trainer: Trainer
+    loader: BatchLoader
+    backends: Backends
+
+    @classmethod
+    def build(cls, run: Run, dataset: Dataset, backends: Backends) -> "RunContext":
+        """The context of a run whose weights are those of epoch 0."""
+        config, device = run.config, backends.device
+        if config.training.threads is not None:
+            torch.set_num_threads(config.training.threads)
+        model = build_model(dataset.schema, config.model, config.training.seed).to(device)
+        method = build_method(config, dataset.schema)
+        if method.module is not None:
+            method.module.to(device)
+        optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
+        task = get_task(method.context.task)
+        trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
+        reader = BatchReader(dataset, config.view, config.training.seed)
+        return cls(run, trainer, BatchLoader(reader, config.training.loader_workers, device), backends)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.loader.close()
+
+    @property
+    def config(self) -> Config:
+        """Settings of the run."""
+        return self.run.config
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set of the run."""
+        return self.loader.reader.dataset
+
+    def load_or_init(self) -> Checkpoint:
+        """Restore the newest committed epoch, after committing the branch point where there is one; report it."""
+        if self.run.start is not None:
+            self._on_first_rank(partial(self._branch, self.run.start))
+        state = load_latest(self.run.path)
+        if state is None:
+            return self._reported(Checkpoint(0, planning.joint_plan(self.dataset)))
+        restore(self.run.path, state.epoch, self.trainer)
+        return self._reported(state)
+
+    def advance(self, state: Checkpoint) -> Checkpoint:
+        """Train one epoch on all ranks; evaluate, value, plan and commit on rank 0; return the committed state."""
+        started = time.perf_counter()
+        rate = learning_rate(self.config.optimizer, state.epoch, self.config.training.epochs)
+        set_learning_rate(self.trainer.optimizer, rate)
+        report = train_epoch(self.trainer, self.loader, state.plan, state.epoch)
+        measured = {
+            names.TRAIN_LOSS: report.loss,
+            names.LEARNING_RATE: rate,
+            names.TRAIN_SECONDS: time.perf_counter() - started,
+        }
+        self._on_first_rank(partial(self._evaluate_and_commit, state, measured))
+        restore_method_state(self.run.path, state.epoch + 1, self.trainer.method)
+        return self._reported(read_checkpoint(self.run.path, state.epoch + 1))
+
+    def finish(self, state: Checkpoint) -> None:
+        """Load the best model, value the test split for the first and only time, write the result; on rank 0."""
+        self._on_first_rank(partial(self._write_result, state))
+
+    def value(self, rows: Rows, epoch: int) -> ValuationTable:
+        """The valuation table of some samples, with the weights as they are."""
+        return self.backends.value(self.trainer.model, self.loader.reader, rows, self.config, epoch)
+
+    def _on_first_rank(self, action: Callable[[], None]) -> None:
+        on_first_rank(self.backends.communicator, self.backends.device, action)
+
+    def _reported(self, state: Checkpoint) -> Checkpoint:
+        self.backends.report(state.history)
+        return state
+
+    def _branch(self, start: BranchPoint) -> None:
+        """Commit, once, the epoch that the run branches off at, as if this run had trained it; plan the next anew.
+
+        What the method keeps is taken over where the other run had the same method with the same settings. Else it
+        begins here: what another method kept, or this one by other settings, decides nothing that follows.
+        """
+        latest = load_latest(self.run.path)
+        if latest is not None and latest.epoch >= start.epoch:  # an earlier one was only linked
+            return
+        restore(start.run, start.epoch, self.trainer, method=self._method_goes_on(start))
+        reached = read_checkpoint(start.run, start.epoch, check=True)
+        if reached.best_epoch not in {None, start.epoch}:
+            link_checkpoint(start.run, reached.best_epoch, self.run.path)
+        entry = reached.history[-1]["metrics"]
+        of_training = names.phi_metric("train", "")
+        metrics = {name: value for name, value in entry.items() if not name.startswith(of_training)}
+        tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
+        before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
+        self._plan_and_commit(before, tables, metrics)
+
+    def _method_goes_on(self, start: BranchPoint) -> bool:
+        """Whether the other run kept something of its method, and had the same one with the same settings."""
+        if not (epoch_folder(start.run, start.epoch) / layout.METHOD).exists():
+            return False
+        there, here = open_run(start.run).config.method, self.config.method
+        return (there.name, there.settings) == (here.name, here.settings)
+
+    def _evaluate_and_commit(self, state: Checkpoint, measured: dict[str, float]) -> None:
+        """Evaluate the epoch that follows `state`, then value, plan and commit."""
+        started = time.perf_counter()
+        table = self.value(self.dataset.rows("val"), state.epoch + 1)
+        metrics = {
+            **measured,
+            **evaluate(table, len(self.dataset.schema.classes), "val"),
+            names.ROWS: float(len(state.plan)),
+            names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
+            names.ROWS_DROPPED: float(state.plan.dropped),
+            names.VALUE_SECONDS: time.perf_counter() - started,
+        }
+        self._plan_and_commit(state, {"val": table}, metrics)
+
+    def _plan_and_commit(
+        self, before: Checkpoint, tables: dict[str, ValuationTable], metrics: dict[str, float]
+    ) -> None:
+        """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
+        started = time.perf_counter()
+        dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
+        method = self.trainer.method
+        if planning.valuation_due(method, config, epoch):
+            rows = planning.rows_to_value(method, dataset, config, epoch)
+            tables["train"] = self.value(rows, epoch)
+            phi = planning.phi_of_split(tables["train"], rows, dataset)
+            for name, mean in zip(dataset.schema.names, mean_contributions(phi), strict=True):
+                metrics[names.phi_metric("train", name)] = float(mean)
+        plan = planning.plan_epoch(method, dataset, config, epoch, phi)
+        metrics[names.VALUE_SECONDS] += time.perf_counter() - started
+        history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
+        following = Checkpoint(epoch, plan, phi, history, _best(history, config))
+        commit(self.run.path, following, self.trainer, tables, config.training.keep)
+
+    def _write_result(self, state: Checkpoint) -> None:
+        assert state.best_epoch is not None
+        restore_weights(self.run.path, state.best_epoch, self.trainer)
+        table = self.value(self.dataset.rows("test"), state.best_epoch)
+        summary = evaluate(table, len(self.dataset.schema.classes), "test")
+        chosen = state.history[state.best_epoch - 1]
+        best = names.picked_metrics(chosen["metrics"])
+        result = Result(
+            best_epoch=chosen["epoch"],
+            metrics=_finite({**best, **summary, names.BEST_EPOCH: float(chosen["epoch"])}),
+            history=state.history,
+        )
+        write_result(self.run, result, self.trainer.model, table, self.dataset)
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics that JSON and MLflow can hold."""
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
+
+
+def _best(history: Sequence[Mapping[str, Any]], config: Config) -> int:
+    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest."""
+    losses = [entry["metrics"].get(names.split_metric("val", "loss"), np.inf) for entry in history]
+    if config.training.selection == "loss":
+        return int(np.argmin(losses)) + 1
+    scores = [entry["metrics"][names.split_metric("val", config.training.selection)] for entry in history]
+    return int(np.lexsort((losses, np.negative(scores)))[0]) + 1

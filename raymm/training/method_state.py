@@ -1,0 +1,61 @@
+"""What a method keeps between epochs, as tensors by name: its state, its module and the module's optimizer state.
+
+`state.<name>` are the tensors of `Method.state_dict`, `module.<name>` the weights of `Method.module`, and
+`optimizer.state.<parameter>.<entry>` what the optimizer remembers of them.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from raymm.methods import Method
+from raymm.training.optimizer_state import load_optimizer_tensors, optimizer_tensors
+
+__all__ = ["load_method_state", "load_method_tensors", "method_tensors"]
+
+STATE, MODULE, OPTIMIZER = "state.", "module.", "optimizer."
+
+
+def method_tensors(method: Method, optimizer: Optimizer) -> dict[str, Tensor]:
+    """All that a method keeps; empty for most methods."""
+    tensors = _prefixed(STATE, method.state_dict())
+    if method.module is not None:
+        tensors |= _prefixed(MODULE, method.module.state_dict())
+        tensors |= _prefixed(OPTIMIZER, optimizer_tensors(method.module, optimizer))
+    return tensors
+
+
+def load_method_tensors(method: Method, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `method_tensors`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        When the tensors are those of another method.
+    """
+    load_method_state(method, tensors)
+    module, weights = _without(MODULE, tensors), method.module
+    if (weights is None) != (not module):
+        raise ValueError("weights of another method" if module else "no weights of the method's own module")
+    if weights is not None:
+        weights.load_state_dict(module)
+        load_optimizer_tensors(weights, optimizer, _without(OPTIMIZER, tensors))
+
+
+def load_method_state(method: Method, tensors: Mapping[str, Tensor]) -> None:
+    """Load the state alone; errors as `load_method_tensors`."""
+    state = _without(STATE, tensors)
+    if not state and method.state_dict():
+        raise ValueError("no state of the method")
+    if state:
+        method.load_state_dict(state)
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def _without(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, under the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

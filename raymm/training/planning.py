@@ -1,0 +1,56 @@
+"""What the next epoch trains: whether and which training samples are valued first, and the plan that follows."""
+
+import numpy as np
+import numpy.typing as npt
+
+from raymm.config import Config
+from raymm.data import Dataset
+from raymm.methods import Method, Plan, ResamplingInputs, base_plan, make_plan
+from raymm.seeds import derive
+from raymm.valuation import ValuationTable
+from raymm.valuation.engine import Rows
+
+__all__ = ["joint_plan", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
+
+
+def valuation_due(method: Method, config: Config, epoch: int) -> bool:
+    """Whether the training split is valued before `epoch` (its number counts from 0)."""
+    after = epoch - config.method.warmup
+    due = after >= 0 and after % config.method.every == 0 and epoch < config.training.epochs
+    return due and method.needs != "nothing"
+
+
+def rows_to_value(method: Method, dataset: Dataset, config: Config, epoch: int) -> Rows:
+    """Sample numbers whose contributions the plan of `epoch` reads."""
+    return method.rows_to_value(dataset.rows("train"), derive(config.training.seed, "Z", epoch))
+
+
+def joint_plan(dataset: Dataset) -> Plan:
+    """Every training sample once, whole."""
+    return base_plan(dataset.rows("train"), len(dataset.schema.names))
+
+
+def plan_epoch(
+    method: Method, dataset: Dataset, config: Config, epoch: int, phi: npt.NDArray[np.float64] | None
+) -> Plan:
+    """The plan of `epoch` from the newest contributions of the training split; joint while there are none."""
+    if phi is None:
+        return joint_plan(dataset)
+    rows = dataset.rows("train")
+    inputs = ResamplingInputs(
+        rows=rows,
+        label=dataset.label[rows],
+        present=dataset.present[rows],
+        phi=phi,
+        utility=method.context.utility,
+        seed=derive(config.training.seed, "plan", epoch),
+    )
+    return make_plan(method, inputs, config.method.row_budget)
+
+
+def phi_of_split(table: ValuationTable, rows: Rows, dataset: Dataset) -> npt.NDArray[np.float64]:
+    """phi of the whole training split [N, n]; NaN where a sample was not valued."""
+    train = dataset.rows("train")
+    phi = np.full((len(train), table.phi.shape[1]), np.nan)
+    phi[np.searchsorted(train, rows)] = table.phi
+    return phi
