@@ -3,6 +3,7 @@
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
+from raymm.data.media.problem import MediaError
 from raymm.data.reader import BatchReader
 from raymm.data.schema import (
     AudioSpec,
@@ -28,6 +29,7 @@ __all__ = [
     "EmbeddingSpec",
     "FlowSpec",
     "ImageSpec",
+    "MediaError",
     "ModalitySpec",
     "RgbSpec",
     "Sample",

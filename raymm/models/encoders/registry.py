@@ -60,7 +60,8 @@ def build_encoder(spec: ModalitySpec, config: EncoderConfig, feature_size: int) 
     where = f"model.encoders.{spec.name}"
     name = config.name or spec.default_encoder
     part: EncoderPart = ENCODERS.get(name, f"{where}.name")
-    if part.kinds and spec.kind not in part.kinds and name not in {spec.default_encoder, *spec.encoders}:
+    kinds = {spec.kind, type(spec).model_fields["kind"].default}  # also of a kind that is named by its place
+    if part.kinds and kinds.isdisjoint(part.kinds) and name not in {spec.default_encoder, *spec.encoders}:
         raise ConfigError(f"{where}.name: '{name}' reads {', '.join(part.kinds)}; '{spec.name}' is {spec.kind}")
     return part.build(spec, _settings(part, config.raw, where, name), feature_size)
 

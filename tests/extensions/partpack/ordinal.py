@@ -1,0 +1,52 @@
+"""A task: classes with an order, where a neighbour is nearly right."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from raymm.config import Settings
+from raymm.config.registries import TASKS
+from raymm.tasks import Classification
+
+__all__ = ["Ordinal"]
+
+
+class OrdinalSettings(Settings):
+    """Settings of `ordinal`."""
+
+    tolerance: int = Field(default=0, ge=0, description="classes that an answer may be away and still be right")
+    order: tuple[str, ...] = Field(default=(), description="the classes from low to high; default: sorted")
+
+
+class Ordinal(Classification):
+    """Cross-entropy plus the expected distance from the label, in classes."""
+
+    Settings = OrdinalSettings
+    name = "ordinal"
+    by_argmax: ClassVar[bool] = False
+
+    def classes_of(self, cells):
+        found = super().classes_of(cells)
+        return tuple(name for name in self.settings.order if name in found) or found
+
+    def losses(self, outputs, labels):
+        distance = (torch.arange(outputs.shape[-1], device=labels.device) - labels[:, None]).abs()
+        return super().losses(outputs, labels) + (outputs.softmax(dim=-1) * distance).sum(dim=-1)
+
+    def loss_sum(self, outputs, labels):
+        return self.losses(outputs.float(), labels).sum()
+
+    def correct(self, outputs, labels):
+        return (outputs.argmax(dim=-1) - labels[:, None]).abs() <= self.settings.tolerance
+
+    def is_right(self, prediction, labels):
+        return np.abs(prediction - labels) <= self.settings.tolerance
+
+    def metrics(self, prediction, labels, losses, classes, probabilities=None):
+        found = super().metrics(prediction, labels, losses, classes, probabilities)
+        return {**found, "accuracy": float(self.is_right(prediction, labels).mean())}
+
+
+TASKS.register("ordinal", Ordinal)
