@@ -8,7 +8,7 @@ import click
 
 from raymm.config.canonical import parameters
 from raymm.storage import layout
-from raymm.sweep.plot_scales import brief
+from raymm.sweep.labels import brief
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
 

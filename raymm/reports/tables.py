@@ -1,8 +1,12 @@
-"""Tables in Markdown."""
+"""Tables of text: in Markdown, and for a terminal."""
 
+import io
 from collections.abc import Iterable, Sequence
 
-__all__ = ["markdown_table"]
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["markdown_table", "text_table"]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -15,6 +19,32 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list
     """
     lines = ["| " + " | ".join(map(_cell, cells)) + " |" for cells in (header, *rows)]
     return [lines[0], "|" + "---|" * len(header), *lines[1:]]
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0, width: int = 80) -> list[str]:
+    """Lines of a table for a terminal; the last column is wrapped where it does not fit.
+
+    Parameters
+    ----------
+    numbers
+        How many of the first columns hold numbers, which are aligned at the right.
+    width
+        Columns of the terminal.
+
+    Examples
+    --------
+    >>> text_table(["trial", "settings"], [["10", "lr=0.1"]], numbers=1)
+    ['trial  settings', '   10  lr=0.1']
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for position, name in enumerate(header):
+        last = position == len(header) - 1
+        table.add_column(name, justify="right" if position < numbers else "left", no_wrap=not last, overflow="fold")
+    for cells in rows:
+        table.add_row(*cells)
+    text = io.StringIO()
+    Console(file=text, width=width, markup=False, emoji=False, highlight=False, color_system=None).print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _cell(text: str) -> str:

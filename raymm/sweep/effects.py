@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from raymm.config.canonical import Parameter
+from raymm.reports.statistics import mean_interval
+from raymm.reports.tables import text_table
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["Effect", "effect_lines", "effects"]
@@ -31,10 +32,10 @@ class Effect:
         Mean over trials and seeds.
     difference
         Mean over seeds of the score less that of `joint` at the same seed; None where joint was not tried, or is it.
-    half
-        Half width of the 95 % t-interval, over seeds, of `difference` (of `score` where that is None); None with one
+    margin
+        Margin of error of `difference` (of `score` where that is None): 95 %, Student's t, over seeds; None with one
         seed.
-    over_random, over_random_half
+    over_random, over_random_margin
         The same against `random`, which trains as many rows; None where it was not tried, or is it.
     """
 
@@ -43,9 +44,9 @@ class Effect:
     seeds: int
     score: float
     difference: float | None
-    half: float | None
+    margin: float | None
     over_random: float | None = None
-    over_random_half: float | None = None
+    over_random_margin: float | None = None
 
 
 def effects(rows: Sequence[TrialRow]) -> list[Effect]:
@@ -71,12 +72,17 @@ def effect_lines(found: Sequence[Effect]) -> list[str]:
     if len(found) < 2:
         return []
     compared = any(effect.difference is not None for effect in found)
-    lines = ["", f"{'group':<40}{'trials':>7}{'mean':>10}{'- joint' if compared else '':>10}{'± 95 %':>10}"]
-    for effect in found:
-        difference = "" if effect.difference is None else f"{effect.difference:+.4f}"
-        half = "-" if effect.half is None else f"{effect.half:.4f}"
-        lines.append(f"{effect.group[:39]:<40}{effect.trials:>7}{effect.score:>10.4f}{difference:>10}{half:>10}")
-    return lines
+    body = [
+        [
+            *(str(effect.trials), f"{effect.score:.4f}"),
+            *(["" if effect.difference is None else f"{effect.difference:+.4f}"] if compared else []),
+            "-" if effect.margin is None else f"{effect.margin:.4f}",
+            effect.group,
+        ]
+        for effect in found
+    ]
+    header = ["trials", "mean", *(["- joint"] if compared else []), "± 95 %", "group"]
+    return ["", *text_table(header, body, numbers=len(header) - 1)]
 
 
 def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect:
@@ -89,9 +95,9 @@ def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect
         seeds=len(mine),
         score=float(mine.mean()),
         difference=None if joint is None else float(joint.mean()),
-        half=_half_width(mine if joint is None else joint),
+        margin=_margin(mine if joint is None else joint),
         over_random=None if random is None else float(random.mean()),
-        over_random_half=None if random is None else _half_width(random),
+        over_random_margin=None if random is None else _margin(random),
     )
 
 
@@ -105,12 +111,9 @@ def _paired(mine: np.ndarray, control: np.ndarray | None) -> np.ndarray | None:
     return None if control is None else mine - control
 
 
-def _half_width(samples: np.ndarray) -> float | None:
-    """Of the 95 % interval of a mean, Student's t."""
-    count = len(samples)
-    if count < 2:
-        return None
-    return float(stats.t.ppf(0.975, count - 1) * samples.std(ddof=1) / np.sqrt(count))
+def _margin(samples: np.ndarray) -> float | None:
+    """Margin of error of the mean, at 95 %; None below two samples."""
+    return mean_interval(samples).margin if len(samples) > 1 else None
 
 
 def _group(row: TrialRow) -> Group:

@@ -1,59 +1,23 @@
-"""Plots of a sweep: all settings of every trial at once, the score against each setting, and who wins."""
+"""Plots of a sweep: the score against each setting, and the comparison of groups."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from raymm.reports.plots import COLOURS, PANELS_PER_ROW, new_figure, style_axis
 from raymm.sweep.effects import Effect
-from raymm.sweep.plot_scales import UNREAD, Scale, scale_of, short_names, varied
+from raymm.sweep.labels import brief, short_names, varied
 from raymm.sweep.rows import TrialRow
 
-__all__ = ["families_plot", "parallel_coordinates", "score_by_parameter"]
+__all__ = ["families_plot", "score_by_parameter"]
 
 BLUE = COLOURS[0]
-
-
-def parallel_coordinates(rows: Sequence[TrialRow], metric: str) -> Figure:
-    """One line a trial through its settings to its score; trials that were stopped are dashed, the best is thick.
-
-    Parameters
-    ----------
-    rows
-        Trials with a score; they must differ in some setting.
-    """
-    names = short_names(varied(rows))
-    scores = _scores(rows)
-    norm = _norm(scores)
-    colours = colormaps["viridis"].reversed()
-    scales = [scale_of(rows, key) for key in names]
-    figure = new_figure(1.45 * len(scales) + 2.0, 4.2)
-    axis = figure.subplots()
-    lines = np.array([*(scale.places for scale in scales), norm(scores)]).T
-    best = max((i for i in range(len(rows))), key=lambda i: (rows[i].status == "finished", scores[i]))
-    for position in np.argsort(scores):
-        axis.plot(
-            lines[position],
-            "-" if rows[position].status == "finished" else "--",
-            color=colours(float(norm(scores[position]))),
-            linewidth=3.0 if position == best else 1.2,
-        )
-    for place, scale in enumerate(scales):
-        _vertical(axis, place, scale.ticks)
-    ticks = [(float(norm(tick)), f"{tick:g}") for tick in MaxNLocator(4).tick_values(scores.min(), scores.max())]
-    _vertical(axis, len(scales), [(height, label) for height, label in ticks if 0 <= height <= 1], side=1)
-    axis.set_xticks(range(len(scales) + 1), [*names.values(), metric])
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    axis.set_yticks([])
-    axis.set_xlim(-0.7, len(scales) + 0.4)
-    axis.spines[:].set_visible(False)
-    return figure
+FEW = 5
+"""As few different numbers as this are drawn like words, at even distances."""
+LOGARITHMIC = 10.0
+"""Positive numbers whose largest is this many times the smallest are drawn on a logarithmic axis."""
 
 
 def score_by_parameter(rows: Sequence[TrialRow], metric: str) -> Figure:
@@ -64,7 +28,7 @@ def score_by_parameter(rows: Sequence[TrialRow], metric: str) -> Figure:
     figure = new_figure(columns * 3.0 + 0.6, lines * 2.9 + 0.4)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for axis, (key, name) in zip(axes, names.items(), strict=False):
-        _panel(axis, rows, scale_of(rows, key))
+        _panel(axis, rows, key)
         axis.set_xlabel(name)
     for axis in axes[::columns]:
         axis.set_ylabel(metric)
@@ -89,7 +53,7 @@ def families_plot(found: Sequence[Effect], metric: str) -> Figure:
     axis.errorbar(
         values,
         range(len(shown)),
-        xerr=[effect.half or 0.0 for effect in shown],
+        xerr=[effect.margin or 0.0 for effect in shown],
         fmt="o",
         color=BLUE,
         capsize=3,
@@ -106,43 +70,50 @@ def families_plot(found: Sequence[Effect], metric: str) -> Figure:
     return figure
 
 
-def _panel(axis: Axes, rows: Sequence[TrialRow], scale: Scale) -> None:
-    for row, place in zip(rows, scale.places, strict=True):
-        x = place + (((row.number * 0.618) % 1 - 0.5) * 0.05 if scale.names or place < 0 else 0.0)
-        axis.plot([x, x], [min(row.scores), max(row.scores)], color=BLUE, linewidth=0.8, alpha=0.5)
-        style = "full" if row.status == "finished" else "none"
-        axis.plot(x, np.mean(row.scores), "o", color=BLUE, markersize=4.5, alpha=0.8, fillstyle=style)
-    places, labels = zip(*scale.ticks, strict=True)
-    axis.set_xticks(places, labels)
-    if max(map(len, labels)) * len(labels) > 28:
-        axis.tick_params(axis="x", labelrotation=40)
-        for label in axis.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-    axis.set_xlim(min(*scale.places, 0.0) - 0.08, 1.08)
+def _panel(axis: Axes, rows: Sequence[TrialRow], key: str) -> None:
+    numbers = _numbers(rows, key)
+    if numbers:
+        shown = {row.number: number for row, number in zip(rows, numbers, strict=True) if number is not None}
+        if 0 < min(shown.values()) <= max(shown.values()) / LOGARITHMIC:
+            axis.set_xscale("log")
+    else:
+        labels = _labels(rows, key)
+        axis.set_xticks(range(len(labels)), labels)
+        axis.set_xlim(-0.5, len(labels) - 0.5)
+        if max(map(len, labels)) * len(labels) > 28:
+            axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+        # points of equal settings lie a little apart
+        shown = {row.number: labels.index(_label(row, key)) + 0.2 * (row.number * 0.618 % 1 - 0.5) for row in rows}
+    for row in rows:
+        if row.number in shown:
+            _point(axis, shown[row.number], row)
     style_axis(axis)
 
 
-def _vertical(axis: Axes, place: int, ticks: Sequence[tuple[float, str]], side: int = -1) -> None:
-    """An axis of the parallel coordinates with its labels left (-1) or right (1) of it."""
-    axis.plot([place, place], [0, 1], color="black", linewidth=1)
-    for height, label in ticks:
-        axis.plot([place, place + 0.03 * side], [height, height], color="black", linewidth=1)
-        axis.text(
-            place + 0.05 * side,
-            height,
-            label,
-            ha="right" if side < 0 else "left",
-            va="center",
-            fontsize=8,
-            color="#6f6f6f" if height == UNREAD else "black",
-            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8},
-        )
+def _point(axis: Axes, x: float, row: TrialRow) -> None:
+    """Mean, lowest and highest score of a trial."""
+    axis.plot([x, x], [min(row.scores), max(row.scores)], color=BLUE, linewidth=0.8, alpha=0.5)
+    style = "full" if row.status == "finished" else "none"
+    axis.plot(x, np.mean(row.scores), "o", color=BLUE, markersize=4.5, alpha=0.8, fillstyle=style)
 
 
-def _scores(rows: Sequence[TrialRow]) -> np.ndarray:
-    return np.array([np.mean(row.scores) for row in rows])
+def _numbers(rows: Sequence[TrialRow], key: str) -> list[float | None]:
+    """The number of each trial, None where it has or reads none; empty where they are few, or some are words."""
+    values = [row.params.get(key) for row in rows]
+    numbers = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
+    many = len(set(numbers) - {None}) > FEW
+    return numbers if many and numbers.count(None) == values.count(None) else []
 
 
-def _norm(scores: np.ndarray) -> Normalize:
-    low, high = float(scores.min()), float(scores.max())
-    return Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
+def _labels(rows: Sequence[TrialRow], key: str) -> list[str]:
+    """Numbers by size, then words by the alphabet, then "none", then "not read"."""
+    values = {row.params[key] for row in rows if row.params.get(key) is not None}
+    numbers = sorted(value for value in values if value is not None and not isinstance(value, str))
+    words = sorted(value for value in values if isinstance(value, str))
+    present = {_label(row, key) for row in rows}
+    labels = [*map(brief, numbers), *words, *(label for label in ("none", "not read") if label in present)]
+    return list(dict.fromkeys(labels))
+
+
+def _label(row: TrialRow, key: str) -> str:
+    return brief(row.params[key]) if key in row.params else "not read"

@@ -20,7 +20,7 @@ from raymm.config.legacy import modern_key, put
 from raymm.config.unread import reader_of
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, mistakes_in
-from raymm.sweep.space_file import call
+from raymm.sweep.space_file import load_space_function
 from raymm.training.run import problems_of
 
 __all__ = ["load_space", "overlay", "resolve"]
@@ -59,7 +59,7 @@ def load_space(spec: str, base: Config | None = None, schema: Schema | None = No
     ConfigError
         When file or function are missing or fail, or with everything that is wrong with the space at once.
     """
-    space = call(spec)
+    space = load_space_function(spec)
     if not isinstance(space, dict) or not space:
         raise ConfigError(f"{spec}: must return a dictionary of dotted settings, and returned {space!r}")
     problems = Problems(spec)

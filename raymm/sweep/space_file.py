@@ -7,18 +7,17 @@ submitted job.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isfunction
 from pathlib import Path
-from types import ModuleType
+from runpy import run_path
 from typing import Any
 
 from raymm.errors import ConfigError, did_you_mean
 
-__all__ = ["call"]
+__all__ = ["load_space_function"]
 
 
-def call(spec: str) -> Any:
+def load_space_function(spec: str) -> Any:
     """What the function returns.
 
     Parameters
@@ -35,26 +34,17 @@ def call(spec: str) -> Any:
     path = Path(file).absolute()
     if not path.is_file():
         raise ConfigError(f"--space {spec}: no such file; write it as FILE.py or FILE.py:function")
-    with _beside(path.parent), _told(spec):
-        module = _run(path)
-        made = getattr(module, name or path.stem, None)
+    with _on_sys_path(path.parent), _as_config_error(spec):
+        names = run_path(str(path), run_name=f"raymm_space_{path.stem}")
+        made = names.get(name or path.stem)
         if not callable(made):
-            own = [word for word, thing in vars(module).items() if isfunction(thing) and word[0] != "_"]
+            own = [word for word, thing in names.items() if isfunction(thing) and word[0] != "_"]
             raise ConfigError(f"{spec}: no function '{name or path.stem}'; {did_you_mean(name or path.stem, own)}")
         return made()
 
 
-def _run(path: Path) -> ModuleType:
-    description = spec_from_file_location(f"raymm_space_{path.stem}", path)
-    assert description is not None
-    assert description.loader is not None
-    module = module_from_spec(description)
-    description.loader.exec_module(module)
-    return module
-
-
 @contextmanager
-def _beside(folder: Path) -> Iterator[None]:
+def _on_sys_path(folder: Path) -> Iterator[None]:
     """Let files in a folder import each other, and forget them afterwards: another folder may use their names."""
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
@@ -68,7 +58,7 @@ def _beside(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(spec: str) -> Iterator[None]:
+def _as_config_error(spec: str) -> Iterator[None]:
     """Say in whose file it is when a space cannot be made, and on which line."""
     try:
         yield

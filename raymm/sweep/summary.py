@@ -1,21 +1,19 @@
 """A sweep in a table: for the terminal, as CSV, and as a page of Markdown with its plots."""
 
-import csv
-import io
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from raymm.reports import plots
-from raymm.reports.tables import markdown_table
+from raymm.reports.tables import markdown_table, text_table
 from raymm.storage import layout, write_bytes
 from raymm.sweep.effects import Effect, effect_lines, effects
+from raymm.sweep.labels import brief, plain, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page
-from raymm.sweep.plot_scales import brief, plain, short_names, varied
-from raymm.sweep.plots import families_plot, parallel_coordinates, score_by_parameter
+from raymm.sweep.plots import families_plot, score_by_parameter
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
@@ -61,26 +59,27 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
     if not rows:
         return ["no trial has ended yet"]
     names = short_names(varied(rows))
-    lines = [f"{'':>3}{'trial':>6}{metric[-12:]:>13}{'± sd':>8}{'seeds':>6}  {'status':<9} settings"]
     ordered = _best_first(rows)
+    body = []
     for place, row in enumerate(ordered[:LINES], 1):
-        head = f"{place:>3}{row.number:>6}{_number(row.score):>13}{_number(_spread(row)):>8}{len(row.scores):>6}"
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
-        lines += _hanging(f"{head}  {row.status:<9} ", row.cause if row.status == "failed" else settings)
-    if len(ordered) > LINES:
-        lines.append(f"... and {len(ordered) - LINES} more")
-    return [*lines, *effect_lines(effects(rows))]
+        numbers = [str(place), str(row.number), _number(row.score), _number(_spread(row)), str(len(row.scores))]
+        body.append([*numbers, row.status, row.cause if row.status == "failed" else settings])
+    header = ["", "trial", metric.rpartition("/")[2], "± sd", "seeds", "status", "settings"]
+    more = [f"... and {len(ordered) - LINES} more"] if len(ordered) > LINES else []
+    return [*text_table(header, body, numbers=5), *more, *effect_lines(effects(rows))]
 
 
 def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
     """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order."""
     files = [folder / layout.TRIALS_CSV]
-    write_bytes(files[0], _csv(sweep_table(rows)).encode())
+    # of objects, so that whole numbers stay whole in columns that have gaps
+    table = pd.DataFrame(sweep_table(rows) or None, columns=None if rows else ["place"], dtype=object)
+    write_bytes(files[0], table.to_csv(index=False, lineterminator="\n").encode())
     found = effects(rows)
     scored = [row for row in rows if row.scores]
     figures = {}
     if scored and varied(scored):
-        figures["parallel"] = parallel_coordinates(scored, metric)
         figures["parameters"] = score_by_parameter(scored, metric)
     if len(found) > 1:
         figures["families"] = families_plot(found, metric)
@@ -100,14 +99,6 @@ def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
 
 def _spread(row: TrialRow) -> float | None:
     return float(np.std(row.scores, ddof=1)) if len(row.scores) > 1 else None
-
-
-def _csv(table: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]) if table else ["place"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue()
 
 
 def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
@@ -170,19 +161,13 @@ def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]
             str(effect.seeds),
             _number(effect.score),
             "" if effect.difference is None else f"{effect.difference:+.4f}",
-            _number(effect.half),
+            _number(effect.margin),
             "" if effect.over_random is None else f"{effect.over_random:+.4f}",
-            "" if effect.over_random is None else _number(effect.over_random_half),
+            "" if effect.over_random is None else _number(effect.over_random_margin),
         ]
         for effect in found
     ]
     return ["group", "trials", "seeds", "mean", "- joint", "± 95 %", "- random", "± 95 %"], body
-
-
-def _hanging(head: str, text: str) -> list[str]:
-    """Text beside a head; what does not fit goes below."""
-    lines = textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * 11, break_on_hyphens=False)
-    return lines or [head.rstrip()]
 
 
 def _number(value: float | None) -> str:

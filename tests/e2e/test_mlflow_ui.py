@@ -226,8 +226,8 @@ def test_the_summary_of_a_sweep_opens_as_text_table_and_plot(shown: Shown):
     browser.see("5 trials by val/accuracy on validation, mean over seeds.", "Strategies and families")
     assert "| trial |" not in browser.text()
     shown.photograph("summary")
-    shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/parallel.png")
-    with Image.open(shown.folder / "sweep" / "summary" / "parallel.png") as plot:
+    shown.ui.open_run(shown.experiment, shown.sweep, "artifacts/summary/parameters.png")
+    with Image.open(shown.folder / "sweep" / "summary" / "parameters.png") as plot:
         width, height = plot.size
     browser.wait(f"[...document.images].some(i => i.naturalWidth === {width} && i.naturalHeight === {height})")
     shown.photograph("plot")

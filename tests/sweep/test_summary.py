@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from raymm.sweep.effects import effects
-from raymm.sweep.plot_scales import scale_of, short_names, varied
-from raymm.sweep.plots import families_plot, parallel_coordinates, score_by_parameter
+from raymm.sweep.labels import short_names, varied
+from raymm.sweep.plots import families_plot, score_by_parameter
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.summary import sweep_lines, sweep_table, write_sweep_summary
 
@@ -89,12 +89,12 @@ def test_effects_are_paired_with_joint_by_seed():
     gains = np.array([0.10, 0.12, 0.14])
     assert tanh.difference == pytest.approx(gains.mean())
     low, high = stats.t.interval(0.95, 2, gains.mean(), stats.sem(gains))
-    assert tanh.half == pytest.approx((high - low) / 2)
+    assert tanh.margin == pytest.approx((high - low) / 2)
     assert (tanh.trials, tanh.seeds) == (1, 3)
     assert joint.difference is None
     unpaired = {effect.group: effect for effect in effects(ROWS[1:])}["sample fs=tanh"]
     assert unpaired.difference is None
-    assert unpaired.half > tanh.half
+    assert unpaired.margin > tanh.margin
 
 
 def test_a_group_is_the_mean_of_its_trials_not_its_best():
@@ -117,7 +117,7 @@ def test_random_is_a_control_of_its_own():
     found = {effect.group: effect for effect in effects(rows)}
     assert found["sample fs=linear"].difference == pytest.approx(0.25)
     assert found["sample fs=linear"].over_random == pytest.approx(0.2)
-    assert found["sample fs=linear"].over_random_half == pytest.approx(12.706 * 0.1, rel=1e-3)
+    assert found["sample fs=linear"].over_random_margin == pytest.approx(12.706 * 0.1, rel=1e-3)
     assert found["random fs=linear"].difference == pytest.approx(0.05)
     assert found["random fs=linear"].over_random is None
     assert (found["joint"].difference, found["joint"].over_random) == (None, None)
@@ -133,7 +133,7 @@ def test_each_fusion_has_its_own_joint():
     found = {effect.group: effect for effect in effects(rows)}
     assert found["sample fusion=sum"].difference == pytest.approx(0.1)
     assert found["sample fusion=film"].difference == pytest.approx(0.05)
-    assert found["sample fusion=sum"].half is None
+    assert found["sample fusion=sum"].margin is None
 
 
 def test_nothing_is_compared_where_no_strategy_or_family_was_searched():
@@ -142,21 +142,24 @@ def test_nothing_is_compared_where_no_strategy_or_family_was_searched():
 
 def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
     files = write_sweep_summary(tmp_path, ROWS, "accuracy")
-    names = ["trials.csv", "parallel.png", "parameters.png", "families.png", "summary.md", "summary.html"]
+    names = ["trials.csv", "parameters.png", "families.png", "summary.md", "summary.html"]
     assert [path.name for path in files] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     with files[0].open() as file:
         read = list(csv.DictReader(file))
     assert [row["trial"] for row in read] == ["1", "2", "0", "3", "4"]
     assert float(read[0]["score"]) == pytest.approx(0.84)
+    assert [row["seeds"] for row in read] == ["3", "3", "3", "1", "0"]
+    assert [row[RATE] for row in read] == ["0.5", "", "", "2.0", ""]
+    assert (read[-1]["score"], read[-1]["cause"]) == ("", ROWS[-1].cause)
     page = files[-2].read_text()
     assert "| 1 | 1 | 0.8400 | 0.0400 | 3 | finished | method sample, fs.family tanh, fs.rate 0.5 |" in page
     assert "| 4 | TrainingError: the loss is nan;" in page
     html = files[-1].read_text()
-    assert html.count('src="data:image/png;base64,') == 3
+    assert html.count('src="data:image/png;base64,') == 2
     assert "<td>method sample, fs.family tanh, fs.rate 0.5" in html
     assert "+0.1200" in page
-    for path in files[1:4]:
+    for path in files[1:3]:
         assert path.read_bytes().startswith(b"\x89PNG")
         assert f"({path.name})" in page
 
@@ -179,36 +182,33 @@ def test_short_names_stay_apart():
     assert list(short_names(keys).values()) == ["fs.family", "fm.family", "optimizer.name", "view.name"]
 
 
-def test_numbers_lie_by_size_names_evenly_and_the_unread_below():
+def panel(rows, key="lr"):
+    """Where the trials of the panel of a setting lie, its labels, and the kind of its axis."""
+    (axis,) = [axis for axis in score_by_parameter(rows, "accuracy").axes if axis.get_xlabel() == key]
+    points = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    return points, [label.get_text() for label in axis.get_xticklabels()], axis.get_xscale()
+
+
+def test_many_numbers_lie_where_they_are_and_far_apart_ones_on_a_logarithmic_axis():
     rates = [0.001 * 2**k for k in range(8)]
-    rows = [trial(k, lr=rate) for k, rate in enumerate(rates)]
-    assert scale_of(rows, "optimizer.lr").places == pytest.approx(np.linspace(0, 1, 8))
-    near = scale_of([trial(k, lr=1.0 + k * k) for k in range(3)], "optimizer.lr")
-    assert (near.places, near.names) == ([0.0, 0.5, 1.0], True)
-    linear = scale_of([trial(k, lr=5.0 + k) for k in range(8)], "optimizer.lr")
-    assert linear.places == pytest.approx(np.linspace(0, 1, 8))
-    mixed = scale_of([*[trial(k, lr=5.0 + k) for k in range(8)], trial(8, lr=None), trial(9)], "optimizer.lr")
-    assert mixed.places[9] < mixed.places[8] < 0 == mixed.places[0]
-    assert [label for place, label in mixed.ticks if place < 0] == ["none", "not read"]
+    points, _, scale = panel([trial(k, lr=rate) for k, rate in enumerate(rates)])
+    assert (points, scale) == (rates, "log")
+    points, _, scale = panel([*[trial(k, lr=5.0 + k) for k in range(8)], trial(8, lr=None), trial(9)])
+    assert (points, scale) == ([5.0 + k for k in range(8)], "linear")
 
 
-def test_the_best_finished_trial_is_thick_and_the_stopped_are_dashed():
-    scored = [row for row in ROWS if row.scores]
-    figure = parallel_coordinates(scored, "accuracy")
-    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == len(varied(scored)) + 1]
-    assert len(drawn) == len(scored)
-    assert sum(line.get_linestyle() == "--" for line in drawn) == 1
-    thick = [line for line in drawn if line.get_linewidth() > 2]
-    assert len(thick) == 1
-    assert thick[0].get_linestyle() == "-"
-    assert thick[0].get_ydata()[-1] == pytest.approx((0.84 - 0.72) / (0.95 - 0.72))
+def test_few_numbers_and_words_lie_at_even_distances_and_the_unread_last():
+    rows = [trial(0, lr=100.0), trial(1, lr="a"), trial(2, lr=0.5), trial(3, lr=None), trial(4), trial(5, lr=0.5)]
+    points, labels, scale = panel(rows)
+    assert (labels, scale) == (["0.5", "100", "a", "none", "not read"], "linear")
+    assert np.rint(points).tolist() == [1, 2, 0, 3, 4, 0]
+    assert points[2] != points[5]
 
 
 def test_there_is_a_panel_a_setting_and_equal_scores_can_be_drawn():
     rows = [trial(k, lr=rate, strategy=name) for k, (rate, name) in enumerate([(0.1, "joint"), (0.2, "sample")])]
     shown = [axis.get_xlabel() for axis in score_by_parameter(rows, "accuracy").axes if axis.axison]
     assert shown == ["method", "lr"]
-    parallel_coordinates(rows, "accuracy").canvas.draw()
 
 
 def test_intervals_are_drawn_around_the_differences():
