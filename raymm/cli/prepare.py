@@ -34,6 +34,10 @@ __all__ = ["prepare"]
     help="Store a text modality as vectors of a local sentence-transformers model (raymm[text]).",
 )
 @click.option("--classes", help="Label names in order, with commas; default: the sorted labels.")
+@click.option("--task", help="What the labels are: classification, multilabel, or package.module:NAME; else guessed.")
+@click.option(
+    "--task-setting", "task_settings", multiple=True, metavar="FIELD=VALUE", help="For example separator=;."
+)
 @click.option("--on-bad-sample", type=click.Choice(["raise", "quarantine"]), default="raise", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
 @click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
@@ -47,6 +51,8 @@ def prepare(
     settings: tuple[str, ...],
     sentence_encoders: tuple[str, ...],
     classes: str | None,
+    task: str | None,
+    task_settings: tuple[str, ...],
     on_bad_sample: str,
     seed: int,
     backend: str,
@@ -54,6 +60,7 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
+    from raymm.data.labels import parse_task
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
@@ -63,7 +70,9 @@ def prepare(
     kinds = parse_kinds(modalities)
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
-    loaded = load_manifest(manifest, media_root, kinds, names, seed)
+    loaded = load_manifest(manifest, media_root, kinds, names, seed, parse_task(task, task_settings))
+    if loaded.note:
+        click.echo(f"note: {loaded.note}", err=True)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
     schema = build_schema(kinds, loaded, media_root, settings, encoders)
     chunks = chunks_of(loaded.records, encoders)

@@ -7,7 +7,7 @@ the others. A row that keeps one modality of three costs one encoder, and nothin
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
 __all__ = ["Batch"]
@@ -26,14 +26,14 @@ class Batch:
     mask
         Bool [B, n]: the modalities that take part.
     labels
-        int64 [B].
+        Of the task's type: int64 [B], or bool [B, K].
     index
         int64 [B]: sample numbers in the data set.
     """
 
     inputs: dict[str, Tensor]
     mask: Bool[Tensor, "B n"]
-    labels: Int64[Tensor, " B"]
+    labels: Shaped[Tensor, "B ..."]
     index: Int64[Tensor, " B"]
 
     def __len__(self) -> int:

@@ -20,6 +20,7 @@ from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.storage import is_committed, layout, read_manifest, verify
+from raymm.tasks.base import Labels
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]
 
@@ -31,7 +32,7 @@ class SampleRows(Protocol):
 
     sample_id: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
-    label: npt.NDArray[np.int64]
+    label: Labels
     present: npt.NDArray[np.bool_]
 
     def __len__(self) -> int: ...
@@ -51,7 +52,7 @@ class Shards:
     sample_id, split
         Strings [N].
     label
-        int64 [N].
+        Of the task's type: int64 [N], or bool [N, K].
     present
         bool [N, n]: False where a modality is missing.
     """
@@ -63,7 +64,8 @@ class Shards:
         self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
         self.sample_id = self._strings("sample_id")
         self.split = self._strings("split")
-        self.label = self._gather("label").astype(np.int64)
+        labels = [schema.task.from_arrow(table.column("label")) for table in self._tables]
+        self.label: Labels = np.concatenate([schema.task.array([], len(schema.classes)), *labels])
         valid = [self._gather(name, pc.is_valid) for name in schema.names]
         self.present: npt.NDArray[np.bool_] = np.stack(valid, axis=1).astype(bool)
         self._blocks = {
@@ -150,8 +152,8 @@ class Dataset:
         return found
 
     @property
-    def label(self) -> npt.NDArray[np.int64]:
-        """Labels of all samples, [N]."""
+    def label(self) -> Labels:
+        """Labels of all samples, of the task's type: int64 [N], or bool [N, K]."""
         return self.shards.label
 
     @property
@@ -190,8 +192,8 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         schema = Schema.model_validate(manifest["schema"])
     except ConfigError as cause:
         raise DataError(
-            f"{path}/{layout.MANIFEST}: {cause}; a kind of another package must be registered by a plug-in, or be "
-            "named in full when the data set is prepared (--modalities NAME=package.module:KIND)"
+            f"{path}/{layout.MANIFEST}: {cause}; a kind or task of another package must be registered by a "
+            "plug-in, or be named as package.module:NAME when the data set is prepared"
         ) from cause
     except (KeyError, ValidationError) as cause:
         raise DataError(

@@ -30,11 +30,14 @@ SHARD_ROWS = 256
 
 @dataclass(frozen=True)
 class Sample:
-    """One row: `values` by modality name; a modality that is absent or None is missing."""
+    """One row: `values` by modality name; a modality that is absent or None is missing.
+
+    The label is the number of the class; of the task `multilabel`, one bool a class.
+    """
 
     sample_id: str
     split: str
-    label: int
+    label: Any
     values: Mapping[str, Value]
     source: str = field(default="")
 
@@ -86,8 +89,7 @@ def check_sample(sample: Sample, schema: Schema) -> list[str]:
     found = []
     if sample.split not in SPLITS:
         found.append(f"split '{sample.split}' is not one of {', '.join(SPLITS)}")
-    if not 0 <= sample.label < len(schema.classes):
-        found.append(f"label {sample.label} is outside the {len(schema.classes)} classes")
+    found += _check_label(sample.label, schema)
     unknown = set(sample.values) - set(schema.names)
     found += [f"modality '{name}' is not in the schema" for name in sorted(unknown)]
     present = 0
@@ -101,12 +103,20 @@ def check_sample(sample: Sample, schema: Schema) -> list[str]:
     return found
 
 
+def _check_label(label: Any, schema: Schema) -> list[str]:
+    try:
+        trouble = schema.task.check(label, len(schema.classes))
+    except (TypeError, ValueError):  # of another type: a number for several labels, or the other way round
+        trouble = f"label {label!r} is no label of the task {schema.task.name}"
+    return [trouble] if trouble else []
+
+
 def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
     """Write samples (checked before) as one Arrow file, atomically."""
     columns: list[pa.Array] = [
         pa.array([sample.sample_id for sample in samples], pa.string()),
         pa.array([sample.split for sample in samples], pa.string()),
-        pa.array([sample.label for sample in samples], pa.int32()),
+        schema.task.to_arrow(schema.task.array([sample.label for sample in samples], len(schema.classes))),
         pa.array([sample.source for sample in samples], pa.string()),
     ]
     columns += [spec.column([sample.values.get(spec.name) for sample in samples]) for spec in schema.modalities]
@@ -140,7 +150,7 @@ def arrow_schema(schema: Schema) -> pa.Schema:
     fields = [
         ("sample_id", pa.string()),
         ("split", pa.string()),
-        ("label", pa.int32()),
+        ("label", schema.task.arrow_type(len(schema.classes))),
         ("source", pa.string()),
     ]
     return pa.schema([*fields, *((spec.name, spec.arrow_type) for spec in schema.modalities)])

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from raymm.data.schema import ModalitySpec, Schema
 from raymm.errors import DataError, Problems
+from raymm.tasks.base import Labels
 
 __all__ = ["MemoryRows"]
 
@@ -36,7 +37,8 @@ class MemoryRows:
         self._specs = {spec.name: spec for spec in schema.modalities}
         present = [[value is not None for value in self._values[name]] for name in schema.names]
         self.present: npt.NDArray[np.bool_] = np.array(present, dtype=bool).T
-        self.label: npt.NDArray[np.int64] = np.zeros(count, np.int64)
+        none = schema.task.array([], len(schema.classes))
+        self.label: Labels = np.zeros((count, *none.shape[1:]), none.dtype)
         self.split: npt.NDArray[np.str_] = np.full(count, "test")
         self.sample_id: npt.NDArray[np.str_] = np.arange(count).astype(np.str_)
 

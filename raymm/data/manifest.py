@@ -8,19 +8,19 @@ file into the same split.
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from raymm.data.format import SPLITS
 from raymm.data.kinds import ModalitySpec, kind_of
+from raymm.data.labels import choose_task, deal_splits, parse_labels, refuse_absent_classes
 from raymm.errors import DataError, Problems, did_you_mean
-from raymm.seeds import derive
+from raymm.tasks import Classification, Task
 
 __all__ = ["Kinds", "Manifest", "Record", "load_manifest"]
 
@@ -30,30 +30,38 @@ Kinds = dict[str, str]
 Specs = dict[str, type[ModalitySpec]]
 """Classes of these kinds."""
 
-SHARES = (0.70, 0.85)
-
 
 @dataclass(frozen=True)
 class Record:
-    """One sample as the manifest has it: where each modality comes from (a path, a text or numbers)."""
+    """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
+
+    The label is an int, or a tuple of bools, see `raymm.tasks`.
+    """
 
     sample_id: str
     split: str
-    label: int
+    label: Any
     source: str
     cells: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All samples of a manifest, and the classes."""
+    """All samples of a manifest, the classes and the task; `note` says how a task was guessed that is not certain."""
 
     records: tuple[Record, ...]
     classes: tuple[str, ...]
+    task: Task = field(default_factory=Classification)
+    note: str = ""
 
 
 def load_manifest(
-    path: Path, media_root: Path, kinds: Kinds, classes: Sequence[str] | None = None, seed: int = 0
+    path: Path,
+    media_root: Path,
+    kinds: Kinds,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+    task: Task | None = None,
 ) -> Manifest:
     """Read and check a manifest.
 
@@ -69,6 +77,8 @@ def load_manifest(
         Label names in order; default: the sorted labels of the manifest.
     seed
         Decides the splits where the manifest names none.
+    task
+        What the labels are; default: what they look like.
 
     Raises
     ------
@@ -83,19 +93,25 @@ def load_manifest(
         problems.add("has no rows")
     _check_columns(rows, specs, problems)
     problems.raise_if_any(DataError)
-    labels = [_text(row.get("label")) for row in rows]
-    names = tuple(classes) if classes else tuple(sorted({label for label in labels if label}))
-    _check_labels(rows, specs, labels, names, problems)
+    cells = [row.get("label") for row in rows]
+    task, note = _choose_task(path, cells, task)
+    names = tuple(classes) if classes else task.classes_of(cells)
+    labels = parse_labels(cells, _places(rows, specs), task, names, problems)
     _check_paths(rows, specs, media_root, problems)
     problems.raise_if_any(DataError)
-    splits = [_text(row.get("split")) for row in rows] if "split" in rows[0] else _deal(rows, specs, labels, seed)
+    array = task.array(labels, len(names))
+    if "split" in rows[0]:
+        splits = [_text(row.get("split")) for row in rows]
+    else:
+        splits = deal_splits(array, _recordings(rows, specs), task, names, seed)
     records = [
-        Record(_sample_id(row, specs, number), split, names.index(label), source_of(row, specs), _cells(row, specs))
+        Record(_sample_id(row, specs, number), split, label, source_of(row, specs), _cells(row, specs))
         for number, (row, label, split) in enumerate(zip(rows, labels, splits, strict=True), start=1)
     ]
-    _check_records(records, names, specs, problems)
+    _check_records(records, specs, problems)
+    refuse_absent_classes(array, splits, task, names, problems)
     problems.raise_if_any(DataError)
-    return Manifest(tuple(records), names)
+    return Manifest(tuple(records), names, task, note)
 
 
 def source_of(row: dict[str, Any], specs: Specs) -> str:
@@ -151,19 +167,15 @@ def _check_columns(rows: list[dict[str, Any]], specs: Specs, problems: Problems)
         problems.add(f"{either} column '{name}' for the modality; {did_you_mean(name, columns)}")
 
 
-def _check_labels(
-    rows: list[dict[str, Any]], specs: Specs, labels: list[str], names: tuple[str, ...], problems: Problems
-) -> None:
-    for number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1):
-        where = f"row {number}, sample '{_sample_id(row, specs, number)}'"
-        if not label:
-            problems.add(f"{where}: the label is empty")
-        elif label not in names:
-            problems.add(f"{where}: label '{label}' is outside the classes; {did_you_mean(label, names)}")
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.add(f"class '{name}' stands twice in --classes")
-    if len(names) < 2:
-        problems.add(f"{len(names)} classes ({', '.join(names)}); a classifier needs two")
+def _choose_task(path: Path, cells: Sequence[Any], task: Task | None) -> tuple[Task, str]:
+    try:
+        return choose_task(cells, task)
+    except DataError as cause:
+        raise DataError(f"{path}: {cause}") from None
+
+
+def _places(rows: list[dict[str, Any]], specs: Specs) -> Iterator[str]:
+    return (f"row {number}, sample '{_sample_id(row, specs, number)}'" for number, row in enumerate(rows, start=1))
 
 
 def _check_paths(rows: list[dict[str, Any]], specs: Specs, root: Path, problems: Problems) -> None:
@@ -177,17 +189,14 @@ def _check_paths(rows: list[dict[str, Any]], specs: Specs, root: Path, problems:
                 problems.add(f"{where}: '{file}' leaves the media root; write paths relative to it")
 
 
-def _check_records(records: list[Record], names: tuple[str, ...], specs: Specs, problems: Problems) -> None:
+def _check_records(records: list[Record], specs: Specs, problems: Problems) -> None:
     ids: dict[str, int] = defaultdict(int)
     seen: dict[str, set[str]] = defaultdict(set)
-    present: dict[str, set[int]] = {split: set() for split in SPLITS}
     for record in records:
         ids[record.sample_id] += 1
         if record.split not in SPLITS:
             problems.add(f"sample '{record.sample_id}': split '{record.split}' is not one of {', '.join(SPLITS)}")
-            continue
-        present[record.split].add(record.label)
-        if record.source:
+        elif record.source:
             seen[record.source].add(record.split)
     for sample_id, count in ids.items():
         if count > 1:
@@ -195,10 +204,6 @@ def _check_records(records: list[Record], names: tuple[str, ...], specs: Specs, 
     for source, splits in seen.items():
         if len(splits) > 1 and _is_own_file(source, specs):
             problems.add(f"file '{source}' is in two splits: {', '.join(sorted(splits))}")
-    for split in SPLITS:
-        absent = [name for number, name in enumerate(names) if number not in present[split]]
-        if absent:
-            problems.add(f"split '{split}' has no sample of class {', '.join(absent)}")
 
 
 def _is_own_file(source: str, specs: Specs) -> bool:
@@ -222,26 +227,11 @@ def _files(row: dict[str, Any], specs: Specs) -> Iterator[str]:
     yield from dict.fromkeys(file for file in found if file)
 
 
-def _recording(row: dict[str, Any], specs: Specs) -> str:
-    """The file whose samples belong together; empty when it is an .npz of many samples."""
-    source = source_of(row, specs)
-    return source if _is_own_file(source, specs) else ""
-
-
-def _deal(rows: list[dict[str, Any]], specs: Specs, labels: list[str], seed: int) -> list[str]:
-    """Splits by label, 70/15/15, every file in one split."""
-    files = [_recording(row, specs) or f"row {number}" for number, row in enumerate(rows)]
-    label_of = dict(zip(files, labels, strict=True))
-    generator = np.random.default_rng(derive(seed, "splits"))
-    split_of: dict[str, str] = {}
-    for label in sorted(set(labels)):
-        mine = [file for file in sorted(label_of) if label_of[file] == label]
-        order = [mine[position] for position in generator.permutation(len(mine))]
-        edges = [round(share * len(order)) for share in SHARES]
-        parts = (order[: edges[0]], order[edges[0] : edges[1]], order[edges[1] :])
-        for split, part in zip(SPLITS, parts, strict=True):
-            split_of.update(dict.fromkeys(part, split))
-    return [split_of[file] for file in files]
+def _recordings(rows: list[dict[str, Any]], specs: Specs) -> list[str]:
+    """The file whose samples belong together, of each row; that of many samples is not one recording."""
+    sources = [source_of(row, specs) for row in rows]
+    own = [source if _is_own_file(source, specs) else "" for source in sources]
+    return [source or f"row {number}" for number, source in enumerate(own)]
 
 
 def _text(value: Any) -> str:

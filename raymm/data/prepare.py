@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
-from raymm.data.format import FORMAT, SPLITS, Sample, finish_dataset, write_shard
+from raymm.data.format import FORMAT, Sample, finish_dataset, write_shard
+from raymm.data.labels import refuse_absent_classes
 from raymm.data.manifest import Record
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
@@ -167,8 +168,6 @@ def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
 def _check_classes(out: Path, schema: Schema, problems: Problems) -> None:
     """After a quarantine, every split must still have every class."""
     shards = Shards(out, schema)
-    for split in SPLITS:
-        left = set(shards.label[shards.split == split].tolist())
-        gone = [name for number, name in enumerate(schema.classes) if number not in left]
-        if gone:
-            problems.add(f"without the quarantined samples split '{split}' has no sample of class {', '.join(gone)}")
+    refuse_absent_classes(
+        shards.label, shards.split.tolist(), schema.task, schema.classes, problems, "without the quarantined samples "
+    )

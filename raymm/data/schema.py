@@ -9,7 +9,17 @@ data set on disk explains itself.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from raymm.data.kinds import (
     AudioSpec,
@@ -23,6 +33,7 @@ from raymm.data.kinds import (
     VectorSpec,
     kind_of,
 )
+from raymm.tasks import TASKS, Classification, Task, get_task
 
 __all__ = [
     "AudioSpec",
@@ -54,15 +65,63 @@ def spec_of(fields: Any) -> ModalitySpec:
     return kind_of(fields["kind"], "kind").model_validate(fields)
 
 
-class Schema(BaseModel):
-    """The modalities, in the order that coalition bits follow, and the classes, in label order."""
+def _as_task(value: Any) -> Any:
+    """A task, from its name or from its name and settings."""
+    if isinstance(value, Task):
+        return value
+    if isinstance(value, str):
+        return get_task(value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise ValueError(f"a task is a name, or a mapping with `name` and settings; this is {value!r}")  # noqa: TRY004
+    return get_task(value["name"], {key: setting for key, setting in value.items() if key != "name"})
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _task_fields(task: Task) -> dict[str, Any]:
+    own = type(task)
+    names = [name for name in TASKS if TASKS.get(name) is own]
+    name = names[0] if names else f"{own.__module__}:{own.__qualname__}"
+    return {"name": name, **task.settings.model_dump(mode="json")}
+
+
+class Schema(BaseModel):
+    """The modalities, in the order that coalition bits follow, the classes, in label order, and the task.
+
+    The task is written as `{"name": ..., setting: ...}`; left out, as in data sets of version 0.1.0, it is
+    classification.
+
+    Examples
+    --------
+    >>> pose = {"name": "pose", "kind": "vector", "size": 34}
+    >>> Schema(modalities=[pose], classes=["sit", "stand"]).model_dump(mode="json").keys()
+    dict_keys(['modalities', 'classes'])
+    >>> Schema(modalities=[pose], classes=["sit", "wave"], task="multilabel").model_dump(mode="json")["task"]["name"]
+    'multilabel'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     modalities: tuple[Annotated[SerializeAsAny[ModalitySpec], BeforeValidator(spec_of)], ...] = Field(
         min_length=1, max_length=20
     )
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...] = Field(min_length=1)
+    task: Annotated[Task, BeforeValidator(_as_task), PlainSerializer(_task_fields)] = Field(
+        default_factory=Classification
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_the_default_task(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.task == Classification():
+            del fields["task"]
+        return fields
+
+    @model_validator(mode="after")
+    def _enough_classes(self) -> "Schema":
+        if len(self.classes) < self.task.fewest_classes:
+            raise ValueError(
+                f"{len(self.classes)} classes; {self.task.name} needs {self.task.fewest_classes} or more"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_name_twice(self) -> "Schema":

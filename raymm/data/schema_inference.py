@@ -105,7 +105,7 @@ def build_schema(
     problems.items += [f"{spec.name}.{trouble}" for spec in specs for trouble in spec.problems()]
     problems.raise_if_any(ConfigError)
     try:
-        return Schema(modalities=tuple(specs), classes=manifest.classes)
+        return Schema(modalities=tuple(specs), classes=manifest.classes, task=manifest.task)
     except ValidationError as cause:
         raise ConfigError("; ".join(error["msg"] for error in cause.errors())) from cause
 

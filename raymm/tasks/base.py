@@ -49,6 +49,8 @@ class Task(ABC):
         What it is called in messages.
     fewest_classes
         Smallest K.
+    classes_in_every_split
+        Whether validation and test must have samples of every class, as training must.
     hard
         Whether an answer is right or wrong (`correct`, `is_right`): needed by the utilities `count` and `correct`.
     soft
@@ -65,6 +67,7 @@ class Task(ABC):
     Settings: ClassVar[type[Settings]] = Settings
     name: ClassVar[str]
     fewest_classes: ClassVar[int] = 1
+    classes_in_every_split: ClassVar[bool] = False
     hard: ClassVar[bool] = True
     soft: ClassVar[tuple[str, ...]] = SOFT
     by_argmax: ClassVar[bool] = False

@@ -26,6 +26,7 @@ class Classification(Task):
 
     name = "classification"
     fewest_classes = 2
+    classes_in_every_split = True
     by_argmax = True
     selection: ClassVar[Mapping[str, bool]] = {"accuracy": True, "macro_f1": True, "loss": False}
 

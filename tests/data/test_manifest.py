@@ -160,7 +160,7 @@ def test_a_label_outside_the_classes(tmp_path):
 
 
 def test_one_class_is_no_task(tmp_path):
-    assert "1 classes (cat); a classifier needs two" in message(tmp_path, good_rows(["cat"]))
+    assert "1 classes (cat); classification needs 2 or more" in message(tmp_path, good_rows(["cat"]))
 
 
 def test_a_class_that_is_given_twice(tmp_path):

@@ -76,7 +76,7 @@ def test_a_short_name_that_is_not_registered_is_explained(tmp_path, rows):
     path = tmp_path / "out" / "manifest.json"
     path.write_text(path.read_text().replace(FULL, "depth"))
     with pytest.raises(
-        DataError, match=r"no kind of modality 'depth'.*registered by a plug-in.*NAME=package\.module"
+        DataError, match=r"no kind of modality 'depth'.*registered by a plug-in.*package\.module:NAME"
     ):
         open_dataset(tmp_path / "out")
 

@@ -1,0 +1,173 @@
+"""The labels of a manifest: the task that they are of, what is wrong with them, and splits by label."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from raymm.data.format import SPLITS
+from raymm.errors import ConfigError, DataError, Problems
+from raymm.seeds import derive
+from raymm.tasks import DEFAULT, Task, get_task, guess_task
+from raymm.tasks.base import Labels
+from raymm.tasks.classification import class_name
+
+__all__ = ["choose_task", "deal_splits", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
+
+SHARES = (0.70, 0.85)
+SHOWN = 5
+"""Names that a message lists; the rest are counted."""
+
+INTEGER = re.compile(r"[-+]?\d+")
+
+
+def choose_task(cells: Sequence[Any], task: Task | None = None) -> tuple[Task, str]:
+    """The task of some label cells, and a sentence on how it was guessed; empty where there is nothing to say.
+
+    Parameters
+    ----------
+    cells
+        Labels as the manifest has them.
+    task
+        The task that was asked for; None guesses.
+
+    Raises
+    ------
+    DataError
+        When no task was asked for and the labels are numbers with fractions.
+
+    Examples
+    --------
+    >>> choose_task(["happy|loud", "calm"])[0].name
+    'multilabel'
+    >>> choose_task(["-1", "0", "2"])[1]
+    'labels are whole numbers: taken as 3 classes without an order (-1, 0, 2); regression is not a task yet'
+    """
+    if task is not None:
+        return task, ""
+    guessed = get_task(guess_task(cells))
+    if guessed != get_task(DEFAULT):
+        example = next(cell for cell in cells if guessed.looks_like([cell]))
+        return guessed, (
+            f"labels look like several a sample ({example}): taken as {guessed.name}; "
+            f"--task {DEFAULT} takes each different text as a class"
+        )
+    names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
+    if not names or not all(map(_is_number, names)):
+        return guessed, ""
+    shown = name_some(sorted(names, key=float))
+    if all(map(INTEGER.fullmatch, names)):
+        return guessed, (
+            f"labels are whole numbers: taken as {len(names)} classes without an order ({shown}); "
+            "regression is not a task yet"
+        )
+    raise DataError(
+        f"labels look continuous ({shown}); regression is not a task yet: give a column `label` of class names, "
+        f"or --task {DEFAULT} to take each different number as a class"
+    )
+
+
+def parse_task(name: str | None, settings: Sequence[str]) -> Task | None:
+    """The task of `--task NAME --task-setting FIELD=VALUE`; None where none is named.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such task, or a setting is none of it.
+
+    Examples
+    --------
+    >>> parse_task("multilabel", ["separator=;"]).parse("a;c", ["a", "b", "c"])
+    (True, False, True)
+    """
+    problems = Problems("--task-setting")
+    if settings and name is None:
+        problems.add("settings are those of a task: name it by --task")
+    for setting in settings:
+        if "=" not in setting:
+            problems.add(f"'{setting}': write it as field=value, for example separator=;")
+    problems.raise_if_any(ConfigError)
+    return None if name is None else get_task(name, dict(setting.split("=", 1) for setting in settings))
+
+
+def parse_labels(
+    cells: Sequence[Any], places: Iterable[str], task: Task, classes: Sequence[str], problems: Problems
+) -> list[Any]:
+    """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after the cell's place."""
+    labels = []
+    for cell, place in zip(cells, places, strict=True):
+        try:
+            labels.append(task.parse(cell, classes))
+        except DataError as cause:
+            problems.add(f"{place}: {cause}")
+    for name in sorted({name for name in classes if classes.count(name) > 1}):
+        problems.add(f"class '{name}' stands twice in --classes")
+    if len(classes) < task.fewest_classes:
+        problems.add(
+            f"{len(classes)} classes ({', '.join(classes)}); {task.name} needs {task.fewest_classes} or more"
+        )
+    return labels
+
+
+def refuse_absent_classes(
+    labels: Labels, splits: Sequence[str], task: Task, classes: Sequence[str], problems: Problems, when: str = ""
+) -> None:
+    """Name the classes that a split lacks: every split of a task that needs them there, else the training split.
+
+    Parameters
+    ----------
+    labels, splits
+        Of N samples.
+    when
+        What the message begins with.
+    """
+    membership, names = task.class_membership(labels, len(classes)), np.array(classes)
+    for split in SPLITS if task.classes_in_every_split else SPLITS[:1]:
+        absent = names[~membership[np.array(splits) == split].any(axis=0)].tolist()
+        if absent:
+            problems.add(f"{when}split '{split}' has no sample of class {name_some(absent)}")
+
+
+def deal_splits(labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int) -> list[str]:
+    """Splits by label, 70/15/15, all samples of one file in one split.
+
+    Parameters
+    ----------
+    labels, files
+        Of N samples.
+    seed
+        With the labels and names of files, decides the splits.
+    """
+    groups = [*classes, ""]  # the last one holds samples without a class
+    group_of = dict(zip(files, (groups[number] for number in task.strata(labels, len(classes))), strict=True))
+    generator = np.random.default_rng(derive(seed, "splits"))
+    split_of: dict[str, str] = {}
+    for group in sorted(set(group_of.values())):
+        mine = [file for file in sorted(group_of) if group_of[file] == group]
+        order = [mine[position] for position in generator.permutation(len(mine))]
+        edges = [round(share * len(order)) for share in SHARES]
+        parts = (order[: edges[0]], order[edges[0] : edges[1]], order[edges[1] :])
+        for split, part in zip(SPLITS, parts, strict=True):
+            split_of.update(dict.fromkeys(part, split))
+    return [split_of[file] for file in files]
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Some names, and how many more there are.
+
+    Examples
+    --------
+    >>> name_some(["a", "b"]), name_some(list("abcdefgh"))
+    ('a, b', 'a, b, c, d, e and 3 more')
+    """
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
