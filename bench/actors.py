@@ -87,7 +87,7 @@ def _cpu_seconds(pool: Any) -> list[float]:
 
 
 def _enough(work: Any, rows: np.ndarray) -> int:
-    """Rows that keep one actor busy for at least `AT_LEAST` seconds, in whole tiles."""
+    """Rows that keep one actor busy for at least `AT_LEAST` seconds, in whole batches."""
     rate = WARM / seconds_of(lambda: work(rows[:WARM]))
     return min(len(rows), int(np.ceil(1.2 * AT_LEAST * rate / WARM)) * WARM)
 

@@ -14,7 +14,7 @@ from bench.timing import Measured
 from raymm.valuation import shapley_values
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.sampling.designs import design
-from raymm.valuation.sampling.estimator import estimate, half_width
+from raymm.valuation.sampling.estimator import estimate, margin_of_error
 
 CLASSES, DESIGNS = 10, 8
 SAMPLES = {8: 400, 12: 200, 16: 40}
@@ -82,7 +82,7 @@ def _row(n: int, budget: int, values: torch.Tensor, exact: torch.Tensor) -> dict
         codes = (plan.masks.long() << torch.arange(n)).sum(dim=1)
         found = estimate(values[:, codes], plan)
         errors.append((found.phi - exact).square().mean())
-        inside.append(((found.phi - exact).abs() <= half_width(found.freedom) * found.stderr + 1e-9).double().mean())
+        inside.append(((found.phi - exact).abs() <= margin_of_error(found.dof) * found.stderr + 1e-9).double().mean())
         orders.append((_random_orders(n, budget, values, seed) - exact).square().mean())
     ours, theirs = (float(torch.stack(part).mean().sqrt()) for part in (errors, orders))
     return {

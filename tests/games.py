@@ -8,7 +8,7 @@ from torch import nn
 
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
-from raymm.valuation.utilities import Utility, is_right
+from raymm.valuation.utilities import Utility, is_correct
 from tests.planted import planted_game
 
 __all__ = ["DOUBLE", "HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
@@ -37,12 +37,12 @@ def settings(**sections: dict[str, object]) -> Config:
     return parse(base)
 
 
-HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_right(logits, labels, sizes).double())
+HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_correct(logits, labels, sizes).double())
 """A utility of one's own, found by the name of this module; it has no fair share."""
 
 DOUBLE = Utility(
     "double",
-    lambda logits, labels, sizes: 2 * sizes * is_right(logits, labels, sizes),
+    lambda logits, labels, sizes: 2 * sizes * is_correct(logits, labels, sizes),
     by_size=lambda sizes: 2 * sizes,
     fair_share=2.0,
     largest_gap=float,

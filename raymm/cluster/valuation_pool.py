@@ -1,13 +1,13 @@
-"""The valuation pool: Ray actors that hold the model and value the tiles they are sent.
+"""The valuation pool: Ray actors that hold the model and value batches of samples.
 
-Actors return rows and write nothing. A call carries data set, settings and weights by reference, and what tells them
-apart, so that an actor that was restarted makes itself ready again, one pool may serve several runs, and a tile may
-safely run twice: the client keeps one result a task. Tiles are those of the in-process path, so the same bits come
-out for any number of actors. When there are fewer tiles than actors and coalitions are dear, those of a tile are
-split too.
+Actors return arrays and write nothing. A call carries data set, settings and weights by reference, with keys that
+identify them; a restarted actor therefore loads them again, one pool can serve several runs, and a batch may run
+twice: the client keeps one result a task. Batches are those of the in-process path, so the bits are the same for any
+number of actors. Where there are fewer batches than actors and coalitions are expensive, the coalitions of a batch
+are distributed too.
 
-Work streams: a bounded number of tasks is in flight, and tables come out shard by shard as they are finished, so
-that neither the data nor the table has to fit in memory.
+Work is streamed: a bounded number of tasks is in flight, and tables are yielded block by block, so that neither the
+data nor the table has to fit in memory.
 """
 
 import os
@@ -33,18 +33,18 @@ from raymm.models.custom import make_custom_model
 from raymm.models.model import build_model
 from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables
 from raymm.valuation.engine import (
-    TILES_OF_SHARD,
+    BATCHES_PER_BLOCK,
     DataModel,
     Rows,
+    batches,
+    evaluate_batch,
     method_for,
-    play_tile,
     table_info,
-    tiles,
     to_table,
-    value_tile,
+    value_batch,
 )
-from raymm.valuation.enumeration import Full, Played, settle
-from raymm.valuation.method import Method
+from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, combine
+from raymm.valuation.method import ValuationMethod
 
 __all__ = ["ActorPool"]
 
@@ -61,22 +61,22 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Task:
-    """One tile, or some of its coalitions."""
+    """One batch, or some of its coalitions."""
 
-    tile: int
+    batch: int
     rows: Rows
     codes: range | None
     parts: int
 
     @property
-    def shard(self) -> int:
-        """The shard that the tile belongs to."""
-        return self.tile // TILES_OF_SHARD
+    def block(self) -> int:
+        """Number of the block that contains the batch."""
+        return self.batch // BATCHES_PER_BLOCK
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is valued: a data set by its path, read and valued by some settings; `key` tells it from others."""
+    """A data set by its path, and the settings by which it is read and valued; `key` identifies both."""
 
     key: str
     data: str
@@ -85,7 +85,7 @@ class Job:
 
 @dataclass
 class _Ready:
-    """A job that an actor has made itself ready for, and the fingerprint of the weights that are loaded."""
+    """The open data set and the model of a job, and the fingerprint of the weights that are loaded."""
 
     view: View
     config: Config
@@ -94,13 +94,13 @@ class _Ready:
 
 
 class Valuer:
-    """The actor: for each of the newest jobs a data set and a model, and nothing else that lasts.
+    """The actor; its only state are the data sets and models of the newest jobs.
 
     Parameters
     ----------
     model
-        "package.module:function" that makes the model from the schema; default: raymm's own, with the weights
-        that come with each call.
+        "package.module:function" that makes the model from the schema; default: raymm's own, with the weights of each
+        call.
     """
 
     def __init__(self, model: str | None = None) -> None:
@@ -109,20 +109,20 @@ class Valuer:
         self._ready: dict[str, _Ready] = {}
 
     def pid(self) -> int:
-        """Process id of the actor, for whoever watches it."""
+        """Process id of the actor."""
         return os.getpid()
 
-    def work(self, job: Job, weights: Arrays | None, version: str, task: Task, method: Method) -> Arrays:
-        """Value one tile, or play some of its coalitions, with these weights."""
+    def work(self, job: Job, weights: Arrays | None, version: str, task: Task, method: ValuationMethod) -> Arrays:
+        """Value one batch, or evaluate some of its coalitions, with these weights."""
         ready = self._ready.pop(job.key, None) or self._prepare(job)
         self._ready = dict([*self._ready.items(), (job.key, ready)][-JOBS:])
         if weights is not None and version != ready.loaded:
             ready.model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
             ready.loaded = version
         if task.codes is None:
-            return _arrays(value_tile(ready.model, ready.view, task.rows, ready.config, method, task.shard))
-        played, full = play_tile(ready.model, ready.view, task.rows, ready.config, task.codes)
-        return _arrays(played) | _arrays(full)
+            return _arrays(value_batch(ready.model, ready.view, task.rows, ready.config, method, task.block))
+        sums, grand = evaluate_batch(ready.model, ready.view, task.rows, ready.config, task.codes)
+        return _arrays(sums) | _arrays(grand)
 
     def _prepare(self, job: Job) -> _Ready:
         config = parse(job.config)
@@ -163,8 +163,8 @@ class ActorPool:
         self, model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None
     ) -> ValuationTable:
         """The valuation table of `rows`, in order; errors as `stream`."""
-        shards = dict(self.stream(model, view, rows, config, epoch))
-        return join_tables([shards[number] for number in sorted(shards)])
+        blocks = dict(self.stream(model, view, rows, config, epoch))
+        return join_tables([blocks[number] for number in sorted(blocks)])
 
     def stream(
         self,
@@ -175,14 +175,14 @@ class ActorPool:
         epoch: int | None = None,
         done: Collection[int] = (),
     ) -> Iterator[tuple[int, ValuationTable]]:
-        """Number and table of each shard of `rows`, as they are finished; those in `done` are left out.
+        """Number and table of each block of `rows`, as they are finished; those in `done` are left out.
 
         Raises
         ------
         ClusterError
             When an actor died more often than it may be started again.
         RaymmError
-            What the valuation itself raised, unchanged.
+            Errors of the valuation itself, unchanged.
         """
         self._start(config)
         method = method_for(model, view, rows, config, epoch)
@@ -191,23 +191,23 @@ class ActorPool:
         job = ray.put(
             Job(f"{config.fingerprint()}-{view.dataset.digest}", str(view.dataset.path), config.model_dump())
         )
-        parts = tiles(rows, config.valuation.batch_size)
+        parts = batches(rows, config.valuation.batch_size)
         ranges = _ranges(len(info.modalities), method, len(self._actors) // max(1, len(parts)))
         tasks = (
-            Task(number, tile, codes, len(ranges))
-            for number, tile in enumerate(parts)
-            if number // TILES_OF_SHARD not in done
+            Task(number, part, codes, len(ranges))
+            for number, part in enumerate(parts)
+            if number // BATCHES_PER_BLOCK not in done
             for codes in ranges
         )
-        whole: dict[int, dict[int, ValuationTable]] = {}
+        unfinished: dict[int, dict[int, ValuationTable]] = {}
         valued, started = 0, time.perf_counter()
-        for task, results in _by_tile(self._run(tasks, job, weights, info.fingerprint, method)):
-            shard = whole.setdefault(task.shard, {})
-            shard[task.tile] = _table(results, view, task.rows, info)
+        for task, results in _by_batch(self._run(tasks, job, weights, info.fingerprint, method)):
+            block = unfinished.setdefault(task.block, {})
+            block[task.batch] = _table(results, view, task.rows, info)
             valued += len(task.rows)
             export_valuation_rate(self._label, valued, time.perf_counter() - started)
-            if len(shard) == min(TILES_OF_SHARD, len(parts) - task.shard * TILES_OF_SHARD):
-                yield task.shard, join_tables([shard[number] for number in sorted(whole.pop(task.shard))])
+            if len(block) == min(BATCHES_PER_BLOCK, len(parts) - task.block * BATCHES_PER_BLOCK):
+                yield task.block, join_tables([block[number] for number in sorted(unfinished.pop(task.block))])
 
     def close(self) -> None:
         """End the actors."""
@@ -230,7 +230,7 @@ class ActorPool:
         self._actors = [remote.remote(self._model) for _ in range(self._count or cluster.actors)]
 
     def _run(
-        self, tasks: Iterator[Task], job: Any, weights: Any, version: str, method: Method
+        self, tasks: Iterator[Task], job: Any, weights: Any, version: str, method: ValuationMethod
     ) -> Iterator[tuple[Task, Arrays]]:
         """Results as they come, with a bounded number of tasks in flight."""
         flying: dict[Any, tuple[Task, Any]] = {}
@@ -250,14 +250,14 @@ class ActorPool:
             yield task, result
 
 
-def _by_tile(results: Iterator[tuple[Task, Arrays]]) -> Iterator[tuple[Task, list[tuple[Task, Arrays]]]]:
-    """The parts of each tile together, once all of them are there."""
+def _by_batch(results: Iterator[tuple[Task, Arrays]]) -> Iterator[tuple[Task, list[tuple[Task, Arrays]]]]:
+    """The results of each batch together, once all its parts are finished."""
     waiting: dict[int, dict[int, tuple[Task, Arrays]]] = {}
     for task, arrays in results:
-        parts = waiting.setdefault(task.tile, {})
+        parts = waiting.setdefault(task.batch, {})
         parts[task.codes.start if task.codes else 0] = (task, arrays)
         if len(parts) == task.parts:
-            yield task, [parts[start] for start in sorted(waiting.pop(task.tile))]
+            yield task, [parts[start] for start in sorted(waiting.pop(task.batch))]
 
 
 def _result(reference: Any) -> Arrays:
@@ -275,8 +275,8 @@ def _result(reference: Any) -> Arrays:
     return result
 
 
-def _ranges(n: int, method: Method, splits: int) -> list[range | None]:
-    """All coalitions of n players in consecutive parts, or [None] where a tile is not split."""
+def _ranges(n: int, method: ValuationMethod, splits: int) -> list[range | None]:
+    """All coalitions of n players in consecutive parts, or [None] where batches are not split."""
     if method.chunk is None or splits < 2:
         return [None]
     bounds = np.linspace(0, 2**n // method.chunk, min(splits, 2**n // method.chunk) + 1).astype(int) * method.chunk
@@ -284,12 +284,12 @@ def _ranges(n: int, method: Method, splits: int) -> list[range | None]:
 
 
 def _table(results: list[tuple[Task, Arrays]], view: View, rows: Rows, info: TableInfo) -> ValuationTable:
-    """The table of one tile from the results of its parts."""
+    """The table of one batch from the results of its parts."""
     if results[0][0].codes is None:
         return to_table(_read(SampleValues, results[0][1]), view, rows, info)
     present = torch.from_numpy(view.dataset.present[rows])
-    played = [_read(Played, arrays) for _, arrays in results]
-    return to_table(settle(played, present, _read(Full, results[0][1])), view, rows, info)
+    sums = [_read(CoalitionSums, arrays) for _, arrays in results]
+    return to_table(combine(sums, present, _read(GrandPrediction, results[0][1])), view, rows, info)
 
 
 def _arrays(values: Any) -> Arrays:

@@ -173,9 +173,10 @@ class ValuationConfig(Settings):
         description="sampled: coalitions a sample; '1x': as many as cost one forward pass of the encoders",
     )
     refine: bool = Field(
-        default=True, description="sampled: play all coalitions of samples whose phi may lie on either side of 1"
+        default=True,
+        description="sampled: evaluate all coalitions of samples whose phi may be on either side of the fair share",
     )
-    batch_size: int = Field(default=64, ge=1, description="samples of one tile; tiles are what actors receive")
+    batch_size: int = Field(default=64, ge=1, description="samples of one batch; actors value a batch at a time")
 
 
 class OptimizerConfig(Settings):

@@ -10,7 +10,7 @@ from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext
 from raymm.seeds import derive
-from raymm.valuation.utilities import utility
+from raymm.valuation.utilities import get_utility
 
 __all__ = ["build_method", "context_of", "get_method"]
 
@@ -46,7 +46,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         feature_size=config.model.feature_size,
         task="classification",
         fusion=config.model.fusion.name,
-        utility=utility(config.valuation.utility),
+        utility=get_utility(config.valuation.utility),
         seed=config.training.seed,
     )
 

@@ -92,7 +92,9 @@ class MultimodalModel(nn.Module):
         return self.fuse(self.encode(batch), batch.mask)
 
     def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, " H"]]:
-        """`(deltas, base)` with logits(C) = finish(base + sum of deltas[:, i] over i in C); additive fusions only.
+        """`(partial_logits, bias)`; additive fusions only.
+
+        logits(C) = finish(bias + sum of partial_logits[:, i] over i in C).
 
         Raises
         ------

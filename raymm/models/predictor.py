@@ -17,7 +17,7 @@ from raymm.data.dataset import Dataset
 from raymm.data.in_memory import MemoryRows
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.models.export import Exported, load_model
-from raymm.valuation import logit_source, utility
+from raymm.valuation import get_utility, logit_source
 from raymm.valuation.enumeration import value_source
 
 __all__ = ["Predictor", "load"]
@@ -64,7 +64,7 @@ class Predictor:
             features = model.encode(batch)
             scores = model.fuse(features, batch.mask).double().softmax(dim=-1)
             probability, label = scores.max(dim=-1)
-            values = value_source(logit_source(model, features, batch.mask), label, utility("probability"))
+            values = value_source(logit_source(model, features, batch.mask), label, get_utility("probability"))
         answer: dict[str, list[Any]] = {
             "prediction": [self.exported.schema.classes[number] for number in label.tolist()],
             "probability": probability.tolist(),

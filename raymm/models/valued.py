@@ -16,7 +16,7 @@ from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
 from raymm.valuation import check_model
-from raymm.valuation.engine import tiles
+from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
 
 __all__ = ["load_for", "load_own", "with_masking"]
@@ -96,8 +96,8 @@ def _mean_features(job: Valuing, dataset: Dataset) -> torch.Tensor:
     assert isinstance(job.model, MultimodalModel)
     total = torch.zeros_like(job.model.baseline, dtype=torch.float64)
     count = torch.zeros(len(total), 1, dtype=torch.float64)
-    for tile in tiles(dataset.rows("train"), job.config.valuation.batch_size):
-        batch = job.view.batch(tile)
+    for some in batches(dataset.rows("train"), job.config.valuation.batch_size):
+        batch = job.view.batch(some)
         mask = batch.mask[..., None].double()
         total += (job.model.encode(batch) * mask).sum(dim=0)
         count += mask.sum(dim=0)

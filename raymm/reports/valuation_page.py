@@ -84,7 +84,7 @@ def _columns(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
     for position, name in enumerate(table.info.modalities):
         columns.append(Column(f"phi {name}", "phi", table.phi[:, position], sides))
     if table.enumerated and len(table.info.modalities) == 2:
-        labels = pattern_labels(table.right(), 0, 1)
+        labels = pattern_labels(table.correct(), 0, 1)
         columns.append(_choice("pattern", _pattern_names(*table.info.modalities)[labels]))
     return columns
 

@@ -59,7 +59,7 @@ def _figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
         "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label, fair_share),
     }
     if table.enumerated and len(names) > 1:
-        strength = interactions(torch.from_numpy(table.right()).long()).mean(dim=0).numpy()
+        strength = interactions(torch.from_numpy(table.correct()).long()).mean(dim=0).numpy()
         figures["interactions"] = plots.interaction_matrix(names, strength)
     return figures
 

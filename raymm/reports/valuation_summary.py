@@ -51,7 +51,7 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
         mean = mean_of(table.phi[:, position], "all", name, table.info.fair_share)
         modalities[name] = {
             "present": mean.count,
-            "accuracy_alone": _mean(table.alone[has, position]),
+            "accuracy_alone": _mean(table.unimodal_correct[has, position]),
             "mean_phi": _known(mean.mean),
             "ci95": _known(mean.margin),
             "low": _known(mean.low),
@@ -102,7 +102,7 @@ def no_fair_share(summary: dict[str, Any]) -> list[str]:
 
 
 def _banzhaf(table: ValuationTable) -> np.ndarray | None:
-    return banzhaf_values(torch.from_numpy(table.right()).long()).numpy() if table.enumerated else None
+    return banzhaf_values(torch.from_numpy(table.correct()).long()).numpy() if table.enumerated else None
 
 
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     names = table.info.modalities
     if not table.enumerated or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
-    right = table.right()
+    right = table.correct()
     shares = pattern_shares(right, present)
     strength = interactions(torch.from_numpy(right).long()).mean(dim=0).numpy()
     return [

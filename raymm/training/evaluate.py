@@ -25,7 +25,7 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
     for position, name in enumerate(table.info.modalities):
         has = ~np.isnan(table.phi[:, position])
         if has.any():
-            metrics[split_metric(split, "accuracy", name)] = float(table.alone[has, position].mean())
+            metrics[split_metric(split, "accuracy", name)] = float(table.unimodal_correct[has, position].mean())
             metrics[phi_metric(split, name)] = float(table.phi[has, position].mean())
     return metrics
 

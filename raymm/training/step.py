@@ -20,7 +20,7 @@ from raymm.tasks import Task
 from raymm.training.communicator import Communicator, sum_gradients
 from raymm.types import Features
 from raymm.valuation import value_samples
-from raymm.valuation.logit_sources import Source
+from raymm.valuation.logit_sources import LogitSource
 from raymm.valuation.protocol import logit_source
 
 __all__ = ["RankBatch", "Trainer", "TrainingStep", "parameters_of", "sum_rows"]
@@ -162,7 +162,7 @@ class TrainingStep:
         return self.features.new_zeros(0, *coalitions, self._trainer.method.context.outputs)
 
     @cached_property
-    def _source(self) -> Source:
+    def _source(self) -> LogitSource:
         return logit_source(self._trainer.model, self.features, self.mask)
 
     @cached_property

@@ -6,7 +6,7 @@ from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
 from raymm.valuation.sampling.estimator import Sampling, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
-from raymm.valuation.utilities import Utility, register_utility, utility
+from raymm.valuation.utilities import Utility, get_utility, register_utility, utility
 
 __all__ = [
     "AdditiveModel",
@@ -20,6 +20,7 @@ __all__ = [
     "banzhaf_values",
     "check_model",
     "contributions",
+    "get_utility",
     "interactions",
     "join_tables",
     "logit_source",

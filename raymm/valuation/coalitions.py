@@ -1,4 +1,4 @@
-"""Coalitions as bit masks, and the constant matrices that turn their values into indices.
+"""Coalitions as bit masks, and the constant matrices that map the values of all coalitions to indices.
 
 The Shapley value is linear in v, phi = v @ W, with (Shapley, 1953)
 
@@ -7,9 +7,10 @@ The Shapley value is linear in v, phi = v @ W, with (Shapley, 1953)
 
 (s-1)! (n-s)! / n! = 1 / (n binom(n-1, s-1)), and n binom(n-1, k) divides lcm(1..n) for every k, so
 lcm(1..n) * W is a matrix of integers. Its products with integer utilities are exact in float64 while they
-stay below 2**53, which they do for n <= 20: whether phi is below 1 is then decided without rounding.
+stay below 2**53, which holds for n <= 20: whether phi is below the fair share is then decided without rounding.
 
-What is cached here is made outside of inference mode, whoever asks first: gradients may flow past it later.
+The cached tensors are created outside of inference mode, even when the first caller is inside it: a tensor created in
+inference mode could not take part in a later computation that records gradients.
 """
 
 from functools import cache
@@ -19,22 +20,18 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
+from raymm.valuation.bits import masks_of
+
 __all__ = [
     "MAX_PLAYERS",
     "banzhaf_weights",
     "coalition_masks",
     "coalition_sizes",
     "interaction_weights",
-    "masks_of",
     "shapley_weights",
 ]
 
 MAX_PLAYERS = 20
-
-
-def masks_of(codes: Int64[Tensor, " s"], n: int) -> Bool[Tensor, "s n"]:
-    """Bool [s, n]: the members of coalitions."""
-    return (codes[:, None] >> torch.arange(n, device=codes.device)) % 2 == 1
 
 
 @cache
@@ -56,6 +53,16 @@ def coalition_sizes(n: int) -> Int64[Tensor, " S"]:
 def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
     """`(weights, divisor)` with phi = values @ weights / divisor; weights are whole numbers in float64.
 
+    Examples
+    --------
+    The Shapley value of two players, phi_0 = (v({0}) - v({}) + v({0,1}) - v({1})) / 2:
+
+    >>> shapley_weights(2)
+    (tensor([[-1., -1.],
+            [ 1., -1.],
+            [-1.,  1.],
+            [ 1.,  1.]], dtype=torch.float64), 2)
+
     Raises
     ------
     ValueError
@@ -63,6 +70,7 @@ def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
     """
     _check_players(n)
     divisor = lcm(*range(1, n + 1))
+    # by size s: the weight for members (column 1 of the table) and for the others (column 0), times lcm(1..n)
     inside = [0, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]
     outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), 0]
     table = torch.tensor([outside, inside], dtype=torch.float64)
@@ -73,7 +81,10 @@ def shapley_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
 @cache
 @torch.inference_mode(mode=False)
 def banzhaf_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
-    """Weights of the Banzhaf value, the plain mean of the 2**(n-1) marginal contributions (Banzhaf, 1965)."""
+    """Weights of the Banzhaf value, the plain mean of the 2**(n-1) marginal contributions (Banzhaf, 1965).
+
+    Returned as `shapley_weights` returns its own.
+    """
     _check_players(n)
     return 2.0 * coalition_masks(n).double() - 1.0, 2 ** (n - 1)
 
@@ -93,7 +104,7 @@ def interaction_weights(n: int) -> tuple[Float64[Tensor, "S pairs"], int]:
     masks = coalition_masks(n)
     both = masks[:, first].long() + masks[:, second].long()
     others = coalition_sizes(n)[:, None] - both
-    sign = 1.0 - 2.0 * (both == 1)
+    sign = 1.0 - 2.0 * (both == 1)  # + for coalitions with both or neither of the pair, - with one of them
     return sign * by_size[others], divisor
 
 

@@ -1,4 +1,4 @@
-"""Check that a model's shortcuts tell the same as the whole model, on every coalition of a few samples."""
+"""A check that a model's logit source gives the logits of the whole model, for all coalitions of a few samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from torch import Tensor
 from raymm.errors import RaymmError
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.logit_sources import CallableSource, FusionSource, Source
+from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource
 from raymm.valuation.protocol import SplitModel, logit_source
 
 __all__ = ["Conformance", "ModelError", "check_model"]
 
 
 class ModelError(RaymmError):
-    """A model does not keep to what it promised."""
+    """A model whose methods contradict each other."""
 
 
 @dataclass(frozen=True)
 class Conformance:
-    """How two ways to the logits compare.
+    """Comparison of two ways to the logits.
 
     Attributes
     ----------
     compared
-        Logits of how many (sample, coalition) pairs.
+        Number of (sample, coalition) pairs whose logits were compared.
     largest
         Largest difference of two logits.
     near_ties
-        Pairs whose classes differ although their logits agree: ties that rounding decides.
+        Number of pairs whose predicted classes differ although their logits agree: ties that rounding decides.
     """
 
     compared: int
@@ -49,22 +49,35 @@ def check_model(
     names: tuple[str, ...] = (),
     tolerance: float = 1e-4,
 ) -> Conformance:
-    """Compare what `logit_source` would use with the whole model, on all coalitions of a small batch.
+    """Compare the logit source of a model with the whole model, on all coalitions of a small batch.
 
     Parameters
     ----------
     model
         A split model, with `partials` or without.
     batch
-        What `encode` takes; a few samples are enough.
+        The argument of `encode`; a few samples are enough.
     present
         Modalities that each sample has, bool [B, n].
     whole
-        `(batch, mask) -> logits`, the model from its inputs; default: `fuse` on the features, once a coalition.
+        `(batch, mask) -> logits`, the model from its inputs on; default: `fuse` on the features, once a coalition.
     names
         Modalities, for the message.
     tolerance
         Largest difference allowed, in parts of the largest logit.
+
+    Examples
+    --------
+    >>> class Sum:
+    ...     def encode(self, batch):
+    ...         return batch
+    ...     def fuse(self, features, mask):
+    ...         return (features * mask[..., None]).sum(dim=1)
+    ...     def partials(self, features):
+    ...         return features, torch.zeros(features.shape[2])
+    >>> samples, present = torch.tensor([[[1.0, 0.0], [2.0, 5.0]]]), torch.tensor([[True, True]])
+    >>> check_model(Sum(), samples, present)
+    Conformance(compared=4, largest=0.0, near_ties=0)
 
     Raises
     ------
@@ -75,9 +88,9 @@ def check_model(
     with torch.inference_mode():
         features = model.encode(batch)
         _check_shape(features, present)
-        quick = logit_source(model, features, present)
-        slow = CallableSource(whole, batch, present) if whole else FusionSource(model.fuse, features, present)
-        return _compare(quick, slow, names, tolerance)
+        fast = logit_source(model, features, present)
+        whole_model = CallableSource(whole, batch, present) if whole else FusionSource(model.fuse, features, present)
+        return _compare(fast, whole_model, names, tolerance)
 
 
 def _check_shape(features: Tensor, present: Mask) -> None:
@@ -88,26 +101,26 @@ def _check_shape(features: Tensor, present: Mask) -> None:
         )
 
 
-def _compare(quick: Source, slow: Source, names: tuple[str, ...], tolerance: float) -> Conformance:
-    n = quick.present.shape[1]
-    masks = coalition_masks(n).to(quick.present.device)
+def _compare(fast: LogitSource, whole_model: LogitSource, names: tuple[str, ...], tolerance: float) -> Conformance:
+    n = fast.present.shape[1]
+    masks = coalition_masks(n).to(fast.present.device)
     largest, ties = 0.0, 0
     for mask in masks:
-        fast, true = quick.logits(mask[None])[:, 0], slow.logits(mask[None])[:, 0]
-        if fast.shape != true.shape:
-            raise ModelError(f"the shortcut gives logits {list(fast.shape)}, the whole model {list(true.shape)}")
-        difference = (fast - true).abs()
+        found, true = fast.logits(mask[None])[:, 0], whole_model.logits(mask[None])[:, 0]
+        if found.shape != true.shape:
+            raise ModelError(f"the shortcut gives logits {list(found.shape)}, the whole model {list(true.shape)}")
+        difference = (found - true).abs()
         bad = difference > tolerance * true.abs().max().clamp(min=1.0)
         if bad.any():
-            raise ModelError(_first(bad, fast, true, mask, names))
+            raise ModelError(_first_difference(bad, found, true, mask, names))
         largest = max(largest, float(difference.max()))
-        ties += int((fast.argmax(dim=1) != true.argmax(dim=1)).sum())
-    return Conformance(len(masks) * len(quick.present), largest, ties)
+        ties += int((found.argmax(dim=1) != true.argmax(dim=1)).sum())
+    return Conformance(len(masks) * len(fast.present), largest, ties)
 
 
-def _first(
+def _first_difference(
     bad: Bool[Tensor, "B K"],
-    fast: Float[Tensor, "B K"],
+    found: Float[Tensor, "B K"],
     true: Float[Tensor, "B K"],
     mask: Bool[Tensor, " n"],
     names: tuple[str, ...],
@@ -116,6 +129,6 @@ def _first(
     members = [names[i] if names else f"modality {i}" for i in mask.nonzero()[:, 0].tolist()]
     return (
         f"sample {sample}, coalition {{{', '.join(members)}}}, class {label}: the shortcut gives "
-        f"{fast[sample, label]:.6g}, the whole model {true[sample, label]:.6g}; partials, finish and fuse must "
+        f"{found[sample, label]:.6g}, the whole model {true[sample, label]:.6g}; partials, finish and fuse must "
         "describe one function (is the model in evaluation mode? does a layer mix rows?)"
     )

@@ -1,8 +1,8 @@
-"""Value rows of a data set with a model: the kernel that one process runs, and every valuation actor too.
+"""The valuation of rows of a data set: the code that one process runs, and every valuation actor too.
 
-Encoders run once a sample; coalitions re-run the fusion only. Rows are taken in tiles of a fixed size, counted
-from the start of the list, so that the same tiles (and so the same bits) come out wherever they are computed.
-Consecutive tiles make a shard; where values are sampled, each shard has its own design.
+Encoders run once a sample; coalitions run the fusion alone. Rows are taken in batches of a fixed size, counted from
+the start of the list, so that the batches (and so the bits) are the same wherever they are computed. Consecutive
+batches make a block; where values are sampled, each block has its own design.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,30 +18,36 @@ from torch import nn
 from raymm.config import Config
 from raymm.data import Batch, View
 from raymm.types import Features
-from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables, utility
-from raymm.valuation.enumeration import Full, Played, full_prediction, play, value_source
-from raymm.valuation.logit_sources import Source, SumSource
-from raymm.valuation.method import Method, choose_method
+from raymm.valuation import SampleValues, TableInfo, ValuationTable, get_utility, join_tables
+from raymm.valuation.enumeration import (
+    CoalitionSums,
+    GrandPrediction,
+    evaluate_coalitions,
+    grand_prediction,
+    value_source,
+)
+from raymm.valuation.logit_sources import LogitSource, SumSource
+from raymm.valuation.method import ValuationMethod, choose_method
 from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 
 __all__ = [
-    "TILES_OF_SHARD",
+    "BATCHES_PER_BLOCK",
     "DataModel",
     "Rows",
+    "batches",
+    "evaluate_batch",
     "method_for",
-    "play_tile",
     "stream_rows",
     "table_info",
-    "tiles",
     "to_table",
+    "value_batch",
     "value_rows",
-    "value_tile",
 ]
 
 Rows = npt.NDArray[np.int64]
 
-TILES_OF_SHARD = 64
+BATCHES_PER_BLOCK = 64
 
 
 class DataModel(SplitModel, Protocol):
@@ -51,8 +57,14 @@ class DataModel(SplitModel, Protocol):
         """Features of a batch."""
 
 
-def tiles(rows: Rows, size: int) -> list[Rows]:
-    """Consecutive parts of `rows` of at most `size`."""
+def batches(rows: Rows, size: int) -> list[Rows]:
+    """Consecutive parts of `rows` of at most `size`.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in batches(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
@@ -69,53 +81,58 @@ def stream_rows(
     epoch: int | None = None,
     done: Collection[int] = (),
 ) -> Iterator[tuple[int, ValuationTable]]:
-    """Number and table of each shard of `rows`, in order; those in `done` are left out."""
+    """Number and table of each block of `rows`, in order; those in `done` are left out."""
     method = method_for(model, view, rows, config, epoch)
     info = table_info(model, view, config, epoch, method)
     size = config.valuation.batch_size
-    for shard, part in enumerate(tiles(rows, size * TILES_OF_SHARD)):
-        if shard not in done:
-            values = [(tile, value_tile(model, view, tile, config, method, shard)) for tile in tiles(part, size)]
-            yield shard, join_tables([to_table(value, view, tile, info) for tile, value in values])
+    for block, block_rows in enumerate(batches(rows, size * BATCHES_PER_BLOCK)):
+        if block not in done:
+            parts = batches(block_rows, size)
+            values = [(part, value_batch(model, view, part, config, method, block)) for part in parts]
+            yield block, join_tables([to_table(value, view, part, info) for part, value in values])
 
 
-def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> Method:
-    """How these rows will be valued; errors as `choose_method`."""
+def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> ValuationMethod:
+    """The method by which these rows will be valued; errors as `choose_method`."""
     with _evaluating(model):
         batch = view.batch(rows[:4]).to(_device(model))
         return choose_method(model, batch, batch.mask, config, epoch)
 
 
-def value_tile(model: DataModel, view: View, rows: Rows, config: Config, method: Method, shard: int) -> SampleValues:
-    """Value one tile: read the valuation view, encode once, play coalitions."""
+def value_batch(
+    model: DataModel, view: View, rows: Rows, config: Config, method: ValuationMethod, block: int
+) -> SampleValues:
+    """Value one batch: read its rows in the evaluation view, encode them once, evaluate coalitions."""
     with _evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         features = model.encode(batch)
-        worth = utility(config.valuation.utility)
+        utility = get_utility(config.valuation.utility)
 
-        def source_of(some: torch.Tensor) -> Source:
+        def source_of(some: torch.Tensor) -> LogitSource:
             return logit_source(model, features[some], batch.mask[some])
 
         if method.name == "sampled":
-            return value_sampled(source_of, batch.labels, batch.mask, worth, method.sampling(shard))
+            return value_sampled(source_of, batch.labels, batch.mask, utility, method.sampling(block))
         source = logit_source(model, features, batch.mask)
         if method.name == "closed_form":
             assert isinstance(source, SumSource)
             return value_closed_form(source, batch.labels)
-        return value_source(source, batch.labels, worth)
+        return value_source(source, batch.labels, utility)
 
 
-def play_tile(model: DataModel, view: View, rows: Rows, config: Config, codes: range) -> tuple[Played, Full]:
-    """Play some coalitions of one tile; `settle` makes values of the parts of a tile."""
+def evaluate_batch(
+    model: DataModel, view: View, rows: Rows, config: Config, codes: range
+) -> tuple[CoalitionSums, GrandPrediction]:
+    """Evaluate some coalitions of one batch; `combine` makes values of all parts of a batch."""
     with _evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         source = logit_source(model, model.encode(batch), batch.mask)
-        played = play(source, batch.labels, codes, utility(config.valuation.utility))
-        return played, full_prediction(source, batch.labels)
+        sums = evaluate_coalitions(source, batch.labels, codes, get_utility(config.valuation.utility))
+        return sums, grand_prediction(source, batch.labels)
 
 
 def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> ValuationTable:
-    """Put names and labels beside the values of a tile."""
+    """The table of a batch: its values, with the names and labels of its samples."""
     shards = view.dataset.shards
     arrays = {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
     return ValuationTable(
@@ -123,8 +140,8 @@ def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> V
     )
 
 
-def table_info(model: DataModel, view: View, config: Config, epoch: int | None, method: Method) -> TableInfo:
-    """What a table says of itself."""
+def table_info(model: DataModel, view: View, config: Config, epoch: int | None, method: ValuationMethod) -> TableInfo:
+    """The metadata of a table."""
     return TableInfo(
         modalities=view.dataset.schema.names,
         utility=config.valuation.utility,
@@ -138,7 +155,7 @@ def table_info(model: DataModel, view: View, config: Config, epoch: int | None, 
 
 @contextmanager
 def _evaluating(model: DataModel) -> Iterator[None]:
-    """In evaluation mode, and afterwards as before."""
+    """Evaluation mode inside; the mode from before outside."""
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()

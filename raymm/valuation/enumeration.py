@@ -1,13 +1,13 @@
-"""Value the modalities of a batch of samples by playing all coalitions of each.
+"""Exact Shapley values of the modalities of a batch of samples, by evaluating all coalitions of each sample.
 
-The encoders have run before this is called. A source (`raymm.valuation.logit_sources`) gives the logits of
-coalitions: by running the fusion, by adding partial logits, or by calling a model that nobody can look into.
+The encoders have run before. A logit source (`raymm.valuation.logit_sources`) gives the logits of coalitions: by
+running the fusion, by adding partial logits, or by calling the whole model.
 
-A missing modality is no player: coalition C of a sample stands for C without its missing modalities, which
-makes them null players, and null players change nobody else's Shapley value. Their phi is NaN.
+A missing modality is not a player: coalition C of a sample stands for C without its missing modalities. These are
+then null players, and a null player does not change the Shapley value of any other player. Their phi is NaN.
 
-Whole numbers stay whole: lcm(1..n) times the weights of a hard utility is a matrix of integers, whose products
-with outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
+Integers stay exact: lcm(1..n) times the weights of a hard utility is a matrix of integers, whose products with the
+outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
 """
 
 import math
@@ -16,20 +16,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
 from torch import Tensor
 
 from raymm.errors import TrainingError
 from raymm.types import Features, Mask, Predict
+from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
-from raymm.valuation.logit_sources import CallableSource, Finish, Partials, Source, SumSource
-from raymm.valuation.partial_sums import right_by_sums
+from raymm.valuation.logit_sources import CallableSource, Finish, LogitSource, Partials, SumSource
+from raymm.valuation.partial_sums import correct_by_sums
 from raymm.valuation.protocol import FusionModel, logit_source
-from raymm.valuation.utilities import Utility, is_right, utility
+from raymm.valuation.utilities import Utility, get_utility, is_correct
 
-__all__ = ["Full", "Played", "SampleValues", "contributions", "play", "settle", "value_samples", "value_source"]
+__all__ = [
+    "CoalitionSums",
+    "GrandPrediction",
+    "SampleValues",
+    "combine",
+    "contributions",
+    "evaluate_coalitions",
+    "grand_prediction",
+    "value_samples",
+    "value_source",
+]
 
 FLOAT32_PLAYERS = 16
 """Largest n whose integer sums stay below 2**24: lcm(1..16) * 17 / 2 = 6,126,120."""
@@ -37,7 +47,7 @@ FLOAT32_PLAYERS = 16
 
 @dataclass(frozen=True)
 class SampleValues:
-    """What is known of each sample of a batch after its valuation.
+    """The valuation of a batch of samples.
 
     Attributes
     ----------
@@ -47,11 +57,11 @@ class SampleValues:
         Standard errors of phi, float64 [B, n]; 0 where phi is exact, NaN for a missing modality.
     outcomes
         uint8 [B, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c predicts the label (the
-        empty one never does); no columns when not all coalitions were played.
-    alone
-        bool [B, n]: whether each modality predicts the label alone.
+        empty one never does); no columns when not all coalitions were evaluated.
+    unimodal_correct
+        bool [B, n]: whether each modality predicts the label by itself.
     prediction
-        int64 [B]: class predicted from all present modalities.
+        int64 [B]: class predicted by the grand coalition, all present modalities together.
     loss
         float64 [B]: cross-entropy of that prediction, in nats.
     """
@@ -59,26 +69,26 @@ class SampleValues:
     phi: Float64[Tensor, "B n"]
     stderr: Float64[Tensor, "B n"]
     outcomes: UInt8[Tensor, "B bytes"]
-    alone: Bool[Tensor, "B n"]
+    unimodal_correct: Bool[Tensor, "B n"]
     prediction: Int64[Tensor, " B"]
     loss: Float64[Tensor, " B"]
 
     @property
-    def right(self) -> Bool[Tensor, "B S"]:
+    def correct(self) -> Bool[Tensor, "B S"]:
         """bool [B, 2**n]: whether each coalition predicts the label."""
         return unpack_bits(self.outcomes, 2 ** self.phi.shape[1])
 
 
 @dataclass(frozen=True)
-class Played:
-    """Some coalitions of a batch, played.
+class CoalitionSums:
+    """Results of some consecutive coalitions of a batch.
 
     Attributes
     ----------
     sums
-        Weighted sums of what the coalitions are worth, one a chunk, float64 [chunks, B, n].
+        Sums over the coalitions of a chunk of utility times Shapley weight, float64 [chunks, B, n].
     outcomes
-        Whether they predict the label, packed, uint8 [B, bytes].
+        Whether each coalition predicts the label, packed, uint8 [B, bytes].
     """
 
     sums: Float64[Tensor, "c B n"]
@@ -86,8 +96,8 @@ class Played:
 
 
 @dataclass(frozen=True)
-class Full:
-    """What everyone together predicts, int64 [B], and its cross-entropy in nats, float64 [B]."""
+class GrandPrediction:
+    """The class that the grand coalition predicts, int64 [B], and its cross-entropy in nats, float64 [B]."""
 
     prediction: Int64[Tensor, " B"]
     loss: Float64[Tensor, " B"]
@@ -95,7 +105,7 @@ class Full:
 
 @dataclass(frozen=True)
 class _Head:
-    """A model without encoders, from functions that are given one by one."""
+    """A model without encoders, made of single functions."""
 
     fuse: Predict
     partials: Partials | None
@@ -123,8 +133,8 @@ def value_samples(
     Parameters
     ----------
     predict
-        A model with `fuse`, whose own `partials` and `finish` are used where it has them; or the function
-        `(features, mask) -> logits`. Must not mix rows.
+        A model with `fuse`, whose own `partials` and `finish` are used where it has them; or a function
+        `(features, mask) -> logits`. Neither may mix rows.
     features
         Encoder outputs [B, n, D].
     labels
@@ -132,12 +142,29 @@ def value_samples(
     present
         Modalities that each sample has, [B, n]; default: all.
     utility_name
-        What a coalition is worth; see `raymm.valuation.utilities`.
+        Name of the utility v(C); see `raymm.valuation.utilities`.
     partials, finish
-        For a function: `partials` takes its place where logits begin with a sum over modalities, and `finish` is what
-        follows the sum (default: the sum is the logits).
+        For a function: where logits begin with a sum over modalities, `partials` takes the place of `predict`, and
+        `finish` is the rest of the head after the sum (default: the sum is the logits).
     block_bytes
-        Memory for the features of one block of coalitions; default: what suits the device.
+        Memory for the features of one block of coalitions; default: chosen by the device.
+
+    Examples
+    --------
+    Two samples of two modalities with one feature each; the logit of class 1 is the sum of the present features, that
+    of class 0 is 0. In the first sample only modality 0 votes for the label, and it prevails; in the second both do.
+
+    >>> features = torch.tensor([[[2.0], [-1.0]], [[1.0], [1.0]]])
+    >>> def predict(features, mask):
+    ...     total = (features[..., 0] * mask).sum(dim=1)
+    ...     return torch.stack([torch.zeros_like(total), total], dim=1)
+    >>> values = value_samples(predict, features, torch.tensor([1, 1]))
+    >>> values.phi
+    tensor([[1.5000, 0.5000],
+            [1.0000, 1.0000]], dtype=torch.float64)
+    >>> values.correct  # the empty coalition, {0}, {1}, {0, 1}
+    tensor([[False,  True, False,  True],
+            [False,  True,  True,  True]])
 
     Raises
     ------
@@ -155,13 +182,13 @@ def value_samples(
         model = predict
     else:
         model = _Head(predict, partials, finish)
-    return value_source(logit_source(model, features, present, block_bytes), labels, utility(utility_name))
+    return value_source(logit_source(model, features, present, block_bytes), labels, get_utility(utility_name))
 
 
-def value_source(source: Source, labels: Int64[Tensor, " B"], worth: Utility) -> SampleValues:
+def value_source(source: LogitSource, labels: Int64[Tensor, " B"], utility: Utility) -> SampleValues:
     """Exact values of one batch; errors as `value_samples`."""
-    played = play(source, labels, range(2 ** source.present.shape[1]), worth)
-    return settle([played], source.present, full_prediction(source, labels))
+    sums = evaluate_coalitions(source, labels, range(2 ** source.present.shape[1]), utility)
+    return combine([sums], source.present, grand_prediction(source, labels))
 
 
 def contributions(
@@ -169,90 +196,81 @@ def contributions(
     inputs: Any,
     targets: Shaped[Tensor, "B ..."],
     present: Mask,
-    worth: Utility,
+    utility: Utility,
 ) -> Float64[Tensor, "B n"]:
-    """Exact Shapley values for any model, any targets and any utility, such as those of a regression.
+    """Exact Shapley values for any model, any targets and any utility, for example of a regression.
 
     Parameters
     ----------
     predict
         `(inputs, mask) -> outputs [B, K]`; called once a coalition on the whole batch, mask bool [B, n].
     inputs
-        Whatever `predict` takes.
+        The argument of `predict`, of any type.
     targets
-        Whatever the utility compares the outputs with, one row a sample.
+        The values that the utility compares the outputs with, one row a sample.
     present
         Modalities that each sample has, [B, n].
-    worth
-        What a coalition is worth.
+    utility
+        The utility v(C).
 
     Returns
     -------
     float64 [B, n]; NaN for a missing modality.
+
+    Examples
+    --------
+    The output of a linear model as its own utility: phi is weight times input, and the second sample lacks input 1.
+
+    >>> weight = torch.tensor([1.0, -2.0])
+    >>> def predict(inputs, mask):
+    ...     return ((inputs * mask) @ weight)[:, None]
+    >>> output = Utility("output", lambda outputs, targets, sizes: outputs[..., 0])
+    >>> inputs, targets = torch.tensor([[3.0, 1.0], [3.0, 0.0]]), torch.zeros(2)
+    >>> contributions(predict, inputs, targets, torch.tensor([[True, True], [True, False]]), output)
+    tensor([[ 3., -2.],
+            [ 3., nan]], dtype=torch.float64)
     """
     source = CallableSource(predict, inputs, present)
     n = present.shape[1]
-    sums = [_soft_sum(source, targets, part, worth)[0] for part in _chunks(range(2**n), source.chunk)]
+    sums = [_soft_sum(source, targets, part, utility)[0] for part in _chunks(range(2**n), source.chunk)]
     return (torch.stack(sums).sum(dim=0) / shapley_weights(n)[1]).masked_fill(~present, torch.nan)
 
 
-def play(source: Source, labels: Int64[Tensor, " B"], codes: range, worth: Utility) -> Played:
-    """Play consecutive coalitions; `codes` begins and ends at multiples of `source.chunk`."""
+def evaluate_coalitions(
+    source: LogitSource, labels: Int64[Tensor, " B"], codes: range, utility: Utility
+) -> CoalitionSums:
+    """Evaluate consecutive coalitions; `codes` begins and ends at multiples of `source.chunk`."""
     sums, outcomes = [], []
     for part in _chunks(codes, source.chunk):
-        total, right = (_hard_sum if worth.by_size else _soft_sum)(source, labels, part, worth)
+        total, correct = (_hard_sum if utility.by_size else _soft_sum)(source, labels, part, utility)
         sums.append(total)
-        outcomes.append(pack_bits(right))
-    return Played(torch.stack(sums), torch.cat(outcomes, dim=1))
+        outcomes.append(pack_bits(correct))
+    return CoalitionSums(torch.stack(sums), torch.cat(outcomes, dim=1))
 
 
-def settle(played: Sequence[Played], present: Mask, full: Full) -> SampleValues:
-    """Contributions from all coalitions of a batch, played in consecutive parts."""
+def combine(parts: Sequence[CoalitionSums], present: Mask, grand: GrandPrediction) -> SampleValues:
+    """Contributions from all coalitions of a batch, evaluated in consecutive parts."""
     n = present.shape[1]
-    phi = torch.cat([part.sums for part in played]).sum(dim=0) / shapley_weights(n)[1]
-    outcomes = torch.cat([part.outcomes for part in played], dim=1)
-    places, bits = _places_of_singles(n, outcomes.device)
+    phi = torch.cat([part.sums for part in parts]).sum(dim=0) / shapley_weights(n)[1]
+    outcomes = torch.cat([part.outcomes for part in parts], dim=1)
     absent = ~present
     return SampleValues(
         phi=phi.masked_fill_(absent, torch.nan),
         stderr=torch.zeros_like(phi).masked_fill_(absent, torch.nan),
         outcomes=outcomes,
-        alone=(outcomes.index_select(1, places) >> bits & 1).bool(),
-        prediction=full.prediction,
-        loss=full.loss,
+        unimodal_correct=bits_at(outcomes, [1 << i for i in range(n)]),
+        prediction=grand.prediction,
+        loss=grand.loss,
     )
 
 
-def full_prediction(source: Source, labels: Int64[Tensor, " B"]) -> Full:
-    """What all present modalities predict together."""
-    logits = source.full_logits()
+def grand_prediction(source: LogitSource, labels: Int64[Tensor, " B"]) -> GrandPrediction:
+    """Prediction and loss of all present modalities together."""
+    logits = source.grand_logits()
     _check_finite(logits[:, None])
     by_class = logits.T.contiguous().double()
     loss = -by_class.log_softmax(dim=0).gather(0, labels[None])[0]
-    return Full(logits.argmax(dim=-1), loss)
-
-
-def pack_bits(right: Bool[Tensor, "B s"]) -> UInt8[Tensor, "B bytes"]:
-    """Bit c of the little-endian bytes is column c; on the device of `right`."""
-    if right.device.type == "cpu":
-        return torch.from_numpy(np.packbits(right.contiguous().numpy(), axis=1, bitorder="little"))
-    padded = torch.nn.functional.pad(right.to(torch.uint8), (0, -right.shape[1] % 8)).unflatten(1, (-1, 8))
-    powers = 1 << torch.arange(8, dtype=torch.uint8, device=right.device)
-    return (padded * powers).sum(dim=-1, dtype=torch.uint8)
-
-
-def unpack_bits(outcomes: UInt8[Tensor, "B bytes"], count: int) -> Bool[Tensor, "B count"]:
-    """The inverse of `pack_bits` for `count` columns."""
-    bits = (outcomes[..., None] >> torch.arange(8, dtype=torch.uint8, device=outcomes.device)) & 1
-    return bits.flatten(1)[:, :count].bool()
-
-
-@lru_cache(maxsize=64)
-@torch.inference_mode(mode=False)
-def _places_of_singles(n: int, device: torch.device) -> tuple[Int64[Tensor, " n"], UInt8[Tensor, " n"]]:
-    """In which byte, and at which bit of it, stands the coalition of each player alone."""
-    codes = 1 << torch.arange(n)
-    return (codes // 8).to(device), (codes % 8).to(device, torch.uint8)
+    return GrandPrediction(logits.argmax(dim=-1), loss)
 
 
 def _chunks(codes: range, size: int) -> list[range]:
@@ -260,20 +278,24 @@ def _chunks(codes: range, size: int) -> list[range]:
 
 
 def _hard_sum(
-    source: Source, labels: Int64[Tensor, " B"], codes: range, worth: Utility
+    source: LogitSource, labels: Int64[Tensor, " B"], codes: range, utility: Utility
 ) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
-    """Weighted sums of hard values, exact: only the outcomes are needed, the sizes go into the weights."""
-    assert worth.by_size is not None
+    """Weighted sums of a hard utility, exact, and the outcomes.
+
+    v(C) = by_size(|C|) * correct(C). Where nothing is missing, |C| is the same for all samples, so by_size(|C|) is
+    part of the weights and the sum is one product of outcomes and weights.
+    """
+    assert utility.by_size is not None
     n = source.present.shape[1]
-    right = _right(source, labels, codes)
+    correct = _correct(source, labels, codes)
     if source.nothing_missing:
-        weights = _sized_weights(worth.by_size, n, codes, right.device)
-        right[:, 0] &= codes.start > 0
-        return (weights.T @ right.T.to(weights.dtype)).T.double(), right
+        weights = _sized_weights(utility.by_size, n, codes, correct.device)
+        correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
+        return (weights.T @ correct.T.to(weights.dtype)).T.double(), correct
     weights = shapley_weights(n)[0][codes.start : codes.stop]
     sizes = source.sizes(source.masks(codes))
-    right &= sizes > 0
-    return (right * worth.by_size(sizes)).double() @ weights.to(right.device), right
+    correct &= sizes > 0
+    return (correct * utility.by_size(sizes)).double() @ weights.to(correct.device), correct
 
 
 @lru_cache(maxsize=32)
@@ -281,45 +303,45 @@ def _hard_sum(
 def _sized_weights(
     by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int, codes: range, device: torch.device
 ) -> Float[Tensor, "s n"]:
-    """Weights of outcomes: whole numbers, in float32 where that is exact and quick."""
+    """Weights of outcomes, by_size(|C|) * W[C, i]: integers, in float32 where that is exact and faster."""
     weights = shapley_weights(n)[0][codes.start : codes.stop]
     weights = by_size(coalition_sizes(n)[codes.start : codes.stop])[:, None] * weights
     return weights.to(device, torch.float32 if n <= FLOAT32_PLAYERS and device.type == "cpu" else torch.float64)
 
 
-def _right(source: Source, labels: Int64[Tensor, " B"], codes: range) -> Bool[Tensor, "B s"]:
-    """Whether the largest logit of each coalition is the label's; the empty one is still to be ruled out."""
-    if isinstance(source, SumSource) and source.finish is None:
-        _check_finite(source.deltas)
-        return right_by_sums(source.deltas, source.base, labels, codes)
-    right = []
+def _correct(source: LogitSource, labels: Int64[Tensor, " B"], codes: range) -> Bool[Tensor, "B s"]:
+    """Whether the largest logit of each coalition is the label's; the caller rules out the empty coalition."""
+    if isinstance(source, SumSource) and source.head is None:
+        _check_finite(source.partial_logits)
+        return correct_by_sums(source.partial_logits, source.bias, labels, codes)
+    correct = []
     for logits in source.blocks(codes):
         _check_finite(logits)
-        right.append(logits.argmax(dim=-1) == labels[:, None])
-    return torch.cat(right, dim=1)
+        correct.append(logits.argmax(dim=-1) == labels[:, None])
+    return torch.cat(correct, dim=1)
 
 
 def _soft_sum(
-    source: Source, targets: Shaped[Tensor, "B ..."], codes: range, worth: Utility
+    source: LogitSource, targets: Shaped[Tensor, "B ..."], codes: range, utility: Utility
 ) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
-    """Weighted sums of values that read the logits; outcomes only where targets are classes."""
+    """Weighted sums of a soft utility, which reads the logits; outcomes only where targets are classes."""
     n = source.present.shape[1]
     sizes = source.sizes(source.masks(codes))
-    values, right, at = [], [], 0
+    values, correct, at = [], [], 0
     for logits in source.blocks(codes):
         _check_finite(logits)
         part = sizes[:, at : at + logits.shape[1]]
         at += logits.shape[1]
-        values.append(worth.worth(logits, targets, part))
+        values.append(utility.fn(logits, targets, part))
         if targets.dtype == torch.int64 and targets.ndim == 1:
-            right.append(is_right(logits, targets, part))
+            correct.append(is_correct(logits, targets, part))
     weights = shapley_weights(n)[0][codes.start : codes.stop].to(sizes.device)
-    outcomes = torch.cat(right, dim=1) if right else sizes.new_zeros(sizes.shape, dtype=torch.bool)
+    outcomes = torch.cat(correct, dim=1) if correct else sizes.new_zeros(sizes.shape, dtype=torch.bool)
     return torch.cat(values, dim=1).double() @ weights, outcomes
 
 
 def _check_finite(logits: Float[Tensor, "B s K"]) -> None:
-    if math.isfinite(logits.sum().item()):  # one pass; a sum that overflows is looked at number by number
+    if math.isfinite(logits.sum().item()):  # one pass; single numbers are checked only where their sum is not finite
         return
     bad = (~torch.isfinite(logits)).flatten(1).any(dim=1)
     if bad.any():

@@ -1,4 +1,4 @@
-"""Exact Shapley values and pairwise interactions of a batch of games, each by one matrix product."""
+"""Exact Shapley values, Banzhaf values and pairwise interactions of a batch of games, each by one matrix product."""
 
 import torch
 from jaxtyping import Float, Float64, Num
@@ -15,17 +15,26 @@ def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
     Parameters
     ----------
     values
-        [B, 2**n]; column c is the value of coalition c (bit i of c: player i takes part). Whole numbers give
-        correctly rounded results, whatever the order of summation, batch or device.
+        [B, 2**n]; column c is the value of coalition c (bit i of c: player i is a member). Integers give correctly
+        rounded results, whatever the order of summation, batch or device.
 
     Returns
     -------
-    float64 [B, n]; each row sums to v(everyone) - v(nobody).
+    float64 [B, n]; each row sums to v(grand coalition) - v(empty coalition).
+
+    Examples
+    --------
+    Two players. Redundancy: either of them is enough for a value of 1. Dictator: only player 0 matters.
+
+    >>> redundancy, dictator = [0, 1, 1, 1], [0, 1, 0, 1]  # of {}, {0}, {1}, {0, 1}
+    >>> shapley_values(torch.tensor([redundancy, dictator]))
+    tensor([[0.5000, 0.5000],
+            [1.0000, 0.0000]], dtype=torch.float64)
 
     Raises
     ------
     ValueError
-        When the number of columns is no power of two, or stands for more than 20 players.
+        When the number of columns is not a power of two, or belongs to more than 20 players.
     """
     weights, divisor = shapley_weights(players_of(values))
     return values.to(torch.float64) @ weights.to(values.device) / divisor
@@ -34,8 +43,16 @@ def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
 def banzhaf_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
     """Banzhaf values: the plain mean of a player's marginal contributions over all coalitions of the others.
 
-    Every coalition counts alike, where the Shapley value counts every size alike; the rows do not add up to
-    v(everyone). Arguments and errors are those of `shapley_values`.
+    Every coalition has the same weight, whereas in the Shapley value every size has; rows do not add up to the value
+    of the grand coalition. Arguments and errors are those of `shapley_values`.
+
+    Examples
+    --------
+    Three players, any two of whom are enough:
+
+    >>> majority = [0, 0, 0, 1, 0, 1, 1, 1]
+    >>> banzhaf_values(torch.tensor([majority]))
+    tensor([[0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
     weights, divisor = banzhaf_weights(players_of(values))
     return values.to(torch.float64) @ weights.to(values.device) / divisor
@@ -44,13 +61,19 @@ def banzhaf_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
 def interactions(values: Num[Tensor, "B S"]) -> Float[Tensor, "B n n"]:
     """Pairwise Shapley interaction indices (Grabisch and Roubens, 1999).
 
-    Positive where two players are worth more together than apart (synergy), negative where one can stand in
-    for the other (redundancy). Give values without the factor |C|: with it a dictator and a player who does
-    nothing would seem to interact.
+    Positive where the value of two players together exceeds the sum of their single ones (synergy), negative where
+    one can replace the other (redundancy). Values must not contain the factor |C|: with it a dictator and a null
+    player would seem to interact.
 
     Returns
     -------
     float64 [B, n, n], symmetric, zero on the diagonal.
+
+    Examples
+    --------
+    >>> synergy, redundancy = [0, 0, 0, 1], [0, 1, 1, 1]  # of {}, {0}, {1}, {0, 1}
+    >>> interactions(torch.tensor([synergy, redundancy]))[:, 0, 1]
+    tensor([ 1., -1.], dtype=torch.float64)
     """
     n = players_of(values)
     weights, divisor = interaction_weights(n)

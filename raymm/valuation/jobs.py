@@ -1,7 +1,7 @@
-"""Value a split with a model that was trained before, or with somebody's own: find it, check it, stream the table.
+"""The valuation of a split into a file, block by block, so that an interrupted one can be resumed.
 
-A table grows in parts beside its file, OUT.parts/shard-00012.parquet, each written whole; the same command after an
-interruption values only the shards that are missing. At the end the parts become OUT.
+The blocks are written beside the file, each atomically, as OUT.parts/shard-00012.parquet; the same command after an
+interruption values the missing blocks alone. At the end the blocks are joined into OUT.
 """
 
 import json
@@ -16,13 +16,13 @@ from raymm.data import Dataset, View
 from raymm.data.identity import same_data
 from raymm.storage import atomic_path, layout, write_json
 from raymm.valuation import ValuationTable, read_table, write_table
-from raymm.valuation.engine import TILES_OF_SHARD, DataModel, Rows, method_for, table_info
+from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
 from raymm.valuation.table import TableWriter
 
 __all__ = ["Stream", "Valuing", "value_to_file"]
 
 Stream = Callable[[DataModel, View, Rows, Config, int | None, Collection[int]], Iterator[tuple[int, ValuationTable]]]
-"""`(model, view, rows, config, epoch, done) -> (shard, table)`: in this process, or through the actor pool."""
+"""`(model, view, rows, config, epoch, done) -> (block, table)`: in this process, or through the actor pool."""
 
 
 @dataclass(frozen=True)
@@ -35,43 +35,43 @@ class Valuing:
     config: Config
 
     def on_cluster(self, **settings: float) -> "Valuing":
-        """The same with other settings of the section `cluster`, which decide no numbers."""
+        """The same with other settings of the section `cluster`, which do not change the values."""
         cluster = self.config.cluster.model_copy(update=settings)
         return replace(self, config=self.config.model_copy(update={"cluster": cluster}))
 
     @property
-    def shards(self) -> int:
-        """Number of shards that the rows make."""
-        return -(-len(self.rows) // (self.config.valuation.batch_size * TILES_OF_SHARD))
+    def blocks(self) -> int:
+        """Number of blocks of the rows."""
+        return -(-len(self.rows) // (self.config.valuation.batch_size * BATCHES_PER_BLOCK))
 
 
 def value_to_file(
     job: Valuing, stream: Stream, out: Path, follow: Callable[[Iterator[Any], int], Iterator[Any]]
 ) -> ValuationTable:
-    """Value a split into a Parquet file, going on from parts that an earlier call has left; returns the table.
+    """Value a split into a Parquet file and return the table; blocks of an interrupted earlier call are kept.
 
     Parameters
     ----------
     stream
-        Where the work is done.
+        The function that values the blocks.
     follow
-        `(shards, total) -> shards`, shows how far it is.
+        `(blocks, total) -> blocks`: passes the blocks on and shows the progress.
     """
     folder = layout.valuation_parts_folder(out)
     done = _parts_of(folder, job)
-    shards = stream(job.model, job.view, job.rows, job.config, None, done)
-    for shard, table in follow(shards, job.shards - len(done)):
-        write_table(layout.valuation_part(folder, shard), table)
+    stream_of_blocks = stream(job.model, job.view, job.rows, job.config, None, done)
+    for block, table in follow(stream_of_blocks, job.blocks - len(done)):
+        write_table(layout.valuation_part(folder, block), table)
     first = read_table(layout.valuation_part(folder, 0))
     with atomic_path(out) as temporary, TableWriter(temporary, first.info) as writer:
-        for shard in range(job.shards):
-            writer.write(read_table(layout.valuation_part(folder, shard)))
+        for block in range(job.blocks):
+            writer.write(read_table(layout.valuation_part(folder, block)))
     shutil.rmtree(folder)
     return read_table(out)
 
 
 def _parts_of(folder: Path, job: Valuing) -> set[int]:
-    """Shards that are there already; parts of another valuation are thrown away."""
+    """Numbers of the blocks that are written already; those of another valuation are deleted."""
     about, identity = folder / layout.PARTS_ABOUT, _identity(job)
     if not about.exists() or not _is_of(json.loads(about.read_text()), identity, job.view.dataset):
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,12 +81,12 @@ def _parts_of(folder: Path, job: Valuing) -> set[int]:
 
 
 def _is_of(recorded: dict[str, Any], identity: dict[str, Any], dataset: Dataset) -> bool:
-    """Whether parts were recorded with this identity; their digest may be in the form of version 0.1.0."""
+    """Whether blocks were written with this identity; their digest may be in the form of version 0.1.0."""
     return same_data(recorded["data"], dataset) and {**recorded, "data": identity["data"]} == identity
 
 
 def _identity(job: Valuing) -> dict[str, Any]:
-    """All that decides the values."""
+    """Everything that the values depend on, as JSON; the key `tile` is the batch size."""
     method = method_for(job.model, job.view, job.rows, job.config)
     info = asdict(table_info(job.model, job.view, job.config, None, method))
     return json.loads(

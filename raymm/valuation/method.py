@@ -1,4 +1,7 @@
-"""How exactly a model is valued: decided once, from the number of modalities and from what a coalition costs."""
+"""The choice of a valuation method, exact or sampled, from the number of modalities and the cost of a coalition.
+
+It is made once for all rows of a valuation.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,35 +13,37 @@ from raymm.config import Config
 from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.coalitions import MAX_PLAYERS
-from raymm.valuation.logit_sources import Source, SumSource
+from raymm.valuation.logit_sources import LogitSource, SumSource
 from raymm.valuation.protocol import SplitModel, logit_source
 from raymm.valuation.sampling.designs import smallest_budget
 from raymm.valuation.sampling.estimator import Sampling
 
-__all__ = ["Method", "choose_method"]
+__all__ = ["ValuationMethod", "choose_method"]
 
 EXACT, EXACT_SUMS, EXACT_SUMS_CUDA = 12, 16, 20
-"""Modalities to which all coalitions are played: of any fusion, where logits follow from sums, and there on a GPU."""
+"""Largest n for which all coalitions are evaluated by default: of any fusion; of sums of partial logits; of those on
+a GPU."""
 
 DEFAULT_BUDGET = 512
 
 
 @dataclass(frozen=True)
-class Method:
-    """How every sample is valued.
+class ValuationMethod:
+    """The method by which all samples are valued.
 
     Attributes
     ----------
     name
         "exact", "sampled" or "closed_form".
     budget
-        Coalitions of one sample where it is sampled.
+        Coalitions of one sample, where values are sampled.
     refine
-        Whether undecided samples are played out.
+        Whether all coalitions of undecided samples are evaluated in a second pass.
     seed
         Of the designs.
     chunk
-        Where all coalitions are played and that is dear: how many of them may be played apart from the others.
+        Where all coalitions are evaluated and each is expensive: the number of coalitions in the smallest part that
+        can be evaluated apart from the others.
     """
 
     name: str
@@ -47,19 +52,21 @@ class Method:
     seed: int = 0
     chunk: int | None = None
 
-    def sampling(self, shard: int) -> Sampling:
-        """The sampling of one shard of the samples."""
+    def sampling(self, block: int) -> Sampling:
+        """The sampling of one block of the samples."""
         assert self.budget is not None
-        return Sampling(self.budget, derive(self.seed, "shard", shard), self.refine)
+        return Sampling(self.budget, derive(self.seed, "shard", block), self.refine)
 
 
-def choose_method(model: SplitModel, batch: Any, present: torch.Tensor, config: Config, epoch: int | None) -> Method:
-    """How `config.valuation` asks for this model to be valued.
+def choose_method(
+    model: SplitModel, batch: Any, present: torch.Tensor, config: Config, epoch: int | None
+) -> ValuationMethod:
+    """The method that `config.valuation` asks for, for this model.
 
     Parameters
     ----------
     batch, present
-        Some samples on the model's device, to see what the fusion offers and what it costs.
+        Some samples on the model's device, from which the kind of fusion and the cost of a coalition are found.
 
     Raises
     ------
@@ -70,14 +77,14 @@ def choose_method(model: SplitModel, batch: Any, present: torch.Tensor, config: 
     with torch.inference_mode():
         features = model.encode(batch)
         source = logit_source(model, features, present)
-    linear = isinstance(source, SumSource) and source.finish is None
+    linear = isinstance(source, SumSource) and source.head is None
     limit = _limit(source)
     if valuation.method == "exact" and n > MAX_PLAYERS:
         raise ConfigError(f"valuation.method=exact: {n} modalities, and exact values are for at most {MAX_PLAYERS}")
     if valuation.method == "exact" or (valuation.method == "auto" and n <= limit):
-        return Method("exact", chunk=None if linear else source.chunk)
+        return ValuationMethod("exact", chunk=None if linear else source.chunk)
     if valuation.method == "auto" and linear and valuation.utility == "logit":
-        return Method("closed_form")
+        return ValuationMethod("closed_form")
     budget = _budget(model, batch, present, valuation.budget)
     if budget < smallest_budget(n):
         raise ConfigError(
@@ -85,29 +92,30 @@ def choose_method(model: SplitModel, batch: Any, present: torch.Tensor, config: 
             f"smallest budget that works is {smallest_budget(n)}"
         )
     if n <= MAX_PLAYERS and budget >= 2**n:
-        return Method("exact", chunk=None if linear else source.chunk)
+        return ValuationMethod("exact", chunk=None if linear else source.chunk)
     seed = derive(config.training.seed, "valuation", epoch or 0)
-    return Method("sampled", budget, valuation.refine and n <= limit, seed)
+    return ValuationMethod("sampled", budget, valuation.refine and n <= limit, seed)
 
 
-def _limit(source: Source) -> int:
+def _limit(source: LogitSource) -> int:
     if not isinstance(source, SumSource):
         return EXACT
-    return EXACT_SUMS_CUDA if source.deltas.is_cuda else EXACT_SUMS
+    return EXACT_SUMS_CUDA if source.partial_logits.is_cuda else EXACT_SUMS
 
 
 def _budget(model: SplitModel, batch: Any, present: torch.Tensor, asked: int | str | None) -> int:
+    """Number of coalitions: the setting, a multiple of the cost of one forward pass ("1x"), or the default."""
     n = present.shape[1]
     if asked is None:
         return max(DEFAULT_BUDGET, 32 * n)
     if isinstance(asked, int):
         return asked
     passes = float(asked.removesuffix("x"))
-    return min(int(passes * _forward_over_fusion(model, batch, present)), 2 ** min(n, MAX_PLAYERS))
+    return min(int(passes * _encoders_over_fusion(model, batch, present)), 2 ** min(n, MAX_PLAYERS))
 
 
-def _forward_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:
-    """Floating-point operations of the encoders over those of one coalition."""
+def _encoders_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:
+    """Floating-point operations of the encoders, divided by those of one coalition."""
     with torch.inference_mode():
         with FlopCounterMode(display=False) as encoders:
             features = model.encode(batch)

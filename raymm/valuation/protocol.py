@@ -1,8 +1,8 @@
-"""What raymm asks of a model: `encode` and `fuse`, and where logits are sums, `partials` and `finish`.
+"""The protocol of a model that can be valued: `encode` and `fuse`, and for additive heads `partials` and `finish`.
 
-`raymm.models.model.MultimodalModel` is one such model. Any other object with these methods is as good: the worked
-examples are in docs/valuation.md. A model that cannot be split is valued by `raymm.valuation.contributions` or
-`CallableSource`, which run it whole on every coalition.
+`raymm.models.model.MultimodalModel` implements it; any other object with these methods can be valued as well (worked
+examples: docs/valuation.md). A model that cannot be split is valued by `raymm.valuation.contributions`, which runs
+the whole model once a coalition.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from raymm.types import Features, Mask
-from raymm.valuation.logit_sources import FusionSource, Source, SumSource
+from raymm.valuation.logit_sources import FusionSource, LogitSource, SumSource
 
 __all__ = ["AdditiveModel", "FusionModel", "SplitModel", "fingerprint", "logit_source", "source_for"]
 
@@ -28,32 +28,56 @@ class FusionModel(Protocol):
 
 @runtime_checkable
 class SplitModel(FusionModel, Protocol):
-    """A model in two parts: encoders that look at one modality each, and a fusion of their features.
+    """A model in two parts: one encoder a modality, and a fusion of their features.
 
     Neither may mix rows (use normalisation layers in evaluation mode).
     """
 
     def encode(self, batch: Any) -> Features:
-        """Features [B, n, D] of a batch; what stands at an absent modality is never read."""
+        """Features [B, n, D] of a batch; the values at an absent modality are never read."""
 
 
 @runtime_checkable
 class AdditiveModel(Protocol):
     """A split model whose head begins with a sum over modalities.
 
-    `fuse(features, mask)` must equal `finish(base + sum of deltas[:, i] over i in mask)`; a model without `finish`
-    (or with None there) has the sum itself as its logits. `raymm.valuation.check_model` tells whether that holds.
+    `fuse(features, mask)` must equal `finish(bias + sum of partial_logits[:, i] over i in mask)`; without `finish`
+    (or where it is None) the sum itself is the logits. `raymm.valuation.check_model` checks this equality.
     """
 
     def partials(self, features: Features) -> tuple[Float[Tensor, "B n H"], Float[Tensor, " H"]]:
-        """`(deltas, base)`."""
+        """`(partial_logits, bias)`."""
 
 
-def logit_source(model: FusionModel, features: Features, present: Mask, block_bytes: int | None = None) -> Source:
-    """The cheapest way to the logits of coalitions that a model offers: the one way from a model to its values.
+def logit_source(
+    model: FusionModel, features: Features, present: Mask, block_bytes: int | None = None
+) -> LogitSource:
+    """The cheapest way to the logits of coalitions that a model offers.
 
-    Training, valuation and serving all ask here, so that `finish` is never forgotten where there are `partials`.
-    A model with a false attribute `additive` has `partials` in name only.
+    Training, valuation and serving all use this function, so that no caller can pass `partials` and forget `finish`.
+    The `partials` of a model whose attribute `additive` is false are ignored.
+
+    Parameters
+    ----------
+    features, present
+        Encoder outputs [B, n, D], and the modalities that each sample has, bool [B, n].
+    block_bytes
+        Memory for the features of one block of coalitions, where the fusion has to be run.
+
+    Examples
+    --------
+    >>> class Sum:
+    ...     def fuse(self, features, mask):
+    ...         return (features * mask[..., None]).sum(dim=1)
+    ...     def partials(self, features):
+    ...         return features, torch.zeros(features.shape[2])
+    >>> features, present = torch.tensor([[[1.0, 0.0], [2.0, 5.0]]]), torch.tensor([[True, True]])
+    >>> source = logit_source(Sum(), features, present)
+    >>> type(source).__name__
+    'SumSource'
+    >>> source.logits(torch.tensor([[True, False], [True, True]]))
+    tensor([[[1., 0.],
+             [3., 5.]]])
     """
     if isinstance(model, AdditiveModel) and getattr(model, "additive", True):
         return SumSource(*model.partials(features), present, getattr(model, "finish", None))
@@ -61,7 +85,7 @@ def logit_source(model: FusionModel, features: Features, present: Mask, block_by
 
 
 source_for = logit_source
-"""The name of `logit_source` before 0.2."""
+"""The former name of `logit_source`."""
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -1,15 +1,17 @@
 """The valuation table: one row a sample, in memory and as Parquet.
 
-Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing),
-and `outcomes`, the packed right-or-wrong bits of all coalitions. Where not all coalitions were played, `outcomes` is
-null and there are `stderr_<modality>`, the standard error of each phi (0 where it is exact after all), and `alone`,
-whose bit i says whether modality i is right alone. The file's metadata key `raymm` says in JSON which game was
-played by which model. Pages carry checksums, which are verified when the file is read.
+Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing), and
+`outcomes`, the packed bits of all coalitions (1: correct). Where not all coalitions were evaluated, `outcomes` is
+null and there are two more: stderr_<modality>, the standard error of each phi (0 where it is exact after all), and
+`alone`, whose bit i is 1 where modality i is correct by itself. The metadata key `raymm` holds in JSON the number of
+the format and a `TableInfo`. Readers ignore columns and JSON keys that they do not know, so that both may be added
+without a new format; a file without a format is of format 1. Pages carry checksums, which are verified when the file
+is read.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,30 +22,38 @@ import pyarrow.parquet as pq
 
 from raymm.errors import DataError
 from raymm.storage import atomic_path
+from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.utilities import fair_share_of
 
-__all__ = [
-    "TableInfo",
-    "TableWriter",
-    "ValuationTable",
-    "join_tables",
-    "pack",
-    "read_table",
-    "unpack",
-    "write_table",
-]
+__all__ = ["FORMAT", "TableInfo", "TableWriter", "ValuationTable", "join_tables", "read_table", "write_table"]
+
+FORMAT = 1
+"""Changes when a reader of the former format would misread a file."""
 
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Which game was played, and by which model.
+    """The game and the model whose values a table holds.
 
     Attributes
     ----------
+    modalities
+        Names, in the order of the players.
+    utility, masking
+        The utility v(C), and the baseline in the place of masked features.
+    fingerprint
+        Of the weights, see `raymm.valuation.protocol.fingerprint`.
+    epoch
+        Epoch of the training after which the model was valued.
     method
         "exact", "sampled", or "closed_form" (additive models, utility `logit`).
     budget
-        Coalitions played of each sample where it was sampled.
+        Coalitions evaluated of each sample where values are sampled.
+
+    Examples
+    --------
+    >>> TableInfo(("audio", "rgb"), utility="count", masking="zeros", fingerprint="0123456789abcdef").fair_share
+    1.0
     """
 
     modalities: tuple[str, ...]
@@ -73,14 +83,36 @@ class ValuationTable:
     phi
         float64 [N, n]; NaN where a modality is missing.
     outcomes
-        uint8 [N, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c is right; no columns where
-        not all coalitions were played.
+        uint8 [N, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c is correct; no columns where
+        not all coalitions were evaluated.
     loss
-        float64 [N], cross-entropy of the full prediction in nats; NaN when read from a file, which lacks it.
+        float64 [N], cross-entropy of the prediction in nats; NaN when read from a file, which does not contain it.
     stderr
         float64 [N, n], standard errors of phi: 0 where it is exact, NaN where a modality is missing.
-    alone
-        bool [N, n]: whether each modality is right alone.
+    unimodal_correct
+        bool [N, n]: whether each modality is correct by itself.
+
+    Examples
+    --------
+    Two samples of two modalities; the second is correct with modality 0 alone and lacks modality 1.
+
+    >>> correct = np.array([[False, True, True, True], [False, True, False, True]])  # of {}, {0}, {1}, {0, 1}
+    >>> table = ValuationTable(
+    ...     info=TableInfo(("audio", "rgb"), "count", "zeros", "0123456789abcdef"),
+    ...     sample_id=np.array(["a", "b"]),
+    ...     split=np.array(["test", "test"]),
+    ...     label=np.array([0, 1]),
+    ...     prediction=np.array([0, 1]),
+    ...     phi=np.array([[1.0, 1.0], [1.0, np.nan]]),
+    ...     outcomes=pack_bits(correct),
+    ...     loss=np.array([0.1, 0.2]),
+    ...     stderr=np.array([[0.0, 0.0], [0.0, np.nan]]),
+    ...     unimodal_correct=correct[:, [1, 2]],
+    ... )
+    >>> len(table), table.enumerated
+    (2, True)
+    >>> bool((table.correct() == correct).all())
+    True
     """
 
     info: TableInfo
@@ -92,43 +124,33 @@ class ValuationTable:
     outcomes: npt.NDArray[np.uint8]
     loss: npt.NDArray[np.float64]
     stderr: npt.NDArray[np.float64]
-    alone: npt.NDArray[np.bool_]
+    unimodal_correct: npt.NDArray[np.bool_]
 
     @property
     def enumerated(self) -> bool:
-        """Whether all coalitions were played."""
+        """Whether all coalitions were evaluated."""
         return self.info.method == "exact"
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def right(self) -> npt.NDArray[np.bool_]:
-        """bool [N, 2**n]: whether each coalition is right; raises `DataError` where not all were played."""
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """bool [N, 2**n]: whether each coalition is correct; raises `DataError` where not all were evaluated."""
         if not self.enumerated:
             raise DataError(
-                f"the values are {self.info.method}: not all coalitions were played; use valuation.method=exact"
+                f"the values are {self.info.method}: not all coalitions were evaluated; use valuation.method=exact"
             )
-        return unpack(self.outcomes, len(self.info.modalities))
-
-
-def pack(right: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Pack bool [N, 2**n] into bytes, bit c of the little-endian bytes for coalition c."""
-    return np.packbits(right, axis=1, bitorder="little")
-
-
-def unpack(outcomes: npt.NDArray[np.uint8], n: int) -> npt.NDArray[np.bool_]:
-    """The inverse of `pack` for n modalities."""
-    return np.unpackbits(outcomes, axis=1, count=2**n, bitorder="little").astype(bool)
+        return unpack_bits(self.outcomes, 2 ** len(self.info.modalities))
 
 
 class TableWriter:
-    """Writes tables to one Parquet file as they come; use it as a context manager.
+    """Writes tables to one Parquet file part by part; use it as a context manager.
 
-    Memory is that of one part, whatever the number of parts.
+    Only one part at a time is in memory.
     """
 
     def __init__(self, path: Path, info: TableInfo) -> None:
-        metadata = {b"raymm": json.dumps(asdict(info)).encode()}
+        metadata = {b"raymm": json.dumps({"format": FORMAT, **asdict(info)}).encode()}
         self._schema = _schema(info).with_metadata(metadata)
         self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
 
@@ -140,30 +162,36 @@ class TableWriter:
 
     def write(self, table: ValuationTable) -> None:
         """Append the rows of `table`."""
-        if len(table) == 0:
-            return
-        columns = [
-            pa.array(table.sample_id.tolist(), pa.string()),
-            pa.array(table.split.tolist(), pa.string()),
-            pa.array(table.label, pa.int32()),
-            pa.array(table.prediction, pa.int32()),
-            *(pa.array(column, pa.float64(), from_pandas=True) for column in table.phi.T),
-            *self._evidence(table),
-        ]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
-
-    def _evidence(self, table: ValuationTable) -> list[pa.Array]:
-        if table.enumerated:
-            return [pa.array([row.tobytes() for row in table.outcomes], pa.binary())]
-        return [
-            pa.nulls(len(table), pa.binary()),
-            *(pa.array(column, pa.float64(), from_pandas=True) for column in table.stderr.T),
-            pa.array([row.tobytes() for row in pack(table.alone)], pa.binary()),
-        ]
+        if len(table):
+            columns = _to_columns(table)
+            arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in self._schema]
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
 def write_table(path: Path, table: ValuationTable) -> None:
-    """Write a valuation table as Parquet, atomically."""
+    """Write a valuation table as Parquet, atomically.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> table = ValuationTable(
+    ...     info=TableInfo(("audio",), "count", "zeros", "0123456789abcdef"),
+    ...     sample_id=np.array(["a"]),
+    ...     split=np.array(["test"]),
+    ...     label=np.array([0]),
+    ...     prediction=np.array([0]),
+    ...     phi=np.array([[1.0]]),
+    ...     outcomes=pack_bits(np.array([[False, True]])),
+    ...     loss=np.array([0.1]),
+    ...     stderr=np.array([[0.0]]),
+    ...     unimodal_correct=np.array([[True]]),
+    ... )
+    >>> with TemporaryDirectory() as folder:
+    ...     write_table(Path(folder) / "t.parquet", table)
+    ...     again = read_table(Path(folder) / "t.parquet")
+    >>> again.info == table.info, again.phi, again.unimodal_correct
+    (True, array([[1.]]), array([[ True]]))
+    """
     with atomic_path(path) as temporary, TableWriter(temporary, table.info) as writer:
         writer.write(table)
 
@@ -171,77 +199,165 @@ def write_table(path: Path, table: ValuationTable) -> None:
 def read_table(path: Path) -> ValuationTable:
     """Read a valuation table.
 
+    Examples
+    --------
+    `write_table` has an example of a table that is written and read.
+
+    >>> read_table(Path("no-such-folder/t.parquet"))
+    Traceback (most recent call last):
+    raymm.errors.DataError: no-such-folder/t.parquet: no such file
+
     Raises
     ------
     DataError
-        When the file is missing, damaged, or not a valuation table.
+        When the file is missing, damaged, not a valuation table, or of a newer format.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             info = _info(path, file.schema_arrow.metadata or {})
-            rows = file.read()
+            _check_schema(path, file.schema_arrow, info)
+            rows = file.read(columns=_schema(info).names)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
-    if not rows.schema.equals(_schema(info)):
-        raise DataError(f"{path}: its columns are not those of a valuation table of {', '.join(info.modalities)}")
-    return ValuationTable(
-        info=info,
-        sample_id=_strings(rows.column("sample_id")),
-        split=_strings(rows.column("split")),
-        label=rows.column("label").to_numpy().astype(np.int64),
-        prediction=rows.column("prediction").to_numpy().astype(np.int64),
-        phi=_columns(rows, "phi", info),
-        loss=np.full(len(rows), np.nan),
-        **_evidence(rows, info),
-    )
+    _check_rows(path, rows, info)
+    return _from_columns(rows, info)
 
 
 def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
-    """One table of the rows of several, in order; all must stem from one valuation."""
-    fields = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
-    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in fields}
+    """One table of the rows of several, in order; all must stem from one valuation.
+
+    Examples
+    --------
+    >>> table = ValuationTable(
+    ...     info=TableInfo(("audio",), "count", "zeros", "0123456789abcdef"),
+    ...     sample_id=np.array(["a"]),
+    ...     split=np.array(["test"]),
+    ...     label=np.array([0]),
+    ...     prediction=np.array([0]),
+    ...     phi=np.array([[1.0]]),
+    ...     outcomes=pack_bits(np.array([[False, True]])),
+    ...     loss=np.array([0.1]),
+    ...     stderr=np.array([[0.0]]),
+    ...     unimodal_correct=np.array([[True]]),
+    ... )
+    >>> len(join_tables([table, table]))
+    2
+    """
+    names = [field.name for field in fields(ValuationTable) if field.name != "info"]
+    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
     return ValuationTable(info=tables[0].info, **arrays)
 
 
-def _columns(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:
-    columns = [rows.column(f"{kind}_{name}").to_numpy() for name in info.modalities]
-    return np.stack(columns, axis=1).astype(np.float64)
-
-
-def _evidence(rows: pa.Table, info: TableInfo) -> dict[str, Any]:
-    """Outcomes, standard errors and who is right alone."""
-    n = len(info.modalities)
-    if info.method == "exact":
-        outcomes = _bytes(rows.column("outcomes"))
-        singles = np.array([1 << i for i in range(n)])
-        alone = (outcomes[:, singles // 8] >> (singles % 8).astype(np.uint8)) & 1
-        stderr = np.where(np.isnan(_columns(rows, "phi", info)), np.nan, 0.0)
-        return {"outcomes": outcomes, "stderr": stderr, "alone": alone.astype(bool)}
-    alone = np.unpackbits(_bytes(rows.column("alone")), axis=1, count=n, bitorder="little").astype(bool)
-    outcomes = np.empty((len(rows), 0), np.uint8)
-    return {"outcomes": outcomes, "stderr": _columns(rows, "stderr", info), "alone": alone}
-
-
-def _bytes(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), -1)
-
-
 def _schema(info: TableInfo) -> pa.Schema:
+    """The columns of a file, in order: the one list of their names and types."""
     fixed = [("sample_id", pa.string()), ("split", pa.string()), ("label", pa.int32()), ("prediction", pa.int32())]
     values = [(f"phi_{name}", pa.float64()) for name in info.modalities]
     sampled = [*((f"stderr_{name}", pa.float64()) for name in info.modalities), ("alone", pa.binary())]
     return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *(() if info.method == "exact" else sampled)])
 
 
-def _strings(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
-    return np.array(column.to_pylist(), dtype=np.str_)
+def _to_columns(table: ValuationTable) -> dict[str, Any]:
+    """Values of all columns by name; more than the schema of an exact table has."""
+    names = table.info.modalities
+    return {
+        "sample_id": table.sample_id.tolist(),
+        "split": table.split.tolist(),
+        "label": table.label,
+        "prediction": table.prediction,
+        **{f"phi_{name}": table.phi[:, i] for i, name in enumerate(names)},
+        "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else [None] * len(table),
+        **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
+        "alone": _rows_of_bytes(pack_bits(table.unimodal_correct)),
+    }
+
+
+def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
+    """The inverse of `_to_columns`; of an exact table the rest follows from phi and the outcomes."""
+    n = len(info.modalities)
+    phi = _floats(rows, "phi", info)
+    if info.method == "exact":
+        outcomes = _bytes(rows.column("outcomes"), 2**n)
+        unimodal_correct = bits_at(outcomes, [1 << i for i in range(n)])
+        stderr = np.where(np.isnan(phi), np.nan, 0.0)
+    else:
+        outcomes = np.empty((len(rows), 0), np.uint8)
+        unimodal_correct = unpack_bits(_bytes(rows.column("alone"), n), n)
+        stderr = _floats(rows, "stderr", info)
+    return ValuationTable(
+        info=info,
+        sample_id=np.array(rows.column("sample_id").to_pylist(), dtype=np.str_),
+        split=np.array(rows.column("split").to_pylist(), dtype=np.str_),
+        label=rows.column("label").to_numpy().astype(np.int64),
+        prediction=rows.column("prediction").to_numpy().astype(np.int64),
+        phi=phi,
+        outcomes=outcomes,
+        loss=np.full(len(rows), np.nan),
+        stderr=stderr,
+        unimodal_correct=unimodal_correct,
+    )
+
+
+def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
+    """Raise when a column is missing or of another type; further columns are ignored."""
+    there = {field.name: field.type for field in found}
+    wrong = [
+        f"'{field.name}' is {there.get(field.name, 'missing')}, not {field.type}"
+        for field in _schema(info)
+        if there.get(field.name) != field.type
+    ]
+    if wrong:
+        raise DataError(
+            f"{path}: its columns are not those of a valuation table of {', '.join(info.modalities)}: "
+            f"{'; '.join(wrong)}"
+        )
+
+
+def _check_rows(path: Path, rows: pa.Table, info: TableInfo) -> None:
+    """Raise when a value is null that every row has, or when packed bits have another length than they must."""
+    n = len(info.modalities)
+    bits, count = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
+    wrong = [
+        f"'{name}' is null in {rows.column(name).null_count} rows"
+        for name in ("sample_id", "split", "label", "prediction", bits)
+        if rows.column(name).null_count
+    ]
+    if not wrong and any(len(row) != _bytes_of(count) for row in rows.column(bits).to_pylist()):
+        wrong.append(f"'{bits}' must have {_bytes_of(count)} bytes in every row")
+    if wrong:
+        raise DataError(f"{path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
 
 
 def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
+    known = {field.name for field in fields(TableInfo)}
     try:
         values: dict[str, Any] = json.loads(metadata[b"raymm"])
-        return TableInfo(**{**values, "modalities": tuple(values["modalities"])})
-    except (KeyError, TypeError, json.JSONDecodeError) as cause:
+        number = values.get("format", 1)
+        kept = {name: value for name, value in values.items() if name in known}
+        if isinstance(number, int) and number <= FORMAT:
+            return TableInfo(**{**kept, "modalities": tuple(kept["modalities"])})
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as cause:
         raise DataError(f"{path}: Parquet, but not a valuation table (metadata key 'raymm': {cause})") from cause
+    raise DataError(
+        f"{path}: a valuation table of format {number}, and this raymm reads formats up to {FORMAT}; "
+        "update raymm, or value the split again"
+    )
+
+
+def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:
+    columns = [rows.column(f"{kind}_{name}").to_numpy() for name in info.modalities]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> list[bytes]:
+    return [row.tobytes() for row in packed]
+
+
+def _bytes(column: pa.ChunkedArray, bits: int) -> npt.NDArray[np.uint8]:
+    """Packed bits [N, bytes], `bits` of them a row."""
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), _bytes_of(bits))
+
+
+def _bytes_of(bits: int) -> int:
+    return -(-bits // 8)

@@ -98,7 +98,7 @@ def test_actors_give_the_contributions_of_the_definition_for_every_fusion(ray_lo
 
 
 def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_local, six, monkeypatch):
-    monkeypatch.setattr("raymm.valuation.engine.TILES_OF_SHARD", 2)
+    monkeypatch.setattr("raymm.valuation.engine.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
     here = value_rows(model, view, rows, config)
     assert here.info.method == "sampled"
@@ -112,7 +112,7 @@ def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_loca
 
 
 def test_shards_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
-    monkeypatch.setattr("raymm.cluster.valuation_pool.TILES_OF_SHARD", 4)
+    monkeypatch.setattr("raymm.cluster.valuation_pool.BATCHES_PER_BLOCK", 4)
     model, view, rows, config = setup(dataset)
     pool = ActorPool(2)
     shards = dict(pool.stream(model, view, rows, config))
@@ -138,7 +138,7 @@ def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batc
 
 def test_the_order_in_which_shards_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
-        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 2)
+        monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(dataset, utility="probability")
     shards = dict(stream_rows(model, view, rows, config))
     order = np.random.default_rng(0).permutation(sorted(shards))
@@ -176,7 +176,7 @@ def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
 
 def test_an_actor_killed_while_shards_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
-        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 1)
+        monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 1)
     model, view, rows, config = setup(dataset, fusion="attention", batch_size=16)
     here = dict(stream_rows(model, view, rows, config))
     pool = ActorPool(2)

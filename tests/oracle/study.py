@@ -1,9 +1,9 @@
 """Valuation against an oracle: games of known value, valued the way any data set is, compared with their formulas.
 
 A trial values the samples of one data set with one model and one utility: the data set is on disk, the model is named
-as "package.module:function", tiles stream through this process or through actors, and the table is read back from its
-Parquet file. Hard utilities must be equal, soft ones equal to 1e-6; of sampled values, 95 % intervals must hold the
-truth in 93 to 97 % of all cases: in votes, where answers are right or wrong, also in those that everyone together
+as "package.module:function", batches stream through this process or through actors, and the table is read back from
+its Parquet file. Hard utilities must be equal, soft ones equal to 1e-6; of sampled values, 95 % intervals must hold
+the truth in 93 to 97 % of all cases: in votes, where answers are right or wrong, also in those that everyone together
 loses, of which often no winning coalition is drawn; and in products, which are smooth.
 """
 
@@ -18,10 +18,10 @@ from raymm.data import Dataset
 from raymm.errors import DataError, RaymmError
 from raymm.models.valued import load_own
 from raymm.valuation import ValuationTable, read_table
-from raymm.valuation.engine import TILES_OF_SHARD
+from raymm.valuation.engine import BATCHES_PER_BLOCK
 from raymm.valuation.jobs import Stream, value_to_file
 from raymm.valuation.sampling.designs import design
-from raymm.valuation.sampling.estimator import half_width
+from raymm.valuation.sampling.estimator import margin_of_error
 from tests.oracle.formulas import HARD, known, true_phi
 from tests.oracle.games import OF_LANE, Deck, deal, deck_on_disk
 
@@ -239,13 +239,13 @@ def cover(played: Played) -> Coverage:
     """How often the intervals of a sampled trial hold the truth, design by design."""
     trial, table = played.trial, played.table
     assert trial.budget is not None
-    width = half_width(design(trial.players, trial.budget, 0).spread.freedom)
+    width = margin_of_error(design(trial.players, trial.budget, 0).errors.dof)
     wrong = np.abs(table.phi - played.truth)
     silent = (table.stderr == 0) & (wrong > TOLERANCE)
     counted = (table.stderr > 0) | silent
     inside = wrong <= width * table.stderr
-    shard = np.arange(len(table)) // (_tile(len(table)) * TILES_OF_SHARD)
-    by_design = np.array([_mean(inside[rows], counted[rows]) for rows in (shard == k for k in range(shard[-1] + 1))])
+    block = np.arange(len(table)) // (_batch_size(len(table)) * BATCHES_PER_BLOCK)
+    by_design = np.array([_mean(inside[rows], counted[rows]) for rows in (block == k for k in range(block[-1] + 1))])
     share = _mean(inside, counted)
     return Coverage(
         trial=trial,
@@ -298,7 +298,12 @@ def _play(path: Path, trial: Trial, deck: Deck, dataset: Dataset, actors: int, s
     spec = f"tests.oracle.models:{trial.model}"
     settings: dict[str, str | int | bool] = {"utility": trial.utility, "method": "exact"}
     if trial.budget is not None:
-        settings |= {"method": "sampled", "budget": trial.budget, "refine": False, "batch_size": _tile(len(deck))}
+        settings |= {
+            "method": "sampled",
+            "budget": trial.budget,
+            "refine": False,
+            "batch_size": _batch_size(len(deck)),
+        }
     rows = np.flatnonzero(known(deck, trial.utility) & ((trial.model != "linear") | (deck.lane == "linear")))
     job = load_own(spec, dataset, "test", settings).on_cluster(actors=actors, workers=1)
     job = replace(job, rows=rows)
@@ -315,9 +320,9 @@ def _play(path: Path, trial: Trial, deck: Deck, dataset: Dataset, actors: int, s
     return Played(trial, some, true_phi(some, trial.utility), table)
 
 
-def _tile(samples: int) -> int:
-    """Samples of a tile, so that the shards of a sampled trial make about `DESIGNS` designs."""
-    return max(1, round(samples / (DESIGNS * TILES_OF_SHARD)))
+def _batch_size(samples: int) -> int:
+    """Samples of a batch, so that the blocks of a sampled trial make about `DESIGNS` designs."""
+    return max(1, round(samples / (DESIGNS * BATCHES_PER_BLOCK)))
 
 
 def _largest(truth: Array, phi: Array) -> float:

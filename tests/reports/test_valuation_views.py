@@ -158,7 +158,7 @@ def test_the_report_says_what_made_it(table, dataset, tmp_path):
 
 def test_a_file_that_was_interrupted_goes_on_where_it_stopped(dataset, table, tmp_path, monkeypatch):
     for module in ("raymm.valuation.engine", "raymm.valuation.jobs"):
-        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 8)
+        monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 8)
     job, out, valued = make_job(dataset), tmp_path / "t.parquet", []
 
     def stream(*arguments):
@@ -167,7 +167,7 @@ def test_a_file_that_was_interrupted_goes_on_where_it_stopped(dataset, table, tm
             yield shard, part
 
     def stop_after_two(shards, total):
-        assert total == job.shards > 3
+        assert total == job.blocks > 3
         for count, item in enumerate(shards, start=1):
             yield item
             if count == 2:
@@ -177,7 +177,7 @@ def test_a_file_that_was_interrupted_goes_on_where_it_stopped(dataset, table, tm
         value_to_file(job, stream, out, stop_after_two)
     assert not out.exists()
     whole = value_to_file(job, stream, out, lambda shards, _: shards)
-    assert sorted(valued) == list(range(job.shards))
+    assert sorted(valued) == list(range(job.blocks))
     assert np.array_equal(whole.phi, table.phi)
     assert read_table(out).sample_id.tolist() == table.sample_id.tolist()
     assert not out.with_name("t.parquet.parts").exists()
@@ -185,7 +185,7 @@ def test_a_file_that_was_interrupted_goes_on_where_it_stopped(dataset, table, tm
 
 def test_parts_of_another_model_are_not_used(dataset, tmp_path, monkeypatch):
     for module in ("raymm.valuation.engine", "raymm.valuation.jobs"):
-        monkeypatch.setattr(f"{module}.TILES_OF_SHARD", 8)
+        monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 8)
     first, second, out = make_job(dataset), make_job(dataset, seed=1), tmp_path / "t.parquet"
 
     def one_shard(shards, total):

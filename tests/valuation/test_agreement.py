@@ -8,7 +8,7 @@ import shapiq
 import torch
 from captum.attr import ShapleyValues
 
-from raymm.valuation import banzhaf_values, interactions, shapley_values, utility, value_samples
+from raymm.valuation import banzhaf_values, get_utility, interactions, shapley_values, value_samples
 from raymm.valuation.coalitions import coalition_sizes
 
 CLOSE = 1e-9
@@ -91,7 +91,7 @@ def test_captum_agrees_on_a_fusion_under_every_utility(name):
 
     def play(mask, z, y):
         logits = predict(z, mask.bool())[:, None]
-        return utility(name).worth(logits, y, mask.long().sum(dim=1, keepdim=True))[:, 0].double()
+        return get_utility(name).fn(logits, y, mask.long().sum(dim=1, keepdim=True))[:, 0].double()
 
     theirs = ShapleyValues(play).attribute(torch.ones(12, n), additional_forward_args=(features, labels))
     ours = value_samples(predict, features, labels, utility_name=name).phi

@@ -80,7 +80,7 @@ def test_rows_in_any_order_keep_their_values(jobs, order):
 def test_shards_valued_in_turns_make_the_whole_table(jobs, data, batch, tiles):
     job = jobs("concat", "count", batch)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuts, "TILES_OF_SHARD", tiles)
+        patch.setattr(cuts, "BATCHES_PER_BLOCK", tiles)
         count = -(-ROWS // (batch * tiles))
         first = set(data.draw(st.sets(st.integers(0, count - 1))))
         there = dict(stream_rows(*job, done=set(range(count)) - first))

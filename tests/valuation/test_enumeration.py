@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from raymm.errors import ConfigError, TrainingError
 from raymm.valuation import shapley_values, value_samples
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.enumeration import full_prediction, play, settle, value_source
+from raymm.valuation.enumeration import combine, evaluate_coalitions, grand_prediction, value_source
 from raymm.valuation.logit_sources import FusionSource
-from raymm.valuation.utilities import utility
+from raymm.valuation.utilities import get_utility
 
 N, D, K = 3, 4, 5
 
@@ -74,8 +74,8 @@ def test_what_stands_at_a_missing_modality_is_never_read(model, samples):
     spoilt = features.clone()
     spoilt[:, 1] = 1e6
     clean = value_samples(model, features, labels, present=present)
-    assert torch.equal(value_samples(model, spoilt, labels, present=present).right, clean.right)
-    assert not torch.equal(value_samples(model, spoilt, labels).right, clean.right)
+    assert torch.equal(value_samples(model, spoilt, labels, present=present).correct, clean.correct)
+    assert not torch.equal(value_samples(model, spoilt, labels).correct, clean.correct)
 
 
 @given(batch=st.integers(1, 40), block=st.sampled_from([1, 500, 5_000, 2**26]))
@@ -93,7 +93,7 @@ def test_batch_and_block_size_do_not_matter(batch, block):
         for z, y in zip(features.split(batch), labels.split(batch), strict=True)
     ]
     assert torch.equal(torch.cat([part.phi for part in parts]), whole.phi)
-    assert torch.equal(torch.cat([part.right for part in parts]), whole.right)
+    assert torch.equal(torch.cat([part.correct for part in parts]), whole.correct)
 
 
 @pytest.mark.parametrize("name", ["count", "probability"])
@@ -107,12 +107,15 @@ def test_coalitions_played_in_parts_settle_to_the_same_bits(name):
 
     source = FusionSource(predict, features, present)
     assert source.chunk == 8
-    parts = [play(source, labels, codes, utility(name)) for codes in (range(8), range(8, 40), range(40, 64))]
-    whole = value_source(source, labels, utility(name))
-    settled = settle(parts, present, full_prediction(source, labels))
+    parts = [
+        evaluate_coalitions(source, labels, codes, get_utility(name))
+        for codes in (range(8), range(8, 40), range(40, 64))
+    ]
+    whole = value_source(source, labels, get_utility(name))
+    settled = combine(parts, present, grand_prediction(source, labels))
     assert torch.equal(settled.phi.nan_to_num(9.0), whole.phi.nan_to_num(9.0))
     assert torch.equal(settled.outcomes, whole.outcomes)
-    assert not torch.equal(settle(parts[::-1], present, full_prediction(source, labels)).outcomes, whole.outcomes)
+    assert not torch.equal(combine(parts[::-1], present, grand_prediction(source, labels)).outcomes, whole.outcomes)
 
 
 def test_partial_logits_take_the_place_of_the_model(samples):

@@ -6,18 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raymm.errors import ConfigError, TrainingError
-from raymm.valuation import Utility, contributions, shapley_values, utility
+from raymm.valuation import Utility, contributions, get_utility, shapley_values
+from raymm.valuation.bits import pack_bits, unpack_bits
 from raymm.valuation.coalitions import coalition_masks, coalition_sizes
-from raymm.valuation.enumeration import pack_bits, unpack_bits, value_source
+from raymm.valuation.enumeration import value_source
 from raymm.valuation.logit_sources import CallableSource, FusionSource, SumSource
-from raymm.valuation.partial_sums import right_by_sums, sums_of_halves
+from raymm.valuation.partial_sums import correct_by_sums, sums_of_halves
 from raymm.valuation.utilities import fair_share_of
 
 K = 4
 
 
-def right_by_argmax(sums, labels):
-    """What `right_by_sums` is to say of the logits of all coalitions: the empty one is never right."""
+def correct_by_argmax(sums, labels):
+    """What `correct_by_sums` is to say of the logits of all coalitions: the empty one is never right."""
     right = sums.argmax(dim=-1) == labels[:, None]
     right[:, 0] = False
     return right
@@ -37,8 +38,8 @@ def test_sums_by_halves_are_the_sums_of_the_members(n):
     sums = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
     expected = base.double() + coalition_masks(n).double() @ deltas.double()
     assert torch.allclose(sums.double(), expected, atol=1e-5)
-    right = right_by_sums(deltas, base, labels, range(2**n))
-    assert torch.equal(right, right_by_argmax(sums, labels))
+    right = correct_by_sums(deltas, base, labels, range(2**n))
+    assert torch.equal(right, correct_by_argmax(sums, labels))
     assert 0 < right.float().mean() < 1
 
 
@@ -49,13 +50,13 @@ def test_any_part_of_the_coalitions_has_the_bits_of_the_whole(n, start, length, 
     whole = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
     part = torch.cat(list(sums_of_halves(deltas[:1], base, codes)), dim=1)
     assert torch.equal(part, whole[:1, codes.start : codes.stop])
-    right = right_by_sums(deltas, base, labels, codes)
-    assert torch.equal(right, right_by_sums(deltas, base, labels, range(2**n))[:, codes.start : codes.stop])
+    right = correct_by_sums(deltas, base, labels, codes)
+    assert torch.equal(right, correct_by_sums(deltas, base, labels, range(2**n))[:, codes.start : codes.stop])
 
 
 def test_of_equal_logits_the_first_class_counts():
     deltas, base = torch.zeros(3, 2, 3), torch.tensor([1.0, 1.0, 0.0])
-    right = right_by_sums(deltas, base, torch.tensor([0, 1, 2]), range(4))
+    right = correct_by_sums(deltas, base, torch.tensor([0, 1, 2]), range(4))
     assert right.tolist() == [[False, True, True, True], [False] * 4, [False] * 4]
 
 
@@ -73,23 +74,23 @@ def test_sums_value_as_the_fusion_does(name, head):
         sums = base + (features * mask[..., None]).sum(dim=1)
         return finish(sums) if head else sums
 
-    quick = value_source(SumSource(deltas, base, present, finish if head else None), labels, utility(name))
-    slow = value_source(FusionSource(predict, deltas, present), labels, utility(name))
-    blind = value_source(CallableSource(predict, deltas, present), labels, utility(name))
+    quick = value_source(SumSource(deltas, base, present, finish if head else None), labels, get_utility(name))
+    slow = value_source(FusionSource(predict, deltas, present), labels, get_utility(name))
+    blind = value_source(CallableSource(predict, deltas, present), labels, get_utility(name))
     for other in (slow, blind):
         assert torch.allclose(quick.phi.nan_to_num(9.0), other.phi.nan_to_num(9.0), atol=1e-5)
         assert torch.equal(quick.outcomes, other.outcomes)
         assert torch.equal(quick.prediction, other.prediction)
     assert torch.equal(quick.phi.isnan(), ~present)
-    assert torch.equal(quick.alone, quick.right[:, [1 << i for i in range(5)]])
+    assert torch.equal(quick.unimodal_correct, quick.correct[:, [1 << i for i in range(5)]])
 
 
 def test_sixteen_players_are_exact_in_integers():
     n = 16
     deltas, base, labels, _ = batch(n, samples=3)
     present = torch.ones(3, n, dtype=torch.bool)
-    values = value_source(SumSource(deltas, base, present), labels, utility("count"))
-    by_hand = shapley_values(values.right.long() * coalition_sizes(n))
+    values = value_source(SumSource(deltas, base, present), labels, get_utility("count"))
+    by_hand = shapley_values(values.correct.long() * coalition_sizes(n))
     assert torch.equal(values.phi, by_hand)
     right = values.prediction == labels
     assert torch.allclose(values.phi.sum(dim=1), n * right.double(), atol=1e-12)
@@ -99,7 +100,9 @@ def test_always_right_is_exactly_the_fair_share():
     for n in (3, 7, 12, 16):
         deltas, labels = torch.zeros(2, n, K), torch.zeros(2, dtype=torch.int64)
         source = SumSource(deltas, torch.tensor([1.0, 0.0, 0.0, 0.0]), torch.ones(2, n, dtype=torch.bool))
-        assert torch.equal(value_source(source, labels, utility("count")).phi, torch.ones(2, n, dtype=torch.float64))
+        assert torch.equal(
+            value_source(source, labels, get_utility("count")).phi, torch.ones(2, n, dtype=torch.float64)
+        )
 
 
 @given(columns=st.integers(1, 70))
@@ -139,22 +142,22 @@ def test_several_labels_a_sample_are_valued_too():
 
 
 def test_a_utility_is_found_by_its_module_and_mistakes_are_named():
-    assert utility("tests.games:HALF").name == "half"
+    assert get_utility("tests.games:HALF").name == "half"
     with pytest.raises(ConfigError, match=r"module 'tests\.games' has no 'HALVE'; did you mean 'HALF'"):
-        utility("tests.games:HALVE")
+        get_utility("tests.games:HALVE")
     with pytest.raises(ConfigError, match=r"'tests\.games:settings' is a function, not a Utility"):
-        utility("tests.games:settings")
+        get_utility("tests.games:settings")
     with pytest.raises(ConfigError, match="there is no module 'nowhere'"):
-        utility("nowhere:HALF")
+        get_utility("nowhere:HALF")
     with pytest.raises(ConfigError, match="must be written as package"):
-        utility("tests.games:")
+        get_utility("tests.games:")
 
 
 def test_partial_logits_that_are_not_finite_are_refused():
     deltas, base, labels, present = batch(3)
     deltas[2] = torch.inf
     with pytest.raises(TrainingError, match="NaN or infinite for 1 samples"):
-        value_source(SumSource(deltas, base, torch.ones_like(present)), labels, utility("count"))
+        value_source(SumSource(deltas, base, torch.ones_like(present)), labels, get_utility("count"))
 
 
 @given(n=st.integers(1, 10), samples=st.integers(1, 9), seed=st.integers(0, 99))
@@ -164,17 +167,17 @@ def test_ties_of_any_classes_are_decided_as_argmax_does(n, samples, seed):
     deltas = torch.randint(-1, 2, (samples, n, K), generator=generator).float()
     labels = torch.randint(K, (samples,), generator=generator)
     sums = coalition_masks(n).float() @ deltas
-    right = right_by_sums(deltas, torch.zeros(K), labels, range(2**n))
-    assert torch.equal(right, right_by_argmax(sums, labels))
+    right = correct_by_sums(deltas, torch.zeros(K), labels, range(2**n))
+    assert torch.equal(right, correct_by_argmax(sums, labels))
 
 
 def test_samples_taken_some_at_a_time_have_the_bits_of_the_whole(monkeypatch):
     deltas, base, labels, _ = batch(10, samples=23)
-    whole = right_by_sums(deltas, base, labels, range(3, 1000))
+    whole = correct_by_sums(deltas, base, labels, range(3, 1000))
     monkeypatch.setattr("raymm.valuation.partial_sums.CACHED_SUMS", 1)
     monkeypatch.setattr("raymm.valuation.partial_sums.FEWEST_ROWS", 5)
-    assert torch.equal(right_by_sums(deltas, base, labels, range(3, 1000)), whole)
-    assert not torch.equal(right_by_sums(deltas, base, (labels + 1) % K, range(3, 1000)), whole)
+    assert torch.equal(correct_by_sums(deltas, base, labels, range(3, 1000)), whole)
+    assert not torch.equal(correct_by_sums(deltas, base, (labels + 1) % K, range(3, 1000)), whole)
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 9, 13])
@@ -182,15 +185,15 @@ def test_everyone_together_is_the_last_coalition(n):
     deltas, base, _, present = batch(n)
     source = SumSource(deltas, base, present)
     *_, last = source.blocks(range(2**n))
-    assert torch.equal(source.full_logits(), last[:, -1])
-    assert not torch.equal(source.full_logits(), last[:, 0])
+    assert torch.equal(source.grand_logits(), last[:, -1])
+    assert not torch.equal(source.grand_logits(), last[:, 0])
 
 
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("name", ["count", "correct", "probability", "log_probability", "logit", "margin"])
 def test_no_game_has_a_larger_gap_than_its_utility_says(name, n):
     """All games of right or wrong coalitions: one modality that is right alone and another that breaks it."""
-    made = utility(name)
+    made = get_utility(name)
     if made.largest_gap is None:
         assert name in {"log_probability", "logit", "margin"}
         return

@@ -68,7 +68,7 @@ def agree(phi, expected):
 @pytest.mark.parametrize("path", [in_process, streamed, from_the_model, from_functions])
 def test_contributions_are_those_of_the_definition(samples, tmp_path, monkeypatch, fusion, utility, method, path):
     for module in ("engine", "jobs"):
-        monkeypatch.setattr(f"raymm.valuation.{module}.TILES_OF_SHARD", 2)
+        monkeypatch.setattr(f"raymm.valuation.{module}.BATCHES_PER_BLOCK", 2)
     model, config = restless_model(samples.dataset, fusion, utility=utility, **METHODS[method])
     view, rows = View(samples.dataset, config.view), samples.dataset.rows("test")
     expected = reference(model, view, rows, utility, samples.dataset.shards.label[rows])

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from raymm.errors import ConfigError
-from raymm.valuation import Sampling, shapley_values, utility, value_sampled
+from raymm.valuation import Sampling, get_utility, shapley_values, value_sampled
+from raymm.valuation.bits import masks_of
 from raymm.valuation.coalitions import coalition_masks, coalition_sizes, shapley_weights
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.sampling.designs import (
     _draw,
-    _masks,
     _permutations,
     _shares,
     balanced_budget,
@@ -25,8 +25,8 @@ from raymm.valuation.sampling.designs import (
     least_squares_budget,
     smallest_budget,
 )
-from raymm.valuation.sampling.estimator import error_of_unseen, estimate, half_width, value_closed_form
-from raymm.valuation.sampling.gls import fit, spread_out
+from raymm.valuation.sampling.estimator import error_of_unseen, estimate, margin_of_error, value_closed_form
+from raymm.valuation.sampling.gls import exchange_search, fit
 
 K = 6
 
@@ -144,7 +144,7 @@ def test_games_that_are_not_as_assumed_are_still_better_than_random_orders_and_s
         plan = design(n, budget, seed)
         found = estimate(values[:, codes_of(plan)], plan)
         ours.append((found.phi - truth).square())
-        inside.append((found.phi - truth).abs() <= half_width(found.freedom) * found.stderr + 1e-9)
+        inside.append((found.phi - truth).abs() <= margin_of_error(found.dof) * found.stderr + 1e-9)
         order = _permutations(n, budget, np.random.default_rng(seed))
         orders.append((estimate(values[:, codes_of(order)], order).phi - truth).square())
     assert torch.cat(ours).mean() < 0.6 * torch.cat(orders).mean()
@@ -155,8 +155,8 @@ def test_exchanged_coalitions_tell_more_than_drawn_ones():
     n, pairs = 10, 40
     shares = _shares(n, pairs)
     generator = np.random.default_rng(0)
-    drawn = _masks(np.concatenate([_draw(n, s, c, generator) for s, c in enumerate(shares, start=1)]), n)
-    chosen = spread_out(drawn, shares[0], generator)
+    drawn = masks_of(np.concatenate([_draw(n, s, c, generator) for s, c in enumerate(shares, start=1)]), n)
+    chosen = exchange_search(drawn, shares[0], generator)
     assert (chosen[: shares[0]] == drawn[: shares[0]]).all()
     assert (chosen.sum(axis=1) == drawn.sum(axis=1)).all()
     assert len({row.tobytes() for row in np.concatenate([chosen, ~chosen])}) == 2 * pairs
@@ -175,16 +175,16 @@ def test_pairs_that_leave_players_apart_undetermined_are_refused():
 def test_intervals_cover_the_truth_about_as_often_as_they_say(n, budget):
     deltas, base, labels = late_fusion(n, 600)
     present = torch.ones(600, n, dtype=torch.bool)
-    truth = value_source(SumSource(deltas, base, present), labels, utility("probability")).phi
+    truth = value_source(SumSource(deltas, base, present), labels, get_utility("probability")).phi
     inside = []
     for seed in range(10):
         plan = design(n, budget, seed)
         masks = plan.masks
         logits = base + masks.float() @ deltas
-        found = estimate(utility("probability").worth(logits, labels, masks.sum(1).expand(600, -1)), plan)
-        inside.append((found.phi - truth).abs() <= half_width(found.freedom) * found.stderr)
+        found = estimate(get_utility("probability").fn(logits, labels, masks.sum(1).expand(600, -1)), plan)
+        inside.append((found.phi - truth).abs() <= margin_of_error(found.dof) * found.stderr)
     assert 0.92 < torch.cat(inside).double().mean() < 0.995
-    narrow = [(found.phi - truth).abs() <= 0.25 * half_width(found.freedom) * found.stderr]
+    narrow = [(found.phi - truth).abs() <= 0.25 * margin_of_error(found.dof) * found.stderr]
     assert torch.cat(narrow).double().mean() < 0.8
 
 
@@ -193,11 +193,11 @@ def test_a_batch_is_estimated_group_by_group_of_present_modalities():
     deltas, base, labels = late_fusion(n, 60)
     present = torch.rand(60, n, generator=torch.Generator().manual_seed(2)) < 0.8
     present[:, 0] = True
-    worth = utility("count")
+    worth = get_utility("count")
     truth = value_source(SumSource(deltas, base, present), labels, worth)
     found = value_sampled(source_for_rows(deltas, base, present), labels, present, worth, Sampling(40, seed=0))
     assert torch.equal(found.phi.isnan(), ~present)
-    assert torch.equal(found.alone & present, truth.alone & present)
+    assert torch.equal(found.unimodal_correct & present, truth.unimodal_correct & present)
     assert torch.equal(found.prediction, truth.prediction)
     total = torch.where(truth.prediction == labels, present.sum(dim=1), 0).double()
     assert torch.allclose(found.phi.nansum(dim=1), total, atol=1e-9)
@@ -212,7 +212,7 @@ def test_undecided_samples_are_played_out():
     n = 8
     deltas, base, labels = late_fusion(n, 80)
     present = torch.ones(80, n, dtype=torch.bool)
-    worth, sources = utility("count"), source_for_rows(deltas, base, present)
+    worth, sources = get_utility("count"), source_for_rows(deltas, base, present)
     truth = value_source(SumSource(deltas, base, present), labels, worth)
     rough = value_sampled(sources, labels, present, worth, Sampling(40, seed=0))
     fine = value_sampled(sources, labels, present, worth, Sampling(40, seed=0, refine=True))
@@ -229,9 +229,9 @@ def test_the_logit_of_an_additive_model_needs_no_coalition():
     deltas, base, labels = late_fusion(6, 20)
     present = torch.rand(20, 6, generator=torch.Generator().manual_seed(0)) < 0.7
     source = SumSource(deltas, base, present)
-    closed, played = value_closed_form(source, labels), value_source(source, labels, utility("logit"))
+    closed, played = value_closed_form(source, labels), value_source(source, labels, get_utility("logit"))
     assert torch.allclose(closed.phi.nan_to_num(9.0), played.phi.nan_to_num(9.0), atol=1e-5)
-    assert torch.equal(closed.alone, played.alone)
+    assert torch.equal(closed.unimodal_correct, played.unimodal_correct)
     assert closed.outcomes.shape == (20, 0)
 
 
@@ -265,10 +265,10 @@ def test_a_sample_of_which_only_wrong_coalitions_were_seen_is_not_said_to_be_exa
     deltas = torch.zeros(1, n, k)
     deltas[..., 1] = 1.0
     source = SumSource(deltas, torch.zeros(k), torch.ones(1, n, dtype=torch.bool))
-    found = value_sampled(lambda _: source, torch.tensor([0]), source.present, utility("count"), Sampling(200, 0))
+    found = value_sampled(lambda _: source, torch.tensor([0]), source.present, get_utility("count"), Sampling(200, 0))
     assert (found.phi == 0).all()
     assert (found.stderr > 0).all()
-    soft = value_sampled(lambda _: source, torch.tensor([0]), source.present, utility("logit"), Sampling(200, 0))
+    soft = value_sampled(lambda _: source, torch.tensor([0]), source.present, get_utility("logit"), Sampling(200, 0))
     assert (soft.stderr < 1e-9).all()
 
 
@@ -277,7 +277,7 @@ def test_a_design_has_the_same_bits_for_any_number_of_threads(n, budget):
     program = (
         "import hashlib; from raymm.valuation.sampling.designs import design\n"
         f"plan = design({n}, {budget}, 7)\n"
-        "parts = (plan.masks, plan.weights, plan.spread.effects, plan.spread.errors)\n"
+        "parts = (plan.masks, plan.weights, plan.errors.effects, plan.errors.errors)\n"
         "print(hashlib.sha256(b''.join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest())\n"
     )
     answers = set()

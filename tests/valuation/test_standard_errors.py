@@ -54,13 +54,13 @@ def test_the_error_of_orders_is_that_of_their_mean():
     n, budget = 6, 82
     plan = _permutations(n, budget, np.random.default_rng(0))
     values = torch.rand(50, len(plan.masks), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    pairs = torch.einsum("bm,mkn->bkn", values, plan.spread.contributions)
+    pairs = torch.einsum("bm,mkn->bkn", values, plan.errors.contributions)
     assert torch.allclose(values @ plan.weights, pairs.mean(dim=1))
     expected = (pairs - pairs.mean(dim=1, keepdim=True)).square().sum(dim=1) / (pairs.shape[1] * (pairs.shape[1] - 1))
-    assert torch.allclose(plan.spread.variance(values), expected)
-    assert plan.spread.freedom == pairs.shape[1] - 1
+    assert torch.allclose(plan.errors.variance(values), expected)
+    assert plan.errors.dof == pairs.shape[1] - 1
 
 
 def test_a_design_names_the_freedom_of_its_errors():
-    assert design(14, 224, 0).spread.freedom == (224 // 2 - 14) / 2
-    assert design(14, 2 * 17, 0).spread.freedom >= 1
+    assert design(14, 224, 0).errors.dof == (224 // 2 - 14) / 2
+    assert design(14, 2 * 17, 0).errors.dof >= 1

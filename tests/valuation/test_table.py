@@ -10,14 +10,15 @@ import pytest
 
 from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
-from raymm.valuation.table import TableWriter, pack, unpack
+from raymm.valuation.bits import pack_bits, unpack_bits
+from raymm.valuation.table import TableWriter
 
 
 def make_table(rows=300, n=3, seed=0):
     generator = np.random.default_rng(seed)
     phi = generator.normal(size=(rows, n))
     phi[0, 1] = np.nan
-    right = generator.random((rows, 2**n)) < 0.5
+    correct = generator.random((rows, 2**n)) < 0.5
     names = tuple(f"m{i}" for i in range(n))
     return ValuationTable(
         info=TableInfo(names, "count", "zeros", "abc123", epoch=4),
@@ -26,15 +27,15 @@ def make_table(rows=300, n=3, seed=0):
         label=generator.integers(5, size=rows),
         prediction=generator.integers(5, size=rows),
         phi=phi,
-        outcomes=pack(right),
+        outcomes=pack_bits(correct),
         loss=generator.random(rows),
         stderr=np.where(np.isnan(phi), np.nan, 0.0),
-        alone=right[:, [1 << i for i in range(n)]],
+        unimodal_correct=correct[:, [1 << i for i in range(n)]],
     )
 
 
 def sampled(table):
-    """The same rows as if not all coalitions had been played."""
+    """The same rows as if not all coalitions had been evaluated."""
     info = replace(table.info, method="sampled", budget=40)
     stderr = np.where(np.isnan(table.phi), np.nan, 0.25)
     return replace(table, info=info, outcomes=np.empty((len(table), 0), np.uint8), stderr=stderr)
@@ -49,7 +50,7 @@ def same(a, b):
         and np.array_equal(a.phi, b.phi, equal_nan=True)
         and np.array_equal(a.outcomes, b.outcomes)
         and np.array_equal(a.stderr, b.stderr, equal_nan=True)
-        and np.array_equal(a.alone, b.alone)
+        and np.array_equal(a.unimodal_correct, b.unimodal_correct)
     )
 
 
@@ -89,14 +90,14 @@ def test_sampled_values_keep_their_errors_and_have_no_outcomes(tmp_path):
     assert columns.column("outcomes").null_count == len(table)
     assert columns.column("stderr_m0").to_pylist()[:2] == [0.25, 0.25]
     with pytest.raises(
-        DataError, match=r"the values are sampled: not all coalitions were played; use valuation\.method=exact"
+        DataError, match=r"the values are sampled: not all coalitions were evaluated; use valuation\.method=exact"
     ):
-        again.right()
+        again.correct()
 
 
 def test_joined_parts_are_the_whole():
     table = make_table()
-    columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
+    columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "unimodal_correct")
     parts = [
         ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns})
         for rows in (slice(0, 100), slice(100, 300))
@@ -107,12 +108,12 @@ def test_joined_parts_are_the_whole():
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_bit_c_is_coalition_c(n):
-    right = np.zeros((2**n, 2**n), bool)
-    np.fill_diagonal(right, val=True)
-    packed = pack(right)
+    correct = np.zeros((2**n, 2**n), bool)
+    np.fill_diagonal(correct, val=True)
+    packed = pack_bits(correct)
     for c in range(2**n):
         assert int.from_bytes(packed[c].tobytes(), "little") == 1 << c
-    assert (unpack(packed, n) == right).all()
+    assert (unpack_bits(packed, 2**n) == correct).all()
 
 
 def test_parts_make_the_same_file_as_the_whole(tmp_path):
@@ -120,7 +121,17 @@ def test_parts_make_the_same_file_as_the_whole(tmp_path):
     with TableWriter(tmp_path / "parts.parquet", table.info) as writer:
         for start in range(0, 300, 77):
             rows = slice(start, start + 77)
-            columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "alone")
+            columns = (
+                "sample_id",
+                "split",
+                "label",
+                "prediction",
+                "phi",
+                "outcomes",
+                "loss",
+                "stderr",
+                "unimodal_correct",
+            )
             writer.write(ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns}))
     assert same(read_table(tmp_path / "parts.parquet"), table)
 

@@ -5,7 +5,7 @@ from raymm.valuation.sampling.estimator import (
     Sampling,
     error_of_unseen,
     estimate,
-    half_width,
+    margin_of_error,
     value_closed_form,
     value_sampled,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "Sampling",
     "error_of_unseen",
     "estimate",
-    "half_width",
+    "margin_of_error",
     "value_closed_form",
     "value_sampled",
 ]

@@ -1,18 +1,19 @@
-"""Sampling designs: which coalitions to play, and the constant matrices that turn their values into estimates.
+"""Sampling designs: the coalitions to evaluate, and the constant matrices that map their values to estimates.
 
 Least squares. The Shapley value is the solution of a weighted regression of v(C) on membership (Charnes et al., 1988;
 Lundberg and Lee, NeurIPS 2017). Coalitions come in pairs (C, complement of C), which cancels the even part of v
-(Covert and Lee, AISTATS 2021). The pairs of sizes (1, n-1) are taken whole; each of the other sizes gets an equal
-share of what is left, as leverage scores ask for (Musco and Witter, ICLR 2025). Two things are different here, both
-in `raymm.valuation.sampling.gls`: residuals are correlated, the more so the more members two coalitions share, so
-that the regression is a generalised one; and coalitions are not just drawn but exchanged until their values tell
-most. That is done once for a number of players and coalitions; a seed decides which modality plays which part. From 6
-n coalitions on, estimates are right on average over the seeds for every game; below, a bias is part of their error.
+(Covert and Lee, AISTATS 2021). All pairs of the sizes (1, n-1) are in the design; the other sizes get equal shares of
+the rest of the budget, as leverage scores ask for (Musco and Witter, ICLR 2025). Two things differ from these papers,
+both in `raymm.valuation.sampling.gls`: the residuals of coalitions that share members are correlated, so that the
+regression is a generalised one; and coalitions are not only drawn but also exchanged for others that reduce the
+expected error. The search is done once for each number of players and of coalitions; the seed decides which modality
+takes which column of the design. From 6 n coalitions on, estimates are unbiased over the seeds for every game; with
+fewer, a bias is part of the error.
 
-Permutations. Below that budget, orders of arrival and their reverses (Castro et al., 2009; Mitchell et al.,
-JMLR 2022).
+Permutations. With a smaller budget, the design consists of permutations and their reverses (Castro et al., 2009;
+Mitchell et al., JMLR 2022).
 
-A design is shared by all samples of a shard, so an estimate is one matrix product: phi = V @ weights.
+All samples of a block share a design, so an estimate is one matrix product: phi = V @ weights.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.seeds import derive
-from raymm.valuation.sampling.gls import Fit, fit, spread_out
-from raymm.valuation.sampling.standard_errors import OrderSpread, ResidualSpread, Spread
+from raymm.valuation.bits import masks_of
+from raymm.valuation.sampling.gls import Fit, exchange_search, fit
+from raymm.valuation.sampling.standard_errors import ErrorModel, PermutationErrors, ResidualErrors
 
 __all__ = ["Design", "design", "smallest_budget"]
 
@@ -38,54 +40,62 @@ Codes = npt.NDArray[np.int64]
 MOST_PLAYERS = 62
 LISTED_BITS = 20
 ENUMERATED = 200_000
-"""Coalitions of one size that may be listed to draw from them; beyond, they are drawn at random until they differ."""
+"""Coalitions of one size up to which all are listed to draw from; above, codes are drawn until enough differ."""
 
-CROWDED = 2
-"""Degrees of freedom are divided by this: odd parts of hard games take few values, and their squares scatter more
-than those of normal ones, so that a standard error is worth fewer of them."""
+DF_DEFLATION = 2
+"""Divisor of the degrees of freedom. The paired differences of hard games take few values and their squares vary more
+than those of normal variables, so that a standard error has fewer degrees of freedom than residuals."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """Coalitions to play and what to make of their values.
+    """Coalitions to evaluate, and the matrices that map their values to estimates.
 
     Attributes
     ----------
     kind
         "least_squares" or "permutations".
     masks
-        bool [m, n]; the first is empty, the last is everyone.
+        bool [m, n]; the first is the empty coalition, the last the grand coalition.
     weights
-        float64 [m, n]: estimates are values @ weights; they add up to v(everyone) - v(nobody).
-    spread
-        For the standard errors.
+        float64 [m, n]: estimates are values @ weights; they sum to v(grand coalition) - v(empty coalition).
+    errors
+        The estimator of their standard errors.
     """
 
     kind: str
     masks: Bool[Tensor, "m n"]
     weights: Float64[Tensor, "m n"]
-    spread: Spread
+    errors: ErrorModel
 
 
 def smallest_budget(n: int) -> int:
-    """Coalitions that an estimate for n players needs at least."""
+    """Smallest number of coalitions from which contributions of n players can be estimated."""
     return 2 * n
 
 
 def least_squares_budget(n: int) -> int:
-    """Coalitions from which on the errors of a regression can be told too: below, permutations are used."""
+    """Smallest number of coalitions whose regression leaves residuals for standard errors; below, permutations."""
     return 2 * (n + 3)
 
 
 def balanced_budget(n: int) -> int:
-    """Coalitions from which on being right on average costs little accuracy, and is asked for."""
+    """Smallest number of coalitions for which unbiasedness costs little accuracy, and is imposed."""
     return 6 * n
 
 
 @lru_cache(maxsize=256)
 @torch.inference_mode(mode=False)
 def design(n: int, budget: int, seed: int) -> Design:
-    """The design for n players that plays at most `budget` coalitions.
+    """The design for n players with at most `budget` coalitions.
+
+    Examples
+    --------
+    >>> plan = design(10, 100, seed=0)
+    >>> plan.kind, tuple(plan.masks.shape)
+    ('least_squares', (100, 10))
+    >>> plan.masks[1:-1].sum(dim=1).bincount()  # coalitions of each size: sizes 1 and 9 are complete
+    tensor([ 0, 10, 11, 11, 12, 10, 12, 11, 11, 10])
 
     Raises
     ------
@@ -106,68 +116,79 @@ def design(n: int, budget: int, seed: int) -> Design:
 
 
 def _least_squares(n: int, budget: int, generator: np.random.Generator) -> Design:
-    """The one design for this many players and coalitions, its parts dealt to the players at random."""
-    half, found, effects = _best(n, budget // 2 - 1)
-    part = generator.permutation(n)
-    half = half[:, torch.from_numpy(part)]
-    weights = _odd_parts(len(half)) @ torch.from_numpy(found.weights[:, part])
-    masks = torch.cat([torch.zeros(1, n, dtype=torch.bool), half, ~half, torch.ones(1, n, dtype=torch.bool)])
-    smooth, errors = torch.from_numpy(found.smooth), torch.from_numpy(found.errors[:, part])
-    freedom = max(1.0, len(smooth) / CROWDED)
-    return Design("least_squares", masks, weights, ResidualSpread(effects, smooth, errors, freedom))
+    """The best design for this many players and coalitions, its columns assigned to the players at random."""
+    coalitions, found, effects = _best(n, budget // 2 - 1)
+    column = generator.permutation(n)
+    coalitions = coalitions[:, torch.from_numpy(column)]
+    # values -> paired differences [m, p + 1] -> contributions [p + 1, n]
+    weights = _paired_differences(len(coalitions)) @ torch.from_numpy(found.weights[:, column])
+    empty, grand = torch.zeros(1, n, dtype=torch.bool), torch.ones(1, n, dtype=torch.bool)
+    masks = torch.cat([empty, coalitions, ~coalitions, grand])
+    smooth, errors = torch.from_numpy(found.smooth), torch.from_numpy(found.errors[:, column])
+    dof = max(1.0, len(smooth) / DF_DEFLATION)
+    return Design("least_squares", masks, weights, ResidualErrors(effects, smooth, errors, dof))
 
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(mode=False)
 def _best(n: int, pairs: int) -> tuple[Bool[Tensor, "p n"], Fit, Float64[Tensor, "m g"]]:
-    """One coalition of each pair, what their odd parts tell, and the effects that go with it."""
+    """One coalition of each pair after the exchange search, the fit to them, and values -> residual contrasts."""
     generator = np.random.default_rng(derive(0, "best design", n, pairs))
     shares = _shares(n, pairs)
     codes = np.concatenate([_draw(n, s, count, generator) for s, count in enumerate(shares, start=1)])
-    with threadpool_limits(1, "blas"):  # so that an actor with one thread gets the bits of a driver with more
-        half = spread_out(_masks(codes, n), shares[0], generator)
-        found = fit(half, balanced=2 * pairs + 2 >= balanced_budget(n))
-    return torch.from_numpy(half), found, _odd_parts(len(half)) @ torch.from_numpy(found.roots)
+    with threadpool_limits(1, "blas"):  # so that the bits do not depend on the number of threads of a process
+        coalitions = exchange_search(masks_of(codes, n), shares[0], generator)
+        found = fit(coalitions, balanced=2 * pairs + 2 >= balanced_budget(n))
+    effects = _paired_differences(len(coalitions)) @ torch.from_numpy(found.contrasts)
+    return torch.from_numpy(coalitions), found, effects
 
 
-def _odd_parts(pairs: int) -> Float64[Tensor, "m p"]:
-    """What turns values into (v(C) - v(complement)) / 2 of each pair, that of nobody and everyone last."""
-    odd = torch.zeros(2 * pairs + 2, pairs + 1, dtype=torch.float64)
-    odd[1 : pairs + 1, :pairs] = 0.5 * torch.eye(pairs)
-    odd[pairs + 1 : -1, :pairs] = -0.5 * torch.eye(pairs)
-    odd[-1, -1], odd[0, -1] = 0.5, -0.5
-    return odd
+def _paired_differences(pairs: int) -> Float64[Tensor, "m p"]:
+    """The matrix from values to w(C) = (v(C) - v(complement of C)) / 2 of each pair, the grand coalition's last.
+
+    Its rows are in the order of `Design.masks`: the empty coalition, the coalitions, their complements, the grand
+    one.
+    """
+    matrix = torch.zeros(2 * pairs + 2, pairs + 1, dtype=torch.float64)
+    matrix[1 : pairs + 1, :pairs] = 0.5 * torch.eye(pairs)
+    matrix[pairs + 1 : -1, :pairs] = -0.5 * torch.eye(pairs)
+    matrix[-1, -1], matrix[0, -1] = 0.5, -0.5
+    return matrix
 
 
 def _permutations(n: int, budget: int, generator: np.random.Generator) -> Design:
+    """Permutations of the players and their reverses; each has n - 1 proper prefixes, which are its coalitions."""
     orders = []
     for _ in range((budget - 2) // (2 * (n - 1))):
         order = generator.permutation(n)
         orders += [order, order[::-1]]
-    arrived = np.argsort(np.stack(orders), axis=1)
+    # position[k, i] is the position of player i in permutation k; the prefix of size s holds the positions below s
+    position = np.argsort(np.stack(orders), axis=1)
     count = len(orders)
     size = np.arange(1, n)
-    prefixes = torch.from_numpy(arrived[:, None, :] < size[:, None]).flatten(0, 1)
+    prefixes = torch.from_numpy(position[:, None, :] < size[:, None]).flatten(0, 1)
+    # values @ weights[:, k, i] = v(prefix of k up to and with i) - v(prefix of k before i)
     weights = torch.zeros(count * (n - 1) + 2, count, n, dtype=torch.float64)
     for number, order in enumerate(orders):
+        # rows of the prefixes of this permutation, from the empty coalition (row 0) to the grand coalition (last row)
         places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) + 1]
         for step, player in enumerate(order):
             weights[places[step + 1], number, player] += 1.0
             weights[places[step], number, player] -= 1.0
     masks = torch.cat([torch.zeros(1, n, dtype=torch.bool), prefixes, torch.ones(1, n, dtype=torch.bool)])
-    return Design("permutations", masks, weights.mean(dim=1), _between_orders(weights))
+    return Design("permutations", masks, weights.mean(dim=1), _between_permutations(weights))
 
 
-def _between_orders(weights: Float64[Tensor, "m orders n"]) -> OrderSpread:
-    """Scatter of the means of an order and its reverse; where there is but one such pair, of its two orders.
+def _between_permutations(weights: Float64[Tensor, "m permutations n"]) -> PermutationErrors:
+    """Errors from the variance between pairs of a permutation and its reverse, or within the pair if there is one.
 
-    An order and its reverse err in opposite directions, so for one pair the error comes out too large, not too small.
+    A permutation and its reverse err in opposite directions, so for one pair the error is overestimated.
     """
-    return OrderSpread(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] > 2 else weights)
+    return PermutationErrors(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] > 2 else weights)
 
 
 def _shares(n: int, pairs: int) -> list[int]:
-    """Pairs of each size: the first whole, the rest in equal parts, at most all there are."""
+    """Number of pairs of each size: all of the first, equal numbers of the others as far as there are so many."""
     population = [comb(n, s) // (2 if 2 * s == n else 1) for s in range(1, n // 2 + 1)]
     shares = [population[0], *(0 for _ in population[1:])]
     part = [0.5 if 2 * s == n else 1.0 for s in range(1, len(population) + 1)]
@@ -188,9 +209,10 @@ def _draw(n: int, size: int, count: int, generator: np.random.Generator) -> Code
         listed = _of_size(n, size)
         return np.sort(listed[generator.permutation(len(listed))[:count]])
     while len(chosen) < count:
+        # the `size` smallest of n random numbers are a uniformly drawn coalition
         ranks = np.argsort(generator.random((2 * count, n)), axis=1)
         codes = (powers[None] * (ranks < size)).sum(axis=1)
-        if 2 * size == n:
+        if 2 * size == n:  # of a pair of the same size, the coalition with the smaller code
             codes = np.minimum(codes, (np.int64(1) << n) - 1 - codes)
         merged = np.concatenate([chosen, codes])
         _, first = np.unique(merged, return_index=True)
@@ -205,7 +227,3 @@ def _of_size(n: int, size: int) -> Codes:
         codes = np.arange(2**bits, dtype=np.int64)
         return codes[np.bitwise_count(codes) == size]
     return np.sort(np.array([sum(1 << i for i in members) for members in combinations(range(bits), size)], np.int64))
-
-
-def _masks(codes: Codes, n: int) -> npt.NDArray[np.bool_]:
-    return (codes[:, None] >> np.arange(n)) % 2 == 1

@@ -1,14 +1,14 @@
 """Sampled Shapley values with standard errors, for more modalities than can be enumerated.
 
-All samples that have the same modalities share one design (`raymm.valuation.sampling.designs`); the game of a sample
-is played by the modalities that it has, so its design has as many players. Where that few are left that all
-coalitions fit in the budget, they are played and phi is exact.
+All samples that have the same modalities share one design (`raymm.valuation.sampling.designs`). The players of a
+sample's game are the modalities that it has, so its design has as many players. Where these are so few that the
+budget covers all coalitions, all are evaluated and phi is exact.
 
-The error of an estimate comes from its design and from the residuals of the sample's own values, or from the scatter
-of its orders (`raymm.valuation.sampling.standard_errors`). Intervals take Student's t. What is assumed of the
-residuals stands in `raymm.valuation.sampling.gls`. Where all values that were played are those of an additive game,
-nothing scatters: of right-or-wrong outcomes the error is then what unseen ones may hide, of others it is said to be
-0, which it need not be.
+The standard error of an estimate comes from the design and the residuals of the sample's own values, or from the
+variance between its permutations (`raymm.valuation.sampling.standard_errors`); confidence intervals use Student's t.
+The assumptions on the residuals are stated in `raymm.valuation.sampling.gls`. Where all evaluated values are those of
+an additive game, the residuals are 0. For a hard utility the standard error is then that of coalitions which were not
+evaluated (`error_of_unseen`); for a soft one it is reported as 0, although the error need not be 0.
 """
 
 from collections.abc import Callable
@@ -22,35 +22,49 @@ from torch import Tensor
 
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.enumeration import SampleValues, full_prediction, value_source
+from raymm.valuation.enumeration import SampleValues, grand_prediction, value_source
 from raymm.valuation.exact import shapley_values
-from raymm.valuation.logit_sources import Source, SumSource
+from raymm.valuation.logit_sources import LogitSource, SumSource
 from raymm.valuation.sampling.designs import Design, design
-from raymm.valuation.utilities import Utility, is_right
+from raymm.valuation.utilities import Utility, is_correct
 
-__all__ = ["Estimates", "Sampling", "error_of_unseen", "estimate", "half_width", "value_closed_form", "value_sampled"]
+__all__ = [
+    "Estimates",
+    "Sampling",
+    "error_of_unseen",
+    "estimate",
+    "margin_of_error",
+    "value_closed_form",
+    "value_sampled",
+]
 
 BySize = Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]]
 
-SourceOf = Callable[[Int64[Tensor, " b"]], Source]
-"""The source of some samples of a batch, by position."""
+SourceOf = Callable[[Int64[Tensor, " b"]], LogitSource]
+"""The logit source of some samples of a batch, by position."""
 
 UNDECIDED = 3.0
-"""Standard errors within which a contribution may lie on either side of the fair share."""
+"""Standard errors from the fair share within which a contribution may lie on either side of it."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample.
+    """Settings of a sampled valuation.
 
     Attributes
     ----------
     budget
         Coalitions of one sample, at most.
     seed
-        Decides which; one a shard, so that the mean over a data set averages over designs.
+        Seed of the design; another one a block of samples, so that the mean over a data set averages over designs.
     refine
-        Play all coalitions of samples where phi below the fair share is undecided.
+        Whether to evaluate all coalitions of samples with a contribution that may lie on either side of the fair
+        share.
+
+    Examples
+    --------
+    >>> Sampling(budget=512, seed=0)
+    Sampling(budget=512, seed=0, refine=False)
     """
 
     budget: int
@@ -64,24 +78,64 @@ class Estimates:
 
     phi: Float64[Tensor, "B n"]
     stderr: Float64[Tensor, "B n"]
-    freedom: float
+    dof: float
 
 
 def estimate(values: Num[Tensor, "B m"], plan: Design) -> Estimates:
-    """Contributions from the values of the coalitions of a design, in the order of its masks."""
-    worth = values.double()
-    return Estimates(worth @ plan.weights.to(worth.device), plan.spread.variance(worth).sqrt(), plan.spread.freedom)
+    """Contributions from the values of the coalitions of a design, in the order of its masks.
+
+    Examples
+    --------
+    An additive game is estimated without error:
+
+    >>> plan = design(8, 64, seed=0)
+    >>> additive = torch.arange(8.0, dtype=torch.float64)
+    >>> found = estimate((plan.masks.double() @ additive)[None], plan)
+    >>> bool(torch.allclose(found.phi[0], additive)), bool((found.stderr < 1e-9).all())
+    (True, True)
+    """
+    wide = values.double()
+    return Estimates(wide @ plan.weights.to(wide.device), plan.errors.variance(wide).sqrt(), plan.errors.dof)
 
 
-def half_width(freedom: float, level: float = 0.95) -> float:
-    """Standard errors on each side of an interval that covers the truth in `level` of all cases."""
-    return float(stdtrit(freedom, 0.5 + level / 2))
+def margin_of_error(dof: float, level: float = 0.95) -> float:
+    """Standard errors on each side of a confidence interval of this level, by Student's t.
+
+    Examples
+    --------
+    >>> round(margin_of_error(10), 3), round(margin_of_error(1e9), 3)
+    (2.228, 1.96)
+    """
+    return float(stdtrit(dof, 0.5 + level / 2))
 
 
 def value_sampled(
-    source_of: SourceOf, labels: Int64[Tensor, " B"], present: Mask, worth: Utility, sampling: Sampling
+    source_of: SourceOf, labels: Int64[Tensor, " B"], present: Mask, utility: Utility, sampling: Sampling
 ) -> SampleValues:
-    """Estimated values of a batch, group by group of samples with the same modalities.
+    """Estimated values of a batch; samples with the same modalities are valued together.
+
+    Parameters
+    ----------
+    source_of
+        The logit source of some samples of the batch, by position.
+    labels, present
+        Classes [B], and the modalities that each sample has, bool [B, n].
+    utility, sampling
+        The utility v(C), and the settings of the sampling.
+
+    Examples
+    --------
+    Eight modalities whose logits add up; 64 of the 256 coalitions give the contributions to the logit of the label.
+
+    >>> from raymm.valuation import get_utility
+    >>> partial_logits = torch.zeros(1, 8, 2)
+    >>> partial_logits[0, :, 1] = torch.arange(8.0)
+    >>> present = torch.ones(1, 8, dtype=torch.bool)
+    >>> def source_of(rows):
+    ...     return SumSource(partial_logits[rows], torch.zeros(2), present[rows])
+    >>> values = value_sampled(source_of, torch.tensor([1]), present, get_utility("logit"), Sampling(64, seed=0))
+    >>> values.phi.round(decimals=6).abs()
+    tensor([[0., 1., 2., 3., 4., 5., 6., 7.]], dtype=torch.float64)
 
     Raises
     ------
@@ -91,117 +145,132 @@ def value_sampled(
         When logits are not finite.
     """
     patterns, group = present.unique(dim=0, return_inverse=True)
-    answer = _nothing_yet(present)
+    answer = _empty_answer(present)
     for number, players in enumerate(patterns):
         rows = torch.nonzero(group == number)[:, 0]
         source = source_of(rows)
-        part = _value_group(source, labels[rows], players.nonzero()[:, 0], worth, sampling)
+        part = _value_group(source, labels[rows], players.nonzero()[:, 0], utility, sampling)
         for name, values in part.items():
             answer[name][rows] = values.to(answer[name].dtype)
-    if sampling.refine and worth.fair_share is not None:
-        _refine(answer, source_of, labels, worth, worth.fair_share)
+    if sampling.refine and utility.fair_share is not None:
+        _refine_undecided(answer, source_of, labels, utility, utility.fair_share)
     return SampleValues(**answer, outcomes=torch.empty(len(labels), 0, dtype=torch.uint8, device=labels.device))
 
 
 def value_closed_form(source: SumSource, labels: Int64[Tensor, " B"]) -> SampleValues:
-    """Contributions to the logit of the label where logits are sums: what each modality adds, no coalition played."""
-    columns = labels[:, None, None].expand(-1, source.deltas.shape[1], 1)
-    phi = source.deltas.double().gather(-1, columns)[..., 0]
+    """Contributions to the logit of the label where logits are sums: phi_i is the partial logit of modality i.
+
+    No coalition is evaluated.
+    """
+    columns = labels[:, None, None].expand(-1, source.partial_logits.shape[1], 1)
+    phi = source.partial_logits.double().gather(-1, columns)[..., 0]
     absent = ~source.present
     return SampleValues(
         phi=phi.masked_fill(absent, torch.nan),
         stderr=torch.zeros_like(phi).masked_fill(absent, torch.nan),
         outcomes=torch.empty(len(labels), 0, dtype=torch.uint8, device=labels.device),
-        alone=_alone(source, labels),
-        **vars(full_prediction(source, labels)),
+        unimodal_correct=_unimodal_correct(source, labels),
+        **vars(grand_prediction(source, labels)),
     )
 
 
 def _value_group(
-    source: Source, labels: Int64[Tensor, " B"], players: Int64[Tensor, " p"], worth: Utility, sampling: Sampling
+    source: LogitSource,
+    labels: Int64[Tensor, " B"],
+    players: Int64[Tensor, " p"],
+    utility: Utility,
+    sampling: Sampling,
 ) -> dict[str, Tensor]:
     """Values of samples that have exactly `players`."""
     n, count = source.present.shape[1], len(players)
-    known = {"alone": _alone(source, labels), **vars(full_prediction(source, labels))}
+    unsampled = {
+        "unimodal_correct": _unimodal_correct(source, labels),
+        **vars(grand_prediction(source, labels)),
+    }
     if 2**count <= max(sampling.budget, 8):
-        phi, stderr = _exact_among(source, labels, players, worth), None
+        phi, stderr = _exact_among(source, labels, players, utility), None
     else:
         plan = design(count, sampling.budget, sampling.seed)
         masks = torch.zeros(len(plan.masks), n, dtype=torch.bool, device=labels.device)
         masks[:, players] = plan.masks.to(labels.device)
-        estimates = estimate(_values(source, labels, masks, worth), plan)
+        estimates = estimate(_values(source, labels, masks, utility), plan)
         phi, stderr = estimates.phi, estimates.stderr
-        if worth.by_size is not None:
-            stderr = stderr.maximum(error_of_unseen(plan, worth.by_size).to(stderr.device))
-    full = phi.new_full((len(labels), n), torch.nan)
+        if utility.by_size is not None:
+            stderr = stderr.maximum(error_of_unseen(plan, utility.by_size).to(stderr.device))
+    everywhere = phi.new_full((len(labels), n), torch.nan)
     return {
-        "phi": full.index_copy(1, players, phi),
-        "stderr": full.index_copy(1, players, torch.zeros_like(phi) if stderr is None else stderr),
-        **known,
+        "phi": everywhere.index_copy(1, players, phi),
+        "stderr": everywhere.index_copy(1, players, torch.zeros_like(phi) if stderr is None else stderr),
+        **unsampled,
     }
 
 
 def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, " n"]:
-    """The least standard error of right-or-wrong outcomes: what outcomes that nobody saw may hide.
+    """A lower bound of the standard error for hard utilities, from the coalitions that were not evaluated.
 
-    Where all coalitions that were played are wrong (or all are right), their scatter is 0, and yet a few others may
-    differ: by Jeffreys' prior, one in 2 m + 2 of them. This is the error of the estimate if each coalition differed
-    from the rest with that probability, on its own.
+    Where all evaluated coalitions are wrong (or all are correct) the residuals are 0, although other coalitions may
+    differ. By Jeffreys' prior the probability that one of them does is 1 in 2 m + 2, for m evaluated ones. The result
+    is the standard error of the estimate if each coalition differed from the rest with that probability,
+    independently.
     """
     masks, n = plan.masks, plan.masks.shape[1]
     sizes = torch.arange(n + 1)
-    worth = by_size(sizes).double().square()
+    squares = by_size(sizes).double().square()  # v(C)**2 of a correct coalition, by its size
+    # Shapley weight by size s: 1 / (n binom(n-1, s-1)) with the player, 1 / (n binom(n-1, s)) without
     inside = torch.tensor([0.0, *(1 / (n * comb(n - 1, s - 1)) for s in range(1, n + 1))], dtype=torch.float64)
     outside = torch.tensor([*(1 / (n * comb(n - 1, s)) for s in range(n)), 0.0], dtype=torch.float64)
-    # of one size there are 1 / (n inside) coalitions with a player, each counts inside**2: together inside / n
-    all_of_them = (worth * (inside + outside)).sum() / n
-    played = masks.sum(dim=1)
-    exact = torch.where(masks, inside[played][:, None], -outside[played][:, None])
+    # sum over all coalitions of v(C)**2 times the squared weight: of one size, there are 1 / (n inside) coalitions
+    # with the player, each with inside**2, together inside / n; outside likewise
+    all_coalitions = (squares * (inside + outside)).sum() / n
+    size = masks.sum(dim=1)
+    exact = torch.where(masks, inside[size][:, None], -outside[size][:, None])
+    # an evaluated coalition has an error of (its weight in the estimate) - (its Shapley weight) instead
     change = (plan.weights - exact).square() - exact.square()
     rate = 1 / (2 * len(masks) + 2)
-    variance = rate * (1 - rate) * (all_of_them + (worth[played][:, None] * change).sum(dim=0))
+    variance = rate * (1 - rate) * (all_coalitions + (squares[size][:, None] * change).sum(dim=0))
     return variance.clamp(min=0).sqrt()
 
 
 def _exact_among(
-    source: Source, labels: Int64[Tensor, " B"], players: Int64[Tensor, " p"], worth: Utility
+    source: LogitSource, labels: Int64[Tensor, " B"], players: Int64[Tensor, " p"], utility: Utility
 ) -> Float64[Tensor, "B p"]:
+    """Exact contributions of the players, from all coalitions of them."""
     among = coalition_masks(len(players)).to(labels.device)
     masks = torch.zeros(len(among), source.present.shape[1], dtype=torch.bool, device=labels.device)
     masks[:, players] = among
-    return shapley_values(_values(source, labels, masks, worth))
+    return shapley_values(_values(source, labels, masks, utility))
 
 
 def _values(
-    source: Source, labels: Int64[Tensor, " B"], masks: Bool[Tensor, "s n"], worth: Utility
+    source: LogitSource, labels: Int64[Tensor, " B"], masks: Bool[Tensor, "s n"], utility: Utility
 ) -> Num[Tensor, "B s"]:
-    """What some coalitions are worth, some at a time."""
+    """Utilities of some coalitions, `source.step` at a time."""
     blocks = masks.split(source.step)
-    return torch.cat([worth.worth(source.logits(some), labels, source.sizes(some)) for some in blocks], dim=1)
+    return torch.cat([utility.fn(source.logits(some), labels, source.sizes(some)) for some in blocks], dim=1)
 
 
-def _alone(source: Source, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B n"]:
+def _unimodal_correct(source: LogitSource, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B n"]:
     masks = torch.eye(source.present.shape[1], dtype=torch.bool, device=labels.device)
-    return is_right(source.logits(masks), labels, source.sizes(masks))
+    return is_correct(source.logits(masks), labels, source.sizes(masks))
 
 
-def _refine(
-    answer: dict[str, Tensor], source_of: SourceOf, labels: Int64[Tensor, " B"], worth: Utility, fair_share: float
+def _refine_undecided(
+    answer: dict[str, Tensor], source_of: SourceOf, labels: Int64[Tensor, " B"], utility: Utility, fair_share: float
 ) -> None:
-    """Replace the estimates of samples of which it is not decided whether phi is below the fair share."""
+    """Replace the estimates of samples with a contribution that may lie on either side of the fair share."""
     near = (answer["phi"] - fair_share).abs() <= UNDECIDED * answer["stderr"]
     rows = torch.nonzero((near & (answer["stderr"] > 0)).any(dim=1))[:, 0]
     if len(rows):
-        exact = value_source(source_of(rows), labels[rows], worth)
+        exact = value_source(source_of(rows), labels[rows], utility)
         answer["phi"][rows], answer["stderr"][rows] = exact.phi, exact.stderr
 
 
-def _nothing_yet(present: Mask) -> dict[str, Tensor]:
+def _empty_answer(present: Mask) -> dict[str, Tensor]:
     batch, device = len(present), present.device
     return {
         "phi": torch.full(present.shape, torch.nan, dtype=torch.float64, device=device),
         "stderr": torch.full(present.shape, torch.nan, dtype=torch.float64, device=device),
-        "alone": torch.zeros(present.shape, dtype=torch.bool, device=device),
+        "unimodal_correct": torch.zeros(present.shape, dtype=torch.bool, device=device),
         "prediction": torch.zeros(batch, dtype=torch.int64, device=device),
         "loss": torch.zeros(batch, dtype=torch.float64, device=device),
     }
