@@ -18,6 +18,7 @@ __all__ = [
     "noise_option",
     "noise_overrides",
     "overrides_argument",
+    "plugin_names",
     "plugins_option",
     "plugins_overrides",
     "store_option",
@@ -91,9 +92,14 @@ plugins_option = click.option(
 )
 
 
+def plugin_names(plugins: tuple[str, ...]) -> list[str]:
+    """The plug-ins of an option that may be repeated and hold commas."""
+    return [spec.strip() for given in plugins for spec in given.split(",") if spec.strip()]
+
+
 def plugins_overrides(plugins: tuple[str, ...]) -> tuple[str, ...]:
     """The setting `plugins` from the option; nothing where it is not given."""
-    specs = [spec.strip() for given in plugins for spec in given.split(",") if spec.strip()]
+    specs = plugin_names(plugins)
     return (f"plugins={json.dumps(specs)}",) if specs else ()
 
 

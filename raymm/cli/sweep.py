@@ -16,6 +16,8 @@ from raymm.cli.options import (
     noise_option,
     noise_overrides,
     overrides_argument,
+    plugins_option,
+    plugins_overrides,
     store_option,
     workers_option,
 )
@@ -55,6 +57,7 @@ __all__ = ["sweep"]
 @click.option("--reduction", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]")
 @click.option("--concurrent", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]")
 @click.option("--own-warmup", is_flag=True, help="Every trial trains its own warm-up instead of sharing one.")
+@plugins_option
 @noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
 @workers_option("Ray Train workers of each trial.")
@@ -69,6 +72,7 @@ def sweep(
     out: Path | None,
     resume: str | None,
     retry_failed: bool,
+    plugins: tuple[str, ...],
     noise: tuple[str, ...],
     config: Path | None,
     workers: int | None,
@@ -80,7 +84,7 @@ def sweep(
     **search: Any,
 ) -> None:
     """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
-    settings = (*chosen(cluster__workers=workers), *noise_overrides(noise), *overrides)
+    settings = (*chosen(cluster__workers=workers), *plugins_overrides(plugins), *noise_overrides(noise), *overrides)
     if resume is not None:
         _refuse_settings(config, settings, search)
         job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
@@ -119,8 +123,9 @@ def _new(
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
 
-    plan, dataset = _plan(space, search), open_dataset(data)
-    base = with_seed(load(config, settings), plan.seeds[0])
+    plan = _plan(space, search)
+    base = with_seed(load(config, settings), plan.seeds[0])  # imports the plug-ins, which may bring kinds
+    dataset = open_dataset(data)
     if plan.scheduler == "pbt":  # others may go on from any epoch of a trial
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
     drawn_from = load_space(space, base, dataset.schema)

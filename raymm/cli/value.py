@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER, NamesOption, json_option
+from raymm.cli.options import FOLDER, NamesOption, json_option, plugin_names, plugins_option
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _utilities() -> list[str]:
 )
 @click.option("--method", type=click.Choice(["auto", "exact", "sampled"]), help="Default: the run's.")
 @click.option("--budget", help="Sampled: coalitions of a sample, or '1x' for the cost of one forward pass.")
+@plugins_option
 @click.option("--masking", metavar="NAMES", help="zeros, mean or learned; several with commas are compared.")
 @click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
 @click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Ray valuation actors.")
@@ -56,6 +57,7 @@ def value(
     utility: str | None,
     method: str | None,
     budget: str | None,
+    plugins: tuple[str, ...],
     masking: str | None,
     backend: str,
     actors: int,
@@ -66,16 +68,17 @@ def value(
 ) -> None:
     """Value every modality of every sample of a split."""
     from raymm.data import open_dataset
-    from raymm.models.valued import load_for, load_own, with_masking
+    from raymm.models.valued import import_plugins, load_for, load_own, with_masking
     from raymm.valuation.jobs import value_to_file
 
     if (checkpoint is None) == (model is None):
         raise click.UsageError("give one of --checkpoint and --model")
+    own_plugins = import_plugins(plugin_names(plugins), checkpoint)
     dataset = open_dataset(data, check=True)
     settings = {"utility": utility, "method": method, "budget": _budget(budget)}
     chosen = {key: setting for key, setting in settings.items() if setting is not None}
     job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)
-    job = job.on_cluster(actors=actors, workers=1, gpus_per_actor=gpus_per_actor)
+    job = job.with_plugins(own_plugins).on_cluster(actors=actors, workers=1, gpus_per_actor=gpus_per_actor)
     tables: dict[str, ValuationTable] = {}
     with _stream(job, backend, model) as stream:
         for name in (masking or "").split(","):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from raymm.config.choice import SettingsError
 from raymm.config.legacy import modern_key, modernise, put
-from raymm.config.plugins import load_plugins
+from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
 from raymm.config.unread import drop_unread
@@ -39,11 +39,16 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
         _apply(values, override, met)
     for old, new in dict(met).items():
         log.warning("%s is called %s now", old, new)
+    if isinstance(plugins := values.get("plugins"), list):
+        values["plugins"] = absolute_plugins([str(spec) for spec in plugins])
     return parse(values, "configuration" if path is None else str(path), drop=log.warning)
 
 
 def parse(
-    values: dict[str, Any], where: str = "configuration", drop: Callable[[str], object] | None = None
+    values: dict[str, Any],
+    where: str = "configuration",
+    drop: Callable[[str], object] | None = None,
+    folder: Path | None = None,
 ) -> Config:
     """Validate a nested dictionary, after importing the plug-ins that it names.
 
@@ -56,6 +61,8 @@ def parse(
     drop
         Leave out what the chosen parts do not read (and another part would) and call this with a sentence on each;
         default: refuse it, except in what 0.1.0 wrote.
+    folder
+        The folder of a run, sweep or model that the settings were saved in, with its copies of plug-ins.
 
     Raises
     ------
@@ -63,6 +70,8 @@ def parse(
         With every mistake at once.
     """
     values, met = modernise(values)
+    if folder is not None and values.get("plugins"):
+        values["plugins"] = list(copied_plugins(values["plugins"], folder))
     load_plugins(values.get("plugins") or ())
     if drop is not None or met:
         for sentence in drop_unread(values):

@@ -10,7 +10,7 @@ import importlib.util
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -21,7 +21,20 @@ from typing import Any
 
 from raymm.errors import ConfigError, Problems, did_you_mean, in_one_line
 
-__all__ = ["Plugin", "copy_plugins", "describe_plugins", "load_object", "load_plugins"]
+__all__ = [
+    "FOLDER",
+    "Plugin",
+    "absolute_plugins",
+    "check_plugins",
+    "copied_plugins",
+    "copy_plugins",
+    "describe_plugins",
+    "load_object",
+    "load_plugins",
+]
+
+FOLDER = "plugins"
+"""Where a run, a sweep or an exported model keeps its copies of plug-ins that are files."""
 
 GROUP = "raymm.plugins"
 """Entry points of installed packages: each names a module."""
@@ -91,23 +104,46 @@ def load_plugins(specs: Iterable[str] = ()) -> list[ModuleType]:
 
 
 def describe_plugins(specs: Sequence[str]) -> list[Plugin]:
-    """Name and SHA-256 of plug-ins: of a file, or of all Python files of a module's package."""
-    return [Plugin(_name(spec), _sha256(module)) for spec, module in zip(specs, load_plugins(specs), strict=True)]
+    """Name and SHA-256 of plug-ins, those that are named and those that are installed.
+
+    The hash is that of a file, or of all Python files of a module's package.
+    """
+    named = [Plugin(_name(spec), _sha256(module)) for spec, module in zip(specs, load_plugins(specs), strict=True)]
+    installed = [Plugin(entry.module, _sha256(import_module(entry.module))) for entry in entry_points(group=GROUP)]
+    return named + installed
 
 
 def copy_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """Copy plug-ins that are files to `folder`, where every node finds them; returns what to import from now on."""
-    found = []
+    """Copy plug-ins that are files to FOLDER/plugins, which every node sees; returns what to import from there."""
     for spec in specs:
-        if not _is_file(spec):
-            found.append(spec)
-            continue
-        copy = folder / Path(spec).name
-        if Path(spec).absolute() != copy.absolute():
-            folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / FOLDER / Path(spec).name
+        if _is_file(spec) and Path(spec).absolute() != copy.absolute():
+            copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(spec, copy)
-        found.append(str(copy.absolute()))
-    return tuple(found)
+    return copied_plugins(specs, folder)
+
+
+def copied_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """The same plug-ins, with the copies in FOLDER/plugins in the place of files, wherever the folder lies now."""
+    copies = [folder.absolute() / FOLDER / Path(spec).name for spec in specs]
+    return tuple(str(copy) if copy.is_file() else spec for spec, copy in zip(specs, copies, strict=True))
+
+
+def check_plugins(specs: Sequence[str], recorded: Sequence[Mapping[str, str]]) -> list[str]:
+    """What differs between the code of plug-ins and what was recorded of them, in words; empty when nothing does."""
+    then = {entry["name"]: entry["sha256"] for entry in recorded}
+    now = {plugin.name: plugin.sha256 for plugin in describe_plugins(specs)}
+    return [
+        f"plug-in {name}: its code is another than the run was made with (SHA-256 {now[name][:12]}, was "
+        f"{then[name][:12]}, on {socket.gethostname()}); bring back that code, or start a new run"
+        for name in sorted(now.keys() & then.keys())
+        if now[name] != then[name]
+    ]
+
+
+def absolute_plugins(specs: Sequence[str]) -> list[str]:
+    """The same plug-ins, files by their whole path."""
+    return [str(Path(spec).absolute()) if _is_file(spec) else spec for spec in specs]
 
 
 @cache

@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raymm.config import Config
+from raymm.config import Config, plugins
 from raymm.data import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import is_committed, layout, write_bytes
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
-from raymm.storage.remote import Place, committed, drop, place, pull, push
+from raymm.storage.remote import Place, committed, drop, files, place, pull, push
 from raymm.training.run import Run, create_or_open, key_in, validate_run
 
-__all__ = ["fetch", "mirrored", "open_mirrored", "send"]
+__all__ = ["fetch", "fetch_plugins", "mirrored", "open_mirrored", "send", "send_plugins"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def fetch(run: Path, mirror: str) -> None:
         about = (there / layout.RUN).read()
         if about is None or _is_another(run, about, there):
             return
+        fetch_plugins(there, run)
         for name in _ahead(run, there):
             pull(there / name, run / name)
     except OSError as cause:
@@ -75,6 +76,22 @@ def send(run: Path, mirror: str) -> None:
             drop(there / layout.EPOCHS / name)
     if is_committed(result_folder(run)):
         push(result_folder(run), there / layout.RESULT)
+
+
+def send_plugins(folder: Path, there: Place) -> None:
+    """Copy the plug-ins of a run or sweep to its mirror; they never change."""
+    for file in sorted((folder / plugins.FOLDER).glob("*.py")):
+        copy = there / plugins.FOLDER / file.name
+        if copy.read() is None:
+            copy.write(file.read_bytes())
+
+
+def fetch_plugins(there: Place, folder: Path) -> None:
+    """Bring the plug-ins of a run or sweep from its mirror, as far as they are not here."""
+    for name in files(there / plugins.FOLDER):
+        copy = folder / plugins.FOLDER / name
+        if not copy.exists():
+            write_bytes(copy, (there / plugins.FOLDER / name).read() or b"")
 
 
 def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
@@ -130,6 +147,7 @@ def _first_send(run: Path, mirror: str) -> None:
 def _claim(run: Path, there: Place) -> None:
     present = (there / layout.RUN).read()
     if present is None:
+        send_plugins(run, there)
         (there / layout.RUN).write((run / layout.RUN).read_bytes())
     elif _is_another(run, present, there):
         raise CheckpointError(f"{there} holds another run; choose another name for --out, or another cluster.mirror")

@@ -4,8 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+from raymm.config import plugins
 from raymm.errors import CheckpointError
-from raymm.mirror.runs import fetch
+from raymm.mirror.runs import fetch, fetch_plugins
 from raymm.mirror.sweep_upload import BEST, Copy, folder_in, read_if_there
 from raymm.storage import layout, write_bytes, write_json
 from raymm.storage.layout import (
@@ -95,12 +96,13 @@ def _refuse_occupied(path: Path, key: str) -> None:
             raise CheckpointError(f"{path} holds another sweep; choose another folder for --out")
         return
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {TRIALS, WARMUPS, SUMMARY}:
+    if there - {TRIALS, WARMUPS, SUMMARY, plugins.FOLDER}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
 
 
 def _fetch_all(there: Place, uri: str, path: Path) -> None:
-    """Warm-ups first, since runs start from them."""
+    """Plug-ins first, then warm-ups, since runs need the ones and start from the others."""
+    fetch_plugins(there, path)
     for name in folders(there / WARMUPS):
         fetch(path / WARMUPS / name, below(uri, WARMUPS))
     for name in folders(there / TRIALS):

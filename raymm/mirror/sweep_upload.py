@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raymm.errors import CheckpointError
-from raymm.mirror.runs import send
+from raymm.mirror.runs import send, send_plugins
 from raymm.storage import layout
 from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
 from raymm.storage.remote import Place, below, folders, place
@@ -49,6 +49,7 @@ class Copy:
                 self.there.system.delete_dir((self.there / name).path)
         for trial in read_trials(self.sweep):
             self.put(f"{TRIALS}/{trial.name}/{TRIAL}")
+        send_plugins(self.sweep.path, self.there)
         self.put(SWEEP)
 
     def put(self, name: str) -> None:

@@ -1,6 +1,8 @@
 """A trained model as a folder: weights, schema, statistics and configuration, and nothing that runs code."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from raymm.config import Config, parse
+from raymm.config.plugins import copy_plugins
 from raymm.data import Dataset, Schema
 from raymm.errors import CheckpointError
 from raymm.models.model import MultimodalModel, build_model
 from raymm.storage import layout, write_json
 from raymm.storage.tensors import savable
 
-__all__ = ["Exported", "export_model", "load_model"]
+__all__ = ["Exported", "export_model", "load_model", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Exported:
 def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: Dataset) -> None:
     """Write `model` to `folder`, as a part of a folder that is committed later."""
     folder.mkdir(parents=True, exist_ok=True)
+    copy_plugins(config.plugins, folder)
     save_file(savable(model.state_dict()), folder / layout.WEIGHTS)
     about: dict[str, Any] = {
         "config": config.model_dump(mode="json"),
@@ -49,14 +53,33 @@ def load_model(folder: Path) -> Exported:
     CheckpointError
         When the folder holds no model, or its parts do not fit each other.
     """
-    try:
-        about = json.loads((folder / layout.MODEL_JSON).read_text())
-        config = parse(about["config"], f"{folder}/{layout.MODEL_JSON}")
+    config, about = load_settings(folder)
+    with _readable(folder):
         schema = Schema.model_validate(about["schema"])
         model = build_model(schema, config.model, config.training.seed)
         model.load_state_dict(load_file(folder / layout.WEIGHTS))
+        return Exported(model.eval(), config, schema, about["statistics"])
+
+
+def load_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
+    """The configuration of an exported model, whose plug-ins are then imported, and all that its model.json says.
+
+    Raises
+    ------
+    CheckpointError
+        As `load_model`.
+    """
+    with _readable(folder):
+        about: dict[str, Any] = json.loads((folder / layout.MODEL_JSON).read_text())
+        return parse(about["config"], f"{folder}/{layout.MODEL_JSON}", folder=folder), about
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Say of which model it is when a part of it is missing or cannot be read."""
+    try:
+        yield
     except FileNotFoundError as cause:
         raise CheckpointError(f"{folder}: no model there ({Path(cause.filename or '').name} is missing)") from None
     except (KeyError, ValueError, RuntimeError, ValidationError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: the model cannot be read ({cause})") from cause
-    return Exported(model.eval(), config, schema, about["statistics"])

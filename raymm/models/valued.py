@@ -1,6 +1,6 @@
 """Models that are to be valued: a run's, an exported one or a custom one, with the data that they read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from raymm.config import Config, parse
+from raymm.config.plugins import absolute_plugins, load_plugins
 from raymm.data import Dataset, View
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.custom import make_custom_model
-from raymm.models.export import Exported, load_model
+from raymm.models.export import Exported, load_model, load_settings
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
@@ -23,6 +24,33 @@ __all__ = ["load_for", "load_own", "with_masking"]
 
 CHECKED = 8
 """Samples on which a custom model is checked."""
+
+
+def import_plugins(specs: Sequence[str], checkpoint: Path | None) -> list[str]:
+    """Import plug-ins, and those that a model was trained with: the data set may need their kinds.
+
+    Returns
+    -------
+    The first, by their whole paths.
+
+    Raises
+    ------
+    ConfigError
+        When one cannot be imported.
+    CheckpointError
+        When there is no model.
+    """
+    found = absolute_plugins(specs)
+    load_plugins(found)
+    if checkpoint is not None:
+        load_settings(_model_folder(checkpoint))
+    return found
+
+
+def _model_folder(checkpoint: Path) -> Path:
+    """The exported model of a run, or the folder of an exported model itself."""
+    folder = result_folder(checkpoint) / layout.MODEL
+    return folder if folder.is_dir() else checkpoint
 
 
 def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[str, Any] | None = None) -> Valuing:
@@ -38,8 +66,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     CheckpointError
         When there is no model, or its modalities or classes are not those of the data set.
     """
-    folder = result_folder(checkpoint) / layout.MODEL
-    exported = load_model(folder if folder.is_dir() else checkpoint)
+    exported = load_model(_model_folder(checkpoint))
     _check_fit(checkpoint, exported, dataset)
     config = _with_valuation(exported.config, valuation or {})
     view = View(_with_statistics(dataset, exported), config.view, config.training.seed)

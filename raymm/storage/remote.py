@@ -18,7 +18,7 @@ from raymm.errors import ConfigError, DataError
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import MANIFEST
 
-__all__ = ["Place", "below", "committed", "drop", "folders", "place", "pull", "push"]
+__all__ = ["Place", "below", "committed", "drop", "files", "folders", "place", "pull", "push"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,13 @@ def folders(there: Place) -> list[str]:
     selector = FileSelector(there.path, allow_not_found=True)
     infos = there.system.get_file_info(selector)
     return sorted(info.base_name for info in infos if info.type == FileType.Directory)
+
+
+def files(there: Place) -> list[str]:
+    """Names of the files directly below a place, in order; empty when it is not there."""
+    selector = FileSelector(there.path, allow_not_found=True)
+    infos = there.system.get_file_info(selector)
+    return sorted(info.base_name for info in infos if info.type == FileType.File)
 
 
 def committed(there: Place) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raymm import __version__
-from raymm.config import Config, parse
+from raymm.config import Config, parse, plugins
 from raymm.config.legacy import modern_key
 from raymm.data import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
@@ -163,11 +163,12 @@ def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep
     if (path / layout.SWEEP).exists():
         raise CheckpointError(f"{path} holds a sweep; go on with it by --resume {path}, or choose another --out")
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {layout.TRIALS}:
+    if there - {layout.TRIALS, plugins.FOLDER}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
     shutil.rmtree(path / layout.TRIALS, ignore_errors=True)  # of a sweep that was never committed
     mirror = config.cluster.mirror and below(config.cluster.mirror, path.name)
-    return Sweep(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, plan, mirror)
+    own = config.model_copy(update={"plugins": plugins.copy_plugins(config.plugins, path)})
+    return Sweep(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, plan, mirror)
 
 
 def commit_sweep(sweep: Sweep) -> None:
@@ -190,7 +191,7 @@ def open_sweep(path: Path) -> Sweep:
     try:
         about = json.loads((path / layout.SWEEP).read_text())
         plan = Plan.model_validate(about["plan"])
-        config = parse(about["config"], f"{path}/{layout.SWEEP}")
+        config = parse(about["config"], f"{path}/{layout.SWEEP}", folder=path)
         return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan, about.get("mirror"))
     except FileNotFoundError:
         raise CheckpointError(
@@ -240,7 +241,7 @@ def open_trial(path: Path) -> Trial:
     """Read one trial; raises `CheckpointError` when its file is damaged."""
     try:
         about = json.loads((path / layout.TRIAL).read_text())
-        config = parse(about["config"], f"{path}/{layout.TRIAL}")
+        config = parse(about["config"], f"{path}/{layout.TRIAL}", folder=path.parents[1])
         return Trial(about["number"], about["key"], about["sampled"], config, path)
     except (OSError, KeyError, TypeError, ValueError) as cause:
         raise CheckpointError(f"{path}/{layout.TRIAL}: cannot be read ({cause})") from cause

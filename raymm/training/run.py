@@ -3,12 +3,13 @@
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from raymm import __version__
 from raymm.config import Config, TrainingConfig, flatten, parse
+from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.data import Dataset, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
@@ -89,9 +90,13 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPo
     if not (path / layout.RUN).exists():
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
-        run = Run(path, uuid.uuid4().hex, config, dataset.path, dataset.digest, start)
+        plugins = copy_plugins(config.plugins, path)
+        own = config.model_copy(update={"plugins": plugins})
+        run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
         write_json(path / layout.RUN, _to_json(run))
         return run
+    changed = check_plugins(config.plugins, _read(path)["plugins"])
+    Problems(f"{path}", changed).raise_if_any(CheckpointError)
     run = open_run(path)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
     if not same_data(run.digest, dataset):
@@ -99,18 +104,28 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPo
     for key, then, now in _differences(run.config, config):
         problems.add(f"{key}: {then} then, {now} now")
     problems.raise_if_any(CheckpointError)
-    now = Run(path, run.key, config, dataset.path, run.digest, run.start)
+    own = config.model_copy(update={"plugins": copied_plugins(config.plugins, path)})
+    now = Run(path, run.key, own, dataset.path, run.digest, run.start)
     if now != run:
         write_json(path / layout.RUN, _to_json(now))
     return now
 
 
 def open_run(path: Path) -> Run:
-    """Open the folder of a run; raises `CheckpointError` when there is none."""
+    """Open the folder of a run, and import its plug-ins.
+
+    Raises
+    ------
+    CheckpointError
+        When there is none, or a plug-in is other code here than the run was made with.
+    ConfigError
+        When a plug-in cannot be imported here.
+    """
     path = path.absolute()
     try:
-        values = json.loads((path / layout.RUN).read_text())
-        config = parse(values["config"], f"{path}/{layout.RUN}")
+        values = _read(path)
+        config = parse(values["config"], f"{path}/{layout.RUN}", folder=path)
+        Problems(f"{path}", check_plugins(config.plugins, values["plugins"])).raise_if_any(CheckpointError)
         start = values.get("start") and BranchPoint(Path(values["start"]["run"]), values["start"]["epoch"])
         return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
     except FileNotFoundError:
@@ -202,6 +217,11 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
     return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((path / layout.RUN).read_text())
+    return {"plugins": [], **values}
+
+
 def _to_json(run: Run) -> dict[str, Any]:
     return {
         "key": run.key,
@@ -210,4 +230,5 @@ def _to_json(run: Run) -> dict[str, Any]:
         "raymm": __version__,
         "start": run.start and {"run": str(run.start.run), "epoch": run.start.epoch},
         "config": run.config.model_dump(mode="json"),
+        "plugins": [asdict(plugin) for plugin in describe_plugins(run.config.plugins)],
     }

@@ -6,7 +6,7 @@ interruption values the missing blocks alone. At the end the blocks are joined i
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ class Valuing:
     view: View
     rows: Rows
     config: Config
+
+    def with_plugins(self, plugins: Sequence[str]) -> "Valuing":
+        """The same with more plug-ins, which actors import too."""
+        known = (*self.config.plugins, *(name for name in plugins if name not in self.config.plugins))
+        return replace(self, config=self.config.model_copy(update={"plugins": known}))
 
     def on_cluster(self, **settings: float) -> "Valuing":
         """The same with other settings of the section `cluster`, which do not change the values."""
