@@ -29,12 +29,13 @@ class Head:
     env: dict[str, str]
     token: str
 
-    def submit(self, *command, wait=True, timeout=120, **variables):
+    def submit(self, *command, wait=True, timeout=120, working_dir=".", **variables):
         """Submit a job; `variables` are set in its environment."""
         options = [] if wait else ["--no-wait"]
         if variables:
             options += ["--runtime-env-json", json.dumps({"env_vars": variables})]
-        return self.run(RAY, "job", "submit", "--working-dir", ".", *options, "--", *command, timeout=timeout)
+        submit = [RAY, "job", "submit", "--working-dir", str(working_dir), *options, "--"]
+        return self.run(*submit, *command, timeout=timeout)
 
     def run(self, *command, timeout=120, **environment):
         env = {**self.env, **environment}

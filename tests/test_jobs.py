@@ -17,8 +17,17 @@ def test_a_job_is_the_verb_of_its_name(verb, tmp_path):
     assert done.stdout.startswith(f"Usage: raymm {verb} [OPTIONS]")
 
 
-def test_a_mistake_ends_a_job_with_2(tmp_path):
-    done = run_job("value", tmp_path, "--no-such-option")
+@pytest.mark.parametrize("verb", ["prepare", "study", "sweep", "train", "value"])
+def test_the_module_is_the_same_verb_in_any_folder(verb, tmp_path):
+    done = run_module(verb, tmp_path, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == run_job(verb, tmp_path, "--help").stdout
+
+
+@pytest.mark.parametrize("way", ["script", "module"])
+def test_a_mistake_ends_a_job_with_2(way, tmp_path):
+    run = run_job if way == "script" else run_module
+    done = run("value", tmp_path, "--no-such-option")
     assert done.returncode == 2
     assert "--no-such-option" in done.stderr
     assert "Traceback" not in done.stderr
@@ -41,7 +50,14 @@ def test_every_job_has_a_test():
 
 def run_job(verb, folder, *options):
     """Run it from another folder, so that only the path finds raymm."""
-    script = ROOT / "jobs" / f"{verb}.py"
+    return run_python(folder, ROOT / "jobs" / f"{verb}.py", *options)
+
+
+def run_module(verb, folder, *options):
+    return run_python(folder, "-m", "raymm", verb, *options)
+
+
+def run_python(folder, *arguments):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(script), *options]
+    command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -12,7 +12,7 @@ LANGUAGES = ("python", "bash", "console", "yaml", "csv", "")
 """Known kinds of snippet; one without a language is a drawing or a listing, and holds no command."""
 
 FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^ *(?P=fence) *$", re.M | re.S
+    r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^ *(?P=fence) *$", re.MULTILINE | re.DOTALL
 )
 SEPARATORS = {"|", "||", "&", "&&", ";"}
 ASSIGNMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*=")
@@ -55,10 +55,10 @@ def snippets_of(page: str, text: str) -> list[Snippet]:
         snippet = Snippet(page, line, match["language"].strip(), match["text"])
         if snippet.language not in LANGUAGES:
             raise ValueError(f"{snippet.where}: no way to check the language '{snippet.language}'")
-        if not snippet.language and re.search(r"^\s*(\$ |raymm |ray |make |python )", snippet.text, re.M):
+        if not snippet.language and re.search(r"^\s*(\$ |raymm |ray |make |python )", snippet.text, re.MULTILINE):
             raise ValueError(f"{snippet.where}: a command in a block without a language; write ```bash")
         found.append(snippet)
-    if len(re.findall(r"^ *```", text, re.M)) != 2 * len(found):
+    if len(re.findall(r"^ *```", text, re.MULTILINE)) != 2 * len(found):
         raise ValueError(f"{page}: a block is not closed")
     return found
 

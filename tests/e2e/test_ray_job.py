@@ -10,6 +10,7 @@ import pytest
 
 from raymm.valuation import read_table
 from tests.games import small_dataset
+from tests.head import ROOT
 
 JOIN = """
 import ray
@@ -53,7 +54,21 @@ def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     assert '"rows": 240, "quarantined": []' in output
     assert "preparing: 4 of 4" in output
     settings = ["training.epochs=2", "method.warmup=1", "model.feature_size=16", "cluster.actors=1"]
-    train = ["python", "jobs/train.py", "--data", data, "--out", run, "--store", store, "--workers", "2", *settings]
+    train = [
+        "python",
+        "-m",
+        "raymm",
+        "train",
+        "--data",
+        data,
+        "--out",
+        run,
+        "--store",
+        store,
+        "--workers",
+        "2",
+        *settings,
+    ]
     code, output = head.submit(*train)
     assert code == 0, output
     assert "epoch   2/2" in output
@@ -63,6 +78,23 @@ def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     assert code == 0, output
     assert read_table(table).info.modalities == ("m0", "m1", "title")
     assert (tmp_path / "mlflow" / "mlflow.db").is_file()
+
+
+def test_a_job_from_any_folder_brings_its_own_modules_to_the_actors(head, tmp_path):
+    project, data, table = tmp_path / "project", tmp_path / "data", tmp_path / "test.parquet"
+    project.mkdir()
+    (project / "mymodel.py").write_text("from tests.games import HALF, own_model as load\n")
+    small_dataset(data)
+    value = ["python", "-m", "raymm", "value", "--data", str(data), "--model", "mymodel:load", "--out", str(table)]
+    installed = {"PYTHONPATH": str(ROOT)}  # in the place of an installed raymm
+    code, output = head.submit(*value, "--utility", "mymodel:HALF", working_dir=project, **installed)
+    assert code == 0, output
+    assert read_table(table).info.utility == "mymodel:HALF"
+    (project / "mymodel.py").unlink()
+    table.unlink()
+    code, output = head.submit(*value, working_dir=project, **installed)
+    assert code != 0
+    assert "there is no module 'mymodel'" in output
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/", "/api/v0/nodes"])
