@@ -15,6 +15,7 @@ from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
     from raymm.data import Dataset
+    from raymm.reports.valuation_summary import Sources
     from raymm.valuation import ValuationTable
     from raymm.valuation.jobs import Stream, Valuing
 
@@ -85,8 +86,9 @@ def value(
             masked = with_masking(job, name.strip(), dataset) if name else job
             path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")
             tables[name.strip() or "as trained"] = value_to_file(masked, stream, path, _follow)
-    _show(tables, out, as_json)
-    _write_pages(next(iter(tables.values())), dataset, html, report)
+    sources = _sources(dataset, split)
+    _show(tables, out, as_json, sources)
+    _write_pages(next(iter(tables.values())), dataset, html, report, sources)
 
 
 @contextmanager
@@ -110,12 +112,21 @@ def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
     return follow(shards, total, "valuing shards of samples")
 
 
-def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool) -> None:
+def _sources(dataset: "Dataset", split: str) -> "Sources":
+    """The file of each sample of a split, by sample id."""
+    from raymm.data.dataset import Shards
+
+    rows, shards = dataset.rows(split), dataset.shards
+    assert isinstance(shards, Shards)
+    return dict(zip(shards.sample_id[rows].tolist(), shards.sources(rows), strict=True))
+
+
+def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, sources: "Sources") -> None:
     from raymm.reports.valuation_stability import stability, stability_lines
     from raymm.reports.valuation_summary import summarise, summary_lines
 
     first = next(iter(tables.values()))
-    summary = summarise(first)
+    summary = summarise(first, sources)
     compared = stability(tables) if len(tables) > 1 else []
     if as_json:
         click.echo(json.dumps({**summary, "maskings": compared}))
@@ -124,18 +135,20 @@ def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool) -> None
     click.echo(f"wrote {len(first)} rows to {out}")
 
 
-def _write_pages(table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None) -> None:
+def _write_pages(
+    table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None, sources: "Sources"
+) -> None:
     if html:
         from raymm.reports.valuation_page import write_valuation_page
 
-        write_valuation_page(html, table, dataset.schema.classes)
+        write_valuation_page(html, table, dataset.schema.classes, sources)
         click.echo(f"wrote {html}", err=True)
     if report:
         from raymm.reports.valuation_report import write_valuation_report
 
         command = shlex.join(["raymm", *sys.argv[1:]])
         title = f"What each modality contributes: {dataset.path.name}"
-        write_valuation_report(report, table, dataset.schema.classes, title, command)
+        write_valuation_report(report, table, dataset.schema.classes, title, command, sources)
         click.echo(f"wrote {report / 'README.md'}", err=True)
 
 

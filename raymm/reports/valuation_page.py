@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from raymm.reports.html import write_html
-from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.reports.valuation_summary import Sources, summarise, summary_lines
 from raymm.valuation import ValuationTable
 from raymm.valuation.patterns import PATTERNS, pattern_labels
 
@@ -41,22 +41,26 @@ class Column:
     choices: Sequence[tuple[str, str]] = ()
 
 
-def write_valuation_page(path: Path, table: ValuationTable, classes: Sequence[str]) -> None:
+def write_valuation_page(
+    path: Path, table: ValuationTable, classes: Sequence[str], sources: Sources | None = None
+) -> None:
     """Write the page.
 
     Parameters
     ----------
     classes
         Names of the classes, by label.
+    sources
+        Files of the samples, where they are known.
     """
     chosen = _lowest_first(table)
-    columns = _columns(table, classes)
+    columns = _columns(table, classes, sources or {})
     cells = zip(*(column.values[chosen].tolist() for column in columns), strict=True)
     write_html(
         path,
         "valuation.html",
         title=f"Contributions of {', '.join(table.info.modalities)}",
-        summary="\n".join(summary_lines(summarise(table))),
+        summary="\n".join(summary_lines(summarise(table, sources))),
         left_out=len(table) - len(chosen),
         columns=columns,
         data={
@@ -72,10 +76,11 @@ def _lowest_first(table: ValuationTable) -> np.ndarray:
     return np.argsort(lowest, kind="stable")[:MOST_ROWS]
 
 
-def _columns(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
+def _columns(table: ValuationTable, classes: Sequence[str], sources: Sources) -> list[Column]:
     names = np.array(classes)
     columns = [
         Column("sample", "text", table.sample_id),
+        *_files(table, sources),
         _choice("class", names[table.label]),
         _choice("predicted", names[table.prediction]),
         _choice("outcome", np.where(table.prediction == table.label, "right", "wrong")),
@@ -87,6 +92,11 @@ def _columns(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
         labels = pattern_labels(table.correct(), 0, 1)
         columns.append(_choice("pattern", _pattern_names(*table.info.modalities)[labels]))
     return columns
+
+
+def _files(table: ValuationTable, sources: Sources) -> list[Column]:
+    files = [sources.get(sample_id, "") for sample_id in table.sample_id.tolist()]
+    return [Column("file", "text", np.array(files))] if any(files) else []
 
 
 def _choice(name: str, values: np.ndarray) -> Column:

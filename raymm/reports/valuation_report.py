@@ -10,7 +10,7 @@ import torch
 from raymm.reports import plots
 from raymm.reports.statistics import Mean, means_by
 from raymm.reports.tables import markdown_table
-from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
+from raymm.reports.valuation_summary import PATTERN_HEADS, Sources, low_head, name_of, no_fair_share, summarise
 from raymm.storage import write_bytes
 from raymm.valuation import ValuationTable, interactions
 
@@ -18,7 +18,12 @@ __all__ = ["write_valuation_report"]
 
 
 def write_valuation_report(
-    folder: Path, table: ValuationTable, classes: Sequence[str], title: str, command: str
+    folder: Path,
+    table: ValuationTable,
+    classes: Sequence[str],
+    title: str,
+    command: str,
+    sources: Sources | None = None,
 ) -> list[Path]:
     """Write the report and return its files.
 
@@ -28,13 +33,15 @@ def write_valuation_report(
         Names of the classes, by label.
     title, command
         Title of the report, and the command that made it.
+    sources
+        Files of the samples, where they are known.
     """
     figures = _figures(table, classes)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
         plots.save(figure, paths[-1])
-    summary = summarise(table)
+    summary = summarise(table, sources)
     content = [
         f"# {title}",
         "",
@@ -115,7 +122,7 @@ def _classes(means: list[Mean], table: ValuationTable) -> list[str]:
 
 def _lowest(summary: dict[str, Any]) -> list[str]:
     lines = [
-        f"- {name}: " + ", ".join(f"{row['sample_id']} ({row['phi']:+.2f})" for row in figures["lowest"])
+        f"- {name}: " + ", ".join(f"{name_of(row)} ({row['phi']:+.2f})" for row in figures["lowest"])
         for name, figures in summary["modalities"].items()
         if figures["lowest"]
     ]

@@ -1,5 +1,6 @@
 """The summary of a valuation table: accuracies, mean contributions, patterns of pairs, and the lowest samples."""
 
+from collections.abc import Mapping
 from itertools import combinations
 from math import isnan
 from typing import Any
@@ -11,7 +12,10 @@ from raymm.reports.statistics import mean_of
 from raymm.valuation import ValuationTable, banzhaf_values, interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
 
-__all__ = ["low_head", "no_fair_share", "summarise", "summary_lines"]
+__all__ = ["Sources", "low_head", "name_of", "no_fair_share", "summarise", "summary_lines"]
+
+Sources = Mapping[str, str]
+"""The file that each sample was read from, by sample id."""
 
 LOWEST = 5
 NO_FAIR_SHARE = "No fair share is known of this utility, so the column 'below' is empty."
@@ -31,16 +35,21 @@ MOST_FOR_PAIRS = 12
 """Modalities up to which pairs are shown: of more there are too many to read."""
 
 
-def summarise(table: ValuationTable) -> dict[str, Any]:
+def summarise(table: ValuationTable, sources: Sources | None = None) -> dict[str, Any]:
     """Figures of a table.
+
+    Parameters
+    ----------
+    sources
+        Files of the samples, where they are known.
 
     Returns
     -------
     `samples`, `accuracy`, `utility`, `fair_share` (None where the utility has none), `method`, `budget`;
     `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (margin of error of its 95 % interval),
     `low` and `negative` (shares with phi below the fair share, None without one, and below 0), `stderr` (root mean
-    square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (sample ids with
-    negative phi, lowest first);
+    square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (id, source and phi
+    of samples with negative phi, lowest first);
     `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|).
     """
     present = ~np.isnan(table.phi)
@@ -58,7 +67,7 @@ def summarise(table: ValuationTable) -> dict[str, Any]:
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
             "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
-            "lowest": _lowest(table, position),
+            "lowest": _lowest(table, position, sources or {}),
         }
     return {
         "samples": len(table),
@@ -124,10 +133,19 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def _lowest(table: ValuationTable, position: int) -> list[dict[str, Any]]:
+def name_of(row: dict[str, Any]) -> str:
+    """What a person knows a sample by: its file, or its id where no file is known."""
+    return str(row["source"] or row["sample_id"])
+
+
+def _lowest(table: ValuationTable, position: int, sources: Sources) -> list[dict[str, Any]]:
     phi = table.phi[:, position]
     order = [int(row) for row in np.argsort(phi, kind="stable")[:LOWEST] if phi[row] < 0]
-    return [{"sample_id": str(table.sample_id[row]), "phi": float(phi[row])} for row in order]
+    ids = [str(table.sample_id[row]) for row in order]
+    return [
+        {"sample_id": sample_id, "source": sources.get(sample_id, ""), "phi": float(phi[row])}
+        for sample_id, row in zip(ids, order, strict=True)
+    ]
 
 
 def _pair_lines(pairs: list[dict[str, Any]]) -> list[str]:
@@ -161,7 +179,7 @@ def _width(head: tuple[str, str]) -> int:
 
 def _lowest_lines(modalities: dict[str, Any]) -> list[str]:
     lines = [
-        f"{name:<16}" + ", ".join(f"{row['sample_id'][-24:]} {row['phi']:+.2f}" for row in figures["lowest"][:2])
+        f"{name:<16}" + ", ".join(f"{name_of(row)[-24:]} {row['phi']:+.2f}" for row in figures["lowest"][:2])
         for name, figures in modalities.items()
         if figures["lowest"]
     ]

@@ -148,6 +148,25 @@ def test_the_page_holds_every_row_and_escapes_what_it_is_given(table, tmp_path):
     assert "http" not in text.replace("http://www.w3.org", "")
 
 
+def test_samples_are_shown_by_their_files_where_these_are_known(table, dataset, tmp_path):
+    sources = {sample_id: f"clips/{sample_id}.mp4" for sample_id in table.sample_id.tolist()}
+    summary, bare = summarise(table, sources), summarise(table)
+    lowest = [row for figures in summary["modalities"].values() for row in figures["lowest"]]
+    assert lowest
+    assert all(row["source"] == sources[row["sample_id"]] for row in lowest)
+    assert f"{lowest[0]['source']} " in "\n".join(summary_lines(summary))
+    assert "clips/" not in "\n".join(summary_lines(bare))
+    assert f"{lowest[0]['sample_id']} " in "\n".join(summary_lines(bare))
+    assert all(len(line) <= 80 for line in summary_lines(summary))
+    write_valuation_page(tmp_path / "t.html", table, dataset.schema.classes, sources)
+    found = re.search(r'id="data">(.*?)</script>', (tmp_path / "t.html").read_text(), re.DOTALL)
+    content = json.loads(found[1])
+    assert [column["name"] for column in content["columns"]][:2] == ["sample", "file"]
+    assert all(row[1] == f"clips/{row[0]}.mp4" for row in content["rows"])
+    write_valuation_report(tmp_path / "r", table, dataset.schema.classes, "Title", "c", sources)
+    assert f"{lowest[0]['source']} (-" in (tmp_path / "r" / "README.md").read_text()
+
+
 def test_the_report_says_what_made_it(table, dataset, tmp_path):
     files = write_valuation_report(tmp_path / "r", table, dataset.schema.classes, "Title", "raymm value ...")
     text = (tmp_path / "r" / "README.md").read_text()

@@ -9,7 +9,8 @@ const body = document.querySelector("tbody");
 function wanted(row) {
   const values = new FormData(form);
   const text = (values.get("text") || "").toLowerCase();
-  if (text && !String(row[0]).toLowerCase().includes(text)) return false;
+  const named = (column, index) => column.kind === "text" && String(row[index]).toLowerCase().includes(text);
+  if (text && !data.columns.some(named)) return false;
   return data.columns.every((column, index) => {
     const choice = values.get("c" + index);
     if (!choice) return true;
