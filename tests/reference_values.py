@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from raymm.config import Config
-from raymm.data import Dataset, View, open_dataset
+from raymm.data import BatchReader, Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
 from raymm.models.model import MultimodalModel, build_model
 from tests.games import settings
@@ -68,7 +68,9 @@ def restless_model(dataset: Dataset, fusion: str, **valuation: object) -> tuple[
 
 
 @torch.inference_mode()
-def reference(model: MultimodalModel, view: View, rows: np.ndarray, utility: str, labels: np.ndarray) -> Reference:
+def reference(
+    model: MultimodalModel, view: BatchReader, rows: np.ndarray, utility: str, labels: np.ndarray
+) -> Reference:
     """What `model.fuse` makes of every coalition of the modalities that each sample has."""
     batch = view.batch(rows)
     features = model.encode(batch)

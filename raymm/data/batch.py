@@ -1,4 +1,4 @@
-"""What a model is given: only the values of modalities that take part, and a mask that says whose they are.
+"""The input of a model: the values of the modalities that take part, and a mask of which these are.
 
 A batch is ragged by modality: `inputs[name]` holds the rows whose mask is True, in order, and nothing for
 the others. A row that keeps one modality of three costs one encoder, and nothing is read for the rest.

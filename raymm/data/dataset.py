@@ -176,6 +176,12 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     ------
     DataError
         When there is no finished data set, it is of another format, or (with `check`) a file was changed.
+
+    Examples
+    --------
+    >>> open_dataset("no/such/folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    raymm.errors.DataError: ...no/such/folder: ...
     """
     path = Path(path).absolute()
     if not is_committed(path):

@@ -59,6 +59,18 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     DataError
         When `out` already holds a data set, or naming every sample whose values do not fit the schema; nothing
         is then left behind that could be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> schema = Schema(modalities=[{"name": "pose", "kind": "vector", "size": 2}], classes=["sit", "stand"])
+    >>> samples = [
+    ...     Sample(f"{split}{label}", split, label, {"pose": np.array([label, 1.0])})
+    ...     for split in SPLITS
+    ...     for label in (0, 1)
+    ... ]
+    >>> write_dataset(tempfile.mkdtemp() + "/data", samples, schema).name
+    'data'
     """
     out = Path(out)
     if is_committed(out):
@@ -70,7 +82,7 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     while chunk := list(islice(rows, SHARD_ROWS)):
         for sample in chunk:
             if sample.sample_id in seen:
-                problems.add(f"sample '{sample.sample_id}': its id stands twice")
+                problems.add(f"sample '{sample.sample_id}': its id appears twice")
             seen.add(sample.sample_id)
             for trouble in check_sample(sample, schema):
                 problems.add(f"sample '{sample.sample_id}': {trouble}")

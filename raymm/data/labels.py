@@ -14,7 +14,7 @@ from raymm.tasks import DEFAULT, Task, get_task, guess_task
 from raymm.tasks.base import Labels
 from raymm.tasks.classification import class_name
 
-__all__ = ["choose_task", "deal_splits", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
+__all__ = ["assign_splits", "choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
 
 SHARES = (0.70, 0.85)
 SHOWN = 5
@@ -103,7 +103,7 @@ def parse_labels(
         except DataError as cause:
             problems.add(f"{place}: {cause}")
     for name in sorted({name for name in classes if classes.count(name) > 1}):
-        problems.add(f"class '{name}' stands twice in --classes")
+        problems.add(f"class '{name}' appears twice in --classes")
     if len(classes) < task.fewest_classes:
         problems.add(
             f"{len(classes)} classes ({', '.join(classes)}); {task.name} needs {task.fewest_classes} or more"
@@ -130,7 +130,7 @@ def refuse_absent_classes(
             problems.add(f"{when}split '{split}' has no sample of class {name_some(absent)}")
 
 
-def deal_splits(labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int) -> list[str]:
+def assign_splits(labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int) -> list[str]:
     """Splits by label, 70/15/15, all samples of one file in one split.
 
     Parameters

@@ -1,7 +1,7 @@
 """The manifest of a collection: one row a sample, checked as a whole before any file is opened.
 
 CSV or Parquet with `label`, and `file` or one column a modality; `sample_id` and `split` are optional. An empty
-cell is a missing modality. Without `split`, files are dealt into splits by label (70/15/15), all samples of one
+cell is a missing modality. Without `split`, files are assigned to splits by label (70/15/15), all samples of one
 file into the same split.
 """
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from raymm.data.format import SPLITS
 from raymm.data.kinds import ModalitySpec, kind_of
-from raymm.data.labels import choose_task, deal_splits, parse_labels, refuse_absent_classes
+from raymm.data.labels import assign_splits, choose_task, parse_labels, refuse_absent_classes
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.tasks import Classification, Task
 
@@ -103,7 +103,7 @@ def load_manifest(
     if "split" in rows[0]:
         splits = [_text(row.get("split")) for row in rows]
     else:
-        splits = deal_splits(array, _recordings(rows, specs), task, names, seed)
+        splits = assign_splits(array, _recordings(rows, specs), task, names, seed)
     records = [
         Record(_sample_id(row, specs, number), split, label, source_of(row, specs), _cells(row, specs))
         for number, (row, label, split) in enumerate(zip(rows, labels, splits, strict=True), start=1)
@@ -115,7 +115,7 @@ def load_manifest(
 
 
 def source_of(row: dict[str, Any], specs: Specs) -> str:
-    """The file that tells samples of one recording: the `file` cell, or the first cell that names a file."""
+    """The file that identifies the recording of a sample: the `file` cell, or the first cell that names a file."""
     return next(iter(_files(row, specs)), "")
 
 
@@ -152,7 +152,7 @@ def _read_csv(path: Path) -> pa.Table:
 def _refuse_repeated(path: Path, columns: list[str]) -> None:
     problems = Problems(str(path))
     for name in dict.fromkeys(name for name in columns if columns.count(name) > 1):
-        problems.add(f"column '{name}' stands {columns.count(name)} times; rename or remove all but one")
+        problems.add(f"column '{name}' appears {columns.count(name)} times; rename or remove all but one")
     problems.raise_if_any(DataError)
 
 
@@ -200,7 +200,7 @@ def _check_records(records: list[Record], specs: Specs, problems: Problems) -> N
             seen[record.source].add(record.split)
     for sample_id, count in ids.items():
         if count > 1:
-            problems.add(f"sample '{sample_id}': its id stands {count} times")
+            problems.add(f"sample '{sample_id}': its id appears {count} times")
     for source, splits in seen.items():
         if len(splits) > 1 and _is_own_file(source, specs):
             problems.add(f"file '{source}' is in two splits: {', '.join(sorted(splits))}")

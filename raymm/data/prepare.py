@@ -1,6 +1,6 @@
 """Raw media to a data set: read each sample, collect what is wrong, write shards, continue where it stopped.
 
-Work is cut into chunks of samples, one shard each. A chunk's sidecar tells what it was made from (records, schema,
+Work is cut into chunks of samples, one shard each. A chunk's sidecar records what it was made from (records, schema,
 size and time of the files); a rerun does only the chunks for which that has changed. Chunks run in this process or
 on Ray (`raymm.cluster.prepare`), in any order, with the same result.
 """
@@ -41,7 +41,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """What became of a chunk: rows written, and what was wrong with the others."""
+    """The outcome of a chunk: rows written, and the problems of the others."""
 
     number: int
     rows: int

@@ -53,6 +53,17 @@ class BatchReader:
     ------
     ConfigError
         When `noise_db` names a modality that the data set lacks, or one that takes no noise.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from raymm.data.in_memory import MemoryRows
+    >>> from raymm.data.schema import Schema
+    >>> schema = Schema(modalities=[{"name": "pose", "kind": "vector", "size": 2}], classes=["sit", "stand"])
+    >>> rows = MemoryRows(schema, {"pose": [[1.0, 2.0], None, [3.0, 4.0]]})
+    >>> batch = BatchReader(Dataset(Path(), schema, rows, statistics={}, digest=""), ViewConfig()).batch(np.arange(3))
+    >>> batch.mask.tolist(), batch.inputs["pose"].tolist()
+    ([[True], [False], [True]], [[1.0, 2.0], [3.0, 4.0]])
     """
 
     dataset: Dataset

@@ -43,7 +43,7 @@ def parse_kinds(modalities: str) -> Kinds:
         name, _, kind = item.strip().partition("=" if "=" in item else ":")
         kind = kind or name
         if name in kinds:
-            problems.add(f"'{name}' stands twice")
+            problems.add(f"'{name}' appears twice")
         elif trouble := _unknown(item.strip(), kind):
             problems.add(trouble)
         kinds[name] = kind
@@ -86,7 +86,7 @@ def build_schema(
     ConfigError
         When a setting names no modality or field, or has a wrong value; or an encoder cannot be loaded.
     DataError
-        When the size of an array cannot be found out.
+        When the size of an array cannot be inferred.
     """
     encoders = encoders or {}
     types = {name: kind_of(kind) for name, kind in kinds.items()}
@@ -142,7 +142,7 @@ def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Set
 
 
 def _value(text: str) -> Any:
-    """A YAML scalar; what is no YAML stays the text that it is, and the schema says what is wrong with it."""
+    """A YAML scalar; text that is not YAML is returned unchanged, and the schema refuses it."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

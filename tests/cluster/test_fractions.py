@@ -9,7 +9,7 @@ import os
 import numpy as np
 import ray
 from raymm.config import load
-from raymm.data import View, open_dataset
+from raymm.data import BatchReader, open_dataset
 from raymm.cluster.valuation_pool import ActorPool
 from raymm.models.model import build_model
 from raymm.valuation.engine import value_rows
@@ -20,7 +20,7 @@ ray.init(
 )
 config = load(None, ("cluster.actors=2", "cluster.gpus_per_actor=0.5", "valuation.batch_size=32"))
 dataset = open_dataset(os.environ["DATA"])
-view, rows = View(dataset, config.view), dataset.rows("train")
+view, rows = BatchReader(dataset, config.view), dataset.rows("train")
 model = build_model(dataset.schema, config.model, 0).eval()
 free = lambda: ray.available_resources().get("GPU", 0.0)
 before, pool = free(), ActorPool()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from raymm.config import load
-from raymm.data import View, open_dataset
+from raymm.data import BatchReader, open_dataset
 from raymm.models.export import load_model
 from raymm.storage import write_json
 from raymm.sweep.store import open_sweep
@@ -36,7 +36,7 @@ def test_a_sweep_opens_its_data(saved):
 
 def test_parts_of_a_valuation_are_gone_on_with(saved, tmp_path):
     exported, dataset = load_model(saved.path("runs/finished/result/model")), open_dataset(saved.path("data/small"))
-    view = View(dataset, exported.config.view, exported.config.training.seed)
+    view = BatchReader(dataset, exported.config.view, exported.config.training.seed)
     job = jobs.Valuing(exported.model, view, dataset.rows("test"), exported.config)
     about, seen = tmp_path / "table.parquet.parts" / "about.json", []
 
@@ -57,7 +57,9 @@ def test_parts_of_a_valuation_are_gone_on_with(saved, tmp_path):
 
 def test_parts_of_other_data_are_thrown_away(saved, tmp_path):
     exported, dataset = load_model(saved.path("runs/finished/result/model")), open_dataset(saved.path("data/small"))
-    job = jobs.Valuing(exported.model, View(dataset, exported.config.view), dataset.rows("test"), exported.config)
+    job = jobs.Valuing(
+        exported.model, BatchReader(dataset, exported.config.view), dataset.rows("test"), exported.config
+    )
     folder = tmp_path / "table.parquet.parts"
     folder.mkdir()
     (folder / "shard-00000.parquet").touch()

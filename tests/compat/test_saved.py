@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from raymm.config import Config, flatten, load, parse
 from raymm.config.canonical import canonical
 from raymm.config.legacy import modern_key
-from raymm.data import View, open_dataset
+from raymm.data import BatchReader, open_dataset
 from raymm.models.export import load_model
 from raymm.models.model import build_model
 from raymm.models.predictor import load as load_predictor
@@ -167,7 +167,7 @@ def _value_again(about):
     changes = {key.split(".")[1]: value for key, value in about["changes"].items()}
     values = exported.config.model_dump(mode="json")
     config = parse({**values, "valuation": {**values["valuation"], **changes}})
-    view = View(open_dataset(about["data"]), config.view, config.training.seed)
+    view = BatchReader(open_dataset(about["data"]), config.view, config.training.seed)
     return value_rows(exported.model, view, np.array(about["rows"]), config)
 
 
@@ -195,7 +195,9 @@ def test_values_of_every_fusion_and_utility_are_those_recorded(saved, golden, go
         config = old_settings(about["settings"])
         model = build_model(dataset.schema, config.model, config.training.seed)
         model.load_state_dict(golden_weights(about["weights"]))
-        table = value_rows(model, View(dataset, config.view, config.training.seed), values.arrays["rows"], config)
+        table = value_rows(
+            model, BatchReader(dataset, config.view, config.training.seed), values.arrays["rows"], config
+        )
         recorded = values.under(name)
         assert (
             np.array_equal(table.phi, recorded["phi"], equal_nan=True)

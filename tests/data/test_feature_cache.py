@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from raymm.config import ViewConfig
-from raymm.data import AudioSpec, Sample, Schema, VectorSpec, View, open_dataset, write_dataset
+from raymm.data import AudioSpec, BatchReader, Sample, Schema, VectorSpec, open_dataset, write_dataset
 from raymm.data.feature_cache import cache_features, cached_features
 
 NOISE = {"sound": -5.0, "vector": 3.0}
@@ -36,7 +36,7 @@ def dataset(tmp_path):
 
 
 def view(dataset, seed=0, noise=NOISE):
-    return View(dataset, ViewConfig(noise_db=noise), seed)
+    return BatchReader(dataset, ViewConfig(noise_db=noise), seed)
 
 
 def inputs(made, rows=(5, 3, 29, 0, 10)):

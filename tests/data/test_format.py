@@ -119,7 +119,7 @@ def test_all_mistakes_are_said_at_once(tmp_path):
         write_dataset(tmp_path / "d", samples, SCHEMA)
     words = str(caught.value)
     assert "3 problems" in words
-    assert "sample 's0': its id stands twice" in words
+    assert "sample 's0': its id appears twice" in words
     assert "sample 'x': split 'training' is not one of train, val, test" in words
     assert "sample 'y': label 2 is outside the 2 classes" in words
 

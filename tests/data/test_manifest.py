@@ -165,7 +165,7 @@ def test_one_class_is_no_task(tmp_path):
 
 def test_a_class_that_is_given_twice(tmp_path):
     said = message(tmp_path, good_rows(), classes=["cat", "dog", "cat"])
-    assert "class 'cat' stands twice in --classes" in said
+    assert "class 'cat' appears twice in --classes" in said
 
 
 def test_an_unknown_split(tmp_path):
@@ -180,7 +180,7 @@ def test_a_split_without_a_class(tmp_path):
 def test_an_id_that_stands_twice(tmp_path):
     rows = [{"sample_id": row["file"], **row} for row in good_rows()]
     rows[1]["sample_id"] = rows[0]["sample_id"]
-    assert "sample 'train-cat.wav': its id stands 2 times" in message(tmp_path, rows)
+    assert "sample 'train-cat.wav': its id appears 2 times" in message(tmp_path, rows)
 
 
 def test_one_file_in_two_splits(tmp_path):
@@ -200,7 +200,7 @@ def test_every_mistake_is_named_at_once(tmp_path):
     rows = [*good_rows()[:-1], *good_rows()[:1], {"file": "y.wav", "label": "dog", "split": "trian"}]
     said = message(tmp_path, rows)
     assert "3 problems" in said
-    assert "its id stands 2 times" in said
+    assert "its id appears 2 times" in said
     assert "split 'trian'" in said
     assert "split 'test' has no sample of class dog" in said
 
@@ -236,11 +236,11 @@ def test_columns_that_stand_twice_are_named(tmp_path):
     path = raw(tmp_path, "file,label,split,label,file,label\na.wav,x,train,y,b.wav,z\n")
     with pytest.raises(DataError) as caught:
         load_manifest(path, tmp_path, AUDIO)
-    assert "column 'file' stands 2 times; rename or remove all but one" in str(caught.value)
-    assert "column 'label' stands 3 times" in str(caught.value)
+    assert "column 'file' appears 2 times; rename or remove all but one" in str(caught.value)
+    assert "column 'label' appears 3 times" in str(caught.value)
     table = pa.table([["a.wav"], ["x"], ["y"]], names=["file", "label", "label"])
     pq.write_table(table, tmp_path / "m.parquet")
-    with pytest.raises(DataError, match="column 'label' stands 2 times"):
+    with pytest.raises(DataError, match="column 'label' appears 2 times"):
         load_manifest(tmp_path / "m.parquet", tmp_path, AUDIO)
 
 

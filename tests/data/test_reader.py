@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from raymm.config import ViewConfig
-from raymm.data import View, open_dataset, write_dataset
+from raymm.data import BatchReader, open_dataset, write_dataset
 from raymm.data.tokens import tokenize
 from raymm.data.transforms import add_noise, mirror, shift_in_space, shift_in_time
 from raymm.errors import ConfigError
@@ -24,7 +24,7 @@ def same(a, b):
 
 
 def test_shapes_and_ranges(dataset):
-    batch = View(dataset, ViewConfig()).batch(np.arange(10))
+    batch = BatchReader(dataset, ViewConfig()).batch(np.arange(10))
     assert {name: tuple(value.shape) for name, value in batch.inputs.items()} == {
         "audio": (8, 1, 64, 6),
         "rgb": (8, 2, 3, 8, 10),
@@ -40,13 +40,13 @@ def test_shapes_and_ranges(dataset):
 
 def test_vectors_are_standardised(dataset):
     rows = dataset.rows("train")
-    values = View(dataset, ViewConfig()).batch(rows).inputs["v"]
+    values = BatchReader(dataset, ViewConfig()).batch(rows).inputs["v"]
     assert torch.allclose(values.mean(dim=0), torch.zeros(5), atol=1e-5)
     assert torch.allclose(values.std(dim=0, correction=0), torch.ones(5), atol=1e-4)
 
 
 def test_a_sample_reads_the_same_in_any_batch(dataset):
-    view = View(dataset, ViewConfig(noise_db={"audio": -10, "v": 0}))
+    view = BatchReader(dataset, ViewConfig(noise_db={"audio": -10, "v": 0}))
     whole = view.batch(np.arange(20))
     alone = view.batch(np.arange(13, 14))
     for position, name in enumerate(SCHEMA.names):
@@ -59,14 +59,14 @@ def test_a_sample_reads_the_same_in_any_batch(dataset):
 
 def test_noise_depends_on_the_seed_and_the_sample_and_on_nothing_else(dataset):
     rows = np.arange(20)
-    noisy = View(dataset, ViewConfig(noise_db={"v": 0}), seed=1).batch(rows)
-    assert not same(noisy, View(dataset, ViewConfig(noise_db={"v": 0}), seed=2).batch(rows))
-    assert not same(noisy, View(dataset, ViewConfig(), seed=1).batch(rows))
-    assert torch.equal(noisy.inputs["imu"], View(dataset, ViewConfig(), seed=1).batch(rows).inputs["imu"])
+    noisy = BatchReader(dataset, ViewConfig(noise_db={"v": 0}), seed=1).batch(rows)
+    assert not same(noisy, BatchReader(dataset, ViewConfig(noise_db={"v": 0}), seed=2).batch(rows))
+    assert not same(noisy, BatchReader(dataset, ViewConfig(), seed=1).batch(rows))
+    assert torch.equal(noisy.inputs["imu"], BatchReader(dataset, ViewConfig(), seed=1).batch(rows).inputs["imu"])
 
 
 def test_augmentation_is_keyed_by_the_row_of_the_plan(dataset):
-    view = View(dataset, ViewConfig(flip=True))
+    view = BatchReader(dataset, ViewConfig(flip=True))
     rows, index = np.arange(30), np.arange(30)
     keys = view.augmentation_keys(0, rows)
     whole = view.batch(index, keys=keys)
@@ -81,14 +81,14 @@ def test_augmentation_is_keyed_by_the_row_of_the_plan(dataset):
 def test_only_modalities_of_the_mask_are_read(dataset):
     mask = np.zeros((10, 5), bool)
     mask[:, 3] = True
-    batch = View(dataset, ViewConfig()).batch(np.arange(10), mask)
+    batch = BatchReader(dataset, ViewConfig()).batch(np.arange(10), mask)
     assert [len(value) for value in batch.inputs.values()] == [0, 0, 0, 8, 0]
     assert batch.mask.sum() == 8
 
 
 def test_noise_on_a_modality_that_is_not_there_is_refused(dataset):
     with pytest.raises(ConfigError) as caught:
-        View(dataset, ViewConfig(noise_db={"adio": -10, "title": 0}))
+        BatchReader(dataset, ViewConfig(noise_db={"adio": -10, "title": 0}))
     assert "no modality 'adio'; did you mean 'audio'?" in str(caught.value)
     assert "'title' is text, which takes no noise" in str(caught.value)
 

@@ -23,7 +23,7 @@ def test_kinds_that_do_not_exist_and_names_that_stand_twice():
     with pytest.raises(ConfigError) as caught:
         parse_kinds("audoi,rgb,rgb")
     assert "'audoi': no kind 'audoi'; did you mean 'audio'?" in str(caught.value)
-    assert "'rgb' stands twice" in str(caught.value)
+    assert "'rgb' appears twice" in str(caught.value)
 
 
 def test_the_window_is_the_longest_file_rounded_up(tmp_path):

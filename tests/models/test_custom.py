@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from raymm.data import View
+from raymm.data import BatchReader
 from raymm.errors import ConfigError
 from raymm.models.custom import make_custom_model
 from raymm.models.valued import load_own
@@ -114,5 +114,5 @@ def test_a_good_model_is_left_as_it_is_but_in_evaluation_mode(dataset):
     model = make_custom_model("custom_net:Model", dataset.schema)
     assert not model.training
     job = load_own("custom_net:Model", dataset, "test")
-    assert len(value_rows(job.model, View(dataset, job.config.view), job.rows, job.config)) == len(job.rows)
+    assert len(value_rows(job.model, BatchReader(dataset, job.config.view), job.rows, job.config)) == len(job.rows)
     assert isinstance(model.finish, torch.nn.Linear)

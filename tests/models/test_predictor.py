@@ -57,9 +57,9 @@ def test_what_does_not_fit_is_named(trained):
 def test_the_summary_counts_what_the_table_holds(trained):
     run, dataset = trained
     exported = load(run.path / "result" / "model").exported
-    from raymm.data import View
+    from raymm.data import BatchReader
 
-    view = View(dataset, exported.config.view, exported.config.training.seed)
+    view = BatchReader(dataset, exported.config.view, exported.config.training.seed)
     table = value_rows(exported.model, view, dataset.rows("val"), exported.config)
     summary = summarise(table)
     assert summary["modalities"]["m0"]["mean_phi"] == pytest.approx(table.phi[:, 0].mean())

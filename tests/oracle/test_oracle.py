@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from raymm.data import View
+from raymm.data import BatchReader
 from raymm.errors import ConfigError, DataError
 from raymm.tracking import MemoryTracker
 from raymm.valuation.coalitions import coalition_masks
@@ -143,7 +143,9 @@ def test_models_have_the_logits_that_the_data_was_planted_for(tmp_path, name):
     deck = deal(4, EVERY_GAME, seed=2)
     dataset = deck_on_disk(tmp_path / "d", deck)
     rows = np.arange(len(deck)) if name != "linear" else np.flatnonzero(deck.lane == "linear")
-    batch = View(dataset, oracle.load_own("tests.oracle.models:fused", dataset, "test").config.view).batch(rows)
+    batch = BatchReader(dataset, oracle.load_own("tests.oracle.models:fused", dataset, "test").config.view).batch(
+        rows
+    )
     model = getattr(oracle_models, name)(schema_of(4))
     features = model.encode(batch)
     for mask in coalition_masks(4):

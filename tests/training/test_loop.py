@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raymm.config.registries import METHODS
-from raymm.data import View
+from raymm.data import BatchReader
 from raymm.errors import CheckpointError, ConfigError, TrainingError
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import context
@@ -47,7 +47,7 @@ def test_every_fusion_and_baseline_trains(tmp_path, dataset, fusion, baseline):
 
 def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monkeypatch):
     seen: list[tuple[int, int, int]] = []
-    read = View.batch
+    read = BatchReader.batch
 
     def spy(view, index, mask=None, keys=None):
         if mask is not None:
@@ -55,7 +55,7 @@ def test_every_row_of_every_plan_is_trained_exactly_once(tmp_path, dataset, monk
             seen.extend((int(keys is None), int(i), int(c)) for i, c in zip(index, codes, strict=True))
         return read(view, index, mask, keys)
 
-    monkeypatch.setattr(View, "batch", spy)
+    monkeypatch.setattr(BatchReader, "batch", spy)
     run = run_of(tmp_path / "r", dataset, training={"keep": 9})
     train(run, dataset, Backends())
     plans = [read_checkpoint(run.path, epoch).plan for epoch in range(1, 4)]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from raymm.config import ViewConfig
-from raymm.data import View
+from raymm.data import BatchReader
 from raymm.errors import ConfigError
 from raymm.models.valued import load_own
 from raymm.valuation import ModelError, check_model
@@ -18,7 +18,7 @@ def dataset(tmp_path_factory):
 
 
 def few(dataset):
-    return View(dataset, ViewConfig()).batch(dataset.rows("test")[:4])
+    return BatchReader(dataset, ViewConfig()).batch(dataset.rows("test")[:4])
 
 
 def test_partials_that_tell_the_same_pass(dataset):

@@ -105,9 +105,9 @@ class ModalitySpec(BaseModel):
     encoders
         Further encoders that can read `input_shape`, beside those that name the kind themselves.
     is_media
-        Whether a cell is the path of a media file, which may stand in the column `file`.
+        Whether a cell is the path of a media file, for which the column `file` may be used.
     is_timed
-        Whether it covers a window of time, which is then found out from the media files.
+        Whether it covers a window of time, which is then inferred from the media files.
     is_text
         Whether a value is a string, stored as one.
     is_expensive
@@ -115,7 +115,7 @@ class ModalitySpec(BaseModel):
     takes_noise
         Whether `view.noise_db` may name it.
     statistics_axis
-        Axis of a value along which mean and deviation are kept; None keeps none.
+        Axis of a value along which mean and deviation are computed; None computes none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -140,7 +140,7 @@ class ModalitySpec(BaseModel):
             raise ValueError(f"{cls.__name__} is of kind '{own}', not '{kind}'")
         return kind
 
-    # What is known before the data are read
+    # before a sample is read
 
     @classmethod
     def settable(cls) -> set[str]:
@@ -149,7 +149,7 @@ class ModalitySpec(BaseModel):
 
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:  # noqa: ARG003
-        """Fields that are found out from the data, unless they are given."""
+        """Fields that are inferred from the data, unless they are given."""
         return {}
 
     @classmethod
@@ -161,7 +161,7 @@ class ModalitySpec(BaseModel):
         """What keeps the settings from being used on this machine, each as "FIELD: why"."""
         return []
 
-    # The stored value
+    # the stored value
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -256,7 +256,7 @@ class ModalitySpec(BaseModel):
         std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
         return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}
 
-    # The batch
+    # the batch
 
     @property
     def input_shape(self) -> tuple[int, ...]:

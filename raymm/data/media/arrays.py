@@ -60,7 +60,7 @@ def shape_of(cell: Any, media_root: Path) -> tuple[int, ...]:
 
 @lru_cache(maxsize=16)
 def _load(path: str, key: str | None, changed: int) -> npt.NDArray[Any]:
-    """An array, kept for the next rows of the same file until the file changes."""
+    """An array, cached for the next rows of the same file until the file changes."""
     del changed
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):

@@ -30,14 +30,14 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """`encode` turns texts into float32 [texts, size]; `name` stands in the schema and says which encoder it was."""
+    """`encode` turns texts into float32 [texts, size]; `name` identifies the encoder in the schema."""
 
     name: str
     encode: Encode
 
     @property
     def size(self) -> int:
-        """Size of the vectors, found out by encoding one text."""
+        """Size of the vectors, measured by encoding one text."""
         shape = np.shape(self.encode(["size"]))
         if len(shape) != 2 or shape[0] != 1:
             raise ConfigError(
