@@ -9,7 +9,7 @@ Shapes stand in jaxtyping annotations (checked while the tests run) or as suffix
     N  samples of a split          R  rows of a re-sampling plan
 
 A coalition is a bit mask: bit i is modality i in schema order, so coalition 0 is empty and coalition
-2**n - 1 is everyone. Column c of an array "B 2**n" belongs to coalition c.
+2**n - 1 is the grand coalition. Column c of an array "B 2**n" belongs to coalition c.
 """
 
 from collections.abc import Callable, Mapping

@@ -20,6 +20,7 @@ from raymm.data.format import SPLITS, Sample, write_dataset
 from raymm.data.schema import Schema, VectorSpec
 from raymm.errors import ConfigError
 from raymm.seeds import derive
+from raymm.valuation.bits import masks_of
 
 __all__ = ["Game", "planted_game"]
 
@@ -125,7 +126,7 @@ def _digits(
 
 def _right(carriers: npt.NDArray[np.bool_], rule: Rule) -> npt.NDArray[np.bool_]:
     n = carriers.shape[1]
-    members = (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
+    members = masks_of(np.arange(2**n), n)
     seen = (carriers[:, None] & members[None]).sum(axis=-1)
     needed = 1 if rule == "any" else carriers.sum(axis=1, keepdims=True)
     return np.asarray(seen >= needed)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 from raymm.seeds import derive
+from raymm.valuation.bits import masks_of
 
 __all__ = ["Plan", "base_plan", "epoch_order", "make_plan", "rank_batches"]
 
@@ -43,7 +44,7 @@ class Plan:
 
     def masks(self, rows: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.bool_]:
         """Keep-masks bool [len(rows), n] of some rows."""
-        return (self.keep[rows, None] >> np.arange(n)) % 2 == 1
+        return masks_of(self.keep[rows], n)
 
 
 def base_plan(rows: npt.NDArray[np.int64], n: int) -> Plan:

@@ -141,8 +141,11 @@ def register_utility(utility: Utility) -> Utility:
 
     Examples
     --------
-    >>> half = register_utility(Utility("half", lambda logits, labels, sizes: 0.5 * is_correct(logits, labels,
-    sizes))) >>> get_utility("half") is half True
+    >>> def half(logits, labels, sizes):
+    ...     return 0.5 * is_correct(logits, labels, sizes)
+    >>> made = register_utility(Utility("half", half))
+    >>> get_utility("half") is made
+    True
     """
     registered: Utility = UTILITIES.register(utility.name, utility)
     return registered

@@ -97,7 +97,7 @@ def test_actors_give_the_contributions_of_the_definition_for_every_fusion(ray_lo
     pool.close()
 
 
-def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_local, six, monkeypatch):
+def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_block(ray_local, six, monkeypatch):
     monkeypatch.setattr("raymm.valuation.engine.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
     here = value_rows(model, view, rows, config)
@@ -111,21 +111,21 @@ def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_shard(ray_loca
     pool.close()
 
 
-def test_shards_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
+def test_blocks_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
     monkeypatch.setattr("raymm.cluster.valuation_pool.BATCHES_PER_BLOCK", 4)
     model, view, rows, config = setup(dataset)
     pool = ActorPool(2)
-    shards = dict(pool.stream(model, view, rows, config))
-    assert sorted(shards) == list(range(-(-len(rows) // 128)))
+    blocks = dict(pool.stream(model, view, rows, config))
+    assert sorted(blocks) == list(range(-(-len(rows) // 128)))
     rest = dict(pool.stream(model, view, rows, config, done={0, 2}))
-    assert sorted(rest) == sorted(set(shards) - {0, 2})
-    assert all(same(rest[number], shards[number]) for number in rest)
+    assert sorted(rest) == sorted(set(blocks) - {0, 2})
+    assert all(same(rest[number], blocks[number]) for number in rest)
     pool.close()
 
 
 @pytest.mark.parametrize(("actors", "batch"), [(1, 600), (2, 7), (3, 33)])
 def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batch):
-    """Tiles of other sizes, and shards that end elsewhere: the contributions are the same."""
+    """Batches of other sizes, and blocks that end elsewhere: the contributions are the same."""
     here = value_rows(*setup(dataset, fusion="mlp"))
     pool = ActorPool(actors)
     there = pool(*setup(dataset, fusion="mlp", batch_size=batch))
@@ -136,20 +136,20 @@ def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batc
     assert np.allclose(there.loss, here.loss)
 
 
-def test_the_order_in_which_shards_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
+def test_the_order_in_which_blocks_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
         monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(dataset, utility="probability")
-    shards = dict(stream_rows(model, view, rows, config))
-    order = np.random.default_rng(0).permutation(sorted(shards))
+    blocks = dict(stream_rows(model, view, rows, config))
+    order = np.random.default_rng(0).permutation(sorted(blocks))
     pool = ActorPool(2)
     for number in order.tolist():
-        others = set(shards) - {number}
-        assert [(n, same(t, shards[n])) for n, t in pool.stream(model, view, rows, config, done=others)] == [
+        others = set(blocks) - {number}
+        assert [(n, same(t, blocks[n])) for n, t in pool.stream(model, view, rows, config, done=others)] == [
             (number, True)
         ]
     pool.close()
-    assert len(shards) > 4
+    assert len(blocks) > 4
 
 
 def test_new_weights_reach_the_actors(ray_local, dataset):
@@ -174,7 +174,7 @@ def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
     pool.close()
 
 
-def test_an_actor_killed_while_shards_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
+def test_an_actor_killed_while_blocks_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
         monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 1)
     model, view, rows, config = setup(dataset, fusion="attention", batch_size=16)

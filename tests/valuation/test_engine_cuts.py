@@ -1,4 +1,4 @@
-"""However the rows are cut into tiles and shards, and in whatever order they come, every sample keeps its values."""
+"""However rows are cut into batches and blocks, and in whatever order they come, every sample keeps its values."""
 
 import numpy as np
 import pytest
@@ -76,12 +76,12 @@ def test_rows_in_any_order_keep_their_values(jobs, order):
 
 
 @settings(max_examples=6)
-@given(data=st.data(), batch=st.integers(1, 20), tiles=st.integers(1, 4))
-def test_shards_valued_in_turns_make_the_whole_table(jobs, data, batch, tiles):
+@given(data=st.data(), batch=st.integers(1, 20), per_block=st.integers(1, 4))
+def test_blocks_valued_in_turns_make_the_whole_table(jobs, data, batch, per_block):
     job = jobs("concat", "count", batch)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuts, "BATCHES_PER_BLOCK", tiles)
-        count = -(-ROWS // (batch * tiles))
+        patch.setattr(cuts, "BATCHES_PER_BLOCK", per_block)
+        count = -(-ROWS // (batch * per_block))
         first = set(data.draw(st.sets(st.integers(0, count - 1))))
         there = dict(stream_rows(*job, done=set(range(count)) - first))
         rest = dict(stream_rows(*job, done=first))

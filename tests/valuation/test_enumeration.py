@@ -97,7 +97,7 @@ def test_batch_and_block_size_do_not_matter(batch, block):
 
 
 @pytest.mark.parametrize("name", ["count", "probability"])
-def test_coalitions_played_in_parts_settle_to_the_same_bits(name):
+def test_coalitions_evaluated_in_parts_combine_to_the_same_bits(name):
     torch.manual_seed(0)
     features, labels, weight = torch.randn(9, 6, D), torch.randint(K, (9,)), torch.randn(6 * D, K)
     present = torch.rand(9, 6) < 0.8
@@ -112,9 +112,9 @@ def test_coalitions_played_in_parts_settle_to_the_same_bits(name):
         for codes in (range(8), range(8, 40), range(40, 64))
     ]
     whole = value_source(source, labels, get_utility(name))
-    settled = combine(parts, present, grand_prediction(source, labels))
-    assert torch.equal(settled.phi.nan_to_num(9.0), whole.phi.nan_to_num(9.0))
-    assert torch.equal(settled.outcomes, whole.outcomes)
+    combined = combine(parts, present, grand_prediction(source, labels))
+    assert torch.equal(combined.phi.nan_to_num(9.0), whole.phi.nan_to_num(9.0))
+    assert torch.equal(combined.outcomes, whole.outcomes)
     assert not torch.equal(combine(parts[::-1], present, grand_prediction(source, labels)).outcomes, whole.outcomes)
 
 
@@ -140,13 +140,13 @@ def test_every_utility_is_efficient(model, samples, name):
     full = model(features, torch.ones(len(labels), N, dtype=torch.bool)).double()
     empty = model(features, torch.zeros(len(labels), N, dtype=torch.bool)).double()
     rows = torch.arange(len(labels))
-    worth = {
+    value_of = {
         "correct": lambda z: (z.argmax(1) == labels).double() * (z is full),
         "probability": lambda z: z.softmax(1)[rows, labels],
         "log_probability": lambda z: z.log_softmax(1)[rows, labels],
         "margin": lambda z: z[rows, labels] - z.scatter(1, labels[:, None], -torch.inf).amax(1),
     }[name]
-    assert torch.allclose(values.phi.sum(dim=1), worth(full) - worth(empty), atol=1e-6)
+    assert torch.allclose(values.phi.sum(dim=1), value_of(full) - value_of(empty), atol=1e-6)
 
 
 def test_an_unknown_utility_names_the_nearest(model, samples):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from raymm.errors import ConfigError, TrainingError
 from raymm.valuation import Utility, contributions, get_utility, shapley_values
-from raymm.valuation.bits import pack_bits, unpack_bits
+from raymm.valuation.bits import masks_of
 from raymm.valuation.coalitions import coalition_masks, coalition_sizes
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.logit_sources import CallableSource, FusionSource, SumSource
@@ -26,44 +26,44 @@ def correct_by_argmax(sums, labels):
 
 def batch(n, samples=7, width=K, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    deltas = torch.randn(samples, n, width, generator=generator)
-    base = torch.randn(width, generator=generator)
+    partial_logits = torch.randn(samples, n, width, generator=generator)
+    bias = torch.randn(width, generator=generator)
     labels = torch.randint(K, (samples,), generator=generator)
-    return deltas, base, labels, torch.rand(samples, n, generator=generator) < 0.8
+    return partial_logits, bias, labels, torch.rand(samples, n, generator=generator) < 0.8
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 11])
 def test_sums_by_halves_are_the_sums_of_the_members(n):
-    deltas, base, labels, _ = batch(n)
-    sums = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
-    expected = base.double() + coalition_masks(n).double() @ deltas.double()
+    partial_logits, bias, labels, _ = batch(n)
+    sums = torch.cat(list(sums_of_halves(partial_logits, bias, range(2**n))), dim=1)
+    expected = bias.double() + coalition_masks(n).double() @ partial_logits.double()
     assert torch.allclose(sums.double(), expected, atol=1e-5)
-    right = correct_by_sums(deltas, base, labels, range(2**n))
+    right = correct_by_sums(partial_logits, bias, labels, range(2**n))
     assert torch.equal(right, correct_by_argmax(sums, labels))
     assert 0 < right.float().mean() < 1
 
 
 @given(n=st.integers(1, 10), start=st.integers(0, 1000), length=st.integers(1, 1024), samples=st.integers(1, 9))
 def test_any_part_of_the_coalitions_has_the_bits_of_the_whole(n, start, length, samples):
-    deltas, base, labels, _ = batch(n, samples)
+    partial_logits, bias, labels, _ = batch(n, samples)
     codes = range(min(start, 2**n - 1), min(start + length, 2**n))
-    whole = torch.cat(list(sums_of_halves(deltas, base, range(2**n))), dim=1)
-    part = torch.cat(list(sums_of_halves(deltas[:1], base, codes)), dim=1)
+    whole = torch.cat(list(sums_of_halves(partial_logits, bias, range(2**n))), dim=1)
+    part = torch.cat(list(sums_of_halves(partial_logits[:1], bias, codes)), dim=1)
     assert torch.equal(part, whole[:1, codes.start : codes.stop])
-    right = correct_by_sums(deltas, base, labels, codes)
-    assert torch.equal(right, correct_by_sums(deltas, base, labels, range(2**n))[:, codes.start : codes.stop])
+    right = correct_by_sums(partial_logits, bias, labels, codes)
+    assert torch.equal(right, correct_by_sums(partial_logits, bias, labels, range(2**n))[:, codes.start : codes.stop])
 
 
 def test_of_equal_logits_the_first_class_counts():
-    deltas, base = torch.zeros(3, 2, 3), torch.tensor([1.0, 1.0, 0.0])
-    right = correct_by_sums(deltas, base, torch.tensor([0, 1, 2]), range(4))
+    partial_logits, bias = torch.zeros(3, 2, 3), torch.tensor([1.0, 1.0, 0.0])
+    right = correct_by_sums(partial_logits, bias, torch.tensor([0, 1, 2]), range(4))
     assert right.tolist() == [[False, True, True, True], [False] * 4, [False] * 4]
 
 
 @pytest.mark.parametrize("name", ["count", "correct", "probability", "margin", "logit"])
 @pytest.mark.parametrize("head", [None, "mlp"])
 def test_sums_value_as_the_fusion_does(name, head):
-    deltas, base, labels, present = batch(5, width=K if head is None else 6)
+    partial_logits, bias, labels, present = batch(5, width=K if head is None else 6)
     torch.manual_seed(1)
     last = torch.nn.Linear(6, K) if head else None
 
@@ -71,12 +71,14 @@ def test_sums_value_as_the_fusion_does(name, head):
         return last(torch.relu(sums))
 
     def predict(features, mask):
-        sums = base + (features * mask[..., None]).sum(dim=1)
+        sums = bias + (features * mask[..., None]).sum(dim=1)
         return finish(sums) if head else sums
 
-    quick = value_source(SumSource(deltas, base, present, finish if head else None), labels, get_utility(name))
-    slow = value_source(FusionSource(predict, deltas, present), labels, get_utility(name))
-    blind = value_source(CallableSource(predict, deltas, present), labels, get_utility(name))
+    quick = value_source(
+        SumSource(partial_logits, bias, present, finish if head else None), labels, get_utility(name)
+    )
+    slow = value_source(FusionSource(predict, partial_logits, present), labels, get_utility(name))
+    blind = value_source(CallableSource(predict, partial_logits, present), labels, get_utility(name))
     for other in (slow, blind):
         assert torch.allclose(quick.phi.nan_to_num(9.0), other.phi.nan_to_num(9.0), atol=1e-5)
         assert torch.equal(quick.outcomes, other.outcomes)
@@ -87,9 +89,9 @@ def test_sums_value_as_the_fusion_does(name, head):
 
 def test_sixteen_players_are_exact_in_integers():
     n = 16
-    deltas, base, labels, _ = batch(n, samples=3)
+    partial_logits, bias, labels, _ = batch(n, samples=3)
     present = torch.ones(3, n, dtype=torch.bool)
-    values = value_source(SumSource(deltas, base, present), labels, get_utility("count"))
+    values = value_source(SumSource(partial_logits, bias, present), labels, get_utility("count"))
     by_hand = shapley_values(values.correct.long() * coalition_sizes(n))
     assert torch.equal(values.phi, by_hand)
     right = values.prediction == labels
@@ -98,19 +100,11 @@ def test_sixteen_players_are_exact_in_integers():
 
 def test_always_right_is_exactly_the_fair_share():
     for n in (3, 7, 12, 16):
-        deltas, labels = torch.zeros(2, n, K), torch.zeros(2, dtype=torch.int64)
-        source = SumSource(deltas, torch.tensor([1.0, 0.0, 0.0, 0.0]), torch.ones(2, n, dtype=torch.bool))
+        partial_logits, labels = torch.zeros(2, n, K), torch.zeros(2, dtype=torch.int64)
+        source = SumSource(partial_logits, torch.tensor([1.0, 0.0, 0.0, 0.0]), torch.ones(2, n, dtype=torch.bool))
         assert torch.equal(
             value_source(source, labels, get_utility("count")).phi, torch.ones(2, n, dtype=torch.float64)
         )
-
-
-@given(columns=st.integers(1, 70))
-def test_bits_come_back(columns):
-    right = torch.rand(5, columns, generator=torch.Generator().manual_seed(columns)) < 0.5
-    packed = pack_bits(right)
-    assert packed.shape == (5, -(-columns // 8))
-    assert torch.equal(unpack_bits(packed, columns), right)
 
 
 def test_a_regression_is_valued_with_a_utility_of_ones_own():
@@ -154,36 +148,36 @@ def test_a_utility_is_found_by_its_module_and_mistakes_are_named():
 
 
 def test_partial_logits_that_are_not_finite_are_refused():
-    deltas, base, labels, present = batch(3)
-    deltas[2] = torch.inf
+    partial_logits, bias, labels, present = batch(3)
+    partial_logits[2] = torch.inf
     with pytest.raises(TrainingError, match="NaN or infinite for 1 samples"):
-        value_source(SumSource(deltas, base, torch.ones_like(present)), labels, get_utility("count"))
+        value_source(SumSource(partial_logits, bias, torch.ones_like(present)), labels, get_utility("count"))
 
 
 @given(n=st.integers(1, 10), samples=st.integers(1, 9), seed=st.integers(0, 99))
 def test_ties_of_any_classes_are_decided_as_argmax_does(n, samples, seed):
     """Small whole numbers tie often; rows that are taken some at a time must not notice."""
     generator = torch.Generator().manual_seed(seed)
-    deltas = torch.randint(-1, 2, (samples, n, K), generator=generator).float()
+    partial_logits = torch.randint(-1, 2, (samples, n, K), generator=generator).float()
     labels = torch.randint(K, (samples,), generator=generator)
-    sums = coalition_masks(n).float() @ deltas
-    right = correct_by_sums(deltas, torch.zeros(K), labels, range(2**n))
+    sums = coalition_masks(n).float() @ partial_logits
+    right = correct_by_sums(partial_logits, torch.zeros(K), labels, range(2**n))
     assert torch.equal(right, correct_by_argmax(sums, labels))
 
 
 def test_samples_taken_some_at_a_time_have_the_bits_of_the_whole(monkeypatch):
-    deltas, base, labels, _ = batch(10, samples=23)
-    whole = correct_by_sums(deltas, base, labels, range(3, 1000))
+    partial_logits, bias, labels, _ = batch(10, samples=23)
+    whole = correct_by_sums(partial_logits, bias, labels, range(3, 1000))
     monkeypatch.setattr("raymm.valuation.partial_sums.CACHED_SUMS", 1)
     monkeypatch.setattr("raymm.valuation.partial_sums.FEWEST_ROWS", 5)
-    assert torch.equal(correct_by_sums(deltas, base, labels, range(3, 1000)), whole)
-    assert not torch.equal(correct_by_sums(deltas, base, (labels + 1) % K, range(3, 1000)), whole)
+    assert torch.equal(correct_by_sums(partial_logits, bias, labels, range(3, 1000)), whole)
+    assert not torch.equal(correct_by_sums(partial_logits, bias, (labels + 1) % K, range(3, 1000)), whole)
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 9, 13])
-def test_everyone_together_is_the_last_coalition(n):
-    deltas, base, _, present = batch(n)
-    source = SumSource(deltas, base, present)
+def test_the_grand_coalition_is_the_last_one(n):
+    partial_logits, bias, _, present = batch(n)
+    source = SumSource(partial_logits, bias, present)
     *_, last = source.blocks(range(2**n))
     assert torch.equal(source.grand_logits(), last[:, -1])
     assert not torch.equal(source.grand_logits(), last[:, 0])
@@ -197,7 +191,7 @@ def test_no_game_has_a_larger_gap_than_its_utility_says(name, n):
     if made.largest_gap is None:
         assert name in {"log_probability", "logit", "margin"}
         return
-    games = (torch.arange(2 ** (2**n - 1))[:, None] >> torch.arange(2**n - 1)) % 2
+    games = masks_of(torch.arange(2 ** (2**n - 1)), 2**n - 1).long()
     right = torch.cat([torch.zeros_like(games[:, :1]), games], dim=1)
     phi = shapley_values(right * made.by_size(coalition_sizes(n)) if made.by_size else right)
     largest = float(((phi.sum(dim=1, keepdim=True) - phi) / (n - 1) - phi).max())

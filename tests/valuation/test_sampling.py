@@ -35,14 +35,14 @@ def late_fusion(n, samples, seed=0):
     """Evidence of n modalities, some strong, one noise, some of it absent; and the labels."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(K, (samples,), generator=generator)
-    deltas = torch.randn(samples, n, K, generator=generator)
-    deltas[torch.arange(samples), :, labels] += torch.linspace(3.0, 0.0, n)
-    deltas *= torch.rand(samples, n, 1, generator=generator) > 0.15
-    return deltas, 0.01 * torch.arange(K), labels
+    partial_logits = torch.randn(samples, n, K, generator=generator)
+    partial_logits[torch.arange(samples), :, labels] += torch.linspace(3.0, 0.0, n)
+    partial_logits *= torch.rand(samples, n, 1, generator=generator) > 0.15
+    return partial_logits, 0.01 * torch.arange(K), labels
 
 
-def source_for_rows(deltas, base, present):
-    return lambda rows: SumSource(deltas[rows], base, present[rows])
+def source_for_rows(partial_logits, bias, present):
+    return lambda rows: SumSource(partial_logits[rows], bias, present[rows])
 
 
 def codes_of(plan):
@@ -173,14 +173,14 @@ def test_pairs_that_leave_players_apart_undetermined_are_refused():
 
 @pytest.mark.parametrize(("n", "budget"), [(8, 64), (10, 160)])
 def test_intervals_cover_the_truth_about_as_often_as_they_say(n, budget):
-    deltas, base, labels = late_fusion(n, 600)
+    partial_logits, bias, labels = late_fusion(n, 600)
     present = torch.ones(600, n, dtype=torch.bool)
-    truth = value_source(SumSource(deltas, base, present), labels, get_utility("probability")).phi
+    truth = value_source(SumSource(partial_logits, bias, present), labels, get_utility("probability")).phi
     inside = []
     for seed in range(10):
         plan = design(n, budget, seed)
         masks = plan.masks
-        logits = base + masks.float() @ deltas
+        logits = bias + masks.float() @ partial_logits
         found = estimate(get_utility("probability").fn(logits, labels, masks.sum(1).expand(600, -1)), plan)
         inside.append((found.phi - truth).abs() <= margin_of_error(found.dof) * found.stderr)
     assert 0.92 < torch.cat(inside).double().mean() < 0.995
@@ -190,12 +190,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(n, budget):
 
 def test_a_batch_is_estimated_group_by_group_of_present_modalities():
     n = 7
-    deltas, base, labels = late_fusion(n, 60)
+    partial_logits, bias, labels = late_fusion(n, 60)
     present = torch.rand(60, n, generator=torch.Generator().manual_seed(2)) < 0.8
     present[:, 0] = True
-    worth = get_utility("count")
-    truth = value_source(SumSource(deltas, base, present), labels, worth)
-    found = value_sampled(source_for_rows(deltas, base, present), labels, present, worth, Sampling(40, seed=0))
+    utility = get_utility("count")
+    truth = value_source(SumSource(partial_logits, bias, present), labels, utility)
+    found = value_sampled(
+        source_for_rows(partial_logits, bias, present), labels, present, utility, Sampling(40, seed=0)
+    )
     assert torch.equal(found.phi.isnan(), ~present)
     assert torch.equal(found.unimodal_correct & present, truth.unimodal_correct & present)
     assert torch.equal(found.prediction, truth.prediction)
@@ -208,30 +210,30 @@ def test_a_batch_is_estimated_group_by_group_of_present_modalities():
     assert (found.stderr[~few].nan_to_num() > 0).any()
 
 
-def test_undecided_samples_are_played_out():
+def test_all_coalitions_of_undecided_samples_are_evaluated():
     n = 8
-    deltas, base, labels = late_fusion(n, 80)
+    partial_logits, bias, labels = late_fusion(n, 80)
     present = torch.ones(80, n, dtype=torch.bool)
-    worth, sources = get_utility("count"), source_for_rows(deltas, base, present)
-    truth = value_source(SumSource(deltas, base, present), labels, worth)
-    rough = value_sampled(sources, labels, present, worth, Sampling(40, seed=0))
-    fine = value_sampled(sources, labels, present, worth, Sampling(40, seed=0, refine=True))
-    played = (fine.stderr == 0).all(dim=1)
-    assert played.sum() > 0
-    assert torch.equal(fine.phi[played], truth.phi[played])
-    assert torch.equal(fine.phi[~played], rough.phi[~played])
+    utility, sources = get_utility("count"), source_for_rows(partial_logits, bias, present)
+    truth = value_source(SumSource(partial_logits, bias, present), labels, utility)
+    rough = value_sampled(sources, labels, present, utility, Sampling(40, seed=0))
+    fine = value_sampled(sources, labels, present, utility, Sampling(40, seed=0, refine=True))
+    exact = (fine.stderr == 0).all(dim=1)
+    assert exact.sum() > 0
+    assert torch.equal(fine.phi[exact], truth.phi[exact])
+    assert torch.equal(fine.phi[~exact], rough.phi[~exact])
     wrong_before = ((rough.phi < 1) != (truth.phi < 1)).double().mean()
     wrong_after = ((fine.phi < 1) != (truth.phi < 1)).double().mean()
     assert wrong_after < wrong_before
 
 
 def test_the_logit_of_an_additive_model_needs_no_coalition():
-    deltas, base, labels = late_fusion(6, 20)
+    partial_logits, bias, labels = late_fusion(6, 20)
     present = torch.rand(20, 6, generator=torch.Generator().manual_seed(0)) < 0.7
-    source = SumSource(deltas, base, present)
-    closed, played = value_closed_form(source, labels), value_source(source, labels, get_utility("logit"))
-    assert torch.allclose(closed.phi.nan_to_num(9.0), played.phi.nan_to_num(9.0), atol=1e-5)
-    assert torch.equal(closed.unimodal_correct, played.unimodal_correct)
+    source = SumSource(partial_logits, bias, present)
+    closed, exact = value_closed_form(source, labels), value_source(source, labels, get_utility("logit"))
+    assert torch.allclose(closed.phi.nan_to_num(9.0), exact.phi.nan_to_num(9.0), atol=1e-5)
+    assert torch.equal(closed.unimodal_correct, exact.unimodal_correct)
     assert closed.outcomes.shape == (20, 0)
 
 
@@ -247,7 +249,7 @@ def test_one_seed_one_design_and_too_small_a_budget_is_refused():
 
 
 @pytest.mark.parametrize("budget", [40, 120])
-def test_the_error_of_what_nobody_saw_is_that_of_rare_outcomes(budget):
+def test_the_error_of_unseen_coalitions_is_that_of_rare_outcomes(budget):
     n = 10
     plan = design(n, budget, 3)
     weights, divisor = shapley_weights(n)
@@ -262,9 +264,9 @@ def test_the_error_of_what_nobody_saw_is_that_of_rare_outcomes(budget):
 
 def test_a_sample_of_which_only_wrong_coalitions_were_seen_is_not_said_to_be_exact():
     n, k = 14, 3
-    deltas = torch.zeros(1, n, k)
-    deltas[..., 1] = 1.0
-    source = SumSource(deltas, torch.zeros(k), torch.ones(1, n, dtype=torch.bool))
+    partial_logits = torch.zeros(1, n, k)
+    partial_logits[..., 1] = 1.0
+    source = SumSource(partial_logits, torch.zeros(k), torch.ones(1, n, dtype=torch.bool))
     found = value_sampled(lambda _: source, torch.tensor([0]), source.present, get_utility("count"), Sampling(200, 0))
     assert (found.phi == 0).all()
     assert (found.stderr > 0).all()

@@ -61,6 +61,6 @@ def test_the_error_of_orders_is_that_of_their_mean():
     assert plan.errors.dof == pairs.shape[1] - 1
 
 
-def test_a_design_names_the_freedom_of_its_errors():
+def test_a_design_names_the_degrees_of_freedom_of_its_errors():
     assert design(14, 224, 0).errors.dof == (224 // 2 - 14) / 2
     assert design(14, 2 * 17, 0).errors.dof >= 1

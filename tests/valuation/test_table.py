@@ -166,3 +166,76 @@ def test_another_parquet_file_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gone\.parquet: no such file"):
         read_table(tmp_path / "gone.parquet")
+
+
+def rewritten(path, metadata=None, **columns):
+    """The file with other metadata and columns, as another version might have written it."""
+    rows = pq.read_table(path)
+    about = json.loads(rows.schema.metadata[b"raymm"]) | (metadata or {})
+    about = {name: value for name, value in about.items() if value is not ...}
+    for name, values in columns.items():
+        if values is None:
+            rows = rows.drop_columns([name])
+        elif name in rows.column_names:
+            rows = rows.set_column(rows.column_names.index(name), name, values)
+        else:
+            rows = rows.append_column(name, values)
+    pq.write_table(rows.replace_schema_metadata({b"raymm": json.dumps(about).encode()}), path)
+
+
+@pytest.fixture(params=[make_table, lambda: sampled(make_table())], ids=["exact", "sampled"])
+def written(request, tmp_path):
+    table = request.param()
+    write_table(tmp_path / "t.parquet", table)
+    return table, tmp_path / "t.parquet"
+
+
+def test_the_format_stands_in_the_file_and_its_absence_is_format_1(written):
+    table, path = written
+    assert json.loads(pq.read_schema(path).metadata[b"raymm"])["format"] == 1
+    rewritten(path, {"format": ...})
+    assert "format" not in json.loads(pq.read_schema(path).metadata[b"raymm"])
+    assert same(read_table(path), table)
+
+
+@pytest.mark.parametrize("number", [2, 17, "2"])
+def test_a_newer_format_is_refused_by_name(written, number):
+    _, path = written
+    rewritten(path, {"format": number})
+    message = rf"t\.parquet: a valuation table of format {number}, and this raymm reads formats up to 1; update raymm"
+    with pytest.raises(DataError, match=message):
+        read_table(path)
+
+
+def test_columns_and_metadata_that_are_not_known_are_ignored(written):
+    table, path = written
+    rewritten(path, {"weather": "fine"}, probability=pa.array(np.zeros(len(table)), pa.float64()))
+    assert "probability" in pq.read_schema(path).names
+    assert same(read_table(path), table)
+
+
+def test_columns_that_are_missing_or_of_another_type_are_all_named(written):
+    table, path = written
+    rewritten(path, prediction=None, label=pa.array(["cat"] * len(table)))
+    with pytest.raises(DataError, match=r"of m0, m1, m2: 'label' is string, not int32; 'prediction' is missing"):
+        read_table(path)
+
+
+def test_nulls_and_bits_of_another_length_are_refused(written):
+    table, path = written
+    bits = "outcomes" if table.enumerated else "alone"
+    rewritten(path, label=pa.array([None, *table.label[1:].tolist()], pa.int32()))
+    with pytest.raises(DataError, match=r"not a whole valuation table: 'label' is null in 1 rows; value the split"):
+        read_table(path)
+    write_table(path, table)
+    rewritten(path, **{bits: pa.array([b"\0" * 7] * len(table), pa.binary())})
+    with pytest.raises(DataError, match=rf"'{bits}' must have 1 bytes in every row"):
+        read_table(path)
+
+
+def test_a_table_without_rows_is_read(tmp_path):
+    table = make_table()
+    with TableWriter(tmp_path / "t.parquet", table.info):
+        pass
+    empty = read_table(tmp_path / "t.parquet")
+    assert (len(empty), empty.phi.shape, empty.correct().shape) == (0, (0, 3), (0, 8))

@@ -95,7 +95,7 @@ def design(n: int, budget: int, seed: int) -> Design:
     >>> plan.kind, tuple(plan.masks.shape)
     ('least_squares', (100, 10))
     >>> plan.masks[1:-1].sum(dim=1).bincount()  # coalitions of each size: sizes 1 and 9 are complete
-    tensor([ 0, 10, 11, 11, 12, 10, 12, 11, 11, 10])
+    tensor([ 0, 10, 11, 11, 11, 12, 11, 11, 11, 10])
 
     Raises
     ------

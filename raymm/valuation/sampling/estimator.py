@@ -103,7 +103,7 @@ def margin_of_error(dof: float, level: float = 0.95) -> float:
 
     Examples
     --------
-    >>> round(margin_of_error(10), 3), round(margin_of_error(1e9), 3)
+    >>> round(margin_of_error(10.0), 3), round(margin_of_error(1e9), 3)
     (2.228, 1.96)
     """
     return float(stdtrit(dof, 0.5 + level / 2))

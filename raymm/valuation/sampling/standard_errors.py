@@ -89,7 +89,7 @@ def variance_components(squares: Float64[Tensor, "B g"], smooth: Float64[Tensor,
     Two contrasts, one of the smooth and one of the rough component: each square is the variance of its component.
 
     >>> squares = torch.tensor([[4.0, 1.0]], dtype=torch.float64)
-    >>> variance_components(squares, torch.tensor([1.0, 0.0], dtype=torch.float64))
+    >>> variance_components(squares, torch.tensor([1.0, 0.0], dtype=torch.float64)).round(decimals=6)
     tensor([[4., 1.]], dtype=torch.float64)
     """
     shares = torch.stack([smooth, 1 - smooth])

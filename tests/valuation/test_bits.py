@@ -1,0 +1,40 @@
+"""Bit masks and packed bits: numpy and torch agree with Python's integers and with each other."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raymm.valuation.bits import bits_at, masks_of, pack_bits, unpack_bits
+
+
+def torch_bits(columns, seed):
+    return torch.rand(5, columns, generator=torch.Generator().manual_seed(seed)) < 0.5
+
+
+@pytest.mark.parametrize("as_array", [np.array, torch.tensor])
+def test_masks_are_the_bits_of_codes(as_array):
+    codes = [0, 1, 5, 6, 2**40 + 3]
+    masks = masks_of(as_array(codes), 41)
+    assert masks.tolist() == [[bool(code >> i & 1) for i in range(41)] for code in codes]
+    assert isinstance(masks, type(as_array(codes)))
+
+
+@given(columns=st.integers(1, 70), seed=st.integers(0, 9))
+def test_both_types_pack_the_bits_of_little_endian_integers(columns, seed):
+    bits = torch_bits(columns, seed)
+    packed, of_numpy = pack_bits(bits), pack_bits(bits.numpy())
+    expected = [sum(1 << c for c, bit in enumerate(row) if bit) for row in bits.tolist()]
+    assert [int.from_bytes(bytes(row), "little") for row in packed.tolist()] == expected
+    assert packed.numpy().tolist() == of_numpy.tolist()
+    assert torch.equal(unpack_bits(packed, columns), bits)
+    assert unpack_bits(of_numpy, columns).tolist() == bits.tolist()
+
+
+@given(places=st.lists(st.integers(0, 69), min_size=1, max_size=9), seed=st.integers(0, 9))
+def test_some_bits_are_read_without_the_others(places, seed):
+    bits = torch_bits(70, seed)
+    assert torch.equal(bits_at(pack_bits(bits), places), bits[:, places])
+    assert bits_at(pack_bits(bits.numpy()), places).tolist() == bits[:, places].tolist()
+    assert not torch.equal(bits_at(pack_bits(~bits), places), bits[:, places])
