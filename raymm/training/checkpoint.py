@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,9 @@ __all__ = [
     "read_checkpoint",
     "read_history",
     "restore",
+    "restore_method",
     "restore_method_state",
+    "restore_model",
     "restore_weights",
 ]
 
@@ -77,14 +79,31 @@ class Checkpoint:
     best_epoch: int | None = None
 
 
-def commit(run: Path, state: Checkpoint, trainer: Trainer, tables: dict[str, ValuationTable], keep: int) -> None:
-    """Make `state` the newest of the run, atomically; then drop epochs that are neither new nor best."""
+def commit(
+    run: Path,
+    state: Checkpoint,
+    trainer: Trainer,
+    tables: Mapping[str, ValuationTable],
+    unplanned: Mapping[str, Tensor],
+    keep: int,
+) -> None:
+    """Make `state` the newest of the run, atomically; then drop epochs that are neither new nor best.
+
+    Parameters
+    ----------
+    tables
+        Valuation tables, by split.
+    unplanned
+        The state of the method before it made the plan of `state`.
+    keep
+        Epochs to keep beside the best.
+    """
     folder = epoch_folder(run, state.epoch)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_file(savable(trainer.model.state_dict()), folder / layout.WEIGHTS)
     save_file(savable(optimizer_tensors(trainer.model, trainer.optimizer)), folder / layout.OPTIMIZER)
-    if method := method_tensors(trainer.method, trainer.optimizer):
+    if method := method_tensors(trainer.method, trainer.optimizer, unplanned):
         save_file(savable(method), folder / layout.METHOD)
     _save_plan(folder / layout.PLAN, state)
     for name, table in tables.items():
@@ -153,14 +172,20 @@ def read_history(run: Path) -> tuple[dict[str, Any], ...]:
     return ()
 
 
-def restore(run: Path, epoch: int, trainer: Trainer, *, method: bool = True) -> None:
-    """Load a committed epoch into `trainer`: model, optimizer, loss scale and (with `method`) what the method keeps.
+def restore(run: Path, epoch: int, trainer: Trainer) -> None:
+    """Load a committed epoch into `trainer`: model, optimizer, loss scale, and what the method keeps.
 
     Raises
     ------
     CheckpointError
         When the epoch cannot be read or is that of another model, optimizer or method.
     """
+    restore_model(run, epoch, trainer)
+    restore_method(run, epoch, trainer)
+
+
+def restore_model(run: Path, epoch: int, trainer: Trainer) -> None:
+    """Load all of a committed epoch but what the method keeps; errors as `restore`."""
     restore_weights(run, epoch, trainer)
     folder = epoch_folder(run, epoch)
     with _fitting(folder, "model and optimizer"):
@@ -170,9 +195,13 @@ def restore(run: Path, epoch: int, trainer: Trainer, *, method: bool = True) -> 
             tensors = names_of_positions(trainer.model, tensors)
         load_optimizer_tensors(trainer.model, trainer.optimizer, tensors)
         trainer.scaler.load_state_dict(about["scaler"])
-    if method:
-        with _fitting(folder, "method"):
-            load_method_tensors(trainer.method, trainer.optimizer, _method_file(folder))
+
+
+def restore_method(run: Path, epoch: int, trainer: Trainer, *, unplanned: bool = False) -> None:
+    """Load what the method keeps, as it was after the plan of the next epoch or before; errors as `restore`."""
+    folder = epoch_folder(run, epoch)
+    with _fitting(folder, "method"):
+        load_method_tensors(trainer.method, trainer.optimizer, _method_file(folder), unplanned=unplanned)
 
 
 def restore_weights(run: Path, epoch: int, trainer: Trainer) -> None:

@@ -28,7 +28,9 @@ from raymm.training.checkpoint import (
     load_latest,
     read_checkpoint,
     restore,
+    restore_method,
     restore_method_state,
+    restore_model,
     restore_weights,
 )
 from raymm.training.communicator import on_first_rank
@@ -137,7 +139,9 @@ class RunContext:
         latest = load_latest(self.run.path)
         if latest is not None and latest.epoch >= start.epoch:  # an earlier one was only linked
             return
-        restore(start.run, start.epoch, self.trainer, method=self._method_goes_on(start))
+        restore_model(start.run, start.epoch, self.trainer)
+        if self._method_goes_on(start):
+            restore_method(start.run, start.epoch, self.trainer, unplanned=True)
         reached = read_checkpoint(start.run, start.epoch, check=True)
         if reached.best_epoch not in {None, start.epoch}:
             link_checkpoint(start.run, reached.best_epoch, self.run.path)
@@ -176,6 +180,7 @@ class RunContext:
         started = time.perf_counter()
         dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
         method = self.trainer.method
+        unplanned = {name: tensor.clone() for name, tensor in method.state_dict().items()}
         if planning.valuation_due(method, config, epoch):
             rows = planning.rows_to_value(method, dataset, config, epoch)
             tables["train"] = self.value(rows, epoch)
@@ -186,7 +191,7 @@ class RunContext:
         metrics[names.VALUE_SECONDS] += time.perf_counter() - started
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
         following = Checkpoint(epoch, plan, phi, history, _best(history, config))
-        commit(self.run.path, following, self.trainer, tables, config.training.keep)
+        commit(self.run.path, following, self.trainer, tables, unplanned, config.training.keep)
 
     def _write_result(self, state: Checkpoint) -> None:
         assert state.best_epoch is not None

@@ -1,7 +1,8 @@
 """What a method keeps between epochs, as tensors by name: its state, its module and the module's optimizer state.
 
 `state.<name>` are the tensors of `Method.state_dict`, `module.<name>` the weights of `Method.module`, and
-`optimizer.state.<parameter>.<entry>` what the optimizer remembers of them.
+`optimizer.state.<parameter>.<entry>` what the optimizer remembers of them. `unplanned.<name>` is the state before the
+plan of the next epoch was made: a run that branches off makes a plan of its own from there.
 """
 
 from collections.abc import Mapping
@@ -14,27 +15,29 @@ from raymm.training.optimizer_state import load_optimizer_tensors, optimizer_ten
 
 __all__ = ["load_method_state", "load_method_tensors", "method_tensors"]
 
-STATE, MODULE, OPTIMIZER = "state.", "module.", "optimizer."
+STATE, UNPLANNED, MODULE, OPTIMIZER = "state.", "unplanned.", "module.", "optimizer."
 
 
-def method_tensors(method: Method, optimizer: Optimizer) -> dict[str, Tensor]:
-    """All that a method keeps; empty for most methods."""
-    tensors = _prefixed(STATE, method.state_dict())
+def method_tensors(method: Method, optimizer: Optimizer, unplanned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All that a method keeps, and its state before the plan; empty for most methods."""
+    tensors = _prefixed(STATE, method.state_dict()) | _prefixed(UNPLANNED, unplanned)
     if method.module is not None:
         tensors |= _prefixed(MODULE, method.module.state_dict())
         tensors |= _prefixed(OPTIMIZER, optimizer_tensors(method.module, optimizer))
     return tensors
 
 
-def load_method_tensors(method: Method, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse of `method_tensors`.
+def load_method_tensors(
+    method: Method, optimizer: Optimizer, tensors: Mapping[str, Tensor], *, unplanned: bool = False
+) -> None:
+    """The inverse of `method_tensors`, with the state before the plan where that is asked for.
 
     Raises
     ------
     ValueError, RuntimeError
         When the tensors are those of another method.
     """
-    load_method_state(method, tensors)
+    load_method_state(method, tensors, unplanned=unplanned)
     module, weights = _without(MODULE, tensors), method.module
     if (weights is None) != (not module):
         raise ValueError("weights of another method" if module else "no weights of the method's own module")
@@ -43,9 +46,9 @@ def load_method_tensors(method: Method, optimizer: Optimizer, tensors: Mapping[s
         load_optimizer_tensors(weights, optimizer, _without(OPTIMIZER, tensors))
 
 
-def load_method_state(method: Method, tensors: Mapping[str, Tensor]) -> None:
+def load_method_state(method: Method, tensors: Mapping[str, Tensor], *, unplanned: bool = False) -> None:
     """Load the state alone; errors as `load_method_tensors`."""
-    state = _without(STATE, tensors)
+    state = _without(UNPLANNED if unplanned else STATE, tensors)
     if not state and method.state_dict():
         raise ValueError("no state of the method")
     if state:

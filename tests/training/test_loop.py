@@ -1,15 +1,19 @@
 """The loop: it learns, follows its plan, picks on validation, reads test once, and stops at nonsense."""
 
+import multiprocessing
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from raymm.config.registries import METHODS
-from raymm.data import BatchReader
+from raymm.data import BatchReader, open_dataset
 from raymm.errors import CheckpointError, ConfigError, TrainingError
+from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import context
 from raymm.training.checkpoint import read_checkpoint
-from raymm.training.loop import Backends, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
@@ -129,6 +133,50 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(
     assert committed_epochs(run.path)[-1] == 2
     monkeypatch.undo()
     assert np.isfinite(train(run, dataset, Backends()).metrics["test/loss"])
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_weights_do_not_depend_on_the_processes_that_read(tmp_path):
+    """Sound, frames, flow, text, a vector with noise and a sequence, augmented; with dropout."""
+    dataset = open_dataset(Path(__file__).parents[1] / "compat" / "v0_1_0" / "data" / "six")
+    ends = []
+    for number, (workers, seed) in enumerate([(0, 0), (1, 0), (3, 0), (1, 1)]):
+        run = run_of(
+            tmp_path / f"{number}",
+            dataset,
+            training={"epochs": 2, "batch_size": 5, "loader_workers": workers, "seed": seed},
+            view={"noise_db": {"points": 0.0}, "flip": True},
+            method={"name": "joint"},
+            model={"feature_size": 8, "encoder": {"width": 8, "dropout": 0.2}},
+        )
+        train(run, dataset, Backends())
+        ends.append([sha256_of(epoch_folder(run.path, epoch) / "model.safetensors") for epoch in (1, 2)])
+        assert multiprocessing.active_children() == []
+    assert ends[0] == ends[1] == ends[2]
+    assert ends[0] != ends[3]
+
+
+@pytest.mark.parametrize("ending", ["raise", "abandon"])
+def test_no_process_outlives_a_run_that_does_not_end(tmp_path, dataset, ending):
+    run = run_of(tmp_path / "r", dataset, training={"loader_workers": 2})
+    seen = []
+
+    def value(*given):
+        seen.append(len(multiprocessing.active_children()))
+        if ending == "raise":
+            raise ArithmeticError
+        return value_rows(*given)
+
+    states = iter_epochs(run, dataset, Backends(value=value))
+    next(states)
+    if ending == "raise":
+        with pytest.raises(ArithmeticError):
+            next(states)
+    else:
+        next(states)
+        states.close()
+    assert set(seen) == {2}
+    assert multiprocessing.active_children() == []
 
 
 def test_precision_that_the_device_lacks_is_refused(tmp_path, dataset):
