@@ -11,7 +11,6 @@ from raymm.data import BatchReader, open_dataset
 from raymm.data.loading import BatchLoader
 from raymm.methods import Plan, base_plan, build_method
 from raymm.models.model import build_model
-from raymm.tasks import get_task
 from raymm.training.communicator import SingleProcess
 from raymm.training.epoch import train_epoch
 from raymm.training.optim import build_optimizer
@@ -27,7 +26,7 @@ def run(data: Path) -> Measured:
     model = build_model(dataset.schema, config.model, 0)
     method = build_method(config, dataset.schema)
     optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-    trainer = Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), get_task())
+    trainer = Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), dataset.schema.task)
     full = base_plan(rows, n)
     single = 1 << (np.arange(len(rows)) % n)
     half = Plan(rows, np.where(np.arange(len(rows)) % 2 == 0, full.keep, single))

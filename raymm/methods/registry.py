@@ -42,9 +42,9 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
     """What a method is told of a run."""
     return MethodContext(
         modalities=schema.names,
-        outputs=len(schema.classes),
+        outputs=schema.task.width(len(schema.classes)),
         feature_size=config.model.feature_size,
-        task="classification",
+        task=schema.task.name,
         fusion=config.model.fusion.name,
         utility=get_utility(config.valuation.utility),
         seed=config.training.seed,

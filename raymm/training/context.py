@@ -17,7 +17,6 @@ from raymm.methods.extra_rows import mean_contributions
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
-from raymm.tasks import get_task
 from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.backends import Backends
@@ -69,8 +68,7 @@ class RunContext:
         if method.module is not None:
             method.module.to(device)
         optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-        task = get_task(method.context.task)
-        trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
+        trainer = Trainer(model, optimizer, method, config, backends.communicator, device, dataset.schema.task)
         reader = BatchReader(dataset, config.view, config.training.seed)
         return cls(run, trainer, BatchLoader(reader, config.training.loader_workers, device), backends)
 

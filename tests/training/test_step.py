@@ -11,7 +11,6 @@ from torch.nn import functional
 from raymm.data import BatchReader
 from raymm.methods import Method, build_method
 from raymm.models.model import build_model
-from raymm.tasks import get_task
 from raymm.training.communicator import SingleProcess
 from raymm.training.optim import build_optimizer
 from raymm.training.step import RankBatch, Trainer, TrainingStep, parameters_of, sum_rows
@@ -34,7 +33,7 @@ def trainer_of(dataset, fusion="concat", **sections):
         network.baseline.normal_(generator=torch.Generator().manual_seed(1))
     method = build_method(config, dataset.schema)
     optimizer = build_optimizer(parameters_of(network, method), config.optimizer)
-    return Trainer(network, optimizer, method, config, SingleProcess(), torch.device("cpu"), get_task())
+    return Trainer(network, optimizer, method, config, SingleProcess(), torch.device("cpu"), dataset.schema.task)
 
 
 def part_of(dataset, config, count=12, weight=None):
@@ -104,7 +103,7 @@ def test_phi_is_the_shapley_value_by_its_definition(dataset, fusion, name):
         logits = trainer.model.fuse(step.features[row : row + 1].detach(), kept)[:, None]
         if name == "count" and not members:
             return 0.0
-        return float(used.worth(logits, step.labels[row : row + 1], torch.tensor([[len(members)]])))
+        return float(used.fn(logits, step.labels[row : row + 1], torch.tensor([[len(members)]])))
 
     for row in range(len(step)):
         players = torch.nonzero(step.mask[row])[:, 0].tolist()
