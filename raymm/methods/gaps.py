@@ -19,6 +19,12 @@ def gaps(mean_phi: npt.NDArray[np.float64], utility: Utility) -> npt.NDArray[np.
     ----------
     mean_phi
         float64 [rows, n].
+
+    Examples
+    --------
+    >>> from raymm.valuation import get_utility
+    >>> gaps(np.array([[1.5, 0.5]]), get_utility("count")).tolist()
+    [[0.0, 1.0]]
     """
     n = mean_phi.shape[1]
     if n == 1:

@@ -48,7 +48,11 @@ class Plan:
 
 
 def base_plan(rows: npt.NDArray[np.int64], n: int) -> Plan:
-    """Every sample once, with all its modalities: what warm-up and joint training see."""
+    """Every sample once, with all its modalities: what warm-up and joint training see.
+
+    >>> base_plan(np.array([4, 7]), n=3).keep.tolist()
+    [7, 7]
+    """
     return Plan(rows, np.full(len(rows), 2**n - 1, np.int64))
 
 
@@ -60,6 +64,29 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     row_budget
         Extra rows at most, as a multiple of the number of samples; which of them are left out is a uniform draw, and
         their number is reported.
+
+    Examples
+    --------
+    Two samples with two modalities, of which the second contributes nothing to the first sample: it gets two copies
+    that keep only the second modality (coalition code 2).
+
+    >>> from raymm.config import load
+    >>> from raymm.data import Schema, VectorSpec
+    >>> from raymm.methods import build_method
+    >>> schema = Schema(modalities=(VectorSpec(name="a", size=1), VectorSpec(name="b", size=1)), classes=("x", "y"))
+    >>> method = build_method(load(None, ("method=sample",)), schema)
+    >>> phi = np.array([[2.0, 0.0], [1.0, 1.0]])
+    >>> inputs = ResamplingInputs(
+    ...     rows=np.array([10, 11]),
+    ...     label=np.array([0, 1]),
+    ...     present=np.ones((2, 2), dtype=bool),
+    ...     phi=phi,
+    ...     utility=method.context.utility,
+    ...     seed=0,
+    ... )
+    >>> plan = make_plan(method, inputs)
+    >>> list(zip(plan.index.tolist(), plan.keep.tolist()))
+    [(10, 3), (11, 3), (10, 2), (10, 2)]
     """
     base = base_plan(inputs.rows, inputs.present.shape[1])
     extra = method.plan(inputs)
@@ -76,7 +103,11 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """The order in which an epoch visits the rows of its plan: a permutation of 0..length-1."""
+    """The order in which an epoch visits the rows of its plan: a permutation of 0..length-1.
+
+    >>> sorted(epoch_order(4, seed=0, epoch=2).tolist())
+    [0, 1, 2, 3]
+    """
     return np.random.default_rng(derive(seed, "order", epoch)).permutation(length)
 
 
@@ -87,6 +118,9 @@ def rank_batches(
 
     Every rank gets the same number of steps; over all ranks each row of `order` appears exactly once. The last
     batch may be smaller, and a rank's part of it empty.
+
+    >>> [(rows.tolist(), total) for rows, total in rank_batches(np.arange(5), 2, rank=1, world=2)]
+    [([1], 2), ([3], 2), ([], 1)]
     """
     starts = range(0, len(order), batch_size)
     batches = [order[start : start + batch_size] for start in starts]

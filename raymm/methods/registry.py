@@ -16,7 +16,11 @@ __all__ = ["build_method", "context_of", "get_method"]
 
 
 def get_method(name: str) -> type[Method]:
-    """The method of a name, or of "package.module:NAME"; raises `ConfigError` with the nearest match."""
+    """The method of a name, or of "package.module:NAME"; raises `ConfigError` with the nearest match.
+
+    >>> get_method("sample").__name__, get_method("sample").needs
+    ('Sample', 'all')
+    """
     found: type[Method] = METHODS.get(name, "method.name")
     return found
 
@@ -28,6 +32,17 @@ def build_method(config: Config, schema: Schema) -> Method:
     ------
     ConfigError
         When there is no such method, or naming everything that keeps it from this configuration.
+
+    Examples
+    --------
+    >>> from raymm.config import load
+    >>> from raymm.data import VectorSpec
+    >>> schema = Schema(modalities=(VectorSpec(name="a", size=2),), classes=("x", "y"))
+    >>> build_method(load(None, ("method=modality",)), schema).settings.subset
+    0.2
+    >>> build_method(load(None, ("method=sample", "valuation.utility=logit")), schema)
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: method=sample: valuation.utility=logit has no fair share below which a contribution ...
     """
     method, context = get_method(config.method.name), context_of(config, schema)
     Problems(f"method={config.method.name}", method.problems(config.method.settings, context)).raise_if_any(
