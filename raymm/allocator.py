@@ -1,9 +1,9 @@
-"""What the C library does with memory that a process of raymm's own has freed."""
+"""glibc's thresholds for giving freed memory back to the system, raised in processes that raymm starts."""
 
 import ctypes
 import os
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["tune_malloc"]
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of `mallopt` (glibc, malloc.h)."""
@@ -16,7 +16,7 @@ OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABL
 """Variables with which a user may have set the same thresholds."""
 
 
-def keep_freed_memory() -> bool:
+def tune_malloc() -> bool:
     """Keep freed memory for the next block instead of handing it back and fetching it again, page by page.
 
     Fusing coalition after coalition otherwise spends up to a third of its time on page faults, more where cores fetch

@@ -12,9 +12,9 @@ from raymm import allocator as memory
 PAGES = """
 import resource, sys
 import numpy as np
-from raymm.allocator import keep_freed_memory
+from raymm.allocator import tune_malloc
 
-done = sys.argv[1] == "keep" and keep_freed_memory()
+done = sys.argv[1] == "keep" and tune_malloc()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for turn in range(20):
     if turn == 10:
@@ -48,11 +48,11 @@ def test_blocks_are_not_fetched_again_page_by_page():
 @pytest.mark.parametrize("name", memory.OF_THE_USER)
 def test_what_the_user_has_set_stays(monkeypatch, name):
     monkeypatch.setenv(name, "1048576")
-    assert memory.keep_freed_memory() is False
+    assert memory.tune_malloc() is False
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
     for name in memory.OF_THE_USER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
-    assert memory.keep_freed_memory() is False
+    assert memory.tune_malloc() is False

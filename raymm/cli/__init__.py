@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from raymm import __version__
-from raymm.allocator import keep_freed_memory
+from raymm.allocator import tune_malloc
 from raymm.cli.mistakes import explain_os_error, explain_unknown_option
 from raymm.errors import RaymmError, did_you_mean
 
@@ -62,7 +62,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Modules of the current folder can be imported, as in `--model mymodel:load`; Ray's workers look there as well.
     """
-    keep_freed_memory()
+    tune_malloc()
     _add_current_folder()
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments  # wherever it stands

@@ -21,7 +21,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from raymm import errors
-from raymm.allocator import keep_freed_memory
+from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
@@ -140,7 +140,7 @@ def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
 
 def _work(settings: dict[str, Any]) -> dict[str, str]:
     """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
-    keep_freed_memory()
+    tune_malloc()
     runs = [open_run(Path(path)) for path in settings["runs"]]
     world = ray.train.get_context().get_world_size()
     pool = ActorPool(label=run_label(runs[0].name, runs[0].key))

@@ -24,7 +24,7 @@ import torch
 from ray.exceptions import RayActorError, RayTaskError
 from torch import nn
 
-from raymm.allocator import keep_freed_memory
+from raymm.allocator import tune_malloc
 from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config import Config, parse
 from raymm.data import View, open_dataset
@@ -104,7 +104,7 @@ class Valuer:
     """
 
     def __init__(self, model: str | None = None) -> None:
-        keep_freed_memory()
+        tune_malloc()
         self._model = model
         self._ready: dict[str, _Ready] = {}
 

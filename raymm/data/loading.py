@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch.utils import data
 
-from raymm.allocator import keep_freed_memory
+from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
 from raymm.data.dataset import Shards
 from raymm.data.identity import digest_of
@@ -183,7 +183,7 @@ def _one_thread() -> Iterator[None]:
 
 def _start_worker(number: int) -> None:
     del number
-    keep_freed_memory()
+    tune_malloc()
 
 
 def _unchanged(found: Any) -> Any:

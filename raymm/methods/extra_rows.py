@@ -22,7 +22,7 @@ def copies_of(counts: npt.NDArray[np.int64]) -> ExtraRows:
 
 
 def bernoulli_copies(inputs: ResamplingInputs, d: npt.NDArray[np.float64], fm: Function) -> ExtraRows:
-    """One copy that keeps modality i of a sample with probability fm(d_i), d float64 [N, n]; missing ones get none."""
+    """One copy that keeps modality i of a sample with probability fm(d_i), d float64 [N, n]."""
     probability = np.clip(fm(d), 0.0, 1.0)
     drawn = inputs.draw("modality", probability.shape[1]) < probability
     return copies_of((drawn & inputs.present).astype(np.int64))

@@ -11,14 +11,14 @@ from raymm.cli import main
 from raymm.valuation import read_table
 from tests.oracle import study as oracle
 from tests.oracle.formulas import true_phi
-from tests.oracle.study import Trial
+from tests.oracle.study import OracleTrial
 
 EXACT = [
-    Trial("games", 2, "linear", "count"),
-    Trial("games", 3, "fused", "correct"),
-    Trial("games", 3, "summed", "log_probability"),
+    OracleTrial("games", 2, "linear", "count"),
+    OracleTrial("games", 3, "fused", "correct"),
+    OracleTrial("games", 3, "summed", "log_probability"),
 ]
-SAMPLED = Trial("vote won", 14, "linear", "count", 224)
+SAMPLED = OracleTrial("vote won", 14, "linear", "count", 224)
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ def test_actors_tell_the_same_as_one_process(capfd, tmp_path, few, ray_local):
 
 
 def test_a_claim_that_fails_ends_with_1_and_says_which(capfd, tmp_path, few, monkeypatch):
-    def wrong(deck, utility):
-        phi = true_phi(deck, utility)
-        phi[deck.game == "saboteur"] *= 1 + 1e-12
+    def wrong(game_samples, utility):
+        phi = true_phi(game_samples, utility)
+        phi[game_samples.game == "saboteur"] *= 1 + 1e-12
         return phi
 
     monkeypatch.setattr(oracle, "true_phi", wrong)
@@ -88,7 +88,7 @@ def test_a_claim_that_fails_ends_with_1_and_says_which(capfd, tmp_path, few, mon
     assert code == 1
     message = err.strip().splitlines()[-1]
     assert (
-        "comparisons failed; the first: game 'saboteur' in lane 'linear', n=2, linear model, utility 'count'"
+        "comparisons failed; the first: game 'saboteur' in channel 'linear', n=2, linear model, utility 'count'"
         in message
     )
     assert "contributions differ from the formula, by at most" in message

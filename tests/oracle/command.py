@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from raymm.valuation.jobs import Stream
     from tests.oracle.record import OracleRun
     from tests.oracle.report import Outcome
-    from tests.oracle.study import StreamOf, Trial
+    from tests.oracle.study import OracleTrial, StreamOf
 
 __all__ = ["oracle"]
 
@@ -72,13 +72,13 @@ def _compared(out: Path, run: "OracleRun", backend: str, actors: int, tracker: "
     """Play all trials, compare, write the report and record it."""
     from tests.oracle.record import record_oracle
     from tests.oracle.report import Outcome, write_report
-    from tests.oracle.study import compare, cover, play, trials
+    from tests.oracle.study import compare, cover, run_trials, trials
 
     with _streams(backend, actors) as stream_of:
-        played = play(out, trials(), run.samples, run.seed, actors, stream_of, _follow)
-    exact = [comparison for one in played if one.trial.budget is None for comparison in compare(one)]
-    outcome = Outcome(exact, [cover(one) for one in played if one.trial.budget is not None])
-    paths = write_report(out, outcome, played, shlex.join(["raymm", *sys.argv[1:]]))
+        results = run_trials(out, trials(), run.samples, run.seed, actors, stream_of, _follow)
+    exact = [comparison for one in results if one.trial.budget is None for comparison in compare(one)]
+    outcome = Outcome(exact, [cover(one) for one in results if one.trial.budget is not None])
+    paths = write_report(out, outcome, results, shlex.join(["raymm", *sys.argv[1:]]))
     record_oracle(tracker, outcome, paths)
     return outcome
 
@@ -116,7 +116,7 @@ def _close(pools: "dict[str, ActorPool]") -> None:
     pools.clear()
 
 
-def _follow(trials: "Iterable[Trial]", total: int, what: str) -> "Iterator[Trial]":
+def _follow(trials: "Iterable[OracleTrial]", total: int, what: str) -> "Iterator[OracleTrial]":
     return follow(trials, total, what)
 
 

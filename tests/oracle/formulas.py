@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.errors import ConfigError
-from tests.oracle.games import LABELS, Deck
-from tests.oracle.models import HIGH, NOBODY
+from tests.oracle.games import LABELS, GameSamples
+from tests.oracle.models import EMPTY, HIGH
 
 __all__ = ["HARD", "UTILITIES", "known", "true_phi"]
 
@@ -40,7 +40,7 @@ KNOWN = {
     "logit": ("linear", "step", "parity", "product"),
     "margin": ("linear", "step", "parity"),
 }
-"""The lanes in which each utility has a closed form; hard ones have none for graded evidence."""
+"""The channels in which each utility has a closed form; hard ones have none for graded evidence."""
 
 UTILITIES = tuple(KNOWN)
 WEIGHTED = ("vote won", "vote lost")
@@ -52,7 +52,7 @@ Shares = tuple[Fraction, Fraction]
 AT_A_TIME = 500
 
 
-def true_phi(deck: Deck, utility: str) -> Array:
+def true_phi(game_samples: GameSamples, utility: str) -> Array:
     """Contributions by formula, float64 [N, n]; NaN where a modality is missing.
 
     Those of hard utilities are fractions rounded once.
@@ -60,33 +60,35 @@ def true_phi(deck: Deck, utility: str) -> Array:
     Raises
     ------
     ConfigError
-        When the utility has no closed form in the lane of some sample, naming it.
+        When the utility has no closed form in the channel of some sample, naming it.
     """
-    for row in np.flatnonzero(~known(deck, utility)):
+    for row in np.flatnonzero(~known(game_samples, utility)):
         raise ConfigError(
-            f"sample {row}, game '{deck.game[row]}', lane '{deck.lane[row]}': no closed form under '{utility}'"
+            f"sample {row}, game '{game_samples.game[row]}', channel '{game_samples.channel[row]}': no closed form under '{utility}'"
         )
-    graded = (deck.lane == "product") | ((deck.lane == "linear") & (utility not in HARD))
-    phi = np.full(deck.present.shape, np.nan)
-    vote = ~graded & np.isin(deck.game, WEIGHTED)
-    phi[vote] = _votes(deck.some(np.flatnonzero(vote)), utility)
+    graded = (game_samples.channel == "product") | ((game_samples.channel == "linear") & (utility not in HARD))
+    phi = np.full(game_samples.present.shape, np.nan)
+    vote = ~graded & np.isin(game_samples.game, WEIGHTED)
+    phi[vote] = _votes(game_samples.some(np.flatnonzero(vote)), utility)
     for row in np.flatnonzero(graded):
-        phi[row] = _graded(deck, int(row))
+        phi[row] = _graded(game_samples, int(row))
     for row in np.flatnonzero(~graded & ~vote):
-        phi[row] = _by_carriers(deck, int(row), utility)
-    return np.where(deck.present, phi, np.nan)
+        phi[row] = _by_carriers(game_samples, int(row), utility)
+    return np.where(game_samples.present, phi, np.nan)
 
 
-def known(deck: Deck, utility: str) -> npt.NDArray[np.bool_]:
+def known(game_samples: GameSamples, utility: str) -> npt.NDArray[np.bool_]:
     """bool [N]: of which samples the contributions to this utility have a closed form."""
-    return np.isin(deck.lane, KNOWN.get(utility, ())) & ~((deck.game == "additive") & (utility in HARD))
+    return np.isin(game_samples.channel, KNOWN.get(utility, ())) & ~(
+        (game_samples.game == "additive") & (utility in HARD)
+    )
 
 
-def _graded(deck: Deck, row: int) -> Array:
-    evidence = deck.evidence[row].astype(np.float64)
-    if deck.lane[row] == "linear":
+def _graded(game_samples: GameSamples, row: int) -> Array:
+    evidence = game_samples.evidence[row].astype(np.float64)
+    if game_samples.channel[row] == "linear":
         return evidence
-    return _product(np.where(deck.present[row], evidence, 0.0))
+    return _product(np.where(game_samples.present[row], evidence, 0.0))
 
 
 def _product(evidence: Array) -> Array:
@@ -98,15 +100,15 @@ def _product(evidence: Array) -> Array:
     return np.asarray(gain * (0.5 * weights @ others))
 
 
-def _by_carriers(deck: Deck, row: int, utility: str) -> Array:
+def _by_carriers(game_samples: GameSamples, row: int, utility: str) -> Array:
     """Games in which all carriers are alike, and the saboteur's."""
-    present, weight = deck.present[row], deck.weight[row]
+    present, weight = game_samples.present[row], game_samples.weight[row]
     n, counted = int(present.sum()), utility == "count"
-    if deck.game[row] == "saboteur" and (weight[present] < 0).any() and (weight[present] > 0).any():
+    if game_samples.game[row] == "saboteur" and (weight[present] < 0).any() and (weight[present] > 0).any():
         share = _saboteur(n, counted)
     else:
         carriers = int((weight[present] > 0).sum())
-        inside, outside = RULES[str(deck.game[row])](n, carriers, int(deck.quota[row]), counted)
+        inside, outside = RULES[str(game_samples.game[row])](n, carriers, int(game_samples.quota[row]), counted)
         share = {1: inside, 0: outside, -1: outside}
     return _scale(utility) * np.array([float(share[w]) for w in weight.tolist()])
 
@@ -161,26 +163,28 @@ RULES: dict[str, Callable[[int, int, int, bool], Shares]] = {
 leaves nobody or a dictator."""
 
 
-def _votes(deck: Deck, utility: str) -> Array:
+def _votes(game_samples: GameSamples, utility: str) -> Array:
     """Weighted votes: coalitions of the others are counted by size and by weight."""
     parts = [
-        _votes_of(deck.some(np.arange(start, min(start + AT_A_TIME, len(deck)))), counted=utility == "count")
-        for start in range(0, len(deck), AT_A_TIME)
+        _votes_of(
+            game_samples.some(np.arange(start, min(start + AT_A_TIME, len(game_samples)))), counted=utility == "count"
+        )
+        for start in range(0, len(game_samples), AT_A_TIME)
     ]
-    return _scale(utility) * np.concatenate([np.empty((0, deck.players)), *parts])
+    return _scale(utility) * np.concatenate([np.empty((0, game_samples.players)), *parts])
 
 
-def _votes_of(deck: Deck, *, counted: bool) -> Array:
-    weight = np.where(deck.present, deck.weight, 0)
+def _votes_of(game_samples: GameSamples, *, counted: bool) -> Array:
+    weight = np.where(game_samples.present, game_samples.weight, 0)
     least, most = int(weight.clip(max=0).sum(axis=1).min()), int(weight.clip(min=0).sum(axis=1).max())
-    everyone = _counts(weight, deck.present, least, most)
+    everyone = _counts(weight, game_samples.present, least, most)
     total = np.arange(least, most + 1)
-    players = deck.present.sum(axis=1)
+    players = game_samples.present.sum(axis=1)
     phi = np.zeros(weight.shape)
     for i in range(weight.shape[1]):
         others = _without(everyone, weight[:, i])
-        joined = total >= (deck.quota - weight[:, i])[:, None]
-        before = total >= deck.quota[:, None]
+        joined = total >= (game_samples.quota - weight[:, i])[:, None]
+        before = total >= game_samples.quota[:, None]
         right_with = (others * joined[:, None]).sum(axis=2)
         right_before = (others * before[:, None]).sum(axis=2)
         phi[:, i] = _weighed(right_with, right_before, players, counted=counted)
@@ -237,11 +241,11 @@ def _weighed(
 
 
 def _scale(utility: str) -> float:
-    """What lies between a wrong and a right coalition where lanes are on or off."""
+    """What lies between a wrong and a right coalition where channels are on or off."""
     if utility in HARD:
         return 1.0
     if utility in {"logit", "margin"}:
         return HIGH
-    rest = LABELS - 1 + exp(NOBODY)
+    rest = LABELS - 1 + exp(EMPTY)
     on, off = exp(HIGH) / (exp(HIGH) + rest), 1 / (1 + rest)
     return log(on) - log(off) if utility == "log_probability" else on - off

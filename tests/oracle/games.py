@@ -1,6 +1,6 @@
-"""Samples whose modalities play games of known value, planted as evidence that a model reads.
+"""Samples whose modalities run_trials games of known value, planted as evidence that a model reads.
 
-A modality of a sample shows evidence in one lane and in the column of the sample's label. What the lanes do with the
+A modality of a sample shows evidence in one channel and in the column of the sample's label. What the channels do with the
 sum over the modalities of a coalition is the model's affair (`tests.oracle.models`):
 
     linear    the sum is the logit of the label
@@ -8,7 +8,7 @@ sum over the modalities of a coalition is the model's affair (`tests.oracle.mode
     parity    the logit is high where an odd number of carriers takes part
     product   the logit is exp(sum) - 1: evidence multiplies
 
-Games of the lanes linear and step are weighted votes: a coalition is right when its whole weights reach the quota.
+Games of the channels linear and step are weighted votes: a coalition is right when its whole weights reach the quota.
 Quotas divide 840, so evidence 840 * weight / quota is whole and its sums are exact in float32, and one threshold
 serves all samples. About a quarter of the samples lacks modalities.
 """
@@ -25,14 +25,25 @@ from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.storage import is_committed
 
-__all__ = ["FULL", "GAMES", "LANES", "MOST_PLAYERS", "OF_LANE", "UNIT", "Deck", "deal", "deck_on_disk", "schema_of"]
+__all__ = [
+    "CHANNELS",
+    "CHANNEL_OF",
+    "FULL",
+    "GAMES",
+    "MOST_PLAYERS",
+    "UNIT",
+    "GameSamples",
+    "sample_games",
+    "samples_on_disk",
+    "schema_of",
+]
 
-LANES = ("linear", "step", "parity", "product")
+CHANNELS = ("linear", "step", "parity", "product")
 LABELS = 3
 """Classes that a sample may have; one more, `none`, wins where there is no evidence."""
 
 FULL = 840
-"""What evidence in the lanes linear and step must add up to."""
+"""What evidence in the channels linear and step must add up to."""
 
 UNIT = 1024
 """Parts of one unit of a logit; a power of two, so that FULL / UNIT is exact."""
@@ -45,25 +56,25 @@ Votes = tuple[npt.NDArray[np.int64], int]
 
 
 @dataclass(frozen=True)
-class Deck:
+class GameSamples:
     """Samples and the game that each of them plays; all arrays have one row a sample.
 
     Attributes
     ----------
-    game, lane
-        Names [N], of `GAMES` and `LANES`.
+    game, channel
+        Names [N], of `GAMES` and `CHANNELS`.
     label
         int64 [N].
     present
         bool [N, n]: the modalities that a sample has.
     weight, quota
-        int64 [N, n] and [N]: of the vote; carriers weigh 1 in the lane parity; 0 where evidence is graded.
+        int64 [N, n] and [N]: of the vote; carriers weigh 1 in the channel parity; 0 where evidence is graded.
     evidence
-        float32 [N, n]: what each modality adds in its lane.
+        float32 [N, n]: what each modality adds in its channel.
     """
 
     game: npt.NDArray[np.str_]
-    lane: npt.NDArray[np.str_]
+    channel: npt.NDArray[np.str_]
     label: npt.NDArray[np.int64]
     present: npt.NDArray[np.bool_]
     weight: npt.NDArray[np.int64]
@@ -78,36 +89,36 @@ class Deck:
         """Modalities of the data set."""
         return self.present.shape[1]
 
-    def some(self, rows: npt.NDArray[np.int64]) -> "Deck":
+    def some(self, rows: npt.NDArray[np.int64]) -> "GameSamples":
         """The samples of some rows."""
-        return Deck(**{name: values[rows] for name, values in vars(self).items()})
+        return GameSamples(**{name: values[rows] for name, values in vars(self).items()})
 
     def write(self, out: Path) -> Path:
         """Write the samples as a data set, all in the split `test`, so that nothing is standardised."""
         return write_dataset(out, (self._sample(row) for row in range(len(self))), schema_of(self.players))
 
     def _sample(self, row: int) -> Sample:
-        column = LANES.index(str(self.lane[row])) * LABELS + int(self.label[row])
-        vectors = np.zeros((self.players, len(LANES) * LABELS), np.float32)
+        column = CHANNELS.index(str(self.channel[row])) * LABELS + int(self.label[row])
+        vectors = np.zeros((self.players, len(CHANNELS) * LABELS), np.float32)
         vectors[:, column] = self.evidence[row]
         values = {f"m{i}": vectors[i] if self.present[row, i] else None for i in range(self.players)}
         return Sample(f"sample-{row:06d}", "test", int(self.label[row]), values)
 
 
 def schema_of(players: int) -> Schema:
-    """Vectors m0, m1, ... with one number a lane and label, and the classes."""
-    vectors = tuple(VectorSpec(name=f"m{i}", size=len(LANES) * LABELS) for i in range(players))
+    """Vectors m0, m1, ... with one number a channel and label, and the classes."""
+    vectors = tuple(VectorSpec(name=f"m{i}", size=len(CHANNELS) * LABELS) for i in range(players))
     return Schema(modalities=vectors, classes=(*(f"label-{c}" for c in range(LABELS)), "none"))
 
 
-def deal(
+def sample_games(
     players: int,
     counts: dict[tuple[str, str], int],
     seed: int,
     *,
     missing: float = 0.25,
     spread: float = 0.15,
-) -> Deck:
+) -> GameSamples:
     """Deal samples, game by game.
 
     Parameters
@@ -115,37 +126,39 @@ def deal(
     players
         Modalities, 2 to 16.
     counts
-        Samples of each (game, lane); `OF_LANE` says which there are.
+        Samples of each (game, channel); `CHANNEL_OF` says which there are.
     seed
         Decides weights, quotas, labels and what is missing.
     missing
         Share of the samples that lack modalities; one modality at least is there.
     spread
-        Largest logarithm of a factor in the lane product.
+        Largest logarithm of a factor in the channel product.
 
     Raises
     ------
     ConfigError
-        When the number of players is out of range, or a game is not played in a lane.
+        When the number of players is out of range, or a game is not played in a channel.
     """
     if not 2 <= players <= MOST_PLAYERS:
-        raise ConfigError(f"players={players}: games are dealt to 2 to {MOST_PLAYERS} modalities")
-    for game, lane in counts:
-        if game not in OF_LANE.get(lane, ()):
+        raise ConfigError(f"players={players}: games are sampled to 2 to {MOST_PLAYERS} modalities")
+    for game, channel in counts:
+        if game not in CHANNEL_OF.get(channel, ()):
             raise ConfigError(
-                f"game '{game}' is not played in the lane '{lane}'; use one of {OF_LANE.get(lane, LANES)}"
+                f"game '{game}' is not played in the channel '{channel}'; use one of {CHANNEL_OF.get(channel, CHANNELS)}"
             )
     generator = np.random.default_rng(derive(seed, "oracle", players))
     drawn = [
-        _draw(game, lane, players, spread, generator) for (game, lane), count in counts.items() for _ in range(count)
+        _draw(game, channel, players, spread, generator)
+        for (game, channel), count in counts.items()
+        for _ in range(count)
     ]
     names = np.array([pair for pair, count in counts.items() for _ in range(count)], np.str_).reshape(-1, 2)
     count = len(drawn)
     present = generator.random((count, players)) > 0.3 * (generator.random((count, 1)) < missing)
     present[np.arange(count), generator.integers(players, size=count)] = True
-    return Deck(
+    return GameSamples(
         game=names[:, 0],
-        lane=names[:, 1],
+        channel=names[:, 1],
         label=generator.integers(LABELS, size=count),
         present=present,
         weight=np.stack([weight for weight, _, _ in drawn]),
@@ -154,8 +167,8 @@ def deal(
     )
 
 
-def deck_on_disk(folder: Path, deck: Deck) -> Dataset:
-    """The data set of a deck, written where it is not there yet.
+def samples_on_disk(folder: Path, game_samples: GameSamples) -> Dataset:
+    """The data set of a game_samples, written where it is not there yet.
 
     Raises
     ------
@@ -163,19 +176,19 @@ def deck_on_disk(folder: Path, deck: Deck) -> Dataset:
         When what lies there is damaged.
     """
     if not is_committed(folder):
-        deck.write(folder)
+        game_samples.write(folder)
     return open_dataset(folder, check=True)
 
 
 def _draw(
-    game: str, lane: str, n: int, spread: float, generator: np.random.Generator
+    game: str, channel: str, n: int, spread: float, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], int, npt.NDArray[np.float64]]:
     """Weights, quota and evidence of one sample."""
     if game in {"additive", "product"}:
         reach = 1.0 if game == "additive" else spread
         return np.zeros(n, np.int64), 0, generator.uniform(-reach, reach, size=n)
     weight, quota = GAMES[game](n, generator)
-    if lane == "parity":
+    if channel == "parity":
         return weight, quota, weight.astype(np.float64)
     return weight, quota, weight * (FULL // quota) / UNIT
 
@@ -255,10 +268,10 @@ GAMES: dict[str, Callable[[int, np.random.Generator], Votes]] = {
 or lost by everyone together, and some coalition wins it."""
 
 VOTES = tuple(name for name in GAMES if name != "parity")
-OF_LANE: dict[str, tuple[str, ...]] = {
+CHANNEL_OF: dict[str, tuple[str, ...]] = {
     "linear": (*VOTES, "additive"),
     "step": VOTES,
     "parity": ("parity",),
     "product": ("product",),
 }
-"""The games of each lane."""
+"""The games of each channel."""

@@ -4,7 +4,7 @@ One function, reached in the three ways that a valuation knows:
 
     fused     no shortcut: the fusion is run once a coalition
     summed    `partials` and `finish`: sums are added, a head follows
-    linear    `partials` alone: the sum is the logits; only the lane linear is read
+    linear    `partials` alone: the sum is the logits; only the channel linear is read
 
 Each is named as "tests.oracle.models:NAME", so that actors on any machine find it.
 """
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from raymm.data import Batch, Schema
 from raymm.types import Features, Mask
-from tests.oracle.games import FULL, LABELS, LANES, UNIT
+from tests.oracle.games import CHANNELS, FULL, LABELS, UNIT
 
-__all__ = ["HIGH", "NOBODY", "Fused", "Linear", "Summed", "fused", "linear", "summed"]
+__all__ = ["EMPTY", "HIGH", "Fused", "Linear", "Summed", "fused", "linear", "summed"]
 
 HIGH = 2.0
-"""Logit of the label where the lanes step and parity are on; 0 where they are off."""
+"""Logit of the label where the channels step and parity are on; 0 where they are off."""
 
-NOBODY = (FULL - 0.5) / UNIT
+EMPTY = (FULL - 0.5) / UNIT
 """Logit of the class `none`: half a part below what evidence must reach."""
 
 
@@ -32,10 +32,10 @@ class Fused(nn.Module):
     def __init__(self, schema: Schema) -> None:
         super().__init__()
         self.names = schema.names
-        self.levels = nn.Buffer(torch.tensor([HIGH, NOBODY, FULL / UNIT]))
+        self.levels = nn.Buffer(torch.tensor([HIGH, EMPTY, FULL / UNIT]))
 
     def encode(self, batch: Batch) -> Features:
-        """Evidence, float32 [B, n, lanes * labels]."""
+        """Evidence, float32 [B, n, channels * labels]."""
         columns = []
         for position, name in enumerate(self.names):
             rows = batch.mask[:, position].nonzero()[:, 0]
@@ -49,8 +49,8 @@ class Fused(nn.Module):
 
     def _head(self, sums: Float[Tensor, "R H"]) -> Float[Tensor, "R K"]:
         high, nobody, full = self.levels
-        lanes = sums.unflatten(-1, (len(LANES), LABELS))
-        line, step, parity, product = lanes.unbind(dim=-2)
+        channels = sums.unflatten(-1, (len(CHANNELS), LABELS))
+        line, step, parity, product = channels.unbind(dim=-2)
         on = (step >= full).to(sums) + torch.remainder(parity, 2.0)
         logits = line + high * on + torch.expm1(product)
         return torch.cat([logits, nobody.expand(len(sums), 1)], dim=1)
@@ -69,7 +69,7 @@ class Summed(Fused):
 
 
 class Linear(Fused):
-    """The lane linear alone, whose sums are logits."""
+    """The channel linear alone, whose sums are logits."""
 
     def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
         """Logits of the labels and of `none`."""
@@ -78,7 +78,7 @@ class Linear(Fused):
 
     def partials(self, features: Features) -> tuple[Float[Tensor, "B n K"], Float[Tensor, " K"]]:
         """Partial logits; `none` has its own without any modality."""
-        evidence = features[..., LANES.index("linear") * LABELS :][..., :LABELS]
+        evidence = features[..., CHANNELS.index("linear") * LABELS :][..., :LABELS]
         base = nn.functional.pad(self.levels[1:2], (LABELS, 0))
         return nn.functional.pad(evidence, (0, 1)), base
 

@@ -11,7 +11,7 @@ from raymm.errors import DataError, Problems
 from raymm.storage import write_json
 from raymm.tracking import RunInfo, Tracker
 from tests.oracle.report import Outcome, metrics
-from tests.oracle.study import Trial
+from tests.oracle.study import OracleTrial
 
 __all__ = ["OracleRun", "open_folder", "oracle_info", "record_oracle"]
 
@@ -57,7 +57,7 @@ def open_folder(out: Path, samples: int, seed: int) -> OracleRun:
     return run
 
 
-def oracle_info(run: OracleRun, out: Path, experiment: str, trials: Sequence[Trial], backend: str) -> RunInfo:
+def oracle_info(run: OracleRun, out: Path, experiment: str, trials: Sequence[OracleTrial], backend: str) -> RunInfo:
     """How the study appears in a tracking store."""
     return RunInfo(
         key=run.key,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from raymm.reports import plots
 from raymm.storage import write_bytes
 from tests.oracle.formulas import HARD, UTILITIES
-from tests.oracle.study import BAND, MANY, TOLERANCE, Comparison, Coverage, Played
+from tests.oracle.study import BAND, MANY, TOLERANCE, Comparison, Coverage, TrialResult
 
 __all__ = ["Outcome", "csv_rows", "lines", "metrics", "oracle_plot", "write_report"]
 
@@ -70,19 +70,19 @@ def lines(outcome: Outcome) -> list[str]:
     for one in outcome.coverages:
         share = f"{100 * one.share:.1f} ± {196 * one.error:.1f} %{_mark(one)}"
         shown.append(
-            f"{one.trial.deck:<11}{one.trial.utility:<8}{one.trial.budget:>6}{one.values:>8}{len(one.by_design):>8}"
+            f"{one.trial.game_samples:<11}{one.trial.utility:<8}{one.trial.budget:>6}{one.values:>8}{len(one.by_design):>8}"
             f"{share:>15}{100 * one.silent:>6.1f} %{one.rmse:>8.4f}{one.stderr:>8.4f}"
         )
     return shown
 
 
 def csv_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """One row a comparison: exact ones by game and lane, sampled ones by trial."""
+    """One row a comparison: exact ones by game and channel, sampled ones by trial."""
     for one in outcome.comparisons:
         yield {
             **_about(one),
             "game": one.game,
-            "lane": one.lane,
+            "channel": one.channel,
             "samples": one.samples,
             "unequal": one.unequal,
             "largest": one.largest,
@@ -90,7 +90,7 @@ def csv_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for cover in outcome.coverages:
         yield {
             **_about(cover),
-            "game": cover.trial.deck,
+            "game": cover.trial.game_samples,
             "designs": len(cover.by_design),
             "coverage": cover.share,
             "coverage_error": cover.error,
@@ -113,7 +113,7 @@ def metrics(outcome: Outcome) -> dict[str, float]:
             found[f"oracle/largest_{name}"] = max(one.largest for one in some)
             found[f"oracle/unequal_{name}"] = sum(one.unequal for one in some)
     for one in outcome.coverages:
-        end = f"{one.trial.deck.replace(' ', '_')}_{one.trial.budget}"
+        end = f"{one.trial.game_samples.replace(' ', '_')}_{one.trial.budget}"
         found |= {
             f"oracle/coverage_{end}": one.share,
             f"oracle/silent_{end}": one.silent,
@@ -123,7 +123,7 @@ def metrics(outcome: Outcome) -> dict[str, float]:
     return found
 
 
-def write_report(out: Path, outcome: Outcome, played: Sequence[Played], command: str) -> list[Path]:
+def write_report(out: Path, outcome: Outcome, results: Sequence[TrialResult], command: str) -> list[Path]:
     """Write OUT/oracle.csv, OUT/oracle.png and OUT/README.md; returns their paths.
 
     Parameters
@@ -138,31 +138,31 @@ def write_report(out: Path, outcome: Outcome, played: Sequence[Played], command:
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(paths[0], text.getvalue().encode())
-    plots.save(oracle_plot(outcome, played), paths[1])
+    plots.save(oracle_plot(outcome, results), paths[1])
     write_bytes(paths[2], _readme(outcome, command).encode())
     return paths
 
 
-def oracle_plot(outcome: Outcome, played: Sequence[Played]) -> Figure:
+def oracle_plot(outcome: Outcome, results: Sequence[TrialResult]) -> Figure:
     """Values against formulas; largest differences by number of modalities; coverage of each sampling design."""
     figure = plots.new_figure(13.0, 4.0)
     scatter, differences, coverage = figure.subplots(1, 3)
-    _scatter(scatter, [one for one in played if one.trial.budget is None])
+    _scatter(scatter, [one for one in results if one.trial.budget is None])
     _differences(differences, outcome.comparisons)
     _coverage(coverage, outcome.coverages)
     return figure
 
 
-def _scatter(axis: Axes, played: Sequence[Played]) -> None:
+def _scatter(axis: Axes, results: Sequence[TrialResult]) -> None:
     for size, utility in zip(SIZES, UTILITIES, strict=True):
-        some = [one for one in played if one.trial.utility == utility]
+        some = [one for one in results if one.trial.utility == utility]
         if some:
             truth = np.concatenate([one.truth.ravel() for one in some])
             phi = np.concatenate([one.table.phi.ravel() for one in some])
             step = max(1, len(truth) // MOST_POINTS)
             axis.plot(truth[::step], phi[::step], "o", color=COLOURS[utility], markersize=size, mew=0, label=utility)
     axis.axline((0.0, 0.0), slope=1.0, color="black", linewidth=0.6)
-    axis.set(xlabel="contribution by formula", ylabel="contribution by valuation", title="all coalitions played")
+    axis.set(xlabel="contribution by formula", ylabel="contribution by valuation", title="all coalitions results")
     plots.style_axis(axis, grid=None)
     axis.legend(frameon=False, fontsize=8)
 
@@ -193,7 +193,7 @@ def _coverage(axis: Axes, coverages: Sequence[Coverage]) -> None:
         across = place + np.linspace(-0.3, 0.3, len(parts))
         axis.plot(across, parts, ".", color=plots.COLOURS[place // 2], markersize=4)
         axis.errorbar(place, 100 * one.share, 196 * one.error, color="black", marker="D", markersize=4, capsize=4)
-    labels = [f"{one.trial.deck}\n{one.trial.budget}" for one in coverages]
+    labels = [f"{one.trial.game_samples}\n{one.trial.budget}" for one in coverages]
     axis.set_xticks(range(len(coverages)), labels, fontsize=8)
     axis.set_xlabel("game, coalitions of a sample")
     axis.set(ylabel="95 % intervals that hold the truth (%)", title=f"sampled, {MANY} modalities; a point a design")
@@ -238,7 +238,7 @@ def _cell(some: Sequence[Comparison]) -> str:
 def _about(one: Comparison | Coverage) -> dict[str, Any]:
     trial = one.trial
     return {
-        "deck": trial.deck,
+        "game_samples": trial.game_samples,
         "players": trial.players,
         "model": trial.model,
         "utility": trial.utility,

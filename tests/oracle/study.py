@@ -23,18 +23,18 @@ from raymm.valuation.jobs import Stream, value_to_file
 from raymm.valuation.sampling.designs import design
 from raymm.valuation.sampling.estimator import margin_of_error
 from tests.oracle.formulas import HARD, known, true_phi
-from tests.oracle.games import OF_LANE, Deck, deal, deck_on_disk
+from tests.oracle.games import CHANNEL_OF, GameSamples, sample_games, samples_on_disk
 
 __all__ = [
     "ClaimError",
     "Comparison",
     "Coverage",
-    "Played",
-    "Trial",
+    "OracleTrial",
+    "TrialResult",
     "check_claims",
     "compare",
     "cover",
-    "play",
+    "run_trials",
     "trials",
 ]
 
@@ -43,7 +43,7 @@ MANY = 14
 """Modalities of the trials that are sampled, and of one that is exact on the shortcut of sums."""
 
 PER_GAME = 16
-"""Samples of each game and lane in a data set."""
+"""Samples of each game and channel in a data set."""
 
 DESIGNS = 40
 """Sampling designs over which coverage is measured, where there are enough samples."""
@@ -65,7 +65,7 @@ Rows = npt.NDArray[np.int64]
 StreamOf = Callable[[str], Stream]
 """`model -> stream`: in this process, or through actors that make the model of that name."""
 
-Follow = Callable[[Iterable["Trial"], int, str], Iterator["Trial"]]
+Follow = Callable[[Iterable["OracleTrial"], int, str], Iterator["OracleTrial"]]
 """`(trials, total, what) -> trials`, shows how far it is."""
 
 
@@ -76,12 +76,12 @@ class ClaimError(RaymmError):
 
 
 @dataclass(frozen=True)
-class Trial:
+class OracleTrial:
     """One valuation of one data set.
 
     Attributes
     ----------
-    deck
+    game_samples
         Name of the data set: "games", or of its one game where values are sampled.
     players
         Modalities.
@@ -90,10 +90,10 @@ class Trial:
     utility
         What a coalition is worth.
     budget
-        Coalitions of a sample where values are sampled; None where all are played.
+        Coalitions of a sample where values are sampled; None where all are evaluated.
     """
 
-    deck: str
+    game_samples: str
     players: int
     model: str
     utility: str
@@ -103,26 +103,26 @@ class Trial:
     def name(self) -> str:
         """As its table is called."""
         method = "exact" if self.budget is None else f"sampled{self.budget}"
-        return f"{self.deck}-n{self.players:02d}-{self.model}-{self.utility}-{method}"
+        return f"{self.game_samples}-n{self.players:02d}-{self.model}-{self.utility}-{method}"
 
 
 @dataclass(frozen=True)
-class Played:
+class TrialResult:
     """A trial with its outcome, phi [N, n] of each of its samples: by formula and as the table has it."""
 
-    trial: Trial
-    deck: Deck
+    trial: OracleTrial
+    game_samples: GameSamples
     truth: Array
     table: ValuationTable
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the values of one game in one lane compare.
+    """How the values of one game in one channel compare.
 
     Attributes
     ----------
-    trial, game, lane
+    trial, game, channel
         What was compared.
     samples, values
         How many samples, and how many contributions of theirs.
@@ -134,9 +134,9 @@ class Comparison:
         Whether hard utilities are equal, or soft ones equal to the tolerance.
     """
 
-    trial: Trial
+    trial: OracleTrial
     game: str
-    lane: str
+    channel: str
     samples: int
     values: int
     unequal: int
@@ -164,7 +164,7 @@ class Coverage:
         Whether the share lies in the band.
     """
 
-    trial: Trial
+    trial: OracleTrial
     values: int
     by_design: Array
     share: float
@@ -175,19 +175,25 @@ class Coverage:
     passed: bool
 
 
-def trials() -> list[Trial]:
+def trials() -> list[OracleTrial]:
     """All trials, model by model: every utility by some way that a model offers, for 2 to 8 modalities and for 14."""
     ways = [("linear", "count"), ("fused", "count"), ("summed", "correct"), ("summed", "logit"), ("linear", "margin")]
     ways += [("fused", "probability"), ("summed", "log_probability")]
-    exact = [Trial("games", n, model, utility) for n in PLAYERS for model, utility in ways]
-    exact += [Trial("games", MANY, model, utility) for model, utility in ways if model != "fused"]
-    sampled = [Trial(game, MANY, *SAMPLED[game], budget) for game in SAMPLED for budget in BUDGETS]
+    exact = [OracleTrial("games", n, model, utility) for n in PLAYERS for model, utility in ways]
+    exact += [OracleTrial("games", MANY, model, utility) for model, utility in ways if model != "fused"]
+    sampled = [OracleTrial(game, MANY, *SAMPLED[game], budget) for game in SAMPLED for budget in BUDGETS]
     return sorted(exact + sampled, key=lambda trial: trial.model)
 
 
-def play(
-    out: Path, chosen: Sequence[Trial], samples: int, seed: int, actors: int, stream_of: StreamOf, follow: Follow
-) -> list[Played]:
+def run_trials(
+    out: Path,
+    chosen: Sequence[OracleTrial],
+    samples: int,
+    seed: int,
+    actors: int,
+    stream_of: StreamOf,
+    follow: Follow,
+) -> list[TrialResult]:
     """Value all trials; data sets go to OUT/data, tables to OUT/tables. What is there already is not valued again.
 
     Parameters
@@ -208,39 +214,41 @@ def play(
     DataError
         When a table has not exactly one row a sample.
     """
-    decks: dict[tuple[str, int], tuple[Deck, Dataset]] = {}
-    played = []
+    game_samples: dict[tuple[str, int], tuple[GameSamples, Dataset]] = {}
+    results = []
     for trial in follow(chosen, len(chosen), "playing games"):
-        key = (trial.deck, trial.players)
-        if key not in decks:
-            deck = _deal(*key, samples, seed)
-            folder = out / "data" / f"{trial.deck}-n{trial.players:02d}-seed{seed}-{len(deck)}"
-            decks[key] = (deck, deck_on_disk(folder, deck))
-        played.append(_play(out / "tables" / f"{trial.name}.parquet", trial, *decks[key], actors, stream_of))
-    return played
+        key = (trial.game_samples, trial.players)
+        if key not in game_samples:
+            game_samples = _deal(*key, samples, seed)
+            folder = out / "data" / f"{trial.game_samples}-n{trial.players:02d}-seed{seed}-{len(game_samples)}"
+            game_samples[key] = (game_samples, samples_on_disk(folder, game_samples))
+        results.append(
+            _run_trial(out / "tables" / f"{trial.name}.parquet", trial, *game_samples[key], actors, stream_of)
+        )
+    return results
 
 
-def compare(played: Played) -> list[Comparison]:
+def compare(results: TrialResult) -> list[Comparison]:
     """Compare an exact trial with the formulas, game by game."""
-    trial, deck = played.trial, played.deck
+    trial, game_samples = results.trial, results.game_samples
     found = []
-    for game, lane in sorted(set(zip(deck.game.tolist(), deck.lane.tolist(), strict=True))):
-        rows = (deck.game == game) & (deck.lane == lane)
-        truth, phi = played.truth[rows], played.table.phi[rows]
+    for game, channel in sorted(set(zip(game_samples.game.tolist(), game_samples.channel.tolist(), strict=True))):
+        rows = (game_samples.game == game) & (game_samples.channel == channel)
+        truth, phi = results.truth[rows], results.table.phi[rows]
         largest = _largest(truth, phi)
         there = ~np.isnan(truth)
         unequal = int((truth != phi)[there].sum()) + int((np.isnan(phi) != ~there).sum())
         passed = unequal == 0 if trial.utility in HARD else largest <= TOLERANCE
-        found.append(Comparison(trial, game, lane, int(rows.sum()), int(there.sum()), unequal, largest, passed))
+        found.append(Comparison(trial, game, channel, int(rows.sum()), int(there.sum()), unequal, largest, passed))
     return found
 
 
-def cover(played: Played) -> Coverage:
+def cover(results: TrialResult) -> Coverage:
     """How often the intervals of a sampled trial hold the truth, design by design."""
-    trial, table = played.trial, played.table
+    trial, table = results.trial, results.table
     assert trial.budget is not None
     width = margin_of_error(design(trial.players, trial.budget, 0).errors.dof)
-    wrong = np.abs(table.phi - played.truth)
+    wrong = np.abs(table.phi - results.truth)
     silent = (table.stderr == 0) & (wrong > TOLERANCE)
     counted = (table.stderr > 0) | silent
     inside = wrong <= width * table.stderr
@@ -269,14 +277,14 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
         With the number of comparisons that failed and the first of them.
     """
     failed = [
-        f"game '{one.game}' in lane '{one.lane}', n={one.trial.players}, {one.trial.model} model, utility "
+        f"game '{one.game}' in channel '{one.channel}', n={one.trial.players}, {one.trial.model} model, utility "
         f"'{one.trial.utility}': {one.unequal} of {one.values} contributions differ from the formula, by at most "
         f"{one.largest:.3g}"
         for one in comparisons
         if not one.passed
     ]
     failed += [
-        f"game '{one.trial.deck}', n={one.trial.players}, budget {one.trial.budget}, utility '{one.trial.utility}': "
+        f"game '{one.trial.game_samples}', n={one.trial.players}, budget {one.trial.budget}, utility '{one.trial.utility}': "
         f"95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, not in "
         f"{100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} %"
         for one in coverages
@@ -287,14 +295,18 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
         raise ClaimError(f"{len(failed)} of {total} comparisons failed; the first: {failed[0]}")
 
 
-def _deal(name: str, players: int, samples: int, seed: int) -> Deck:
+def _deal(name: str, players: int, samples: int, seed: int) -> GameSamples:
     if name in SAMPLED:
-        lane = "product" if name == "product" else "linear"
-        return deal(players, {(name, lane): samples}, seed, missing=0.0, spread=0.5)
-    return deal(players, {(game, lane): PER_GAME for lane, games in OF_LANE.items() for game in games}, seed)
+        channel = "product" if name == "product" else "linear"
+        return sample_games(players, {(name, channel): samples}, seed, missing=0.0, spread=0.5)
+    return sample_games(
+        players, {(game, channel): PER_GAME for channel, games in CHANNEL_OF.items() for game in games}, seed
+    )
 
 
-def _play(path: Path, trial: Trial, deck: Deck, dataset: Dataset, actors: int, stream_of: StreamOf) -> Played:
+def _run_trial(
+    path: Path, trial: OracleTrial, game_samples: GameSamples, dataset: Dataset, actors: int, stream_of: StreamOf
+) -> TrialResult:
     spec = f"tests.oracle.models:{trial.model}"
     settings: dict[str, str | int | bool] = {"utility": trial.utility, "method": "exact"}
     if trial.budget is not None:
@@ -302,9 +314,11 @@ def _play(path: Path, trial: Trial, deck: Deck, dataset: Dataset, actors: int, s
             "method": "sampled",
             "budget": trial.budget,
             "refine": False,
-            "batch_size": _batch_size(len(deck)),
+            "batch_size": _batch_size(len(game_samples)),
         }
-    rows = np.flatnonzero(known(deck, trial.utility) & ((trial.model != "linear") | (deck.lane == "linear")))
+    rows = np.flatnonzero(
+        known(game_samples, trial.utility) & ((trial.model != "linear") | (game_samples.channel == "linear"))
+    )
     job = load_own(spec, dataset, "test", settings).on_cluster(actors=actors, workers=1)
     job = replace(job, rows=rows)
     if path.exists():
@@ -316,8 +330,8 @@ def _play(path: Path, trial: Trial, deck: Deck, dataset: Dataset, actors: int, s
         raise DataError(
             f"{path}: {len(table)} rows, which are not the {len(rows)} samples in their order, one row each"
         )
-    some = deck.some(rows)
-    return Played(trial, some, true_phi(some, trial.utility), table)
+    some = game_samples.some(rows)
+    return TrialResult(trial, some, true_phi(some, trial.utility), table)
 
 
 def _batch_size(samples: int) -> int:

@@ -18,32 +18,32 @@ from raymm.valuation.engine import stream_rows
 from tests.oracle import models as oracle_models
 from tests.oracle import study as oracle
 from tests.oracle.formulas import HARD, UTILITIES, known, true_phi
-from tests.oracle.games import FULL, LANES, OF_LANE, UNIT, deal, deck_on_disk, schema_of
-from tests.oracle.models import HIGH, NOBODY
+from tests.oracle.games import CHANNEL_OF, CHANNELS, FULL, UNIT, sample_games, samples_on_disk, schema_of
+from tests.oracle.models import EMPTY, HIGH
 from tests.oracle.record import open_folder, oracle_info, record_oracle
 from tests.oracle.report import Outcome, lines, write_report
-from tests.oracle.study import ClaimError, Trial, check_claims, compare, cover, play, trials
+from tests.oracle.study import ClaimError, OracleTrial, check_claims, compare, cover, run_trials, trials
 from tests.oracles import shapley_by_permutations
 
-EVERY_GAME = {(game, lane): 6 for lane, games in OF_LANE.items() for game in games}
+EVERY_GAME = {(game, channel): 6 for channel, games in CHANNEL_OF.items() for game in games}
 
 
-def logits_by_hand(deck, row, coalition):
+def logits_by_hand(game_samples, row, coalition):
     """Of the label and of `none`, in plain Python."""
-    evidence = [float(e) for e, there in zip(deck.evidence[row], coalition, strict=True) if there]
+    evidence = [float(e) for e, there in zip(game_samples.evidence[row], coalition, strict=True) if there]
     total = sum(evidence)
     label = {
         "linear": total,
         "step": HIGH * (total * UNIT >= FULL),
         "parity": HIGH * (total % 2),
         "product": exp(total) - 1,
-    }[str(deck.lane[row])]
-    return label, NOBODY
+    }[str(game_samples.channel[row])]
+    return label, EMPTY
 
 
-def worth_by_hand(deck, row, coalition, utility):
-    members = [bool(a and b) for a, b in zip(coalition, deck.present[row], strict=True)]
-    label, none = logits_by_hand(deck, row, members)
+def worth_by_hand(game_samples, row, coalition, utility):
+    members = [bool(a and b) for a, b in zip(coalition, game_samples.present[row], strict=True)]
+    label, none = logits_by_hand(game_samples, row, members)
     right = any(members) and label > none and label > 0
     odds = exp(label) / (exp(label) + 2 + exp(none))
     return {
@@ -59,56 +59,59 @@ def worth_by_hand(deck, row, coalition, utility):
 @pytest.mark.parametrize("utility", UTILITIES)
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_formulas_equal_the_definition(n, utility):
-    deck = deal(n, EVERY_GAME, seed=n)
-    rows = np.flatnonzero(known(deck, utility))
-    found = true_phi(deck.some(rows), utility)
-    assert set(deck.lane[rows]) >= ({"step", "parity"} if utility != "logit" else set(LANES))
+    game_samples = sample_games(n, EVERY_GAME, seed=n)
+    rows = np.flatnonzero(known(game_samples, utility))
+    found = true_phi(game_samples.some(rows), utility)
+    assert set(game_samples.channel[rows]) >= ({"step", "parity"} if utility != "logit" else set(CHANNELS))
     for phi, row in zip(found, rows, strict=True):
-        game = [worth_by_hand(deck, row, mask, utility) for mask in coalition_masks(n).tolist()]
+        game = [worth_by_hand(game_samples, row, mask, utility) for mask in coalition_masks(n).tolist()]
         truth = shapley_by_permutations([Fraction(value) for value in game])
-        there = deck.present[row]
+        there = game_samples.present[row]
         assert (np.isnan(phi) == ~there).all()
         expected = np.array([float(value) for value in truth])[there]
         if utility in HARD:
-            assert phi[there].tolist() == expected.tolist(), (deck.game[row], deck.lane[row])
+            assert phi[there].tolist() == expected.tolist(), (game_samples.game[row], game_samples.channel[row])
         else:
-            assert phi[there] == pytest.approx(expected, abs=1e-9), (deck.game[row], deck.lane[row])
+            assert phi[there] == pytest.approx(expected, abs=1e-9), (
+                game_samples.game[row],
+                game_samples.channel[row],
+            )
 
 
 def test_votes_of_many_are_counted_without_enumeration():
     """14 players against all 2**14 coalitions: whole numbers, so equal."""
-    deck = deal(14, {("vote won", "linear"): 3, ("vote lost", "step"): 3}, seed=5)
+    game_samples = sample_games(14, {("vote won", "linear"): 3, ("vote lost", "step"): 3}, seed=5)
     masks = coalition_masks(14).numpy()
     from raymm.valuation import shapley_values
 
-    for row, phi in enumerate(true_phi(deck, "count")):
-        members = masks & deck.present[row]
-        right = members.astype(np.int64) @ deck.weight[row] >= deck.quota[row]
+    for row, phi in enumerate(true_phi(game_samples, "count")):
+        members = masks & game_samples.present[row]
+        right = members.astype(np.int64) @ game_samples.weight[row] >= game_samples.quota[row]
         truth = shapley_values(torch.from_numpy(right * members.sum(axis=1))[None])[0].numpy()
-        there = deck.present[row]
+        there = game_samples.present[row]
         assert phi[there].tolist() == truth[there].tolist()
         assert right.any()
-        assert right[-1] == (deck.weight[row][there].sum() >= deck.quota[row])
+        assert right[-1] == (game_samples.weight[row][there].sum() >= game_samples.quota[row])
 
 
 def test_a_dummy_is_worth_something_under_count_and_nothing_under_correct():
-    deck = deal(4, {("dummies", "step"): 20}, seed=0, missing=0.0)
-    dummy = deck.weight == 0
-    assert (true_phi(deck, "count")[dummy] == 0.5).all()
-    assert (true_phi(deck, "correct")[dummy] == 0.0).all()
-    assert (true_phi(deck, "count")[~dummy] == 2.5).all()
+    game_samples = sample_games(4, {("dummies", "step"): 20}, seed=0, missing=0.0)
+    dummy = game_samples.weight == 0
+    assert (true_phi(game_samples, "count")[dummy] == 0.5).all()
+    assert (true_phi(game_samples, "correct")[dummy] == 0.0).all()
+    assert (true_phi(game_samples, "count")[~dummy] == 2.5).all()
 
 
 def test_always_right_is_the_fair_share_and_votes_are_won_or_lost_by_all():
-    deck = deal(7, EVERY_GAME, seed=1, missing=0.0)
-    assert (true_phi(deck.some(np.flatnonzero(deck.game == "always right")), "count") == 1).all()
-    total = deck.weight.sum(axis=1)
-    assert (total >= deck.quota)[deck.game == "vote won"].all()
-    assert (total < deck.quota)[deck.game == "vote lost"].all()
+    game_samples = sample_games(7, EVERY_GAME, seed=1, missing=0.0)
+    assert (true_phi(game_samples.some(np.flatnonzero(game_samples.game == "always right")), "count") == 1).all()
+    total = game_samples.weight.sum(axis=1)
+    assert (total >= game_samples.quota)[game_samples.game == "vote won"].all()
+    assert (total < game_samples.quota)[game_samples.game == "vote lost"].all()
 
 
 def test_one_seed_one_deck():
-    first, again, other = (deal(5, EVERY_GAME, seed) for seed in (3, 3, 4))
+    first, again, other = (sample_games(5, EVERY_GAME, seed) for seed in (3, 3, 4))
     assert all((a == b).all() for a, b in zip(vars(first).values(), vars(again).values(), strict=True))
     assert not (first.evidence == other.evidence).all()
 
@@ -116,33 +119,33 @@ def test_one_seed_one_deck():
 @pytest.mark.parametrize(
     ("players", "counts", "words"),
     [
-        (1, {("parity", "parity"): 1}, r"players=1: games are dealt to 2 to 16 modalities"),
+        (1, {("parity", "parity"): 1}, r"players=1: games are sampled to 2 to 16 modalities"),
         (17, {("parity", "parity"): 1}, r"players=17"),
-        (3, {("parity", "linear"): 1}, r"game 'parity' is not played in the lane 'linear'; use one of"),
-        (3, {("quota", "sideways"): 1}, r"game 'quota' is not played in the lane 'sideways'"),
+        (3, {("parity", "linear"): 1}, r"game 'parity' is not played in the channel 'linear'; use one of"),
+        (3, {("quota", "sideways"): 1}, r"game 'quota' is not played in the channel 'sideways'"),
     ],
 )
 def test_what_cannot_be_dealt_is_refused(players, counts, words):
     with pytest.raises(ConfigError, match=words):
-        deal(players, counts, seed=0)
+        sample_games(players, counts, seed=0)
 
 
 @pytest.mark.parametrize(
-    ("game", "lane", "utility"),
+    ("game", "channel", "utility"),
     [("product", "product", "count"), ("additive", "linear", "correct"), ("quota", "linear", "probability")],
 )
-def test_what_has_no_formula_is_refused(game, lane, utility):
-    deck = deal(3, {(game, lane): 2}, seed=0)
-    words = f"sample 0, game '{game}', lane '{lane}': no closed form under '{utility}'"
+def test_what_has_no_formula_is_refused(game, channel, utility):
+    game_samples = sample_games(3, {(game, channel): 2}, seed=0)
+    words = f"sample 0, game '{game}', channel '{channel}': no closed form under '{utility}'"
     with pytest.raises(ConfigError, match=re.escape(words)):
-        true_phi(deck, utility)
+        true_phi(game_samples, utility)
 
 
 @pytest.mark.parametrize("name", ["fused", "summed", "linear"])
 def test_models_have_the_logits_that_the_data_was_planted_for(tmp_path, name):
-    deck = deal(4, EVERY_GAME, seed=2)
-    dataset = deck_on_disk(tmp_path / "d", deck)
-    rows = np.arange(len(deck)) if name != "linear" else np.flatnonzero(deck.lane == "linear")
+    game_samples = sample_games(4, EVERY_GAME, seed=2)
+    dataset = samples_on_disk(tmp_path / "d", game_samples)
+    rows = np.arange(len(game_samples)) if name != "linear" else np.flatnonzero(game_samples.channel == "linear")
     batch = BatchReader(dataset, oracle.load_own("tests.oracle.models:fused", dataset, "test").config.view).batch(
         rows
     )
@@ -151,26 +154,28 @@ def test_models_have_the_logits_that_the_data_was_planted_for(tmp_path, name):
     for mask in coalition_masks(4):
         logits = model.fuse(features, (mask & batch.mask))
         for place, row in enumerate(rows):
-            label, none = logits_by_hand(deck, row, (mask & batch.mask[place]).tolist())
-            assert float(logits[place, int(deck.label[row])]) == pytest.approx(label, abs=1e-5)
+            label, none = logits_by_hand(game_samples, row, (mask & batch.mask[place]).tolist())
+            assert float(logits[place, int(game_samples.label[row])]) == pytest.approx(label, abs=1e-5)
             assert float(logits[place, -1]) == pytest.approx(none, abs=1e-6)
 
 
 SMALL = (
-    Trial("games", 2, "summed", "count"),
-    Trial("games", 3, "fused", "correct"),
-    Trial("games", 3, "summed", "logit"),
-    Trial("vote won", 14, "linear", "count", 224),
+    OracleTrial("games", 2, "summed", "count"),
+    OracleTrial("games", 3, "fused", "correct"),
+    OracleTrial("games", 3, "summed", "logit"),
+    OracleTrial("vote won", 14, "linear", "count", 224),
 )
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    return play(tmp_path_factory.mktemp("oracle"), SMALL, 640, 0, 1, lambda _: stream_rows, lambda items, *_: items)
+def results(tmp_path_factory):
+    return run_trials(
+        tmp_path_factory.mktemp("oracle"), SMALL, 640, 0, 1, lambda _: stream_rows, lambda items, *_: items
+    )
 
 
-def test_valuation_is_what_the_formulas_say(played):
-    for one in played[:3]:
+def test_valuation_is_what_the_formulas_say(results):
+    for one in results[:3]:
         comparisons = compare(one)
         assert sum(c.samples for c in comparisons) == len(one.table)
         assert sum(c.values for c in comparisons) == (~np.isnan(one.truth)).sum() > 200
@@ -179,8 +184,8 @@ def test_valuation_is_what_the_formulas_say(played):
             assert all(c.unequal == 0 and c.largest == 0 for c in comparisons)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say(played):
-    found = cover(played[3])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(results):
+    found = cover(results[3])
     assert len(found.by_design) == 10
     assert found.values > 640 * 10
     assert 0.93 <= found.share <= 0.97
@@ -189,33 +194,33 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(played):
 
 
 @pytest.mark.parametrize(("place", "by"), [(0, 1e-15), (1, 1e-15), (2, 2e-6)])
-def test_a_wrong_formula_is_caught(played, place, by):
-    one = played[place]
+def test_a_wrong_formula_is_caught(results, place, by):
+    one = results[place]
     wrong = one.truth.copy()
-    row = int(np.flatnonzero(one.deck.game == "parity")[0])
-    player = int(np.flatnonzero(one.deck.present[row])[0])
+    row = int(np.flatnonzero(one.game_samples.game == "parity")[0])
+    player = int(np.flatnonzero(one.game_samples.present[row])[0])
     wrong[row, player] += max(by, abs(wrong[row, player]) * 4 * by)
     comparisons = compare(replace(one, truth=wrong))
     assert [c.game for c in comparisons if not c.passed] == ["parity"]
     with pytest.raises(
-        ClaimError, match=r"1 of \d+ comparisons failed; the first: game 'parity' in lane 'parity', n="
+        ClaimError, match=r"1 of \d+ comparisons failed; the first: game 'parity' in channel 'parity', n="
     ):
         check_claims(comparisons, [])
     check_claims(compare(one), [])
 
 
-def test_a_contribution_that_should_be_missing_is_caught(played):
-    one = played[0]
-    row = int(np.flatnonzero(~one.deck.present.all(axis=1))[0])
+def test_a_contribution_that_should_be_missing_is_caught(results):
+    one = results[0]
+    row = int(np.flatnonzero(~one.game_samples.present.all(axis=1))[0])
     filled = replace(one.table, phi=np.where(np.arange(len(one.table))[:, None] == row, 0.0, one.table.phi))
     failed = [c for c in compare(replace(one, table=filled)) if not c.passed]
-    assert [c.game for c in failed] == [one.deck.game[row]]
+    assert [c.game for c in failed] == [one.game_samples.game[row]]
     assert failed[0].largest == np.inf
 
 
 @pytest.mark.parametrize("factor", [0.7, 1.5])
-def test_errors_stated_too_small_or_too_large_are_caught(played, factor):
-    one = played[3]
+def test_errors_stated_too_small_or_too_large_are_caught(results, factor):
+    one = results[3]
     found = cover(replace(one, table=replace(one.table, stderr=factor * one.table.stderr)))
     assert not found.passed
     with pytest.raises(
@@ -224,8 +229,8 @@ def test_errors_stated_too_small_or_too_large_are_caught(played, factor):
         check_claims([], [found])
 
 
-def test_what_is_stated_to_be_exact_and_is_not_counts_as_a_miss(played):
-    one = played[3]
+def test_what_is_stated_to_be_exact_and_is_not_counts_as_a_miss(results):
+    one = results[3]
     stderr = one.table.stderr.copy()
     stderr[:64] = 0.0
     found = cover(replace(one, table=replace(one.table, stderr=stderr)))
@@ -238,7 +243,7 @@ def test_what_is_stated_to_be_exact_and_is_not_counts_as_a_miss(played):
     assert left_out.values < found.values
 
 
-def test_rows_of_a_table_are_the_samples_in_order(tmp_path, played):
+def test_rows_of_a_table_are_the_samples_in_order(tmp_path, results):
     def twice(*arguments):
         for shard, table in stream_rows(*arguments):
             yield shard, replace(table, sample_id=table.sample_id[::-1])
@@ -246,15 +251,15 @@ def test_rows_of_a_table_are_the_samples_in_order(tmp_path, played):
     with pytest.raises(
         DataError, match=r"games-n02-.*\.parquet: \d+ rows, which are not the \d+ samples in their order"
     ):
-        play(tmp_path, SMALL[:1], 100, 0, 1, lambda _: twice, lambda items, *_: items)
+        run_trials(tmp_path, SMALL[:1], 100, 0, 1, lambda _: twice, lambda items, *_: items)
 
 
 def test_what_was_valued_before_is_not_valued_again(tmp_path):
     def never(_):
         pytest.fail("valued again")
 
-    first = play(tmp_path, SMALL[:1], 100, 0, 1, lambda _: stream_rows, lambda items, *_: items)
-    again = play(tmp_path, SMALL[:1], 100, 0, 1, never, lambda items, *_: items)
+    first = run_trials(tmp_path, SMALL[:1], 100, 0, 1, lambda _: stream_rows, lambda items, *_: items)
+    again = run_trials(tmp_path, SMALL[:1], 100, 0, 1, never, lambda items, *_: items)
     assert np.array_equal(first[0].table.phi, again[0].table.phi, equal_nan=True)
 
 
@@ -266,9 +271,9 @@ def test_the_trials_play_every_utility_for_two_to_eight_and_sample_fourteen():
     assert len({t.name for t in every}) == len(every)
 
 
-def test_report_table_and_tracker_tell_the_same(tmp_path, played):
-    outcome = Outcome([c for one in played[:3] for c in compare(one)], [cover(played[3])])
-    paths = write_report(tmp_path, outcome, played, "raymm study oracle --out here")
+def test_report_table_and_tracker_tell_the_same(tmp_path, results):
+    outcome = Outcome([c for one in results[:3] for c in compare(one)], [cover(results[3])])
+    paths = write_report(tmp_path, outcome, results, "raymm study oracle --out here")
     assert [path.name for path in paths] == ["oracle.csv", "oracle.png", "README.md"]
     rows = list(csv.DictReader(paths[0].open()))
     assert len(rows) == len(outcome.every)
@@ -292,8 +297,8 @@ def test_report_table_and_tracker_tell_the_same(tmp_path, played):
     ]
 
 
-def test_a_failed_comparison_is_marked_in_the_table(played):
-    one = played[0]
+def test_a_failed_comparison_is_marked_in_the_table(results):
+    one = results[0]
     bad = [replace(c, passed=False, unequal=1, largest=0.25) if c.game == "quota" else c for c in compare(one)]
     marked = [line for line in lines(Outcome(bad, [])) if "2e-01!" in line]
     assert [line.split()[0] for line in marked] == ["quota"]
