@@ -64,7 +64,8 @@ def true_phi(game_samples: GameSamples, utility: str) -> Array:
     """
     for row in np.flatnonzero(~known(game_samples, utility)):
         raise ConfigError(
-            f"sample {row}, game '{game_samples.game[row]}', channel '{game_samples.channel[row]}': no closed form under '{utility}'"
+            f"sample {row}, game '{game_samples.game[row]}', channel '{game_samples.channel[row]}': no closed form "
+            f"under '{utility}'"
         )
     graded = (game_samples.channel == "product") | ((game_samples.channel == "linear") & (utility not in HARD))
     phi = np.full(game_samples.present.shape, np.nan)

@@ -1,7 +1,7 @@
-"""Samples whose modalities run_trials games of known value, planted as evidence that a model reads.
+"""Samples whose modalities play games of known value, planted as evidence that a model reads.
 
-A modality of a sample shows evidence in one channel and in the column of the sample's label. What the channels do with the
-sum over the modalities of a coalition is the model's affair (`tests.oracle.models`):
+A modality of a sample shows evidence in one channel and in the column of the sample's label. What the channels do with
+the sum over the modalities of a coalition is the model's affair (`tests.oracle.models`):
 
     linear    the sum is the logit of the label
     step      the logit is high where the sum reaches the quota
@@ -144,7 +144,8 @@ def sample_games(
     for game, channel in counts:
         if game not in CHANNEL_OF.get(channel, ()):
             raise ConfigError(
-                f"game '{game}' is not played in the channel '{channel}'; use one of {CHANNEL_OF.get(channel, CHANNELS)}"
+                f"game '{game}' is not played in the channel '{channel}'; use one of "
+                f"{CHANNEL_OF.get(channel, CHANNELS)}"
             )
     generator = np.random.default_rng(derive(seed, "oracle", players))
     drawn = [

@@ -23,7 +23,7 @@ from raymm.valuation.jobs import Stream, value_to_file
 from raymm.valuation.sampling.designs import design
 from raymm.valuation.sampling.estimator import margin_of_error
 from tests.oracle.formulas import HARD, known, true_phi
-from tests.oracle.games import CHANNEL_OF, GameSamples, sample_games, samples_on_disk
+from tests.oracle.games import CHANNEL_OF, GameSamples, sample_games
 
 __all__ = [
     "ClaimError",
@@ -214,16 +214,16 @@ def run_trials(
     DataError
         When a table has not exactly one row a sample.
     """
-    game_samples: dict[tuple[str, int], tuple[GameSamples, Dataset]] = {}
+    data_sets: dict[tuple[str, int], tuple[GameSamples, Dataset]] = {}
     results = []
     for trial in follow(chosen, len(chosen), "playing games"):
         key = (trial.game_samples, trial.players)
-        if key not in game_samples:
-            game_samples = _deal(*key, samples, seed)
+        if key not in data_sets:
+            game_samples = _sample(*key, samples, seed)
             folder = out / "data" / f"{trial.game_samples}-n{trial.players:02d}-seed{seed}-{len(game_samples)}"
-            game_samples[key] = (game_samples, samples_on_disk(folder, game_samples))
+            data_sets[key] = (game_samples, deck_on_disk(folder, game_samples))
         results.append(
-            _run_trial(out / "tables" / f"{trial.name}.parquet", trial, *game_samples[key], actors, stream_of)
+            _run_trial(out / "tables" / f"{trial.name}.parquet", trial, *data_sets[key], actors, stream_of)
         )
     return results
 
@@ -284,8 +284,8 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
         if not one.passed
     ]
     failed += [
-        f"game '{one.trial.game_samples}', n={one.trial.players}, budget {one.trial.budget}, utility '{one.trial.utility}': "
-        f"95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, not in "
+        f"game '{one.trial.game_samples}', n={one.trial.players}, budget {one.trial.budget}, utility "
+        f"'{one.trial.utility}': 95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, not in "
         f"{100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} %"
         for one in coverages
         if not one.passed
@@ -295,7 +295,7 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
         raise ClaimError(f"{len(failed)} of {total} comparisons failed; the first: {failed[0]}")
 
 
-def _deal(name: str, players: int, samples: int, seed: int) -> GameSamples:
+def _sample(name: str, players: int, samples: int, seed: int) -> GameSamples:
     if name in SAMPLED:
         channel = "product" if name == "product" else "linear"
         return sample_games(players, {(name, channel): samples}, seed, missing=0.0, spread=0.5)
