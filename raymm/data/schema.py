@@ -33,7 +33,7 @@ from raymm.data.kinds import (
     VectorSpec,
     kind_of,
 )
-from raymm.tasks import TASKS, Classification, Task, get_task
+from raymm.tasks import Classification, Task, get_task, read_task, task_fields
 
 __all__ = [
     "AudioSpec",
@@ -73,14 +73,7 @@ def _as_task(value: Any) -> Any:
         return get_task(value)
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise ValueError(f"a task is a name, or a mapping with `name` and settings; this is {value!r}")  # noqa: TRY004
-    return get_task(value["name"], {key: setting for key, setting in value.items() if key != "name"})
-
-
-def _task_fields(task: Task) -> dict[str, Any]:
-    own = type(task)
-    names = [name for name in TASKS if TASKS.get(name) is own]
-    name = names[0] if names else f"{own.__module__}:{own.__qualname__}"
-    return {"name": name, **task.settings.model_dump(mode="json")}
+    return read_task(value)
 
 
 class Schema(BaseModel):
@@ -104,7 +97,7 @@ class Schema(BaseModel):
         min_length=1, max_length=20
     )
     classes: tuple[str, ...] = Field(min_length=1)
-    task: Annotated[Task, BeforeValidator(_as_task), PlainSerializer(_task_fields)] = Field(
+    task: Annotated[Task, BeforeValidator(_as_task), PlainSerializer(task_fields)] = Field(
         default_factory=Classification
     )
 

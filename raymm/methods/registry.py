@@ -61,7 +61,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         feature_size=config.model.feature_size,
         task=schema.task.name,
         fusion=config.model.fusion.name,
-        utility=get_utility(config.valuation.utility),
+        utility=get_utility(config.valuation.utility, schema.task),
         seed=config.training.seed,
     )
 

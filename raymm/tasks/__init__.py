@@ -15,7 +15,17 @@ from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
 from raymm.tasks.multilabel import MultiLabel
 
-__all__ = ["DEFAULT", "TASKS", "Classification", "MultiLabel", "Task", "get_task", "guess_task"]
+__all__ = [
+    "DEFAULT",
+    "TASKS",
+    "Classification",
+    "MultiLabel",
+    "Task",
+    "get_task",
+    "guess_task",
+    "read_task",
+    "task_fields",
+]
 
 DEFAULT = "classification"
 
@@ -60,6 +70,23 @@ def get_task(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> 
             problems.add(f"{key}: {unknown if error['type'] == 'extra_forbidden' else said}")
         problems.raise_if_any(ConfigError)
         raise
+
+
+def task_fields(task: Task) -> dict[str, Any]:
+    """A task as it is written beside data: `{"name": ..., setting: ...}`; the inverse of `read_task`.
+
+    >>> task_fields(get_task("multilabel"))
+    {'name': 'multilabel', 'threshold': 0.5, 'match': 1.0, 'separator': '|'}
+    """
+    own = type(task)
+    known = [name for name in TASKS if TASKS.get(name) is own]
+    name = known[0] if known else f"{own.__module__}:{own.__qualname__}"
+    return {"name": name, **task.settings.model_dump(mode="json")}
+
+
+def read_task(fields: Mapping[str, Any]) -> Task:
+    """The task of its name and settings side by side; errors as `get_task`."""
+    return get_task(fields["name"], {key: setting for key, setting in fields.items() if key != "name"})
 
 
 def guess_task(cells: Sequence[Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import torch
 from jaxtyping import Bool, Float, Float64, Shaped
 from torch import Tensor
 
@@ -60,6 +61,8 @@ class Task(ABC):
         the valuation has a quicker way to find that.
     keeps_probabilities
         Whether the valuation table keeps `probabilities` beside the prediction, because `metrics` reads them.
+    label_dtype, label_ndim
+        Type of a batch of labels: torch.int64 and 1 for [B], torch.bool and 2 for [B, K].
     selection
         Metrics that may pick the epoch, and whether higher is better; the first is the default.
     """
@@ -72,6 +75,8 @@ class Task(ABC):
     soft: ClassVar[tuple[str, ...]] = SOFT
     by_argmax: ClassVar[bool] = False
     keeps_probabilities: ClassVar[bool] = False
+    label_dtype: ClassVar[torch.dtype] = torch.int64
+    label_ndim: ClassVar[int] = 1
     selection: ClassVar[Mapping[str, bool]]
 
     def __init__(self, settings: Any = None) -> None:
@@ -160,6 +165,14 @@ class Task(ABC):
         return self.losses(outputs.float(), labels).sum()
 
     # valuation
+
+    def check_targets(self, labels: Targets) -> None:
+        """Raise `TypeError` when a batch of labels is not of this task: comparing it would broadcast silently."""
+        if labels.dtype != self.label_dtype or labels.ndim != self.label_ndim:
+            raise TypeError(
+                f"labels of the task {self.name} are {self.label_dtype} with {self.label_ndim} axes, not "
+                f"{labels.dtype} with {labels.ndim}"
+            )
 
     def correct(self, outputs: Outputs, labels: Targets) -> Bool[Tensor, "B s"]:
         """Whether each answer is right; the answer of the empty coalition counts like any other here."""

@@ -49,6 +49,8 @@ class MultiLabel(Task):
     Settings = MultiLabelSettings
     name = "multilabel"
     keeps_probabilities = True
+    label_dtype = torch.bool
+    label_ndim = 2
     soft = (*SOFT, "score")
     selection: ClassVar[Mapping[str, bool]] = {
         "accuracy": True,

@@ -170,11 +170,13 @@ class TrainingStep:
         if not len(self):
             return torch.zeros(self.mask.shape, dtype=torch.float64, device=self.mask.device)
         model, features = self._trainer.model, self.features.detach()
-        utility = self._trainer.config.valuation.utility
+        utility, task = self._trainer.config.valuation.utility, self._trainer.task
         model.eval()  # as in a valuation: no dropout, and nothing drawn
         try:
             with torch.no_grad():
-                return value_samples(model, features, self.labels, present=self.mask, utility_name=utility).phi
+                return value_samples(
+                    model, features, self.labels, present=self.mask, utility_name=utility, task=task
+                ).phi
         finally:
             model.train()
 

@@ -17,8 +17,9 @@ from torch import nn
 
 from raymm.config import Config
 from raymm.data import Batch, View
+from raymm.tasks import task_fields
 from raymm.types import Features
-from raymm.valuation import SampleValues, TableInfo, ValuationTable, get_utility, join_tables
+from raymm.valuation import SampleValues, TableInfo, Utility, ValuationTable, get_utility, join_tables
 from raymm.valuation.enumeration import (
     CoalitionSums,
     GrandPrediction,
@@ -106,7 +107,7 @@ def value_batch(
     with _evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         features = model.encode(batch)
-        utility = get_utility(config.valuation.utility)
+        utility = _utility(view, config)
 
         def source_of(some: torch.Tensor) -> LogitSource:
             return logit_source(model, features[some], batch.mask[some])
@@ -116,7 +117,7 @@ def value_batch(
         source = logit_source(model, features, batch.mask)
         if method.name == "closed_form":
             assert isinstance(source, SumSource)
-            return value_closed_form(source, batch.labels)
+            return value_closed_form(source, batch.labels, utility.task)
         return value_source(source, batch.labels, utility)
 
 
@@ -127,8 +128,9 @@ def evaluate_batch(
     with _evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         source = logit_source(model, model.encode(batch), batch.mask)
-        sums = evaluate_coalitions(source, batch.labels, codes, get_utility(config.valuation.utility))
-        return sums, grand_prediction(source, batch.labels)
+        utility = _utility(view, config)
+        sums = evaluate_coalitions(source, batch.labels, codes, utility)
+        return sums, grand_prediction(source, batch.labels, utility.task)
 
 
 def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> ValuationTable:
@@ -150,7 +152,14 @@ def table_info(model: DataModel, view: View, config: Config, epoch: int | None, 
         epoch=epoch,
         method=method.name,
         budget=method.budget,
+        task=task_fields(view.dataset.schema.task),
+        classes=len(view.dataset.schema.classes),
     )
+
+
+def _utility(view: View, config: Config) -> Utility:
+    """The configured utility, for the labels of the data set."""
+    return get_utility(config.valuation.utility, view.dataset.schema.task)
 
 
 @contextmanager

@@ -21,13 +21,14 @@ from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
 from torch import Tensor
 
 from raymm.errors import TrainingError
+from raymm.tasks import Task
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
 from raymm.valuation.logit_sources import CallableSource, Finish, LogitSource, Partials, SumSource
 from raymm.valuation.partial_sums import correct_by_sums
 from raymm.valuation.protocol import FusionModel, logit_source
-from raymm.valuation.utilities import Utility, get_utility, is_correct
+from raymm.valuation.utilities import CLASSIFICATION, Utility, get_utility, is_correct
 
 __all__ = [
     "CoalitionSums",
@@ -40,6 +41,9 @@ __all__ = [
     "value_samples",
     "value_source",
 ]
+
+Labels = Shaped[Tensor, "B ..."]
+"""Labels of a batch, of the task's type."""
 
 FLOAT32_PLAYERS = 16
 """Largest n whose integer sums stay below 2**24: lcm(1..16) * 17 / 2 = 6,126,120."""
@@ -61,17 +65,21 @@ class SampleValues:
     unimodal_correct
         bool [B, n]: whether each modality predicts the label by itself.
     prediction
-        int64 [B]: class predicted by the grand coalition, all present modalities together.
+        Predicted by the grand coalition, all present modalities together; of the type of labels: int64 [B], or bool
+        [B, K] for several labels a sample.
     loss
-        float64 [B]: cross-entropy of that prediction, in nats.
+        float64 [B]: the task's loss of that prediction; cross-entropy in nats.
+    probabilities
+        float64 [B, K]: probability of each class by the grand coalition; no columns where the task keeps none.
     """
 
     phi: Float64[Tensor, "B n"]
     stderr: Float64[Tensor, "B n"]
     outcomes: UInt8[Tensor, "B bytes"]
     unimodal_correct: Bool[Tensor, "B n"]
-    prediction: Int64[Tensor, " B"]
+    prediction: Shaped[Tensor, "B ..."]
     loss: Float64[Tensor, " B"]
+    probabilities: Float64[Tensor, "B k"]
 
     @property
     def correct(self) -> Bool[Tensor, "B S"]:
@@ -97,10 +105,11 @@ class CoalitionSums:
 
 @dataclass(frozen=True)
 class GrandPrediction:
-    """The class that the grand coalition predicts, int64 [B], and its cross-entropy in nats, float64 [B]."""
+    """Prediction of the grand coalition [B, ...], its loss [B], probabilities [B, K] where the task keeps them."""
 
-    prediction: Int64[Tensor, " B"]
+    prediction: Shaped[Tensor, "B ..."]
     loss: Float64[Tensor, " B"]
+    probabilities: Float64[Tensor, "B k"]
 
 
 @dataclass(frozen=True)
@@ -120,10 +129,11 @@ class _Head:
 def value_samples(
     predict: Predict | FusionModel,
     features: Features,
-    labels: Int64[Tensor, " B"],
+    labels: Labels,
     *,
     present: Mask | None = None,
     utility_name: str = "count",
+    task: Task = CLASSIFICATION,
     partials: Partials | None = None,
     finish: Finish | None = None,
     block_bytes: int | None = None,
@@ -138,11 +148,13 @@ def value_samples(
     features
         Encoder outputs [B, n, D].
     labels
-        Classes [B].
+        Classes [B]; of several labels a sample, bool [B, K].
     present
         Modalities that each sample has, [B, n]; default: all.
     utility_name
         Name of the utility v(C); see `raymm.valuation.utilities`.
+    task
+        The task that the labels are of.
     partials, finish
         For a function: where logits begin with a sum over modalities, `partials` takes the place of `predict`, and
         `finish` is the rest of the head after the sum (default: the sum is the logits).
@@ -182,13 +194,13 @@ def value_samples(
         model = predict
     else:
         model = _Head(predict, partials, finish)
-    return value_source(logit_source(model, features, present, block_bytes), labels, get_utility(utility_name))
+    return value_source(logit_source(model, features, present, block_bytes), labels, get_utility(utility_name, task))
 
 
-def value_source(source: LogitSource, labels: Int64[Tensor, " B"], utility: Utility) -> SampleValues:
+def value_source(source: LogitSource, labels: Labels, utility: Utility) -> SampleValues:
     """Exact values of one batch; errors as `value_samples`."""
     sums = evaluate_coalitions(source, labels, range(2 ** source.present.shape[1]), utility)
-    return combine([sums], source.present, grand_prediction(source, labels))
+    return combine([sums], source.present, grand_prediction(source, labels, utility.task))
 
 
 def contributions(
@@ -232,14 +244,14 @@ def contributions(
     """
     source = CallableSource(predict, inputs, present)
     n = present.shape[1]
-    sums = [_soft_sum(source, targets, part, utility)[0] for part in _chunks(range(2**n), source.chunk)]
+    parts = _chunks(range(2**n), source.chunk)
+    sums = [_soft_sum(source, targets, part, utility, outcomes=False)[0] for part in parts]
     return (torch.stack(sums).sum(dim=0) / shapley_weights(n)[1]).masked_fill(~present, torch.nan)
 
 
-def evaluate_coalitions(
-    source: LogitSource, labels: Int64[Tensor, " B"], codes: range, utility: Utility
-) -> CoalitionSums:
+def evaluate_coalitions(source: LogitSource, labels: Labels, codes: range, utility: Utility) -> CoalitionSums:
     """Evaluate consecutive coalitions; `codes` begins and ends at multiples of `source.chunk`."""
+    utility.task.check_targets(labels)
     sums, outcomes = [], []
     for part in _chunks(codes, source.chunk):
         total, correct = (_hard_sum if utility.by_size else _soft_sum)(source, labels, part, utility)
@@ -259,18 +271,18 @@ def combine(parts: Sequence[CoalitionSums], present: Mask, grand: GrandPredictio
         stderr=torch.zeros_like(phi).masked_fill_(absent, torch.nan),
         outcomes=outcomes,
         unimodal_correct=bits_at(outcomes, [1 << i for i in range(n)]),
-        prediction=grand.prediction,
-        loss=grand.loss,
+        **vars(grand),
     )
 
 
-def grand_prediction(source: LogitSource, labels: Int64[Tensor, " B"]) -> GrandPrediction:
+def grand_prediction(source: LogitSource, labels: Labels, task: Task = CLASSIFICATION) -> GrandPrediction:
     """Prediction and loss of all present modalities together."""
+    task.check_targets(labels)
     logits = source.grand_logits()
     _check_finite(logits[:, None])
-    by_class = logits.T.contiguous().double()
-    loss = -by_class.log_softmax(dim=0).gather(0, labels[None])[0]
-    return GrandPrediction(logits.argmax(dim=-1), loss)
+    wide = logits.double()
+    probabilities = task.probabilities(logits) if task.keeps_probabilities else wide[:, :0]
+    return GrandPrediction(task.predict(logits), task.losses(wide, labels), probabilities)
 
 
 def _chunks(codes: range, size: int) -> list[range]:
@@ -278,7 +290,7 @@ def _chunks(codes: range, size: int) -> list[range]:
 
 
 def _hard_sum(
-    source: LogitSource, labels: Int64[Tensor, " B"], codes: range, utility: Utility
+    source: LogitSource, labels: Labels, codes: range, utility: Utility
 ) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
     """Weighted sums of a hard utility, exact, and the outcomes.
 
@@ -287,7 +299,7 @@ def _hard_sum(
     """
     assert utility.by_size is not None
     n = source.present.shape[1]
-    correct = _correct(source, labels, codes)
+    correct = _correct(source, labels, codes, utility.task)
     if source.nothing_missing:
         weights = _sized_weights(utility.by_size, n, codes, correct.device)
         correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
@@ -309,22 +321,27 @@ def _sized_weights(
     return weights.to(device, torch.float32 if n <= FLOAT32_PLAYERS and device.type == "cpu" else torch.float64)
 
 
-def _correct(source: LogitSource, labels: Int64[Tensor, " B"], codes: range) -> Bool[Tensor, "B s"]:
-    """Whether the largest logit of each coalition is the label's; the caller rules out the empty coalition."""
-    if isinstance(source, SumSource) and source.head is None:
+def _correct(source: LogitSource, labels: Labels, codes: range, task: Task) -> Bool[Tensor, "B s"]:
+    """Whether each coalition predicts the label; the caller rules out the empty coalition."""
+    if task.by_argmax and isinstance(source, SumSource) and source.head is None:
         _check_finite(source.partial_logits)
         return correct_by_sums(source.partial_logits, source.bias, labels, codes)
     correct = []
     for logits in source.blocks(codes):
         _check_finite(logits)
-        correct.append(logits.argmax(dim=-1) == labels[:, None])
+        correct.append(task.correct(logits, labels))
     return torch.cat(correct, dim=1)
 
 
 def _soft_sum(
-    source: LogitSource, targets: Shaped[Tensor, "B ..."], codes: range, utility: Utility
+    source: LogitSource,
+    targets: Shaped[Tensor, "B ..."],
+    codes: range,
+    utility: Utility,
+    *,
+    outcomes: bool = True,
 ) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
-    """Weighted sums of a soft utility, which reads the logits; outcomes only where targets are classes."""
+    """Weighted sums of a soft utility, which reads the logits, and the outcomes where asked for and defined."""
     n = source.present.shape[1]
     sizes = source.sizes(source.masks(codes))
     values, correct, at = [], [], 0
@@ -333,11 +350,11 @@ def _soft_sum(
         part = sizes[:, at : at + logits.shape[1]]
         at += logits.shape[1]
         values.append(utility.fn(logits, targets, part))
-        if targets.dtype == torch.int64 and targets.ndim == 1:
-            correct.append(is_correct(logits, targets, part))
+        if outcomes and utility.task.hard:
+            correct.append(is_correct(logits, targets, part, utility.task))
     weights = shapley_weights(n)[0][codes.start : codes.stop].to(sizes.device)
-    outcomes = torch.cat(correct, dim=1) if correct else sizes.new_zeros(sizes.shape, dtype=torch.bool)
-    return torch.cat(values, dim=1).double() @ weights, outcomes
+    known = torch.cat(correct, dim=1) if correct else sizes.new_zeros(sizes.shape, dtype=torch.bool)
+    return torch.cat(values, dim=1).double() @ weights, known
 
 
 def _check_finite(logits: Float[Tensor, "B s K"]) -> None:

@@ -1,8 +1,9 @@
 """The valuation table: one row a sample, in memory and as Parquet.
 
 Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing), and
-`outcomes`, the packed bits of all coalitions (1: correct). Where not all coalitions were evaluated, `outcomes` is
-null and there are two more: stderr_<modality>, the standard error of each phi (0 where it is exact after all), and
+`outcomes`, the packed bits of all coalitions (1: correct). Of several labels a sample, label and prediction are lists
+of K booleans, and `probabilities` is a list of K numbers. Where not all coalitions were evaluated, `outcomes` is null
+and there are two more: stderr_<modality>, the standard error of each phi (0 where it is exact after all), and
 `alone`, whose bit i is 1 where modality i is correct by itself. The metadata key `raymm` holds in JSON the number of
 the format and a `TableInfo`. Readers ignore columns and JSON keys that they do not know, so that both may be added
 without a new format; a file without a format is of format 1. Pages carry checksums, which are verified when the file
@@ -10,8 +11,8 @@ is read.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 
 from raymm.errors import DataError
 from raymm.storage import atomic_path
+from raymm.tasks import DEFAULT, Task, read_task
+from raymm.tasks.base import Labels
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.utilities import fair_share_of
 
@@ -49,6 +52,10 @@ class TableInfo:
         "exact", "sampled", or "closed_form" (additive models, utility `logit`).
     budget
         Coalitions evaluated of each sample where values are sampled.
+    task
+        The task of the labels: its name and settings, as `raymm.tasks.task_fields` gives them.
+    classes
+        Number of classes K; 0 in tables of version 0.1.0, which are of classification and do not need it.
 
     Examples
     --------
@@ -63,6 +70,8 @@ class TableInfo:
     epoch: int | None = None
     method: str = "exact"
     budget: int | None = None
+    task: Mapping[str, Any] = field(default_factory=lambda: {"name": DEFAULT})
+    classes: int = 0
 
     @property
     def fair_share(self) -> float | None:
@@ -79,18 +88,21 @@ class ValuationTable:
     sample_id, split
         Strings [N].
     label, prediction
-        int64 [N].
+        Of the task's type: int64 [N], or bool [N, K] for several labels a sample.
     phi
         float64 [N, n]; NaN where a modality is missing.
     outcomes
         uint8 [N, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c is correct; no columns where
         not all coalitions were evaluated.
     loss
-        float64 [N], cross-entropy of the prediction in nats; NaN when read from a file, which does not contain it.
+        float64 [N], the task's loss of the prediction (cross-entropy in nats); NaN when read from a file, which does
+        not contain it.
     stderr
         float64 [N, n], standard errors of phi: 0 where it is exact, NaN where a modality is missing.
     unimodal_correct
         bool [N, n]: whether each modality is correct by itself.
+    probabilities
+        float64 [N, K]: probability of each class; None or no columns where the task does not keep them.
 
     Examples
     --------
@@ -118,13 +130,25 @@ class ValuationTable:
     info: TableInfo
     sample_id: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
-    label: npt.NDArray[np.int64]
-    prediction: npt.NDArray[np.int64]
+    label: Labels
+    prediction: Labels
     phi: npt.NDArray[np.float64]
     outcomes: npt.NDArray[np.uint8]
     loss: npt.NDArray[np.float64]
     stderr: npt.NDArray[np.float64]
     unimodal_correct: npt.NDArray[np.bool_]
+    probabilities: npt.NDArray[np.float64] | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that labels and predictions are of."""
+        return read_task(self.info.task)
+
+    @property
+    def grand_correct(self) -> npt.NDArray[np.bool_]:
+        """bool [N]: whether the grand coalition predicts the label."""
+        correct: npt.NDArray[np.bool_] = self.task.is_right(self.prediction, self.label)
+        return correct
 
     @property
     def enumerated(self) -> bool:
@@ -164,7 +188,7 @@ class TableWriter:
         """Append the rows of `table`."""
         if len(table):
             columns = _to_columns(table)
-            arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in self._schema]
+            arrays = [_array(columns[column.name], column.type) for column in self._schema]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
@@ -245,14 +269,21 @@ def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
     >>> len(join_tables([table, table]))
     2
     """
-    names = [field.name for field in fields(ValuationTable) if field.name != "info"]
-    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
+    names = [declared.name for declared in fields(ValuationTable) if declared.name != "info"]
+    columns = {name: [getattr(table, name) for table in tables] for name in names}
+    arrays: dict[str, Any] = {
+        name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()
+    }
     return ValuationTable(info=tables[0].info, **arrays)
 
 
 def _schema(info: TableInfo) -> pa.Schema:
     """The columns of a file, in order: the one list of their names and types."""
-    fixed = [("sample_id", pa.string()), ("split", pa.string()), ("label", pa.int32()), ("prediction", pa.int32())]
+    task = read_task(info.task)
+    labels = task.arrow_type(info.classes)
+    fixed = [("sample_id", pa.string()), ("split", pa.string()), ("label", labels), ("prediction", labels)]
+    if task.keeps_probabilities:
+        fixed.append(("probabilities", pa.list_(pa.float64(), info.classes)))
     values = [(f"phi_{name}", pa.float64()) for name in info.modalities]
     sampled = [*((f"stderr_{name}", pa.float64()) for name in info.modalities), ("alone", pa.binary())]
     return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *(() if info.method == "exact" else sampled)])
@@ -264,8 +295,9 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
     return {
         "sample_id": table.sample_id.tolist(),
         "split": table.split.tolist(),
-        "label": table.label,
-        "prediction": table.prediction,
+        "label": table.task.to_arrow(table.label),
+        "prediction": table.task.to_arrow(table.prediction),
+        "probabilities": _lists(table.probabilities),
         **{f"phi_{name}": table.phi[:, i] for i, name in enumerate(names)},
         "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else [None] * len(table),
         **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
@@ -275,7 +307,7 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
 
 def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
     """The inverse of `_to_columns`; of an exact table the rest follows from phi and the outcomes."""
-    n = len(info.modalities)
+    n, task = len(info.modalities), read_task(info.task)
     phi = _floats(rows, "phi", info)
     if info.method == "exact":
         outcomes = _bytes(rows.column("outcomes"), 2**n)
@@ -289,23 +321,24 @@ def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
         info=info,
         sample_id=np.array(rows.column("sample_id").to_pylist(), dtype=np.str_),
         split=np.array(rows.column("split").to_pylist(), dtype=np.str_),
-        label=rows.column("label").to_numpy().astype(np.int64),
-        prediction=rows.column("prediction").to_numpy().astype(np.int64),
+        label=task.from_arrow(rows.column("label")),
+        prediction=task.from_arrow(rows.column("prediction")),
         phi=phi,
         outcomes=outcomes,
         loss=np.full(len(rows), np.nan),
         stderr=stderr,
         unimodal_correct=unimodal_correct,
+        probabilities=_numbers(rows.column("probabilities")) if task.keeps_probabilities else None,
     )
 
 
 def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
     """Raise when a column is missing or of another type; further columns are ignored."""
-    there = {field.name: field.type for field in found}
+    there = {column.name: column.type for column in found}
     wrong = [
-        f"'{field.name}' is {there.get(field.name, 'missing')}, not {field.type}"
-        for field in _schema(info)
-        if there.get(field.name) != field.type
+        f"'{column.name}' is {there.get(column.name, 'missing')}, not {column.type}"
+        for column in _schema(info)
+        if there.get(column.name) != column.type
     ]
     if wrong:
         raise DataError(
@@ -330,7 +363,7 @@ def _check_rows(path: Path, rows: pa.Table, info: TableInfo) -> None:
 
 
 def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
-    known = {field.name for field in fields(TableInfo)}
+    known = {declared.name for declared in fields(TableInfo)}
     try:
         values: dict[str, Any] = json.loads(metadata[b"raymm"])
         number = values.get("format", 1)
@@ -348,6 +381,22 @@ def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
 def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:
     columns = [rows.column(f"{kind}_{name}").to_numpy() for name in info.modalities]
     return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind, from_pandas=True)
+
+
+def _lists(values: npt.NDArray[np.float64] | None) -> pa.Array | None:
+    """Rows of numbers [N, K] as one column; None where there are none."""
+    if values is None or not values.shape[1]:
+        return None
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """The inverse of `_lists`."""
+    return np.array(column.combine_chunks().flatten().to_numpy()).reshape(len(column), column.type.list_size)
 
 
 def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> list[bytes]:

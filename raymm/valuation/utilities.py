@@ -2,7 +2,8 @@
 
 `count` is the paper's: the size of the coalition when it predicts the label, else 0 (Wei et al., CVPR 2024).
 Hard utilities (`count`, `correct`) are integers, and that of the empty coalition is 0. Soft utilities read the logits
-of the empty coalition too, which depend on the baseline alone.
+of the empty coalition too, which depend on the baseline alone. What is correct, and the formulas of the soft
+utilities, are those of the task (`raymm.tasks`).
 
 A custom utility is a `Utility` under a name (`register_utility`) or in a module that can be imported
 ("package.module:NAME"), which valuation actors on other machines can import as well. Its outputs need not be logits
@@ -10,7 +11,7 @@ of classes and its targets need not be classes: regression, several labels a sam
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,8 +20,11 @@ from torch import Tensor
 
 from raymm.config.registries import UTILITIES
 from raymm.errors import ConfigError
+from raymm.tasks import Classification, Task
 
 __all__ = ["UTILITIES", "Utility", "fair_share_of", "get_utility", "is_correct", "register_utility", "utility"]
+
+CLASSIFICATION = Classification()
 
 UtilityFn = Callable[[Float[Tensor, "B s K"], Shaped[Tensor, "B ..."], Int64[Tensor, "B s"]], Num[Tensor, "B s"]]
 """`(logits, targets, sizes) -> values`; `sizes` counts the present members of each coalition."""
@@ -44,6 +48,11 @@ class Utility:
     largest_gap
         From the number of modalities n to the largest difference of a modality's mean contribution from the mean of
         the others', or None where there is no bound.
+    task
+        The task whose labels it reads: it says which coalitions are correct.
+    for_task
+        Makes `fn` for a task, of the utilities that every task defines for its labels; None for one that reads
+        outputs and targets by itself.
 
     Examples
     --------
@@ -59,13 +68,34 @@ class Utility:
     by_size: Callable[[Int64[Tensor, "..."]], Int64[Tensor, "..."]] | None = None
     fair_share: float | None = None
     largest_gap: Callable[[int], float] | None = None
+    task: Task = CLASSIFICATION
+    for_task: Callable[[Task], UtilityFn] | None = None
+
+    def of(self, task: Task) -> "Utility":
+        """The same utility for the labels of a task.
+
+        Raises
+        ------
+        ConfigError
+            When it is not defined for these labels.
+        """
+        if self.for_task is None:
+            if self.by_size is not None and not task.hard:
+                task.check_utility(self.name)
+            return replace(self, task=task)
+        task.check_utility(self.name)
+        return replace(self, task=task, fn=self.for_task(task))
 
 
 def is_correct(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
+    logits: Float[Tensor, "B s K"],
+    labels: Shaped[Tensor, "B ..."],
+    sizes: Int64[Tensor, "B s"],
+    task: Task = CLASSIFICATION,
 ) -> Bool[Tensor, "B s"]:
-    """Whether each coalition predicts the label (of equal logits the first class counts); the empty one does not."""
-    return (logits.argmax(dim=-1) == labels[:, None]) & (sizes > 0)
+    """Whether each coalition predicts the label, as the task has it; the empty one does not."""
+    task.check_targets(labels)
+    return task.correct(logits, labels) & (sizes > 0)
 
 
 def _hard(
@@ -74,47 +104,17 @@ def _hard(
     largest_gap: Callable[[int], float],
     fair_share: float | None = None,
 ) -> Utility:
-    def fn(
-        logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
-    ) -> Int64[Tensor, "B s"]:
-        return is_correct(logits, labels, sizes) * by_size(sizes)
+    def for_task(task: Task) -> UtilityFn:
+        return lambda logits, labels, sizes: is_correct(logits, labels, sizes, task) * by_size(sizes)
 
-    return Utility(name, fn, by_size, fair_share, largest_gap)
+    return Utility(name, for_task(CLASSIFICATION), by_size, fair_share, largest_gap, for_task=for_task)
 
 
-def probability(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
-) -> Float[Tensor, "B s"]:
-    """Softmax probability of the label."""
-    del sizes
-    return _of_label(logits.double().softmax(dim=-1), labels)
+def _soft(name: str, largest_gap: Callable[[int], float] | None = None) -> Utility:
+    def for_task(task: Task) -> UtilityFn:
+        return lambda logits, labels, _: getattr(task, name)(logits, labels)
 
-
-def log_probability(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
-) -> Float[Tensor, "B s"]:
-    """Logarithm of the probability of the label, in nats."""
-    del sizes
-    return _of_label(logits.double().log_softmax(dim=-1), labels)
-
-
-def logit(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
-) -> Float[Tensor, "B s"]:
-    """Logit of the label; for additive models the contributions follow without evaluating any coalition."""
-    del sizes
-    return _of_label(logits.double(), labels)
-
-
-def margin(
-    logits: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"], sizes: Int64[Tensor, "B s"]
-) -> Float[Tensor, "B s"]:
-    """Logit of the label minus the largest other logit."""
-    del sizes
-    wide = logits.double()
-    own = _of_label(wide, labels)
-    others = wide.scatter(-1, labels[:, None, None].expand(-1, logits.shape[1], 1), -torch.inf)
-    return own - others.amax(dim=-1)
+    return Utility(name, for_task(CLASSIFICATION), largest_gap=largest_gap, for_task=for_task)
 
 
 def _as_utility(found: Any, where: str) -> Utility:
@@ -128,10 +128,11 @@ UTILITIES.adapt = _as_utility
 for _made in (
     _hard("count", lambda sizes: sizes, lambda n: n / 2, fair_share=1.0),
     _hard("correct", torch.ones_like, lambda _: 1.0),
-    Utility("probability", probability, largest_gap=lambda _: 1.0),
-    Utility("log_probability", log_probability),
-    Utility("logit", logit),
-    Utility("margin", margin),
+    _soft("probability", lambda _: 1.0),
+    _soft("log_probability"),
+    _soft("logit"),
+    _soft("margin"),
+    _soft("score", lambda _: 1.0),
 ):
     UTILITIES.register(_made.name, _made)
 
@@ -151,8 +152,8 @@ def register_utility(utility: Utility) -> Utility:
     return registered
 
 
-def get_utility(name: str) -> Utility:
-    """The utility of a name, or of "package.module:NAME".
+def get_utility(name: str, task: Task | None = None) -> Utility:
+    """The utility of a name, or of "package.module:NAME", for the labels of a task (default: classification).
 
     Examples
     --------
@@ -166,10 +167,12 @@ def get_utility(name: str) -> Utility:
     Raises
     ------
     ConfigError
-        When there is none, with the nearest match.
+        When there is none, with the nearest match, or when it is not defined for these labels.
     """
     found: Utility = UTILITIES.get(name, "valuation.utility")
-    return found
+    if task is None:
+        return found
+    return found.of(task)
 
 
 utility = get_utility
@@ -192,7 +195,3 @@ def fair_share_of(name: str) -> float | None:
         return get_utility(name).fair_share
     except ConfigError:
         return None
-
-
-def _of_label(values: Float[Tensor, "B s K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, "B s"]:
-    return values.gather(-1, labels[:, None, None].expand(-1, values.shape[1], 1))[..., 0]

@@ -20,13 +20,14 @@ from jaxtyping import Bool, Float64, Int64, Num
 from scipy.special import stdtrit
 from torch import Tensor
 
+from raymm.tasks import Task
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.enumeration import SampleValues, grand_prediction, value_source
+from raymm.valuation.enumeration import Labels, SampleValues, grand_prediction, value_source
 from raymm.valuation.exact import shapley_values
 from raymm.valuation.logit_sources import LogitSource, SumSource
 from raymm.valuation.sampling.designs import Design, design
-from raymm.valuation.utilities import Utility, is_correct
+from raymm.valuation.utilities import CLASSIFICATION, Utility, is_correct
 
 __all__ = [
     "Estimates",
@@ -110,7 +111,7 @@ def margin_of_error(dof: float, level: float = 0.95) -> float:
 
 
 def value_sampled(
-    source_of: SourceOf, labels: Int64[Tensor, " B"], present: Mask, utility: Utility, sampling: Sampling
+    source_of: SourceOf, labels: Labels, present: Mask, utility: Utility, sampling: Sampling
 ) -> SampleValues:
     """Estimated values of a batch; samples with the same modalities are valued together.
 
@@ -119,7 +120,7 @@ def value_sampled(
     source_of
         The logit source of some samples of the batch, by position.
     labels, present
-        Classes [B], and the modalities that each sample has, bool [B, n].
+        Labels of the utility's task [B, ...], and the modalities that each sample has, bool [B, n].
     utility, sampling
         The utility v(C), and the settings of the sampling.
 
@@ -144,39 +145,43 @@ def value_sampled(
     TrainingError
         When logits are not finite.
     """
+    utility.task.check_targets(labels)
     patterns, group = present.unique(dim=0, return_inverse=True)
-    answer = _empty_answer(present)
+    if not len(labels):
+        patterns = present.new_ones(1, present.shape[1])
+    answer: dict[str, Tensor] = {}
     for number, players in enumerate(patterns):
         rows = torch.nonzero(group == number)[:, 0]
         source = source_of(rows)
         part = _value_group(source, labels[rows], players.nonzero()[:, 0], utility, sampling)
         for name, values in part.items():
-            answer[name][rows] = values.to(answer[name].dtype)
+            whole = answer.setdefault(name, values.new_zeros(len(labels), *values.shape[1:]))
+            whole[rows] = values
     if sampling.refine and utility.fair_share is not None:
         _refine_undecided(answer, source_of, labels, utility, utility.fair_share)
     return SampleValues(**answer, outcomes=torch.empty(len(labels), 0, dtype=torch.uint8, device=labels.device))
 
 
-def value_closed_form(source: SumSource, labels: Int64[Tensor, " B"]) -> SampleValues:
-    """Contributions to the logit of the label where logits are sums: phi_i is the partial logit of modality i.
+def value_closed_form(source: SumSource, labels: Labels, task: Task = CLASSIFICATION) -> SampleValues:
+    """Contributions to the logit of the label where logits are sums: phi_i is the task's `logit` of what i adds.
 
     No coalition is evaluated.
     """
-    columns = labels[:, None, None].expand(-1, source.partial_logits.shape[1], 1)
-    phi = source.partial_logits.double().gather(-1, columns)[..., 0]
+    task.check_targets(labels)
+    phi = task.logit(source.partial_logits, labels)
     absent = ~source.present
     return SampleValues(
         phi=phi.masked_fill(absent, torch.nan),
         stderr=torch.zeros_like(phi).masked_fill(absent, torch.nan),
         outcomes=torch.empty(len(labels), 0, dtype=torch.uint8, device=labels.device),
-        unimodal_correct=_unimodal_correct(source, labels),
-        **vars(grand_prediction(source, labels)),
+        unimodal_correct=_unimodal_correct(source, labels, task),
+        **vars(grand_prediction(source, labels, task)),
     )
 
 
 def _value_group(
     source: LogitSource,
-    labels: Int64[Tensor, " B"],
+    labels: Labels,
     players: Int64[Tensor, " p"],
     utility: Utility,
     sampling: Sampling,
@@ -184,8 +189,8 @@ def _value_group(
     """Values of samples that have exactly `players`."""
     n, count = source.present.shape[1], len(players)
     unsampled = {
-        "unimodal_correct": _unimodal_correct(source, labels),
-        **vars(grand_prediction(source, labels)),
+        "unimodal_correct": _unimodal_correct(source, labels, utility.task),
+        **vars(grand_prediction(source, labels, utility.task)),
     }
     if 2**count <= max(sampling.budget, 8):
         phi, stderr = _exact_among(source, labels, players, utility), None
@@ -232,7 +237,7 @@ def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, " n"]:
 
 
 def _exact_among(
-    source: LogitSource, labels: Int64[Tensor, " B"], players: Int64[Tensor, " p"], utility: Utility
+    source: LogitSource, labels: Labels, players: Int64[Tensor, " p"], utility: Utility
 ) -> Float64[Tensor, "B p"]:
     """Exact contributions of the players, from all coalitions of them."""
     among = coalition_masks(len(players)).to(labels.device)
@@ -241,21 +246,21 @@ def _exact_among(
     return shapley_values(_values(source, labels, masks, utility))
 
 
-def _values(
-    source: LogitSource, labels: Int64[Tensor, " B"], masks: Bool[Tensor, "s n"], utility: Utility
-) -> Num[Tensor, "B s"]:
+def _values(source: LogitSource, labels: Labels, masks: Bool[Tensor, "s n"], utility: Utility) -> Num[Tensor, "B s"]:
     """Utilities of some coalitions, `source.step` at a time."""
     blocks = masks.split(source.step)
     return torch.cat([utility.fn(source.logits(some), labels, source.sizes(some)) for some in blocks], dim=1)
 
 
-def _unimodal_correct(source: LogitSource, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B n"]:
+def _unimodal_correct(source: LogitSource, labels: Labels, task: Task) -> Bool[Tensor, "B n"]:
+    if not task.hard:
+        return torch.zeros_like(source.present)
     masks = torch.eye(source.present.shape[1], dtype=torch.bool, device=labels.device)
-    return is_correct(source.logits(masks), labels, source.sizes(masks))
+    return is_correct(source.logits(masks), labels, source.sizes(masks), task)
 
 
 def _refine_undecided(
-    answer: dict[str, Tensor], source_of: SourceOf, labels: Int64[Tensor, " B"], utility: Utility, fair_share: float
+    answer: dict[str, Tensor], source_of: SourceOf, labels: Labels, utility: Utility, fair_share: float
 ) -> None:
     """Replace the estimates of samples with a contribution that may lie on either side of the fair share."""
     near = (answer["phi"] - fair_share).abs() <= UNDECIDED * answer["stderr"]
@@ -263,14 +268,3 @@ def _refine_undecided(
     if len(rows):
         exact = value_source(source_of(rows), labels[rows], utility)
         answer["phi"][rows], answer["stderr"][rows] = exact.phi, exact.stderr
-
-
-def _empty_answer(present: Mask) -> dict[str, Tensor]:
-    batch, device = len(present), present.device
-    return {
-        "phi": torch.full(present.shape, torch.nan, dtype=torch.float64, device=device),
-        "stderr": torch.full(present.shape, torch.nan, dtype=torch.float64, device=device),
-        "unimodal_correct": torch.zeros(present.shape, dtype=torch.bool, device=device),
-        "prediction": torch.zeros(batch, dtype=torch.int64, device=device),
-        "loss": torch.zeros(batch, dtype=torch.float64, device=device),
-    }
