@@ -1,6 +1,6 @@
 """Samples whose modalities play games of known value, planted as evidence that a model reads.
 
-A modality of a sample shows evidence in one channel and in the column of the sample's label. What the channels do with
+A modality of a sample shows evidence in one channel, in the column of the sample's label. What the channels do with
 the sum over the modalities of a coalition is the model's affair (`tests.oracle.models`):
 
     linear    the sum is the logit of the label

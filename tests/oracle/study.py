@@ -23,7 +23,7 @@ from raymm.valuation.jobs import Stream, value_to_file
 from raymm.valuation.sampling.designs import design
 from raymm.valuation.sampling.estimator import margin_of_error
 from tests.oracle.formulas import HARD, known, true_phi
-from tests.oracle.games import CHANNEL_OF, GameSamples, sample_games
+from tests.oracle.games import CHANNEL_OF, GameSamples, sample_games, samples_on_disk
 
 __all__ = [
     "ClaimError",
@@ -221,7 +221,7 @@ def run_trials(
         if key not in data_sets:
             game_samples = _sample(*key, samples, seed)
             folder = out / "data" / f"{trial.game_samples}-n{trial.players:02d}-seed{seed}-{len(game_samples)}"
-            data_sets[key] = (game_samples, deck_on_disk(folder, game_samples))
+            data_sets[key] = (game_samples, samples_on_disk(folder, game_samples))
         results.append(
             _run_trial(out / "tables" / f"{trial.name}.parquet", trial, *data_sets[key], actors, stream_of)
         )
@@ -285,8 +285,8 @@ def check_claims(comparisons: Sequence[Comparison], coverages: Sequence[Coverage
     ]
     failed += [
         f"game '{one.trial.game_samples}', n={one.trial.players}, budget {one.trial.budget}, utility "
-        f"'{one.trial.utility}': 95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, not in "
-        f"{100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} %"
+        f"'{one.trial.utility}': 95 % intervals hold the truth in {100 * one.share:.1f} % of {one.values} cases, "
+        f"not in {100 * BAND[0]:.0f} to {100 * BAND[1]:.0f} %"
         for one in coverages
         if not one.passed
     ]
