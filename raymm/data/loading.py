@@ -68,6 +68,7 @@ class BatchLoader:
         self._requests = _Requests()
         self._loader: data.DataLoader[Any] | None = None
         self._batches: Any = None
+        self._running = False
 
     def load(self, requests: Iterable[BatchRequest]) -> Iterator[Batch]:
         """Yield the batches of `requests`, in their order; one call at a time.
@@ -77,7 +78,7 @@ class BatchLoader:
         RaymmError
             What the reader raised, in a worker or here, in the same words.
         TrainingError
-            When a worker was ended from outside.
+            When a worker could not start or was ended from outside.
         """
         self._requests.current = requests
         if self._loader is None:
@@ -121,13 +122,24 @@ class BatchLoader:
         except (RuntimeError, OSError, EOFError) as cause:
             if not self._workers or str(cause).startswith("Caught "):  # torch's word for what the reader raised
                 raise
-            raise TrainingError(
-                f"a process that reads batches was ended from outside ({' '.join(str(cause).split())}); where memory "
-                "is short (/dev/shm counts), lower training.loader_workers or training.batch_size"
-            ) from cause
+            raise TrainingError(_explained(cause, self._running)) from cause
+        self._running = True
         if isinstance(found, RaymmError):
             raise found
         return found
+
+
+def _explained(cause: Exception, running: bool) -> str:
+    said = " ".join(str(cause).split())
+    if not running:
+        return (
+            f"the processes that read batches did not start ({said}); a script that trains with them is a file whose "
+            'calls stand under `if __name__ == "__main__":`; or set training.loader_workers=0'
+        )
+    return (
+        f"a process that reads batches was ended from outside ({said}); where memory is short (/dev/shm counts), "
+        "lower training.loader_workers or training.batch_size"
+    )
 
 
 class _Requests:

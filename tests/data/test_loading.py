@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from itertools import chain
@@ -20,7 +22,9 @@ from raymm.data.in_memory import MemoryRows
 from raymm.data.loading import BatchLoader, BatchRequest
 from raymm.errors import DataError, TrainingError
 
-SIX = Path(__file__).parents[1] / "compat" / "v0_1_0" / "data" / "six"
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+SIX = ROOT / "tests" / "compat" / "v0_1_0" / "data" / "six"
 """A data set of every kind of modality; some samples lack some."""
 
 
@@ -125,6 +129,23 @@ def test_a_worker_that_is_killed_is_named(reader):
         read_and_kill(loader)
     assert "was ended from outside" in str(caught.value)
     assert "lower training.loader_workers" in str(caught.value)
+
+
+def test_a_script_without_a_guard_is_told_what_is_missing(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from tests.data import test_loading as t\nfrom raymm.data.loading import BatchLoader\n"
+        "reader = t.BatchReader(t.open_dataset(t.SIX), t.ViewConfig())\n"
+        "list(BatchLoader(reader, 1).load(t.requests(reader)))\n"
+    )
+    done = subprocess.run([sys.executable, script], check=False, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "the processes that read batches did not start" in last
+    assert 'stand under `if __name__ == "__main__":`; or set training.loader_workers=0' in last
+    guarded = script.read_text().replace("list(", "if __name__ == '__main__': list(")
+    script.write_text(guarded)
+    assert subprocess.run([sys.executable, script], check=True, env=ENVIRONMENT).returncode == 0
 
 
 def alive(pids):
