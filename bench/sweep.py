@@ -20,7 +20,7 @@ from raymm.sweep.driver import run_sweep
 from raymm.sweep.runs import trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
-from raymm.sweep.store import Ended, Plan, Trial, commit_sweep, new_sweep
+from raymm.sweep.store import SweepConfig, Trial, TrialOutcome, commit_sweep, new_sweep
 
 TRIALS = 12
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")
@@ -49,12 +49,12 @@ def run(data: Path) -> Measured:
 
 
 def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str, Any]:
-    sweep = new_sweep(path, Plan(space=SPACE, trials=TRIALS, **how), config, dataset)
+    sweep = new_sweep(path, SweepConfig(space=SPACE, trials=TRIALS, **how), config, dataset)
     space = load_space(SPACE)
     propose_all(sweep, space)
     commit_sweep(sweep)
     started = time.perf_counter()
-    run_sweep(sweep, space, _Nobody())
+    run_sweep(sweep, space, _Silent())
     seconds = time.perf_counter() - started
     rows = trial_rows(sweep)
     assert len(rows) == TRIALS, f"{len(rows)} of {TRIALS} trials ended"
@@ -64,14 +64,17 @@ def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str
     return {"seconds": seconds, "best": best, "epochs": sum(row.epochs for row in rows), **statuses}
 
 
-class _Nobody:
-    """A journal that nobody reads."""
+class _Silent:
+    """A callback that does nothing."""
 
-    def started(self, trial: Trial) -> None:
+    def on_setup(self, text: str) -> None:
         """Do nothing."""
 
-    def reached(self, trial: Trial, epochs: int) -> None:
+    def on_trial_start(self, trial: Trial) -> None:
         """Do nothing."""
 
-    def ended(self, trial: Trial, how: Ended) -> None:
+    def on_epoch(self, trial: Trial, epochs: int) -> None:
+        """Do nothing."""
+
+    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Do nothing."""

@@ -8,7 +8,16 @@ from raymm.config.legacy import modern_key
 from raymm.data import Dataset
 from raymm.sweep.runs import open_runs
 from raymm.sweep.space import resolve
-from raymm.sweep.store import Ended, Plan, Sweep, Trial, commit_sweep, new_sweep, write_ended, write_trial
+from raymm.sweep.store import (
+    Sweep,
+    SweepConfig,
+    Trial,
+    TrialOutcome,
+    commit_sweep,
+    new_sweep,
+    write_outcome,
+    write_trial,
+)
 from raymm.sweep.tracking import SweepTracker
 from raymm.tracking import MemoryTracker, Tracker
 from raymm.training.loop import Backends, iter_epochs
@@ -23,7 +32,7 @@ EPOCHS = 3
 def sweep_of(path: Path, dataset: Dataset, sections: dict[str, Any] | None = None, **plan: Any) -> Sweep:
     """A committed sweep of three epochs a trial."""
     config = settings(**{"training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1}, **(sections or {})})
-    sweep = new_sweep(path, Plan(**{"space": "space.py", **plan}), config, dataset)
+    sweep = new_sweep(path, SweepConfig(**{"space": "space.py", **plan}), config, dataset)
     commit_sweep(sweep)
     return sweep
 
@@ -44,20 +53,20 @@ def train_until(runs: list[Run], dataset: Dataset, epochs: int) -> None:
                 break
 
 
-def finish(sweep: Sweep, trial: Trial, dataset: Dataset) -> Ended:
+def finish(sweep: Sweep, trial: Trial, dataset: Dataset) -> TrialOutcome:
     """Train a trial to its end and write it down."""
     for run in open_runs(sweep, trial, dataset):
         list(iter_epochs(run, dataset, Backends()))
-    ended = Ended("finished", sweep.config.training.epochs)
-    write_ended(trial, ended)
+    ended = TrialOutcome("finished", sweep.config.training.epochs)
+    write_outcome(trial, ended)
     return ended
 
 
-def stop(sweep: Sweep, trial: Trial, dataset: Dataset, epochs: int, trained: int) -> Ended:
+def stop(sweep: Sweep, trial: Trial, dataset: Dataset, epochs: int, trained: int) -> TrialOutcome:
     """Stop a trial after some epochs; its workers may have committed more by then."""
     train_until(open_runs(sweep, trial, dataset), dataset, trained)
-    ended = Ended("stopped", epochs)
-    write_ended(trial, ended)
+    ended = TrialOutcome("stopped", epochs)
+    write_outcome(trial, ended)
     return ended
 
 
@@ -76,15 +85,15 @@ class Store:
 
 
 def session(sweep: Sweep, dataset: Dataset, store: Callable[[Path], Tracker]) -> SweepTracker:
-    """The journal of one session."""
+    """The callback of one session."""
     record = SweepTracker(sweep, dataset, store, "games")
     record.begin()
     return record
 
 
-def follow(record: SweepTracker, trial: Trial, ended: Ended) -> None:
+def follow(record: SweepTracker, trial: Trial, ended: TrialOutcome) -> None:
     """Hear of a trial as the driver does, its epochs twice."""
-    record.started(trial)
+    record.on_trial_start(trial)
     for epochs in (*range(1, ended.epochs + 1), ended.epochs):
-        record.reached(trial, epochs)
-    record.ended(trial, ended)
+        record.on_epoch(trial, epochs)
+    record.on_trial_end(trial, ended)

@@ -26,8 +26,8 @@ from raymm.storage import layout
 if TYPE_CHECKING:
     from raymm.data import Dataset
     from raymm.sweep.rows import TrialRow
-    from raymm.sweep.store import Plan, Sweep
-    from raymm.sweep.tracking import Journal
+    from raymm.sweep.store import Sweep, SweepConfig
+    from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["sweep"]
 
@@ -41,7 +41,7 @@ __all__ = ["sweep"]
 @click.option(
     "--resume",
     metavar="SWEEP",
-    help="Finish the trials that are missing from a sweep; s3://bucket/prefix/NAME, with --out, from its mirror.",
+    help="Finish the pending trials of a sweep; s3://bucket/prefix/NAME, with --out, from its mirror.",
 )
 @click.option("--retry-failed", is_flag=True, help="With --resume: try trials that failed once more.")
 @click.option("--trials", type=click.IntRange(1), help="Draws, of each point of a grid.  [default: 20]")
@@ -53,9 +53,15 @@ __all__ = ["sweep"]
     type=click.Choice(["none", "asha", "median", "pbt"]),
     help="Who ends trials early.  [default: none]",
 )
-@click.option("--grace", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]")
-@click.option("--reduction", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]")
-@click.option("--concurrent", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]")
+@click.option(
+    "--grace", "grace_period", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]"
+)
+@click.option(
+    "--reduction", "reduction_factor", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]"
+)
+@click.option(
+    "--concurrent", "max_concurrent_trials", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]"
+)
 @click.option("--own-warmup", is_flag=True, help="Every trial trains its own warm-up instead of sharing one.")
 @plugins_option
 @noise_option
@@ -100,20 +106,20 @@ def sweep(
     _show(job, rows, store, as_json)
 
 
-def _plan(space: str, search: dict[str, Any]) -> "Plan":
-    from raymm.sweep.store import Plan
+def _sweep_config(space: str, search: dict[str, Any]) -> "SweepConfig":
+    from raymm.sweep.store import SweepConfig
 
     first = search.pop("seed") or 0
     count = search.pop("seeds") or 1
     own = search.pop("own_warmup")
     given = {name: value for name, value in search.items() if value is not None}
-    return Plan(space=space, seeds=tuple(range(first, first + count)), share_warmup=not own, **given)
+    return SweepConfig(space=space, seeds=tuple(range(first, first + count)), share_warmup=not own, **given)
 
 
 def _new(
     data: Path, space: str, out: Path, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
 ) -> "tuple[Sweep, dict[str, Any]]":
-    """Check everything, write the trials down, and only then let the sweep exist."""
+    """Check everything, write the trials, and only then sweep.json."""
     from raymm.config import load
     from raymm.data import open_dataset
     from raymm.mirror.sweeps import refuse_other_sweep
@@ -123,25 +129,25 @@ def _new(
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
 
-    plan = _plan(space, search)
-    base = with_seed(load(config, settings), plan.seeds[0])  # imports the plug-ins, which may bring kinds
+    sweep_config = _sweep_config(space, search)
+    base = with_seed(load(config, settings), sweep_config.seeds[0])  # imports the plug-ins, which may bring kinds
     dataset = open_dataset(data)
-    if plan.scheduler == "pbt":  # others may go on from any epoch of a trial
+    if sweep_config.scheduler == "pbt":  # a trial may continue from any epoch of another one
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
     drawn_from = load_space(space, base, dataset.schema)
-    check_scheduler(plan, base, drawn_from)
+    check_scheduler(sweep_config, base, drawn_from)
     dataset = open_dataset(data, check=True)  # reads every file, so it comes after all that takes no time
-    job = new_sweep(out, plan, base, dataset)
+    job = new_sweep(out, sweep_config, base, dataset)
     refuse_other_sweep(job)
     check_draws(job, drawn_from, dataset)
-    if plan.search != "optuna":
+    if sweep_config.search != "optuna":
         propose_all(job, drawn_from)
     commit_sweep(job)
     return job, drawn_from
 
 
 def _found(resume: str, out: Path | None) -> "Sweep":
-    """The sweep in its folder, as far as its mirror has it, or brought to --out from its mirror."""
+    """The sweep in its folder, updated from its mirror, or copied to --out from its mirror."""
     from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
     from raymm.sweep.store import open_sweep
 
@@ -159,22 +165,22 @@ def _resumed(
 ) -> "tuple[Sweep, dict[str, Any]]":
     from raymm.errors import DataError
     from raymm.sweep.space import load_space
-    from raymm.sweep.store import forget_failed, move_data
+    from raymm.sweep.store import move_data, reset_failed
 
     if data is not None:
         job = move_data(job, data)
     elif not job.data.exists():
         raise DataError(f"{job.data}: the data set of this sweep is not there; give --data DATA, where it lies now")
     if retry_failed:
-        forget_failed(job)
-    needed = job.plan.search == "optuna" or job.plan.scheduler == "pbt"
-    return job, load_space(space or job.plan.space, job.config, job.dataset().schema) if needed else {}
+        reset_failed(job)
+    needed = job.settings.search == "optuna" or job.settings.scheduler == "pbt"
+    return job, load_space(space or job.settings.space, job.config, job.dataset().schema) if needed else {}
 
 
 def _refuse_settings(config: Path | None, settings: tuple[str, ...], search: dict[str, Any]) -> None:
-    """A sweep goes on as it was made."""
+    """A resumed sweep keeps its settings: refuse options that would change them."""
     given = [name for name, value in {"config": config, **search}.items() if value is not None and value is not False]
-    names = [f"--{name.replace('_', '-')}" for name in given]
+    names = [option.opts[0] for option in sweep.params if option.name in given]
     if names or settings:
         raise click.UsageError(
             f"--resume goes on with the sweep as it was made; leave out {', '.join([*names, *settings])}"
@@ -200,14 +206,14 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
         return rows
 
 
-def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, journal: "Journal") -> None:
+def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "SweepCallback") -> None:
     from raymm.cluster.connect import connect
     from raymm.cluster.preflight import preflight
     from raymm.sweep.driver import run_sweep
 
     with connect(job.config.cluster), _stoppable():
         preflight(job.config.cluster, job.path, tracking_uri)
-        run_sweep(job, space, journal)
+        run_sweep(job, space, callback)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a sweep goes, in lines of at most 80 columns: on the terminal, and with the time in SWEEP/sweep.log."""
+"""The progress of a sweep, in lines of at most 80 columns: on the terminal, and with the time in SWEEP/sweep.log."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,71 +10,76 @@ from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.labels import brief
 from raymm.sweep.runs import read_histories, score_at
-from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
+from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_outcome, read_trials
 
 if TYPE_CHECKING:
-    from raymm.sweep.tracking import Journal
+    from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["Progress"]
 
 WIDTH = 80
 EVERY = 30.0
-"""Seconds between two lines on trials that are under way."""
+"""Seconds between two lines on running trials."""
 
 
 @dataclass
 class Progress:
-    """A journal that shows what it hears and passes it on."""
+    """A callback that prints the events and passes them on to another one."""
 
     sweep: Sweep
-    to: "Journal"
+    to: "SweepCallback"
     quiet: bool
     _running: dict[str, int] = field(default_factory=dict)
     _shown: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
     _here: int = 0
 
-    def started(self, trial: Trial) -> None:
-        """Pass it on, and show a trial that begins."""
-        self.to.started(trial)
+    def on_setup(self, text: str) -> None:
+        """Print work that precedes the trials."""
+        self.to.on_setup(text)
+        self._say(text)
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """Print a trial that begins."""
+        self.to.on_trial_start(trial)
         if self._running.setdefault(trial.name, 0) == 0:
             self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
 
-    def reached(self, trial: Trial, epochs: int) -> None:
-        """Pass it on, and now and then show who is under way."""
-        self.to.reached(trial, epochs)
+    def on_epoch(self, trial: Trial, epochs: int) -> None:
+        """Print the running trials, every half minute."""
+        self.to.on_epoch(trial, epochs)
         self._running[trial.name] = max(epochs, self._running.get(trial.name, 0))
         if time.monotonic() - self._shown > EVERY:
             going = ", ".join(f"{name} {done}" for name, done in self._running.items())
             self._say(f"{self._count()}  of {self.sweep.config.training.epochs} epochs: {going}")
 
-    def ended(self, trial: Trial, how: Ended) -> None:
-        """Pass it on, and show how a trial ended."""
-        self.to.ended(trial, how)
+    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Print the outcome of a trial."""
+        self.to.on_trial_end(trial, outcome)
         self._running.pop(trial.name, None)
         self._here += 1
-        self._say(f"{self._count()}  {trial.name}  {how.status}  {self._outcome(trial, how)}{self._left()}")
+        self._say(f"{self._count()}  {trial.name}  {outcome.status}  {self._outcome(trial, outcome)}{self._left()}")
 
-    def _outcome(self, trial: Trial, how: Ended) -> str:
-        if how.status == "failed":
-            return " ".join(how.cause.split())
-        score = score_at(read_histories(self.sweep, trial), how.epochs, self.sweep.config.training.selection)
-        return f"{self.sweep.metric} {abs(score):.4f} after {how.epochs} epochs"
+    def _outcome(self, trial: Trial, outcome: TrialOutcome) -> str:
+        if outcome.status == "failed":
+            return " ".join(outcome.cause.split())
+        score = score_at(read_histories(self.sweep, trial), outcome.epochs, self.sweep.config.training.selection)
+        return f"{self.sweep.metric} {abs(score):.4f} after {outcome.epochs} epochs"
 
     def _left(self) -> str:
-        owed = self._total() - self._done()
-        seconds = (time.monotonic() - self._began) / self._here * owed
-        return f", about {seconds / 60:.0f} min left" if owed > 0 and seconds > 60 else ""
+        left = self._total() - self._done()
+        seconds = (time.monotonic() - self._began) / self._here * left
+        return f", about {seconds / 60:.0f} min left" if left > 0 and seconds > 60 else ""
 
     def _count(self) -> str:
         return f"{self._done():>3}/{self._total()}"
 
     def _done(self) -> int:
-        return sum(read_ended(trial) is not None for trial in read_trials(self.sweep))
+        return sum(read_outcome(trial) is not None for trial in read_trials(self.sweep))
 
     def _total(self) -> int:
         known = len(read_trials(self.sweep))
-        return max(known, self.sweep.plan.trials) if self.sweep.plan.search == "optuna" else known
+        return max(known, self.sweep.settings.trials) if self.sweep.settings.search == "optuna" else known
 
     def _say(self, text: str) -> None:
         line = text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
@@ -86,7 +91,7 @@ class Progress:
 
 
 def _settings(trial: Trial) -> str:
-    """What was drawn and is read, without the section that most settings are in."""
+    """The drawn settings that the trial reads, without the section of most of them."""
     settings = parameters(trial.config)
     drawn = [name for name in settings if name in trial.searched]
     return " ".join(f"{name.removeprefix('method.')}={brief(settings[name])}" for name in drawn)

@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 import uuid
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,16 +37,20 @@ MAX_BYTES = 2**31
 CHUNK_ROWS = 256
 
 
-def cache_features(reader: "BatchReader") -> bool:
+def cache_features(reader: "BatchReader", begin: Callable[[str], None] = lambda _: None) -> bool:
     """Compute and write what the evaluation transform makes of a data set; returns whether it is there now.
 
     It is not where nothing of it is expensive, where it is larger than 2 GiB, or where the folder cannot be written.
+    `begin` is called with a line of text before anything is computed.
     """
     expensive, folder = _expensive(reader), _folder(reader)
     if not expensive or is_committed(folder):
         return bool(expensive)
     if 4 * len(reader.dataset) * sum(prod(spec.input_shape) for spec in expensive) > MAX_BYTES:
         return False
+    begin(
+        f"features of {', '.join(spec.name for spec in expensive)} are computed once, {len(reader.dataset)} samples"
+    )
     part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
         part.mkdir(parents=True)

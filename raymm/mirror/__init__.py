@@ -1,1 +1,1 @@
-"""Copies of runs and sweeps on another file system, so that a fresh machine goes on with them."""
+"""Copies of runs and sweeps on another file system, from which another machine can resume them."""

@@ -1,12 +1,12 @@
-"""A copy of a run on another file system, so that a fresh machine can go on with it.
+"""A copy of a run on another file system, from which another machine can resume it.
 
     MIRROR/<name of the run>/run.json
-    MIRROR/<name of the run>/epochs/epoch-00007/   what is committed here, and no more
+    MIRROR/<name of the run>/epochs/epoch-00007/   the epochs that are committed in the folder of the run
     MIRROR/<name of the run>/result/
 
-It is the driver that copies, after each commit, while the workers train on. A copy that fails in between is only
-said, since the next one makes up for it; at the end of the run it is an error. A mirror does not take the place of
-the folder that all nodes share: it is what outlives that folder.
+The driver copies after each commit, while the workers go on training. A copy that fails during the run is logged,
+since the next one includes its files; a copy that fails at the end of the run is an error. A mirror does not replace
+the folder that all nodes share: it is the copy that remains when that folder is lost.
 """
 
 import logging
@@ -20,7 +20,7 @@ from raymm.data import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import is_committed, layout, write_bytes
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
-from raymm.storage.remote import Place, committed, drop, files, place, pull, push
+from raymm.storage.remote import RemotePath, committed, delete, files, pull, push, remote_path
 from raymm.training.run import Run, create_or_open, key_in, validate_run
 
 __all__ = ["fetch", "fetch_plugins", "mirrored", "open_mirrored", "send", "send_plugins"]
@@ -31,16 +31,16 @@ Report = Callable[[Sequence[dict[str, Any]]], None]
 
 
 def fetch(run: Path, mirror: str) -> None:
-    """Bring a run from its mirror, when the mirror is ahead of this folder.
+    """Copy a run from its mirror to its folder, where the mirror has newer epochs.
 
-    `run.json` comes last, so that on a fresh machine a copy that was cut off is made again.
+    `run.json` is written last, so that an interrupted copy to an empty folder is made again.
 
     Raises
     ------
     CheckpointError
         When the mirror cannot be read.
     """
-    there = place(mirror) / run.name
+    there = remote_path(mirror) / run.name
     try:
         about = (there / layout.RUN).read()
         if about is None or _is_another(run, about, there):
@@ -57,7 +57,7 @@ def fetch(run: Path, mirror: str) -> None:
 
 
 def send(run: Path, mirror: str) -> None:
-    """Make the mirror hold what the run has committed; older epochs that the run has dropped go there too.
+    """Copy what the run has committed to its mirror, and delete there the older epochs that the run has deleted.
 
     Raises
     ------
@@ -66,19 +66,19 @@ def send(run: Path, mirror: str) -> None:
     OSError
         When it cannot be written.
     """
-    there = place(mirror) / run.name
+    there = remote_path(mirror) / run.name
     _claim(run, there)
     for epoch in committed_epochs(run):
         _send_unless_dropped(epoch_folder(run, epoch), there / layout.EPOCHS)
     here = [epoch_folder(run, epoch).name for epoch in committed_epochs(run)]
     for name in committed(there / layout.EPOCHS):
         if name not in here and name < max(here, default=""):
-            drop(there / layout.EPOCHS / name)
+            delete(there / layout.EPOCHS / name)
     if is_committed(result_folder(run)):
         push(result_folder(run), there / layout.RESULT)
 
 
-def send_plugins(folder: Path, there: Place) -> None:
+def send_plugins(folder: Path, there: RemotePath) -> None:
     """Copy the plug-ins of a run or sweep to its mirror; they never change."""
     for file in sorted((folder / plugins.FOLDER).glob("*.py")):
         copy = there / plugins.FOLDER / file.name
@@ -86,8 +86,8 @@ def send_plugins(folder: Path, there: Place) -> None:
             copy.write(file.read_bytes())
 
 
-def fetch_plugins(there: Place, folder: Path) -> None:
-    """Bring the plug-ins of a run or sweep from its mirror, as far as they are not here."""
+def fetch_plugins(there: RemotePath, folder: Path) -> None:
+    """Copy the plug-ins of a run or sweep from its mirror, where the folder lacks them."""
     for name in files(there / plugins.FOLDER):
         copy = folder / plugins.FOLDER / name
         if not copy.exists():
@@ -95,7 +95,7 @@ def fetch_plugins(there: Place, folder: Path) -> None:
 
 
 def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
-    """Make or open the folder of a run as `create_or_open`, after bringing it from its mirror where that is ahead."""
+    """Make or open the folder of a run like `create_or_open`, after copying newer epochs from its mirror."""
     if config.cluster.mirror:
         validate_run(config, dataset)
         fetch(path.absolute(), config.cluster.mirror)
@@ -104,14 +104,14 @@ def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
 
 @contextmanager
 def mirrored(run: Path, mirror: str | None, report: Report) -> Iterator[Report]:
-    """Yield a `report` that also sends the run to its mirror, and send what is left when the block ends.
+    """Yield a `report` that also copies the run to its mirror; the rest is copied when the block ends.
 
     Raises
     ------
     CheckpointError
         At the start, when the mirror holds another run of this name or cannot be written.
     TrainingError
-        At the end, when the run is whole here and the mirror could not be written.
+        At the end, when the mirror cannot be written; the folder of the run is complete.
     """
     if mirror is None:
         yield report
@@ -135,7 +135,7 @@ def mirrored(run: Path, mirror: str | None, report: Report) -> Iterator[Report]:
 
 
 def _first_send(run: Path, mirror: str) -> None:
-    """Before any work: a mirror that cannot be written, or is taken, is a mistake of the settings."""
+    """Copy before any work, so that a mirror that cannot be written, or holds another run, is found at the start."""
     try:
         send(run, mirror)
     except OSError as cause:
@@ -144,7 +144,7 @@ def _first_send(run: Path, mirror: str) -> None:
         ) from cause
 
 
-def _claim(run: Path, there: Place) -> None:
+def _claim(run: Path, there: RemotePath) -> None:
     present = (there / layout.RUN).read()
     if present is None:
         send_plugins(run, there)
@@ -153,14 +153,14 @@ def _claim(run: Path, there: Place) -> None:
         raise CheckpointError(f"{there} holds another run; choose another name for --out, or another cluster.mirror")
 
 
-def _is_another(run: Path, about: bytes, there: Place) -> bool:
-    """Whether `about`, the mirror's `run.json`, is of another run than the one that is here."""
+def _is_another(run: Path, about: bytes, there: RemotePath) -> bool:
+    """Whether `about`, the `run.json` of the mirror, belongs to another run than the one in this folder."""
     here = run / layout.RUN
     return here.exists() and key_in(here.read_bytes(), here) != key_in(about, there / layout.RUN)
 
 
-def _ahead(run: Path, there: Place) -> list[str]:
-    """Committed folders of the mirror that the run lacks: its epochs when it has a newer one, and its result."""
+def _ahead(run: Path, there: RemotePath) -> list[str]:
+    """Committed folders of the mirror to copy: all epochs when one is newer than those of the run, and the result."""
     newest = max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
     epochs = committed(there / layout.EPOCHS)
     names = [f"{layout.EPOCHS}/{name}" for name in epochs if max(epochs) > newest]
@@ -169,11 +169,11 @@ def _ahead(run: Path, there: Place) -> list[str]:
     return names
 
 
-def _send_unless_dropped(folder: Path, there: Place) -> None:
-    """Send an epoch that the run may drop at the same time."""
+def _send_unless_dropped(folder: Path, there: RemotePath) -> None:
+    """Send an epoch, unless the run deletes it at the same time."""
     try:
         push(folder, there / folder.name)
     except (DataError, FileNotFoundError):
         if is_committed(folder):
             raise
-        drop(there / folder.name)
+        delete(there / folder.name)

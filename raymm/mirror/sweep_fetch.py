@@ -1,4 +1,4 @@
-"""Bring a sweep back from its mirror: to a fresh machine, or where its folder lags behind."""
+"""Copy a sweep from its mirror: to an empty folder, or to a folder that is behind."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from raymm.config import plugins
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import fetch, fetch_plugins
-from raymm.mirror.sweep_upload import BEST, Copy, folder_in, read_if_there
+from raymm.mirror.sweep_upload import BEST, SweepUploader, folder_in, read_if_there
 from raymm.storage import layout, write_bytes, write_json
 from raymm.storage.layout import (
     CURRENT,
@@ -20,7 +20,7 @@ from raymm.storage.layout import (
     committed_epochs,
     epoch_folder,
 )
-from raymm.storage.remote import Place, below, committed, folders, place
+from raymm.storage.remote import RemotePath, committed, folders, join_uri, remote_path
 from raymm.sweep.store import Sweep, open_sweep
 from raymm.training.run import key_in, move_start
 
@@ -28,24 +28,24 @@ __all__ = ["catch_up", "fetch_sweep"]
 
 
 def fetch_sweep(uri: str, path: Path) -> Sweep:
-    """Bring a sweep from its mirror to a folder of this machine, and let it be mirrored there from now on.
+    """Copy a sweep from its mirror to a folder of this machine; from then on the sweep is mirrored there.
 
-    `sweep.json` comes last, so that a copy that was cut off is made again. What the folder has already of this sweep
-    stays, and is brought up where the mirror is ahead.
+    `sweep.json` is written last, so that an interrupted copy is made again. A folder that holds this sweep already is
+    updated where the mirror is ahead.
 
     Parameters
     ----------
     uri
-        The sweep's own place, "s3://bucket/prefix/NAME" or the path of a folder.
+        The URI of the sweep itself, "s3://bucket/prefix/NAME" or the path of a folder.
     path
-        Folder to bring it to.
+        Folder to copy it to.
 
     Raises
     ------
     CheckpointError
-        When there is no sweep, the folder holds something else, or the mirror cannot be read.
+        When there is no sweep at the mirror, the folder holds something else, or the mirror cannot be read.
     """
-    there, path = place(uri), path.absolute()
+    there, path = remote_path(uri), path.absolute()
     try:
         about = (there / SWEEP).read()
         if about is None:
@@ -69,7 +69,7 @@ def fetch_sweep(uri: str, path: Path) -> Sweep:
 
 
 def catch_up(sweep: Sweep) -> None:
-    """Bring up what lags behind the mirror in the folder of a sweep that goes on where it lies.
+    """Copy from the mirror what is newer there than in the folder of a sweep, before the sweep is resumed.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def catch_up(sweep: Sweep) -> None:
     if sweep.mirror is None:
         return
     try:
-        if Copy(sweep, sweep.mirror).claimed():
-            _fetch_all(place(sweep.mirror), sweep.mirror, sweep.path)
+        if SweepUploader(sweep, sweep.mirror).claimed():
+            _fetch_all(remote_path(sweep.mirror), sweep.mirror, sweep.path)
     except OSError as cause:
         raise CheckpointError(
             f'{sweep.mirror}: cannot be read ({cause}); to go on without it set "mirror" to null in '
@@ -89,7 +89,7 @@ def catch_up(sweep: Sweep) -> None:
 
 
 def _refuse_occupied(path: Path, key: str) -> None:
-    """Refuse a folder that holds anything but this sweep, or a part of one that was being fetched."""
+    """Refuse a folder that holds anything but this sweep or a partial copy of one."""
     about = read_if_there(path / SWEEP)
     if about is not None:
         if key_in(about, path / SWEEP) != key:
@@ -100,20 +100,20 @@ def _refuse_occupied(path: Path, key: str) -> None:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
 
 
-def _fetch_all(there: Place, uri: str, path: Path) -> None:
-    """Plug-ins first, then warm-ups, since runs need the ones and start from the others."""
+def _fetch_all(there: RemotePath, uri: str, path: Path) -> None:
+    """Copy plug-ins, then warm-ups, then trials, whose runs start from warm-ups, then the record of the best trial."""
     fetch_plugins(there, path)
     for name in folders(there / WARMUPS):
-        fetch(path / WARMUPS / name, below(uri, WARMUPS))
+        fetch(path / WARMUPS / name, join_uri(uri, WARMUPS))
     for name in folders(there / TRIALS):
-        _fetch_trial(there / TRIALS / name, below(uri, f"{TRIALS}/{name}"), path / TRIALS / name)
+        _fetch_trial(there / TRIALS / name, join_uri(uri, f"{TRIALS}/{name}"), path / TRIALS / name)
     best = (there / BEST).read()
     if best is not None and not (path / BEST).exists():
         write_bytes(path / BEST, best)
 
 
-def _fetch_trial(there: Place, uri: str, here: Path) -> None:
-    """Bring a trial, its runs before what points to them; one that has ended here, or is no less far, stays."""
+def _fetch_trial(there: RemotePath, uri: str, here: Path) -> None:
+    """Copy a trial that has not ended here and is behind; its runs come before the files that point to them."""
     if (here / ENDED).exists():
         return
     about, ended, pointer = ((there / name).read() for name in (TRIAL, ENDED, CURRENT))
@@ -124,25 +124,25 @@ def _fetch_trial(there: Place, uri: str, here: Path) -> None:
         run = here / folder / name
         if _is_another(run, there / folder / name):
             shutil.rmtree(run)
-        fetch(run, below(uri, folder))
+        fetch(run, join_uri(uri, folder))
         _point_start_to(run, here.parents[1])
     for name, content in ((CURRENT, pointer), (TRIAL, about), (ENDED, ended)):
         if content is not None:
             write_bytes(here / name, content)
 
 
-def _is_behind(here: Path, there: Place, folder: str) -> bool:
-    """Whether a pending trial lacks epochs, or the runs, that its mirror has in `folder`, the current one there."""
+def _is_behind(here: Path, there: RemotePath, folder: str) -> bool:
+    """Whether a pending trial lacks epochs that its mirror has in `folder`, the current folder of runs there."""
     if not (here / TRIAL).exists():
         return True
     if (here / folder).exists() and folder != folder_in(read_if_there(here / CURRENT)):
-        return False  # the trial went on to other runs here, and the mirror has not heard of it
+        return False  # here the trial has gone on to newer runs, which have not been sent
     return any(
         _newest_epoch(there / folder / run) > _newest_here(here / folder / run) for run in folders(there / folder)
     )
 
 
-def _newest_epoch(run: Place) -> str:
+def _newest_epoch(run: RemotePath) -> str:
     return max(committed(run / layout.EPOCHS), default="")
 
 
@@ -150,12 +150,12 @@ def _newest_here(run: Path) -> str:
     return max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
 
 
-def _is_another(run: Path, there: Place) -> bool:
-    """Whether a run of this name was made anew, here or on another machine, before it could be mirrored."""
+def _is_another(run: Path, there: RemotePath) -> bool:
+    """Whether the two runs of this name differ: one was made anew before the other was mirrored."""
     ours, theirs = read_if_there(run / layout.RUN), (there / layout.RUN).read()
     return None not in {ours, theirs} and key_in(ours, run) != key_in(theirs, there)
 
 
 def _point_start_to(run: Path, sweep: Path) -> None:
-    """Let a run that starts from a run of another machine's copy of the sweep start from the one in this folder."""
+    """Point the start of a run, which was made in another folder of the sweep, to the same run in this folder."""
     move_start(run, lambda start: sweep / layout.within_sweep(start))

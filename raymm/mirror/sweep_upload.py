@@ -1,4 +1,4 @@
-"""The copying hand of a sweep's mirror: parts of its folder go to the same places there."""
+"""Copy parts of a sweep's folder to the same paths of its mirror."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,31 +8,39 @@ from raymm.errors import CheckpointError
 from raymm.mirror.runs import send, send_plugins
 from raymm.storage import layout
 from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
-from raymm.storage.remote import Place, below, folders, place
+from raymm.storage.remote import RemotePath, folders, join_uri, remote_path
 from raymm.sweep.store import Sweep, read_trials
 from raymm.training.result import finished
 from raymm.training.run import key_in, open_run
 
-__all__ = ["BEST", "Copy", "folder_in", "read_if_there"]
+__all__ = ["BEST", "SweepUploader", "folder_in", "read_if_there"]
 
 BEST = f"{SUMMARY}/{layout.BEST}"
 
 
 @dataclass
-class Copy:
-    """Copies parts of a sweep's folder to the same places of its mirror, and remembers what is there."""
+class SweepUploader:
+    """Copies parts of a sweep's folder to the same paths of its mirror, and remembers what it has copied.
+
+    Parameters
+    ----------
+    sweep
+        The sweep.
+    uri
+        Where its mirror lies.
+    """
 
     sweep: Sweep
     uri: str
-    there: Place = field(init=False)
+    there: RemotePath = field(init=False)
     _files: dict[str, bytes | None] = field(default_factory=dict)
     _runs: dict[Path, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.there = place(self.uri)
+        self.there = remote_path(self.uri)
 
     def claimed(self) -> bool:
-        """Whether the mirror holds this sweep; raises `CheckpointError` when another one, or a run, is there."""
+        """Whether the mirror holds this sweep; raises `CheckpointError` when it holds another one, or a run."""
         about = (self.there / SWEEP).read()
         if about is not None and key_in(about, self.there / SWEEP) != self.sweep.key:
             raise self._taken("sweep")
@@ -41,7 +49,7 @@ class Copy:
         return about is not None
 
     def begin(self) -> None:
-        """Send every proposal, then sweep.json; what was sent of a sweep that never had one is removed."""
+        """Send every trial.json, then sweep.json; remains of a sweep without sweep.json are deleted first."""
         if not self.claimed():
             self._files.clear()
             self._runs.clear()
@@ -53,7 +61,7 @@ class Copy:
         self.put(SWEEP)
 
     def put(self, name: str) -> None:
-        """Make a small file of the mirror what it is here; one that is not here is removed there."""
+        """Copy a small file; delete it at the mirror when it does not exist here."""
         self._write(name, read_if_there(self.sweep.path / name))
 
     def _write(self, name: str, content: bytes | None) -> None:
@@ -71,7 +79,7 @@ class Copy:
             self._send_run(file.parent)
 
     def send_trial(self, name: str) -> None:
-        """Send a trial as it is now; how it ended and which runs are its own are read first and sent last."""
+        """Send a trial as it is now; its outcome and its pointer to current runs are read first and sent last."""
         folder = self.sweep.path / TRIALS / name
         ended, pointer = read_if_there(folder / ENDED), read_if_there(folder / CURRENT)
         self.put(f"{TRIALS}/{name}/{TRIAL}")
@@ -85,7 +93,7 @@ class Copy:
     def _send_run(self, run: Path) -> None:
         held = (committed_epochs(run), finished(run))
         if self._runs.get(run) != held:
-            send(run, below(self.uri, run.parent.relative_to(self.sweep.path).as_posix()))
+            send(run, join_uri(self.uri, run.parent.relative_to(self.sweep.path).as_posix()))
             self._runs[run] = held
 
     def _taken(self, what: str) -> CheckpointError:
@@ -95,13 +103,13 @@ class Copy:
 
 
 def _has_begun(run: Path) -> bool:
-    """Whether a run has committed the epoch that it starts from, so that it needs its source no more."""
+    """Whether a run has committed the epoch that it starts from, and no longer needs the run that it started from."""
     start = open_run(run).start
     return max(committed_epochs(run), default=0) >= (start.epoch if start else 0)
 
 
 def folder_in(pointer: bytes | None) -> str:
-    """Folder of a trial's runs by the content of its current.json."""
+    """Folder of a trial's runs, by the content of its current.json."""
     return layout.RUNS if pointer is None else str(json.loads(pointer)["folder"])
 
 

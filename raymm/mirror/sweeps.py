@@ -1,14 +1,15 @@
-"""A copy of a sweep on another file system, so that a fresh machine finishes the trials that are missing.
+"""A copy of a sweep on another file system, from which another machine finishes the pending trials.
 
-    MIRROR/<name of the sweep>/sweep.json                       comes after the first trials, as on disk
+    MIRROR/<name of the sweep>/sweep.json                       written after the first trials, as on disk
     MIRROR/<name of the sweep>/trials/<name>/trial.json
     MIRROR/<name of the sweep>/trials/<name>/runs/<run>/        as in `raymm.mirror.runs`, a run for each seed
-    MIRROR/<name of the sweep>/trials/<name>/current.json       once the runs that it names have begun
-    MIRROR/<name of the sweep>/trials/<name>/ended.json         comes last
-    MIRROR/<name of the sweep>/warmups/<run>/                   comes before the trials that start from it
+    MIRROR/<name of the sweep>/trials/<name>/current.json       written once the runs that it names have begun
+    MIRROR/<name of the sweep>/trials/<name>/ended.json         written last
+    MIRROR/<name of the sweep>/warmups/<run>/                   written before the trials that start from it
 
-It is the driver that copies, in a thread of its own: no trial waits for an object store or fails by it, and only the
-driver needs to reach one. A copy that fails is said and made up for after the next event; at the end it is an error.
+The driver copies in a thread of its own: no trial waits for an object store or fails because of it, and only the
+driver needs access to it. A copy that fails is logged and tried again after the next event; one that fails at the end
+is an error.
 """
 
 import logging
@@ -18,36 +19,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from raymm.errors import CheckpointError, RaymmError, TrainingError
-from raymm.mirror.sweep_upload import BEST, Copy
-from raymm.sweep.store import Ended, Sweep, Trial, read_trials
-from raymm.sweep.tracking import Journal
+from raymm.mirror.sweep_upload import BEST, SweepUploader
+from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_trials
+from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["SweepMirror", "mirrored_sweep", "refuse_other_sweep"]
 
 log = logging.getLogger(__name__)
 
-Follow = Callable[[Journal], Journal]
+Wrapper = Callable[[SweepCallback], SweepCallback]
 
 
 @contextmanager
-def mirrored_sweep(sweep: Sweep) -> Iterator[Follow]:
-    """Yield what makes a journal also send the sweep to its mirror, and send what is left when the block ends.
+def mirrored_sweep(sweep: Sweep) -> Iterator[Wrapper]:
+    """Yield a function that wraps a callback, so that each event also copies the sweep to its mirror.
+
+    The rest is copied when the block ends.
 
     Raises
     ------
     CheckpointError
         At the start, when the mirror holds another sweep of this name or cannot be written.
     TrainingError
-        At the end, when the sweep is whole here and the mirror could not be written.
+        At the end, when the mirror cannot be written; the folder of the sweep is complete.
     """
     if sweep.mirror is None:
-        yield lambda journal: journal
+        yield lambda callback: callback
         return
-    copy = Copy(sweep, sweep.mirror)
-    mirror = SweepMirror(sweep, copy)
+    uploader = SweepUploader(sweep, sweep.mirror)
+    mirror = SweepMirror(sweep, uploader)
     mirror.begin()
     try:
-        yield lambda journal: _Following(journal, mirror)
+        yield lambda callback: _MirroringCallback(callback, mirror)
     except BaseException:
         mirror.leave()
         raise
@@ -55,7 +58,7 @@ def mirrored_sweep(sweep: Sweep) -> Iterator[Follow]:
 
 
 def refuse_other_sweep(sweep: Sweep) -> None:
-    """Refuse a sweep whose place at the mirror is taken, before anything is written.
+    """Refuse a sweep whose name is taken at the mirror, before anything is written.
 
     Raises
     ------
@@ -65,108 +68,111 @@ def refuse_other_sweep(sweep: Sweep) -> None:
     if sweep.mirror is None:
         return
     try:
-        Copy(sweep, sweep.mirror).claimed()
+        SweepUploader(sweep, sweep.mirror).claimed()
     except OSError as cause:
         raise _unwritable(sweep, cause) from cause
 
 
 @dataclass
 class SweepMirror:
-    """Sends the sweep's folder to its mirror, in a thread of its own.
+    """Copies the folder of a sweep to its mirror, in a thread of its own.
 
     Parameters
     ----------
-    sweep, copy
-        The sweep, and what does the copying.
-    hand
-        Where copies are made; the default is one thread.
+    sweep, uploader
+        The sweep, and the object that copies it.
+    executor
+        Runs the copies; the default is one thread.
     """
 
     sweep: Sweep
-    copy: "Copy"
-    hand: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-mirror"))
-    _due: set[str] = field(default_factory=set)
+    uploader: "SweepUploader"
+    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-mirror"))
+    _dirty: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
-        """Send the proposals and sweep.json before any work, then begin to send what lies here already."""
+        """Send the trials' files and sweep.json, then schedule a copy of everything that exists already."""
         try:
-            self.copy.begin()
+            self.uploader.begin()
         except OSError as cause:
             raise _unwritable(self.sweep, cause) from cause
-        self._due_all()
-        self.hand.submit(self._try)
+        self._mark_all_dirty()
+        self.executor.submit(self._try)
 
-    def heard(self, trial: Trial) -> None:
-        """Send a trial, and whatever could not be sent before; events that come meanwhile are one."""
-        self._due.add(trial.name)
-        self.hand.submit(self._try)
+    def mark_dirty(self, trial: Trial) -> None:
+        """Schedule a copy of a trial and of all that could not be sent before; events until then are merged."""
+        self._dirty.add(trial.name)
+        self.executor.submit(self._try)
 
     def finish(self) -> None:
-        """Send what is left; raises `TrainingError` when that cannot be."""
+        """Send the rest; raises `TrainingError` when that fails."""
         self.leave()
-        self._due_all()
+        self._mark_all_dirty()
         try:
-            self._send_due()
-            self.copy.put(BEST)
+            self._send_dirty()
+            self.uploader.put(BEST)
         except OSError as cause:
             raise TrainingError(
-                f"{self.copy.uri}: does not hold the end of this sweep ({cause}); {self.sweep.path} does, and "
+                f"{self.uploader.uri}: does not hold the end of this sweep ({cause}); {self.sweep.path} does, and "
                 f"`raymm sweep --resume {self.sweep.path}` sends it again"
             ) from cause
 
     def leave(self) -> None:
-        """Stop after the copy that is being made."""
-        self.hand.shutdown(wait=True, cancel_futures=True)
+        """Stop after the copy that is under way."""
+        self.executor.shutdown(wait=True, cancel_futures=True)
 
-    def _due_all(self) -> None:
-        self._due.update(trial.name for trial in read_trials(self.sweep))
+    def _mark_all_dirty(self) -> None:
+        self._dirty.update(trial.name for trial in read_trials(self.sweep))
 
     def _try(self) -> None:
-        if not self._due:
+        if not self._dirty:
             return
         try:
-            self._send_due()
+            self._send_dirty()
         except (OSError, RaymmError) as cause:
-            log.warning("%s: not mirrored now, tried again after the next epoch (%s)", self.copy.uri, cause)
+            log.warning("%s: not mirrored now, tried again after the next epoch (%s)", self.uploader.uri, cause)
         except Exception:
-            log.exception("%s: not mirrored now, tried again after the next epoch", self.copy.uri)
+            log.exception("%s: not mirrored now, tried again after the next epoch", self.uploader.uri)
 
-    def _send_due(self) -> None:
-        """Send the warm-ups and what is due; a trial that cannot be sent stays due and keeps no other one back."""
-        if not self.copy.claimed():
-            self.copy.begin()
-            self._due_all()
-        self.copy.send_warmups()
+    def _send_dirty(self) -> None:
+        """Send the warm-ups and the changed trials; one that cannot be sent stays dirty, and the others are sent."""
+        if not self.uploader.claimed():
+            self.uploader.begin()
+            self._mark_all_dirty()
+        self.uploader.send_warmups()
         failure: Exception | None = None
-        for name in sorted(self._due):
-            self._due.discard(name)
+        for name in sorted(self._dirty):
+            self._dirty.discard(name)
             try:
-                self.copy.send_trial(name)
+                self.uploader.send_trial(name)
             except (OSError, RaymmError) as cause:
-                self._due.add(name)
+                self._dirty.add(name)
                 failure = cause
         if failure is not None:
             raise failure
 
 
 @dataclass(frozen=True)
-class _Following:
-    """A journal that passes on what it hears, then has it sent."""
+class _MirroringCallback:
+    """Passes each event on to another callback, then schedules a copy."""
 
-    to: Journal
+    to: SweepCallback
     mirror: SweepMirror
 
-    def started(self, trial: Trial) -> None:
-        self.to.started(trial)
-        self.mirror.heard(trial)
+    def on_setup(self, text: str) -> None:
+        self.to.on_setup(text)
 
-    def reached(self, trial: Trial, epochs: int) -> None:
-        self.to.reached(trial, epochs)
-        self.mirror.heard(trial)
+    def on_trial_start(self, trial: Trial) -> None:
+        self.to.on_trial_start(trial)
+        self.mirror.mark_dirty(trial)
 
-    def ended(self, trial: Trial, how: Ended) -> None:
-        self.to.ended(trial, how)
-        self.mirror.heard(trial)
+    def on_epoch(self, trial: Trial, epochs: int) -> None:
+        self.to.on_epoch(trial, epochs)
+        self.mirror.mark_dirty(trial)
+
+    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
+        self.to.on_trial_end(trial, outcome)
+        self.mirror.mark_dirty(trial)
 
 
 def _unwritable(sweep: Sweep, cause: OSError) -> CheckpointError:

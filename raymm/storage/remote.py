@@ -1,10 +1,10 @@
 """Committed folders on another file system: an object store, or a drive, through pyarrow.
 
-The rule of `raymm.storage.directory` holds on both sides. The manifest is taken away before files change and comes
-back after them, so a half-copied folder does not exist; files whose size and SHA-256 the other manifest already
-names stay where they are. Sending and fetching are one function with its sides exchanged.
+The rule of `raymm.storage.directory` holds on both sides: the manifest is removed before files change and is written
+after them, so a half-copied folder counts as absent. Files whose size and SHA-256 stand in the target's manifest are
+not copied again. `push` and `pull` are one function with source and target exchanged.
 
-Credentials are those that the file system finds by itself: environment, profile, or the machine's role.
+The file system finds credentials by itself: in the environment, a profile, or the role of the machine.
 """
 
 import json
@@ -18,18 +18,18 @@ from raymm.errors import ConfigError, DataError
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import MANIFEST
 
-__all__ = ["Place", "below", "committed", "drop", "files", "folders", "place", "pull", "push"]
+__all__ = ["RemotePath", "committed", "delete", "files", "folders", "join_uri", "pull", "push", "remote_path"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder or file on a file system; `place / "name"` is below it."""
+class RemotePath:
+    """A folder or file on any file system of pyarrow; `path / "name"` is below it."""
 
     system: FileSystem
     path: str
 
-    def __truediv__(self, name: str) -> "Place":
-        return Place(self.system, f"{self.path.rstrip('/')}/{name}")
+    def __truediv__(self, name: str) -> "RemotePath":
+        return RemotePath(self.system, f"{self.path.rstrip('/')}/{name}")
 
     def __str__(self) -> str:
         return f"{self.system.type_name}:{self.path}"
@@ -43,7 +43,7 @@ class Place:
             return None
 
     def write(self, content: bytes) -> None:
-        """Write a file, with the folders above it; it is whole or not there, as object stores have it."""
+        """Write a file, and the folders above it. A reader sees the whole file or none, as in an object store."""
         if self.system.type_name == "local":
             write_bytes(Path(self.path), content)
             return
@@ -52,24 +52,24 @@ class Place:
             stream.write(content)
 
     def remove(self) -> None:
-        """Delete a file, also one that is not there."""
+        """Delete a file; nothing happens when there is none."""
         (info,) = self.system.get_file_info([self.path])
         if info.type == FileType.File:
             self.system.delete_file(self.path)
 
 
-def below(uri: str, name: str) -> str:
-    """The URI of what lies below another; options of the file system stay at the end.
+def join_uri(uri: str, name: str) -> str:
+    """The URI of a file or folder below another URI; options of the file system stay at the end.
 
-    >>> below("s3://bucket/runs?scheme=http", "a/b")
+    >>> join_uri("s3://bucket/runs?scheme=http", "a/b")
     's3://bucket/runs/a/b?scheme=http'
     """
     path, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
     return f"{path.rstrip('/')}/{name}{mark}{options}"
 
 
-def place(uri: str) -> Place:
-    """Find the file system of a URI.
+def remote_path(uri: str) -> RemotePath:
+    """Open a URI as a path on its file system.
 
     Parameters
     ----------
@@ -83,57 +83,57 @@ def place(uri: str) -> Place:
         When pyarrow knows no such file system.
     """
     try:
-        return Place(*FileSystem.from_uri(uri))
+        return RemotePath(*FileSystem.from_uri(uri))
     except ValueError as cause:
         raise ConfigError(
             f"{uri}: {cause}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
         ) from cause
 
 
-def push(folder: Path, there: Place) -> list[str]:
-    """Make `there` hold the committed `folder`; returns the names of the files that had to be sent.
+def push(folder: Path, there: RemotePath) -> list[str]:
+    """Copy the committed `folder` to `there`; returns the names of the files that had to be sent.
 
     Raises
     ------
     DataError
         When `folder` is not committed.
     FileNotFoundError
-        When a file went away meanwhile; nothing is then committed there.
+        When a file disappeared while it was copied; nothing is then committed there.
     OSError
         As the file system gives it.
     """
     return _copy(_local(folder), there)
 
 
-def pull(there: Place, folder: Path) -> list[str]:
-    """Make `folder` hold what is committed `there`; the other direction of `push`, with the same errors."""
+def pull(there: RemotePath, folder: Path) -> list[str]:
+    """Copy the folder that is committed at `there` to `folder`; the opposite of `push`, with the same errors."""
     return _copy(there, _local(folder))
 
 
-def folders(there: Place) -> list[str]:
-    """Names of the folders directly below a place, in order; empty when it is not there."""
+def folders(there: RemotePath) -> list[str]:
+    """Names of the folders directly below a path, in order; empty when the path does not exist."""
     selector = FileSelector(there.path, allow_not_found=True)
     infos = there.system.get_file_info(selector)
     return sorted(info.base_name for info in infos if info.type == FileType.Directory)
 
 
-def files(there: Place) -> list[str]:
-    """Names of the files directly below a place, in order; empty when it is not there."""
+def files(there: RemotePath) -> list[str]:
+    """Names of the files directly below a path, in order; empty when the path does not exist."""
     selector = FileSelector(there.path, allow_not_found=True)
     infos = there.system.get_file_info(selector)
     return sorted(info.base_name for info in infos if info.type == FileType.File)
 
 
-def committed(there: Place) -> list[str]:
-    """Names of the committed folders directly below a place, in order; empty when it is not there."""
+def committed(there: RemotePath) -> list[str]:
+    """Names of the committed folders directly below a path, in order; empty when the path does not exist."""
     names = folders(there)
     manifests = [(there / name / MANIFEST).path for name in names]
     found = there.system.get_file_info(manifests) if manifests else []
     return [name for name, info in zip(names, found, strict=True) if info.type == FileType.File]
 
 
-def drop(there: Place) -> None:
-    """Remove a folder, also one that was cut off or is not there; its manifest goes before its files."""
+def delete(there: RemotePath) -> None:
+    """Delete a folder, committed or not, the manifest before the files; nothing happens when there is none."""
     manifest, folder = there.system.get_file_info([(there / MANIFEST).path, there.path])
     if manifest.type == FileType.File:
         _remove_manifest(there)
@@ -141,7 +141,7 @@ def drop(there: Place) -> None:
         there.system.delete_dir(there.path)
 
 
-def _copy(source: Place, target: Place) -> list[str]:
+def _copy(source: RemotePath, target: RemotePath) -> list[str]:
     wanted = (source / MANIFEST).read()
     if wanted is None:
         raise DataError(f"{source}: no {MANIFEST} there, so it was never finished or is another folder")
@@ -163,17 +163,17 @@ def _copy(source: Place, target: Place) -> list[str]:
     return names
 
 
-def _copy_file(source: Place, target: Place) -> None:
+def _copy_file(source: RemotePath, target: RemotePath) -> None:
     target.system.create_dir(target.path.rpartition("/")[0], recursive=True)
     copy_files(source.path, target.path, source_filesystem=source.system, destination_filesystem=target.system)
 
 
-def _remove_manifest(there: Place) -> None:
+def _remove_manifest(there: RemotePath) -> None:
     there.system.delete_file((there / MANIFEST).path)
 
 
 def _files(manifest: bytes) -> dict[str, Any] | None:
-    """Size and SHA-256 of each file; None where a manifest is damaged, as one that was cut off on a plain drive."""
+    """Size and SHA-256 of each file; None for a damaged manifest, such as one that was written only in part."""
     try:
         files: dict[str, Any] = json.loads(manifest)["files"]
     except (ValueError, KeyError, TypeError):
@@ -181,5 +181,5 @@ def _files(manifest: bytes) -> dict[str, Any] | None:
     return files
 
 
-def _local(folder: Path) -> Place:
-    return Place(LocalFileSystem(), folder.absolute().as_posix())
+def _local(folder: Path) -> RemotePath:
+    return RemotePath(LocalFileSystem(), folder.absolute().as_posix())

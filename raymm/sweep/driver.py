@@ -1,12 +1,13 @@
-"""A sweep on the connected cluster: Ray Tune over Ray Train, with every trial's way written into its own folder.
+"""A sweep on the connected cluster: Ray Tune runs the trials, each of which is a run of Ray Train.
 
-Trials are drawn, or proposed, in `raymm.sweep.search`; what one does is in `raymm.sweep.trial`. As many
-run beside each other as fit with all their workers and actors, so none waits for what another one holds. Tune's own
-files only serve the session that wrote them: what a later one goes on with is the sweep's folder.
+Trials are drawn, or proposed, in `raymm.sweep.search`; `raymm.sweep.trial` runs one. As many trials run at the same
+time as fit with all their workers and actors, so none waits for resources that another one holds. A resumed sweep
+reads its own folder only, never the files of Tune.
 """
 
 import logging
 import random
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,60 +17,64 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
-from raymm.config import ClusterConfig
+from raymm.config import ClusterConfig, Config
 from raymm.data import View
 from raymm.data.feature_cache import cache_features
 from raymm.errors import ClusterError
 from raymm.storage import layout
-from raymm.sweep.runs import shared_warmups, warmups_lacking
+from raymm.sweep.runs import shared_warmups, warmup_epochs_done
 from raymm.sweep.schedule import EPOCHS, mutable, scheduler_of
 from raymm.sweep.search import EXAMPLES, draw, population, proposals_of
-from raymm.sweep.store import Ended, Sweep, Trial, missing, open_trial, read_trials, write_ended
-from raymm.sweep.tracking import Journal
-from raymm.sweep.trial import CAUSE, ENDED, run_trial, run_warmup
+from raymm.sweep.store import Sweep, Trial, TrialOutcome, open_trial, pending, read_trials, write_outcome
+from raymm.sweep.tracking import SweepCallback
+from raymm.sweep.trial import CAUSE, STATUS, run_trial, run_warmup
 
-__all__ = ["run_sweep", "trials_at_once"]
+__all__ = ["max_concurrent_trials", "run_sweep"]
 
 log = logging.getLogger(__name__)
 
 HEAD = "node:__internal_head__"
-"""The head node has 1 of it. A trial's driver asks for no CPU and stays there: no cluster outlives its head."""
+"""A resource of which the head node has 1. The driver of a trial runs there and asks for no CPU: no cluster outlives
+its head node."""
 
 LITTLE = 1e-3
 
+EVERY = 10.0
+"""Seconds between two looks at the warm-ups."""
+
 ATTEMPTS = 3
-"""Times that a trial is started again after a node was lost, beside `cluster.max_failures`."""
+"""Times that a trial is started again after a node was lost, in addition to `cluster.max_failures`."""
 
 
-def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
+def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback) -> None:
     """Run every trial of a sweep that has not ended.
 
     Parameters
     ----------
     sweep
-        A committed sweep whose folder every node can read and write.
+        A committed sweep, in a folder that every node can read and write.
     space
-        What its trials are drawn from.
-    journal
-        Hears what happens.
+        Samplers of its settings.
+    callback
+        Receives the events.
 
     Raises
     ------
     ClusterError
         When not even one trial fits on the cluster.
     """
-    at_once = trials_at_once(sweep)
-    _cache_features(sweep)
-    if sweep.plan.share_warmup:
-        _train_warmups(sweep, space, at_once)
+    at_once = max_concurrent_trials(sweep)
+    _cache_features(sweep, callback)
+    if sweep.settings.share_warmup:
+        _train_warmups(sweep, space, at_once, callback)
     proposals = proposals_of(sweep, space)
     if not proposals.count:
         return
-    random.seed(sweep.plan.seeds[0])  # Tune's schedulers draw from the global generators
-    np.random.seed(sweep.plan.seeds[0])  # noqa: NPY002
-    scheduler, watch = scheduler_of(sweep, space), [_Watch(sweep, journal)]
-    if sweep.plan.scheduler == "pbt":
-        # all of a population takes turns, so it is what each asks for that bounds how many run at once
+    random.seed(sweep.settings.seeds[0])  # Tune's schedulers draw from the global generators
+    np.random.seed(sweep.settings.seeds[0])  # noqa: NPY002
+    scheduler, events = scheduler_of(sweep, space), [_TrialEvents(sweep, callback)]
+    if sweep.settings.scheduler == "pbt":
+        # Tune starts all trials of a population in turns: what each asks for bounds how many run at the same time
         config, points, share = TuneConfig(scheduler=scheduler), population(sweep, mutable(space)), 0.9 / at_once
     else:
         config = TuneConfig(
@@ -79,16 +84,16 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], journal: Journal) -> None:
             max_concurrent_trials=at_once,
         )
         points, share = {}, LITTLE
-    _fit(run_trial, sweep, config, points, watch, share)
+    _fit(run_trial, sweep, config, points, events, share)
 
 
-def trials_at_once(sweep: Sweep) -> int:
-    """Trials that may run beside each other on the connected cluster; raises `ClusterError` when none fits."""
+def max_concurrent_trials(sweep: Sweep) -> int:
+    """Trials that may run at the same time on the connected cluster; raises `ClusterError` when none fits."""
     cluster, nodes = sweep.config.cluster, living_nodes()
     fits = runs_at_once(cluster, cluster_totals(), nodes)
     if not fits:
         raise ClusterError(_misfit(cluster, [f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in nodes]))
-    return min(fits, sweep.plan.concurrent or fits)
+    return min(fits, sweep.settings.max_concurrent_trials or fits)
 
 
 def _misfit(cluster: ClusterConfig, nodes: list[str]) -> str:
@@ -100,30 +105,35 @@ def _misfit(cluster: ClusterConfig, nodes: list[str]) -> str:
     )
 
 
-def _cache_features(sweep: Sweep) -> None:
-    """Compute the valuation views that trials read, once for all of them."""
+def _cache_features(sweep: Sweep, callback: SweepCallback) -> None:
+    """Compute the features that trials read, once for all of them."""
     dataset = sweep.dataset()
-    configs = [trial.config for trial in missing(read_trials(sweep))] or [sweep.config]
+    configs = [trial.config for trial in pending(read_trials(sweep))] or [sweep.config]
     wanted = {config.view.model_dump_json(): config.view for config in configs}
     for config in wanted.values():
-        for seed in sweep.plan.seeds:
-            cache_features(View(dataset, config, seed))
+        for seed in sweep.settings.seeds:
+            cache_features(View(dataset, config, seed), callback.on_setup)
 
 
-def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int) -> None:
+def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int, callback: SweepCallback) -> None:
     """Train the epochs that several trials have in common, once."""
-    configs = [trial.config for trial in missing(read_trials(sweep))]
-    if sweep.plan.search == "optuna":
+    configs = [trial.config for trial in pending(read_trials(sweep))]
+    if sweep.settings.search == "optuna":
         configs += [
-            config for _, config in draw(space, EXAMPLES, sweep.config, sweep.plan.seeds[0], sweep.plan.space)
+            config for _, config in draw(space, EXAMPLES, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
         ]
-    shared = [(config, until) for config, until in shared_warmups(configs) if warmups_lacking(sweep, config, until)]
+    shared = [
+        (config, until) for config, until in shared_warmups(configs) if warmup_epochs_done(sweep, config) < until
+    ]
     if shared:
+        events = _WarmupEvents(sweep, shared, callback)
         points = [
             {"sweep": str(sweep.path), "config": config.model_dump(mode="json"), "until": until}
             for config, until in shared
         ]
-        _fit(_warmup, sweep, TuneConfig(max_concurrent_trials=at_once), {"warmup": tune.grid_search(points)}, [])
+        _fit(
+            _warmup, sweep, TuneConfig(max_concurrent_trials=at_once), {"warmup": tune.grid_search(points)}, [events]
+        )
 
 
 def _warmup(config: dict[str, Any]) -> None:
@@ -149,46 +159,67 @@ def _fit(
     Tuner(trainable, param_space=points, tune_config=config, run_config=run).fit()
 
 
-class _Watch(Callback):  # type: ignore[misc]
-    """Hears from Tune, writes down how trials ended, and tells the journal."""
+class _WarmupEvents(Callback):  # type: ignore[misc]
+    """Tells a sweep's callback how far the shared warm-ups are, whenever another epoch is committed."""
 
-    def __init__(self, sweep: Sweep, journal: Journal) -> None:
-        self._sweep, self._journal = sweep, journal
+    def __init__(self, sweep: Sweep, shared: list[tuple[Config, int]], callback: SweepCallback) -> None:
+        self._sweep, self._shared, self._callback = sweep, shared, callback
+        self._told, self._looked = -1, 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune writes its callbacks down; nothing is ever restored from that
+        return {}  # Tune pickles its callbacks; nothing is ever restored from that
+
+    def on_step_begin(self, **_: Any) -> None:
+        if time.monotonic() - self._looked < EVERY:
+            return
+        self._looked = time.monotonic()
+        done = sum(min(warmup_epochs_done(self._sweep, config), until) for config, until in self._shared)
+        if done > self._told:
+            total = sum(until for _, until in self._shared)
+            self._callback.on_setup(f"warm-up that trials share: {done} of {total} epochs")
+            self._told = done
+
+
+class _TrialEvents(Callback):  # type: ignore[misc]
+    """Receives the events of Tune, writes the outcomes of trials, and passes the events on to a sweep's callback."""
+
+    def __init__(self, sweep: Sweep, callback: SweepCallback) -> None:
+        self._sweep, self._callback = sweep, callback
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; nothing is ever restored from that
 
     def on_trial_start(self, *, trial: Any, **_: Any) -> None:
-        self._journal.started(self._of(trial))
+        self._callback.on_trial_start(self._of(trial))
 
     def on_trial_result(self, *, trial: Any, result: Any, **_: Any) -> None:
-        self._journal.reached(self._of(trial), result.get(EPOCHS, 0))
+        self._callback.on_epoch(self._of(trial), result.get(EPOCHS, 0))
 
     def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
         last = trial.last_result or {}
-        status = last.get(ENDED, "stopped")
-        self._end(trial, Ended(status, _epochs(trial), last.get(CAUSE, "")))
+        status = last.get(STATUS, "stopped")
+        self._end(trial, TrialOutcome(status, _epochs(trial), last.get(CAUSE, "")))
 
     def on_trial_error(self, *, trial: Any, **_: Any) -> None:
-        self._end(trial, Ended("failed", _epochs(trial), _last_line(trial)))
+        self._end(trial, TrialOutcome("failed", _epochs(trial), _last_line(trial)))
 
-    def _end(self, trial: Any, how: Ended) -> None:
+    def _end(self, trial: Any, outcome: TrialOutcome) -> None:
         ours = self._of(trial)
-        write_ended(ours, how)
-        self._journal.ended(ours, how)
+        write_outcome(ours, outcome)
+        self._callback.on_trial_end(ours, outcome)
 
     def _of(self, trial: Any) -> Trial:
         return open_trial(self._sweep.path / layout.TRIALS / trial.config["trial"])
 
 
 def _epochs(trial: Any) -> int:
-    """Epochs that Tune has heard of; the report that a trial failed speaks of none."""
+    """Epochs that were reported to Tune; the report of a failure has none."""
     last = trial.last_result or {}
     return int(last.get(EPOCHS) or trial.metric_analysis.get(EPOCHS, {}).get("max", 0))
 
 
 def _last_line(trial: Any) -> str:
-    """The error that ended a trial, without its trace."""
+    """The error that ended a trial, without its traceback."""
     error = trial.get_error()
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it ended without an error message"

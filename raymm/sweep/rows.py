@@ -1,4 +1,4 @@
-"""What a sweep remembers of its trials."""
+"""The results of a sweep: one row a trial."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ Status = Literal["finished", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial: a configuration, and what came of it over the seeds.
+    """One trial: its settings and its results over the seeds.
 
     Attributes
     ----------
@@ -25,9 +25,10 @@ class TrialRow:
     params
         Searched settings that apply to it, dotted.
     scores
-        Best validation metric of each seed that ended, in order of the seeds; higher is better.
+        Best validation score of each seed that ended, in order of the seeds; higher is better.
     metrics
-        Means over those seeds of the results' metrics, without those of the test split: one would choose by them.
+        Means over those seeds of the metrics of the results; those of the test split, by which no trial may be
+        selected, are left out.
     epochs, rows, seconds
         Totals over seeds, as if no other trial had shared their warm-up.
     cause

@@ -1,4 +1,4 @@
-"""The runs of a trial, one for each seed: where they are, what they start from, and what came of them."""
+"""The runs of a trial, one for each seed: their folders, their starts, and their results."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from raymm.methods import get_method
 from raymm.storage import layout, write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
-from raymm.sweep.store import Ended, Sweep, Trial, read_ended, read_trials
+from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_outcome, read_trials
 from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
@@ -36,8 +36,8 @@ __all__ = [
     "trial_row",
     "trial_rows",
     "warmup_epochs",
+    "warmup_epochs_done",
     "warmup_of",
-    "warmups_lacking",
     "with_seed",
     "without_test",
 ]
@@ -46,9 +46,9 @@ Histories = Sequence[Sequence[dict[str, Any]]]
 
 
 def open_runs(sweep: Sweep, trial: Trial, dataset: Dataset) -> list[Run]:
-    """The runs of a trial, made where they are not there yet; new ones start from the shared warm-up where one is."""
+    """Make or open the runs of a trial; new ones start from the shared warm-up when there is one."""
     folder, config = _current(trial)
-    configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
+    configs = [with_seed(config, seed) for seed in sweep.settings.seeds]
     starts = [_warm_start(sweep, config) for config in configs]
     return _make(_paths(sweep, trial, folder), configs, dataset, starts)
 
@@ -56,27 +56,27 @@ def open_runs(sweep: Sweep, trial: Trial, dataset: Dataset) -> list[Run]:
 def branch_runs(
     sweep: Sweep, trial: Trial, config: Config, sources: Sequence[Path], epoch: int, dataset: Dataset
 ) -> list[Run]:
-    """Runs that go on from other runs with other settings, as in population based training.
+    """Make or open runs that continue other runs with other settings, as in population based training.
 
-    They become the runs of the trial; asking again for the same ones opens them.
+    They become the current runs of the trial.
     """
     folder = f"from-{sources[0].name}-{epoch}-{config.fingerprint()}"
-    configs = [with_seed(config, seed) for seed in sweep.plan.seeds]
+    configs = [with_seed(config, seed) for seed in sweep.settings.seeds]
     runs = _make(_paths(sweep, trial, folder), configs, dataset, [BranchPoint(source, epoch) for source in sources])
     write_json(trial.path / layout.CURRENT, {"folder": folder, "config": config.model_dump(mode="json")})
     return runs
 
 
 def open_warmups(sweep: Sweep, config: Config, dataset: Dataset, until: int) -> list[Run]:
-    """The runs of a shared warm-up, one a seed: joint training, all of whose epochs up to `until` are kept."""
+    """Make or open the runs of a shared warm-up: joint training, all of whose epochs up to `until` are kept."""
     warm = warmup_of(config)
     warm = warm.model_copy(update={"training": _but(warm.training, keep=until + 1)})
-    configs = [with_seed(warm, seed) for seed in sweep.plan.seeds]
+    configs = [with_seed(warm, seed) for seed in sweep.settings.seeds]
     return _make([_warm_folder(sweep, config) for config in configs], configs, dataset, [None] * len(configs))
 
 
 def shared_warmups(configs: Iterable[Config]) -> list[tuple[Config, int]]:
-    """Warm-ups that at least two of the configurations have in common, with the epochs that these need of them."""
+    """Warm-ups that at least two of the configurations share, with the number of epochs that they need."""
     groups: dict[str, list[Config]] = {}
     for config in configs:
         groups.setdefault(warmup_of(config).fingerprint(), []).append(config)
@@ -88,10 +88,10 @@ def shared_warmups(configs: Iterable[Config]) -> list[tuple[Config, int]]:
     return shared
 
 
-def warmups_lacking(sweep: Sweep, config: Config, until: int) -> bool:
-    """Whether the shared warm-up of some seed has not come as far as `until`."""
-    folders = [_warm_folder(sweep, warmup_of(with_seed(config, seed))) for seed in sweep.plan.seeds]
-    return any(max(committed_epochs(folder), default=0) < until for folder in folders)
+def warmup_epochs_done(sweep: Sweep, config: Config) -> int:
+    """Epochs of the shared warm-up that every seed has committed."""
+    folders = [_warm_folder(sweep, warmup_of(with_seed(config, seed))) for seed in sweep.settings.seeds]
+    return min(max(committed_epochs(folder), default=0) for folder in folders)
 
 
 def warmup_of(config: Config) -> Config:
@@ -118,18 +118,18 @@ def current_paths(sweep: Sweep, trial: Trial) -> list[Path]:
 
 
 def current_config(trial: Trial) -> Config:
-    """Settings of a trial's runs: its own, unless it went on with others."""
+    """Settings of a trial's current runs, which population based training may have changed."""
     return _current(trial)[1]
 
 
 def read_histories(sweep: Sweep, trial: Trial) -> Histories:
-    """The history of each run of a trial, as far as it is committed."""
+    """The committed history of each run of a trial."""
     paths = current_paths(sweep, trial)
     return [read_result(path).history if finished(path) else read_history(path) for path in paths]
 
 
 def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[float]:
-    """After each epoch the best score of validation up to there; higher is better, so a loss is negated."""
+    """The best validation score up to each epoch; higher is better, so a loss is negated."""
     name = split_metric("val", selection)
     scores = [entry["metrics"].get(name, np.nan) for entry in history]
     signed = np.asarray(scores, dtype=float) if higher_is_better(name) else np.negative(scores)
@@ -144,29 +144,29 @@ def score_at(histories: Histories, epochs: int, selection: str) -> float:
 def trial_rows(sweep: Sweep) -> list[TrialRow]:
     """A row for every trial that has ended."""
     trials = read_trials(sweep)
-    ended = [(trial, read_ended(trial)) for trial in trials]
+    outcomes = [(trial, read_outcome(trial)) for trial in trials]
     searched = {name for trial in trials for name in trial.searched}
-    return [trial_row(sweep, trial, how, searched) for trial, how in ended if how is not None]
+    return [trial_row(sweep, trial, outcome, searched) for trial, outcome in outcomes if outcome is not None]
 
 
-def trial_row(sweep: Sweep, trial: Trial, ended: Ended, searched: set[str]) -> TrialRow:
-    """What came of one trial."""
+def trial_row(sweep: Sweep, trial: Trial, outcome: TrialOutcome, searched: set[str]) -> TrialRow:
+    """The row of one trial."""
     config = current_config(trial)
-    histories = [history[: ended.epochs] for history in read_histories(sweep, trial)]
+    histories = [history[: outcome.epochs] for history in read_histories(sweep, trial)]
     whole = [history for history in histories if history]
     selection = config.training.selection
-    counted = whole if ended.status != "failed" else []
+    counted = whole if outcome.status != "failed" else []
     return TrialRow(
         key=trial.key,
         number=trial.number,
         params={name: value for name, value in parameters(config).items() if name in searched},
-        status=ended.status,
+        status=outcome.status,
         scores=tuple(best_so_far(history, selection)[-1] for history in counted),
-        metrics=without_test(result_metrics(sweep, trial)) if ended.status == "finished" else {},
+        metrics=without_test(result_metrics(sweep, trial)) if outcome.status == "finished" else {},
         epochs=sum(len(history) for history in whole),
         rows=sum(history[-1]["metrics"][ROWS_TOTAL] for history in whole),
         seconds=sum(epoch_seconds(entry["metrics"]) for history in whole for entry in history),
-        cause=ended.cause,
+        cause=outcome.cause,
     )
 
 
@@ -182,12 +182,12 @@ def mean_metrics(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics by which one may choose."""
+    """The metrics that may be used for selection: those of the test split are left out."""
     return {name: value for name, value in metrics.items() if not is_of_split(name, "test")}
 
 
 def _current(trial: Trial) -> tuple[str, Config]:
-    """Folder and settings of a trial's runs: its own, or those that it went on with."""
+    """Folder and settings of a trial's current runs."""
     try:
         about = json.loads((trial.path / layout.CURRENT).read_text())
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def _current(trial: Trial) -> tuple[str, Config]:
 def _make(
     paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[BranchPoint | None]
 ) -> list[Run]:
-    """Make or open runs, none with a mirror of its own: their sweep's driver sends and fetches them."""
+    """Make or open runs without a mirror of their own: the driver of the sweep mirrors them."""
     return [
         create_or_open(path, _not_mirrored(config), dataset, start)
         for path, config, start in zip(paths, configs, starts, strict=True)
@@ -210,7 +210,7 @@ def _not_mirrored(config: Config) -> Config:
 
 
 def _paths(sweep: Sweep, trial: Trial, folder: str) -> list[Path]:
-    return [trial.path / folder / f"{trial.name}-s{seed}" for seed in sweep.plan.seeds]
+    return [trial.path / folder / f"{trial.name}-s{seed}" for seed in sweep.settings.seeds]
 
 
 def _warm_folder(sweep: Sweep, warm: Config) -> Path:
@@ -218,7 +218,7 @@ def _warm_folder(sweep: Sweep, warm: Config) -> Path:
 
 
 def _warm_start(sweep: Sweep, config: Config) -> BranchPoint | None:
-    """Where a shared warm-up has what this run would train first."""
+    """The epoch of the shared warm-up from which a run starts; None when it has not been trained so far."""
     folder = _warm_folder(sweep, warmup_of(config))
     epochs = committed_epochs(folder)
     wanted = warmup_epochs(config) or max(epochs, default=0)

@@ -1,4 +1,4 @@
-"""When trials end early, or go on from better ones: Tune's schedulers, over epochs and the score of validation."""
+"""Schedulers of Ray Tune, over epochs and validation scores: trials end early, or continue from better ones."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -19,55 +19,58 @@ from raymm.config.legacy import modern_key
 from raymm.errors import ConfigError
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.search import GIVEN, SCORE
-from raymm.sweep.store import Plan, Sweep, read_ended, read_trials
+from raymm.sweep.store import Sweep, SweepConfig, read_outcome, read_trials
 
-__all__ = ["EPOCHS", "check_scheduler", "grace_of", "interval_of", "mutable", "scheduler_of", "within"]
+__all__ = ["EPOCHS", "check_scheduler", "grace_period_of", "interval_of", "mutable", "scheduler_of", "within"]
 
 EPOCHS = "epochs"
-"""The name under which trials report how many epochs are done."""
+"""The name under which trials report how many epochs they have trained."""
 
 AIM = {"metric": SCORE, "mode": "max"}
 MUTABLE = ("method.settings.", "method.row_budget", "optimizer.lr")
-"""Settings that may change while a run goes on: they are read anew in every epoch."""
+"""Settings that may change during a run: they are read anew in every epoch."""
 
 
-def check_scheduler(plan: Plan, config: Config, space: Mapping[str, Any]) -> None:
-    """Refuse a scheduler that could do nothing with this space; raises `ConfigError`."""
-    if plan.grace is not None and plan.scheduler == "none":
-        raise ConfigError(f"--grace {plan.grace}: nothing ends trials early; give --scheduler asha or median too")
-    if plan.grace is not None and plan.grace >= config.training.epochs:
+def check_scheduler(settings: SweepConfig, config: Config, space: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for a scheduler that could have no effect with this space."""
+    if settings.grace_period is not None and settings.scheduler == "none":
         raise ConfigError(
-            f"--grace {plan.grace}: trials have training.epochs={config.training.epochs}, so none could end early"
+            f"--grace {settings.grace_period}: nothing ends trials early; give --scheduler asha or median too"
         )
-    if plan.scheduler == "pbt" and not mutable(space):
+    if settings.grace_period is not None and settings.grace_period >= config.training.epochs:
         raise ConfigError(
-            f"--scheduler pbt: {plan.space} draws nothing that may change while a run goes on; let it draw one of "
-            f"{', '.join(MUTABLE)} (as method.settings.fs.scale)"
+            f"--grace {settings.grace_period}: trials have training.epochs={config.training.epochs}, so none "
+            "could end early"
         )
-    if plan.scheduler == "pbt" and plan.search == "optuna":
+    if settings.scheduler == "pbt" and not mutable(space):
+        raise ConfigError(
+            f"--scheduler pbt: {settings.space} draws nothing that may change while a run goes on; let it draw one "
+            f"of {', '.join(MUTABLE)} (as method.settings.fs.scale)"
+        )
+    if settings.scheduler == "pbt" and settings.search == "optuna":
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
 
 
 def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:
-    """The scheduler of a sweep, which knows of all trials that have ended."""
-    scheduler = _make(sweep.plan, sweep.config, space)
-    if sweep.plan.scheduler in {"asha", "median"}:
-        _remember(scheduler, sweep)
+    """The scheduler of a sweep, with the reports of all trials that have ended."""
+    scheduler = _make(sweep.settings, sweep.config, space)
+    if sweep.settings.scheduler in {"asha", "median"}:
+        _replay(scheduler, sweep)
     return scheduler
 
 
-def grace_of(plan: Plan, config: Config) -> int:
-    """Epochs that every trial gets: past the warm-up, in which all are alike."""
-    return plan.grace or min(config.method.warmup + 1, config.training.epochs)
+def grace_period_of(settings: SweepConfig, config: Config) -> int:
+    """Epochs that every trial gets: one more than the warm-up, in which all trials are alike."""
+    return settings.grace_period or min(config.method.warmup + 1, config.training.epochs)
 
 
 def interval_of(config: Config) -> int:
-    """Epochs between two looks at the population: every look starts its trials again, so there are few."""
+    """Epochs between two comparisons of the population, which are few: each one starts its trials again."""
     return max(1, round((config.training.epochs - config.method.warmup) / 3))
 
 
 def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:
-    """Samplers of the space whose settings may change while a run goes on."""
+    """Samplers of the settings that may change during a run."""
     return {
         key: value
         for key, value in space.items()
@@ -76,7 +79,7 @@ def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:
 
 
 def within(sampled: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
-    """Perturbed values, brought back into the ranges of their samplers; a range of integers has an open end."""
+    """Perturbed values, clipped to the ranges of their samplers; a range of integers excludes its upper end."""
     return {key: _clipped(value, space.get(key)) for key, value in sampled.items()}
 
 
@@ -87,32 +90,32 @@ def _clipped(value: Any, domain: Any) -> Any:
     return min(max(value, domain.lower), upper)
 
 
-def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialScheduler:
+def _make(settings: SweepConfig, config: Config, space: Mapping[str, Any]) -> TrialScheduler:
     epochs = config.training.epochs
-    if plan.scheduler == "asha":
+    if settings.scheduler == "asha":
         # one more than there are, so that a trial that reaches the end is let finish
         longest = epochs + 1
         return ASHAScheduler(
             time_attr=EPOCHS,
             max_t=longest,
-            grace_period=min(grace_of(plan, config), longest),
-            reduction_factor=plan.reduction,
+            grace_period=min(grace_period_of(settings, config), longest),
+            reduction_factor=settings.reduction_factor,
             **AIM,
         )
-    if plan.scheduler == "median":
+    if settings.scheduler == "median":
         return MedianStoppingRule(
             time_attr=EPOCHS,
-            grace_period=grace_of(plan, config),
+            grace_period=grace_period_of(settings, config),
             min_samples_required=3,
             min_time_slice=epochs,  # no trial gives way to another: starting again costs more than it could win
             **AIM,
         )
-    if plan.scheduler == "pbt":
+    if settings.scheduler == "pbt":
         return _Population(
             epochs,
             time_attr=EPOCHS,
             perturbation_interval=interval_of(config),
-            burn_in_period=grace_of(plan, config),
+            burn_in_period=grace_period_of(settings, config),
             hyperparam_mutations={key: _choices(domain) for key, domain in mutable(space).items()},
             custom_explore_fn=partial(within, space=space),
             synch=True,  # the population is compared at the same epoch, however many of it run at once
@@ -122,11 +125,11 @@ def _make(plan: Plan, config: Config, space: Mapping[str, Any]) -> TrialSchedule
 
 
 class _Population(PopulationBasedTraining):  # type: ignore[misc]
-    """A population whose trials keep their folders, and end as what they have trained.
+    """Population based training whose trials keep their folders and are never replaced after their last epoch.
 
-    Tune hands a trial that goes on from another all of the other's values, its name included; and it would still
-    exchange a trial that reports its last epoch. Of trials that wait for each other, it lets the others wait for ever
-    when the last one fails.
+    Three corrections to Tune: a trial that continues another one gets all values of the other, its name included; a
+    trial that reports its last epoch can still be replaced; and when trials wait for each other and the last running
+    one fails, the others wait forever.
     """
 
     def __init__(self, longest: int, **settings: Any) -> None:
@@ -155,29 +158,29 @@ class _Population(PopulationBasedTraining):  # type: ignore[misc]
 
 
 def _choices(domain: Domain) -> Any:
-    """Names are exchanged for their neighbours, numbers are scaled."""
+    """Tune exchanges names for their neighbours in a list, and scales numbers."""
     return list(domain.categories) if isinstance(domain, Categorical) else domain
 
 
-def _remember(scheduler: TrialScheduler, sweep: Sweep) -> None:
-    """Tell a scheduler again what trials that have ended reported, in the order in which they were proposed."""
+def _replay(scheduler: TrialScheduler, sweep: Sweep) -> None:
+    """Repeat to a scheduler the reports of trials that have ended, in the order in which they were proposed."""
     selection = sweep.config.training.selection
     for trial in read_trials(sweep):
-        ended = read_ended(trial)
-        if ended is None or ended.status == "failed":
+        outcome = read_outcome(trial)
+        if outcome is None or outcome.status == "failed":
             continue
-        told = _Told(trial.key)
+        finished = _FinishedTrial(trial.key)
         histories = read_histories(sweep, trial)
-        results = [{EPOCHS: n, SCORE: score_at(histories, n, selection)} for n in range(1, ended.epochs + 1)]
-        scheduler.on_trial_add(None, told)
+        results = [{EPOCHS: n, SCORE: score_at(histories, n, selection)} for n in range(1, outcome.epochs + 1)]
+        scheduler.on_trial_add(None, finished)
         for result in results:
-            scheduler.on_trial_result(_Nobody(), told, result)
+            scheduler.on_trial_result(_NullController(), finished, result)
         if results:
-            scheduler.on_trial_complete(None, told, results[-1])
+            scheduler.on_trial_complete(None, finished, results[-1])
 
 
-class _Told:
-    """Stands in for a trial of Tune that has ended."""
+class _FinishedTrial:
+    """Stands for a trial of Tune that has ended."""
 
     status = "TERMINATED"
 
@@ -185,8 +188,8 @@ class _Told:
         self.trial_id = trial_id
 
 
-class _Nobody:
-    """Stands in for Tune's controller, whom schedulers ask for the other trials."""
+class _NullController:
+    """Stands for the controller of Tune, which schedulers ask for the other trials; it has none."""
 
     def get_trials(self) -> list[Any]:
         return []

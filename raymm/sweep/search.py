@@ -1,8 +1,8 @@
-"""What a sweep tries: drawn from a space beforehand, or proposed one by one by an optimiser that learns from scores.
+"""The trials of a sweep: drawn from a space in advance, or proposed one by one by an optimiser.
 
-Every proposal is written down (`raymm.sweep.store`) before Ray Tune hears of it, and is named by the
-fingerprint of its canonical configuration: what does the same is tried once. After a stop, what was proposed and has
-not ended is proposed again first, and an optimiser is told of all that has ended.
+Every proposal is written (`raymm.sweep.store`) before Ray Tune gets it. Its key is the fingerprint of its canonical
+configuration, so equal configurations are tried once. A resumed sweep proposes its pending trials first, and tells
+the optimiser the scores of all trials that have ended.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ from raymm.data import Dataset
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.runs import current_config, trial_rows
 from raymm.sweep.space import resolve
-from raymm.sweep.store import Sweep, Trial, key_of, missing, read_trials, write_trial
+from raymm.sweep.store import Sweep, Trial, key_of, pending, read_trials, write_trial
 from raymm.training.run import problems_of, validate_run
 
 __all__ = [
@@ -39,10 +39,10 @@ __all__ = [
 ]
 
 SCORE = "score"
-"""The name under which trials report to Tune what is to be made as large as possible."""
+"""The name under which trials report to Tune the score to maximise."""
 
 GIVEN = ("sweep", "trial")
-"""What Tune hands to a trial beside values that may change while it goes on."""
+"""Keys of a trial's configuration in Tune beside the settings that may change during the trial."""
 
 MOST_DRAWS = 20
 """Times as many draws as trials are asked for, to find that many that differ."""
@@ -62,14 +62,14 @@ class Optimiser(Protocol):
         """Values for one trial."""
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Hear of the score of one trial."""
+        """Receive the score of a trial that was suggested."""
 
     def learn(self, sampled: Mapping[str, Any], score: float) -> None:
-        """Hear of values that it did not propose, and of their score."""
+        """Receive the score of values that were not suggested."""
 
 
 def draw(space: Mapping[str, Any], count: int, base: Config, seed: int, where: str = "space") -> list[Drawn]:
-    """Configurations of a space that differ, always the same ones for a seed.
+    """Draw different configurations of a space; they are a function of the seed.
 
     Parameters
     ----------
@@ -122,39 +122,41 @@ def check_draws(sweep: Sweep, space: Mapping[str, Any], dataset: Dataset) -> Non
     DataError
         When a split has no samples.
     """
-    count = min(sweep.plan.trials, EXAMPLES) if sweep.plan.search == "optuna" else sweep.plan.trials
-    configs = [config for _, config in draw(space, count, sweep.config, sweep.plan.seeds[0], sweep.plan.space)]
+    count = min(sweep.settings.trials, EXAMPLES) if sweep.settings.search == "optuna" else sweep.settings.trials
+    configs = [
+        config for _, config in draw(space, count, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
+    ]
     found = [problems_of(config, dataset.schema) for config in configs]
     of_base = problems_of(sweep.config, dataset.schema)
     shared = [mistake for mistake in of_base if all(mistake in mistakes for mistakes in found)]
     Problems("configuration", shared).raise_if_any(ConfigError)
-    Problems(sweep.plan.space, dict.fromkeys(chain.from_iterable(found))).raise_if_any(ConfigError)
+    Problems(sweep.settings.space, dict.fromkeys(chain.from_iterable(found))).raise_if_any(ConfigError)
     validate_run(configs[0], dataset)
 
 
 def propose_all(sweep: Sweep, space: Mapping[str, Any]) -> list[Trial]:
-    """Write down every trial of a sweep that needs no scores to choose them."""
-    drawn = draw(space, sweep.plan.trials, sweep.config, sweep.plan.seeds[0], sweep.plan.space)
+    """Draw and write all trials of a sweep without an optimiser."""
+    drawn = draw(space, sweep.settings.trials, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
     return [write_trial(sweep, number, sampled, config) for number, (sampled, config) in enumerate(drawn)]
 
 
 def proposals_of(sweep: Sweep, space: Mapping[str, Any]) -> "Proposals":
-    """The proposals that a sweep still owes."""
-    owed = missing(read_trials(sweep))
-    return Proposals(sweep, owed, _optuna(sweep, space) if sweep.plan.search == "optuna" else None)
+    """The search algorithm of a sweep, for its pending trials."""
+    pending_trials = pending(read_trials(sweep))
+    return Proposals(sweep, pending_trials, _optuna(sweep, space) if sweep.settings.search == "optuna" else None)
 
 
 def population(sweep: Sweep, changing: Collection[str]) -> dict[str, Any]:
-    """The trials that a sweep still owes as a space of Tune, which lets no searcher into population based training.
+    """The pending trials of a sweep as a space of Tune; population based training allows no search algorithm.
 
     Parameters
     ----------
     sweep
-        Its trials are written down.
+        Its trials are written.
     changing
-        Settings that the scheduler may change while a trial goes on; it must see their values.
+        Settings that the scheduler may change during a trial; it must see their values.
     """
-    settings = {trial.name: flatten(current_config(trial)) for trial in missing(read_trials(sweep))}
+    settings = {trial.name: flatten(current_config(trial)) for trial in pending(read_trials(sweep))}
     values = {key: {name: of_trial[key] for name, of_trial in settings.items()} for key in changing}
     return {
         "sweep": str(sweep.path),
@@ -168,52 +170,52 @@ def _value_of(of_trials: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
 
 
 class Proposals(Searcher):  # type: ignore[misc]
-    """Gives Tune the key of one trial after the other.
+    """A search algorithm for Tune that gives it one trial after the other.
 
     Parameters
     ----------
     sweep
-        Where proposals are written down.
-    owed
-        Trials that were proposed and have not ended.
+        Its folder gets the proposals.
+    pending_trials
+        Trials that were proposed before and have no outcome.
     optimiser
-        Proposes the others; None when there are no others.
+        Proposes new trials; None when all trials are written.
     """
 
-    def __init__(self, sweep: Sweep, owed: list[Trial], optimiser: Optimiser | None = None) -> None:
+    def __init__(self, sweep: Sweep, pending_trials: list[Trial], optimiser: Optimiser | None = None) -> None:
         super().__init__(**STUDY_METRIC)
         self._sweep = sweep
-        self._owed = deque(owed)
+        self._pending = deque(pending_trials)
         self._optimiser = optimiser
         self._known = {trial.key: trial for trial in read_trials(sweep)}
         self._names: dict[str, str] = {}
-        self._again: dict[str, Trial] = {}
+        self._retried: dict[str, Trial] = {}
 
     @property
     def count(self) -> int:
         """Trials that are left at most."""
-        left = self._sweep.plan.trials - len(self._known) if self._optimiser is not None else 0
-        return len(self._owed) + max(0, left)
+        left = self._sweep.settings.trials - len(self._known) if self._optimiser is not None else 0
+        return len(self._pending) + max(0, left)
 
     def suggest(self, trial_id: str) -> Any:
-        """What one trial of Tune is to do, or that there is no more."""
-        if self._owed:
-            self._again[trial_id] = self._owed.popleft()
-            return self._given(self._again[trial_id])
+        """The configuration of the next trial, or that there is no more."""
+        if self._pending:
+            self._retried[trial_id] = self._pending.popleft()
+            return self._given(self._retried[trial_id])
         trial = self._next(trial_id)
         return Searcher.FINISHED if trial is None else self._given(trial)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the optimiser, also of what it proposed before a stop."""
+        """Pass the score on to the optimiser, also of trials that it proposed before an interruption."""
         if self._optimiser is None:
             return
         if trial_id in self._names:
             self._optimiser.on_trial_complete(self._names[trial_id], result, error=error)
-        elif trial_id in self._again and SCORE in (result or {}):
-            self._optimiser.learn(self._again[trial_id].sampled, (result or {})[SCORE])
+        elif trial_id in self._retried and SCORE in (result or {}):
+            self._optimiser.learn(self._retried[trial_id].sampled, (result or {})[SCORE])
 
     def save(self, checkpoint_path: str) -> None:
-        """Leave an empty file for Tune: the sweep's folder has it all."""
+        """Write an empty file for Tune: the folder of the sweep holds the state."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
@@ -223,8 +225,8 @@ class Proposals(Searcher):  # type: ignore[misc]
         return {"sweep": str(self._sweep.path), "trial": trial.name}
 
     def _next(self, trial_id: str) -> Trial | None:
-        """A new proposal of the optimiser; one that was made before tells it the same score at once."""
-        if self._optimiser is None or len(self._known) >= self._sweep.plan.trials:
+        """A new proposal of the optimiser; for one that was made before it gets the known score at once."""
+        if self._optimiser is None or len(self._known) >= self._sweep.settings.trials:
             return None
         for attempt in range(MOST_DRAWS):
             name = trial_id if attempt == 0 else f"{trial_id}-{attempt}"
@@ -253,7 +255,7 @@ def _points(space: Mapping[str, Any], random: np.random.RandomState) -> Iterator
 
 
 def _plain(sampled: Mapping[str, Any]) -> dict[str, Any]:
-    """Drawn values as JSON can hold them."""
+    """Drawn values as plain types, for JSON."""
     return {key: _plain(value) if isinstance(value, Mapping) else _number(value) for key, value in sampled.items()}
 
 
@@ -266,7 +268,7 @@ def _is_grid(value: Any) -> bool:
 
 
 def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
-    """Optuna's TPE over the space, told of everything that has ended."""
+    """Optuna's TPE over the space, with the scores of all trials that have ended."""
     try:
         import optuna  # noqa: PLC0415  (an optional extra)
         from ray.tune.search.optuna import OptunaSearch  # noqa: PLC0415
@@ -284,7 +286,7 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
     fixed = {key: value for key, value in space.items() if not isinstance(value, Domain)}
     search = OptunaSearch(
         OptunaSearch.convert_search_space({key: value for key, value in space.items() if key not in fixed}),
-        seed=sweep.plan.seeds[0],
+        seed=sweep.settings.seeds[0],
         **STUDY_METRIC,
     )
     optimiser = _WithFixed(search, fixed)
@@ -296,7 +298,7 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
 
 
 class _WithFixed:
-    """An optimiser of the samplers of a space, whose plain values are added to each proposal."""
+    """An optimiser over the samplers of a space, which adds the plain values of the space to each proposal."""
 
     def __init__(self, search: Any, fixed: Mapping[str, Any]) -> None:
         self._search, self._fixed = search, fixed

@@ -1,13 +1,13 @@
-"""A sweep on disk: what was asked for, every trial that was proposed, and how each one ended.
+"""A sweep on disk: its settings, every trial that was proposed, and the outcome of each.
 
-    SWEEP/sweep.json                      what the sweep is; without it there is none
-    SWEEP/trials/003-1f0c9a2e/trial.json  a proposal: drawn values and the whole configuration
+    SWEEP/sweep.json                      settings and data; a folder without it is no sweep
+    SWEEP/trials/003-1f0c9a2e/trial.json  drawn values and the whole configuration
     SWEEP/trials/003-1f0c9a2e/runs/       a run for each seed
-    SWEEP/trials/003-1f0c9a2e/ended.json  how it ended; a trial without it is missing
-    SWEEP/warmups/                        the epochs that trials share
+    SWEEP/trials/003-1f0c9a2e/ended.json  the outcome; a trial without it is pending
+    SWEEP/warmups/                        runs of the epochs that trials share
     SWEEP/summary/                        table, plots and page
 
-Nothing else decides what a resumed sweep does, so it finishes exactly the trials that are missing.
+Nothing else decides what a resumed sweep does: it finishes exactly the pending trials.
 """
 
 import json
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from raymm import __version__
 from raymm.config import Config, parse, plugins
@@ -27,36 +27,56 @@ from raymm.data import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError
 from raymm.storage import layout, write_json
-from raymm.storage.remote import below
+from raymm.storage.remote import join_uri
 from raymm.sweep.rows import Status
 from raymm.tracking.metrics import split_metric
 from raymm.training.run import open_unchanged
 
 __all__ = [
-    "Ended",
-    "Plan",
     "Sweep",
+    "SweepConfig",
     "Trial",
+    "TrialOutcome",
     "commit_sweep",
-    "forget_failed",
     "key_of",
-    "missing",
     "move_data",
     "new_sweep",
     "open_sweep",
     "open_trial",
-    "read_ended",
+    "pending",
+    "read_outcome",
     "read_trials",
-    "write_ended",
+    "reset_failed",
+    "write_outcome",
     "write_trial",
 ]
 
 
-class Plan(BaseModel):
-    """How a sweep searches.
+RENAMED = {"reduction": "reduction_factor", "grace": "grace_period", "concurrent": "max_concurrent_trials"}
+"""Settings of version 0.1.0, and what they are called now."""
 
-    `space` is "FILE.py" or "FILE.py:function"; `trials` draws of it are made (of each point of a grid), each trained
-    with every one of `seeds`.
+
+class SweepConfig(BaseModel):
+    """How a sweep searches: the settings of `raymm sweep`, under the names that Ray Tune has for them.
+
+    Attributes
+    ----------
+    space
+        Search space, "FILE.py" or "FILE.py:function".
+    trials
+        Draws of the space, of each point of its grid.
+    seeds
+        Seeds that every trial is trained with; its score is the mean over them.
+    search, scheduler
+        How values are chosen, and which trials end early or continue from better ones.
+    reduction_factor
+        Of `asha`: one trial in so many continues.
+    grace_period
+        Epochs that every trial gets; None: one more than the warm-up.
+    max_concurrent_trials
+        Trials at the same time; None: as many as fit on the cluster.
+    share_warmup
+        Whether trials with equal warm-ups train it once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,17 +86,38 @@ class Plan(BaseModel):
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     search: Literal["random", "optuna"] = "random"
     scheduler: Literal["none", "asha", "median", "pbt"] = "none"
-    reduction: int = Field(default=3, ge=2)
-    grace: int | None = Field(default=None, ge=1)
-    concurrent: int | None = Field(default=None, ge=1)
+    reduction_factor: int = Field(default=3, ge=2)
+    grace_period: int | None = Field(default=None, ge=1)
+    max_concurrent_trials: int | None = Field(default=None, ge=1)
     share_warmup: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_0_1_0(cls, values: Any) -> Any:
+        """Accept the names that version 0.1.0 wrote into sweep.json."""
+        return (
+            {RENAMED.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
+        )
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep: where it is, its key for ever, the settings that all trials share, its data, and how it searches.
+    """A sweep.
 
-    `mirror` is its own place on another file system, see `raymm.mirror.sweeps`.
+    Attributes
+    ----------
+    path
+        Its folder.
+    key
+        Identifies it in the tracking store and at a mirror, whatever its folder is called.
+    config
+        Settings that all trials share.
+    data, digest
+        Its data set, and the digest of the data set when the sweep was made.
+    settings
+        How it searches.
+    mirror
+        URI of its copy on another file system, see `raymm.mirror.sweeps`; None for none.
     """
 
     path: Path
@@ -84,7 +125,7 @@ class Sweep:
     config: Config
     data: Path
     digest: str
-    plan: Plan
+    settings: SweepConfig
     mirror: str | None = None
 
     @property
@@ -104,7 +145,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Trial:
-    """A proposal.
+    """A trial: settings that were proposed, and the folder of their runs.
 
     Attributes
     ----------
@@ -138,8 +179,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a trial ended: after how many epochs of every seed, and of what, where it failed."""
+class TrialOutcome:
+    """How a trial ended: its status, the epochs of every seed until then, and the cause of a failure."""
 
     status: Status
     epochs: int
@@ -147,17 +188,17 @@ class Ended:
 
 
 def key_of(config: Config) -> str:
-    """What tells a trial from others of its sweep; `config` is canonical and has the first of the seeds."""
+    """The key that identifies a trial within its sweep; `config` is canonical and has the first of the seeds."""
     return config.fingerprint()
 
 
-def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep:
-    """A sweep that is not there yet; `commit_sweep` makes it exist, once its first trials are written down.
+def new_sweep(path: Path, settings: SweepConfig, config: Config, dataset: Dataset) -> Sweep:
+    """A sweep that has no sweep.json yet; `commit_sweep` writes it, once the first trials are written.
 
     Raises
     ------
     CheckpointError
-        When something lies there already.
+        When the folder holds a sweep or anything else.
     """
     path = path.absolute()
     if (path / layout.SWEEP).exists():
@@ -166,20 +207,20 @@ def new_sweep(path: Path, plan: Plan, config: Config, dataset: Dataset) -> Sweep
     if there - {layout.TRIALS, plugins.FOLDER}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
     shutil.rmtree(path / layout.TRIALS, ignore_errors=True)  # of a sweep that was never committed
-    mirror = config.cluster.mirror and below(config.cluster.mirror, path.name)
+    mirror = config.cluster.mirror and join_uri(config.cluster.mirror, path.name)
     own = config.model_copy(update={"plugins": plugins.copy_plugins(config.plugins, path)})
-    return Sweep(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, plan, mirror)
+    return Sweep(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, settings, mirror)
 
 
 def commit_sweep(sweep: Sweep) -> None:
-    """Write sweep.json, with which the sweep exists."""
+    """Write sweep.json, after which the sweep exists."""
     about = {
         "key": sweep.key,
         "data": str(sweep.data),
         "digest": sweep.digest,
         "mirror": sweep.mirror,
         "raymm": __version__,
-        "plan": sweep.plan.model_dump(mode="json"),
+        "plan": sweep.settings.model_dump(mode="json"),
         "config": sweep.config.model_dump(mode="json"),
     }
     write_json(sweep.path / layout.SWEEP, about)
@@ -190,9 +231,9 @@ def open_sweep(path: Path) -> Sweep:
     path = path.absolute()
     try:
         about = json.loads((path / layout.SWEEP).read_text())
-        plan = Plan.model_validate(about["plan"])
+        settings = SweepConfig.model_validate(about["plan"])
         config = parse(about["config"], f"{path}/{layout.SWEEP}", folder=path)
-        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], plan, about.get("mirror"))
+        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], settings, about.get("mirror"))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no sweep there ({layout.SWEEP} is missing); give the --out of `raymm sweep`"
@@ -202,12 +243,12 @@ def open_sweep(path: Path) -> Sweep:
 
 
 def move_data(sweep: Sweep, data: Path) -> Sweep:
-    """Go on with a data set that lies elsewhere now.
+    """Let a sweep use a copy of its data set in another folder.
 
     Raises
     ------
     DataError
-        When it is not the one that the sweep was made with.
+        When the data set is another one than the sweep was made with.
     """
     dataset = open_dataset(data, check=True)
     if not same_data(sweep.digest, dataset):
@@ -221,7 +262,7 @@ def move_data(sweep: Sweep, data: Path) -> Sweep:
 
 
 def write_trial(sweep: Sweep, number: int, sampled: Mapping[str, Any], config: Config) -> Trial:
-    """Write a proposal down before anything is done with it."""
+    """Write the trial.json of a proposal; nothing is run before that."""
     key = key_of(config)
     trial = Trial(number, key, sampled, config, sweep.path / layout.TRIALS / f"{number:03d}-{key[:8]}")
     about = {"number": number, "key": key, "sampled": dict(sampled), "config": config.model_dump(mode="json")}
@@ -247,24 +288,24 @@ def open_trial(path: Path) -> Trial:
         raise CheckpointError(f"{path}/{layout.TRIAL}: cannot be read ({cause})") from cause
 
 
-def write_ended(trial: Trial, ended: Ended) -> None:
-    """Say, once, how a trial ended."""
-    write_json(trial.path / layout.ENDED, vars(ended))
+def write_outcome(trial: Trial, outcome: TrialOutcome) -> None:
+    """Write the outcome of a trial."""
+    write_json(trial.path / layout.ENDED, vars(outcome))
 
 
-def read_ended(trial: Trial) -> Ended | None:
-    """How a trial ended, or None while it is missing; raises `CheckpointError` when its file is damaged."""
+def read_outcome(trial: Trial) -> TrialOutcome | None:
+    """The outcome of a trial, or None while it is pending; raises `CheckpointError` when its file is damaged."""
     try:
-        return Ended(**json.loads((trial.path / layout.ENDED).read_text()))
+        return TrialOutcome(**json.loads((trial.path / layout.ENDED).read_text()))
     except FileNotFoundError:
         return None
     except (TypeError, ValueError) as cause:
         raise CheckpointError(f"{trial.path}/{layout.ENDED}: cannot be read ({cause})") from cause
 
 
-def missing(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that have not ended."""
-    return [trial for trial in trials if read_ended(trial) is None]
+def pending(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials without an outcome."""
+    return [trial for trial in trials if read_outcome(trial) is None]
 
 
 def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -275,10 +316,10 @@ def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield modern_key(f"{above}{name}")
 
 
-def forget_failed(sweep: Sweep) -> None:
-    """Make trials that failed missing again."""
+def reset_failed(sweep: Sweep) -> None:
+    """Delete the outcome of failed trials, which makes them pending."""
     for trial in read_trials(sweep):
-        ended = read_ended(trial)
+        ended = read_outcome(trial)
         if ended is not None and ended.status == "failed":
             (trial.path / layout.ENDED).unlink()
             (trial.path / layout.RECORDED).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What a sweep tells a tracker: a run for the sweep, and below it one run for each trial, whatever is tried again.
+"""A sweep in a tracking store: a run for the sweep and, below it, one run for each trial, also when it is retried.
 
-It is the sweep's driver that tells, from what is on disk, in a thread of its own: neither trials nor Tune wait for a
-tracking server, and no worker needs to reach one.
+The driver of the sweep records from the files on disk, in a thread of its own: neither trials nor Tune wait for a
+tracking server, and no worker needs access to one.
 """
 
 import json
@@ -31,50 +31,53 @@ from raymm.sweep.runs import (
     trial_rows,
     without_test,
 )
-from raymm.sweep.store import Ended, Sweep, Trial, missing, read_ended, read_trials
+from raymm.sweep.store import Sweep, Trial, TrialOutcome, pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo, Tracker, TrackingStatus
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
-__all__ = ["Journal", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
+__all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
 
 log = logging.getLogger(__name__)
 
 AS_STATUS: Mapping[str, TrackingStatus] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
-"""Tune ended a trial that was stopped early, so in MLflow it is one that was killed."""
+"""MLflow has no status for a trial that Tune stopped early; KILLED is the nearest."""
 
 
 COMPARE = f"[Compare the trials](children:{SCORE})"
 
 
-class Journal(Protocol):
-    """Whoever wants to know how a sweep goes; called by its driver, and only there."""
+class SweepCallback(Protocol):
+    """Receives the events of a sweep, in the process of its driver."""
 
-    def started(self, trial: Trial) -> None:
-        """A trial has begun, or begins again."""
+    def on_setup(self, text: str) -> None:
+        """Work that trials share has begun or progressed, before the first of them; `text` says which."""
 
-    def reached(self, trial: Trial, epochs: int) -> None:
-        """Every seed of a trial has committed so many epochs."""
+    def on_trial_start(self, trial: Trial) -> None:
+        """A trial has begun, or has begun again after an interruption."""
 
-    def ended(self, trial: Trial, how: Ended) -> None:
+    def on_epoch(self, trial: Trial, epochs: int) -> None:
+        """Every seed of a trial has committed this many epochs."""
+
+    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """A trial has ended."""
 
 
 def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
-    """How a sweep appears in the tracking store."""
-    plan = sweep.plan
+    """The tracked run of a sweep."""
+    settings = sweep.settings
     return RunInfo(
         key=sweep.key,
         name=sweep.name,
         experiment=experiment,
         params={
-            "sweep.space": plan.space,
-            "sweep.search": plan.search,
-            "sweep.scheduler": plan.scheduler,
-            "sweep.trials": plan.trials,
-            "sweep.seeds": ", ".join(map(str, plan.seeds)),
+            "sweep.space": settings.space,
+            "sweep.search": settings.search,
+            "sweep.scheduler": settings.scheduler,
+            "sweep.trials": settings.trials,
+            "sweep.seeds": ", ".join(map(str, settings.seeds)),
             "sweep.metric": sweep.metric,
             "training.epochs": sweep.config.training.epochs,
             "data.name": sweep.data.name,
@@ -82,9 +85,9 @@ def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
         },
         tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
         description=(
-            f"Sweep of `{plan.space}` on `{sweep.data.name}`: {plan.search} search, scheduler {plan.scheduler}, "
-            f"{len(plan.seeds)} seeds a trial. Trials are compared by the mean over seeds of `{sweep.metric}`.\n\n"
-            f"{COMPARE}"
+            f"Sweep of `{settings.space}` on `{sweep.data.name}`: {settings.search} search, scheduler "
+            f"{settings.scheduler}, {len(settings.seeds)} seeds a trial. Trials are compared by the mean over seeds "
+            f"of `{sweep.metric}`.\n\n{COMPARE}"
         ),
     )
 
@@ -95,7 +98,7 @@ def tracking_key(sweep: Sweep, trial: str) -> str:
 
 
 def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
-    """How a trial appears: flat parameters, and only those that its configuration reads."""
+    """The tracked run of a trial: flat parameters, only those that its configuration reads."""
     params = parameters(trial.config)
     del params["training.seed"]
     drawn = ", ".join(f"{name}={params[name]}" for name in sorted(trial.searched) if name in params)
@@ -103,7 +106,7 @@ def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
         key=tracking_key(sweep, trial.key),
         name=_label(trial),
         experiment=experiment,
-        params={**params, "sweep.seeds": ", ".join(map(str, sweep.plan.seeds))},
+        params={**params, "sweep.seeds": ", ".join(map(str, sweep.settings.seeds))},
         tags={
             "raymm.kind": "trial",
             "raymm.version": __version__,
@@ -121,16 +124,16 @@ def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
 
 @dataclass
 class SweepTracker:
-    """The journal that records a sweep.
+    """The callback that records a sweep in a tracking store.
 
     Parameters
     ----------
     sweep, dataset
-        What is recorded.
+        The sweep, and its data set.
     make
-        Makes the tracker of a folder.
+        `(folder) -> Tracker`, for the folder of the sweep or of a trial.
     experiment
-        Where the runs go.
+        Experiment of the runs.
     """
 
     sweep: Sweep
@@ -138,50 +141,53 @@ class SweepTracker:
     make: Callable[[Path], Tracker]
     experiment: str
     _trackers: dict[str, Tracker] = field(default_factory=dict)
-    _told: dict[str, int] = field(default_factory=dict)
-    _hand: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
+    _recorded_epochs: dict[str, int] = field(default_factory=dict)
+    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
 
     def begin(self) -> None:
-        """Start the sweep's own run, and make up for trials that ended unrecorded; raises `TrackingError`."""
+        """Start the run of the sweep, and record trials that ended unrecorded; raises `TrackingError`."""
         self.parent = self.make(self.sweep.path)
         self.parent.start(sweep_info(self.sweep, self.experiment))
         for trial in read_trials(self.sweep):
-            how = read_ended(trial)
-            if how is not None and not (trial.path / layout.RECORDED).exists():
-                self.ended(trial, how)
+            outcome = read_outcome(trial)
+            if outcome is not None and not (trial.path / layout.RECORDED).exists():
+                self.on_trial_end(trial, outcome)
 
-    def started(self, trial: Trial) -> None:
-        """Start the trial's run."""
+    def on_setup(self, text: str) -> None:
+        """Record nothing."""
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """Start the run of the trial."""
         self._do(self._tracker, trial)
 
-    def reached(self, trial: Trial, epochs: int) -> None:
-        """Send what is new of the history."""
+    def on_epoch(self, trial: Trial, epochs: int) -> None:
+        """Record the new epochs."""
         self._do(self._send_epochs, trial, epochs)
 
-    def ended(self, trial: Trial, how: Ended) -> None:
-        """Send how it ended, its summary, and the files of its best seed."""
-        self._do(self._send_end, trial, how)
+    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Record the outcome, the summary, and the files of the best seed."""
+        self._do(self._send_end, trial, outcome)
 
     def close(self, status: TrackingStatus) -> list[TrialRow]:
-        """Send what is left, the summary, and how the sweep ended; returns a row for each trial that has ended."""
-        for trial in missing(read_trials(self.sweep)):
+        """Record the rest, the summary and the status of the sweep; returns a row for each trial that has ended."""
+        for trial in pending(read_trials(self.sweep)):
             self._do(self._interrupt, trial)
         rows = trial_rows(self.sweep)
         self._do(self._summarise, rows)
         self._do(self.parent.finish, status)
-        self._hand.shutdown(wait=True)
+        self._executor.shutdown(wait=True)
         return rows
 
-    def _do(self, what: Callable[..., object], *about: object) -> None:
-        """In order, in the recording thread; a mistake in recording is said, and stops nothing."""
+    def _do(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the recording thread, in order; an exception is logged and stops nothing."""
 
-        def careful() -> None:
+        def logged() -> None:
             try:
-                what(*about)
+                function(*arguments)
             except Exception:
                 log.exception("%s: could not be recorded", self.sweep.name)
 
-        self._hand.submit(careful)
+        self._executor.submit(logged)
 
     def _tracker(self, trial: Trial) -> Tracker:
         if trial.key not in self._trackers:
@@ -193,19 +199,21 @@ class SweepTracker:
 
     def _send_epochs(self, trial: Trial, epochs: int) -> None:
         tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)
-        for epoch in range(self._told.get(trial.key, 0), min(epochs, *(len(history) for history in histories))):
+        for epoch in range(
+            self._recorded_epochs.get(trial.key, 0), min(epochs, *(len(history) for history in histories))
+        ):
             tracker.log_epoch(epoch, mean_metrics([history[epoch]["metrics"] for history in histories]))
-            self._told[trial.key] = epoch + 1
+            self._recorded_epochs[trial.key] = epoch + 1
 
-    def _send_end(self, trial: Trial, how: Ended) -> None:
-        self._send_epochs(trial, how.epochs)
+    def _send_end(self, trial: Trial, outcome: TrialOutcome) -> None:
+        self._send_epochs(trial, outcome.epochs)
         tracker = self._tracker(trial)
-        tracker.log_tags({"raymm.ended": _in_words(how, self.sweep.config.training.epochs)})
+        tracker.log_tags({"raymm.ended": _in_words(outcome, self.sweep.config.training.epochs)})
         if (trial.path / layout.TRIAL_LOG).exists():
             tracker.log_artifact(trial.path / layout.TRIAL_LOG)
-        if how.status == "finished":
+        if outcome.status == "finished":
             self._send_result(tracker, trial)
-        tracker.finish(AS_STATUS[how.status])
+        tracker.finish(AS_STATUS[outcome.status])
         (trial.path / layout.RECORDED).touch()
 
     def _send_result(self, tracker: Tracker, trial: Trial) -> None:
@@ -223,7 +231,7 @@ class SweepTracker:
 
     def _interrupt(self, trial: Trial) -> None:
         tracker = self._trackers.get(trial.key)
-        if tracker is None:  # it had not begun
+        if tracker is None:  # the trial has not begun
             return
         tracker.log_tags({"raymm.ended": "interrupted; `raymm sweep --resume` goes on with it"})
         tracker.finish("KILLED")
@@ -236,14 +244,14 @@ class SweepTracker:
         self.parent.log_summary({trial_count(status): float(count) for status, count in counts.items()})
         done = [row for row in rows if row.status == "finished" and row.score is not None]
         if done:
-            self._crown(max(done, key=lambda row: row.score or 0.0))
+            self._mark_best(max(done, key=lambda row: row.score or 0.0))
 
-    def _crown(self, best: TrialRow) -> None:
-        """Say on both sides which trial is best, and on the one that was before that it is no longer."""
+    def _mark_best(self, best: TrialRow) -> None:
+        """Tag the best trial, describe it in the run of the sweep, and untag the trial that was best before."""
         trials = {trial.key: trial for trial in read_trials(self.sweep)}
         metrics = result_metrics(self.sweep, trials[best.key])
         self.parent.log_summary({**metrics, BEST_SCORE: best.score or 0.0})
-        self.parent.log_description(_verdict(self.sweep, trials[best.key], best, metrics))
+        self.parent.log_description(_describe_best(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / layout.SUMMARY / layout.BEST
         before = json.loads(record.read_text())["key"] if record.exists() else best.key
         if before != best.key:
@@ -253,7 +261,7 @@ class SweepTracker:
         write_json(record, {"key": best.key, "trial": trials[best.key].name, "run_id": run_id})
 
     def _tag(self, trial: Trial, tags: Mapping[str, str]) -> str:
-        """Tag a trial that has ended; returns the store's name of its run, empty where the store has not answered."""
+        """Tag a trial that has ended; returns the id of its run, empty when the store has not answered."""
         tracker = self._trackers.get(trial.key)
         if tracker is not None:
             tracker.log_tags(tags)
@@ -265,7 +273,7 @@ class SweepTracker:
 
 
 def _label(trial: Trial) -> str:
-    """A name that tells what was tried: the number, then what was drawn, words before numbers."""
+    """The number of a trial, then its drawn values, words before numbers."""
     params = parameters(trial.config)
     drawn = [params[name] for name in params if name in trial.searched]
     words = [str(value) for value in drawn if isinstance(value, str)]
@@ -273,8 +281,8 @@ def _label(trial: Trial) -> str:
     return " ".join([str(trial.number), *words, *numbers])
 
 
-def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
-    """Which trial is best, in words; the test split of no other trial is looked at."""
+def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
+    """A sentence about the best trial; the test metrics of no other trial are read."""
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
     spread = f" (standard deviation {np.std(best.scores, ddof=1):.4f})" if len(best.scores) > 1 else ""
     score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
@@ -287,14 +295,14 @@ def _verdict(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, f
     )
 
 
-def _in_words(how: Ended, epochs: int) -> str:
-    if how.status == "stopped":
-        return f"stopped early after {how.epochs} of {epochs} epochs"
-    return f"failed: {how.cause}"[:500] if how.status == "failed" else "finished"
+def _in_words(outcome: TrialOutcome, epochs: int) -> str:
+    if outcome.status == "stopped":
+        return f"stopped early after {outcome.epochs} of {epochs} epochs"
+    return f"failed: {outcome.cause}"[:500] if outcome.status == "failed" else "finished"
 
 
 def _schedule(trial: Trial) -> dict[str, Any]:
-    """Where settings changed while the trial went on, what they ended as."""
+    """Tags with the last values of settings that population based training changed."""
     first, last = parameters(trial.config), parameters(current_config(trial))
     changed = {name: last[name] for name in last if name in trial.searched and last[name] != first.get(name)}
     return {"raymm.changed_to": ", ".join(f"{name}={value}" for name, value in changed.items())} if changed else {}

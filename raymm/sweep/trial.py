@@ -1,9 +1,9 @@
 """What runs inside a trial of Ray Tune: a Ray Train run over all seeds of one configuration.
 
-The trial is told its folder and nothing more; what it does is written there. It reports each epoch of its history to
-Tune, in order, also those from before it was started again, so that schedulers decide as if it never stopped. A
-mistake that trying again cannot mend ends the trial; what a lost node or worker caused is raised, for Tune to retry:
-Ray Train, which Tune may end at any epoch, starts nothing again itself.
+A trial gets the path of its folder and writes all results there. It reports each epoch of its history to Tune, in
+order, also the epochs before an interruption, so that schedulers decide as if it had never stopped. An error that a
+retry cannot remove ends the trial; an error after the loss of a node or worker is raised, and Tune retries the trial.
+Ray Train itself retries nothing, since Tune may stop it at any epoch.
 """
 
 import json
@@ -36,14 +36,14 @@ from raymm.sweep.space import resolve
 from raymm.sweep.store import Sweep, Trial, open_sweep, open_trial
 from raymm.training.run import Run
 
-__all__ = ["CAUSE", "ENDED", "run_trial", "run_warmup"]
+__all__ = ["CAUSE", "STATUS", "run_trial", "run_warmup"]
 
-ENDED, CAUSE = "ended", "cause"
-"""Names under which a trial says that it has finished or failed, and why it failed."""
+STATUS, CAUSE = "ended", "cause"
+"""Names under which a trial reports to Tune whether it has finished or failed, and why it failed."""
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Train one trial to its end, from wherever its runs were committed last."""
+    """Train one trial to its end, from the newest committed epoch of its runs."""
     sweep = open_sweep(Path(config["sweep"]))
     trial = open_trial(sweep.path / layout.TRIALS / config["trial"])
     with _Log(trial.path / layout.TRIAL_LOG) as log:
@@ -57,17 +57,17 @@ def run_trial(config: dict[str, Any]) -> None:
             raise
         except RaymmError as cause:
             log.info("%s", traceback.format_exc())
-            tune.report({ENDED: "failed", CAUSE: f"{cause}"})
+            tune.report({STATUS: "failed", CAUSE: f"{cause}"})
             return
         histories = read_histories(sweep, trial)
         reports(histories)
-        tune.report(reports.result(histories, len(histories[0])) | {ENDED: "finished"})
+        tune.report(reports.result(histories, len(histories[0])) | {STATUS: "finished"})
 
 
 def run_warmup(config: dict[str, Any]) -> None:
-    """Train a warm-up that trials share, as far as they need it.
+    """Train a warm-up that trials share, for as many epochs as they need.
 
-    Where that cannot be, its trials train their own, and say what is wrong.
+    When it fails, each of its trials trains its own warm-up and reports the error.
     """
     sweep = open_sweep(Path(config["sweep"]))
     try:
@@ -78,25 +78,27 @@ def run_warmup(config: dict[str, Any]) -> None:
     except ClusterError:
         raise
     except RaymmError as cause:
-        tune.report({ENDED: "failed", CAUSE: f"{cause}"})
+        tune.report({STATUS: "failed", CAUSE: f"{cause}"})
     else:
-        tune.report({ENDED: "finished"})
+        tune.report({STATUS: "finished"})
 
 
 def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) -> tuple[list[Run], int]:
-    """The runs of a trial, and how many of their epochs a population has heard of already."""
+    """The runs of a trial, and how many of their epochs have been reported to a population already."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         runs = open_runs(sweep, trial, dataset)
         start = runs[0].start
-        # nobody can go on from an epoch before the start: the run does not hold it
-        return runs, start.epoch - 1 if start is not None and sweep.plan.scheduler == "pbt" else 0
+        # no trial can continue from an epoch before the start: the run does not have it
+        return runs, start.epoch - 1 if start is not None and sweep.settings.scheduler == "pbt" else 0
     with checkpoint.as_directory() as folder:
         pointer = json.loads((Path(folder) / "pointer.json").read_text())
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
     if pointer["trial"] == trial.name:
         return open_runs(sweep, trial, dataset), pointer["epochs"]
-    other = open_trial(trial.path.with_name(pointer["trial"]))  # its model, so also what may not change
+    other = open_trial(
+        trial.path.with_name(pointer["trial"])
+    )  # its weights, hence also its settings that may not change
     settings = resolve(sweep.config, {**other.sampled, **sampled})
     sources = [Path(path) for path in pointer["runs"]]
     return branch_runs(sweep, trial, settings, sources, pointer["epochs"], dataset), pointer["epochs"]
@@ -104,9 +106,9 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
 
 @dataclass
 class _Reports:
-    """Tells Tune of each epoch once; where trials may go on from each other, with a pointer to what is committed.
+    """Reports each epoch to Tune once, for population based training with a pointer to the committed epoch.
 
-    The last epoch is told with the end, so that no scheduler stops a trial that has trained them all.
+    The last epoch is reported together with the end, so that no scheduler stops a trial that has trained all epochs.
     """
 
     sweep: Sweep
@@ -119,15 +121,15 @@ class _Reports:
         for epochs in range(self.sent + 1, min(reached, self.trial.config.training.epochs - 1) + 1):
             result = self.result(histories, epochs)
             self.log.info("epoch %d, score %.4f", epochs, result[SCORE])
-            self._tell(result, epochs)
+            self._report(result, epochs)
             self.sent = epochs
 
     def result(self, histories: Histories, epochs: int) -> dict[str, Any]:
-        """What schedulers and searches read."""
+        """The result that schedulers and search algorithms read."""
         return {EPOCHS: epochs, SCORE: score_at(histories, epochs, self.sweep.config.training.selection)}
 
-    def _tell(self, result: dict[str, Any], epochs: int) -> None:
-        if self.sweep.plan.scheduler != "pbt":
+    def _report(self, result: dict[str, Any], epochs: int) -> None:
+        if self.sweep.settings.scheduler != "pbt":
             tune.report(result)
             return
         runs = [str(path) for path in current_paths(self.sweep, self.trial)]
@@ -138,7 +140,7 @@ class _Reports:
 
 
 class _Log:
-    """A log file of this trial alone, that whoever reads the MLflow run can open."""
+    """The log file of this trial, which is an artifact of its MLflow run."""
 
     def __init__(self, path: Path) -> None:
         self._handler = logging.FileHandler(path)

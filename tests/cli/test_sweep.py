@@ -8,7 +8,7 @@ import time
 import pytest
 
 from raymm.cli import main
-from raymm.sweep.store import Ended, open_sweep, read_trials, write_ended
+from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
 from tests.games import small_dataset
 
 SPACE = """
@@ -74,7 +74,7 @@ def test_a_sweep_is_written_down_before_anything_runs(capfd, here, dataset):
     assert code == 0
     assert "summary with plots: " in out
     job = open_sweep(here / "s")
-    assert (job.plan.seeds, job.plan.scheduler, job.plan.share_warmup) == ((5, 6), "asha", False)
+    assert (job.settings.seeds, job.settings.scheduler, job.settings.share_warmup) == ((5, 6), "asha", False)
     assert (job.config.training.epochs, job.config.training.seed) == (4, 5)
     assert [trial.config.view.noise_db for trial in read_trials(job)] == [{"m0": -10.0}] * 3
     code, out, _ = call(capfd, "--resume", "s", "--json")
@@ -186,7 +186,7 @@ def test_a_sweep_is_not_written_over(capfd, here, dataset):
 def test_failed_trials_are_tried_again_only_when_that_is_asked_for(capfd, here, dataset):
     new(capfd, dataset, space="space.py:grid")
     trial = read_trials(open_sweep(here / "s"))[0]
-    write_ended(trial, Ended("failed", 0, "x"))
+    write_outcome(trial, TrialOutcome("failed", 0, "x"))
     assert call(capfd, "--resume", "s")[0] == 0
     assert (trial.path / "ended.json").exists()
     assert call(capfd, "--resume", "s", "--retry-failed")[0] == 0

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from raymm.cli.sweep_progress import Progress
-from raymm.sweep.store import Ended, write_ended
+from raymm.sweep.store import TrialOutcome, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, stop, sweep_of
 
@@ -16,19 +16,22 @@ def dataset(tmp_path_factory):
 
 
 class Silent:
-    """A journal that counts what it hears."""
+    """A callback that counts what it hears."""
 
     def __init__(self):
         self.heard = []
 
-    def started(self, trial):
+    def on_setup(self, text):
+        self.heard.append(("setup", text))
+
+    def on_trial_start(self, trial):
         self.heard.append(("started", trial.number))
 
-    def reached(self, trial, epochs):
+    def on_epoch(self, trial, epochs):
         self.heard.append(("reached", trial.number, epochs))
 
-    def ended(self, trial, how):
-        self.heard.append(("ended", trial.number, how.status))
+    def on_trial_end(self, trial, outcome):
+        self.heard.append(("ended", trial.number, outcome.status))
 
 
 def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capfd, monkeypatch):
@@ -36,17 +39,17 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
     wide = {f"model.{name}": 100 + n for n, name in enumerate(("feature_size", "fusion_size", "fusion_layers"))}
     done = propose(sweep, 0, fs__family="tanh", fs__rate=0.123456789, every=2, row_budget=1.5, **wide)
     stopped, failed = propose(sweep, 1, fs__scale=1.0), propose(sweep, 2, fs__scale=2.0)
-    journal = Silent()
-    progress = Progress(sweep, journal, quiet=False)
-    progress.started(done)
+    callback = Silent()
+    progress = Progress(sweep, callback, quiet=False)
+    progress.on_trial_start(done)
     monkeypatch.setattr("raymm.cli.sweep_progress.EVERY", -1.0)
-    progress.reached(done, 2)
+    progress.on_epoch(done, 2)
     monkeypatch.undo()
-    progress.ended(done, finish(sweep, done, dataset))
-    progress.ended(stopped, stop(sweep, stopped, dataset, epochs=1, trained=2))
+    progress.on_trial_end(done, finish(sweep, done, dataset))
+    progress.on_trial_end(stopped, stop(sweep, stopped, dataset, epochs=1, trained=2))
     cause = "ConfigError: 2 problems\n  - one" + " word" * 40 + "\n  - two"
-    write_ended(failed, Ended("failed", 0, cause))
-    progress.ended(failed, Ended("failed", 0, cause))
+    write_outcome(failed, TrialOutcome("failed", 0, cause))
+    progress.on_trial_end(failed, TrialOutcome("failed", 0, cause))
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 5
     assert max(map(len, lines)) == 80
@@ -63,16 +66,24 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
     assert "fs.rate=0.123" in log[0]
     assert log[4].endswith("- two")
     assert time.strptime(log[0][:19], "%Y-%m-%d %H:%M:%S")
-    assert journal.heard == [
+    assert callback.heard == [
         ("started", 0),
         ("reached", 0, 2),
         *(("ended", n, status) for n, status in enumerate(("finished", "stopped", "failed"))),
     ]
 
 
+def test_work_before_the_trials_is_said(tmp_path, dataset, capfd):
+    sweep, callback = sweep_of(tmp_path / "s", dataset), Silent()
+    Progress(sweep, callback, quiet=False).on_setup("features of audio are computed once")
+    assert capfd.readouterr().out == "features of audio are computed once\n"
+    assert (sweep.path / "sweep.log").read_text().endswith("features of audio are computed once\n")
+    assert callback.heard == [("setup", "features of audio are computed once")]
+
+
 def test_a_quiet_sweep_writes_its_log_alone(tmp_path, dataset, capfd):
     sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=9)
     progress = Progress(sweep, Silent(), quiet=True)
-    progress.started(propose(sweep, 0, fs__scale=1.0))
+    progress.on_trial_start(propose(sweep, 0, fs__scale=1.0))
     assert capfd.readouterr().out == ""
     assert "  0/9  000-" in (sweep.path / "sweep.log").read_text()

@@ -53,6 +53,13 @@ def test_a_kept_view_has_the_bits_of_a_computed_one(dataset):
     assert "sound" in made.__dict__["_cached"]
 
 
+def test_computing_is_announced_and_reading_is_not(dataset):
+    said = []
+    for _ in range(2):
+        assert cache_features(view(dataset), said.append)
+        assert said == ["features of sound, vector are computed once, 30 samples"]
+
+
 def test_what_is_kept_is_read_and_not_computed_again(dataset, monkeypatch):
     cache_features(view(dataset))
     monkeypatch.setattr(AudioSpec, "transform", lambda *_: pytest.fail("computed"))

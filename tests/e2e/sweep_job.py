@@ -19,7 +19,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from raymm.sweep.runs import trial_rows
-from raymm.sweep.store import open_sweep, read_ended, read_trials
+from raymm.sweep.store import open_sweep, read_outcome, read_trials
 from tests.head import RAY, Head, start_head
 from tests.mlflow_ui import serve
 
@@ -74,7 +74,7 @@ def story(head: Head, server: str, sweep: Path, arguments: list[str], kill_after
     runs = client.search_runs([experiment], f"tags.`raymm.key` LIKE '{made.key}%'", max_results=1000)
     parents = [run for run in runs if run.data.tags["raymm.kind"] == "sweep"]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
-    statuses = Counter(read_ended(trial).status for trial in read_trials(made))
+    statuses = Counter(read_outcome(trial).status for trial in read_trials(made))
     return Outcome(before, ended(sweep), statuses, trial_rows(made), parents, children, output)
 
 

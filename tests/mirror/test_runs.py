@@ -9,7 +9,7 @@ from raymm.errors import CheckpointError, ConfigError, TrainingError
 from raymm.mirror.runs import fetch, mirrored, open_mirrored, send
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
-from raymm.storage.remote import committed, place
+from raymm.storage.remote import committed, remote_path
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
@@ -58,7 +58,7 @@ def weights(run):
 
 
 def epochs_there(mirror, name="r"):
-    return committed(place(mirror) / name / "epochs")
+    return committed(remote_path(mirror) / name / "epochs")
 
 
 def test_a_fresh_machine_goes_on_and_ends_with_the_same_bits(tmp_path, dataset, mirror):

@@ -16,20 +16,20 @@ from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
 from raymm.storage import remote, sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
-from raymm.storage.remote import Place, below
+from raymm.storage.remote import RemotePath, join_uri
 from raymm.sweep.runs import branch_runs, current_config, current_paths, open_runs, open_warmups, trial_rows
 from raymm.sweep.store import (
-    Ended,
-    Plan,
+    SweepConfig,
+    TrialOutcome,
     commit_sweep,
-    forget_failed,
-    missing,
     move_data,
     new_sweep,
     open_sweep,
-    read_ended,
+    pending,
+    read_outcome,
     read_trials,
-    write_ended,
+    reset_failed,
+    write_outcome,
     write_trial,
 )
 from raymm.training.loop import Backends, iter_epochs
@@ -54,21 +54,24 @@ class Now(Executor):
         return Future()
 
 
-class Deaf:
-    """A journal that listens to nobody."""
+class Silent:
+    """A callback that does nothing."""
 
-    def started(self, trial):
+    def on_setup(self, text):
         pass
 
-    def reached(self, trial, epochs):
+    def on_trial_start(self, trial):
         pass
 
-    def ended(self, trial, how):
+    def on_epoch(self, trial, epochs):
+        pass
+
+    def on_trial_end(self, trial, outcome):
         pass
 
 
-class Meddling(Deaf):
-    """A journal that does something whenever it hears of an event of this name."""
+class Meddling(Silent):
+    """A callback that does something whenever it hears of an event of this name."""
 
     def __init__(self, event, what):
         setattr(self, event, what)
@@ -109,7 +112,7 @@ def config_with(mirror, scale=2.0, **training):
 
 def begun(path, dataset, mirror, scales=(1.0, 2.0, 3.0), seeds=(0,)):
     """A sweep whose trials are proposed, and none begun."""
-    sweep = new_sweep(path, Plan(space="s.py", trials=len(scales), seeds=seeds), config_with(mirror), dataset)
+    sweep = new_sweep(path, SweepConfig(space="s.py", trials=len(scales), seeds=seeds), config_with(mirror), dataset)
     for number, scale in enumerate(scales):
         write_trial(sweep, number, {"method.settings.fs.scale": scale}, config_with(mirror, scale))
     commit_sweep(sweep)
@@ -132,23 +135,23 @@ def warm_up(sweep, dataset):
         list(advance(open_warmups(sweep, trial.config, dataset, 1), dataset, until=1))
 
 
-def drive(sweep, dataset, journal, leave_off=None):
+def drive(sweep, dataset, callback, leave_off=None):
     """What the driver of a sweep does; `leave_off`, (trial, epochs), ends it as a machine that dies."""
-    for trial in missing(read_trials(sweep)):
-        journal.started(trial)
+    for trial in pending(read_trials(sweep)):
+        callback.on_trial_start(trial)
         until = STOPPED_EARLY.get(trial.number)
         for epochs in advance(open_runs(sweep, trial, dataset), dataset, until):
-            journal.reached(trial, epochs)
+            callback.on_epoch(trial, epochs)
             if (trial.number, epochs) == leave_off:
                 raise StopError
-        how = Ended("stopped", until) if until else Ended("finished", EPOCHS)
-        write_ended(trial, how)
-        journal.ended(trial, how)
+        outcome = TrialOutcome("stopped", until) if until else TrialOutcome("finished", EPOCHS)
+        write_outcome(trial, outcome)
+        callback.on_trial_end(trial, outcome)
 
 
-def mirrored(sweep, dataset, leave_off=None, journal=None):
+def mirrored(sweep, dataset, leave_off=None, callback=None):
     with mirrored_sweep(sweep) as followed:
-        drive(sweep, dataset, followed(journal or Deaf()), leave_off)
+        drive(sweep, dataset, followed(callback or Silent()), leave_off)
 
 
 def rows_of(sweep):
@@ -160,7 +163,7 @@ def rows_of(sweep):
 def whole(tmp_path_factory, dataset):
     """The rows of a sweep that no mirror and no end disturbed."""
     sweep = begun(tmp_path_factory.mktemp("whole") / "n", dataset, None)
-    drive(sweep, dataset, Deaf())
+    drive(sweep, dataset, Silent())
     return rows_of(sweep)
 
 
@@ -170,8 +173,8 @@ class Cut:
     def __init__(self, monkeypatch, after=None):
         self.count, self.after, self.names = 0, after, []
         for owner, name in (
-            (Place, "write"),
-            (Place, "remove"),
+            (RemotePath, "write"),
+            (RemotePath, "remove"),
             (remote, "_copy_file"),
             (remote, "_remove_manifest"),
         ):
@@ -206,8 +209,8 @@ def moments(tmp_path_factory, dataset):
             return kept_after
 
         for owner, name in (
-            (Place, "write"),
-            (Place, "remove"),
+            (RemotePath, "write"),
+            (RemotePath, "remove"),
             (remote, "_copy_file"),
             (remote, "_remove_manifest"),
         ):
@@ -242,7 +245,7 @@ def test_killed_between_two_copies_the_sweep_is_finished_as_if_it_never_stopped(
     tmp_path, moments, whole, dataset, part
 ):
     sweep = fetch_sweep(str(moments[int(part * len(moments))] / "n"), tmp_path / "fresh")
-    drive(sweep, dataset, Deaf())
+    drive(sweep, dataset, Silent())
     assert rows_of(sweep) == whole
 
 
@@ -268,18 +271,18 @@ def test_an_unfinished_trial_goes_on_from_its_newest_mirrored_epoch(request, tmp
     with pytest.raises(StopError):
         mirrored(sweep, dataset, leave_off=(2, 2))
     shutil.move(sweep.path, tmp_path / "lost")
-    again = fetch_sweep(below(uri, "n"), tmp_path / "there" / "m")
-    assert (again.key, again.mirror) == (sweep.key, below(uri, "n"))
-    (left,) = missing(read_trials(again))
+    again = fetch_sweep(join_uri(uri, "n"), tmp_path / "there" / "m")
+    assert (again.key, again.mirror) == (sweep.key, join_uri(uri, "n"))
+    (left,) = pending(read_trials(again))
     runs = open_runs(again, left, dataset)
     assert [max(committed_epochs(run.path)) for run in runs] == [2 for _ in seeds]
     assert {run.start.run.parent for run in runs} == {again.path / "warmups"}
     mirrored(again, dataset)
     shutil.move(tmp_path / "lost", sweep.path)
-    drive(sweep, dataset, Deaf())
+    drive(sweep, dataset, Silent())
     assert rows_of(again) == rows_of(sweep)
     assert all(len(row.scores) == len(seeds) for row in trial_rows(again))
-    assert rows_of(fetch_sweep(below(uri, "n"), tmp_path / "third")) == rows_of(sweep)
+    assert rows_of(fetch_sweep(join_uri(uri, "n"), tmp_path / "third")) == rows_of(sweep)
 
 
 def test_runs_of_two_sweeps_never_meet(tmp_path, dataset, mirror, in_step):
@@ -337,13 +340,13 @@ def test_proposals_of_a_sweep_that_never_existed_do_not_come_along(tmp_path, dat
 def test_a_copy_that_fails_is_said_and_made_up_for(tmp_path, dataset, mirror, in_step, caplog):
     sweep = begun(tmp_path / "n", dataset, mirror)
     with mirrored_sweep(sweep) as followed:
-        journal = followed(Deaf())
+        callback = followed(Silent())
         shutil.rmtree(mirror)
         Path(mirror).write_text("")
-        drive(sweep, dataset, journal, leave_off=None)
+        drive(sweep, dataset, callback, leave_off=None)
         assert "not mirrored now, tried again after the next epoch" in caplog.text
         Path(mirror).unlink()
-        journal.reached(read_trials(sweep)[0], EPOCHS)
+        callback.on_epoch(read_trials(sweep)[0], EPOCHS)
         assert rows_of(fetch_sweep(sweep.mirror, tmp_path / "again")) == rows_of(sweep)
 
 
@@ -358,7 +361,7 @@ def test_one_trial_that_cannot_be_sent_keeps_no_other_back(tmp_path, dataset, mi
             taken.write_text('{"key": "k"}')
 
     with pytest.raises(CheckpointError, match="holds another run"):
-        mirrored(sweep, dataset, journal=Meddling("started", other_machine))
+        mirrored(sweep, dataset, callback=Meddling("on_trial_start", other_machine))
     assert "holds another run" in caplog.text
     assert set(rows_of(fetch_sweep(sweep.mirror, tmp_path / "again"))) == {second.key}
 
@@ -374,7 +377,7 @@ def test_a_mirror_that_fails_at_the_end_is_an_error_and_the_next_session_makes_u
         Path(mirror).write_text("")
 
     with pytest.raises(TrainingError, match=words):
-        mirrored(sweep, dataset, journal=Meddling("ended", gone))
+        mirrored(sweep, dataset, callback=Meddling("on_trial_end", gone))
     Path(mirror).unlink()
     catch_up(sweep)
     mirrored(open_sweep(sweep.path), dataset)
@@ -395,25 +398,25 @@ def test_copies_that_are_made_beside_the_work_are_all_there_at_the_end(tmp_path,
 
 
 def test_without_a_mirror_nothing_is_sent(tmp_path, dataset):
-    sweep, journal = begun(tmp_path / "n", dataset, None), Deaf()
+    sweep, callback = begun(tmp_path / "n", dataset, None), Silent()
     refuse_other_sweep(sweep)
     catch_up(sweep)
     with mirrored_sweep(sweep) as followed:
-        assert followed(journal) is journal
+        assert followed(callback) is callback
 
 
 def test_trials_that_failed_are_tried_again_also_where_the_mirror_knew_of_it(tmp_path, dataset, mirror, in_step):
     sweep = begun(tmp_path / "n", dataset, mirror, scales=(1.0, 3.0))
     first, second = read_trials(sweep)
     with mirrored_sweep(sweep) as followed:
-        write_ended(first, Ended("failed", 0, "the disk was full"))
-        followed(Deaf()).ended(first, read_ended(first))
+        write_outcome(first, TrialOutcome("failed", 0, "the disk was full"))
+        followed(Silent()).on_trial_end(first, read_outcome(first))
     again = fetch_sweep(sweep.mirror, tmp_path / "again")
     assert rows_of(again)[first.key].cause == "the disk was full"
-    forget_failed(again)
+    reset_failed(again)
     with mirrored_sweep(again):
         third = fetch_sweep(sweep.mirror, tmp_path / "third")
-        assert [trial.key for trial in missing(read_trials(third))] == [first.key, second.key]
+        assert [trial.key for trial in pending(read_trials(third))] == [first.key, second.key]
 
 
 def test_a_folder_that_lags_behind_is_brought_up_and_one_that_is_ahead_is_not_set_back(
@@ -427,9 +430,9 @@ def test_a_folder_that_lags_behind_is_brought_up_and_one_that_is_ahead_is_not_se
         mirrored(sweep, dataset, leave_off=(2, 2))
     old = open_sweep(tmp_path / "old")
     catch_up(old)
-    assert [trial.number for trial in missing(read_trials(old))] == [2]
+    assert [trial.number for trial in pending(read_trials(old))] == [2]
     assert [max(committed_epochs(path)) for path in current_paths(old, read_trials(old)[2])] == [2]
-    drive(old, dataset, Deaf())
+    drive(old, dataset, Silent())
     assert rows_of(old) == whole
     catch_up(old)
     assert rows_of(old) == whole
@@ -469,7 +472,7 @@ def test_a_pending_trial_is_fetched_only_where_the_mirror_has_come_further(
     catch_up(open_sweep(sweep.path))
     assert (copied.count > 0) == fetched
     assert [max(epochs) for epochs in committed_of(sweep)] == [max(here, there)]
-    drive(sweep, dataset, Deaf())
+    drive(sweep, dataset, Silent())
     key = first_of(sweep).key
     assert rows_of(sweep) == {key: whole[key]}
 
@@ -519,16 +522,16 @@ def test_a_trial_that_went_on_from_another_goes_on_there(tmp_path, dataset, mirr
     sweep = begun(tmp_path / "here" / "n", dataset, mirror, scales=(1.0, 3.0))
     first, second = read_trials(sweep)
     with mirrored_sweep(sweep) as followed:
-        journal = followed(Deaf())
+        callback = followed(Silent())
         for trial in (first, second):
             list(advance(open_runs(sweep, trial, dataset), dataset, until=2))
-            journal.reached(trial, 2)
+            callback.on_epoch(trial, 2)
         config = config_with(mirror, 1.5)
         runs = branch_runs(sweep, second, config, current_paths(sweep, first), 2, dataset)
-        journal.started(second)
+        callback.on_trial_start(second)
         not_begun = fetch_sweep(sweep.mirror, tmp_path / "a")
         next(advance(runs, dataset))
-        journal.reached(second, 2)
+        callback.on_epoch(second, 2)
         shutil.move(sweep.path, tmp_path / "gone")
         fetched = fetch_sweep(sweep.mirror, tmp_path / "b")
         shutil.move(tmp_path / "gone", sweep.path)
@@ -609,4 +612,4 @@ def test_a_sweep_goes_on_without_a_mirror_that_cannot_be_read_when_that_is_said(
     ],
 )
 def test_the_place_below_a_uri(uri, expected):
-    assert below(uri, "n") == expected
+    assert join_uri(uri, "n") == expected

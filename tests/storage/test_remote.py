@@ -5,7 +5,7 @@ from pyarrow.fs import FileSelector
 
 from raymm.errors import ConfigError, DataError
 from raymm.storage import commit_directory, is_committed, verify
-from raymm.storage.remote import committed, drop, place, pull, push
+from raymm.storage.remote import committed, delete, pull, push, remote_path
 from tests.object_store import object_store
 
 
@@ -19,8 +19,8 @@ def s3():
 def there(request, tmp_path):
     """An empty place on each kind of file system."""
     if request.param == "local":
-        return place(str(tmp_path / "there"))
-    return place(request.getfixturevalue("s3")())
+        return remote_path(str(tmp_path / "there"))
+    return remote_path(request.getfixturevalue("s3")())
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_change_that_was_cut_off_takes_the_old_folder_away_too(there, folder):
     assert committed(there) == []
     assert names(there) != []
     for _ in range(2):
-        drop(there / "run")
+        delete(there / "run")
         assert names(there) == []
 
 
@@ -110,7 +110,7 @@ def test_what_is_committed_is_listed_and_dropped(there, folder):
         push(folder, there / name)
     (there / "loose.json").write(b"{}")
     assert committed(there) == ["epoch-1", "epoch-2"]
-    drop(there / "epoch-1")
+    delete(there / "epoch-1")
     assert committed(there) == ["epoch-2"]
     assert names(there) == [*(f"epoch-2/{name}" for name in ("a.bin", "manifest.json", "sub/b.bin")), "loose.json"]
 
@@ -132,5 +132,5 @@ def test_what_was_not_committed_is_not_sent(there, folder):
 @pytest.mark.parametrize("uri", ["runs/a", "s4://bucket/runs", "s3:///runs"])
 def test_a_place_that_nobody_knows_is_said(uri):
     with pytest.raises(ConfigError, match="give s3://bucket/prefix") as caught:
-        place(uri)
+        remote_path(uri)
     assert uri in str(caught.value)

@@ -14,10 +14,10 @@ from ray.cluster_utils import Cluster
 
 from raymm.cluster.connect import connect
 from raymm.config import ClusterConfig
-from raymm.sweep.driver import run_sweep, trials_at_once
+from raymm.sweep.driver import max_concurrent_trials, run_sweep
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
-from raymm.sweep.store import Plan, commit_sweep, new_sweep, read_ended, read_trials
+from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep, read_outcome, read_trials
 from raymm.sweep.tracking import SweepTracker
 from tests.games import settings, small_dataset
 from tests.sweeps import Store
@@ -32,21 +32,24 @@ def space():
 
 
 class Watcher:
-    """Passes on what a sweep tells its journal, and keeps count of it."""
+    """Passes the events of a sweep on, and counts them."""
 
     def __init__(self, to, first):
         self.to, self.first = to, first
         self.ends = []
 
-    def started(self, trial):
-        self.to.started(trial)
+    def on_setup(self, text):
+        self.to.on_setup(text)
 
-    def reached(self, trial, epochs):
-        self.to.reached(trial, epochs)
+    def on_trial_start(self, trial):
+        self.to.on_trial_start(trial)
+
+    def on_epoch(self, trial, epochs):
+        self.to.on_epoch(trial, epochs)
         self.first.set()
 
-    def ended(self, trial, how):
-        self.to.ended(trial, how)
+    def on_trial_end(self, trial, outcome):
+        self.to.on_trial_end(trial, outcome)
         self.ends.append(trial.name)
 
 
@@ -59,7 +62,7 @@ def main(folder):
         cluster={"workers": 1, "actors": 0, "start_timeout": 60, "max_failures": 3},
     )
     plan, space = (
-        Plan(space=f"{folder / 'space.py'}:space", share_warmup=False),
+        SweepConfig(space=f"{folder / 'space.py'}:space", share_warmup=False),
         load_space(f"{folder / 'space.py'}:space"),
     )
     sweep = new_sweep(folder / "sweep", plan, config, dataset)
@@ -74,7 +77,7 @@ def main(folder):
     os.environ["RAY_API_SERVER_ADDRESS"] = f"http://{cluster.head_node.webui_url}"
     store, begun = Store(), threading.Event()
     with connect(ClusterConfig(workers=1, actors=0)):
-        at_once = trials_at_once(sweep)
+        at_once = max_concurrent_trials(sweep)
         record = SweepTracker(sweep, dataset, store, "raymm")
         record.begin()
         watcher = Watcher(record, begun)
@@ -83,7 +86,7 @@ def main(folder):
         run_sweep(sweep, space, watcher)
         lost.join(timeout=60)
     rows = record.close("FINISHED")
-    ended = [read_ended(trial).status for trial in read_trials(sweep)]
+    ended = [read_outcome(trial).status for trial in read_trials(sweep)]
     trackers = [store.of(trial).status for trial in read_trials(sweep)]
     told = {
         "at_once": at_once,

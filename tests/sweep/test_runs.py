@@ -20,11 +20,11 @@ from raymm.sweep.runs import (
     trial_row,
     trial_rows,
     warmup_epochs,
-    warmups_lacking,
+    warmup_epochs_done,
     with_seed,
 )
 from raymm.sweep.space import resolve
-from raymm.sweep.store import Ended, read_ended, write_ended
+from raymm.sweep.store import TrialOutcome, read_outcome, write_outcome
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint
 from tests.games import settings, small_dataset
@@ -44,7 +44,7 @@ def ended(tmp_path_factory, dataset):
     finish(sweep, trials[0], dataset)
     stop(sweep, trials[1], dataset, epochs=1, trained=2)
     train_until(open_runs(sweep, trials[2], dataset), dataset, 1)
-    write_ended(trials[2], Ended("failed", 1, "TrainingError: the loss is nan"))
+    write_outcome(trials[2], TrialOutcome("failed", 1, "TrainingError: the loss is nan"))
     return sweep, trials
 
 
@@ -83,6 +83,19 @@ def test_a_run_parts_from_its_joint_training_at_the_end_of_its_warmup():
     assert warmup_epochs(with_seed(config(), 7)) == 2
 
 
+def _said_of_warmups(sweep, shared):
+    """What two steps of Tune say of the warm-ups."""
+    from raymm.sweep.driver import _WarmupEvents
+
+    class Lines(list):
+        on_setup = list.append
+
+    events = _WarmupEvents(sweep, shared, Lines())
+    for iteration in range(2):
+        events.on_step_begin(iteration=iteration, trials=[])
+    return list(events._callback)
+
+
 def test_shared_warmups_are_trained_once_a_seed_and_trials_start_from_them(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset, seeds=(3, 5))
     trials = [
@@ -93,15 +106,17 @@ def test_shared_warmups_are_trained_once_a_seed_and_trials_start_from_them(tmp_p
     ]
     ((first, until),) = shared_warmups([trial.config for trial in trials])
     assert until == 2
-    assert warmups_lacking(sweep, first, until)
+    assert warmup_epochs_done(sweep, first) < until
     runs = open_warmups(sweep, first, dataset, until)
     assert [run.config.training.seed for run in runs] == [3, 5]
     assert {run.config.method.name for run in runs} == {"joint"}
+    assert _said_of_warmups(sweep, [(first, until)]) == ["warm-up that trials share: 0 of 2 epochs"]
     train_until(runs[:1], dataset, 2)
-    assert warmups_lacking(sweep, first, until)
+    assert warmup_epochs_done(sweep, first) < until
     train_until(runs[1:], dataset, 2)
-    assert not warmups_lacking(sweep, first, until)
-    assert warmups_lacking(sweep, first, until + 1)
+    assert warmup_epochs_done(sweep, first) >= until
+    assert warmup_epochs_done(sweep, first) < until + 1
+    assert _said_of_warmups(sweep, [(first, until)]) == ["warm-up that trials share: 2 of 2 epochs"]
     starts = [[run.start for run in open_runs(sweep, trial, dataset)] for trial in trials]
     for trial, epoch in ((0, 1), (1, 2), (2, 2)):
         assert starts[trial] == [BranchPoint(run.path, epoch) for run in runs]
@@ -155,7 +170,7 @@ def test_a_stopped_trial_counts_what_tune_had_heard_of(ended):
     assert (row.status, row.epochs, row.metrics) == ("stopped", 2, {})
     assert row.scores == tuple(history[0]["metrics"]["val/accuracy"] for history in histories)
     assert row.rows == sum(history[0]["metrics"]["rows/epoch"] for history in histories)
-    later = trial_row(sweep, trials[1], Ended("stopped", 2), trials[1].searched)
+    later = trial_row(sweep, trials[1], TrialOutcome("stopped", 2), trials[1].searched)
     assert (later.epochs, later.rows > row.rows) == (4, True)
 
 
@@ -165,12 +180,12 @@ def test_a_failed_trial_has_no_score_but_its_cost_and_its_cause(ended):
     assert (row.status, row.scores, row.score, row.metrics) == ("failed", (), None, {})
     assert row.cause == "TrainingError: the loss is nan"
     assert (row.epochs, row.rows > 0) == (2, True)
-    assert trial_row(sweep, trials[3], Ended("failed", 0, "no run"), set()).epochs == 0
+    assert trial_row(sweep, trials[3], TrialOutcome("failed", 0, "no run"), set()).epochs == 0
 
 
 def test_a_trial_that_has_not_ended_has_no_row(ended):
     sweep, trials = ended
-    assert read_ended(trials[3]) is None
+    assert read_outcome(trials[3]) is None
     assert [row.number for row in trial_rows(sweep)] == [0, 1, 2]
 
 
@@ -181,7 +196,7 @@ def test_a_row_shows_a_setting_that_another_trial_searched(tmp_path, dataset):
         propose(sweep, 1, fs__family="linear", fs__rate=2.0),
     ]
     for trial in trials:
-        write_ended(trial, Ended("failed", 0, "x"))
+        write_outcome(trial, TrialOutcome("failed", 0, "x"))
     assert [row.params for row in trial_rows(sweep)] == [
         {"method.settings.fs.family": "tanh", "method.settings.fs.rate": 0.5},
         {"method.settings.fs.family": "linear"},

@@ -9,9 +9,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raymm.config import load
 from raymm.errors import ConfigError
 from raymm.sweep import schedule
-from raymm.sweep.schedule import EPOCHS, check_scheduler, grace_of, interval_of, mutable, scheduler_of, within
+from raymm.sweep.schedule import EPOCHS, check_scheduler, grace_period_of, interval_of, mutable, scheduler_of, within
 from raymm.sweep.search import SCORE
-from raymm.sweep.store import Ended, Plan, write_ended
+from raymm.sweep.store import SweepConfig, TrialOutcome, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
 
@@ -69,8 +69,8 @@ def test_only_samplers_of_what_every_epoch_reads_anew_may_change():
 )
 def test_a_scheduler_that_could_do_nothing_is_refused(plan, words):
     with pytest.raises(ConfigError, match=words):
-        check_scheduler(Plan(space="s.py", **plan), config(), SPACE)
-    check_scheduler(Plan(space="s.py", scheduler="pbt", grace=9), config(), SPACE)
+        check_scheduler(SweepConfig(space="s.py", **plan), config(), SPACE)
+    check_scheduler(SweepConfig(space="s.py", scheduler="pbt", grace_period=9), config(), SPACE)
 
 
 def test_a_population_needs_something_that_may_change():
@@ -79,15 +79,15 @@ def test_a_population_needs_something_that_may_change():
         r"--scheduler pbt: s\.py draws nothing that may change while a run goes on; let it draw one of .*row_budget"
     )
     with pytest.raises(ConfigError, match=words):
-        check_scheduler(Plan(space="s.py", scheduler="pbt"), config(), space)
-    check_scheduler(Plan(space="s.py", scheduler="asha"), config(), space)
+        check_scheduler(SweepConfig(space="s.py", scheduler="pbt"), config(), space)
+    check_scheduler(SweepConfig(space="s.py", scheduler="asha"), config(), space)
 
 
 def test_grace_and_interval_follow_the_warmup():
-    plain = Plan(space="s.py")
-    assert grace_of(plain, config()) == 3
-    assert grace_of(Plan(space="s.py", grace=7), config()) == 7
-    assert grace_of(plain, config("method.name=joint", "method.warmup=30")) == 10
+    plain = SweepConfig(space="s.py")
+    assert grace_period_of(plain, config()) == 3
+    assert grace_period_of(SweepConfig(space="s.py", grace_period=7), config()) == 7
+    assert grace_period_of(plain, config("method.name=joint", "method.warmup=30")) == 10
     assert [interval_of(config(f"training.epochs={n}")) for n in (3, 10, 30)] == [1, 3, 9]
 
 
@@ -151,11 +151,11 @@ def test_a_scheduler_after_a_stop_decides_like_one_that_saw_it_all(tmp_path, dat
     for stopped_after in (3, 5, 7):
         for trial, decisions in list(zip(trials, whole, strict=True))[:stopped_after]:
             status = "stopped" if decisions[-1] == STOP else "finished"
-            write_ended(trial, Ended(status, len(decisions)))
+            write_outcome(trial, TrialOutcome(status, len(decisions)))
         again = scheduler_of(sweep, {})
         rest = list(zip(trials, SCORES, strict=True))[stopped_after:]
         assert [lives(again, trial.key, scores) for trial, scores in rest] == whole[stopped_after:]
-    forgetful = schedule._make(sweep.plan, sweep.config, {})
+    forgetful = schedule._make(sweep.settings, sweep.config, {})
     assert [lives(forgetful, trial.key, scores) for trial, scores in rest] != whole[7:]
 
 
@@ -166,7 +166,7 @@ def test_the_median_counts_what_has_ended_as_often_as_a_live_one(tmp_path, datas
     lives(live, trial.key, scores)
     histories = [[{"metrics": {"val/accuracy": score}} for score in scores]]
     monkeypatch.setattr(schedule, "read_histories", lambda *_: histories)
-    write_ended(trial, Ended("finished", 3))
+    write_outcome(trial, TrialOutcome("finished", 3))
     assert list(scheduler_of(sweep, {})._results.values()) == list(live._results.values())
 
 
@@ -175,18 +175,18 @@ def test_what_failed_or_is_under_way_is_no_measure(tmp_path, dataset, monkeypatc
     sweep = sweep_of(tmp_path / "s", dataset, scheduler="asha")
     trial = propose(sweep, 0, fs__scale=1.0)
     if status:
-        write_ended(trial, Ended(status, 1, "x"))
+        write_outcome(trial, TrialOutcome(status, 1, "x"))
     monkeypatch.setattr(schedule, "read_histories", lambda *_: pytest.fail("was asked"))
     scheduler_of(sweep, {})
 
 
 def test_trials_that_reach_the_last_epoch_are_let_finish(tmp_path, dataset):
     for name, steps in (("asha", 2), ("none", 3)):
-        sweep = sweep_of(tmp_path / name, dataset, scheduler=name, reduction=steps, grace=1)
+        sweep = sweep_of(tmp_path / name, dataset, scheduler=name, reduction_factor=steps, grace_period=1)
         assert lives(scheduler_of(sweep, {}), "a", [0.1, 0.2, 0.3]) == [CONTINUE] * 3
     assert type(scheduler_of(sweep, {})) is FIFOScheduler
 
 
 def test_grace_without_anybody_who_ends_trials_early_is_a_mistake():
     with pytest.raises(ConfigError, match=r"--grace 3: nothing ends trials early; give --scheduler asha or median"):
-        check_scheduler(Plan(space="s.py", grace=3), load(None), {})
+        check_scheduler(SweepConfig(space="s.py", grace_period=3), load(None), {})

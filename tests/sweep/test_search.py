@@ -12,7 +12,7 @@ from raymm.config import Config
 from raymm.errors import ConfigError
 from raymm.sweep import search
 from raymm.sweep.search import SCORE, Proposals, draw, population, proposals_of, propose_all
-from raymm.sweep.store import Ended, open_trial, read_trials, write_ended
+from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
 
@@ -105,7 +105,7 @@ def names(proposals, *ids):
 def test_what_is_owed_comes_first_and_then_the_end(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset)
     trials = [propose(sweep, number, fs__scale=1.0 + number) for number in range(3)]
-    write_ended(trials[1], Ended("failed", 0, "x"))
+    write_outcome(trials[1], TrialOutcome("failed", 0, "x"))
     proposals = proposals_of(sweep, {})
     assert proposals.count == 2
     assert proposals.suggest("a") == {"sweep": str(sweep.path), "trial": trials[0].name}
@@ -116,7 +116,7 @@ def test_what_is_owed_comes_first_and_then_the_end(tmp_path, dataset):
 def test_a_population_is_what_is_owed_with_the_settings_that_may_change(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset)
     trials = [propose(sweep, number, fs__scale=1.5 + number) for number in range(3)]
-    write_ended(trials[1], Ended("failed", 0, "x"))
+    write_outcome(trials[1], TrialOutcome("failed", 0, "x"))
     space = population(sweep, [SCALE, "optimizer.lr"])
     given = [config for _, config in generate_variants(space)]
     assert given == [
@@ -129,12 +129,12 @@ def test_a_population_is_what_is_owed_with_the_settings_that_may_change(tmp_path
 
 def test_an_optimiser_proposes_once_nothing_is_owed_and_hears_of_its_own(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset, trials=3)
-    owed = propose(sweep, 0, fs__scale=1.0)
+    pending_trials = propose(sweep, 0, fs__scale=1.0)
     optimiser = Scripted(2.0, 3.0, 4.0)
-    proposals = Proposals(sweep, [owed], optimiser)
+    proposals = Proposals(sweep, [pending_trials], optimiser)
     assert proposals.count == 3
     first, second, third, end = names(proposals, "a", "b", "c", "d")
-    assert (first, end) == (owed.name, Searcher.FINISHED)
+    assert (first, end) == (pending_trials.name, Searcher.FINISHED)
     assert [
         open_trial(sweep.path / "trials" / name).config.method.settings.fs.settings.scale for name in (second, third)
     ] == [
@@ -153,7 +153,7 @@ def test_a_duplicate_is_told_the_known_score_and_not_tried_again(tmp_path, datas
     sweep = sweep_of(tmp_path / "s", dataset, trials=9)
     done, failed, running = (propose(sweep, number, fs__scale=1.0 + number) for number in range(3))
     finish(sweep, done, dataset)
-    write_ended(failed, Ended("failed", 0, "x"))
+    write_outcome(failed, TrialOutcome("failed", 0, "x"))
     score = search.trial_rows(sweep)[0].score
     optimiser = Scripted(1.0, 2.0, 3.0, 4.0)
     proposals = Proposals(sweep, [], optimiser)

@@ -5,7 +5,7 @@ from ray import tune
 
 from raymm.sweep.runs import trial_rows
 from raymm.sweep.search import SCORE, proposals_of
-from raymm.sweep.store import Ended, open_trial, read_trials, write_ended
+from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
 
@@ -62,7 +62,7 @@ def test_after_a_stop_the_optimiser_knows_what_has_ended(tmp_path, dataset):
     proposals = proposals_of(sweep, SPACE)
     trials = [open_trial(sweep.path / "trials" / proposals.suggest(f"t{n}")["trial"]) for n in range(3)]
     finish(sweep, trials[0], dataset)
-    write_ended(trials[1], Ended("failed", 0, "x"))
+    write_outcome(trials[1], TrialOutcome("failed", 0, "x"))
     again = proposals_of(sweep, SPACE)
     (told,) = study_of(again).trials
     assert told.value == trial_rows(sweep)[0].score

@@ -8,7 +8,7 @@ from raymm.cluster.train import train_on_ray
 from raymm.mirror.runs import mirrored
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
-from raymm.storage.remote import committed, place
+from raymm.storage.remote import committed, remote_path
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
@@ -34,7 +34,7 @@ def weights(run):
 def lose(run, mirror):
     """Lose the machine, and what the mirror would have got last."""
     shutil.rmtree(run.path)
-    there = place(mirror) / run.name
+    there = remote_path(mirror) / run.name
     for name in ("result", "epochs/epoch-00004"):
         there.system.delete_dir((there / name).path)
 
@@ -46,7 +46,7 @@ def test_a_run_that_lost_its_machine_ends_on_another_with_the_same_bits(ray_loca
         with mirrored(run.path, mirror, lambda _: None) as report:
             train_on_ray(run, report)
         first = weights(run)
-        assert len(committed(place(mirror) / "r" / "epochs")) == 4
+        assert len(committed(remote_path(mirror) / "r" / "epochs")) == 4
         lose(run, mirror)
         again = opened(tmp_path / "r", dataset, mirror)
         assert again.key == run.key
@@ -54,4 +54,4 @@ def test_a_run_that_lost_its_machine_ends_on_another_with_the_same_bits(ray_loca
         with mirrored(again.path, mirror, lambda _: None) as report:
             train(again, dataset, Backends(report=report))
         assert weights(again) == first
-        assert committed(place(mirror) / "r") == ["result"]
+        assert committed(remote_path(mirror) / "r") == ["result"]

@@ -6,18 +6,18 @@ import pytest
 
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.sweep.store import (
-    Ended,
-    Plan,
+    SweepConfig,
+    TrialOutcome,
     commit_sweep,
-    forget_failed,
     key_of,
-    missing,
     new_sweep,
     open_sweep,
     open_trial,
-    read_ended,
+    pending,
+    read_outcome,
     read_trials,
-    write_ended,
+    reset_failed,
+    write_outcome,
     write_trial,
 )
 from raymm.training.run import create_or_open
@@ -31,13 +31,26 @@ def dataset(tmp_path_factory):
 
 
 def test_a_committed_sweep_is_opened_as_it_was_made(tmp_path, dataset):
-    plan = {"trials": 7, "seeds": (3, 4), "search": "optuna", "scheduler": "median", "grace": 2, "concurrent": 2}
+    plan = {"trials": 7, "seeds": (3, 4), "search": "optuna", "scheduler": "median", "grace_period": 2}
     made = sweep_of(tmp_path / "s", dataset, {"optimizer": {"lr": 0.02}}, **plan)
     opened = open_sweep(tmp_path / "s")
     assert opened == made
     assert opened.dataset().digest == dataset.digest
     assert (opened.name, opened.metric) == ("s", "val/accuracy")
     assert opened != sweep_of(tmp_path / "t", dataset, {"optimizer": {"lr": 0.03}}, **plan)
+
+
+def test_settings_of_0_1_0_are_read_under_their_old_names(tmp_path, dataset):
+    now = {"scheduler": "asha", "grace_period": 2, "reduction_factor": 4, "max_concurrent_trials": 1}
+    made = sweep_of(tmp_path / "s", dataset, **now)
+    file = tmp_path / "s" / "sweep.json"
+    about = json.loads(file.read_text())
+    old = {"space": "space.py", "scheduler": "asha", "grace": 2, "reduction": 4, "concurrent": 1}
+    file.write_text(json.dumps({**about, "plan": old}))
+    assert open_sweep(tmp_path / "s") == made
+    file.write_text(json.dumps({**about, "plan": {**old, "concurent": 1}}))
+    with pytest.raises(CheckpointError, match=r"(?s)sweep\.json: cannot be read.*concurent"):
+        open_sweep(tmp_path / "s")
 
 
 def test_the_metric_is_that_of_the_selection(tmp_path, dataset):
@@ -47,20 +60,20 @@ def test_the_metric_is_that_of_the_selection(tmp_path, dataset):
 def test_a_folder_that_is_taken_is_refused(tmp_path, dataset):
     sweep_of(tmp_path / "s", dataset)
     with pytest.raises(CheckpointError, match=r"s holds a sweep; go on with it by --resume .*s, or choose another"):
-        new_sweep(tmp_path / "s", Plan(space="a.py"), settings(), dataset)
+        new_sweep(tmp_path / "s", SweepConfig(space="a.py"), settings(), dataset)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(CheckpointError, match=r"mine: not empty, and no sweep of raymm; choose another folder"):
-        new_sweep(tmp_path / "mine", Plan(space="a.py"), settings(), dataset)
+        new_sweep(tmp_path / "mine", SweepConfig(space="a.py"), settings(), dataset)
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
 
 
 def test_what_a_sweep_left_that_was_never_committed_is_cleared_away(tmp_path, dataset):
-    half = new_sweep(tmp_path / "s", Plan(space="a.py"), settings(), dataset)
+    half = new_sweep(tmp_path / "s", SweepConfig(space="a.py"), settings(), dataset)
     propose(half, 0, fs__scale=1.0)
     with pytest.raises(CheckpointError, match=r"no sweep there \(sweep\.json is missing\); give the --out of"):
         open_sweep(tmp_path / "s")
-    whole = new_sweep(tmp_path / "s", Plan(space="a.py"), settings(), dataset)
+    whole = new_sweep(tmp_path / "s", SweepConfig(space="a.py"), settings(), dataset)
     assert read_trials(whole) == []
     kept = propose(whole, 0, fs__scale=2.0)
     commit_sweep(whole)
@@ -131,17 +144,21 @@ def test_a_damaged_trial_names_its_file(tmp_path, dataset):
         read_trials(sweep)
     (trial.path / "ended.json").write_text('{"state": "finished"}')
     with pytest.raises(CheckpointError, match=r"000-.*/ended\.json: cannot be read \(.*'state'"):
-        read_ended(trial)
+        read_outcome(trial)
 
 
 def test_a_trial_is_missing_until_it_has_ended_and_again_when_its_failure_is_forgotten(tmp_path, dataset):
     sweep = sweep_of(tmp_path / "s", dataset)
     trials = [propose(sweep, number, fs__scale=1.0 + number) for number in range(4)]
-    assert missing(trials) == trials
-    ends = [Ended("finished", 3), Ended("stopped", 2), Ended("failed", 1, "TrainingError: the loss is nan")]
+    assert pending(trials) == trials
+    ends = [
+        TrialOutcome("finished", 3),
+        TrialOutcome("stopped", 2),
+        TrialOutcome("failed", 1, "TrainingError: the loss is nan"),
+    ]
     for trial, ended in zip(trials, ends, strict=False):
-        write_ended(trial, ended)
-    assert [read_ended(trial) for trial in trials] == [*ends, None]
-    assert missing(trials) == trials[3:]
-    forget_failed(sweep)
-    assert missing(read_trials(sweep)) == trials[2:]
+        write_outcome(trial, ended)
+    assert [read_outcome(trial) for trial in trials] == [*ends, None]
+    assert pending(trials) == trials[3:]
+    reset_failed(sweep)
+    assert pending(read_trials(sweep)) == trials[2:]

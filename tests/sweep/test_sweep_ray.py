@@ -42,7 +42,7 @@ def population():
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def remote_path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweeps")
     small_dataset(folder / "data")
     (folder / "space.py").write_text(SPACE)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raymm.sweep.runs import open_runs, read_histories, result_metrics
-from raymm.sweep.store import Ended, write_ended
+from raymm.sweep.store import TrialOutcome, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of, train_until
 
@@ -30,12 +30,12 @@ def told(tmp_path_factory, dataset):
     for trial in trials[:2]:
         follow(record, trial, finish(sweep, trial, dataset))
     follow(record, trials[2], stop(sweep, trials[2], dataset, epochs=1, trained=2))
-    failed = Ended("failed", 0, "TrainingError: the loss is nan")
-    write_ended(trials[3], failed)
+    failed = TrialOutcome("failed", 0, "TrainingError: the loss is nan")
+    write_outcome(trials[3], failed)
     follow(record, trials[3], failed)
     train_until(open_runs(sweep, trials[4], dataset), dataset, 1)
-    record.started(trials[4])
-    record.reached(trials[4], 1)
+    record.on_trial_start(trials[4])
+    record.on_epoch(trials[4], 1)
     rows = record.close("FINISHED")
     return sweep, trials, store, rows
 
