@@ -101,7 +101,7 @@ def _refuse_occupied(path: Path, key: str) -> None:
 
 
 def _fetch_all(there: RemotePath, uri: str, path: Path) -> None:
-    """Copy plug-ins, then warm-ups, then trials, whose runs start from warm-ups, then the record of the best trial."""
+    """Copy plug-ins, warm-ups, trials, whose runs start from warm-ups, and the record of the best trial."""
     fetch_plugins(there, path)
     for name in folders(there / WARMUPS):
         fetch(path / WARMUPS / name, join_uri(uri, WARMUPS))
