@@ -51,7 +51,7 @@ __all__ = ["sweep"]
 @click.option(
     "--scheduler",
     type=click.Choice(["none", "asha", "median", "pbt"]),
-    help="Who ends trials early.  [default: none]",
+    help="Scheduler that ends trials early.  [default: none]",
 )
 @click.option(
     "--grace", "grace_period", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]"
@@ -198,11 +198,11 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
     uri, artifacts = store_of(store)
     dataset: Dataset = job.dataset()
     record = SweepTracker(job, dataset, lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
-    with mirrored_sweep(job) as followed:
+    with mirrored_sweep(job) as with_mirror:
         record.begin()
         rows: list[TrialRow] = []
         with ending(lambda status: rows.extend(record.close(status))):
-            _train(job, space, uri, followed(Progress(job, record, quiet)))
+            _train(job, space, uri, with_mirror(Progress(job, record, quiet)))
         return rows
 
 
@@ -218,7 +218,7 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
 
 @contextmanager
 def _interruptible(job: "Sweep") -> Iterator[None]:
-    """Say how to go on after Ctrl-C, or the end that `ray job stop` asks for."""
+    """Say how to resume after Ctrl-C or `ray job stop`."""
     try:
         with _stoppable():
             yield
@@ -228,7 +228,7 @@ def _interruptible(job: "Sweep") -> Iterator[None]:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Take a SIGTERM as Ctrl-C; entered again once Ray is there, which sets a handler of its own."""
+    """Handle SIGTERM like Ctrl-C; entered again after Ray has set a handler of its own."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

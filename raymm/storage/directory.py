@@ -1,7 +1,7 @@
 """A directory whose `manifest.json` is written last: without the manifest it does not exist.
 
 The manifest holds the size and SHA-256 of every other file, and whatever the writer wants to say of them.
-Readers need no locks; a crash leaves only files that nobody reads.
+Readers need no locks; a crash leaves only files that are never read.
 """
 
 import hashlib

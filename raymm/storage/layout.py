@@ -1,4 +1,4 @@
-"""The names of files and folders on disk. No other module spells them; the formats belong to those who write them.
+"""The names of files and folders on disk. No other module spells them; a format belongs to the module that writes it.
 
 A run, of `raymm train` or of a sweep:
 
@@ -17,9 +17,9 @@ A sweep:
     SWEEP/trials/003-1f0c9a2e/          a trial
         trial.json                      the drawn values and the whole configuration
         runs/<trial>-s0/                a run for each seed
-        current.json                    folder and settings of the runs that it went on with, where those are others
+        current.json                    folder and settings of the current runs after population based training
         ended.json                      the outcome; a trial without it is pending
-        recorded                        the outcome was sent to the tracker
+        recorded                        exists once the outcome was sent to the tracker
         trial.log
     SWEEP/warmups/                      runs of the epochs that trials share
     SWEEP/summary/                      table, plots, page, and best.json: the trial that is tagged as the best

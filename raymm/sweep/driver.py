@@ -164,7 +164,7 @@ class _WarmupEvents(Callback):  # type: ignore[misc]
 
     def __init__(self, sweep: Sweep, shared: list[tuple[Config, int]], callback: SweepCallback) -> None:
         self._sweep, self._shared, self._callback = sweep, shared, callback
-        self._told, self._looked = -1, 0.0
+        self._announced, self._looked = -1, 0.0
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks; nothing is ever restored from that
@@ -174,10 +174,10 @@ class _WarmupEvents(Callback):  # type: ignore[misc]
             return
         self._looked = time.monotonic()
         done = sum(min(warmup_epochs_done(self._sweep, config), until) for config, until in self._shared)
-        if done > self._told:
+        if done > self._announced:
             total = sum(until for _, until in self._shared)
             self._callback.on_setup(f"warm-up that trials share: {done} of {total} epochs")
-            self._told = done
+            self._announced = done
 
 
 class _TrialEvents(Callback):  # type: ignore[misc]

@@ -290,10 +290,10 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
         **STUDY_METRIC,
     )
     optimiser = _WithFixed(search, fixed)
-    told = {trial.key: trial for trial in read_trials(sweep)}
+    trials = {trial.key: trial for trial in read_trials(sweep)}
     for row in trial_rows(sweep):
         if row.score is not None:
-            optimiser.learn(told[row.key].sampled, row.score)
+            optimiser.learn(trials[row.key].sampled, row.score)
     return optimiser
 
 

@@ -147,7 +147,7 @@ def _effects_text(found: Sequence[Effect]) -> str:
         text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
     if any(effect.over_random is not None for effect in found):
         text += (
-            ". `random` adds as many copies, of any samples and modalities: what a strategy wins over it is not owed "
+            ". `random` adds as many copies, of any samples and modalities: what a strategy gains over it is not due "
         )
         text += "to training more rows"
     return f"{text}. The best of many groups is partly luck."
