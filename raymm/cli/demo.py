@@ -36,7 +36,7 @@ def demo(out: Path, workers: int, seed: int) -> None:
     """Make clips, prepare them, train `joint` and `sample` on Ray, value with actors, log to MLflow."""
     from raymm.cli.demo_clips import write_collection
     from raymm.cluster.connect import connect
-    from raymm.config import ClusterConfig
+    from raymm.config.sections import ClusterConfig
 
     _make_room(out)
     click.echo(f"1/4  writing {CLIPS} clips with sound; pitch and colour tell the class, not always both")
@@ -75,7 +75,7 @@ def _prepare(collection: "Collection", data: Path) -> None:
 
 def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
     from raymm.cli.tracked import train_tracked
-    from raymm.config import load
+    from raymm.config.loading import load
     from raymm.data import open_dataset
     from raymm.training.run import create_or_open
 

@@ -79,7 +79,8 @@ def _command(verb: str) -> click.Command:
 
 def _settings(name: str) -> list[str]:
     """Dotted settings whose last part is this name."""
-    from raymm.config import Config, flatten
+    from raymm.config.base import flatten
+    from raymm.config.sections import Config
 
     wanted = name.replace("-", "_")
     return [key for key in flatten(Config()) if wanted in {key, key.rpartition(".")[2]}]

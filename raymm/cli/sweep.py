@@ -120,7 +120,7 @@ def _new(
     data: Path, space: str, out: Path, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
 ) -> "tuple[Sweep, dict[str, Any]]":
     """Check everything, write the trials, and only then sweep.json."""
-    from raymm.config import load
+    from raymm.config.loading import load
     from raymm.data import open_dataset
     from raymm.mirror.sweeps import refuse_other_sweep
     from raymm.sweep.runs import with_seed

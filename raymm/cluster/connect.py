@@ -20,7 +20,7 @@ from pathlib import Path
 
 from raymm.cluster.probe import why_silent
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
-from raymm.config import ClusterConfig
+from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
 
 __all__ = ["connect", "is_multi_node", "set_defaults"]

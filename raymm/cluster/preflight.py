@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raymm import __version__
 from raymm.cluster.connect import is_multi_node
 from raymm.cluster.resources import check_resources, cluster_totals
-from raymm.config import ClusterConfig
+from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
 
 __all__ = ["NodeReport", "ask_nodes", "check_nodes", "check_resources", "check_tracking", "preflight"]

@@ -6,7 +6,7 @@ Ray itself waits without a word for resources that can never come, so the number
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raymm.config import ClusterConfig
+from raymm.config.sections import ClusterConfig
 
 __all__ = [
     "Totals",

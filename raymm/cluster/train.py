@@ -25,7 +25,7 @@ from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
-from raymm.config import ClusterConfig
+from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
 from raymm.training.checkpoint import Checkpoint, read_history

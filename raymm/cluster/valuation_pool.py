@@ -26,7 +26,8 @@ from torch import nn
 
 from raymm.allocator import tune_malloc
 from raymm.cluster.prometheus import export_valuation_rate
-from raymm.config import Config, parse
+from raymm.config.loading import parse
+from raymm.config.sections import Config
 from raymm.data import View, open_dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.models.custom import make_custom_model

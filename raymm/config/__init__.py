@@ -1,7 +1,8 @@
 """Settings: typed sections, parts by name, one YAML file, dotted overrides, plug-ins."""
 
-from raymm.config.choice import Choice, ChoiceOf, Settings
-from raymm.config.loading import flatten, load, parse
+from raymm.config.base import Settings, flatten
+from raymm.config.choice import Choice, ChoiceOf
+from raymm.config.loading import load, parse
 from raymm.config.sections import (
     ClusterConfig,
     Config,

@@ -8,7 +8,8 @@ their defaults, so that equal runs have equal fingerprints; `parameters` leaves 
 from collections.abc import Iterable
 from typing import Any
 
-from raymm.config.loading import flatten, parse
+from raymm.config.base import flatten
+from raymm.config.loading import parse
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
 

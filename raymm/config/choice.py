@@ -8,19 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
 
+from raymm.config.base import Settings
 from raymm.config.registry import Registry
 from raymm.errors import ConfigError
 
-__all__ = ["Choice", "ChoiceOf", "Settings", "SettingsError", "make_settings", "settings_class"]
-
-
-class Settings(BaseModel):
-    """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+__all__ = ["Choice", "ChoiceOf", "PartsByName", "SettingsError", "SettingsOf", "make_settings", "settings_class"]
 
 
 class Choice(Settings):
@@ -123,3 +118,28 @@ class ChoiceOf:
 
     def _write(self, choice: Choice) -> dict[str, Any]:
         return {self.key: choice.name, **choice.settings.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class SettingsOf:
+    """Marks a field with the settings of the part that the field `name` beside it names; `default` is its default."""
+
+    registry: Registry[Any]
+    default: str
+
+
+@dataclass(frozen=True)
+class PartsByName:
+    """Marks a field that maps names of its own to parts with their settings, each part named in `name`."""
+
+    registry: Registry[Any]
+
+    def defaults(self) -> dict[str, list[Any]]:
+        """By setting of the registered parts, the different defaults that it has."""
+        found: dict[str, list[Any]] = {}
+        for name in self.registry:
+            for key, field in settings_class(self.registry.get(name)).model_fields.items():
+                known = found.setdefault(key, [])
+                if field.default not in known:
+                    known.append(field.default)
+        return found

@@ -7,8 +7,9 @@ from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from raymm.config.base import flatten
 from raymm.config.choice import SettingsError
 from raymm.config.legacy import modern_key, modernise, put
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
@@ -17,7 +18,7 @@ from raymm.config.sections import Config
 from raymm.config.unread import drop_unread
 from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["flatten", "load", "parse"]
+__all__ = ["load", "parse"]
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def parse(
         values["plugins"] = list(copied_plugins(values["plugins"], folder))
     load_plugins(values.get("plugins") or ())
     if drop is not None or met:
-        for sentence in drop_unread(values):
+        for sentence in drop_unread(values, Config):
             (drop or log.debug)(sentence)
     try:
         return Config.model_validate(values)
@@ -95,22 +96,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping of sections, not {type(values).__name__}")
     return values
-
-
-def flatten(config: BaseModel, prefix: str = "") -> dict[str, str | int | float | bool | None]:
-    """`{"optimizer.lr": 0.001, ...}`: dotted keys to plain values, defaults included."""
-    flat: dict[str, str | int | float | bool | None] = {}
-    for key, value in config.model_dump(mode="json").items():
-        _flatten_into(flat, f"{prefix}{key}", value)
-    return flat
-
-
-def _flatten_into(flat: dict[str, Any], key: str, value: object) -> None:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _flatten_into(flat, f"{key}.{name}", inner)
-    else:
-        flat[key] = value
 
 
 def _apply(values: dict[str, Any], override: str, met: list[tuple[str, str]]) -> None:

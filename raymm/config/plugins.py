@@ -17,9 +17,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from raymm.errors import ConfigError, Problems, did_you_mean, in_one_line
+from raymm.errors import ConfigError, Problems, in_one_line
 
 __all__ = [
     "FOLDER",
@@ -29,7 +28,6 @@ __all__ = [
     "copied_plugins",
     "copy_plugins",
     "describe_plugins",
-    "load_object",
     "load_plugins",
 ]
 
@@ -46,34 +44,6 @@ class Plugin:
 
     name: str
     sha256: str
-
-
-def load_object(spec: str, field: str) -> Any:
-    """Import what `spec`, "package.module:name", leads to; `field` is the setting or option that said so.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such module, importing it raises something, or it has no such name.
-    """
-    module_name, colon, name = spec.partition(":")
-    if not colon or not module_name or not name:
-        raise ConfigError(f"{field}: '{spec}' must be written as package.module:name")
-    try:
-        module = import_module(module_name)
-    except Exception as cause:
-        if isinstance(cause, ModuleNotFoundError) and f"{module_name}.".startswith(f"{cause.name}."):
-            raise ConfigError(
-                f"{field}: there is no module '{cause.name}', neither in the current folder ({Path.cwd()}) nor "
-                "installed; on a cluster it must be on every machine"
-            ) from cause
-        raise ConfigError(
-            f"{field}: module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
-        ) from cause
-    if not hasattr(module, name):
-        known = [word for word in vars(module) if not word.startswith("_")]
-        raise ConfigError(f"{field}: module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
-    return getattr(module, name)
 
 
 def load_plugins(specs: Iterable[str] = ()) -> list[ModuleType]:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-from raymm.config.choice import Choice, ChoiceOf, Settings, make_settings, settings_class
+from raymm.config.base import Settings
+from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, make_settings
 from raymm.config.registries import ENCODERS, FUSIONS, METHODS
 from raymm.config.registry import Registry
 from raymm.errors import ConfigError, did_you_mean
@@ -28,7 +29,6 @@ __all__ = [
     "TrainingConfig",
     "ValuationConfig",
     "ViewConfig",
-    "encoder_defaults",
     "shorten_default_warmup",
 ]
 
@@ -53,6 +53,9 @@ class ViewConfig(Settings):
     shift: float = Field(default=0.1, ge=0, le=0.5, description="largest shift in time, as a part of the length")
     crop: float = Field(default=0.04, ge=0, le=0.5, description="largest shift in height and width, as a part")
     flip: bool = Field(default=False, description="mirror frames and flow left to right at random")
+
+
+ENCODERS_BY_MODALITY = PartsByName(ENCODERS)
 
 
 class EncoderConfig(Settings):
@@ -81,22 +84,11 @@ class EncoderConfig(Settings):
         if (name := given.get("name")) is not None:
             settings = make_settings(_part(ENCODERS, name, "name"), raw, "name")
             return {"name": name, **settings.model_dump(mode="json")}
-        known = encoder_defaults()
+        known = ENCODERS_BY_MODALITY.defaults()
         for key in raw:
             if key not in known:
                 raise ValueError(f"no encoder has the setting '{key}'; {did_you_mean(key, {*known, 'name'})}")
         return {key: inner for key, inner in raw.items() if known[key] != [inner]}
-
-
-def encoder_defaults() -> dict[str, list[Any]]:
-    """By setting of encoders, the different defaults that it has."""
-    found: dict[str, list[Any]] = {}
-    for name in ENCODERS:
-        for key, field in settings_class(ENCODERS.get(name)).model_fields.items():
-            defaults = found.setdefault(key, [])
-            if field.default not in defaults:
-                defaults.append(field.default)
-    return found
 
 
 FUSION = ChoiceOf(FUSIONS, default="concat")
@@ -106,7 +98,9 @@ class ModelConfig(Settings):
     """Encoders, fusion and head."""
 
     feature_size: int = Field(default=128, ge=2, description="D: features of one modality")
-    encoders: dict[str, EncoderConfig] = Field(default_factory=dict, description="by modality name")
+    encoders: Annotated[dict[str, EncoderConfig], ENCODERS_BY_MODALITY] = Field(
+        default_factory=dict, description="by modality name"
+    )
     encoder: EncoderConfig = Field(
         default_factory=EncoderConfig, description="for modalities not named; each encoder takes the settings it has"
     )
@@ -118,10 +112,13 @@ class ModelConfig(Settings):
     )
 
 
+DEFAULT_METHOD = "sample"
+
+
 class MethodConfig(Settings):
     """What training does about modality imbalance."""
 
-    name: str = "sample"
+    name: str = DEFAULT_METHOD
     warmup: int = Field(
         default=5,
         ge=0,
@@ -132,7 +129,9 @@ class MethodConfig(Settings):
     row_budget: float | None = Field(
         default=None, ge=0, description="extra rows at most, as a multiple of the samples"
     )
-    settings: Any = Field(default=None, validate_default=True, description="the settings of the method itself")
+    settings: Annotated[Any, SettingsOf(METHODS, DEFAULT_METHOD)] = Field(
+        default=None, validate_default=True, description="the settings of the method itself"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -317,7 +316,7 @@ def shorten_default_warmup(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _plans(method: Mapping[str, Any]) -> bool:
     """Whether the method of a section adds rows; False where there is no such method, which is refused later."""
     try:
-        return bool(METHODS.get(method.get("name", MethodConfig.model_fields["name"].default)).needs != "nothing")
+        return bool(METHODS.get(method.get("name", DEFAULT_METHOD)).needs != "nothing")
     except ConfigError:
         return False
 

@@ -5,23 +5,29 @@ method with the same overrides. Dropping them gives runs that differ only in wha
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from raymm.config.choice import ChoiceOf, settings_class
-from raymm.config.registries import ENCODERS, METHODS
+from raymm.config.choice import ChoiceOf, PartsByName, SettingsOf, settings_class
 from raymm.config.registry import Registry
-from raymm.config.sections import Config, MethodConfig, ModelConfig, encoder_defaults
 from raymm.errors import ConfigError
 
 __all__ = ["drop_unread", "reader_of"]
 
+Marker = TypeVar("Marker")
 
-def drop_unread(values: dict[str, Any], section: type[BaseModel] = Config, path: str = "") -> list[str]:
+
+def drop_unread(values: dict[str, Any], section: type[BaseModel], path: str = "") -> list[str]:
     """Remove, in place, what the chosen parts do not read; one sentence each.
 
     A name that no part of the registry has stays, for the validation to refuse.
+
+    Parameters
+    ----------
+    values, section
+        Nested settings, and the class of settings that they are for.
     """
     dropped: list[str] = []
     for name, field in section.model_fields.items():
@@ -29,16 +35,19 @@ def drop_unread(values: dict[str, Any], section: type[BaseModel] = Config, path:
         if not isinstance(inner, Mapping):
             continue
         raw = values[name] = dict(inner)
-        choice = next((about for about in field.metadata if isinstance(about, ChoiceOf)), None)
-        if choice is not None:
+        if (choice := _marker(field, ChoiceOf)) is not None:
             dropped += _drop(choice.registry, choice.split(raw)[0], raw, here, keep=choice.key)
-        elif (section, name) == (MethodConfig, "settings"):
-            dropped += _drop(METHODS, values.get("name") or MethodConfig.model_fields["name"].default, raw, here)
-        elif (section, name) == (ModelConfig, "encoders"):
-            dropped += [sentence for key in raw for sentence in _drop_defaults(raw, key, here)]
+        elif (settings := _marker(field, SettingsOf)) is not None:
+            dropped += _drop(settings.registry, values.get("name") or settings.default, raw, here)
+        elif (parts := _marker(field, PartsByName)) is not None:
+            dropped += [sentence for key in raw for sentence in _drop_defaults(parts, raw, key, here)]
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             dropped += drop_unread(raw, kind, f"{here}.")
     return dropped
+
+
+def _marker(field: FieldInfo, kind: type[Marker]) -> Marker | None:
+    return next((about for about in field.metadata if isinstance(about, kind)), None)
 
 
 def _drop(registry: Registry[Any], name: str, raw: dict[str, Any], path: str, keep: str = "") -> list[str]:
@@ -55,45 +64,45 @@ def _drop(registry: Registry[Any], name: str, raw: dict[str, Any], path: str, ke
     return dropped + drop_unread(raw, kind, f"{path}.")
 
 
-def _drop_defaults(encoders: dict[str, Any], modality: str, path: str) -> list[str]:
-    """Of a named encoder's settings, remove those that it lacks and that say nothing: defaults of other encoders.
+def _drop_defaults(parts: PartsByName, chosen: dict[str, Any], own: str, path: str) -> list[str]:
+    """Of a part's settings, remove those that it lacks and that say nothing: defaults of other parts.
 
     One that is no default, such as a file of weights, stays, to be refused: it was meant to change something.
     """
-    given = encoders[modality]
-    if not isinstance(given, Mapping) or given.get("name") not in ENCODERS:
+    given = chosen[own]
+    if not isinstance(given, Mapping) or given.get("name") not in parts.registry:
         return []
-    has, known = settings_class(ENCODERS.get(given["name"])).model_fields, encoder_defaults()
+    has, known = settings_class(parts.registry.get(given["name"])).model_fields, parts.defaults()
     idle = [key for key in given if key != "name" and key not in has and given[key] in known.get(key, [])]
-    encoders[modality] = {key: value for key, value in given.items() if key not in idle}
-    return [f"{path}.{modality}.{key}: '{given['name']}' does not read it, so it is left out" for key in idle]
+    chosen[own] = {key: value for key, value in given.items() if key not in idle}
+    return [f"{path}.{own}.{key}: '{given['name']}' does not read it, so it is left out" for key in idle]
 
 
 def _readers(registry: Registry[Any], key: str) -> Iterator[str]:
     return (name for name in registry if key in settings_class(registry.get(name)).model_fields)
 
 
-def reader_of(key: str) -> dict[str, Any]:
+def reader_of(key: str, section: type[BaseModel]) -> dict[str, Any]:
     """Nested settings that choose parts which read a dotted setting, so that its value can be checked by itself.
 
-    >>> reader_of("method.settings.fm.rate")["method"]["name"]
-    'modality'
+    >>> from raymm.config.sections import Config
+    >>> reader_of("method.settings.fm.rate", Config)
+    {'method': {'name': 'modality', 'settings': {'fm': {'family': 'tanh'}}}}
+    >>> reader_of("training.epochs", Config)
+    {'training': {}}
     """
-    values: dict[str, Any] = {"method": {"name": "joint"}}
-    parts = key.split(".")
-    if parts[:2] == ["method", "settings"] and len(parts) > 2:
-        name = next(_readers(METHODS, parts[2]), "joint")
-        values["method"] = {"name": name, "settings": _chooser(settings_class(METHODS.get(name)), parts[2:])}
-    elif parts[0] == "model":
-        values["model"] = _chooser(ModelConfig, parts[1:])
-    return values
-
-
-def _chooser(section: type[BaseModel], parts: list[str]) -> dict[str, Any]:
-    """`{field: {key: name}}` of a part that has the setting that the path leads to; {} where none is to be chosen."""
-    field = section.model_fields.get(parts[0])
-    choice = next((about for about in field.metadata if isinstance(about, ChoiceOf)), None) if field else None
-    if choice is None or len(parts) < 2 or parts[1] == choice.key:
+    name, _, rest = key.partition(".")
+    field = section.model_fields.get(name)
+    if field is None or not rest:
         return {}
-    name = next(_readers(choice.registry, parts[1]), None)
-    return {} if name is None else {parts[0]: {choice.key: name}}
+    first = rest.partition(".")[0]
+    if (choice := _marker(field, ChoiceOf)) is not None:
+        part = next(_readers(choice.registry, first), None)
+        if part is None or first == choice.key:
+            return {}
+        return {name: {choice.key: part, **reader_of(rest, settings_class(choice.registry.get(part)))}}
+    if (settings := _marker(field, SettingsOf)) is not None:
+        part = next(_readers(settings.registry, first), settings.default)
+        return {"name": part, name: reader_of(rest, settings_class(settings.registry.get(part)))}
+    kind = field.annotation
+    return {name: reader_of(rest, kind)} if isinstance(kind, type) and issubclass(kind, BaseModel) else {}

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.seeds import derive, keys_of, uniform
 from raymm.types import Features, Mask
 from raymm.valuation.utilities import Utility

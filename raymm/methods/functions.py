@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from raymm.config.choice import Choice, ChoiceOf, Settings
+from raymm.config.base import Settings
+from raymm.config.choice import Choice, ChoiceOf
 from raymm.config.registries import FAMILIES
 from raymm.errors import ConfigError
 

@@ -6,7 +6,7 @@ Source: Wei et al., "Enhancing Multimodal Cooperation via Sample-level Modality 
 import numpy as np
 from pydantic import Field
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import ExtraRows, Method, ResamplingInputs, Rows
 from raymm.methods.extra_rows import bernoulli_copies, mean_contributions, random_subset

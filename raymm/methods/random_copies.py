@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
 from raymm.methods.functions import FS, FunctionOfLack

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from raymm.config import Config
 from raymm.config.registries import METHODS
+from raymm.config.sections import Config
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext

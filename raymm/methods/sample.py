@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
 from raymm.methods.extra_rows import copies_of

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raymm.config import Config, plugins
+from raymm.config import plugins
+from raymm.config.sections import Config
 from raymm.data import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import is_committed, layout, write_bytes

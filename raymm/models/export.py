@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from raymm.config import Config, parse
+from raymm.config.loading import parse
 from raymm.config.plugins import copy_plugins
+from raymm.config.sections import Config
 from raymm.data import Dataset, Schema
 from raymm.errors import CheckpointError
 from raymm.models.model import MultimodalModel, build_model

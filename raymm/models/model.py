@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config import EncoderConfig, ModelConfig
+from raymm.config.sections import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from raymm.config import Config, parse
+from raymm.config.loading import parse
 from raymm.config.plugins import absolute_plugins, load_plugins
+from raymm.config.sections import Config
 from raymm.data import Dataset, View
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.custom import make_custom_model

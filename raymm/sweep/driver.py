@@ -17,7 +17,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
-from raymm.config import ClusterConfig, Config
+from raymm.config.sections import ClusterConfig, Config
 from raymm.data import View
 from raymm.data.feature_cache import cache_features
 from raymm.errors import ClusterError

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from raymm.config import Config, flatten
+from raymm.config.base import flatten
 from raymm.config.canonical import Parameter
+from raymm.config.sections import Config
 from raymm.sweep.rows import TrialRow
 
 __all__ = ["brief", "plain", "short_names", "varied"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from raymm.config import Config, MethodConfig, TrainingConfig, parse
 from raymm.config.canonical import parameters
+from raymm.config.loading import parse
+from raymm.config.sections import Config, MethodConfig, TrainingConfig
 from raymm.data import Dataset
 from raymm.methods import get_method
 from raymm.storage import layout, write_json

@@ -14,8 +14,8 @@ from ray.tune.schedulers import (
 )
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
-from raymm.config import Config
 from raymm.config.legacy import modern_key
+from raymm.config.sections import Config
 from raymm.errors import ConfigError
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.search import GIVEN, SCORE

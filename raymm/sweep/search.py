@@ -18,7 +18,8 @@ from ray.tune.search import Searcher
 from ray.tune.search.sample import Domain
 from ray.tune.search.variant_generator import generate_variants
 
-from raymm.config import Config, flatten
+from raymm.config.base import flatten
+from raymm.config.sections import Config
 from raymm.data import Dataset
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.runs import current_config, trial_rows

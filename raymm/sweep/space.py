@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from ray.tune.search.sample import Categorical, Domain, Function, Integer, Quantized
 
-from raymm.config import Config, parse
 from raymm.config.canonical import Parameter, canonical
 from raymm.config.legacy import modern_key, put
+from raymm.config.loading import parse
+from raymm.config.sections import Config
 from raymm.config.unread import reader_of
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, mistakes_in
@@ -145,7 +146,7 @@ def _mistakes_in_setting(key: str, value: Parameter) -> list[str]:
         if key == name or key.startswith(f"{name}."):
             return [f"{key}: cannot be searched: {reason}"]
     # whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
-    values = {**reader_of(key), "training": {"epochs": 10**6}}
+    values = {**reader_of(key, Config), "training": {"epochs": 10**6}}
     put(values, key.split("."), value)
     return [mistake.removeprefix(": ") for mistake in mistakes_in(lambda: parse(values, ""))]
 

@@ -21,8 +21,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from raymm import __version__
-from raymm.config import Config, parse, plugins
+from raymm.config import plugins
 from raymm.config.legacy import modern_key
+from raymm.config.loading import parse
+from raymm.config.sections import Config
 from raymm.data import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError

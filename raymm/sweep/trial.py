@@ -17,7 +17,7 @@ from typing import Any
 from ray import tune
 
 from raymm.cluster.train import train_together
-from raymm.config import parse
+from raymm.config.loading import parse
 from raymm.data import Dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout

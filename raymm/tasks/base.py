@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Shaped
 from torch import Tensor
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.errors import ConfigError, did_you_mean
 
 __all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task"]

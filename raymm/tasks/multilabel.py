@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task
 from raymm.tasks.classification import LISTS, class_name

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import BatchReader
 from raymm.models.model import MultimodalModel
 from raymm.training.communicator import Communicator, SingleProcess

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import BatchReader, Dataset
 from raymm.data.loading import BatchLoader
 from raymm.methods import build_method

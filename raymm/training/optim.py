@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from raymm.config import OptimizerConfig
+from raymm.config.sections import OptimizerConfig
 
 __all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
 

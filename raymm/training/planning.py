@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import Dataset
 from raymm.methods import Method, Plan, ResamplingInputs, base_plan, make_plan
 from raymm.seeds import derive

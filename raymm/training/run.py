@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from raymm import __version__
-from raymm.config import Config, TrainingConfig, flatten, parse
+from raymm.config.base import flatten
+from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
+from raymm.config.sections import Config, TrainingConfig
 from raymm.data import Dataset, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import Batch
 from raymm.errors import ConfigError
 from raymm.methods import Method

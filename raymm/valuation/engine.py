@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import Batch, View
 from raymm.tasks import task_fields
 from raymm.types import Features

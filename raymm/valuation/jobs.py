@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.data import Dataset, View
 from raymm.data.identity import same_data
 from raymm.storage import atomic_path, layout, write_json

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from raymm.config import Config
+from raymm.config.sections import Config
 from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.coalitions import MAX_PLAYERS

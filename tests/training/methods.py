@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.methods import ExtraRows, Method
 from raymm.seeds import uniform
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 
 __all__ = ["EncoderSettings", "NormSettings", "groups_of", "head", "norm_2d"]
 

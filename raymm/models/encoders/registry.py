@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from raymm.config import EncoderConfig
-from raymm.config.choice import Settings, SettingsError, make_settings
+from raymm.config.base import Settings
+from raymm.config.choice import SettingsError, make_settings
 from raymm.config.registries import ENCODERS
+from raymm.config.sections import EncoderConfig
 from raymm.data.schema import ModalitySpec
 from raymm.errors import ConfigError, Problems, did_you_mean
 

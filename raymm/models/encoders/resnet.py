@@ -14,7 +14,7 @@ from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.data.schema import ModalitySpec
 from raymm.errors import ConfigError, in_one_line
 from raymm.models.encoders.layers import groups_of, head

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 
 __all__ = ["AdditiveFusion", "Fusion", "HiddenSettings"]
 

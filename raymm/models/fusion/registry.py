@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from raymm.config.choice import Choice, Settings
+from raymm.config.base import Settings
+from raymm.config.choice import Choice
 from raymm.config.registries import FUSIONS
 from raymm.errors import ConfigError
 from raymm.models.fusion.base import Fusion

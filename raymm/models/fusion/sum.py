@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config.choice import Settings
+from raymm.config.base import Settings
 from raymm.models.fusion.base import AdditiveFusion
 from raymm.models.fusion.registry import register_fusion
 

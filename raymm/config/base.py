@@ -1,0 +1,29 @@
+"""The base of every class of settings, and their flat form."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Settings", "flatten"]
+
+
+class Settings(BaseModel):
+    """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def flatten(config: BaseModel, prefix: str = "") -> dict[str, str | int | float | bool | None]:
+    """`{"optimizer.lr": 0.001, ...}`: dotted keys to plain values, defaults included."""
+    flat: dict[str, str | int | float | bool | None] = {}
+    for key, value in config.model_dump(mode="json").items():
+        _flatten_into(flat, f"{prefix}{key}", value)
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], key: str, value: object) -> None:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _flatten_into(flat, f"{key}.{name}", inner)
+    else:
+        flat[key] = value
