@@ -21,7 +21,7 @@ import torch
 from bench.timing import seconds_of
 from raymm.cluster.connect import connect
 from raymm.config import Config, load
-from raymm.data import Sample, Schema, VectorSpec, View, open_dataset, write_dataset
+from raymm.data import BatchReader, Sample, Schema, VectorSpec, open_dataset, write_dataset
 from raymm.models.model import build_model
 from raymm.valuation.engine import value_rows
 
@@ -39,10 +39,10 @@ def measure() -> dict[str, Any]:
     config = load(None, SETTINGS)
     with tempfile.TemporaryDirectory() as folder, connect(config.cluster):
         dataset = open_dataset(write_dataset(Path(folder) / "data", _samples(), _schema()))
-        return _in_turn(config, View(dataset, config.view), dataset.rows("train"))
+        return _in_turn(config, BatchReader(dataset, config.view), dataset.rows("train"))
 
 
-def _in_turn(config: Config, view: View, rows: np.ndarray) -> dict[str, Any]:
+def _in_turn(config: Config, view: BatchReader, rows: np.ndarray) -> dict[str, Any]:
     from raymm.cluster.valuation_pool import ActorPool
 
     model = build_model(view.dataset.schema, config.model, 0).eval()

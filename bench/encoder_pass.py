@@ -6,7 +6,7 @@ import torch
 
 from bench.timing import Measured, side_by_side
 from raymm.config import Config
-from raymm.data import View, open_dataset
+from raymm.data import BatchReader, open_dataset
 from raymm.models.model import build_model
 from raymm.valuation.engine import batches, value_rows
 
@@ -15,7 +15,7 @@ def run(data: Path) -> Measured:
     """Measure on the training split; both passes read the same view in the same batches."""
     dataset = open_dataset(data)
     config = Config()
-    view, rows = View(dataset, config.view), dataset.rows("train")
+    view, rows = BatchReader(dataset, config.view), dataset.rows("train")
     model = build_model(dataset.schema, config.model, 0).eval()
 
     def encode() -> None:

@@ -76,7 +76,7 @@ def _prepare(collection: "Collection", data: Path) -> None:
 def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
     from raymm.cli.tracked import train_tracked
     from raymm.config.loading import load
-    from raymm.data import open_dataset
+    from raymm.data.dataset import open_dataset
     from raymm.training.run import create_or_open
 
     chosen = (f"method.name={strategy}", f"training.seed={seed}", f"cluster.workers={workers}")
@@ -89,7 +89,7 @@ def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
 def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":
     """Mean true contribution of each modality over the test split."""
     from raymm.cli.demo_clips import true_phi
-    from raymm.data import open_dataset
+    from raymm.data.dataset import open_dataset
 
     dataset = open_dataset(data)
     test = set(dataset.shards.sample_id[dataset.rows("test")].tolist())

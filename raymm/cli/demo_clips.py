@@ -15,8 +15,8 @@ import torch
 
 from raymm.data.media.write import write_clip
 from raymm.seeds import derive
-from raymm.valuation import shapley_values
 from raymm.valuation.coalitions import coalition_sizes
+from raymm.valuation.exact import shapley_values
 
 __all__ = ["Collection", "true_phi", "write_collection"]
 

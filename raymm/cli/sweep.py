@@ -24,7 +24,7 @@ from raymm.cli.options import (
 from raymm.storage import layout
 
 if TYPE_CHECKING:
-    from raymm.data import Dataset
+    from raymm.data.dataset import Dataset
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep, SweepConfig
     from raymm.sweep.tracking import SweepCallback
@@ -121,7 +121,7 @@ def _new(
 ) -> "tuple[Sweep, dict[str, Any]]":
     """Check everything, write the trials, and only then sweep.json."""
     from raymm.config.loading import load
-    from raymm.data import open_dataset
+    from raymm.data.dataset import open_dataset
     from raymm.mirror.sweeps import refuse_other_sweep
     from raymm.sweep.runs import with_seed
     from raymm.sweep.schedule import check_scheduler
@@ -192,7 +192,7 @@ def _run(job: "Sweep", space: dict[str, Any], store: Path, experiment: str, quie
     from raymm.cli.sweep_progress import Progress
     from raymm.mirror.sweeps import mirrored_sweep
     from raymm.sweep.tracking import SweepTracker
-    from raymm.tracking import ending
+    from raymm.tracking.base import ending
     from raymm.tracking.mlflow import MlflowTracker, store_of
 
     uri, artifacts = store_of(store)

@@ -8,10 +8,10 @@ from typing import Any
 import click
 import torch
 
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
-from raymm.tracking import ending
+from raymm.tracking.base import ending
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_by_modality, split_metric
 from raymm.tracking.mlflow import MlflowTracker, store_of
 from raymm.training.loop import Backends, Report, train

@@ -56,7 +56,7 @@ def train(
     """Train a model, value it after each epoch and re-sample what contributes too little."""
     from raymm.cli.tracked import train_tracked
     from raymm.config.loading import load
-    from raymm.data import open_dataset
+    from raymm.data.dataset import open_dataset
     from raymm.mirror.runs import open_mirrored
     from raymm.tracking.metrics import is_of_split
 

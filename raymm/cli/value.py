@@ -14,10 +14,10 @@ from raymm.cli.options import FOLDER, NamesOption, json_option, plugin_names, pl
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
-    from raymm.data import Dataset
+    from raymm.data.dataset import Dataset
     from raymm.reports.valuation_summary import Sources
-    from raymm.valuation import ValuationTable
     from raymm.valuation.jobs import Stream, Valuing
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["value"]
 
@@ -68,7 +68,7 @@ def value(
     as_json: bool,
 ) -> None:
     """Value every modality of every sample of a split."""
-    from raymm.data import open_dataset
+    from raymm.data.dataset import open_dataset
     from raymm.models.valued import import_plugins, load_for, load_own, with_masking
     from raymm.valuation.jobs import value_to_file
 

@@ -28,11 +28,11 @@ from raymm.allocator import tune_malloc
 from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config.loading import parse
 from raymm.config.sections import Config
-from raymm.data import View, open_dataset
+from raymm.data.dataset import open_dataset
+from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, RaymmError
 from raymm.models.custom import make_custom_model
 from raymm.models.model import build_model
-from raymm.valuation import SampleValues, TableInfo, ValuationTable, join_tables
 from raymm.valuation.engine import (
     BATCHES_PER_BLOCK,
     DataModel,
@@ -44,8 +44,9 @@ from raymm.valuation.engine import (
     to_table,
     value_batch,
 )
-from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, combine
+from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, SampleValues, combine
 from raymm.valuation.method import ValuationMethod
+from raymm.valuation.table import TableInfo, ValuationTable, join_tables
 
 __all__ = ["ActorPool"]
 
@@ -88,7 +89,7 @@ class Job:
 class _Ready:
     """The open data set and the model of a job, and the fingerprint of the weights that are loaded."""
 
-    view: View
+    view: BatchReader
     config: Config
     model: Any
     loaded: str = ""
@@ -136,7 +137,7 @@ class Valuer:
         )
         if isinstance(model, nn.Module):
             model.to("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
-        return _Ready(View(dataset, config.view, config.training.seed), config, model)
+        return _Ready(BatchReader(dataset, config.view, config.training.seed), config, model)
 
 
 class ActorPool:
@@ -161,7 +162,7 @@ class ActorPool:
         self._actors: list[Any] = []
 
     def __call__(
-        self, model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None
+        self, model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
     ) -> ValuationTable:
         """The valuation table of `rows`, in order; errors as `stream`."""
         blocks = dict(self.stream(model, view, rows, config, epoch))
@@ -170,7 +171,7 @@ class ActorPool:
     def stream(
         self,
         model: DataModel,
-        view: View,
+        view: BatchReader,
         rows: Rows,
         config: Config,
         epoch: int | None = None,
@@ -284,7 +285,7 @@ def _ranges(n: int, method: ValuationMethod, splits: int) -> list[range | None]:
     return [range(int(start), int(stop)) for start, stop in pairwise(bounds)]
 
 
-def _table(results: list[tuple[Task, Arrays]], view: View, rows: Rows, info: TableInfo) -> ValuationTable:
+def _table(results: list[tuple[Task, Arrays]], view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
     """The table of one batch from the results of its parts."""
     if results[0][0].codes is None:
         return to_table(_read(SampleValues, results[0][1]), view, rows, info)

@@ -19,7 +19,8 @@ from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, DataError, did_you_mean
-from raymm.storage import is_committed, layout, read_manifest, verify
+from raymm.storage import layout
+from raymm.storage.directory import is_committed, read_manifest, verify
 from raymm.tasks.base import Labels
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]

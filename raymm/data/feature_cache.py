@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from raymm import __version__
 from raymm.data.kinds.base import ModalitySpec
-from raymm.storage import commit_directory, is_committed, layout
+from raymm.storage import layout
+from raymm.storage.directory import commit_directory, is_committed
 
 if TYPE_CHECKING:
     from raymm.data.reader import BatchReader

@@ -19,7 +19,9 @@ import pyarrow as pa
 from raymm.data.kinds.base import Statistics, Value
 from raymm.data.schema import Schema
 from raymm.errors import DataError, Problems
-from raymm.storage import atomic_path, commit_directory, is_committed, layout
+from raymm.storage import layout
+from raymm.storage.atomic import atomic_path
+from raymm.storage.directory import commit_directory, is_committed
 
 __all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "write_dataset", "write_shard"]
 

@@ -26,7 +26,7 @@ from raymm.data.dataset import Shards
 from raymm.data.identity import digest_of
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError, RaymmError, TrainingError
-from raymm.storage import read_manifest
+from raymm.storage.directory import read_manifest
 
 __all__ = ["BatchLoader", "BatchRequest"]
 

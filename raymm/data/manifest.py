@@ -17,10 +17,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from raymm.data.format import SPLITS
-from raymm.data.kinds import ModalitySpec, kind_of
+from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.labels import assign_splits, choose_task, parse_labels, refuse_absent_classes
 from raymm.errors import DataError, Problems, did_you_mean
-from raymm.tasks import Classification, Task
+from raymm.tasks.base import Task
+from raymm.tasks.classification import Classification
 
 __all__ = ["Kinds", "Manifest", "Record", "load_manifest"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from raymm.data.kinds import kind_of
+from raymm.data.kinds.base import kind_of
 from raymm.data.manifest import Kinds, Record
 from raymm.errors import DataError
 

@@ -21,7 +21,9 @@ from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
 from raymm.data.schema import Schema
 from raymm.errors import DataError, Problems
-from raymm.storage import is_committed, layout, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
+from raymm.storage.directory import is_committed
 
 __all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "is_finished", "prepare_chunk", "run_here"]
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from raymm.storage import layout, write_bytes, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes, write_json
 
 __all__ = ["BadValue", "problem_lines", "write_quarantine"]
 

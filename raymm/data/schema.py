@@ -21,19 +21,18 @@ from pydantic import (
     model_validator,
 )
 
-from raymm.data.kinds import (
-    AudioSpec,
-    EmbeddingSpec,
-    FlowSpec,
-    ImageSpec,
-    ModalitySpec,
-    RgbSpec,
-    SequenceSpec,
-    TextSpec,
-    VectorSpec,
-    kind_of,
-)
-from raymm.tasks import Classification, Task, get_task, read_task, task_fields
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.kinds.base import ModalitySpec, kind_of
+from raymm.data.kinds.embedding import EmbeddingSpec
+from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.image import ImageSpec
+from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.sequence import SequenceSpec
+from raymm.data.kinds.text import TextSpec
+from raymm.data.kinds.vector import VectorSpec
+from raymm.tasks import get_task, read_task, task_fields
+from raymm.tasks.base import Task
+from raymm.tasks.classification import Classification
 
 __all__ = [
     "AudioSpec",

@@ -13,7 +13,8 @@ import yaml
 from pydantic import ValidationError
 
 from raymm.config.registries import KINDS
-from raymm.data.kinds import ModalitySpec, Probe, VectorSpec, kind_of
+from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
+from raymm.data.kinds.vector import VectorSpec
 from raymm.data.manifest import Kinds, Manifest
 from raymm.data.media.text_embeddings import Encoders
 from raymm.data.media.video import video_seconds

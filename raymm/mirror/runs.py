@@ -17,9 +17,11 @@ from typing import Any
 
 from raymm.config import plugins
 from raymm.config.sections import Config
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
-from raymm.storage import is_committed, layout, write_bytes
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes
+from raymm.storage.directory import is_committed
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.storage.remote import RemotePath, committed, delete, files, pull, push, remote_path
 from raymm.training.run import Run, create_or_open, key_in, validate_run

@@ -8,7 +8,8 @@ from raymm.config import plugins
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import fetch, fetch_plugins
 from raymm.mirror.sweep_upload import BEST, SweepUploader, folder_in, read_if_there
-from raymm.storage import layout, write_bytes, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes, write_json
 from raymm.storage.layout import (
     CURRENT,
     ENDED,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from raymm.config.registry import load_object
-from raymm.data import Schema
+from raymm.data.schema import Schema
 from raymm.errors import ConfigError, RaymmError, in_one_line
-from raymm.valuation import SplitModel
 from raymm.valuation.conformance import ModelError
+from raymm.valuation.protocol import SplitModel
 
 __all__ = ["make_custom_model"]
 

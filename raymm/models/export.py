@@ -14,10 +14,12 @@ from safetensors.torch import load_file, save_file
 from raymm.config.loading import parse
 from raymm.config.plugins import copy_plugins
 from raymm.config.sections import Config
-from raymm.data import Dataset, Schema
+from raymm.data.dataset import Dataset
+from raymm.data.schema import Schema
 from raymm.errors import CheckpointError
 from raymm.models.model import MultimodalModel, build_model
-from raymm.storage import layout, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
 from raymm.storage.tensors import savable
 
 __all__ = ["Exported", "export_model", "load_model", "load_settings"]

@@ -15,8 +15,9 @@ from raymm.config.sections import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in
-from raymm.models.encoders import build_encoder, share_settings
-from raymm.models.fusion import AdditiveFusion, build_fusion
+from raymm.models.encoders.registry import build_encoder, share_settings
+from raymm.models.fusion.base import AdditiveFusion
+from raymm.models.fusion.registry import build_fusion
 from raymm.seeds import derive
 from raymm.types import Features, Mask
 

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from raymm.data import View
 from raymm.data.dataset import Dataset
 from raymm.data.in_memory import MemoryRows
+from raymm.data.reader import BatchReader
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.models.export import Exported, load_model
-from raymm.valuation import get_utility, logit_source
 from raymm.valuation.enumeration import value_source
+from raymm.valuation.protocol import logit_source
+from raymm.valuation.utilities import get_utility
 
 __all__ = ["Predictor", "load"]
 
@@ -56,7 +57,7 @@ class Predictor:
         """
         rows = self._rows(columns)
         dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
-        batch = View(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
+        batch = BatchReader(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
             np.arange(len(rows))
         )
         model = self.exported.model

@@ -10,14 +10,15 @@ import torch
 from raymm.config.loading import parse
 from raymm.config.plugins import absolute_plugins, load_plugins
 from raymm.config.sections import Config
-from raymm.data import Dataset, View
+from raymm.data.dataset import Dataset
+from raymm.data.reader import BatchReader
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.custom import make_custom_model
 from raymm.models.export import Exported, load_model, load_settings
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
-from raymm.valuation import check_model
+from raymm.valuation.conformance import check_model
 from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
 
@@ -70,7 +71,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     exported = load_model(_model_folder(checkpoint))
     _check_fit(checkpoint, exported, dataset)
     config = _with_valuation(exported.config, valuation or {})
-    view = View(_with_statistics(dataset, exported), config.view, config.training.seed)
+    view = BatchReader(_with_statistics(dataset, exported), config.view, config.training.seed)
     return Valuing(exported.model, view, dataset.rows(split), config)
 
 
@@ -86,7 +87,7 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
     """
     model = make_custom_model(spec, dataset.schema)
     config = _with_valuation(Config(), valuation or {})
-    view, rows = View(dataset, config.view), dataset.rows(split)
+    view, rows = BatchReader(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])
     if len(dataset.schema.names) <= 12:
         check_model(model, few, few.mask, names=dataset.schema.names)

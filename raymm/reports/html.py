@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from raymm.storage import write_bytes
+from raymm.storage.atomic import write_bytes
 
 __all__ = ["inline_image", "render", "write_html"]
 

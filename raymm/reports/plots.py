@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from raymm.reports.statistics import nan_mean
-from raymm.storage import atomic_path
+from raymm.storage.atomic import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 
 __all__ = [

@@ -9,7 +9,7 @@ from raymm.storage import layout
 from raymm.storage.layout import result_folder
 from raymm.training.result import Result
 from raymm.training.run import Run
-from raymm.valuation import read_table
+from raymm.valuation.table import read_table
 
 __all__ = ["write_run_page"]
 

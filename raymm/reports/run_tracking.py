@@ -9,16 +9,17 @@ import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.data.identity import short_digest
 from raymm.reports import plots
-from raymm.storage import layout, write_bytes
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
-from raymm.tracking import RunInfo, Tracker
+from raymm.tracking.base import RunInfo, Tracker
 from raymm.tracking.metrics import phi_metric
 from raymm.training.result import Result
 from raymm.training.run import Run
-from raymm.valuation import read_table
+from raymm.valuation.table import read_table
 
 __all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from raymm.valuation import ValuationTable
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean"]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from raymm.reports.html import write_html
 from raymm.reports.valuation_summary import Sources, summarise, summary_lines
-from raymm.valuation import ValuationTable
 from raymm.valuation.patterns import PATTERNS, pattern_labels
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["MOST_ROWS", "write_valuation_page"]
 

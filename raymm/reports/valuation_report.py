@@ -11,8 +11,9 @@ from raymm.reports import plots
 from raymm.reports.statistics import Mean, means_by
 from raymm.reports.tables import markdown_table
 from raymm.reports.valuation_summary import PATTERN_HEADS, Sources, low_head, name_of, no_fair_share, summarise
-from raymm.storage import write_bytes
-from raymm.valuation import ValuationTable, interactions
+from raymm.storage.atomic import write_bytes
+from raymm.valuation.exact import interactions
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["write_valuation_report"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from raymm.errors import DataError
-from raymm.valuation import TableInfo, ValuationTable
+from raymm.valuation.table import TableInfo, ValuationTable
 
 __all__ = ["stability", "stability_lines"]
 

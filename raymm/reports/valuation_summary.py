@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from raymm.reports.statistics import mean_of
-from raymm.valuation import ValuationTable, banzhaf_values, interactions
+from raymm.valuation.exact import banzhaf_values, interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["Sources", "low_head", "name_of", "no_fair_share", "summarise", "summary_lines"]
 

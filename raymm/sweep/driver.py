@@ -18,8 +18,8 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.config.sections import ClusterConfig, Config
-from raymm.data import View
 from raymm.data.feature_cache import cache_features
+from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError
 from raymm.storage import layout
 from raymm.sweep.runs import shared_warmups, warmup_epochs_done
@@ -112,7 +112,7 @@ def _cache_features(sweep: Sweep, callback: SweepCallback) -> None:
     wanted = {config.view.model_dump_json(): config.view for config in configs}
     for config in wanted.values():
         for seed in sweep.settings.seeds:
-            cache_features(View(dataset, config, seed), callback.on_setup)
+            cache_features(BatchReader(dataset, config, seed), callback.on_setup)
 
 
 def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int, callback: SweepCallback) -> None:

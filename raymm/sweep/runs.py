@@ -10,9 +10,10 @@ import numpy as np
 from raymm.config.canonical import parameters
 from raymm.config.loading import parse
 from raymm.config.sections import Config, MethodConfig, TrainingConfig
-from raymm.data import Dataset
-from raymm.methods import get_method
-from raymm.storage import layout, write_json
+from raymm.data.dataset import Dataset
+from raymm.methods.registry import get_method
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_outcome, read_trials

@@ -20,7 +20,7 @@ from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config.base import flatten
 from raymm.config.sections import Config
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.runs import current_config, trial_rows
 from raymm.sweep.space import resolve

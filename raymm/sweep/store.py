@@ -25,10 +25,11 @@ from raymm.config import plugins
 from raymm.config.legacy import modern_key
 from raymm.config.loading import parse
 from raymm.config.sections import Config
-from raymm.data import Dataset, open_dataset
+from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError
-from raymm.storage import layout, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
 from raymm.storage.remote import join_uri
 from raymm.sweep.rows import Status
 from raymm.tracking.metrics import split_metric

@@ -9,7 +9,8 @@ import pandas as pd
 
 from raymm.reports import plots
 from raymm.reports.tables import markdown_table, text_table
-from raymm.storage import layout, write_bytes
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes
 from raymm.sweep.effects import Effect, effect_lines, effects
 from raymm.sweep.labels import brief, plain, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page

@@ -16,10 +16,11 @@ import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.data.identity import short_digest
 from raymm.reports.run_tracking import record_files
-from raymm.storage import layout, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.runs import (
     best_so_far,
@@ -33,7 +34,7 @@ from raymm.sweep.runs import (
 )
 from raymm.sweep.store import Sweep, Trial, TrialOutcome, pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
-from raymm.tracking import RunInfo, Tracker, TrackingStatus
+from raymm.tracking.base import RunInfo, Tracker, TrackingStatus
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.training.result import read_result
 from raymm.training.run import open_run

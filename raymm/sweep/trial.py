@@ -18,7 +18,7 @@ from ray import tune
 
 from raymm.cluster.train import train_together
 from raymm.config.loading import parse
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
 from raymm.sweep.runs import (

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from raymm.config.sections import Config
-from raymm.data import BatchReader
+from raymm.data.reader import BatchReader
 from raymm.models.model import MultimodalModel
 from raymm.training.communicator import Communicator, SingleProcess
-from raymm.valuation import ValuationTable
 from raymm.valuation.engine import Rows, value_rows
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["Backends", "Report", "ValueFn"]
 

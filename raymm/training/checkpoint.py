@@ -28,14 +28,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from raymm.errors import CheckpointError
-from raymm.methods import Method, Plan
-from raymm.storage import commit_directory, layout, verify, write_json
+from raymm.methods.base import Method
+from raymm.methods.plan import Plan
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
+from raymm.storage.directory import commit_directory, verify
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import savable
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
 from raymm.training.step import Trainer
-from raymm.valuation import ValuationTable, write_table
+from raymm.valuation.table import ValuationTable, write_table
 
 __all__ = [
     "Checkpoint",

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from raymm.config.sections import Config
-from raymm.data import BatchReader, Dataset
+from raymm.data.dataset import Dataset
 from raymm.data.loading import BatchLoader
-from raymm.methods import build_method
+from raymm.data.reader import BatchReader
 from raymm.methods.extra_rows import mean_contributions
+from raymm.methods.registry import build_method
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
@@ -39,8 +40,8 @@ from raymm.training.optim import build_optimizer, learning_rate, set_learning_ra
 from raymm.training.result import Result, write_result
 from raymm.training.run import BranchPoint, Run, open_run
 from raymm.training.step import Trainer, parameters_of
-from raymm.valuation import ValuationTable, read_table
 from raymm.valuation.engine import Rows
+from raymm.valuation.table import ValuationTable, read_table
 
 __all__ = ["RunContext"]
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from raymm.data.loading import BatchLoader, BatchRequest
 from raymm.errors import TrainingError
-from raymm.methods import Plan, epoch_order
-from raymm.methods.plan import rank_batches
+from raymm.methods.plan import Plan, epoch_order, rank_batches
 from raymm.seeds import derive, keys_of
 from raymm.training.step import RankBatch, Trainer, TrainingStep
 

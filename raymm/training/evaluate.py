@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from raymm.tracking.metrics import phi_metric, split_metric
-from raymm.valuation import ValuationTable
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["evaluate"]
 

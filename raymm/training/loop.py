@@ -9,7 +9,7 @@ A run may branch off another (`Run.start`): it takes over a committed epoch and 
 
 from collections.abc import Iterator
 
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.training.backends import Backends, Report, ValueFn
 from raymm.training.checkpoint import Checkpoint
 from raymm.training.context import RunContext

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.optim import Optimizer
 
-from raymm.methods import Method
+from raymm.methods.base import Method
 from raymm.training.optimizer_state import load_optimizer_tensors, optimizer_tensors
 
 __all__ = ["load_method_state", "load_method_tensors", "method_tensors"]

@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.config.sections import Config
-from raymm.data import Dataset
-from raymm.methods import Method, Plan, ResamplingInputs, base_plan, make_plan
+from raymm.data.dataset import Dataset
+from raymm.methods.base import Method, ResamplingInputs
+from raymm.methods.plan import Plan, base_plan, make_plan
 from raymm.seeds import derive
-from raymm.valuation import ValuationTable
 from raymm.valuation.engine import Rows
+from raymm.valuation.table import ValuationTable
 
 __all__ = ["joint_plan", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
 

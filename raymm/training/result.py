@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raymm.data import Dataset
+from raymm.data.dataset import Dataset
 from raymm.errors import CheckpointError
 from raymm.models.export import export_model
 from raymm.models.model import MultimodalModel
-from raymm.storage import commit_directory, is_committed, layout, read_manifest, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
+from raymm.storage.directory import commit_directory, is_committed, read_manifest
 from raymm.storage.layout import result_folder
 from raymm.training.run import Run
-from raymm.valuation import ValuationTable, write_table
+from raymm.valuation.table import ValuationTable, write_table
 
 __all__ = ["Result", "finished", "read_result", "write_result"]
 

@@ -12,15 +12,16 @@ from raymm.config.base import flatten
 from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.config.sections import Config, TrainingConfig
-from raymm.data import Dataset, open_dataset
+from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
 from raymm.data.reader import check_noise
 from raymm.data.schema import Schema
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
-from raymm.methods import build_method
+from raymm.methods.registry import build_method
 from raymm.models.model import model_mistakes
-from raymm.storage import layout, write_json
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
 
 __all__ = [
     "BranchPoint",

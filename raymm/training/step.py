@@ -12,14 +12,14 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from raymm.config.sections import Config
-from raymm.data import Batch
+from raymm.data.batch import Batch
 from raymm.errors import ConfigError
-from raymm.methods import Method
+from raymm.methods.base import Method
 from raymm.models.model import MultimodalModel
-from raymm.tasks import Task
+from raymm.tasks.base import Task
 from raymm.training.communicator import Communicator, sum_gradients
 from raymm.types import Features
-from raymm.valuation import value_samples
+from raymm.valuation.enumeration import value_samples
 from raymm.valuation.logit_sources import LogitSource
 from raymm.valuation.protocol import logit_source
 

@@ -16,13 +16,14 @@ import torch
 from torch import nn
 
 from raymm.config.sections import Config
-from raymm.data import Batch, View
+from raymm.data.batch import Batch
+from raymm.data.reader import BatchReader
 from raymm.tasks import task_fields
 from raymm.types import Features
-from raymm.valuation import SampleValues, TableInfo, Utility, ValuationTable, get_utility, join_tables
 from raymm.valuation.enumeration import (
     CoalitionSums,
     GrandPrediction,
+    SampleValues,
     evaluate_coalitions,
     grand_prediction,
     value_source,
@@ -31,6 +32,8 @@ from raymm.valuation.logit_sources import LogitSource, SumSource
 from raymm.valuation.method import ValuationMethod, choose_method
 from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
+from raymm.valuation.table import TableInfo, ValuationTable, join_tables
+from raymm.valuation.utilities import Utility, get_utility
 
 __all__ = [
     "BATCHES_PER_BLOCK",
@@ -69,14 +72,16 @@ def batches(rows: Rows, size: int) -> list[Rows]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def value_rows(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> ValuationTable:
+def value_rows(
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
+) -> ValuationTable:
     """The valuation table of some samples, computed in this process."""
     return join_tables([table for _, table in stream_rows(model, view, rows, config, epoch)])
 
 
 def stream_rows(
     model: DataModel,
-    view: View,
+    view: BatchReader,
     rows: Rows,
     config: Config,
     epoch: int | None = None,
@@ -93,7 +98,9 @@ def stream_rows(
             yield block, join_tables([to_table(value, view, part, info) for part, value in values])
 
 
-def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: int | None = None) -> ValuationMethod:
+def method_for(
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
+) -> ValuationMethod:
     """The method by which these rows will be valued; errors as `choose_method`."""
     with _evaluating(model):
         batch = view.batch(rows[:4]).to(_device(model))
@@ -101,7 +108,7 @@ def method_for(model: DataModel, view: View, rows: Rows, config: Config, epoch: 
 
 
 def value_batch(
-    model: DataModel, view: View, rows: Rows, config: Config, method: ValuationMethod, block: int
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, method: ValuationMethod, block: int
 ) -> SampleValues:
     """Value one batch: read its rows in the evaluation view, encode them once, evaluate coalitions."""
     with _evaluating(model), torch.inference_mode():
@@ -122,7 +129,7 @@ def value_batch(
 
 
 def evaluate_batch(
-    model: DataModel, view: View, rows: Rows, config: Config, codes: range
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, codes: range
 ) -> tuple[CoalitionSums, GrandPrediction]:
     """Evaluate some coalitions of one batch; `combine` makes values of all parts of a batch."""
     with _evaluating(model), torch.inference_mode():
@@ -133,7 +140,7 @@ def evaluate_batch(
         return sums, grand_prediction(source, batch.labels, utility.task)
 
 
-def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> ValuationTable:
+def to_table(values: SampleValues, view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
     """The table of a batch: its values, with the names and labels of its samples."""
     shards = view.dataset.shards
     arrays = {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
@@ -142,7 +149,9 @@ def to_table(values: SampleValues, view: View, rows: Rows, info: TableInfo) -> V
     )
 
 
-def table_info(model: DataModel, view: View, config: Config, epoch: int | None, method: ValuationMethod) -> TableInfo:
+def table_info(
+    model: DataModel, view: BatchReader, config: Config, epoch: int | None, method: ValuationMethod
+) -> TableInfo:
     """The metadata of a table."""
     return TableInfo(
         modalities=view.dataset.schema.names,
@@ -157,7 +166,7 @@ def table_info(model: DataModel, view: View, config: Config, epoch: int | None, 
     )
 
 
-def _utility(view: View, config: Config) -> Utility:
+def _utility(view: BatchReader, config: Config) -> Utility:
     """The configured utility, for the labels of the data set."""
     return get_utility(config.valuation.utility, view.dataset.schema.task)
 

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
 from torch import Tensor
 
 from raymm.errors import TrainingError
-from raymm.tasks import Task
+from raymm.tasks.base import Task
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from raymm.config.sections import Config
-from raymm.data import Dataset, View
+from raymm.data.dataset import Dataset
 from raymm.data.identity import same_data
-from raymm.storage import atomic_path, layout, write_json
-from raymm.valuation import ValuationTable, read_table, write_table
+from raymm.data.reader import BatchReader
+from raymm.storage import layout
+from raymm.storage.atomic import atomic_path, write_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
-from raymm.valuation.table import TableWriter
+from raymm.valuation.table import TableWriter, ValuationTable, read_table, write_table
 
 __all__ = ["Stream", "Valuing", "value_to_file"]
 
-Stream = Callable[[DataModel, View, Rows, Config, int | None, Collection[int]], Iterator[tuple[int, ValuationTable]]]
+Stream = Callable[
+    [DataModel, BatchReader, Rows, Config, int | None, Collection[int]], Iterator[tuple[int, ValuationTable]]
+]
 """`(model, view, rows, config, epoch, done) -> (block, table)`: in this process, or through the actor pool."""
 
 
@@ -30,7 +33,7 @@ class Valuing:
     """A model, the view of the data it reads, and the rows to value."""
 
     model: DataModel
-    view: View
+    view: BatchReader
     rows: Rows
     config: Config
 

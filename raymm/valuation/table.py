@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raymm.errors import DataError
-from raymm.storage import atomic_path
-from raymm.tasks import DEFAULT, Task, read_task
-from raymm.tasks.base import Labels
+from raymm.storage.atomic import atomic_path
+from raymm.tasks import DEFAULT, read_task
+from raymm.tasks.base import Labels, Task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.utilities import fair_share_of
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from raymm.data.manifest import Record
 from raymm.errors import ConfigError, Problems, did_you_mean
-from raymm.storage import sha256_of
+from raymm.storage.directory import sha256_of
 
 __all__ = ["Encoders", "SentenceEncoder", "embed_texts", "open_encoder", "parse_encoders"]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from raymm.errors import TrackingError
-from raymm.storage import layout, sha256_of
+from raymm.storage import layout
+from raymm.storage.directory import sha256_of
 from raymm.tracking.base import RunInfo, TrackingStatus, check_folder, check_tags, finite_metrics
 from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, redact

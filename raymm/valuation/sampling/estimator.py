@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float64, Int64, Num
 from scipy.special import stdtrit
 from torch import Tensor
 
-from raymm.tasks import Task
+from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.enumeration import Labels, SampleValues, grand_prediction, value_source
