@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bench import encoder_pass, memory, ragged, ray_train, sampling, sweep, valuation
+from bench import encoder_pass, loop_overlap, memory, ragged, ray_train, sampling, sweep, valuation
 from bench.timing import Measured
 
 BENCHES = {
@@ -22,6 +22,7 @@ BENCHES = {
     "valuation": valuation.run,
     "sampling": sampling.run,
     "sweep": sweep.run,
+    "loop_overlap": loop_overlap.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

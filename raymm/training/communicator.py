@@ -19,7 +19,7 @@ __all__ = ["Communicator", "SingleProcess", "TorchDistributed", "on_first_rank",
 
 
 class Communicator(Protocol):
-    """The workers of a run, seen from one of them."""
+    """The workers of a run, as one of them uses them."""
 
     rank: int
     world: int
@@ -39,7 +39,7 @@ class SingleProcess:
 
 
 class TorchDistributed:
-    """The default process group of torch.distributed, which somebody else has initialised."""
+    """The default process group of torch.distributed, which must be initialised already."""
 
     def __init__(self) -> None:
         self.rank = dist.get_rank()
@@ -53,7 +53,7 @@ class TorchDistributed:
 def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator, loss: Tensor) -> Tensor:
     """Add gradients and the loss over all ranks, in one message; return the summed loss.
 
-    A parameter without a gradient counts as zero, so that an update does not depend on who had which rows.
+    A parameter without a gradient counts as zero, so that an update does not depend on which rank had which rows.
     """
     owned = list(parameters)
     for parameter in owned:
@@ -89,4 +89,4 @@ def on_first_rank(communicator: Communicator, device: torch.device, action: Call
     if failure is not None:
         raise failure
     if failed.item():
-        raise TrainingError("rank 0 could not go on; it says why")
+        raise TrainingError("training failed on rank 0, which reports the cause")

@@ -48,7 +48,7 @@ def without_times(metrics):
 
 def test_one_worker_gives_the_bits_of_one_process(ray_local, tmp_path, dataset, alone):
     reports = []
-    run = run_of(tmp_path / "r", dataset, 1)
+    run = run_of(tmp_path / "r", dataset, 1, training={**SECTIONS["training"], "loader_workers": 1})
     result = train_on_ray(run, reports.append)
     assert weights(run.path) == weights(alone[0])
     assert result.metrics == alone[1].metrics
