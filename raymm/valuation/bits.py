@@ -81,8 +81,8 @@ def bits_at(packed: Array, places: list[int]) -> Array:
     array([[ True, False,  True]])
     """
     if not isinstance(packed, Tensor):
-        shifts = np.array(places, dtype=np.uint8) % 8
-        return ((packed[:, np.array(places) // 8] >> shifts) & 1).astype(bool)
+        codes = np.array(places, dtype=np.int64)
+        return ((packed[:, codes // 8] >> (codes % 8).astype(np.uint8)) & 1).astype(bool)
     where, shifts = _places(tuple(places), packed.device)
     return (packed.index_select(1, where) >> shifts & 1).bool()
 

@@ -54,11 +54,12 @@ def same(a, b):
     )
 
 
-def test_round_trip(tmp_path):
-    table = make_table()
+@pytest.mark.parametrize("n", [3, 9, 13])
+def test_round_trip(tmp_path, n):
+    table = make_table(n=n)
     write_table(tmp_path / "t.parquet", table)
     assert same(read_table(tmp_path / "t.parquet"), table)
-    assert not same(read_table(tmp_path / "t.parquet"), make_table(seed=1))
+    assert not same(read_table(tmp_path / "t.parquet"), make_table(n=n, seed=1))
 
 
 def test_columns_types_and_metadata_are_those_of_the_format(tmp_path):
