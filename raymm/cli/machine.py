@@ -121,7 +121,11 @@ def _sqlite(name: str, path: Path) -> Finding:
             database.execute("select count(*) from experiments")
     except sqlite3.Error as cause:
         return Finding(name, f"{path}: {cause}", "this is no MLflow database; move it away or choose another --store")
-    return Finding(name, str(path))
+    from raymm.tracking.mlflow.relocation import former_folders
+
+    former = [str(folder.parent) for folder in former_folders(path.absolute())]
+    moved = f", copied or moved from {', '.join(former)}: the next run or `raymm ui` follows" if former else ""
+    return Finding(name, f"{path}{moved}")
 
 
 def _server(name: str, uri: str) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 from raymm.errors import TrackingError
 from raymm.tracking.base import check_tags
 from raymm.tracking.mlflow.store import check_uri, redact
-from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, find_run, one_line
+from raymm.tracking.mlflow.writer import STORE_ERRORS, find_run, one_line, open_store
 
 __all__ = ["register_model"]
 
@@ -53,7 +53,7 @@ def register_model(
     if not ALIAS.fullmatch(alias):
         raise TrackingError(f"alias {alias!r}: use a word, as in 'best', that is neither 'latest' nor a version")
     try:
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = open_store(uri)
         run = _run_with_model(client, redact(uri), experiment, key)
         version = _version(client, run, name)
         for tag, value in check_tags(tags or {}).items():

@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 
 from raymm.errors import TrackingError
 
-__all__ = ["check_uri", "local_store", "redact", "store_of"]
+__all__ = ["PATH_TAGS", "check_uri", "database_of", "local_store", "path_in_tags", "redact", "store_of"]
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -27,6 +27,10 @@ DEFAULTS = {
 }
 
 
+PATH_TAGS = ("raymm.run_dir", "raymm.log")
+"""Tags that hold paths, see `path_in_tags`."""
+
+
 def store_of(folder: Path) -> tuple[str, Path | None]:
     """Tracking URI and artifact folder: the environment's, or a local store in `folder`.
 
@@ -39,9 +43,9 @@ def store_of(folder: Path) -> tuple[str, Path | None]:
     if not uri:
         return local_store(folder)
     check_uri(uri)
-    if not uri.startswith("sqlite:"):
+    database = database_of(uri)
+    if database is None:
         return uri, None
-    database = Path(uri.removeprefix("sqlite:///")).absolute()
     database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow retries for a minute
     return f"sqlite:///{database}", database.parent / "artifacts"
 
@@ -51,6 +55,43 @@ def local_store(folder: Path) -> tuple[str, Path]:
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts"
+
+
+def database_of(uri: str) -> Path | None:
+    """The SQLite file of a local store, absolute; None where the URI names a server.
+
+    Examples
+    --------
+    >>> database_of("sqlite:////stores/demo/mlflow.db")
+    PosixPath('/stores/demo/mlflow.db')
+    >>> database_of("http://127.0.0.1:5000") is None
+    True
+    """
+    scheme, found, path = uri.partition(":///")
+    return Path(path).absolute() if found and scheme == "sqlite" else None
+
+
+def path_in_tags(path: str, uri: str) -> str:
+    """A path as tags hold it: relative to a local store's folder where it lies below or beside that folder.
+
+    A store that is copied or moved together with its runs then still names them. Other paths stay absolute, as do all
+    those of a server.
+
+    Examples
+    --------
+    >>> path_in_tags("/demo/runs/joint", "sqlite:////demo/mlflow/mlflow.db")
+    '../runs/joint'
+    >>> path_in_tags("/other/joint", "sqlite:////demo/mlflow/mlflow.db")
+    '/other/joint'
+    >>> path_in_tags("/demo/runs/joint", "http://127.0.0.1:5000")
+    '/demo/runs/joint'
+    """
+    database = database_of(uri)
+    if database is None or not Path(path).is_absolute():
+        return path
+    folder = database.parent
+    around = folder if folder.parent == Path(folder.anchor) else folder.parent
+    return os.path.relpath(path, folder) if Path(path).is_relative_to(around) else path
 
 
 def check_uri(uri: str) -> None:

@@ -2,7 +2,7 @@
 
 from raymm.errors import TrackingError
 from raymm.tracking.mlflow.store import check_uri, redact
-from raymm.tracking.mlflow.writer import STORE_ERRORS, MlflowClient, one_line
+from raymm.tracking.mlflow.writer import STORE_ERRORS, one_line, open_store
 
 __all__ = ["run_tables"]
 
@@ -26,7 +26,7 @@ def run_tables(uri: str, server: str) -> dict[str, str]:
     """
     check_uri(uri)
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = open_store(uri)
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         used = [each for each in experiments if client.search_runs([each.experiment_id], max_results=1)]
     except STORE_ERRORS as cause:

@@ -16,7 +16,8 @@ from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.model import save_served
-from raymm.tracking.mlflow.store import redact, set_defaults
+from raymm.tracking.mlflow.relocation import ARTIFACTS, OWN_ARTIFACTS, follow_folder
+from raymm.tracking.mlflow.store import PATH_TAGS, database_of, path_in_tags, redact, set_defaults
 from raymm.tracking.outbox import Event, Outbox
 
 set_defaults()
@@ -27,7 +28,7 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line"]
+__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line", "open_store"]
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 
@@ -59,7 +60,8 @@ class RunWriter:
     """
 
     def __init__(self, uri: str, outbox: Outbox, artifacts: Path | None, run_dir: Path) -> None:
-        self._client = MlflowClient(tracking_uri=uri)
+        self._uri = uri
+        self._client = open_store(uri)
         self._run_dir = run_dir
         self._outbox = outbox.identity
         first = outbox.events[0]
@@ -155,8 +157,11 @@ class RunWriter:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             location = None if artifacts is None else artifacts.as_uri()
+            database = database_of(self._uri)
+            own = database is not None and artifacts == database.parent / ARTIFACTS
+            tags = {OWN_ARTIFACTS: ARTIFACTS} if own else {}
             try:
-                return str(self._client.create_experiment(name, artifact_location=location))
+                return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
             except MlflowException:
                 found = self._client.get_experiment_by_name(name)  # somebody else was quicker
                 if found is None:
@@ -164,11 +169,18 @@ class RunWriter:
         return str(found.experiment_id)
 
     def _create(self, experiment: str, info: RunInfo, time: int) -> Any:
-        tags = {**resolve_tags(), **info.tags, "raymm.key": info.key, NOTE: info.description}
+        places = {name: path_in_tags(info.tags[name], self._uri) for name in PATH_TAGS if name in info.tags}
+        tags = {**resolve_tags(), **info.tags, **places, "raymm.key": info.key, NOTE: info.description}
         parent = find_run(self._client, experiment, info.parent_key) if info.parent_key else None
         if parent is not None:
             tags["mlflow.parentRunId"] = parent.info.run_id
         return self._client.create_run(experiment, start_time=time, tags=tags, run_name=info.name)
+
+
+def open_store(uri: str) -> Any:
+    """MLflow's client of a store; the addresses in a local one that was copied or moved are rewritten first."""
+    follow_folder(uri)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def find_run(client: Any, experiment: str, key: str) -> Any:
