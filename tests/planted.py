@@ -16,8 +16,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from raymm.data.format import SPLITS, Sample, write_dataset
-from raymm.data.schema import Schema, VectorSpec
+from raymm.data.format import Sample, write_dataset
+from raymm.data.kinds.vector import VectorSpec
+from raymm.data.schema import SPLITS, Schema
 from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.bits import masks_of

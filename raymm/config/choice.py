@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
 
 from raymm.config.base import Settings
-from raymm.config.registry import Registry
+from raymm.config.registries import Registry
 from raymm.errors import ConfigError
 
 __all__ = ["Choice", "ChoiceOf", "PartsByName", "SettingsError", "SettingsOf", "make_settings", "settings_class"]

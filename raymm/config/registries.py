@@ -1,14 +1,159 @@
-"""The registries of raymm: every part that is chosen by a name in the settings.
+"""Parts by name: one registry for each sort of part (encoders, fusions, methods, families, utilities, tasks, kinds).
 
-They stand here, below the packages whose parts they hold, so that settings can be checked against them. What a part
-is, and how a name becomes one, is for the package above: `raymm.models.encoders`, `raymm.methods`, ...
+A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked
+up. Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported
+wherever the name is resolved, on the driver and on every worker alike. The registries stand here, below the packages
+whose parts they hold, so that settings can be checked against them.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from raymm.config.registry import Registry
+from raymm.errors import ConfigError, did_you_mean, in_one_line
 
-__all__ = ["ENCODERS", "FAMILIES", "FUSIONS", "KINDS", "METHODS", "TASKS", "UTILITIES"]
+__all__ = [
+    "ENCODERS",
+    "FAMILIES",
+    "FUSIONS",
+    "KINDS",
+    "METHODS",
+    "TASKS",
+    "UTILITIES",
+    "Registry",
+    "load_object",
+]
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Named parts of one kind.
+
+    Parameters
+    ----------
+    noun
+        What a part is called in messages: "encoder", "fusion", ...
+    package
+        Package whose import registers the built-in parts.
+
+    Attributes
+    ----------
+    adapt
+        `(object, where) -> part`, set by the package of the parts: checks what "package.module:NAME" led to and makes
+        a part of it; it raises `ConfigError` with what is wrong. None takes the object as it is.
+
+    Examples
+    --------
+    >>> colours = Registry("colour", package=None)
+    >>> colours.register("red", 0xFF0000)
+    16711680
+    >>> colours.get("red") == 0xFF0000
+    True
+    >>> colours.get("rad")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: no colour 'rad'; did you mean 'red'?
+    """
+
+    adapt: Callable[[Any, str], T] | None = None
+
+    def __init__(self, noun: str, package: str | None) -> None:
+        self.noun = noun
+        self._package = package
+        self._parts: dict[str, T] = {}
+
+    def register(self, name: str, part: T) -> T:
+        """Make a part known by a name, and return it.
+
+        Raises
+        ------
+        ConfigError
+            When another part has the name already: a plug-in must not replace a built-in part unseen.
+        """
+        known = self._parts.get(name)
+        if known is not None and _origin(known) != _origin(part):
+            raise ConfigError(f"{self.noun} '{name}' is registered twice, by {_origin(known)} and by {_origin(part)}")
+        self._parts[name] = part
+        return part
+
+    def get(self, name: str, where: str = "") -> T:
+        """The part of a name, or of "package.module:NAME".
+
+        Parameters
+        ----------
+        where
+            The setting or option that holds the name, for the message.
+
+        Raises
+        ------
+        ConfigError
+            When there is none, with the nearest match.
+        """
+        prefix = f"{where}: " if where else ""
+        self._load()
+        if ":" in name:
+            found: Any = load_object(name, where or self.noun)
+            return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
+        if name not in self._parts:
+            raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
+        return self._parts[name]
+
+    def names(self) -> list[str]:
+        """Names of all registered parts, built-in ones first."""
+        self._load()
+        return list(self._parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def _load(self) -> None:
+        """Import the package of the built-in parts, once."""
+        package, self._package = self._package, None
+        if package is not None:
+            import_module(package)
+
+
+def load_object(spec: str, field: str) -> Any:
+    """Import what `spec`, "package.module:name", leads to; `field` is the setting or option that said so.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such module, importing it raises something, or it has no such name.
+    """
+    module_name, colon, name = spec.partition(":")
+    if not colon or not module_name or not name:
+        raise ConfigError(f"{field}: '{spec}' must be written as package.module:name")
+    try:
+        module = import_module(module_name)
+    except Exception as cause:
+        if isinstance(cause, ModuleNotFoundError) and f"{module_name}.".startswith(f"{cause.name}."):
+            raise ConfigError(
+                f"{field}: there is no module '{cause.name}', neither in the current folder ({Path.cwd()}) nor "
+                "installed; on a cluster it must be on every machine"
+            ) from cause
+        raise ConfigError(
+            f"{field}: module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
+        ) from cause
+    if not hasattr(module, name):
+        known = [word for word in vars(module) if not word.startswith("_")]
+        raise ConfigError(f"{field}: module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
+    return getattr(module, name)
+
+
+def _origin(part: object) -> str:
+    """Module and name that a part was defined in, so that importing a plug-in twice is no clash."""
+    made = next((getattr(part, name) for name in ("build", "value", "fn") if hasattr(part, name)), part)
+    kind = made if hasattr(made, "__qualname__") else type(made)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
 
 KINDS: Registry[Any] = Registry("kind of modality", "raymm.data.kinds")
 ENCODERS: Registry[Any] = Registry("encoder", "raymm.models.encoders")

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_seriali
 
 from raymm.config.base import Settings
 from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, make_settings
-from raymm.config.registries import ENCODERS, FUSIONS, METHODS
-from raymm.config.registry import Registry
+from raymm.config.registries import ENCODERS, FUSIONS, METHODS, Registry
+from raymm.config.view import ViewConfig
 from raymm.errors import ConfigError, did_you_mean
 
 __all__ = [
@@ -41,18 +41,6 @@ def _part(registry: Registry[Any], name: str, key: str = "") -> Any:
         return registry.get(name)
     except ConfigError as cause:
         raise ValueError(f"{key}: {cause}" if key else f"{cause}") from cause
-
-
-class ViewConfig(Settings):
-    """How stored samples are read. `noise` holds for every split: it is part of the task."""
-
-    noise_db: dict[str, float] = Field(
-        default_factory=dict, description="signal-to-noise ratio in dB of white noise added to a modality"
-    )
-    augment: bool = Field(default=True, description="augment training batches (never what is evaluated or valued)")
-    shift: float = Field(default=0.1, ge=0, le=0.5, description="largest shift in time, as a part of the length")
-    crop: float = Field(default=0.04, ge=0, le=0.5, description="largest shift in height and width, as a part")
-    flip: bool = Field(default=False, description="mirror frames and flow left to right at random")
 
 
 ENCODERS_BY_MODALITY = PartsByName(ENCODERS)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from raymm.config.choice import ChoiceOf, PartsByName, SettingsOf, settings_class
-from raymm.config.registry import Registry
+from raymm.config.registries import Registry
 from raymm.errors import ConfigError
 
 __all__ = ["drop_unread", "reader_of"]

@@ -3,20 +3,17 @@
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.kinds.embedding import EmbeddingSpec
+from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.image import ImageSpec
+from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.sequence import SequenceSpec
+from raymm.data.kinds.text import TextSpec
+from raymm.data.kinds.vector import VectorSpec
 from raymm.data.media.problem import MediaError
 from raymm.data.reader import BatchReader
-from raymm.data.schema import (
-    AudioSpec,
-    EmbeddingSpec,
-    FlowSpec,
-    ImageSpec,
-    ModalitySpec,
-    RgbSpec,
-    Schema,
-    SequenceSpec,
-    TextSpec,
-    VectorSpec,
-)
+from raymm.data.schema import ModalitySpec, Schema
 
 View = BatchReader
 """The name of `BatchReader` in version 0.1.0."""

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from raymm.data.format import FORMAT, SPLITS, arrow_schema
 from raymm.data.identity import digest_of, legacy_digest_of
-from raymm.data.schema import Schema
+from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.storage import layout
 from raymm.storage.directory import is_committed, read_manifest, verify

@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raymm.data.dataset import Shards
 from raymm.data.kinds.base import Statistics, Value
-from raymm.data.schema import Schema
+from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
 from raymm.storage.directory import commit_directory, is_committed
 
-__all__ = ["FORMAT", "SPLITS", "Sample", "arrow_schema", "finish_dataset", "write_dataset", "write_shard"]
+__all__ = ["Sample", "finish_dataset", "write_dataset", "write_shard"]
 
-FORMAT = 1
-SPLITS = ("train", "val", "test")
 SHARD_ROWS = 256
 
 
@@ -146,8 +145,6 @@ def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
 
 def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Compute the statistics of the training split and write the manifest, which makes the data set exist."""
-    from raymm.data.dataset import Shards  # noqa: PLC0415  (dataset reads what this module writes)
-
     shards = Shards(out, schema)
     manifest = {
         "format": FORMAT,
@@ -157,17 +154,6 @@ def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = 
         **(about or {}),
     }
     return commit_directory(out, manifest)
-
-
-def arrow_schema(schema: Schema) -> pa.Schema:
-    """The Arrow schema of a shard."""
-    fields = [
-        ("sample_id", pa.string()),
-        ("split", pa.string()),
-        ("label", schema.task.arrow_type(len(schema.classes))),
-        ("source", pa.string()),
-    ]
-    return pa.schema([*fields, *((spec.name, spec.arrow_type) for spec in schema.modalities)])
 
 
 def _statistics(shards: Any, schema: Schema) -> dict[str, Statistics]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from raymm.data.format import SPLITS
+from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.seeds import derive
-from raymm.tasks import DEFAULT, get_task, guess_task
 from raymm.tasks.base import Labels, Task
 from raymm.tasks.classification import class_name
+from raymm.tasks.registry import DEFAULT, get_task, guess_task
 
 __all__ = ["assign_splits", "choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
 

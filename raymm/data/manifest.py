@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from raymm.data.format import SPLITS
 from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.labels import assign_splits, choose_task, parse_labels, refuse_absent_classes
+from raymm.data.schema import SPLITS
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification

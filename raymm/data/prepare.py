@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
-from raymm.data.format import FORMAT, Sample, finish_dataset, write_shard
+from raymm.data.format import Sample, finish_dataset, write_shard
 from raymm.data.labels import refuse_absent_classes
 from raymm.data.manifest import Record
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
-from raymm.data.schema import Schema
+from raymm.data.schema import FORMAT, Schema
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import write_json

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from raymm.config.sections import ViewConfig
+from raymm.config.view import ViewConfig
 from raymm.data import transforms
 from raymm.data.batch import Batch
 from raymm.data.dataset import Dataset

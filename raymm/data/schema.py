@@ -9,6 +9,7 @@ data set on disk explains itself.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import pyarrow as pa
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -21,32 +22,17 @@ from pydantic import (
     model_validator,
 )
 
-from raymm.data.kinds.audio import AudioSpec
 from raymm.data.kinds.base import ModalitySpec, kind_of
-from raymm.data.kinds.embedding import EmbeddingSpec
-from raymm.data.kinds.flow import FlowSpec
-from raymm.data.kinds.image import ImageSpec
-from raymm.data.kinds.rgb import RgbSpec
-from raymm.data.kinds.sequence import SequenceSpec
-from raymm.data.kinds.text import TextSpec
-from raymm.data.kinds.vector import VectorSpec
-from raymm.tasks import get_task, read_task, task_fields
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
+from raymm.tasks.registry import get_task, read_task, task_fields
 
-__all__ = [
-    "AudioSpec",
-    "EmbeddingSpec",
-    "FlowSpec",
-    "ImageSpec",
-    "ModalitySpec",
-    "RgbSpec",
-    "Schema",
-    "SequenceSpec",
-    "TextSpec",
-    "VectorSpec",
-    "spec_of",
-]
+__all__ = ["FORMAT", "SPLITS", "ModalitySpec", "Schema", "arrow_schema", "spec_of"]
+
+FORMAT = 1
+"""Of the data set on disk."""
+
+SPLITS = ("train", "val", "test")
 
 
 def spec_of(fields: Any) -> ModalitySpec:
@@ -133,3 +119,14 @@ class Schema(BaseModel):
             if spec.name == name:
                 return spec
         raise KeyError(name)
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema of a shard."""
+    fields = [
+        ("sample_id", pa.string()),
+        ("split", pa.string()),
+        ("label", schema.task.arrow_type(len(schema.classes))),
+        ("source", pa.string()),
+    ]
+    return pa.schema([*fields, *((spec.name, spec.arrow_type) for spec in schema.modalities)])

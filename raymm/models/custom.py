@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from raymm.config.registry import load_object
+from raymm.config.registries import load_object
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, RaymmError, in_one_line
 from raymm.valuation.conformance import ModelError

@@ -4,16 +4,11 @@ A task is a subclass of `Task`, one file each, registered in `raymm.config.regis
 "package.module:NAME".
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from pydantic import ValidationError
-
 from raymm.config.registries import TASKS
-from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
 from raymm.tasks.multilabel import MultiLabel
+from raymm.tasks.registry import DEFAULT, get_task, guess_task, read_task, task_fields
 
 __all__ = [
     "DEFAULT",
@@ -27,72 +22,5 @@ __all__ = [
     "task_fields",
 ]
 
-DEFAULT = "classification"
-
-
-def _as_task(found: Any, where: str) -> type[Task]:
-    """What "package.module:NAME" led to, which must be a task."""
-    if isinstance(found, type) and issubclass(found, Task):
-        return found
-    raise ConfigError(f"{where} is no subclass of raymm.tasks.Task")
-
-
-TASKS.adapt = _as_task
 TASKS.register(DEFAULT, Classification)
 TASKS.register("multilabel", MultiLabel)
-
-
-def get_task(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> Task:
-    """The task of a name, or of "package.module:NAME", with its settings.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such task, or a setting is unknown or out of range.
-
-    Examples
-    --------
-    >>> get_task("multilabel", {"match": 0.5}).settings.threshold
-    0.5
-    >>> get_task("multilabel", {"treshold": 0.4})
-    Traceback (most recent call last):
-    raymm.errors.ConfigError: task multilabel: treshold: no such setting; did you mean 'threshold'?
-    """
-    kind: type[Task] = TASKS.get(name, "task")
-    try:
-        return kind(kind.Settings.model_validate(dict(settings or {})))
-    except ValidationError as cause:
-        problems = Problems(f"task {name}")
-        for error in cause.errors():
-            key = ".".join(str(part) for part in error["loc"])
-            unknown = f"no such setting; {did_you_mean(key, kind.Settings.model_fields)}"
-            said = f"{error['msg']} (got {error['input']!r})"
-            problems.add(f"{key}: {unknown if error['type'] == 'extra_forbidden' else said}")
-        problems.raise_if_any(ConfigError)
-        raise
-
-
-def task_fields(task: Task) -> dict[str, Any]:
-    """A task as it is written beside data: `{"name": ..., setting: ...}`; the inverse of `read_task`.
-
-    >>> task_fields(get_task("multilabel"))
-    {'name': 'multilabel', 'threshold': 0.5, 'match': 1.0, 'separator': '|'}
-    """
-    own = type(task)
-    known = [name for name in TASKS if TASKS.get(name) is own]
-    name = known[0] if known else f"{own.__module__}:{own.__qualname__}"
-    return {"name": name, **task.settings.model_dump(mode="json")}
-
-
-def read_task(fields: Mapping[str, Any]) -> Task:
-    """The task of its name and settings side by side; errors as `get_task`."""
-    return get_task(fields["name"], {key: setting for key, setting in fields.items() if key != "name"})
-
-
-def guess_task(cells: Sequence[Any]) -> str:
-    """The name of the task whose labels these cells of a manifest look like; classification where none does.
-
-    >>> guess_task(["cat", "dog"]), guess_task(["cat|loud", "dog", ""])
-    ('classification', 'multilabel')
-    """
-    return next((name for name in TASKS if name != DEFAULT and TASKS.get(name).looks_like(cells)), DEFAULT)

@@ -13,10 +13,9 @@ from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.config.sections import Config, TrainingConfig
 from raymm.data.dataset import Dataset, open_dataset
-from raymm.data.format import SPLITS
 from raymm.data.identity import same_data
 from raymm.data.reader import check_noise
-from raymm.data.schema import Schema
+from raymm.data.schema import SPLITS, Schema
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
 from raymm.models.model import model_mistakes

@@ -4,7 +4,8 @@ from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.enumeration import SampleValues, contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
-from raymm.valuation.sampling.estimator import Sampling, value_sampled
+from raymm.valuation.sampling.budget import Sampling
+from raymm.valuation.sampling.estimator import value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.utilities import Utility, get_utility, register_utility, utility
 

@@ -18,7 +18,7 @@ from torch import nn
 from raymm.config.sections import Config
 from raymm.data.batch import Batch
 from raymm.data.reader import BatchReader
-from raymm.tasks import task_fields
+from raymm.tasks.registry import task_fields
 from raymm.types import Features
 from raymm.valuation.enumeration import (
     CoalitionSums,

@@ -15,8 +15,8 @@ from raymm.seeds import derive
 from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.logit_sources import LogitSource, SumSource
 from raymm.valuation.protocol import SplitModel, logit_source
+from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import smallest_budget
-from raymm.valuation.sampling.estimator import Sampling
 
 __all__ = ["ValuationMethod", "choose_method"]
 

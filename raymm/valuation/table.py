@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from raymm.errors import DataError
 from raymm.storage.atomic import atomic_path
-from raymm.tasks import DEFAULT, read_task
 from raymm.tasks.base import Labels, Task
+from raymm.tasks.registry import DEFAULT, read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.utilities import fair_share_of
 

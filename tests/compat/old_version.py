@@ -16,7 +16,13 @@ from safetensors.torch import load_file
 from raymm import __version__
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
-from raymm.data.schema import AudioSpec, FlowSpec, RgbSpec, Schema, SequenceSpec, TextSpec, VectorSpec
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.sequence import SequenceSpec
+from raymm.data.kinds.text import TextSpec
+from raymm.data.kinds.vector import VectorSpec
+from raymm.data.schema import Schema
 
 HERE = Path(__file__).parent
 CLASSES = ("ash", "birch", "cedar")

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raymm.data.format import SPLITS
 from raymm.data.manifest import load_manifest
+from raymm.data.schema import SPLITS
 from raymm.errors import DataError
 from tests.data.clips import manifest
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from raymm.config import Config, load
-from raymm.data.schema import Schema, VectorSpec
+from raymm.data.kinds.vector import VectorSpec
+from raymm.data.schema import Schema
 from raymm.errors import ConfigError
 from raymm.sweep.space import load_space, overlay, resolve
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torchaudio.transforms import MelSpectrogram
 
-from raymm.config.sections import ViewConfig
+from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec, Probe
 from raymm.data.media.files import SampleFiles

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from raymm.config.registries import KINDS
-from raymm.config.sections import ViewConfig
+from raymm.config.view import ViewConfig
 from raymm.data.media.arrays import array_file, read_array, shape_of
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError

@@ -56,4 +56,5 @@ class FlowSpec(FrameSpec):
         from raymm.data.media.flow import dense_flow
         from raymm.data.media.video import to_gray
 
-        return dense_flow(to_gray(files.frames(cell, self.frame_times), self.height, self.width), self)
+        gray = to_gray(files.frames(cell, self.frame_times), self.height, self.width)
+        return dense_flow(gray, self.method, self.weights)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from pydantic import Field
 from torch import Tensor
 
-from raymm.config.sections import ViewConfig
+from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.media.files import SampleFiles

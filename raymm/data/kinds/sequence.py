@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from raymm.config.sections import ViewConfig
+from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec, Probe
 

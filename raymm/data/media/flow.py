@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torchvision.models.optical_flow import raft_small
 
-from raymm.data.kinds.flow import FlowSpec
 from raymm.data.media.problem import MediaError
 
 __all__ = ["dense_flow"]
@@ -26,10 +25,16 @@ Frames = npt.NDArray[np.uint8]
 Flow = npt.NDArray[np.float16]
 
 
-def dense_flow(gray: Frames, spec: FlowSpec) -> Flow:
-    """Flow between neighbours of gray frames [T + 1, H, W]: float16 [T, 2, H, W], (x, y) in pixels a frame."""
-    if spec.method == "raft":
-        return _raft_flow(gray, str(spec.weights))
+def dense_flow(gray: Frames, method: str = "dis", weights: str | None = None) -> Flow:
+    """Flow between neighbours of gray frames [T + 1, H, W]: float16 [T, 2, H, W], (x, y) in pixels a frame.
+
+    Parameters
+    ----------
+    method, weights
+        "dis", or "raft" with the file of its weights.
+    """
+    if method == "raft":
+        return _raft_flow(gray, str(weights))
     return _dis_flow(gray)
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.data.schema import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec
 from raymm.models.encoders.layers import NormSettings, head, norm_2d
 from raymm.models.encoders.registry import register_encoder
 

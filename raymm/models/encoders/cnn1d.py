@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.data.schema import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec
 from raymm.models.encoders.layers import NormSettings, groups_of, head
 from raymm.models.encoders.registry import register_encoder
 

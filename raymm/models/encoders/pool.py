@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.data.schema import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec
 from raymm.models.encoders.layers import EncoderSettings, head
 from raymm.models.encoders.registry import register_encoder
 

@@ -9,14 +9,17 @@ from torch import nn
 from raymm.config.base import Settings
 from raymm.config.choice import SettingsError, make_settings
 from raymm.config.registries import ENCODERS
-from raymm.config.sections import EncoderConfig
-from raymm.data.schema import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec
 from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings"]
 
 Builder = Callable[[Any, Any, int], nn.Module]
 """`(spec, settings, feature_size) -> module`, which turns the inputs of a modality into features [b, D]."""
+
+
+Chosen = Any
+"""A `raymm.config.EncoderConfig`: the name of an encoder, or None, and `raw`, its settings."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def register_encoder(
     return add
 
 
-def build_encoder(spec: ModalitySpec, config: EncoderConfig, feature_size: int) -> nn.Module:
+def build_encoder(spec: ModalitySpec, config: Chosen, feature_size: int) -> nn.Module:
     """The encoder of one modality.
 
     Raises
@@ -67,7 +70,7 @@ def build_encoder(spec: ModalitySpec, config: EncoderConfig, feature_size: int) 
     return part.build(spec, _settings(part, config.raw, where, name), feature_size)
 
 
-def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> dict[str, EncoderConfig]:
+def share_settings(template: Chosen, specs: Sequence[ModalitySpec]) -> dict[str, Chosen]:
     """What the settings for modalities that are not named mean for each of them: those that its encoder has.
 
     Raises
@@ -82,10 +85,10 @@ def share_settings(template: EncoderConfig, specs: Sequence[ModalitySpec]) -> di
             having = [name for name in ENCODERS if key in ENCODERS.get(name).Settings.model_fields]
             problems.add(f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would")
     problems.raise_if_any(ConfigError)
-    return {name: EncoderConfig(name=template.name, **_shared(template, part)) for name, part in parts.items()}
+    return {name: type(template)(name=template.name, **_shared(template, part)) for name, part in parts.items()}
 
 
-def _shared(template: EncoderConfig, part: EncoderPart) -> dict[str, Any]:
+def _shared(template: Chosen, part: EncoderPart) -> dict[str, Any]:
     return {key: value for key, value in template.raw.items() if key in part.Settings.model_fields}
 
 

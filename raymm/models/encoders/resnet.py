@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from raymm.config.base import Settings
-from raymm.data.schema import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec
 from raymm.errors import ConfigError, in_one_line
 from raymm.models.encoders.layers import groups_of, head
 from raymm.models.encoders.registry import register_encoder

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from raymm.data.schema import ModalitySpec, TextSpec
+from raymm.data.kinds.base import ModalitySpec
+from raymm.data.kinds.text import TextSpec
 from raymm.errors import ConfigError
 from raymm.models.encoders.layers import EncoderSettings, head
 from raymm.models.encoders.registry import register_encoder

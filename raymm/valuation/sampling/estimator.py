@@ -26,12 +26,12 @@ from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.enumeration import Labels, SampleValues, grand_prediction, value_source
 from raymm.valuation.exact import shapley_values
 from raymm.valuation.logit_sources import LogitSource, SumSource
+from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import Design, design
 from raymm.valuation.utilities import CLASSIFICATION, Utility, is_correct
 
 __all__ = [
     "Estimates",
-    "Sampling",
     "error_of_unseen",
     "estimate",
     "margin_of_error",
@@ -46,31 +46,6 @@ SourceOf = Callable[[Int64[Tensor, " b"]], LogitSource]
 
 UNDECIDED = 3.0
 """Standard errors from the fair share within which a contribution may lie on either side of it."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Settings of a sampled valuation.
-
-    Attributes
-    ----------
-    budget
-        Coalitions of one sample, at most.
-    seed
-        Seed of the design; another one a block of samples, so that the mean over a data set averages over designs.
-    refine
-        Whether to evaluate all coalitions of samples with a contribution that may lie on either side of the fair
-        share.
-
-    Examples
-    --------
-    >>> Sampling(budget=512, seed=0)
-    Sampling(budget=512, seed=0, refine=False)
-    """
-
-    budget: int
-    seed: int
-    refine: bool = False
 
 
 @dataclass(frozen=True)
