@@ -3,8 +3,8 @@
 With `RAY_ADDRESS` set (as it is inside a submitted job) that cluster is joined; otherwise a local one is
 started, with its dashboard on the loopback interface, since job submission and nested runs need it, and with
 token authentication, which Ray turns on for local clusters by itself. A laptop may have fewer cores than the
-configuration asks for: a local Ray is then told of as many logical CPUs as are needed, because waiting for
-CPUs that cannot come would be silent; up to four times the cores, beyond which the configuration is refused.
+configuration asks for: a local Ray is then told of as many logical CPUs as are needed, because Ray waits for missing
+CPUs without a message; up to four times the cores, beyond which the configuration is refused.
 """
 
 import logging
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 
-from raymm.cluster.probe import why_silent
+from raymm.cluster.probe import connection_problem
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
 from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
@@ -33,10 +33,10 @@ LONGEST_TEMPORARY_FOLDER = 25
 """Ray puts sockets some 75 characters below its folder, and a socket's path may have 103 (macOS) to 107."""
 
 MOST_PER_CORE = 4
-"""Logical CPUs of a local Ray for each core at most; with more processes than that a machine stalls in silence."""
+"""Logical CPUs of a local Ray for each core at most; with more processes a machine hardly makes progress."""
 
-LAST_WRITES = 10.0
-"""Seconds in which Ray's processes end."""
+SHUTDOWN_SECONDS = 10.0
+"""Longest wait for the end of Ray's processes."""
 
 DASHBOARD = "RAY_API_SERVER_ADDRESS"
 
@@ -65,18 +65,18 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
     import ray  # noqa: PLC0415  (reads its settings from the environment when it is imported)
 
     if ray.is_initialized():
-        _refuse_if_too_small(config)
+        _require_resources(config)
         yield
         return
     address = os.environ.get("RAY_ADDRESS", "")
     try:
         if address and address != "local":
             _join(address)
-            _refuse_if_too_small(config)
+            _require_resources(config)
             yield
         else:
             with _local(config, local_cpus):
-                _refuse_if_too_small(config)
+                _require_resources(config)
                 yield
     finally:
         ray.shutdown()
@@ -89,7 +89,7 @@ def is_multi_node() -> bool:
     return sum(1 for node in ray.nodes() if node["Alive"]) > 1
 
 
-def _refuse_if_too_small(config: ClusterConfig) -> None:
+def _require_resources(config: ClusterConfig) -> None:
     totals = cluster_totals()
     Problems("Ray cluster", check_resources(config, totals.cpus, totals.gpus)).raise_if_any(ClusterError)
 
@@ -102,7 +102,7 @@ def _join(address: str) -> None:
             f"RAY_ADDRESS={address} is the address of a dashboard, which `ray job submit` takes; to join a cluster "
             f"give its head as host:6379, and put the dashboard into {DASHBOARD}"
         )
-    reason = why_silent(address)
+    reason = connection_problem(address)
     if reason:
         raise ClusterError(
             f"RAY_ADDRESS={address}: {reason}; start `ray start --head` there, or unset RAY_ADDRESS to work alone"
@@ -120,7 +120,7 @@ def _join(address: str) -> None:
 def _local(config: ClusterConfig, local_cpus: int | None) -> Iterator[None]:
     import ray  # noqa: PLC0415
 
-    with _folder_of_ray() as folder:
+    with _temporary_folder() as folder:
         port = _free_port()
         with _environment(DASHBOARD, f"http://127.0.0.1:{port}"):
             try:
@@ -141,13 +141,13 @@ def _local(config: ClusterConfig, local_cpus: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _folder_of_ray() -> Iterator[str]:
-    """A temporary folder; Ray's processes may still write to it for a moment when they are told to end."""
+def _temporary_folder() -> Iterator[str]:
+    """A temporary folder for Ray; its processes may still write there while they shut down."""
     folder = Path(tempfile.mkdtemp(prefix="raymm-", dir=_short_folder()))
     try:
         yield str(folder)
     finally:
-        end = time.monotonic() + LAST_WRITES
+        end = time.monotonic() + SHUTDOWN_SECONDS
         while folder.exists() and time.monotonic() < end:
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():

@@ -70,7 +70,7 @@ def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str) -> None:
     problems = Problems("Ray cluster", check_resources(config, totals.cpus, totals.gpus))
     if is_multi_node():
         problems.items += check_tracking(tracking_uri)
-        problems.items += check_nodes(_ask_about(run_dir, config.start_timeout), run_dir, _versions())
+        problems.items += check_nodes(_reports_of_nodes(run_dir, config.start_timeout), run_dir, _versions())
     problems.raise_if_any(ClusterError)
 
 
@@ -127,15 +127,15 @@ def ask_nodes(marker: Path, timeout: float) -> list[NodeReport]:
     timeout
         Seconds to wait for all of them together.
     """
-    task = ray.remote(num_cpus=0, max_retries=0)(_look)
+    task = ray.remote(num_cpus=0, max_retries=0)(_inspect_node)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     pinned = [NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False) for node in nodes]
     asked = [task.options(scheduling_strategy=place).remote(str(marker)) for place in pinned]
     ray.wait(asked, num_returns=len(asked), timeout=timeout)
-    return [_answer(node["NodeManagerAddress"], reference) for node, reference in zip(nodes, asked, strict=True)]
+    return [_node_report(node["NodeManagerAddress"], reference) for node, reference in zip(nodes, asked, strict=True)]
 
 
-def _ask_about(run_dir: Path, timeout: float) -> list[NodeReport]:
+def _reports_of_nodes(run_dir: Path, timeout: float) -> list[NodeReport]:
     marker = run_dir / f".seen-{uuid.uuid4().hex}"
     marker.touch()
     try:
@@ -144,12 +144,12 @@ def _ask_about(run_dir: Path, timeout: float) -> list[NodeReport]:
         marker.unlink()
 
 
-def _look(marker: str) -> dict[str, Any]:
+def _inspect_node(marker: str) -> dict[str, Any]:
     """Report, on the node where it runs."""
     return {"sees_run": Path(marker).is_file(), "versions": _versions()}
 
 
-def _answer(address: str, reference: Any) -> NodeReport:
+def _node_report(address: str, reference: Any) -> NodeReport:
     try:
         return NodeReport(address, **ray.get(reference, timeout=0.1))
     except GetTimeoutError:

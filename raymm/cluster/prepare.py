@@ -11,19 +11,19 @@ from raymm.data.schema import Schema
 
 __all__ = ["run_on_ray"]
 
-AHEAD = 2
-"""Chunks that wait for each CPU."""
+QUEUED_PER_CPU = 2
+"""Chunks in flight for each CPU: one runs, one is queued."""
 
 
 def run_on_ray(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path) -> Iterator[ChunkReport]:
     """Prepare chunks on the connected cluster; `media_root` and `out` must be visible from every node."""
     task = ray.remote(num_cpus=1, max_retries=3)(prepare_chunk)
-    limit = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting = iter(chunks)
-    flying = [task.remote(chunk, schema, media_root, out) for chunk in islice(waiting, limit)]
-    while flying:
-        ready, flying = ray.wait(flying, num_returns=1)
-        following = next(waiting, None)
+    limit = QUEUED_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    remaining = iter(chunks)
+    in_flight = [task.remote(chunk, schema, media_root, out) for chunk in islice(remaining, limit)]
+    while in_flight:
+        ready, in_flight = ray.wait(in_flight, num_returns=1)
+        following = next(remaining, None)
         if following is not None:
-            flying.append(task.remote(following, schema, media_root, out))
+            in_flight.append(task.remote(following, schema, media_root, out))
         yield ray.get(ready[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-__all__ = ["Finding", "missing_extras", "probe_ray", "why_silent"]
+__all__ = ["Finding", "connection_problem", "missing_extras", "probe_ray"]
 
 EXTRAS = ("default", "train", "tune")
 
@@ -60,7 +60,7 @@ def missing_extras() -> dict[str, list[str]]:
     return missing
 
 
-def why_silent(address: str, timeout: float = 5.0) -> str:
+def connection_problem(address: str, timeout: float = 5.0) -> str:
     """Say why nothing answers at `host:port`; empty when something does, or when Ray has to find the host itself.
 
     Ray would try for minutes.
@@ -104,7 +104,7 @@ def _address(address: str, timeout: float) -> Finding:
         return Finding(
             name, address, "this is a dashboard: write host:6379 here and the dashboard into RAY_API_SERVER_ADDRESS"
         )
-    reason = why_silent(address, timeout)
+    reason = connection_problem(address, timeout)
     if reason:
         return Finding(name, f"{address}: {reason}", "start `ray start --head` there, or unset RAY_ADDRESS")
     return Finding(name, f"{address} answers")

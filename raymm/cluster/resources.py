@@ -1,6 +1,6 @@
 """What a configuration asks of a Ray cluster, against what the cluster has or could grow to.
 
-Ray itself waits without a word for resources that can never come, so the numbers are compared beforehand.
+Ray waits without a message for resources that the cluster never gets, so the numbers are compared beforehand.
 """
 
 from collections.abc import Sequence

@@ -94,7 +94,7 @@ def train_together(
     cluster = runs[0].config.cluster
     set_defaults(cluster)  # a trial's process has the environment of its node, not that of the sweep's driver
     trainer = TorchTrainer(
-        _work,
+        _train_on_rank,
         train_loop_config={"runs": [str(run.path) for run in runs], "until": until},
         torch_config=TorchConfig(timeout_s=1800),
         scaling_config=_scaling(cluster),
@@ -105,16 +105,16 @@ def train_together(
         ),
     )
     try:
-        with _following(runs, report):
+        with _reporting(runs, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
-        raise ClusterError(f"training on Ray failed: {_reason(cause)}; --debug shows the whole trace") from cause
+        raise ClusterError(f"training on Ray failed: {_last_line(cause)}; --debug shows the whole trace") from cause
     if outcome is not None and "error" in outcome:
-        raise getattr(errors, outcome["error"])(outcome["message"])
+        raise _error_of_rank(outcome["error"], outcome["message"])
 
 
 @contextmanager
-def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
+def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
     done = threading.Event()
 
@@ -138,8 +138,8 @@ def _following(runs: Sequence[Run], report: Reports) -> Iterator[None]:
         thread.join()
 
 
-def _work(settings: dict[str, Any]) -> dict[str, str]:
-    """What each rank runs; errors that a restart cannot mend come back as a value, on every rank alike."""
+def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
+    """Train on one rank; errors that a restart does not repair are returned as a value, by every rank."""
     tune_malloc()
     runs = [open_run(Path(path)) for path in settings["runs"]]
     world = ray.train.get_context().get_world_size()
@@ -155,6 +155,12 @@ def _work(settings: dict[str, Any]) -> dict[str, str]:
     finally:
         pool.close()
     return {}
+
+
+def _error_of_rank(kind: str, message: str) -> RaymmError:
+    """The error that a rank returned; one that is declared in another module than `raymm.errors` keeps its words."""
+    found = getattr(errors, kind, RaymmError)
+    return found(message) if isinstance(found, type) and issubclass(found, RaymmError) else RaymmError(message)
 
 
 def _round_robin(runs: list[Iterator[Checkpoint]], until: int | None) -> None:
@@ -175,7 +181,7 @@ def _scaling(cluster: ClusterConfig) -> ScalingConfig:
     )
 
 
-def _reason(cause: BaseException) -> str:
-    """The last line of Ray's account, which names the error at the bottom of it."""
+def _last_line(cause: BaseException) -> str:
+    """The last line of Ray's message, which names the original error."""
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1] if lines else type(cause).__name__
