@@ -31,7 +31,7 @@ MODALITIES = {"audio": "audio", "rgb": "rgb"}
     "--out", type=FOLDER, default="demo", show_default=True, help="Folder to write; an earlier demo is replaced."
 )
 @workers_option("Ray Train workers.", default=2)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the clips and the training.")
 def demo(out: Path, workers: int, seed: int) -> None:
     """Make clips, prepare them, train `joint` and `sample` on Ray, value with actors, log to MLflow."""
     from raymm.cli.demo_clips import write_collection

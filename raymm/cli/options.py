@@ -12,7 +12,9 @@ from raymm.errors import ConfigError
 __all__ = [
     "FOLDER",
     "NamesOption",
+    "backend_option",
     "chosen",
+    "experiment_option",
     "json_option",
     "method_option",
     "noise_option",
@@ -30,6 +32,16 @@ Command = Callable[..., Any]
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[SECTION.FIELD=VALUE]...")
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["local", "ray"]),
+    default="ray",
+    show_default=True,
+    help="ray: the cluster of RAY_ADDRESS, or a Ray of its own; local: this process, with the same numbers.",
+)
+
+experiment_option = click.option("--experiment", default="raymm", show_default=True, help="MLflow experiment.")
 
 noise_option = click.option(
     "--noise", multiple=True, metavar="MODALITY=DB", help="White noise on a modality, e.g. audio=-10dB."

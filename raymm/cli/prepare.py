@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.cli.options import FOLDER, json_option, workers_option
+from raymm.cli.options import FOLDER, backend_option, json_option, workers_option
 from raymm.cli.progress import follow
 from raymm.storage import layout
 
@@ -38,9 +38,15 @@ __all__ = ["prepare"]
 @click.option(
     "--task-setting", "task_settings", multiple=True, metavar="FIELD=VALUE", help="For example separator=;."
 )
-@click.option("--on-bad-sample", type=click.Choice(["raise", "quarantine"]), default="raise", show_default=True)
+@click.option(
+    "--on-bad-sample",
+    type=click.Choice(["raise", "quarantine"]),
+    default="raise",
+    show_default=True,
+    help="Stop and say what is wrong, or leave bad samples out and list them.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
-@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@backend_option
 @workers_option("CPUs that Ray uses at least.", default=2)
 @json_option()
 def prepare(

@@ -12,6 +12,7 @@ import click
 from raymm.cli.options import (
     FOLDER,
     chosen,
+    experiment_option,
     json_option,
     noise_option,
     noise_overrides,
@@ -68,7 +69,7 @@ __all__ = ["sweep"]
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
 @workers_option("Ray Train workers of each trial.")
 @store_option
-@click.option("--experiment", default="raymm", show_default=True)
+@experiment_option
 @click.option("--register", metavar="NAME", help="Register the best model under this name.")
 @json_option("trials")
 @overrides_argument

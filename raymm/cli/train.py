@@ -7,7 +7,9 @@ import click
 
 from raymm.cli.options import (
     FOLDER,
+    backend_option,
     chosen,
+    experiment_option,
     json_option,
     method_option,
     noise_option,
@@ -31,10 +33,10 @@ __all__ = ["train"]
 @click.option("--epochs", type=int, help="Epochs in all; a short run has a short warm-up.")
 @noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
-@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@backend_option
 @workers_option("Ray Train workers.")
 @store_option
-@click.option("--experiment", default="raymm", show_default=True)
+@experiment_option
 @json_option()
 @overrides_argument
 def train(

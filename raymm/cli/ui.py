@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 
 @click.command(epilog="Example: raymm ui --store demo/mlflow")
 @store_option
-@click.option("--port", type=click.IntRange(1, 65_535), default=5000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65_535), default=5000, show_default=True, help="Port of 127.0.0.1.")
 def ui(store: Path, port: int) -> None:
     """Serve the MLflow UI on this machine until Ctrl-C; prints where the runs of each experiment are."""
     from raymm.tracking.mlflow import run_tables

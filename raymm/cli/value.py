@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER, NamesOption, json_option, plugin_names, plugins_option
+from raymm.cli.options import FOLDER, NamesOption, backend_option, json_option, plugin_names, plugins_option
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def _utilities() -> list[str]:
 @click.option("--data", type=FOLDER, required=True, help="Data set with the modalities of the model.")
 @click.option("--checkpoint", type=FOLDER, help="Folder of a finished run, or of an exported model.")
 @click.option("--model", metavar="MODULE:FUNCTION", help="A model of your own: a function from the schema to it.")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True, help="What is valued."
+)
 @click.option("--out", type=FILE, required=True, help="Parquet file to write; a rerun goes on where it stopped.")
 @click.option(
     "--utility", cls=NamesOption, names=_utilities, help="{names}, or package.module:NAME; default: the run's."
@@ -43,7 +45,7 @@ def _utilities() -> list[str]:
 @click.option("--budget", help="Sampled: coalitions of a sample, or '1x' for the cost of one forward pass.")
 @plugins_option
 @click.option("--masking", metavar="NAMES", help="zeros, mean or learned; several with commas are compared.")
-@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@backend_option
 @click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Ray valuation actors.")
 @click.option("--gpus-per-actor", type=float, default=0.0, show_default=True, help="May be a fraction.")
 @click.option("--html", type=FILE, help="Also write a page that can be sorted and filtered.")

@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 
+import click
 import pytest
 
-from raymm.cli import VERBS, main
+from raymm.cli import VERBS, cli, main
 from raymm.valuation import read_table
 from tests.games import small_dataset
 
@@ -32,6 +33,12 @@ def test_every_verb_has_help_with_an_example(capfd, verb):
     code, out, _ = call(capfd, verb, "--help")
     assert code == 0
     assert f"Example: raymm {verb}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_says_what_it_is(verb):
+    options = [made for made in cli.get_command(None, verb).params if isinstance(made, click.Option)]
+    assert [made.opts for made in options if not made.help] == []
 
 
 def test_train_value_and_report(capfd, tmp_path, data):

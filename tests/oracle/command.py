@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER
+from raymm.cli.options import FOLDER, backend_option, experiment_option
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["oracle"]
 
 @click.command(epilog="Example: raymm study oracle --out oracle --actors 2")
 @click.option("--out", type=FOLDER, required=True, help="Folder to write; an unfinished study there goes on.")
-@click.option("--backend", type=click.Choice(["local", "ray"]), default="ray", show_default=True)
+@backend_option
 @click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Ray valuation actors.")
 @click.option(
     "--samples",
@@ -38,7 +38,7 @@ __all__ = ["oracle"]
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the games.")
 @click.option("--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store.")
-@click.option("--experiment", default="raymm", show_default=True)
+@experiment_option
 @click.option("--json", "as_json", is_flag=True, help="Print every comparison as JSON.")
 def oracle(
     out: Path, backend: str, actors: int, samples: int, seed: int, store: Path, experiment: str, as_json: bool
