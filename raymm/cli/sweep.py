@@ -121,6 +121,7 @@ def _new(
     data: Path, space: str, out: Path, config: Path | None, settings: tuple[str, ...], search: dict[str, Any]
 ) -> "tuple[Sweep, dict[str, Any]]":
     """Check everything, write the trials, and only then sweep.json."""
+    from raymm.cluster.connect import require_cores
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.mirror.sweeps import refuse_other_sweep
@@ -132,6 +133,7 @@ def _new(
 
     sweep_config = _sweep_config(space, search)
     base = with_seed(load(config, settings), sweep_config.seeds[0])  # imports the plug-ins, which may bring kinds
+    require_cores(base.cluster)
     dataset = open_dataset(data)
     if sweep_config.scheduler == "pbt":  # a trial may continue from any epoch of another one
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})

@@ -57,6 +57,7 @@ def train(
 ) -> None:
     """Train a model, value it after each epoch and re-sample what contributes too little."""
     from raymm.cli.tracked import train_tracked
+    from raymm.cluster.connect import require_cores
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.mirror.runs import open_mirrored
@@ -64,6 +65,8 @@ def train(
 
     options = chosen(method__name=method, training__seed=seed, training__epochs=epochs, cluster__workers=workers)
     settings = load(config, (*options, *plugins_overrides(plugins), *noise_overrides(noise), *overrides))
+    if backend == "ray":
+        require_cores(settings.cluster)
     dataset = open_dataset(data, check=True)
     run = open_mirrored(out, settings, dataset)
     result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)

@@ -23,7 +23,7 @@ from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
 from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
 
-__all__ = ["connect", "is_multi_node", "set_defaults"]
+__all__ = ["connect", "is_multi_node", "require_cores", "set_defaults"]
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,32 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
             _require_resources(config)
             yield
         else:
+            if local_cpus is None:
+                require_cores(config)
             with _local(config, local_cpus):
                 _require_resources(config)
                 yield
     finally:
         ray.shutdown()
+
+
+def require_cores(config: ClusterConfig) -> None:
+    """Refuse, before a run exists, what a Ray of this machine would not be started for; a cluster is not asked.
+
+    Raises
+    ------
+    ClusterError
+        When `config` asks for more than `MOST_PER_CORE` CPUs for each core.
+    """
+    cores, wanted = os.cpu_count() or 1, ceil(needed_cpus(config))
+    if os.environ.get("RAY_ADDRESS", "local") not in {"", "local"} or wanted <= MOST_PER_CORE * cores:
+        return
+    raise ClusterError(
+        f"{config.workers} workers of {config.cpus_per_worker:g} CPUs and {config.actors} actors of "
+        f"{config.cpus_per_actor:g} ask for {wanted} CPUs, and this machine has {cores} cores; a Ray of its own "
+        f"gets {MOST_PER_CORE} times the cores at most ({MOST_PER_CORE * cores}). Lower --workers "
+        "(cluster.workers) or the CPUs of each, or join a larger cluster by RAY_ADDRESS"
+    )
 
 
 def is_multi_node() -> bool:
@@ -157,13 +178,6 @@ def _temporary_folder() -> Iterator[str]:
 def _logical_cpus(config: ClusterConfig) -> int:
     cores = os.cpu_count() or 1
     wanted = max(cores, ceil(needed_cpus(config)))
-    if wanted > MOST_PER_CORE * cores:
-        raise ClusterError(
-            f"{config.workers} workers of {config.cpus_per_worker:g} CPUs and {config.actors} actors of "
-            f"{config.cpus_per_actor:g} ask for {wanted} CPUs, and this machine has {cores} cores; a Ray of its own "
-            f"gets {MOST_PER_CORE} times the cores at most ({MOST_PER_CORE * cores}). Lower --workers "
-            "(cluster.workers) or the CPUs of each, or join a larger cluster by RAY_ADDRESS"
-        )
     if wanted > cores:
         log.warning("this machine has %d cores; Ray is told of %d, so that all workers can start", cores, wanted)
     return wanted

@@ -152,3 +152,16 @@ def test_the_installed_command_finds_modules_of_the_current_folder(tmp_path, dat
     done = subprocess.run(command, cwd=elsewhere, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert f"there is no module 'mymodel', neither in the current folder ({elsewhere}) nor installed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["train", "--data", "DATA", "--out", "OUT"], ["sweep", "--data", "DATA", "--out", "OUT", "--space", "SPACE"]],
+)
+def test_many_more_workers_than_cores_are_refused_before_anything_is_made(capfd, tmp_path, data, words):
+    out = tmp_path / "made"
+    names = {"DATA": data, "OUT": out, "SPACE": ROOT / "tune_spaces" / "smoke.py"}
+    code, _, err = call(capfd, *(names.get(word, word) for word in words), "--workers", 100 * os.cpu_count())
+    assert code == 2
+    assert f"this machine has {os.cpu_count()} cores; a Ray of its own gets 4 times the cores at most" in err
+    assert not out.exists()

@@ -17,7 +17,7 @@ import yaml
 
 from raymm.cli import main
 from raymm.cli.demo_clips import write_collection
-from raymm.config import load
+from raymm.config.loading import load
 from raymm.config.registries import KINDS
 from raymm.data import Batch, Schema
 from raymm.valuation import check_model
