@@ -150,7 +150,8 @@ class ValuationConfig(Settings):
 
     utility: str = Field(
         default="count",
-        description="count, correct, probability, log_probability, logit, margin, or package.module:NAME",
+        description="count, correct, probability, log_probability, logit, margin, or package.module:NAME; of several "
+        "labels a sample also score",
     )
     method: Literal["auto", "exact", "sampled"] = Field(
         default="auto", description="auto: exact to 12 modalities (16 where logits are sums), sampled beyond"
@@ -186,9 +187,10 @@ class TrainingConfig(Settings):
     batch_size: int = Field(default=32, ge=1, description="rows of a global batch, over all workers")
     seed: int = Field(default=0, ge=0)
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    selection: Literal["accuracy", "macro_f1", "loss"] = Field(
+    selection: str = Field(
         default="accuracy",
-        description="validation metric that picks the model; the lower loss decides between equals",
+        description="validation metric that picks the model: accuracy, macro_f1 or loss; of several labels a sample "
+        "also micro_f1 or mAP. The lower loss decides between equals",
     )
     keep: int = Field(default=2, ge=1, description="epochs kept on disk beside the best")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch in each process")

@@ -47,8 +47,9 @@ class Predictor:
 
         Returns
         -------
-        `prediction` (class name), `probability`, and one `phi_<modality>` each: its Shapley value for the
-        probability of the predicted class, None where it is missing.
+        `prediction` (class name; of several labels a sample, the predicted labels with "|" between them),
+        `probability` (which the model gives to it), and one `phi_<modality>` each: its Shapley value for that
+        probability, None where it is missing. Of several labels a sample also `probability_<label>`.
 
         Raises
         ------
@@ -60,16 +61,22 @@ class Predictor:
         batch = BatchReader(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
             np.arange(len(rows))
         )
-        model = self.exported.model
+        model, task, classes = self.exported.model, self.exported.schema.task, self.exported.schema.classes
         with torch.inference_mode():
             features = model.encode(batch)
-            scores = model.fuse(features, batch.mask).double().softmax(dim=-1)
-            probability, label = scores.max(dim=-1)
-            values = value_source(logit_source(model, features, batch.mask), label, get_utility("probability"))
+            outputs = model.fuse(features, batch.mask)
+            prediction = task.predict(outputs)
+            utility = get_utility("probability", task)
+            values = value_source(logit_source(model, features, batch.mask), prediction, utility)
         answer: dict[str, list[Any]] = {
-            "prediction": [self.exported.schema.classes[number] for number in label.tolist()],
-            "probability": probability.tolist(),
+            "prediction": [task.text(one, classes) for one in prediction.numpy()],
+            "probability": task.confidence(outputs).tolist(),
         }
+        if task.keeps_probabilities:
+            columns_of_classes = task.probabilities(outputs).T.tolist()
+            answer |= {
+                f"probability_{name}": column for name, column in zip(classes, columns_of_classes, strict=True)
+            }
         for position, name in enumerate(self.exported.schema.names):
             answer[f"phi_{name}"] = _with_none(values.phi[:, position].numpy())
         return answer

@@ -85,13 +85,22 @@ def phi_over_epochs(
 
 
 def phi_per_class(
-    names: Sequence[str], classes: Sequence[str], phi: Array, label: npt.NDArray[np.int64], fair_share: float | None
+    names: Sequence[str],
+    classes: Sequence[str],
+    phi: Array,
+    membership: npt.NDArray[np.bool_],
+    fair_share: float | None,
 ) -> Figure:
     """Mean contribution of each modality in each class, as a table of colours with the numbers in it.
 
     White is the fair share; where the utility has none, it is 0 and the colours reach as far as the numbers.
+
+    Parameters
+    ----------
+    membership
+        Which classes each sample belongs to, bool [N, K].
     """
-    table = np.array([[nan_mean(phi[label == c, i]) for i in range(len(names))] for c in range(len(classes))])
+    table = np.array([[nan_mean(phi[membership[:, c], i]) for i in range(len(names))] for c in range(len(classes))])
     figure = new_figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
     middle, least = (0.0, 1e-6) if fair_share is None else (fair_share, 0.5)

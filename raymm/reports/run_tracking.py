@@ -95,7 +95,7 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     figures = {
         "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
         "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean, fair_share),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label, fair_share),
+        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.membership(len(classes)), fair_share),
         "learning-curves": plots.learning_curves(names, result.history),
     }
     paths = []

@@ -91,18 +91,18 @@ def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str, fair_share:
     return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, low, nan_mean(known < 0))
 
 
-def means_by(table: ValuationTable, group: npt.NDArray[np.int64], names: Sequence[str]) -> list[Mean]:
+def means_by(table: ValuationTable, membership: npt.NDArray[np.bool_], names: Sequence[str]) -> list[Mean]:
     """Means of every modality in every group.
 
     Parameters
     ----------
-    group
-        Number of each sample's group, int64 [N]; `table.label` for classes.
+    membership
+        Which groups each sample belongs to, bool [N, groups]; `table.membership(len(classes))` for classes.
     names
         Names of the groups.
     """
     return [
-        mean_of(table.phi[group == number, position], name, modality, table.info.fair_share)
+        mean_of(table.phi[membership[:, number], position], name, modality, table.info.fair_share)
         for number, name in enumerate(names)
         for position, modality in enumerate(table.info.modalities)
     ]

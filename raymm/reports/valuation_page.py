@@ -10,6 +10,7 @@ import numpy as np
 
 from raymm.reports.html import write_html
 from raymm.reports.valuation_summary import Sources, summarise, summary_lines
+from raymm.tasks.base import Labels
 from raymm.valuation.patterns import PATTERNS, pattern_labels
 from raymm.valuation.table import ValuationTable
 
@@ -77,13 +78,12 @@ def _lowest_first(table: ValuationTable) -> np.ndarray:
 
 
 def _columns(table: ValuationTable, classes: Sequence[str], sources: Sources) -> list[Column]:
-    names = np.array(classes)
     columns = [
         Column("sample", "text", table.sample_id),
         *_files(table, sources),
-        _choice("class", names[table.label]),
-        _choice("predicted", names[table.prediction]),
-        _choice("outcome", np.where(table.prediction == table.label, "right", "wrong")),
+        _choice("class", _names(table.label, table, classes)),
+        _choice("predicted", _names(table.prediction, table, classes)),
+        _choice("outcome", np.where(table.grand_correct, "right", "wrong")),
     ]
     sides = _phi_choices(table.info.fair_share)
     for position, name in enumerate(table.info.modalities):
@@ -92,6 +92,11 @@ def _columns(table: ValuationTable, classes: Sequence[str], sources: Sources) ->
         labels = pattern_labels(table.correct(), 0, 1)
         columns.append(_choice("pattern", _pattern_names(*table.info.modalities)[labels]))
     return columns
+
+
+def _names(labels: Labels, table: ValuationTable, classes: Sequence[str]) -> np.ndarray:
+    """Labels or predictions for people."""
+    return np.array([table.task.text(label, classes) or "(none)" for label in labels], dtype=np.str_)
 
 
 def _files(table: ValuationTable, sources: Sources) -> list[Column]:

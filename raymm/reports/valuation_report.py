@@ -52,7 +52,7 @@ def write_valuation_report(
         "",
         *_modalities(summary),
         *_pairs(summary),
-        *_classes(means_by(table, table.label, classes), table),
+        *_classes(means_by(table, table.membership(len(classes)), classes), table),
         *_lowest(summary),
         *(line for path in paths for line in (f"![{path.stem}]({path.name})", "")),
     ]
@@ -64,7 +64,7 @@ def _figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
     names, fair_share = table.info.modalities, table.info.fair_share
     figures = {
         "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.label, fair_share),
+        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.membership(len(classes)), fair_share),
     }
     if table.enumerated and len(names) > 1:
         strength = interactions(torch.from_numpy(table.correct()).long()).mean(dim=0).numpy()

@@ -76,7 +76,7 @@ def summarise(table: ValuationTable, sources: Sources | None = None) -> dict[str
         "fair_share": table.info.fair_share,
         "method": table.info.method,
         "budget": table.info.budget,
-        "accuracy": _mean(table.prediction == table.label),
+        "accuracy": _mean(table.grand_correct),
         "modalities": modalities,
         "pairs": _pairs(table, present),
     }

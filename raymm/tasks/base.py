@@ -248,8 +248,8 @@ class Task(ABC):
     def check_selection(self, name: str) -> None:
         """Raise `ConfigError` when a metric cannot pick the epoch."""
         if name not in self.selection:
-            near = did_you_mean(name, self.selection)
-            raise ConfigError(f"training.selection: '{name}' is no metric of the task {self.name}; {near}")
+            known = ", ".join(self.selection)
+            raise ConfigError(f"training.selection: '{name}' is no metric of the task {self.name}; it has {known}")
 
     @property
     def default_selection(self) -> str:

@@ -18,6 +18,7 @@ from raymm.methods.registry import build_method
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
+from raymm.tasks import Task
 from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.backends import Backends
@@ -189,7 +190,7 @@ class RunContext:
         plan = planning.plan_epoch(method, dataset, config, epoch, phi)
         metrics[names.VALUE_SECONDS] += time.perf_counter() - started
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
-        following = Checkpoint(epoch, plan, phi, history, _best(history, config))
+        following = Checkpoint(epoch, plan, phi, history, _best(history, config, dataset.schema.task))
         commit(self.run.path, following, self.trainer, tables, unplanned, config.training.keep)
 
     def _write_result(self, state: Checkpoint) -> None:
@@ -212,10 +213,15 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _best(history: Sequence[Mapping[str, Any]], config: Config) -> int:
-    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest."""
+def _best(history: Sequence[Mapping[str, Any]], config: Config, task: Task) -> int:
+    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest.
+
+    An epoch without the metric, which was not finite, is worse than any other.
+    """
+    selection = config.training.selection
     losses = [entry["metrics"].get(names.split_metric("val", "loss"), np.inf) for entry in history]
-    if config.training.selection == "loss":
-        return int(np.argmin(losses)) + 1
-    scores = [entry["metrics"][names.split_metric("val", config.training.selection)] for entry in history]
-    return int(np.lexsort((losses, np.negative(scores)))[0]) + 1
+    scores = np.array([entry["metrics"].get(names.split_metric("val", selection), np.nan) for entry in history])
+    badness = np.nan_to_num(
+        -scores if task.selection[selection] else scores, nan=np.inf, posinf=np.inf, neginf=-np.inf
+    )
+    return int(np.lexsort((losses, badness))[0]) + 1

@@ -204,6 +204,7 @@ def problems_of(config: Config, schema: Schema) -> list[str]:
     """Everything that keeps valid settings from being run on data of a schema, such as modalities that it lacks."""
     checks: list[Callable[[], object]] = [
         lambda: build_method(config, schema),
+        lambda: schema.task.check_selection(config.training.selection),
         lambda: check_noise(schema, config.view),
     ]
     return [*(mistake for check in checks for mistake in mistakes_in(check)), *model_mistakes(schema, config.model)]

@@ -150,6 +150,11 @@ class ValuationTable:
         correct: npt.NDArray[np.bool_] = self.task.is_right(self.prediction, self.label)
         return correct
 
+    def membership(self, classes: int) -> npt.NDArray[np.bool_]:
+        """bool [N, K]: the classes that each sample belongs to by its label."""
+        member: npt.NDArray[np.bool_] = self.task.class_membership(self.label, classes)
+        return member
+
     @property
     def enumerated(self) -> bool:
         """Whether all coalitions were evaluated."""

@@ -137,6 +137,9 @@ for _made in (
 ):
     UTILITIES.register(_made.name, _made)
 
+probability, log_probability, logit, margin = (_soft(name).fn for name in SOFT)
+"""The soft utilities of classification as functions `(logits, labels, sizes) -> values`, for custom utilities."""
+
 
 def register_utility(utility: Utility) -> Utility:
     """Make a utility known by its name, in this process; returns it.

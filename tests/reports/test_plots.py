@@ -59,7 +59,7 @@ def test_the_line_stands_at_the_fair_share_and_classes_are_coloured_around_it(fa
     assert plots.phi_distribution(NAMES[:2], phi, fair_share).axes[0].lines[0].get_xdata()[0] == fair_share
     line = plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, fair_share).axes[0].lines[-1]
     assert (line.get_label(), line.get_ydata()[0]) == ("fair share", fair_share)
-    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.array([0, 1]), fair_share)
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.eye(2, dtype=bool), fair_share)
     low, high = figure.axes[0].images[0].get_clim()
     assert (low + high) / 2 == pytest.approx(fair_share)
     assert f"({fair_share:g}: fair share)" in texts(figure)
@@ -71,7 +71,7 @@ def test_without_a_fair_share_there_is_no_line_and_classes_are_coloured_around_0
     assert not any(axis.lines or axis.get_legend() for axis in panels)
     assert sum(bar.get_height() > 0 for bar in panels[0].patches) == 2
     assert len(plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, None).axes[0].lines) == 2
-    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.array([0, 1]), None)
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.eye(2, dtype=bool), None)
     assert figure.axes[0].images[0].get_clim() == pytest.approx((-0.15, 0.15))
     assert "fair share" not in texts(figure)
 
@@ -84,7 +84,7 @@ def test_a_modality_that_is_missing_everywhere_is_said_to_be():
 
 def test_each_class_shows_its_mean_without_the_missing():
     phi = np.array([[0.5, 1.5], [1.0, np.nan], [2.0, np.nan]])
-    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.array([0, 0, 1]), 1.0))
+    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.eye(2, dtype=bool)[[0, 0, 1]], 1.0))
     for word in ("cat", "dog", "0.75", "1.50", "2.00", " - "):
         assert word in shown
 

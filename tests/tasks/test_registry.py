@@ -80,7 +80,7 @@ def test_utilities_and_metrics_are_refused_by_name():
     with pytest.raises(ConfigError) as caught:
         get_task().check_selection("mAP")
     assert str(caught.value) == (
-        "training.selection: 'mAP' is no metric of the task classification; known: accuracy, loss, macro_f1"
+        "training.selection: 'mAP' is no metric of the task classification; it has accuracy, macro_f1, loss"
     )
 
 
