@@ -18,7 +18,7 @@ from raymm.methods.registry import build_method
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
-from raymm.tasks import Task
+from raymm.tasks.base import Task
 from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.backends import Backends

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from raymm.config.registries import UTILITIES
 from raymm.errors import ConfigError
-from raymm.tasks.base import Task
+from raymm.tasks.base import SOFT, Task
 from raymm.tasks.classification import Classification
 
 __all__ = ["UTILITIES", "Utility", "fair_share_of", "get_utility", "is_correct", "register_utility", "utility"]

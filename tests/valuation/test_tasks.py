@@ -11,7 +11,7 @@ from raymm.valuation.enumeration import combine, evaluate_coalitions, grand_pred
 from raymm.valuation.logit_sources import CallableSource, FusionSource, SumSource
 from raymm.valuation.sampling.estimator import Sampling, value_closed_form, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable
-from raymm.valuation.utilities import UTILITIES
+from raymm.valuation.utilities import UTILITIES, log_probability, logit, margin, probability
 
 TASKS = [get_task("multilabel"), get_task("multilabel", {"match": 0.5, "threshold": 0.4})]
 TASK = TASKS[0]
@@ -215,3 +215,13 @@ def test_a_table_keeps_label_sets(tmp_path, classes, method):
     np.testing.assert_array_equal(again.grand_correct, grand.numpy())
     if method == "exact":
         np.testing.assert_array_equal(again.grand_correct, again.correct()[:, -1])
+
+
+def test_custom_utilities_build_on_the_functions_of_classification():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(5, 3, 4, generator=generator), torch.tensor([0, 1, 2, 3, 0])
+    sizes = torch.ones(5, 3, dtype=torch.int64)
+    for function in (probability, log_probability, logit, margin):
+        assert not torch.equal(function(logits, labels, sizes), function(logits, 3 - labels, sizes))
+    assert torch.equal(probability(logits, labels, sizes), get_task().probability(logits, labels))
+    assert torch.equal(margin(logits, labels, sizes), get_task().margin(logits, labels))
