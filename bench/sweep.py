@@ -21,6 +21,7 @@ from raymm.sweep.runs import trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
 from raymm.sweep.store import SweepConfig, Trial, TrialOutcome, commit_sweep, new_sweep
+from raymm.sweep.trial import TRAINABLES
 
 TRIALS = 12
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")
@@ -54,7 +55,7 @@ def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str
     propose_all(sweep, space)
     commit_sweep(sweep)
     started = time.perf_counter()
-    run_sweep(sweep, space, _Silent())
+    run_sweep(sweep, space, _Silent(), TRAINABLES)
     seconds = time.perf_counter() - started
     rows = trial_rows(sweep)
     assert len(rows) == TRIALS, f"{len(rows)} of {TRIALS} trials ended"

@@ -213,10 +213,11 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
     from raymm.cluster.connect import connect
     from raymm.cluster.preflight import preflight
     from raymm.sweep.driver import run_sweep
+    from raymm.sweep.trial import TRAINABLES
 
     with connect(job.config.cluster), _stoppable():
         preflight(job.config.cluster, job.path, tracking_uri)
-        run_sweep(job, space, callback)
+        run_sweep(job, space, callback, TRAINABLES)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The progress of a sweep, in lines of at most 80 columns: on the terminal, and with the time in SWEEP/sweep.log."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,9 +12,10 @@ from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.labels import brief
 from raymm.sweep.runs import read_histories, score_at
-from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_outcome, read_trials
+from raymm.sweep.store import read_outcome, read_trials
 
 if TYPE_CHECKING:
+    from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["Progress"]
@@ -27,7 +30,7 @@ class Progress:
     """A callback that prints the events and passes them on to another one."""
 
     sweep: Sweep
-    to: "SweepCallback"
+    to: SweepCallback
     quiet: bool
     _running: dict[str, int] = field(default_factory=dict)
     _shown: float = field(default_factory=time.monotonic)

@@ -1,22 +1,28 @@
 """A training run with its tracker: the way that `train` and `demo` share."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import torch
 
-from raymm.data.dataset import Dataset
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.tracking.base import ending
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_by_modality, split_metric
 from raymm.tracking.mlflow import MlflowTracker, store_of
-from raymm.training.loop import Backends, Report, train
-from raymm.training.result import Result, finished, read_result
-from raymm.training.run import Run
+from raymm.training.loop import Backends, train
+from raymm.training.result import finished, read_result
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.training.loop import Report
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["train_tracked"]
 

@@ -7,6 +7,8 @@ configuration asks for: a local Ray is then told of as many logical CPUs as are 
 CPUs without a message; up to four times the cores, beyond which the configuration is refused.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import shutil
@@ -17,11 +19,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.cluster.probe import connection_problem
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
-from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
+
+if TYPE_CHECKING:
+    from raymm.config.sections import ClusterConfig
 
 __all__ = ["connect", "is_multi_node", "require_cores", "set_defaults"]
 

@@ -4,13 +4,15 @@ The size of the cluster, a tracking store that only one host can reach, a run fo
 see, and other versions of raymm, torch or Python on some node. Nodes are asked by one tiny task each.
 """
 
+from __future__ import annotations
+
 import importlib.metadata
 import platform
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -19,8 +21,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raymm import __version__
 from raymm.cluster.connect import is_multi_node
 from raymm.cluster.resources import check_resources, cluster_totals
-from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, Problems
+
+if TYPE_CHECKING:
+    from raymm.config.sections import ClusterConfig
 
 __all__ = ["NodeReport", "ask_nodes", "check_nodes", "check_resources", "check_tracking", "preflight"]
 

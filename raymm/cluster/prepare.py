@@ -1,13 +1,19 @@
 """Prepare chunks as Ray tasks, a bounded number in flight, reports as they are done."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ray
 
-from raymm.data.prepare import Chunk, ChunkReport, prepare_chunk
-from raymm.data.schema import Schema
+from raymm.data.prepare import prepare_chunk
+
+if TYPE_CHECKING:
+    from raymm.data.prepare import Chunk, ChunkReport
+    from raymm.data.schema import Schema
 
 __all__ = ["run_on_ray"]
 

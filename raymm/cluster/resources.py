@@ -3,10 +3,14 @@
 Ray waits without a message for resources that the cluster never gets, so the numbers are compared beforehand.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from raymm.config.sections import ClusterConfig
+if TYPE_CHECKING:
+    from raymm.config.sections import ClusterConfig
 
 __all__ = [
     "Totals",

@@ -8,12 +8,14 @@ The driver follows the committed epochs and is the only one that reports them: w
 do not call `ray.train.report`, which would make them wait for Ray's controller in every epoch.
 """
 
+from __future__ import annotations
+
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray.train
 import torch
@@ -25,15 +27,21 @@ from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
-from raymm.config.sections import ClusterConfig
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
-from raymm.training.checkpoint import Checkpoint, read_history
+from raymm.training.checkpoint import read_history
 from raymm.training.communicator import SingleProcess, TorchDistributed
-from raymm.training.loop import Backends, Report, iter_epochs
-from raymm.training.result import Result, read_result
-from raymm.training.run import Run, open_run
+from raymm.training.loop import Backends, iter_epochs
+from raymm.training.result import read_result
+from raymm.training.run import open_run
 from raymm.valuation.engine import value_rows
+
+if TYPE_CHECKING:
+    from raymm.config.sections import ClusterConfig
+    from raymm.training.checkpoint import Checkpoint
+    from raymm.training.loop import Report
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["Histories", "train_on_ray", "train_together"]
 

@@ -10,12 +10,14 @@ Work is streamed: a bounded number of tasks is in flight, and tables are yielded
 data nor the table has to fit in memory.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,6 @@ from torch import nn
 from raymm.allocator import tune_malloc
 from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config.loading import parse
-from raymm.config.sections import Config
 from raymm.data.dataset import open_dataset
 from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, RaymmError
@@ -35,8 +36,6 @@ from raymm.models.custom import make_custom_model
 from raymm.models.model import build_model
 from raymm.valuation.engine import (
     BATCHES_PER_BLOCK,
-    DataModel,
-    Rows,
     batches,
     evaluate_batch,
     method_for,
@@ -45,8 +44,16 @@ from raymm.valuation.engine import (
     value_batch,
 )
 from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, SampleValues, combine
-from raymm.valuation.method import ValuationMethod
-from raymm.valuation.table import TableInfo, ValuationTable, join_tables
+from raymm.valuation.table import join_tables
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.valuation.engine import (
+        DataModel,
+        Rows,
+    )
+    from raymm.valuation.method import ValuationMethod
+    from raymm.valuation.table import TableInfo, ValuationTable
 
 __all__ = ["ActorPool"]
 

@@ -5,9 +5,11 @@ schema, the splits and the statistics. A shard column is one block of numbers, s
 indexing; the operating system keeps in memory what is used often.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,9 @@ from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.storage import layout
 from raymm.storage.directory import is_committed, read_manifest, verify
-from raymm.tasks.base import Labels
+
+if TYPE_CHECKING:
+    from raymm.tasks.base import Labels
 
 __all__ = ["Dataset", "SampleRows", "Shards", "open_dataset"]
 

@@ -9,11 +9,13 @@ starts in one to two seconds, each worker in some 50 ms. As with all processes t
 script that trains with workers keeps its calls under `if __name__ == "__main__":`.
 """
 
+from __future__ import annotations
+
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +26,11 @@ from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
 from raymm.data.dataset import Shards
 from raymm.data.identity import digest_of
-from raymm.data.reader import BatchReader
 from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage.directory import read_manifest
+
+if TYPE_CHECKING:
+    from raymm.data.reader import BatchReader
 
 __all__ = ["BatchLoader", "BatchRequest"]
 

@@ -6,23 +6,28 @@ rank or the number of workers. Noise (`view.noise_db`) is part of the task and t
 by the sample, so that it does not change between epochs. Only modalities of the mask are read.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from raymm.config.view import ViewConfig
 from raymm.data import transforms
 from raymm.data.batch import Batch
-from raymm.data.dataset import Dataset
 from raymm.data.feature_cache import cached_features
-from raymm.data.kinds.base import Keys, ModalitySpec, Rows
-from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.seeds import derive, keys_of, normal
+
+if TYPE_CHECKING:
+    from raymm.config.view import ViewConfig
+    from raymm.data.dataset import Dataset
+    from raymm.data.kinds.base import Keys, ModalitySpec, Rows
+    from raymm.data.schema import Schema
 
 __all__ = ["BatchReader", "check_noise"]
 

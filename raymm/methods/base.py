@@ -13,9 +13,11 @@ an uninterrupted one. Losses and gradients are sums over the rows of a global ba
 the whole batch sums it over the workers by `step.all_reduce`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,10 @@ from torch import Tensor, nn
 
 from raymm.config.base import Settings
 from raymm.seeds import derive, keys_of, uniform
-from raymm.types import Features, Mask
-from raymm.valuation.utilities import Utility
+
+if TYPE_CHECKING:
+    from raymm.types import Features, Mask
+    from raymm.valuation.utilities import Utility
 
 __all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Step"]
 

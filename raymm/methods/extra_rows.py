@@ -1,11 +1,18 @@
 """Helpers of methods that add rows: from counts or probabilities to `ExtraRows`, and means over valued samples."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from raymm.methods.base import ExtraRows, ResamplingInputs, Rows
-from raymm.methods.functions import Function
+from raymm.methods.base import ExtraRows
 from raymm.seeds import derive, keys_of, uniform
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ResamplingInputs, Rows
+    from raymm.methods.functions import Function
 
 __all__ = ["bernoulli_copies", "copies_of", "mean_contributions", "random_subset"]
 

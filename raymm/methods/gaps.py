@@ -1,9 +1,14 @@
 """How far a modality lags behind the others: the normalised gap d of the modality level."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from raymm.valuation.utilities import Utility
+if TYPE_CHECKING:
+    from raymm.valuation.utilities import Utility
 
 __all__ = ["gaps"]
 

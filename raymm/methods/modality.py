@@ -3,15 +3,22 @@
 Source: Wei et al., "Enhancing Multimodal Cooperation via Sample-level Modality Valuation", CVPR 2024, section 3.3.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from pydantic import Field
 
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, Method, ResamplingInputs, Rows
+from raymm.methods.base import Method
 from raymm.methods.extra_rows import bernoulli_copies, mean_contributions, random_subset
 from raymm.methods.functions import FM, FunctionOfGap, get_function
 from raymm.methods.gaps import gaps
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ExtraRows, ResamplingInputs, Rows
 
 __all__ = ["Modality", "SubsetSettings"]
 

@@ -10,15 +10,22 @@ Not reproduced: it values the whole training split for the mean over Z, in the a
 the epoch on the test split. The first is only cost, the other two are mistakes.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, ResamplingInputs
+from raymm.methods.base import ExtraRows
 from raymm.methods.functions import get_function
 from raymm.methods.gaps import gaps
 from raymm.methods.modality import Modality
 from raymm.seeds import derive
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ResamplingInputs
 
 __all__ = ["ModalityReference"]
 

@@ -1,13 +1,19 @@
 """Class-level re-sampling: modality level, class by class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, ResamplingInputs
 from raymm.methods.extra_rows import bernoulli_copies, mean_contributions
 from raymm.methods.functions import get_function
 from raymm.methods.gaps import gaps
 from raymm.methods.modality import Modality
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ExtraRows, ResamplingInputs
 
 __all__ = ["PerClass"]
 

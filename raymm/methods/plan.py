@@ -6,14 +6,19 @@ order in which an epoch visits the rows is a function of (seed, epoch) alone, an
 ranks in turn, so that every rank set trains exactly these rows.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 from raymm.seeds import derive
 from raymm.valuation.bits import masks_of
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 
 __all__ = ["Plan", "base_plan", "epoch_order", "make_plan", "rank_batches"]
 

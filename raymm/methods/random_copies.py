@@ -1,16 +1,21 @@
 """The random control: as many copies as `sample` would add, of random samples and modalities."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
+from raymm.methods.base import ExtraRows, Method
 from raymm.methods.functions import FS, FunctionOfLack
 from raymm.methods.sample import Sample, SampleSettings, sample_counts
 from raymm.seeds import derive
+
+if TYPE_CHECKING:
+    from raymm.methods.base import MethodContext, ResamplingInputs
 
 __all__ = ["RandomCopies", "RandomSettings"]
 

@@ -1,16 +1,20 @@
 """Methods by name."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from raymm.config.registries import METHODS
-from raymm.config.sections import Config
-from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext
 from raymm.seeds import derive
 from raymm.valuation.utilities import get_utility
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.schema import Schema
 
 __all__ = ["build_method", "context_of", "get_method"]
 

@@ -3,7 +3,9 @@
 Source: Wei et al., "Enhancing Multimodal Cooperation via Sample-level Modality Valuation", CVPR 2024, section 3.3.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +13,12 @@ from pydantic import Field
 
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
+from raymm.methods.base import Method
 from raymm.methods.extra_rows import copies_of
 from raymm.methods.functions import FS, FunctionOfLack, get_function
+
+if TYPE_CHECKING:
+    from raymm.methods.base import ExtraRows, MethodContext, ResamplingInputs
 
 __all__ = ["Sample", "SampleSettings", "sample_counts"]
 

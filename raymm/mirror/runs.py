@@ -9,22 +9,28 @@ since the next one includes its files; a copy that fails at the end of the run i
 the folder that all nodes share: it is the copy that remains when that folder is lost.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raymm.config import plugins
-from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
-from raymm.storage.remote import RemotePath, committed, delete, files, pull, push, remote_path
-from raymm.training.run import Run, create_or_open, key_in, validate_run
+from raymm.storage.remote import committed, delete, files, pull, push, remote_path
+from raymm.training.run import create_or_open, key_in, validate_run
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
+    from raymm.storage.remote import RemotePath
+    from raymm.training.run import Run
 
 __all__ = ["fetch", "fetch_plugins", "mirrored", "open_mirrored", "send", "send_plugins"]
 

@@ -1,8 +1,11 @@
 """Copy a sweep from its mirror: to an empty folder, or to a folder that is behind."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.config import plugins
 from raymm.errors import CheckpointError
@@ -21,9 +24,13 @@ from raymm.storage.layout import (
     committed_epochs,
     epoch_folder,
 )
-from raymm.storage.remote import RemotePath, committed, folders, join_uri, remote_path
-from raymm.sweep.store import Sweep, open_sweep
+from raymm.storage.remote import committed, folders, join_uri, remote_path
+from raymm.sweep.store import open_sweep
 from raymm.training.run import key_in, move_start
+
+if TYPE_CHECKING:
+    from raymm.storage.remote import RemotePath
+    from raymm.sweep.store import Sweep
 
 __all__ = ["catch_up", "fetch_sweep"]
 

@@ -1,17 +1,24 @@
 """Copy parts of a sweep's folder to the same paths of its mirror."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.errors import CheckpointError
 from raymm.mirror.runs import send, send_plugins
 from raymm.storage import layout
 from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
-from raymm.storage.remote import RemotePath, folders, join_uri, remote_path
-from raymm.sweep.store import Sweep, read_trials
+from raymm.storage.remote import folders, join_uri, remote_path
+from raymm.sweep.store import read_trials
 from raymm.training.result import finished
 from raymm.training.run import key_in, open_run
+
+if TYPE_CHECKING:
+    from raymm.storage.remote import RemotePath
+    from raymm.sweep.store import Sweep
 
 __all__ = ["BEST", "SweepUploader", "folder_in", "read_if_there"]
 

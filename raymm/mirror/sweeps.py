@@ -12,16 +12,22 @@ driver needs access to it. A copy that fails is logged and tried again after the
 is an error.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from raymm.errors import CheckpointError, RaymmError, TrainingError
 from raymm.mirror.sweep_upload import BEST, SweepUploader
-from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_trials
+from raymm.sweep.store import read_trials
 from raymm.sweep.tracking import SweepCallback
+
+if TYPE_CHECKING:
+    from raymm.sweep.store import Sweep, Trial, TrialOutcome
 
 __all__ = ["SweepMirror", "mirrored_sweep", "refuse_other_sweep"]
 
@@ -86,7 +92,7 @@ class SweepMirror:
     """
 
     sweep: Sweep
-    uploader: "SweepUploader"
+    uploader: SweepUploader
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-mirror"))
     _dirty: set[str] = field(default_factory=set)
 

@@ -1,17 +1,21 @@
 """A custom model: made by its author's function; what its methods raise is said with their inputs and the line."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from raymm.config.registries import load_object
-from raymm.data.schema import Schema
 from raymm.errors import ConfigError, RaymmError, in_one_line
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.protocol import SplitModel
+
+if TYPE_CHECKING:
+    from raymm.data.schema import Schema
 
 __all__ = ["make_custom_model"]
 

@@ -1,11 +1,13 @@
 """A trained model as a folder: weights, schema, statistics and configuration, and nothing that runs code."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -13,14 +15,17 @@ from safetensors.torch import load_file, save_file
 
 from raymm.config.loading import parse
 from raymm.config.plugins import copy_plugins
-from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.data.schema import Schema
 from raymm.errors import CheckpointError
-from raymm.models.model import MultimodalModel, build_model
+from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.tensors import savable
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
+    from raymm.models.model import MultimodalModel
 
 __all__ = ["Exported", "export_model", "load_model", "load_settings"]
 

@@ -3,10 +3,12 @@
 Without a label, a modality's contribution is its Shapley value for the probability of the predicted class.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +18,18 @@ from raymm.data.dataset import Dataset
 from raymm.data.in_memory import MemoryRows
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError, Problems, did_you_mean
-from raymm.models.export import Exported, load_model
+from raymm.models.export import load_model
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.protocol import logit_source
 from raymm.valuation.utilities import get_utility
 
+if TYPE_CHECKING:
+    from raymm.models.export import Exported
+
 __all__ = ["Predictor", "load"]
 
 
-def load(folder: Path | str) -> "Predictor":
+def load(folder: Path | str) -> Predictor:
     """The predictor of a folder that holds an exported model (`RUN/result/model`)."""
     return Predictor(load_model(Path(folder)))
 

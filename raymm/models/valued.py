@@ -1,26 +1,31 @@
 """Models that are to be valued: a run's, an exported one or a custom one, with the data that they read."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from raymm.config.loading import parse
 from raymm.config.plugins import absolute_plugins, load_plugins
 from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.data.reader import BatchReader
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.custom import make_custom_model
-from raymm.models.export import Exported, load_model, load_settings
+from raymm.models.export import load_model, load_settings
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
 from raymm.valuation.conformance import check_model
 from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.models.export import Exported
 
 __all__ = ["load_for", "load_own", "with_masking"]
 

@@ -1,7 +1,14 @@
 """The reference of all metrics, `docs/metrics.md`, rendered from their declarations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from raymm.reports.tables import markdown_table
-from raymm.tracking.metrics import GAUGES, METRICS, Metric
+from raymm.tracking.metrics import GAUGES, METRICS
+
+if TYPE_CHECKING:
+    from raymm.tracking.metrics import Metric
 
 __all__ = ["metrics_page"]
 

@@ -1,15 +1,20 @@
 """A finished run on one HTML page: its contributions, plots, metrics and configuration."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.reports.html import write_html
 from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
-from raymm.training.result import Result
-from raymm.training.run import Run
 from raymm.valuation.table import read_table
+
+if TYPE_CHECKING:
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["write_run_page"]
 

@@ -1,25 +1,30 @@
 """The records of a run in a tracking store: its settings, its epochs as they end, and its result with files."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
-from raymm.data.dataset import Dataset
 from raymm.data.identity import short_digest
 from raymm.reports import plots
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
-from raymm.tracking.base import RunInfo, Tracker
+from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
-from raymm.training.result import Result
-from raymm.training.run import Run
 from raymm.valuation.table import read_table
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.tracking.base import Tracker
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
 

@@ -1,13 +1,17 @@
 """Means with confidence intervals: of any numbers, and of contributions over all samples or by group."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from raymm.valuation.table import ValuationTable
+if TYPE_CHECKING:
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean"]
 

@@ -1,18 +1,23 @@
 """A valuation table as one HTML page that sorts and filters in the browser; nothing is loaded from elsewhere."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from raymm.reports.html import write_html
-from raymm.reports.valuation_summary import Sources, summarise, summary_lines
-from raymm.tasks.base import Labels
+from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.valuation.patterns import PATTERNS, pattern_labels
-from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.reports.valuation_summary import Sources
+    from raymm.tasks.base import Labels
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["MOST_ROWS", "write_valuation_page"]
 

@@ -1,19 +1,25 @@
 """The report of a valuation: a folder with README.md and plots."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from raymm.reports import plots
-from raymm.reports.statistics import Mean, means_by
+from raymm.reports.statistics import means_by
 from raymm.reports.tables import markdown_table
-from raymm.reports.valuation_summary import PATTERN_HEADS, Sources, low_head, name_of, no_fair_share, summarise
+from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, name_of, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
 from raymm.valuation.exact import interactions
-from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.reports.statistics import Mean
+    from raymm.reports.valuation_summary import Sources
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["write_valuation_report"]
 

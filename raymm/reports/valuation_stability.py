@@ -1,15 +1,19 @@
 """Stability of contributions over epochs, seeds or baselines of masked features: pairs of tables compared."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from raymm.errors import DataError
-from raymm.valuation.table import TableInfo, ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.valuation.table import TableInfo, ValuationTable
 
 __all__ = ["stability", "stability_lines"]
 

@@ -1,9 +1,11 @@
 """The summary of a valuation table: accuracies, mean contributions, patterns of pairs, and the lowest samples."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import combinations
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,7 +13,9 @@ import torch
 from raymm.reports.statistics import mean_of
 from raymm.valuation.exact import banzhaf_values, interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
-from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["Sources", "low_head", "name_of", "no_fair_share", "summarise", "summary_lines"]
 

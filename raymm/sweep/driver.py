@@ -5,29 +5,35 @@ time as fit with all their workers and actors, so none waits for resources that 
 reads its own folder only, never the files of Tune.
 """
 
+from __future__ import annotations
+
 import logging
 import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
-from raymm.config.sections import ClusterConfig, Config
 from raymm.data.feature_cache import cache_features
 from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError
 from raymm.storage import layout
+from raymm.sweep.reported import CAUSE, EPOCHS, STATUS
 from raymm.sweep.runs import shared_warmups, warmup_epochs_done
-from raymm.sweep.schedule import EPOCHS, mutable, scheduler_of
+from raymm.sweep.schedule import mutable, scheduler_of
 from raymm.sweep.search import EXAMPLES, draw, population, proposals_of
-from raymm.sweep.store import Sweep, Trial, TrialOutcome, open_trial, pending, read_trials, write_outcome
-from raymm.sweep.tracking import SweepCallback
-from raymm.sweep.trial import CAUSE, STATUS, run_trial, run_warmup
+from raymm.sweep.store import TrialOutcome, open_trial, pending, read_trials, write_outcome
+
+if TYPE_CHECKING:
+    from raymm.config.sections import ClusterConfig, Config
+    from raymm.sweep.reported import Trainables
+    from raymm.sweep.store import Sweep, Trial
+    from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["max_concurrent_trials", "run_sweep"]
 
@@ -46,7 +52,7 @@ ATTEMPTS = 3
 """Times that a trial is started again after a node was lost, in addition to `cluster.max_failures`."""
 
 
-def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback) -> None:
+def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback, trainables: Trainables) -> None:
     """Run every trial of a sweep that has not ended.
 
     Parameters
@@ -57,6 +63,8 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback) -
         Samplers of its settings.
     callback
         Receives the events.
+    trainables
+        What a trial and a shared warm-up run: `raymm.sweep.trial.TRAINABLES`.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback) -
     at_once = max_concurrent_trials(sweep)
     _cache_features(sweep, callback)
     if sweep.settings.share_warmup:
-        _train_warmups(sweep, space, at_once, callback)
+        _train_warmups(sweep, space, at_once, callback, trainables)
     proposals = proposals_of(sweep, space)
     if not proposals.count:
         return
@@ -84,7 +92,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback) -
             max_concurrent_trials=at_once,
         )
         points, share = {}, LITTLE
-    _fit(run_trial, sweep, config, points, events, share)
+    _fit(trainables.trial, sweep, config, points, events, share)
 
 
 def max_concurrent_trials(sweep: Sweep) -> int:
@@ -115,7 +123,9 @@ def _cache_features(sweep: Sweep, callback: SweepCallback) -> None:
             cache_features(BatchReader(dataset, config, seed), callback.on_setup)
 
 
-def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int, callback: SweepCallback) -> None:
+def _train_warmups(
+    sweep: Sweep, space: Mapping[str, Any], at_once: int, callback: SweepCallback, trainables: Trainables
+) -> None:
     """Train the epochs that several trials have in common, once."""
     configs = [trial.config for trial in pending(read_trials(sweep))]
     if sweep.settings.search == "optuna":
@@ -131,13 +141,8 @@ def _train_warmups(sweep: Sweep, space: Mapping[str, Any], at_once: int, callbac
             {"sweep": str(sweep.path), "config": config.model_dump(mode="json"), "until": until}
             for config, until in shared
         ]
-        _fit(
-            _warmup, sweep, TuneConfig(max_concurrent_trials=at_once), {"warmup": tune.grid_search(points)}, [events]
-        )
-
-
-def _warmup(config: dict[str, Any]) -> None:
-    run_warmup(config["warmup"])
+        config = TuneConfig(max_concurrent_trials=at_once)
+        _fit(trainables.warmup, sweep, config, {"warmup": tune.grid_search(points)}, [events])
 
 
 def _fit(

@@ -1,15 +1,20 @@
 """Which strategy and family wins: means over seeds with intervals, paired with joint training where it was tried."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from raymm.config.canonical import Parameter
 from raymm.reports.statistics import mean_interval
 from raymm.reports.tables import text_table
-from raymm.sweep.rows import TrialRow
+
+if TYPE_CHECKING:
+    from raymm.sweep.rows import TrialRow
 
 __all__ = ["Effect", "effect_lines", "effects"]
 

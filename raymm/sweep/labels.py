@@ -1,11 +1,16 @@
 """How the searched settings of trials, and their values, are written in tables and plots."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from raymm.config.base import flatten
-from raymm.config.canonical import Parameter
 from raymm.config.sections import Config
-from raymm.sweep.rows import TrialRow
+
+if TYPE_CHECKING:
+    from raymm.config.canonical import Parameter
+    from raymm.sweep.rows import TrialRow
 
 __all__ = ["brief", "plain", "short_names", "varied"]
 

@@ -1,15 +1,20 @@
 """Plots of a sweep: the score against each setting, and the comparison of groups."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raymm.reports.plots import COLOURS, PANELS_PER_ROW, new_figure, style_axis
-from raymm.sweep.effects import Effect
 from raymm.sweep.labels import brief, short_names, varied
-from raymm.sweep.rows import TrialRow
+
+if TYPE_CHECKING:
+    from raymm.sweep.effects import Effect
+    from raymm.sweep.rows import TrialRow
 
 __all__ = ["families_plot", "score_by_parameter"]
 

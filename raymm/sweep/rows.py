@@ -1,11 +1,14 @@
 """The results of a sweep: one row a trial."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from raymm.config.canonical import Parameter
+if TYPE_CHECKING:
+    from raymm.config.canonical import Parameter
 
 __all__ = ["Status", "TrialRow"]
 

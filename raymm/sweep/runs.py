@@ -1,26 +1,33 @@
 """The runs of a trial, one for each seed: their folders, their starts, and their results."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raymm.config.canonical import parameters
 from raymm.config.loading import parse
-from raymm.config.sections import Config, MethodConfig, TrainingConfig
-from raymm.data.dataset import Dataset
+from raymm.config.sections import MethodConfig
 from raymm.methods.registry import get_method
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
-from raymm.sweep.store import Sweep, Trial, TrialOutcome, read_outcome, read_trials
+from raymm.sweep.store import read_outcome, read_trials
 from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
-from raymm.training.run import BranchPoint, Run, create_or_open
+from raymm.training.run import BranchPoint, create_or_open
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config, TrainingConfig
+    from raymm.data.dataset import Dataset
+    from raymm.sweep.store import Sweep, Trial, TrialOutcome
+    from raymm.training.run import Run
 
 __all__ = [
     "Histories",

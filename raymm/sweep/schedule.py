@@ -1,8 +1,10 @@
 """Schedulers of Ray Tune, over epochs and validation scores: trials end early, or continue from better ones."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import (
@@ -15,16 +17,16 @@ from ray.tune.schedulers import (
 from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from raymm.config.legacy import modern_key
-from raymm.config.sections import Config
 from raymm.errors import ConfigError
+from raymm.sweep.reported import EPOCHS, GIVEN, SCORE
 from raymm.sweep.runs import read_histories, score_at
-from raymm.sweep.search import GIVEN, SCORE
-from raymm.sweep.store import Sweep, SweepConfig, read_outcome, read_trials
+from raymm.sweep.store import read_outcome, read_trials
 
-__all__ = ["EPOCHS", "check_scheduler", "grace_period_of", "interval_of", "mutable", "scheduler_of", "within"]
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.sweep.store import Sweep, SweepConfig
 
-EPOCHS = "epochs"
-"""The name under which trials report how many epochs they have trained."""
+__all__ = ["check_scheduler", "grace_period_of", "interval_of", "mutable", "scheduler_of", "within"]
 
 AIM = {"metric": SCORE, "mode": "max"}
 MUTABLE = ("method.settings.", "method.row_budget", "optimizer.lr")

@@ -5,12 +5,14 @@ configuration, so equal configurations are tried once. A resumed sweep proposes 
 the optimiser the scores of all trials that have ended.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from ray import tune
@@ -20,30 +22,18 @@ from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config.base import flatten
 from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.errors import ConfigError, Problems, messages_of
+from raymm.sweep.reported import SCORE
 from raymm.sweep.runs import current_config, trial_rows
 from raymm.sweep.space import resolve
-from raymm.sweep.store import Sweep, Trial, key_of, pending, read_trials, write_trial
+from raymm.sweep.store import key_of, pending, read_trials, write_trial
 from raymm.training.run import problems_of, validate_run
 
-__all__ = [
-    "EXAMPLES",
-    "GIVEN",
-    "SCORE",
-    "Proposals",
-    "check_draws",
-    "draw",
-    "population",
-    "proposals_of",
-    "propose_all",
-]
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.sweep.store import Sweep, Trial
 
-SCORE = "score"
-"""The name under which trials report to Tune the score to maximise."""
-
-GIVEN = ("sweep", "trial")
-"""Keys of a trial's configuration in Tune beside the settings that may change during the trial."""
+__all__ = ["EXAMPLES", "Proposals", "check_draws", "draw", "population", "proposals_of", "propose_all"]
 
 MOST_DRAWS = 20
 """Times as many draws as trials are asked for, to find that many that differ."""
@@ -141,7 +131,7 @@ def propose_all(sweep: Sweep, space: Mapping[str, Any]) -> list[Trial]:
     return [write_trial(sweep, number, sampled, config) for number, (sampled, config) in enumerate(drawn)]
 
 
-def proposals_of(sweep: Sweep, space: Mapping[str, Any]) -> "Proposals":
+def proposals_of(sweep: Sweep, space: Mapping[str, Any]) -> Proposals:
     """The search algorithm of a sweep, for its pending trials."""
     pending_trials = pending(read_trials(sweep))
     return Proposals(sweep, pending_trials, _optuna(sweep, space) if sweep.settings.search == "optuna" else None)

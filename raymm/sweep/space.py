@@ -7,9 +7,11 @@ A sampler may also draw whole sections, such as `"method": tune.grid_search([{"n
 is how a grid lists combinations that belong together.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ray.tune.search.sample import Categorical, Domain, Function, Integer, Quantized
@@ -19,10 +21,12 @@ from raymm.config.legacy import modern_key, put
 from raymm.config.loading import parse
 from raymm.config.sections import Config
 from raymm.config.unread import reader_of
-from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, mistakes_in
 from raymm.sweep.space_file import load_space_function
 from raymm.training.run import problems_of
+
+if TYPE_CHECKING:
+    from raymm.data.schema import Schema
 
 __all__ = ["load_space", "overlay", "resolve"]
 

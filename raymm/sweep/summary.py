@@ -1,8 +1,10 @@
 """A sweep in a table: for the terminal, as CSV, and as a page of Markdown with its plots."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,14 @@ from raymm.reports import plots
 from raymm.reports.tables import markdown_table, text_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
-from raymm.sweep.effects import Effect, effect_lines, effects
+from raymm.sweep.effects import effect_lines, effects
 from raymm.sweep.labels import brief, plain, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
-from raymm.sweep.rows import TrialRow
+
+if TYPE_CHECKING:
+    from raymm.sweep.effects import Effect
+    from raymm.sweep.rows import TrialRow
 
 __all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
 

@@ -4,24 +4,24 @@ The driver of the sweep records from the files on disk, in a thread of its own: 
 tracking server, and no worker needs access to one.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
-from raymm.data.dataset import Dataset
 from raymm.data.identity import short_digest
 from raymm.reports.run_tracking import record_files
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.sweep.rows import TrialRow
 from raymm.sweep.runs import (
     best_so_far,
     current_config,
@@ -32,12 +32,18 @@ from raymm.sweep.runs import (
     trial_rows,
     without_test,
 )
-from raymm.sweep.store import Sweep, Trial, TrialOutcome, pending, read_outcome, read_trials
+from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
-from raymm.tracking.base import RunInfo, Tracker, TrackingStatus
+from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.training.result import read_result
 from raymm.training.run import open_run
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.sweep.rows import TrialRow
+    from raymm.sweep.store import Sweep, Trial, TrialOutcome
+    from raymm.tracking.base import Tracker, TrackingStatus
 
 __all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
 

@@ -6,23 +6,24 @@ retry cannot remove ends the trial; an error after the loss of a node or worker 
 Ray Train itself retries nothing, since Tune may stop it at any epoch.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from raymm.cluster.train import train_together
 from raymm.config.loading import parse
-from raymm.data.dataset import Dataset
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
+from raymm.sweep.reported import CAUSE, EPOCHS, GIVEN, SCORE, STATUS, Trainables
 from raymm.sweep.runs import (
-    Histories,
     branch_runs,
     current_paths,
     open_runs,
@@ -30,16 +31,18 @@ from raymm.sweep.runs import (
     read_histories,
     score_at,
 )
-from raymm.sweep.schedule import EPOCHS
-from raymm.sweep.search import GIVEN, SCORE
 from raymm.sweep.space import resolve
-from raymm.sweep.store import Sweep, Trial, open_sweep, open_trial
-from raymm.training.run import Run
+from raymm.sweep.store import open_sweep, open_trial
 
-__all__ = ["CAUSE", "STATUS", "run_trial", "run_warmup"]
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.sweep.runs import (
+        Histories,
+    )
+    from raymm.sweep.store import Sweep, Trial
+    from raymm.training.run import Run
 
-STATUS, CAUSE = "ended", "cause"
-"""Names under which a trial reports to Tune whether it has finished or failed, and why it failed."""
+__all__ = ["TRAINABLES", "run_trial", "run_warmup"]
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -160,3 +163,12 @@ class _Log:
 
 def _origin(run: Run) -> str:
     return "the start" if run.start is None else f"epoch {run.start.epoch} of {run.start.run.name}"
+
+
+def _run_shared_warmup(config: dict[str, Any]) -> None:
+    """Train the warm-up that Tune draws under the key `warmup`."""
+    run_warmup(config["warmup"])
+
+
+TRAINABLES = Trainables(run_trial, _run_shared_warmup)
+"""What `raymm.sweep.driver.run_sweep` has Tune run."""

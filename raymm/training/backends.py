@@ -1,17 +1,22 @@
 """What a run in training is given from outside: who values, who is told, the other workers, and the device."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
 from raymm.models.model import MultimodalModel
-from raymm.training.communicator import Communicator, SingleProcess
+from raymm.training.communicator import SingleProcess
 from raymm.valuation.engine import Rows, value_rows
 from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.training.communicator import Communicator
 
 __all__ = ["Backends", "Report", "ValueFn"]
 

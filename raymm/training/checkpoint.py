@@ -8,6 +8,8 @@ An epoch folder exists when its manifest does. Randomness is a function of (seed
 the epoch is all the generator state there is. A damaged newest epoch is passed over for the one before it.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from raymm.errors import CheckpointError
-from raymm.methods.base import Method
 from raymm.methods.plan import Plan
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -37,8 +38,12 @@ from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import savable
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
-from raymm.training.step import Trainer
-from raymm.valuation.table import ValuationTable, write_table
+from raymm.valuation.table import write_table
+
+if TYPE_CHECKING:
+    from raymm.methods.base import Method
+    from raymm.training.step import Trainer
+    from raymm.valuation.table import ValuationTable
 
 __all__ = [
     "Checkpoint",

@@ -1,16 +1,16 @@
 """A run in training on one rank, and what the loop asks of it."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
-from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.methods.extra_rows import mean_contributions
@@ -21,7 +21,6 @@ from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tasks.base import Task
 from raymm.tracking import metrics as names
 from raymm.training import planning
-from raymm.training.backends import Backends
 from raymm.training.checkpoint import (
     Checkpoint,
     commit,
@@ -39,10 +38,17 @@ from raymm.training.epoch import train_epoch
 from raymm.training.evaluate import evaluate
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, write_result
-from raymm.training.run import BranchPoint, Run, open_run
+from raymm.training.run import open_run
 from raymm.training.step import Trainer, parameters_of
-from raymm.valuation.engine import Rows
-from raymm.valuation.table import ValuationTable, read_table
+from raymm.valuation.table import read_table
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
+    from raymm.training.backends import Backends
+    from raymm.training.run import BranchPoint, Run
+    from raymm.valuation.engine import Rows
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["RunContext"]
 
@@ -60,7 +66,7 @@ class RunContext:
     backends: Backends
 
     @classmethod
-    def build(cls, run: Run, dataset: Dataset, backends: Backends) -> "RunContext":
+    def build(cls, run: Run, dataset: Dataset, backends: Backends) -> RunContext:
         """The context of a run whose weights are those of epoch 0."""
         config, device = run.config, backends.device
         if config.training.threads is not None:

@@ -1,17 +1,25 @@
 """One epoch: every row of the plan once, in the order that (seed, epoch) decides."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from raymm.data.loading import BatchLoader, BatchRequest
+from raymm.data.loading import BatchRequest
 from raymm.errors import TrainingError
-from raymm.methods.plan import Plan, epoch_order, rank_batches
+from raymm.methods.plan import epoch_order, rank_batches
 from raymm.seeds import derive, keys_of
-from raymm.training.step import RankBatch, Trainer, TrainingStep
+from raymm.training.step import RankBatch
+
+if TYPE_CHECKING:
+    from raymm.data.loading import BatchLoader
+    from raymm.methods.plan import Plan
+    from raymm.training.step import Trainer, TrainingStep
 
 __all__ = ["EpochReport", "rank_parts", "train_epoch"]
 

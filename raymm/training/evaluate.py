@@ -1,9 +1,15 @@
 """Metrics of a split, all from its valuation table: no pass over the data beside the valuation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from raymm.tracking.metrics import phi_metric, split_metric
-from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["evaluate"]
 

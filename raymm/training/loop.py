@@ -7,14 +7,20 @@ ranks then read the committed plan, so the rows that are trained are those on di
 A run may branch off another (`Run.start`): it takes over a committed epoch and plans the next by its own settings.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from raymm.data.dataset import Dataset
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from raymm.training.backends import Backends, Report, ValueFn
-from raymm.training.checkpoint import Checkpoint
 from raymm.training.context import RunContext
-from raymm.training.result import Result, finished, read_result
-from raymm.training.run import Run
+from raymm.training.result import finished, read_result
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.training.checkpoint import Checkpoint
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["Backends", "Report", "ValueFn", "iter_epochs", "train"]
 

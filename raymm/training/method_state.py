@@ -5,13 +5,18 @@
 plan of the next epoch was made: a run that branches off makes a plan of its own from there.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.optim import Optimizer
 
-from raymm.methods.base import Method
 from raymm.training.optimizer_state import load_optimizer_tensors, optimizer_tensors
+
+if TYPE_CHECKING:
+    from raymm.methods.base import Method
 
 __all__ = ["load_method_state", "load_method_tensors", "method_tensors"]
 

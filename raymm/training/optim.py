@@ -1,12 +1,16 @@
 """Optimizers by name, and the learning rate as a function of the epoch (so that it needs no state)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from raymm.config.sections import OptimizerConfig
+if TYPE_CHECKING:
+    from raymm.config.sections import OptimizerConfig
 
 __all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
 

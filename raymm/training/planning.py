@@ -1,15 +1,23 @@
 """What the next epoch trains: whether and which training samples are valued first, and the plan that follows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
-from raymm.methods.base import Method, ResamplingInputs
-from raymm.methods.plan import Plan, base_plan, make_plan
+from raymm.methods.base import ResamplingInputs
+from raymm.methods.plan import base_plan, make_plan
 from raymm.seeds import derive
-from raymm.valuation.engine import Rows
-from raymm.valuation.table import ValuationTable
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
+    from raymm.methods.base import Method
+    from raymm.methods.plan import Plan
+    from raymm.valuation.engine import Rows
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["joint_plan", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
 

@@ -5,22 +5,27 @@ RUN/result/valuation-test.parquet
 RUN/result/model/               everything that is needed to predict: weights, schema, configuration
 """
 
+from __future__ import annotations
+
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from raymm.data.dataset import Dataset
 from raymm.errors import CheckpointError
 from raymm.models.export import export_model
-from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, read_manifest
 from raymm.storage.layout import result_folder
-from raymm.training.run import Run
-from raymm.valuation.table import ValuationTable, write_table
+from raymm.valuation.table import write_table
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
+    from raymm.models.model import MultimodalModel
+    from raymm.training.run import Run
+    from raymm.valuation.table import ValuationTable
 
 __all__ = ["Result", "finished", "read_result", "write_result"]
 

@@ -1,26 +1,33 @@
 """The folder of a run: made once, opened again only by the same configuration on the same data."""
 
+from __future__ import annotations
+
 import json
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raymm import __version__
 from raymm.config.base import flatten
 from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
-from raymm.config.sections import Config, TrainingConfig
-from raymm.data.dataset import Dataset, open_dataset
+from raymm.config.sections import TrainingConfig
+from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data
 from raymm.data.reader import check_noise
-from raymm.data.schema import SPLITS, Schema
+from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
 from raymm.models.model import model_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
+    from raymm.data.schema import Schema
 
 __all__ = [
     "BranchPoint",

@@ -2,26 +2,32 @@
 clip, update. The mask is drawn before (`raymm.training.epoch`), so that what it drops is not even read.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from raymm.config.sections import Config
-from raymm.data.batch import Batch
 from raymm.errors import ConfigError
-from raymm.methods.base import Method
-from raymm.models.model import MultimodalModel
-from raymm.tasks.base import Task
-from raymm.training.communicator import Communicator, sum_gradients
-from raymm.types import Features
+from raymm.training.communicator import sum_gradients
 from raymm.valuation.enumeration import value_samples
-from raymm.valuation.logit_sources import LogitSource
 from raymm.valuation.protocol import logit_source
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.batch import Batch
+    from raymm.methods.base import Method
+    from raymm.models.model import MultimodalModel
+    from raymm.tasks.base import Task
+    from raymm.training.communicator import Communicator
+    from raymm.types import Features
+    from raymm.valuation.logit_sources import LogitSource
 
 __all__ = ["RankBatch", "Trainer", "TrainingStep", "parameters_of", "sum_rows"]
 
@@ -68,7 +74,7 @@ class Trainer:
         self.dtype = getattr(torch, precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
 
-    def step(self, part: RankBatch) -> "TrainingStep":
+    def step(self, part: RankBatch) -> TrainingStep:
         """Update the weights once; the step's `loss` is then summed over the rows of all ranks."""
         self.optimizer.zero_grad(set_to_none=True)
         step = TrainingStep(self, part)

@@ -5,35 +5,44 @@ the start of the list, so that the batches (and so the bits) are the same wherev
 batches make a block; where values are sampled, each block has its own design.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from raymm.config.sections import Config
-from raymm.data.batch import Batch
-from raymm.data.reader import BatchReader
 from raymm.tasks.registry import task_fields
-from raymm.types import Features
 from raymm.valuation.enumeration import (
-    CoalitionSums,
-    GrandPrediction,
-    SampleValues,
     evaluate_coalitions,
     grand_prediction,
     value_source,
 )
-from raymm.valuation.logit_sources import LogitSource, SumSource
-from raymm.valuation.method import ValuationMethod, choose_method
+from raymm.valuation.logit_sources import SumSource
+from raymm.valuation.method import choose_method
 from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables
-from raymm.valuation.utilities import Utility, get_utility
+from raymm.valuation.utilities import get_utility
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.batch import Batch
+    from raymm.data.reader import BatchReader
+    from raymm.types import Features
+    from raymm.valuation.enumeration import (
+        CoalitionSums,
+        GrandPrediction,
+        SampleValues,
+    )
+    from raymm.valuation.logit_sources import LogitSource
+    from raymm.valuation.method import ValuationMethod
+    from raymm.valuation.utilities import Utility
 
 __all__ = [
     "BATCHES_PER_BLOCK",

@@ -4,21 +4,25 @@ The blocks are written beside the file, each atomically, as OUT.parts/shard-0001
 interruption values the missing blocks alone. At the end the blocks are joined into OUT.
 """
 
+from __future__ import annotations
+
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raymm.config.sections import Config
-from raymm.data.dataset import Dataset
 from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path, write_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
 from raymm.valuation.table import TableWriter, ValuationTable, read_table, write_table
+
+if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
 
 __all__ = ["Stream", "Valuing", "value_to_file"]
 
@@ -37,12 +41,12 @@ class Valuing:
     rows: Rows
     config: Config
 
-    def with_plugins(self, plugins: Sequence[str]) -> "Valuing":
+    def with_plugins(self, plugins: Sequence[str]) -> Valuing:
         """The same with more plug-ins, which actors import too."""
         known = (*self.config.plugins, *(name for name in plugins if name not in self.config.plugins))
         return replace(self, config=self.config.model_copy(update={"plugins": known}))
 
-    def on_cluster(self, **settings: float) -> "Valuing":
+    def on_cluster(self, **settings: float) -> Valuing:
         """The same with other settings of the section `cluster`, which do not change the values."""
         cluster = self.config.cluster.model_copy(update=settings)
         return replace(self, config=self.config.model_copy(update={"cluster": cluster}))

@@ -3,20 +3,26 @@
 It is made once for all rows of a valuation.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from raymm.config.sections import Config
 from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.coalitions import MAX_PLAYERS
-from raymm.valuation.logit_sources import LogitSource, SumSource
-from raymm.valuation.protocol import SplitModel, logit_source
+from raymm.valuation.logit_sources import SumSource
+from raymm.valuation.protocol import logit_source
 from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import smallest_budget
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.valuation.logit_sources import LogitSource
+    from raymm.valuation.protocol import SplitModel
 
 __all__ = ["ValuationMethod", "choose_method"]
 

@@ -19,6 +19,7 @@ from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
 from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep, read_outcome, read_trials
 from raymm.sweep.tracking import SweepTracker
+from raymm.sweep.trial import TRAINABLES
 from tests.games import settings, small_dataset
 from tests.sweeps import Store
 
@@ -83,7 +84,7 @@ def main(folder):
         watcher = Watcher(record, begun)
         lost = threading.Thread(target=lose, args=(cluster, nodes[1], begun), daemon=True)
         lost.start()
-        run_sweep(sweep, space, watcher)
+        run_sweep(sweep, space, watcher, TRAINABLES)
         lost.join(timeout=60)
     rows = record.close("FINISHED")
     ended = [read_outcome(trial).status for trial in read_trials(sweep)]

@@ -9,8 +9,8 @@ from ray.train._internal.session import _TrainingResult
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
-from raymm.sweep.schedule import EPOCHS, scheduler_of
-from raymm.sweep.search import SCORE
+from raymm.sweep.reported import EPOCHS, SCORE
+from raymm.sweep.schedule import scheduler_of
 from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
 

@@ -9,8 +9,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raymm.config import load
 from raymm.errors import ConfigError
 from raymm.sweep import schedule
-from raymm.sweep.schedule import EPOCHS, check_scheduler, grace_period_of, interval_of, mutable, scheduler_of, within
-from raymm.sweep.search import SCORE
+from raymm.sweep.reported import EPOCHS, SCORE
+from raymm.sweep.schedule import check_scheduler, grace_period_of, interval_of, mutable, scheduler_of, within
 from raymm.sweep.store import SweepConfig, TrialOutcome, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of

@@ -11,7 +11,8 @@ from ray.tune.search.variant_generator import generate_variants
 from raymm.config import Config
 from raymm.errors import ConfigError
 from raymm.sweep import search
-from raymm.sweep.search import SCORE, Proposals, draw, population, proposals_of, propose_all
+from raymm.sweep.reported import SCORE
+from raymm.sweep.search import Proposals, draw, population, proposals_of, propose_all
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of

@@ -3,8 +3,9 @@
 import pytest
 from ray import tune
 
+from raymm.sweep.reported import SCORE
 from raymm.sweep.runs import trial_rows
-from raymm.sweep.search import SCORE, proposals_of
+from raymm.sweep.search import proposals_of
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
 from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of

@@ -10,10 +10,9 @@ import pytest
 
 from raymm.errors import ClusterError, TrainingError
 from raymm.sweep import trial as module
+from raymm.sweep.reported import CAUSE, EPOCHS, SCORE, STATUS
 from raymm.sweep.runs import current_config, current_paths, open_runs, score_at, warmup_epochs_done
-from raymm.sweep.schedule import EPOCHS
-from raymm.sweep.search import SCORE
-from raymm.sweep.trial import CAUSE, STATUS, run_trial, run_warmup
+from raymm.sweep.trial import run_trial, run_warmup
 from raymm.training.checkpoint import read_history
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result

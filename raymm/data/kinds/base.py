@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,11 @@ from torch import Tensor
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.media.arrays import array_file, read_array, shape_of
-from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from raymm.data.media.files import SampleFiles
 
 __all__ = ["Keys", "ModalitySpec", "Probe", "Rows", "Statistics", "Value", "kind_of"]
 
@@ -183,7 +185,7 @@ class ModalitySpec(BaseModel):
         """Times (in seconds) of the video frames that `decode` asks for; each file is decoded once for all kinds."""
         return []
 
-    def decode(self, cell: Any, files: SampleFiles) -> Value:
+    def decode(self, cell: Any, files: "SampleFiles") -> Value:
         """The value of a cell of the manifest.
 
         Raises

@@ -1,13 +1,15 @@
 """Colour frames of a video."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from raymm.data.kinds.frames import FrameSpec
-from raymm.data.media.files import SampleFiles
+
+if TYPE_CHECKING:
+    from raymm.data.media.files import SampleFiles
 
 __all__ = ["RgbSpec"]
 
@@ -34,7 +36,7 @@ class RgbSpec(FrameSpec):
         """The middle of each interval."""
         return [(number + 0.5) / self.fps for number in range(self.frames)]
 
-    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
+    def decode(self, cell: Any, files: "SampleFiles") -> npt.NDArray[np.uint8]:
         """Frames at `frame_times`, resized."""
         from raymm.data.media.video import to_rgb
 

@@ -1,7 +1,7 @@
 """Text: stored as a string, tokenised when it is read."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,8 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from raymm.data.kinds.base import ModalitySpec, Statistics, Value
-from raymm.data.media.files import SampleFiles
 from raymm.data.tokens import tokenize
+
+if TYPE_CHECKING:
+    from raymm.data.media.files import SampleFiles
 
 __all__ = ["TextSpec"]
 
@@ -33,7 +35,7 @@ class TextSpec(ModalitySpec):
         """None: the cell is the text."""
         return ""
 
-    def decode(self, cell: Any, files: SampleFiles) -> str:  # noqa: ARG002
+    def decode(self, cell: Any, files: "SampleFiles") -> str:  # noqa: ARG002
         """The cell itself."""
         return str(cell)
 
