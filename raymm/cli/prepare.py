@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raymm.cli.options import FOLDER, backend_option, json_option, workers_option
+from raymm.cli.options import FOLDER, backend_option, json_option, plugin_names, plugins_option, workers_option
 from raymm.cli.progress import follow
 from raymm.storage import layout
 
@@ -38,6 +38,7 @@ __all__ = ["prepare"]
 @click.option(
     "--task-setting", "task_settings", multiple=True, metavar="FIELD=VALUE", help="For example separator=;."
 )
+@plugins_option
 @click.option(
     "--on-bad-sample",
     type=click.Choice(["raise", "quarantine"]),
@@ -59,6 +60,7 @@ def prepare(
     classes: str | None,
     task: str | None,
     task_settings: tuple[str, ...],
+    plugins: tuple[str, ...],
     on_bad_sample: str,
     seed: int,
     backend: str,
@@ -66,6 +68,7 @@ def prepare(
     as_json: bool,
 ) -> None:
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
+    from raymm.config.plugins import load_plugins
     from raymm.data.labels import parse_task
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
@@ -73,6 +76,7 @@ def prepare(
     from raymm.data.prepare import chunks_of, finish, is_finished, run_here
     from raymm.data.schema_inference import build_schema, parse_kinds
 
+    load_plugins(plugin_names(plugins))
     kinds = parse_kinds(modalities)
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None

@@ -57,11 +57,13 @@ def get_task(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> 
 def task_fields(task: Task) -> dict[str, Any]:
     """A task as it is written beside data: `{"name": ..., setting: ...}`; the inverse of `read_task`.
 
+    A task of another package is written as "package.module:NAME", so that data are opened without its plug-in.
+
     >>> task_fields(get_task("multilabel"))
     {'name': 'multilabel', 'threshold': 0.5, 'match': 1.0, 'separator': '|'}
     """
     own = type(task)
-    known = [name for name in TASKS if TASKS.get(name) is own]
+    known = [name for name in TASKS if TASKS.get(name) is own and own.__module__.startswith("raymm.tasks.")]
     name = known[0] if known else f"{own.__module__}:{own.__qualname__}"
     return {"name": name, **task.settings.model_dump(mode="json")}
 

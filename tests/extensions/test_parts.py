@@ -1,13 +1,16 @@
 """Parts from outside raymm, by name after a plug-in is loaded and as "package.module:NAME"; and what is refused."""
 
+import json
 import socket
 
 import numpy as np
 import pytest
 import torch
 
+from raymm.cli import main
 from raymm.config import parse
 from raymm.config.plugins import load_plugins
+from raymm.data import open_dataset
 from raymm.data.kinds import kind_of
 from raymm.data.media.files import SampleFiles
 from raymm.data.schema import Schema, spec_of
@@ -181,3 +184,27 @@ def test_an_installed_package_that_is_broken_is_named(outside):
     plugins._load_installed.cache_clear()
     with pytest.raises(ConfigError, match=r"'partpack\.gone' of the installed partpack: .*mend or uninstall it"):
         parse({})
+
+
+def call(*words):
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return ended.value.code
+
+
+def test_a_data_set_of_a_registered_kind_and_task_names_the_task_by_its_place(outside, capsys):
+    names = [(split, label) for split in ("train", "val", "test") for label in ("yes", "no")]
+    for split, label in names:
+        (outside / f"{split}-{label}.csv").write_text("0.5,1\n")
+    rows = [f"{split}-{label},{split}-{label}.csv,{label},{split}" for split, label in names]
+    (outside / "labels.csv").write_text("\n".join(["sample_id,taps,label,split", *rows]))
+    words = ["prepare", "--manifest", "labels.csv", "--media-root", ".", "--modalities", "taps:events"]
+    words += ["--task", "ordinal", "--backend", "local"]
+    assert call(*words, "--out", "DATA") == 2
+    assert "no kind 'events'" in capsys.readouterr().err
+    assert call(*words, "--out", "DATA", "--plugins", "partpack") == 0
+    schema = open_dataset(outside / "DATA").schema
+    assert schema.task == get_task("ordinal")
+    written = json.loads((outside / "DATA" / "manifest.json").read_text())["schema"]
+    assert written["task"] == {"name": "partpack.ordinal:Ordinal", "tolerance": 0}
+    assert written["modalities"][0]["kind"] == "events"

@@ -1,4 +1,4 @@
-"""A task: classes with an order, where a neighbour is nearly right."""
+"""A task: classes with an order (that of `--classes`), where a neighbour is nearly right."""
 
 from typing import ClassVar
 
@@ -17,7 +17,6 @@ class OrdinalSettings(Settings):
     """Settings of `ordinal`."""
 
     tolerance: int = Field(default=0, ge=0, description="classes that an answer may be away and still be right")
-    order: tuple[str, ...] = Field(default=(), description="the classes from low to high; default: sorted")
 
 
 class Ordinal(Classification):
@@ -26,10 +25,6 @@ class Ordinal(Classification):
     Settings = OrdinalSettings
     name = "ordinal"
     by_argmax: ClassVar[bool] = False
-
-    def classes_of(self, cells):
-        found = super().classes_of(cells)
-        return tuple(name for name in self.settings.order if name in found) or found
 
     def losses(self, outputs, labels):
         distance = (torch.arange(outputs.shape[-1], device=labels.device) - labels[:, None]).abs()
