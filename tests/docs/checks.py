@@ -10,7 +10,7 @@ import click
 
 from raymm.cli import VERBS, cli
 from raymm.config import load
-from tests.docs.snippets import Command, commands_of
+from tests.docs.snippets import Command, commands_of, snippets_of
 
 __all__ = ["ELSEWHERE", "check", "raymm_words"]
 
@@ -61,16 +61,23 @@ def _parse(group: click.Command, arguments: list[str], name: str) -> click.Conte
 
 
 def _raymm(arguments: list[str], where: str) -> None:
-    del where
+    """Settings of a command that has plug-ins are those of parts that are not known here: its page is run."""
     if not arguments or arguments[0] not in VERBS:
         raise ValueError(f"no verb '{' '.join(arguments[:1])}'")
     given = _parse(cli, arguments, "raymm").params
-    load(None, given.get("overrides") or ())
+    if not given.get("plugins"):
+        load(None, given.get("overrides") or ())
     for name in ("space", "config"):
         value = given.get(name)
         file = str(value or "").partition(":")[0]
-        if file and not file.startswith("/") and not (ROOT / file).is_file():
+        if file and not file.startswith("/") and not (ROOT / file).is_file() and file not in _written_by(where):
             raise ValueError(f"there is no file {file}")
+
+
+def _written_by(where: str) -> set[str]:
+    """The files that the page of a place writes."""
+    page = ROOT / where.rpartition(":")[0]
+    return {snippet.file for snippet in snippets_of(page.name, page.read_text())} if page.is_file() else set()
 
 
 def _unknown(arguments: list[str], where: str) -> None:

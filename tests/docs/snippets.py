@@ -32,6 +32,12 @@ class Snippet:
         """Page and line."""
         return f"{self.page}:{self.line}"
 
+    @property
+    def file(self) -> str:
+        """The file that a block which begins with `# NAME.py` is; empty for others."""
+        first = self.text.split("\n", 1)[0]
+        return first.removeprefix("# ") if first.startswith("# ") and first.endswith(".py") else ""
+
 
 @dataclass(frozen=True)
 class Command:

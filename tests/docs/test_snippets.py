@@ -17,6 +17,7 @@ import yaml
 
 from raymm.cli import main
 from raymm.cli.demo_clips import write_collection
+from raymm.config import registries
 from raymm.config.loading import load
 from raymm.config.registries import KINDS
 from raymm.data import Batch, Schema
@@ -33,6 +34,8 @@ COMMANDS = [
     for snippet in SHELL
     for command in commands_of(snippet.text, snippet.where, console=snippet.language == "console")
 ]
+
+REGISTRIES = [getattr(registries, name) for name in registries.__all__]
 
 ONLY_PARSED = {
     "demo": "starts Ray; tests/e2e runs it",
@@ -85,6 +88,8 @@ def folder(collection, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(collection / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    for registry in REGISTRIES:
+        monkeypatch.setattr(registry, "_parts", {name: registry.get(name) for name in registry})
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -140,12 +145,14 @@ def run(command, collection, folder, namespace):
 
 
 def run_page(snippets, collection, folder):
-    namespace = {"__name__": "__main__"}
+    namespace = {}
     for snippet in snippets:
         if snippet.language == "python":
-            first = snippet.text.split("\n", 1)[0]
-            if first.startswith("# ") and first.endswith(".py"):
-                (folder / first.removeprefix("# ")).write_text(snippet.text)
+            if snippet.file:
+                (folder / snippet.file).write_text(snippet.text)
+            namespace["__name__"] = (
+                snippet.file.removesuffix(".py") or "__main__"
+            )  # as a plug-in it is imported again
             exec(compile("\n" * (snippet.line - 1) + snippet.text, snippet.page, "exec"), namespace)
         elif snippet.language in {"bash", "console"}:
             for command in commands_of(snippet.text, snippet.where, console=snippet.language == "console"):
