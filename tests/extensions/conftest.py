@@ -9,7 +9,7 @@ import pytest
 from raymm.config import plugins, registries
 
 HERE = Path(__file__).parent
-REGISTRIES = [getattr(registries, name) for name in registries.__all__]
+REGISTRIES = [part for part in vars(registries).values() if isinstance(part, registries.Registry)]
 
 
 @pytest.fixture(scope="session")
