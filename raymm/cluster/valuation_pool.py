@@ -20,7 +20,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import ray
 import torch
 from ray.exceptions import RayActorError, RayTaskError
@@ -40,18 +39,16 @@ from raymm.valuation.engine import (
     evaluate_batch,
     method_for,
     table_info,
+    to_arrays,
     to_table,
     value_batch,
 )
-from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, SampleValues, combine
+from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, combine
 from raymm.valuation.table import join_tables
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
-    from raymm.valuation.engine import (
-        DataModel,
-        Rows,
-    )
+    from raymm.valuation.engine import Arrays, DataModel, Rows
     from raymm.valuation.method import ValuationMethod
     from raymm.valuation.table import TableInfo, ValuationTable
 
@@ -64,8 +61,6 @@ RETRIES = 3
 
 JOBS = 8
 """Jobs that an actor stays ready for, such as the seeds of a trial."""
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -129,9 +124,9 @@ class Valuer:
             ready.model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
             ready.loaded = version
         if task.codes is None:
-            return _arrays(value_batch(ready.model, ready.view, task.rows, ready.config, method, task.block))
+            return to_arrays(value_batch(ready.model, ready.view, task.rows, ready.config, method, task.block))
         sums, grand = evaluate_batch(ready.model, ready.view, task.rows, ready.config, task.codes)
-        return _arrays(sums) | _arrays(grand)
+        return to_arrays(sums) | to_arrays(grand)
 
     def _prepare(self, job: Job) -> _Ready:
         config = parse(job.config)
@@ -295,14 +290,10 @@ def _ranges(n: int, method: ValuationMethod, splits: int) -> list[range | None]:
 def _table(results: list[tuple[Task, Arrays]], view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
     """The table of one batch from the results of its parts."""
     if results[0][0].codes is None:
-        return to_table(_read(SampleValues, results[0][1]), view, rows, info)
+        return to_table(results[0][1], view, rows, info)
     present = torch.from_numpy(view.dataset.present[rows])
     sums = [_read(CoalitionSums, arrays) for _, arrays in results]
-    return to_table(combine(sums, present, _read(GrandPrediction, results[0][1])), view, rows, info)
-
-
-def _arrays(values: Any) -> Arrays:
-    return {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
+    return to_table(to_arrays(combine(sums, present, _read(GrandPrediction, results[0][1]))), view, rows, info)
 
 
 def _read(kind: Callable[..., Any], arrays: Arrays) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCHES_PER_BLOCK",
+    "Arrays",
     "DataModel",
     "Rows",
     "batches",
@@ -53,12 +54,14 @@ __all__ = [
     "method_for",
     "stream_rows",
     "table_info",
+    "to_arrays",
     "to_table",
     "value_batch",
     "value_rows",
 ]
 
 Rows = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 BATCHES_PER_BLOCK = 64
 
@@ -103,8 +106,8 @@ def stream_rows(
     for block, block_rows in enumerate(batches(rows, size * BATCHES_PER_BLOCK)):
         if block not in done:
             parts = batches(block_rows, size)
-            values = [(part, value_batch(model, view, part, config, method, block)) for part in parts]
-            yield block, join_tables([to_table(value, view, part, info) for part, value in values])
+            values = [(part, to_arrays(value_batch(model, view, part, config, method, block))) for part in parts]
+            yield block, join_tables([to_table(arrays, view, part, info) for part, arrays in values])
 
 
 def method_for(
@@ -149,10 +152,14 @@ def evaluate_batch(
         return sums, grand_prediction(source, batch.labels, utility.task)
 
 
-def to_table(values: SampleValues, view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
-    """The table of a batch: its values, with the names and labels of its samples."""
+def to_arrays(values: SampleValues | CoalitionSums | GrandPrediction) -> Arrays:
+    """The fields of a result as numpy arrays: what leaves the kernel, for a table or for another process."""
+    return {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
+
+
+def to_table(arrays: Arrays, view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
+    """The table of a batch: the arrays of its `SampleValues`, with the names and labels of its samples."""
     shards = view.dataset.shards
-    arrays = {field.name: getattr(values, field.name).cpu().numpy() for field in fields(values)}
     return ValuationTable(
         info=info, sample_id=shards.sample_id[rows], split=shards.split[rows], label=shards.label[rows], **arrays
     )
