@@ -92,14 +92,7 @@ def prepare(
     else:
         reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
         finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
-    rows, bad = sum(report.rows for report in reports), {item.sample_id for r in reports for item in r.bad}
-    if as_json:
-        click.echo(json.dumps({"out": str(out), "rows": rows, "quarantined": sorted(bad)}))
-        return
-    shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in schema.modalities)
-    click.echo(f"{rows} samples, {len(schema.classes)} classes: {shapes}")
-    if bad:
-        click.echo(f"{len(bad)} samples were left out; {out / layout.QUARANTINE} says why")
+    _show(reports, schema, out, as_json)
 
 
 def _run(
@@ -116,3 +109,15 @@ def _run(
 
     with connect(ClusterConfig(workers=workers)):
         return list(follow(run_on_ray(chunks, schema, media_root, out), len(chunks), "preparing"))
+
+
+def _show(reports: list["ChunkReport"], schema: "Schema", out: Path, as_json: bool) -> None:
+    """What the data set holds, and what was left out of it."""
+    rows, bad = sum(report.rows for report in reports), {item.sample_id for r in reports for item in r.bad}
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "rows": rows, "quarantined": sorted(bad)}))
+        return
+    shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in schema.modalities)
+    click.echo(f"{rows} samples, {len(schema.classes)} classes: {shapes}")
+    if bad:
+        click.echo(f"{len(bad)} samples were left out; {out / layout.QUARANTINE} says why")
