@@ -47,6 +47,9 @@ class SampleRows(Protocol):
     def read_text(self, name: str, rows: Rows) -> list[str]:
         """Strings of a text modality."""
 
+    def sources(self, rows: Rows) -> list[str]:
+        """The source file of each sample, as the manifest named it; empty where there is none."""
+
 
 class Shards:
     """The rows of all shards, numbered in file order.

@@ -55,6 +55,10 @@ class MemoryRows:
         """Strings of a text modality."""
         return [self._values[name][row] for row in rows]
 
+    def sources(self, rows: Rows) -> list[str]:
+        """No files."""
+        return [""] * len(rows)
+
 
 def _checked(value: Any, spec: ModalitySpec, row: int, problems: Problems) -> Any:
     if value is None:

@@ -161,7 +161,12 @@ def to_table(arrays: Arrays, view: BatchReader, rows: Rows, info: TableInfo) -> 
     """The table of a batch: the arrays of its `SampleValues`, with the names and labels of its samples."""
     shards = view.dataset.shards
     return ValuationTable(
-        info=info, sample_id=shards.sample_id[rows], split=shards.split[rows], label=shards.label[rows], **arrays
+        info=info,
+        sample_id=shards.sample_id[rows],
+        split=shards.split[rows],
+        label=shards.label[rows],
+        source=np.array(shards.sources(rows), dtype=np.str_),
+        **arrays,
     )
 
 

@@ -1,7 +1,7 @@
 """The valuation table: one row a sample, in memory and as Parquet.
 
-Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing), and
-`outcomes`, the packed bits of all coalitions (1: correct). Of several labels a sample, label and prediction are lists
+Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing), `outcomes`,
+the packed bits of all coalitions (1: correct), and `source`, the file of the sample (absent in tables of 0.1.0). Of several labels a sample, label and prediction are lists
 of K booleans, and `probabilities` is a list of K numbers. Where not all coalitions were evaluated, `outcomes` is null
 and there are two more: stderr_<modality>, the standard error of each phi (0 where it is exact after all), and
 `alone`, whose bit i is 1 where modality i is correct by itself. The metadata key `raymm` holds in JSON the number of
@@ -32,6 +32,9 @@ __all__ = ["FORMAT", "TableInfo", "TableWriter", "ValuationTable", "join_tables"
 
 FORMAT = 1
 """Changes when a reader of the former format would misread a file."""
+
+OPTIONAL = ("source",)
+"""Columns that a file may lack, as those of version 0.1.0 do."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ class ValuationTable:
         bool [N, n]: whether each modality is correct by itself.
     probabilities
         float64 [N, K]: probability of each class; None or no columns where the task does not keep them.
+    source
+        Strings [N]: the file of each sample as the manifest named it, empty where it has none; None where the table
+        does not say.
 
     Examples
     --------
@@ -138,6 +144,7 @@ class ValuationTable:
     stderr: npt.NDArray[np.float64]
     unimodal_correct: npt.NDArray[np.bool_]
     probabilities: npt.NDArray[np.float64] | None = None
+    source: npt.NDArray[np.str_] | None = None
 
     @property
     def task(self) -> Task:
@@ -245,7 +252,8 @@ def read_table(path: Path) -> ValuationTable:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
-            rows = file.read(columns=_schema(info).names)
+            there = set(file.schema_arrow.names)
+            rows = file.read(columns=[name for name in _schema(info).names if name in there])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as cause:
@@ -277,7 +285,8 @@ def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
     names = [declared.name for declared in fields(ValuationTable) if declared.name != "info"]
     columns = {name: [getattr(table, name) for table in tables] for name in names}
     arrays: dict[str, Any] = {
-        name: None if parts[0] is None else np.concatenate(parts) for name, parts in columns.items()
+        name: None if any(part is None for part in parts) else np.concatenate(parts)
+        for name, parts in columns.items()
     }
     return ValuationTable(info=tables[0].info, **arrays)
 
@@ -291,7 +300,8 @@ def _schema(info: TableInfo) -> pa.Schema:
         fixed.append(("probabilities", pa.list_(pa.float64(), info.classes)))
     values = [(f"phi_{name}", pa.float64()) for name in info.modalities]
     sampled = [*((f"stderr_{name}", pa.float64()) for name in info.modalities), ("alone", pa.binary())]
-    return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *(() if info.method == "exact" else sampled)])
+    rest = () if info.method == "exact" else sampled
+    return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *rest, ("source", pa.string())])
 
 
 def _to_columns(table: ValuationTable) -> dict[str, Any]:
@@ -307,6 +317,7 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
         "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else [None] * len(table),
         **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
         "alone": _rows_of_bytes(pack_bits(table.unimodal_correct)),
+        "source": [None] * len(table) if table.source is None else table.source.tolist(),
     }
 
 
@@ -334,6 +345,7 @@ def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
         stderr=stderr,
         unimodal_correct=unimodal_correct,
         probabilities=_numbers(rows.column("probabilities")) if task.keeps_probabilities else None,
+        source=_sources(rows),
     )
 
 
@@ -343,7 +355,7 @@ def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
     wrong = [
         f"'{column.name}' is {there.get(column.name, 'missing')}, not {column.type}"
         for column in _schema(info)
-        if there.get(column.name) != column.type
+        if there.get(column.name) != column.type and (column.name in there or column.name not in OPTIONAL)
     ]
     if wrong:
         raise DataError(
@@ -386,6 +398,13 @@ def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
 def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:
     columns = [rows.column(f"{kind}_{name}").to_numpy() for name in info.modalities]
     return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _sources(rows: pa.Table) -> npt.NDArray[np.str_] | None:
+    column = rows.column("source") if "source" in rows.column_names else None
+    if column is None or column.null_count == len(rows):
+        return None
+    return np.array(column.fill_null("").to_pylist(), dtype=np.str_)
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -31,6 +31,7 @@ def make_table(rows=300, n=3, seed=0):
         loss=generator.random(rows),
         stderr=np.where(np.isnan(phi), np.nan, 0.0),
         unimodal_correct=correct[:, [1 << i for i in range(n)]],
+        source=np.array([f"clips/{i}.mp4" if i else "" for i in range(rows)]),
     )
 
 
@@ -51,6 +52,7 @@ def same(a, b):
         and np.array_equal(a.outcomes, b.outcomes)
         and np.array_equal(a.stderr, b.stderr, equal_nan=True)
         and np.array_equal(a.unimodal_correct, b.unimodal_correct)
+        and np.array_equal(a.source, b.source)
     )
 
 
@@ -74,6 +76,7 @@ def test_columns_types_and_metadata_are_those_of_the_format(tmp_path):
         ("phi_m1", "double"),
         ("phi_m2", "double"),
         ("outcomes", "binary"),
+        ("source", "string"),
     ]
     about = json.loads(schema.metadata[b"raymm"])
     assert about["modalities"] == ["m0", "m1", "m2"]
@@ -100,7 +103,7 @@ def test_joined_parts_are_the_whole():
     table = make_table()
     columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "unimodal_correct")
     parts = [
-        ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns})
+        ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in (*columns, "source")})
         for rows in (slice(0, 100), slice(100, 300))
     ]
     assert same(join_tables(parts), table)
@@ -132,6 +135,7 @@ def test_parts_make_the_same_file_as_the_whole(tmp_path):
                 "loss",
                 "stderr",
                 "unimodal_correct",
+                "source",
             )
             writer.write(ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns}))
     assert same(read_table(tmp_path / "parts.parquet"), table)
@@ -240,3 +244,22 @@ def test_a_table_without_rows_is_read(tmp_path):
         pass
     empty = read_table(tmp_path / "t.parquet")
     assert (len(empty), empty.phi.shape, empty.correct().shape) == (0, (0, 3), (0, 8))
+
+
+def test_a_table_may_lack_its_sources(tmp_path):
+    """As those of version 0.1.0 do; a column of that name with anything but text is refused."""
+    table = make_table()
+    write_table(tmp_path / "whole.parquet", table)
+    rows = pq.read_table(tmp_path / "whole.parquet")
+    pq.write_table(rows.drop_columns(["source"]), tmp_path / "old.parquet", write_page_checksum=True)
+    old = read_table(tmp_path / "old.parquet")
+    assert old.source is None
+    assert same(replace(old, source=table.source), table)
+    write_table(tmp_path / "again.parquet", old)
+    assert read_table(tmp_path / "again.parquet").source is None
+    assert join_tables([table, old]).source is None
+    assert join_tables([table, table]).source.tolist() == 2 * table.source.tolist()
+    numbers = rows.set_column(rows.column_names.index("source"), "source", pa.array(range(len(rows))))
+    pq.write_table(numbers, tmp_path / "numbers.parquet", write_page_checksum=True)
+    with pytest.raises(DataError, match="'source' is int64, not string"):
+        read_table(tmp_path / "numbers.parquet")
