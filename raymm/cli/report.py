@@ -20,5 +20,6 @@ def report(run: Path) -> None:
 
     opened = open_run(run)
     result = read_result(opened.path)
-    paths = draw_plots(opened.path, result, opened.dataset())
-    click.echo(f"wrote {write_run_page(opened, result, paths)}")
+    dataset = opened.dataset()
+    paths = draw_plots(opened.path, result, dataset)
+    click.echo(f"wrote {write_run_page(opened, result, paths, dataset.schema.classes)}")

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
-    from raymm.reports.valuation_summary import Sources
     from raymm.valuation.jobs import Stream, Valuing
     from raymm.valuation.table import ValuationTable
 
@@ -88,9 +87,8 @@ def value(
             masked = with_masking(job, name.strip(), dataset) if name else job
             path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")
             tables[name.strip() or "as trained"] = value_to_file(masked, stream, path, _follow)
-    sources = _sources(dataset, split)
-    _show(tables, out, as_json, sources)
-    _write_pages(next(iter(tables.values())), dataset, html, report, sources)
+    _show(tables, out, as_json, dataset.schema.classes)
+    _write_pages(next(iter(tables.values())), dataset, html, report)
 
 
 @contextmanager
@@ -114,21 +112,12 @@ def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
     return follow(shards, total, "valuing shards of samples")
 
 
-def _sources(dataset: "Dataset", split: str) -> "Sources":
-    """The file of each sample of a split, by sample id."""
-    from raymm.data.dataset import Shards
-
-    rows, shards = dataset.rows(split), dataset.shards
-    assert isinstance(shards, Shards)
-    return dict(zip(shards.sample_id[rows].tolist(), shards.sources(rows), strict=True))
-
-
-def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, sources: "Sources") -> None:
+def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, classes: Sequence[str]) -> None:
     from raymm.reports.valuation_stability import stability, stability_lines
     from raymm.reports.valuation_summary import summarise, summary_lines
 
     first = next(iter(tables.values()))
-    summary = summarise(first, sources)
+    summary = summarise(first, classes)
     compared = stability(tables) if len(tables) > 1 else []
     if as_json:
         click.echo(json.dumps({**summary, "maskings": compared}))
@@ -137,20 +126,18 @@ def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, sources
     click.echo(f"wrote {len(first)} rows to {out}")
 
 
-def _write_pages(
-    table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None, sources: "Sources"
-) -> None:
+def _write_pages(table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None) -> None:
     if html:
         from raymm.reports.valuation_page import write_valuation_page
 
-        write_valuation_page(html, table, dataset.schema.classes, sources)
+        write_valuation_page(html, table, dataset.schema.classes)
         click.echo(f"wrote {html}", err=True)
     if report:
         from raymm.reports.valuation_report import write_valuation_report
 
         command = shlex.join(["raymm", *sys.argv[1:]])
         title = f"What each modality contributes: {dataset.path.name}"
-        write_valuation_report(report, table, dataset.schema.classes, title, command, sources)
+        write_valuation_report(report, table, dataset.schema.classes, title, command)
         click.echo(f"wrote {report / 'README.md'}", err=True)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["write_run_page"]
 
 
-def write_run_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
-    """Write RUN/report.html and return its path."""
+def write_run_page(run: Run, result: Result, plots: Sequence[Path], classes: Sequence[str] = ()) -> Path:
+    """Write RUN/report.html and return its path; the names of the classes are those of the data set."""
     table = read_table(layout.valuation_file(result_folder(run.path), "test"))
     path = run.path / layout.PAGE
     write_html(
@@ -29,7 +29,7 @@ def write_run_page(run: Run, result: Result, plots: Sequence[Path]) -> Path:
         title=run.name,
         picked=result.best_epoch + 1,
         selection=run.config.training.selection,
-        summary="\n".join(summary_lines(summarise(table))),
+        summary="\n".join(summary_lines(summarise(table, classes))),
         plots=plots,
         metrics=sorted(result.metrics.items()),
         configuration=run.config.to_yaml(),

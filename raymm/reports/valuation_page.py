@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from raymm.reports.html import write_html
-from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.reports.valuation_summary import class_text, summarise, summary_lines
 from raymm.valuation.patterns import PATTERNS, pattern_labels
 
 if TYPE_CHECKING:
-    from raymm.reports.valuation_summary import Sources
     from raymm.tasks.base import Labels
     from raymm.valuation.table import ValuationTable
 
@@ -47,26 +46,22 @@ class Column:
     choices: Sequence[tuple[str, str]] = ()
 
 
-def write_valuation_page(
-    path: Path, table: ValuationTable, classes: Sequence[str], sources: Sources | None = None
-) -> None:
+def write_valuation_page(path: Path, table: ValuationTable, classes: Sequence[str]) -> None:
     """Write the page.
 
     Parameters
     ----------
     classes
         Names of the classes, by label.
-    sources
-        Files of the samples, where they are known.
     """
     chosen = _lowest_first(table)
-    columns = _columns(table, classes, sources or {})
+    columns = _columns(table, classes)
     cells = zip(*(column.values[chosen].tolist() for column in columns), strict=True)
     write_html(
         path,
         "valuation.html",
         title=f"Contributions of {', '.join(table.info.modalities)}",
-        summary="\n".join(summary_lines(summarise(table, sources))),
+        summary="\n".join(summary_lines(summarise(table, classes))),
         left_out=len(table) - len(chosen),
         columns=columns,
         data={
@@ -82,10 +77,10 @@ def _lowest_first(table: ValuationTable) -> np.ndarray:
     return np.argsort(lowest, kind="stable")[:MOST_ROWS]
 
 
-def _columns(table: ValuationTable, classes: Sequence[str], sources: Sources) -> list[Column]:
+def _columns(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
     columns = [
         Column("sample", "text", table.sample_id),
-        *_files(table, sources),
+        *_files(table),
         _choice("class", _names(table.label, table, classes)),
         _choice("predicted", _names(table.prediction, table, classes)),
         _choice("outcome", np.where(table.grand_correct, "right", "wrong")),
@@ -101,12 +96,13 @@ def _columns(table: ValuationTable, classes: Sequence[str], sources: Sources) ->
 
 def _names(labels: Labels, table: ValuationTable, classes: Sequence[str]) -> np.ndarray:
     """Labels or predictions for people."""
-    return np.array([table.task.text(label, classes) or "(none)" for label in labels], dtype=np.str_)
+    return np.array([class_text(table, label, classes) for label in labels], dtype=np.str_)
 
 
-def _files(table: ValuationTable, sources: Sources) -> list[Column]:
-    files = [sources.get(sample_id, "") for sample_id in table.sample_id.tolist()]
-    return [Column("file", "text", np.array(files))] if any(files) else []
+def _files(table: ValuationTable) -> list[Column]:
+    if table.source is None or not np.any(table.source != ""):
+        return []
+    return [Column("file", "text", table.source)]
 
 
 def _choice(name: str, values: np.ndarray) -> Column:

@@ -12,13 +12,12 @@ import torch
 from raymm.reports import plots
 from raymm.reports.statistics import means_by
 from raymm.reports.tables import markdown_table
-from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, name_of, no_fair_share, summarise
+from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
 from raymm.valuation.exact import interactions
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Mean
-    from raymm.reports.valuation_summary import Sources
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["write_valuation_report"]
@@ -30,7 +29,6 @@ def write_valuation_report(
     classes: Sequence[str],
     title: str,
     command: str,
-    sources: Sources | None = None,
 ) -> list[Path]:
     """Write the report and return its files.
 
@@ -40,15 +38,13 @@ def write_valuation_report(
         Names of the classes, by label.
     title, command
         Title of the report, and the command that made it.
-    sources
-        Files of the samples, where they are known.
     """
     figures = _figures(table, classes)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
         plots.save(figure, paths[-1])
-    summary = summarise(table, sources)
+    summary = summarise(table, classes)
     content = [
         f"# {title}",
         "",
@@ -128,12 +124,13 @@ def _classes(means: list[Mean], table: ValuationTable) -> list[str]:
 
 
 def _lowest(summary: dict[str, Any]) -> list[str]:
-    lines = [
-        f"- {name}: " + ", ".join(f"{name_of(row)} ({row['phi']:+.2f})" for row in figures["lowest"])
+    rows = [
+        [name, f"{row['phi']:+.2f}", row["sample_id"], row["source"], row["label"], row["prediction"]]
         for name, figures in summary["modalities"].items()
-        if figures["lowest"]
+        for row in figures["lowest"]
     ]
-    return ["## Most negative samples", "", *lines, ""] if lines else []
+    lines = markdown_table(["modality", "phi", "sample", "file", "class", "predicted"], rows)
+    return ["## Most negative samples", "", *lines, ""] if rows else []
 
 
 def _number(value: float | None) -> str:

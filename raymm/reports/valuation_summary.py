@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import combinations
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,10 @@ from raymm.valuation.patterns import PATTERNS, pattern_shares
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Sources", "low_head", "name_of", "no_fair_share", "summarise", "summary_lines"]
-
-Sources = Mapping[str, str]
-"""The file that each sample was read from, by sample id."""
+__all__ = ["class_text", "low_head", "no_fair_share", "summarise", "summary_lines"]
 
 LOWEST = 5
+LOWEST_HEAD = f"{'':<14} {'phi':>6} {'sample and file':<36} {'class':<10} predicted"
 NO_FAIR_SHARE = "No fair share is known of this utility, so the column 'below' is empty."
 PATTERN_HEADS = {
     "synergy": ("syn-", "ergy"),
@@ -40,21 +38,21 @@ MOST_FOR_PAIRS = 12
 """Modalities up to which pairs are shown: of more there are too many to read."""
 
 
-def summarise(table: ValuationTable, sources: Sources | None = None) -> dict[str, Any]:
+def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, Any]:
     """Figures of a table.
 
     Parameters
     ----------
-    sources
-        Files of the samples, where they are known.
+    classes
+        Names of the classes, by label; without them their numbers are shown.
 
     Returns
     -------
     `samples`, `accuracy`, `utility`, `fair_share` (None where the utility has none), `method`, `budget`;
     `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (margin of error of its 95 % interval),
     `low` and `negative` (shares with phi below the fair share, None without one, and below 0), `stderr` (root mean
-    square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (id, source and phi
-    of samples with negative phi, lowest first);
+    square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (samples with
+    negative phi, lowest first: id, source, empty where none is known, label and prediction by name, and phi);
     `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|).
     """
     present = ~np.isnan(table.phi)
@@ -72,7 +70,7 @@ def summarise(table: ValuationTable, sources: Sources | None = None) -> dict[str
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
             "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
-            "lowest": _lowest(table, position, sources or {}),
+            "lowest": _lowest(table, position, classes or _numbers_of(table)),
         }
     return {
         "samples": len(table),
@@ -138,18 +136,29 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def name_of(row: dict[str, Any]) -> str:
-    """What a person knows a sample by: its file, or its id where no file is known."""
-    return str(row["source"] or row["sample_id"])
+def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str:
+    """A label or a prediction (one row) for people."""
+    return table.task.text(label, classes) or "(none)"
 
 
-def _lowest(table: ValuationTable, position: int, sources: Sources) -> list[dict[str, Any]]:
+def _numbers_of(table: ValuationTable) -> list[str]:
+    """Numbers of the classes as their names; a table of 0.1.0 does not say how many there are."""
+    most = max((int(labels.max()) for labels in (table.label, table.prediction) if len(labels)), default=0)
+    return [str(number) for number in range(table.info.classes or most + 1)]
+
+
+def _lowest(table: ValuationTable, position: int, classes: Sequence[str]) -> list[dict[str, Any]]:
     phi = table.phi[:, position]
     order = [int(row) for row in np.argsort(phi, kind="stable")[:LOWEST] if phi[row] < 0]
-    ids = [str(table.sample_id[row]) for row in order]
     return [
-        {"sample_id": sample_id, "source": sources.get(sample_id, ""), "phi": float(phi[row])}
-        for sample_id, row in zip(ids, order, strict=True)
+        {
+            "sample_id": str(table.sample_id[row]),
+            "source": "" if table.source is None else str(table.source[row]),
+            "label": class_text(table, table.label[row], classes),
+            "prediction": class_text(table, table.prediction[row], classes),
+            "phi": float(phi[row]),
+        }
+        for row in order
     ]
 
 
@@ -183,12 +192,18 @@ def _width(head: tuple[str, str]) -> int:
 
 
 def _lowest_lines(modalities: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{name:<16}" + ", ".join(f"{name_of(row)[-24:]} {row['phi']:+.2f}" for row in figures["lowest"][:2])
-        for name, figures in modalities.items()
-        if figures["lowest"]
-    ]
-    return ["", "most negative samples (--json and --html list more)", *lines] if lines else []
+    lines = [_lowest_line(name, row) for name, figures in modalities.items() for row in figures["lowest"][:2]]
+    return ["", "most negative samples (--json and --html list more)", LOWEST_HEAD, *lines] if lines else []
+
+
+def _lowest_line(name: str, row: dict[str, Any]) -> str:
+    """One sample; ids and files are cut at the left, where they differ least."""
+    file = (
+        f"{row['sample_id'][-14:]:<14} {row['source'][-21:]:<21}"
+        if row["source"]
+        else f"{row['sample_id'][-36:]:<36}"
+    )
+    return f"{name[:14]:<14} {row['phi']:+6.2f} {file} {row['label'][:10]:<10} {row['prediction'][:10]}"
 
 
 def _known(value: float) -> float | None:

@@ -1,13 +1,13 @@
 """The valuation table: one row a sample, in memory and as Parquet.
 
-Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing), `outcomes`,
-the packed bits of all coalitions (1: correct), and `source`, the file of the sample (absent in tables of 0.1.0). Of several labels a sample, label and prediction are lists
-of K booleans, and `probabilities` is a list of K numbers. Where not all coalitions were evaluated, `outcomes` is null
-and there are two more: stderr_<modality>, the standard error of each phi (0 where it is exact after all), and
-`alone`, whose bit i is 1 where modality i is correct by itself. The metadata key `raymm` holds in JSON the number of
-the format and a `TableInfo`. Readers ignore columns and JSON keys that they do not know, so that both may be added
-without a new format; a file without a format is of format 1. Pages carry checksums, which are verified when the file
-is read.
+Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing),
+`outcomes`, the packed bits of all coalitions (1: correct), and `source`, the file of the sample (absent in tables of
+0.1.0). Of several labels a sample, label and prediction are lists of K booleans, and `probabilities` is a list of K
+numbers. Where not all coalitions were evaluated, `outcomes` is null and there are two more: stderr_<modality>, the
+standard error of each phi (0 where it is exact after all), and `alone`, whose bit i is 1 where modality i is correct
+by itself. The metadata key `raymm` holds in JSON the number of the format and a `TableInfo`. Readers ignore columns
+and JSON keys that they do not know, so that both may be added without a new format; a file without a format is of
+format 1. Pages carry checksums, which are verified when the file is read.
 """
 
 import json

@@ -1,10 +1,13 @@
 """The command line as its user meets it: help, one-line errors, exit codes, a run from start to end."""
 
+import csv
 import json
+import re
 import subprocess
 import sys
 
 import click
+import pyarrow.parquet as pq
 import pytest
 
 from raymm.cli import VERBS, cli, main
@@ -100,3 +103,43 @@ def test_the_core_loads_neither_ray_nor_mlflow(module):
     program = f"import sys, {module}; print([m for m in ('ray', 'mlflow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_samples_are_named_by_the_files_of_their_manifest(capfd, tmp_path):
+    """Against the manifest as the csv module reads it; served and other rows in memory have no files."""
+    rows = [
+        {"sample_id": f"{split}-{n:02}", "file": f"clips/{n % 4} of {split}, cut.mp4" if n else "", "split": split}
+        | {"label": ("no", "yes")[n % 2], "title": f"t{n}", "body": "yes" if n % 3 else "no"}
+        for split in ("train", "val", "test")
+        for n in range(12)
+    ]
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows[::-1])
+    for row in rows:
+        (tmp_path / row["file"]).parent.mkdir(exist_ok=True)
+        (tmp_path / (row["file"] or "none")).touch()
+    prepare = ["prepare", "--manifest", tmp_path / "m.csv", "--media-root", tmp_path, "--backend", "local"]
+    code, _, said = call(capfd, *prepare, "--modalities", "title:text,body:text", "--out", tmp_path / "d")
+    assert code == 0, said
+    value = ["value", "--data", tmp_path / "d", "--model", "tests.games:TextModel", "--out", tmp_path / "t.parquet"]
+    pages = ["--html", tmp_path / "v.html", "--report", tmp_path / "r", "--utility", "logit", "--json"]
+    code, out, said = call(capfd, *value, *pages, "--backend", "local")
+    assert code == 0, said
+    with (tmp_path / "m.csv").open(newline="") as file:
+        manifest = {row["sample_id"]: row for row in csv.DictReader(file) if row["split"] == "test"}
+    files = {sample_id: row["file"] for sample_id, row in manifest.items()}
+    assert sorted(set(files.values())) == ["", *(f"clips/{n} of test, cut.mp4" for n in range(4))]
+    columns = pq.read_table(tmp_path / "t.parquet").to_pydict()
+    assert dict(zip(columns["sample_id"], columns["source"], strict=True)) == files
+    lowest = [row for figures in json.loads(out)["modalities"].values() for row in figures["lowest"]]
+    assert lowest
+    assert all(row["source"] == files[row["sample_id"]] for row in lowest)
+    assert all(row["label"] == manifest[row["sample_id"]]["label"] for row in lowest)
+    shown = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "v.html").read_text(), re.DOTALL)[1])
+    assert {row[0]: (row[1], row[2]) for row in shown["rows"]} == {
+        sample_id: (row["file"], row["label"]) for sample_id, row in manifest.items()
+    }
+    report = (tmp_path / "r" / "README.md").read_text()
+    assert all(f"| {row['sample_id']} | {row['source']} | {row['label']} |" in report for row in lowest)

@@ -148,23 +148,47 @@ def test_the_page_holds_every_row_and_escapes_what_it_is_given(table, tmp_path):
     assert "http" not in text.replace("http://www.w3.org", "")
 
 
-def test_samples_are_shown_by_their_files_where_these_are_known(table, dataset, tmp_path):
-    sources = {sample_id: f"clips/{sample_id}.mp4" for sample_id in table.sample_id.tolist()}
-    summary, bare = summarise(table, sources), summarise(table)
-    lowest = [row for figures in summary["modalities"].values() for row in figures["lowest"]]
-    assert lowest
-    assert all(row["source"] == sources[row["sample_id"]] for row in lowest)
-    assert f"{lowest[0]['source']} " in "\n".join(summary_lines(summary))
-    assert "clips/" not in "\n".join(summary_lines(bare))
-    assert f"{lowest[0]['sample_id']} " in "\n".join(summary_lines(bare))
+def test_samples_are_shown_with_their_files_and_classes(table, dataset, tmp_path):
+    evil = "clips/</script><script>alert(1)</script>|2.mp4"
+    files = {sample_id: f"clips/of-{sample_id}.mp4" for sample_id in table.sample_id.tolist()}
+    named = replace(table, source=np.array([files[sample_id] for sample_id in table.sample_id.tolist()]))
+    bare = replace(table, source=None)
+    classes = [f"class {number}" for number in range(len(dataset.schema.classes))]
+    summary = summarise(named, classes)
+    for position, figures in enumerate(summary["modalities"].values()):
+        order = sorted(range(len(table)), key=lambda row: table.phi[row, position])[:5]
+        assert figures["lowest"] == [
+            {
+                "sample_id": table.sample_id[row],
+                "source": files[table.sample_id[row]],
+                "label": f"class {table.label[row]}",
+                "prediction": f"class {table.prediction[row]}",
+                "phi": table.phi[row, position],
+            }
+            for row in order
+            if table.phi[row, position] < 0
+        ]
+    lowest = next(figures["lowest"][0] for figures in summary["modalities"].values() if figures["lowest"])
+    lines = "\n".join(summary_lines(summary))
+    assert f" {lowest['sample_id']} " in lines
+    assert f" {lowest['source'][-21:]} {lowest['label']} " in lines
+    assert "clips/" not in "\n".join(summary_lines(summarise(bare, classes)))
     assert all(len(line) <= 80 for line in summary_lines(summary))
-    write_valuation_page(tmp_path / "t.html", table, dataset.schema.classes, sources)
-    found = re.search(r'id="data">(.*?)</script>', (tmp_path / "t.html").read_text(), re.DOTALL)
-    content = json.loads(found[1])
-    assert [column["name"] for column in content["columns"]][:2] == ["sample", "file"]
-    assert all(row[1] == f"clips/{row[0]}.mp4" for row in content["rows"])
-    write_valuation_report(tmp_path / "r", table, dataset.schema.classes, "Title", "c", sources)
-    assert f"{lowest[0]['source']} (-" in (tmp_path / "r" / "README.md").read_text()
+    by_number = summarise(bare)["modalities"]
+    assert {row["label"] for figures in by_number.values() for row in figures["lowest"]} <= set("0123456789")
+    _, data = page_data(replace(named, source=np.array([evil, *named.source[1:]])), classes, tmp_path / "t.html")
+    assert [column["name"] for column in data["columns"]][:4] == ["sample", "file", "class", "predicted"]
+    assert {row[0]: row[1] for row in data["rows"]} == {**files, table.sample_id[0]: evil}
+    assert {row[0]: row[2] for row in data["rows"]} == {
+        sample_id: f"class {label}" for sample_id, label in zip(table.sample_id, table.label, strict=True)
+    }
+    assert "<script>alert" not in (tmp_path / "t.html").read_text()
+    _, data = page_data(bare, classes, tmp_path / "t.html")
+    assert "file" not in {column["name"] for column in data["columns"]}
+    odd = replace(named, source=np.char.add(named.source, "|x"))
+    write_valuation_report(tmp_path / "r", odd, classes, "Title", "c")
+    text = (tmp_path / "r" / "README.md").read_text()
+    assert f" {lowest['phi']:+.2f} | {lowest['sample_id']} | {lowest['source']}\\|x | {lowest['label']} | " in text
 
 
 def test_the_report_says_what_made_it(table, dataset, tmp_path):
