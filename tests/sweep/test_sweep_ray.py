@@ -42,7 +42,7 @@ def population():
 
 
 @pytest.fixture(scope="module")
-def remote_path(tmp_path_factory):
+def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweeps")
     small_dataset(folder / "data")
     (folder / "space.py").write_text(SPACE)
@@ -117,6 +117,7 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
 
 def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path):
     job = new(place, "scales", "shared", "--seeds", 2)
+    assert "warm-up that trials share: 0 of 2 epochs" in (job.path / "sweep.log").read_text()
     for warm in open_warmups(job, read_trials(job)[0].config, job.dataset(), 2):
         assert not (warm.path / "result").exists()
     for trial in read_trials(job):
