@@ -22,8 +22,6 @@ from raymm.valuation.protocol import fingerprint
 METHODS = ("joint", "sample", "modality", "class", "random", "modality_reference")
 NOISY = "dropout-batch-norm-noise"
 """A case whose noise depends on numpy's kernels."""
-IDLE = ("model.encoder.norm",)
-"""What no encoder read in the one case that has it, and is refused there today."""
 REFUSED = ("sample-tanh-budget",)
 """Cases whose utility has no fair share, which `sample` refuses today."""
 
@@ -38,8 +36,7 @@ def weights(run, epoch):
 
 def check(folder, dataset, case, arrays, last):
     """Train a case again and compare all that was recorded of it, bit for bit."""
-    read = {key: value for key, value in case["settings"].items() if key not in IDLE}
-    settings = tuple(f"{key}={json.dumps(value)}" for key, value in read.items())
+    settings = tuple(f"{key}={json.dumps(value)}" for key, value in case["settings"].items())
     run = create_or_open(folder, load(None, settings), dataset)
     list(iter_epochs(run, dataset, Backends()))
     for epoch in case["epochs"]:

@@ -297,3 +297,11 @@ def test_a_text_without_tokens_is_a_constant():
     assert torch.isfinite(encoded).all()
     assert torch.equal(encoded[0], encoded[1])
     assert np.isfinite(encoded.detach().numpy()).all()
+
+
+def test_a_shared_setting_that_no_encoder_has_is_left_out_with_a_word_and_weights_are_refused(caplog):
+    build_model(VECTORS, model_config(encoder={"norm": "batch"}), 0)
+    assert "model.encoder.norm: no encoder of" in caplog.text
+    assert "so it is left out" in caplog.text
+    with pytest.raises(ConfigError, match=r"model\.encoder: weights: no encoder of .* has it; resnet18 would"):
+        build_model(VECTORS, model_config(encoder={"weights": "w.pt"}), 0)

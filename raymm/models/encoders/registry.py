@@ -1,5 +1,6 @@
 """Encoders by name, with the kinds of modality that each can read."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from raymm.data.kinds.base import ModalitySpec
 from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings"]
+
+WEIGHTS = "weights"
+"""The setting of encoders that names a file of weights."""
+
+log = logging.getLogger(__name__)
 
 Builder = Callable[[Any, Any, int], nn.Module]
 """`(spec, settings, feature_size) -> module`, which turns the inputs of a modality into features [b, D]."""
@@ -73,17 +79,23 @@ def build_encoder(spec: ModalitySpec, config: Chosen, feature_size: int) -> nn.M
 def share_settings(template: Chosen, specs: Sequence[ModalitySpec]) -> dict[str, Chosen]:
     """What the settings for modalities that are not named mean for each of them: those that its encoder has.
 
+    A setting that none of these encoders has is left out with a warning.
+
     Raises
     ------
     ConfigError
-        When the encoders of all these modalities lack a setting.
+        When it is a file of weights: training without it would be another experiment.
     """
     parts = {spec.name: ENCODERS.get(template.name or spec.default_encoder, "model.encoder.name") for spec in specs}
     problems = Problems("model.encoder")
     for key in template.raw:
         if parts and all(key not in part.Settings.model_fields for part in parts.values()):
             having = [name for name in ENCODERS if key in ENCODERS.get(name).Settings.model_fields]
-            problems.add(f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would")
+            message = f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would"
+            if key == WEIGHTS:
+                problems.add(message)
+            else:
+                log.warning("model.encoder.%s, so it is left out", message)
     problems.raise_if_any(ConfigError)
     return {name: type(template)(name=template.name, **_shared(template, part)) for name, part in parts.items()}
 
