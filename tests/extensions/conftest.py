@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,31 @@ def bring():
     return copy
 
 
+@contextmanager
+def guest(folder):
+    """Let modules of a folder be imported, and leave nothing of them: no module, no registered part."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        for registry in REGISTRIES:
+            patch.setattr(registry, "_parts", {name: registry.get(name) for name in registry})
+        yield
+    plugins._load_installed.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
 @pytest.fixture
 def outside(tmp_path, monkeypatch, bring):
     """The current folder with `partpack` and `elsewhere/single_file_parts.py`; neither is imported yet."""
     bring(tmp_path, tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    for registry in REGISTRIES:
-        monkeypatch.setattr(registry, "_parts", {name: registry.get(name) for name in registry})
-    before = set(sys.modules)
-    yield tmp_path
-    plugins._load_installed.cache_clear()
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    with guest(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture(scope="session")
+def importable():
+    """`guest`, for a test whose processes are all started, and which now reads what they made."""
+    return guest

@@ -100,7 +100,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(ray_local, tmp_path_factory, bring):
+def house(ray_local, tmp_path_factory, bring, importable):
     import ray
 
     folder = tmp_path_factory.mktemp("house")
@@ -117,7 +117,8 @@ def house(ray_local, tmp_path_factory, bring):
         *("--classes", ",".join(CLASSES), "--set", "taps.bins=4"),
         *("--task", "partpack.ordinal:Ordinal", "--task-setting", "tolerance=1"),
     )
-    return made
+    with importable(folder):  # here, for the tables; Ray runs already, and other processes have their own paths
+        yield made
 
 
 def write_collection(folder):
