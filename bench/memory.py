@@ -18,7 +18,7 @@ from raymm.data import Batch, Schema, VectorSpec
 from raymm.models.model import build_model
 from raymm.valuation import TableInfo, ValuationTable, value_samples
 from raymm.valuation.protocol import fingerprint
-from raymm.valuation.table import TableWriter
+from raymm.valuation.table_file import TableWriter
 
 TILE = 4096
 SCHEMA = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=16) for i in range(3)), classes=("a", "b", "c", "d"))

@@ -10,7 +10,7 @@ from raymm.reports.html import write_html
 from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
-from raymm.valuation.table import read_table
+from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from raymm.training.result import Result

@@ -18,7 +18,7 @@ from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
-from raymm.valuation.table import read_table
+from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset

@@ -38,7 +38,7 @@ from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import savable
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
-from raymm.valuation.table import write_table
+from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
     from raymm.methods.base import Method

@@ -40,7 +40,7 @@ from raymm.training.optim import build_optimizer, learning_rate, set_learning_ra
 from raymm.training.result import Result, write_result
 from raymm.training.run import open_run
 from raymm.training.step import Trainer, parameters_of
-from raymm.valuation.table import read_table
+from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config

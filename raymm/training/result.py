@@ -19,7 +19,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, read_manifest
 from raymm.storage.layout import result_folder
-from raymm.valuation.table import write_table
+from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset

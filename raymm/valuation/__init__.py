@@ -6,7 +6,8 @@ from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
 from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.estimator import value_sampled
-from raymm.valuation.table import TableInfo, ValuationTable, join_tables, read_table, write_table
+from raymm.valuation.table import TableInfo, ValuationTable, join_tables
+from raymm.valuation.table_file import read_table, write_table
 from raymm.valuation.utilities import Utility, get_utility, register_utility, utility
 
 __all__ = [

@@ -19,7 +19,8 @@ from raymm.data.reader import BatchReader
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path, write_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
-from raymm.valuation.table import TableWriter, ValuationTable, read_table, write_table
+from raymm.valuation.table import ValuationTable
+from raymm.valuation.table_file import TableWriter, read_table, write_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset

@@ -11,7 +11,7 @@ import pytest
 from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits, unpack_bits
-from raymm.valuation.table import TableWriter
+from raymm.valuation.table_file import TableWriter
 
 
 def make_table(rows=300, n=3, seed=0):
