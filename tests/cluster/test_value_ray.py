@@ -195,10 +195,9 @@ def test_an_actor_killed_while_blocks_come_leaves_no_row_out_and_none_twice(ray_
 CUSTOM = """
 import torch
 from raymm.valuation import Utility
-from raymm.valuation.utilities import probability
 from tests.games import OwnModel
 
-HALF = Utility("half", lambda logits, labels, sizes: 0.5 * probability(logits, labels, sizes))
+HALF = Utility("half", lambda logits, labels, sizes: 0.5 * logits.double().softmax(dim=-1)[..., 0])
 
 
 class Model(OwnModel):
@@ -240,5 +239,5 @@ def test_actors_find_a_custom_model_in_the_folder_of_the_command(dataset, tmp_pa
     (tmp_path / "ray.parquet").unlink()
     done = value("ray", "breaks_on_actors")
     assert done.returncode == 2
-    assert "it raised KeyError: 'weights' (mymodel.py, line 22)" in done.stderr
+    assert "it raised KeyError: 'weights' (mymodel.py, line 21)" in done.stderr
     assert "Traceback" not in done.stderr
