@@ -20,6 +20,7 @@ from raymm.training.loop import Backends, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
+from raymm.valuation.engine import value_rows
 from raymm.valuation.exact import shapley_values
 from tests.games import settings
 
@@ -141,6 +142,19 @@ def test_values_are_those_of_the_definition(run, dataset, tmp_path, name):
     np.testing.assert_allclose(np.nansum(table.phi, axis=1), values[:, 7] - values[:, 0], atol=1e-6)
     assert (table.label == dataset.label[rows]).all()
     assert (table.grand_correct == correct[:, 7]).all()
+
+
+def test_actors_give_the_same_bits(ray_local, run, dataset):
+    from raymm.cluster.valuation_pool import ActorPool
+
+    exported = load_model(result_folder(run) / layout.MODEL)
+    config, rows = open_run(run).config, dataset.rows("train")
+    reader, pool = BatchReader(dataset, config.view, config.training.seed), ActorPool(2)
+    there, here = pool(exported.model, reader, rows, config), value_rows(exported.model, reader, rows, config)
+    pool.close()
+    for name in ("label", "prediction", "probabilities", "outcomes", "unimodal_correct", "loss", "phi"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    assert there.task == here.task == dataset.schema.task
 
 
 def test_metrics_follow_from_the_tables(run, dataset):
