@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,10 @@ from raymm.storage import layout
 from raymm.storage.directory import commit_directory, is_committed
 
 if TYPE_CHECKING:
+    from raymm.config.view import ViewConfig
+    from raymm.data.batch import Batch
+    from raymm.data.dataset import Dataset
     from raymm.data.kinds.base import ModalitySpec
-    from raymm.data.reader import BatchReader
 
 __all__ = ["cache_features", "cached_features"]
 
@@ -40,7 +42,26 @@ MAX_BYTES = 2**31
 CHUNK_ROWS = 256
 
 
-def cache_features(reader: BatchReader, begin: Callable[[str], None] = lambda _: None) -> bool:
+class Reader(Protocol):
+    """What reads the batches of a data set by the evaluation transform: `raymm.data.reader.BatchReader`."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """What is read."""
+
+    @property
+    def config(self) -> ViewConfig:
+        """How it is read."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the noise."""
+
+    def batch(self, index: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]) -> Batch:
+        """Samples, and the modalities of them to read."""
+
+
+def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None) -> bool:
     """Compute and write what the evaluation transform makes of a data set; returns whether it is there now.
 
     It is not where nothing of it is expensive, where it is larger than 2 GiB, or where the folder cannot be written.
@@ -69,7 +90,7 @@ def cache_features(reader: BatchReader, begin: Callable[[str], None] = lambda _:
     return True
 
 
-def cached_features(reader: BatchReader) -> dict[str, npt.NDArray[np.float32]]:
+def cached_features(reader: Reader) -> dict[str, npt.NDArray[np.float32]]:
     """By modality, what is cached of all samples, mapped into memory; empty where nothing is."""
     expensive, folder = _expensive(reader), _folder(reader)
     if not reader.dataset.digest or not expensive or not is_committed(folder):
@@ -77,13 +98,13 @@ def cached_features(reader: BatchReader) -> dict[str, npt.NDArray[np.float32]]:
     return {spec.name: np.load(layout.view_file(folder, spec.name), mmap_mode="r") for spec in expensive}
 
 
-def _expensive(reader: BatchReader) -> list[ModalitySpec]:
+def _expensive(reader: Reader) -> list[ModalitySpec]:
     """Modalities whose evaluation transform takes longer than reading its result."""
     noisy = reader.config.noise_db
     return [spec for spec in reader.dataset.schema.modalities if spec.is_expensive or spec.name in noisy]
 
 
-def _folder(reader: BatchReader) -> Path:
+def _folder(reader: Reader) -> Path:
     """Where the features lie: named by all that they are a function of."""
     noise = {spec.name: reader.config.noise_db.get(spec.name) for spec in _expensive(reader)}
     about: dict[str, Any] = {
@@ -98,7 +119,7 @@ def _folder(reader: BatchReader) -> Path:
     return layout.view_folder(reader.dataset.path, key)
 
 
-def _features_of(reader: BatchReader, spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def _features_of(reader: Reader, spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """What the evaluation transform makes of one modality."""
     mask = np.zeros((len(rows), len(reader.dataset.schema.names)), dtype=bool)
     mask[:, reader.dataset.schema.names.index(spec.name)] = True
@@ -106,7 +127,7 @@ def _features_of(reader: BatchReader, spec: ModalitySpec, rows: npt.NDArray[np.i
     return computed
 
 
-def _write(path: Path, reader: BatchReader, spec: ModalitySpec) -> None:
+def _write(path: Path, reader: Reader, spec: ModalitySpec) -> None:
     """All rows of one modality; zeros, which are never read, where a sample lacks it."""
     shape = (len(reader.dataset), *spec.input_shape)
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)

@@ -1,7 +1,7 @@
 """Sound: a mono waveform, of which the encoder is given the log-mel spectrogram."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,8 @@ from torchaudio.transforms import MelSpectrogram
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec, Probe
+from raymm.data.kinds.base import Keys, ModalitySpec, Probe, SampleFiles
 from raymm.data.transforms import log_mel
-
-if TYPE_CHECKING:
-    from raymm.data.media.files import SampleFiles
 
 __all__ = ["AudioSpec"]
 
@@ -57,7 +54,7 @@ class AudioSpec(ModalitySpec):
     def input_shape(self) -> tuple[int, ...]:
         return (1, self.n_mels, 1 + self.shape[0] // self.hop)
 
-    def decode(self, cell: Any, files: "SampleFiles") -> npt.NDArray[np.float32]:
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float32]:
         """The first audio stream from time 0 on."""
         from raymm.data.media.audio import read_audio
 

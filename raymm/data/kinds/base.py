@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,16 @@ from raymm.data.media.arrays import array_file, read_array, shape_of
 from raymm.data.media.problem import MediaError
 from raymm.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    from raymm.data.media.files import SampleFiles
-
-__all__ = ["Keys", "ModalitySpec", "Probe", "Rows", "Statistics", "Value", "kind_of"]
+__all__ = [
+    "Keys",
+    "ModalitySpec",
+    "Probe",
+    "Rows",
+    "SampleFiles",
+    "Statistics",
+    "Value",
+    "kind_of",
+]
 
 Rows = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -93,6 +99,16 @@ class Probe:
         for cell in self.cells:
             with suppress(MediaError):
                 yield shape_of(cell, self.media_root)
+
+
+class SampleFiles(Protocol):
+    """The media files of one sample, as a kind reads them (`raymm.data.media.files`)."""
+
+    def path(self, file: str) -> Path:
+        """Where a file lies; raises `MediaError` when it is not there or empty."""
+
+    def frames(self, file: str, times: Sequence[float]) -> list[Any]:
+        """Decoded frames (PyAV) of a video, at times that the modality's `frame_times` names."""
 
 
 class ModalitySpec(BaseModel):
@@ -185,7 +201,7 @@ class ModalitySpec(BaseModel):
         """Times (in seconds) of the video frames that `decode` asks for; each file is decoded once for all kinds."""
         return []
 
-    def decode(self, cell: Any, files: "SampleFiles") -> Value:
+    def decode(self, cell: Any, files: SampleFiles) -> Value:
         """The value of a cell of the manifest.
 
         Raises

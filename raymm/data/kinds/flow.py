@@ -1,16 +1,14 @@
 """Dense optical flow between the frames of a video."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from raymm.data.kinds.base import SampleFiles
 from raymm.data.kinds.frames import FrameSpec
-
-if TYPE_CHECKING:
-    from raymm.data.media.files import SampleFiles
 
 __all__ = ["FlowSpec"]
 
@@ -53,7 +51,7 @@ class FlowSpec(FrameSpec):
         """Both ends of each interval: one more frame than there are fields."""
         return [number / self.fps for number in range(self.frames + 1)]
 
-    def decode(self, cell: Any, files: "SampleFiles") -> npt.NDArray[np.float16]:
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float16]:
         """Flow between frames that are resized first."""
         from raymm.data.media.flow import dense_flow
         from raymm.data.media.video import to_gray

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.kinds.base import Keys, ModalitySpec, SampleFiles
 from raymm.data.media.problem import MediaError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from raymm.data.media.files import SampleFiles
 
 __all__ = ["ImageSpec"]
 
@@ -45,7 +44,7 @@ class ImageSpec(ModalitySpec):
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.uint8)
 
-    def decode(self, cell: Any, files: "SampleFiles") -> npt.NDArray[np.uint8]:
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The (first) picture of a file, resized with antialiasing; its proportions are not kept."""
         from PIL import Image, ImageOps
 

@@ -1,15 +1,13 @@
 """Colour frames of a video."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from raymm.data.kinds.base import SampleFiles
 from raymm.data.kinds.frames import FrameSpec
-
-if TYPE_CHECKING:
-    from raymm.data.media.files import SampleFiles
 
 __all__ = ["RgbSpec"]
 
@@ -36,7 +34,7 @@ class RgbSpec(FrameSpec):
         """The middle of each interval."""
         return [(number + 0.5) / self.fps for number in range(self.frames)]
 
-    def decode(self, cell: Any, files: "SampleFiles") -> npt.NDArray[np.uint8]:
+    def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """Frames at `frame_times`, resized."""
         from raymm.data.media.video import to_rgb
 

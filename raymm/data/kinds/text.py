@@ -1,7 +1,7 @@
 """Text: stored as a string, tokenised when it is read."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,11 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from raymm.data.kinds.base import ModalitySpec, Statistics, Value
+from raymm.data.kinds.base import ModalitySpec, SampleFiles, Statistics, Value
 from raymm.data.tokens import tokenize
-
-if TYPE_CHECKING:
-    from raymm.data.media.files import SampleFiles
 
 __all__ = ["TextSpec"]
 
@@ -35,7 +32,7 @@ class TextSpec(ModalitySpec):
         """None: the cell is the text."""
         return ""
 
-    def decode(self, cell: Any, files: "SampleFiles") -> str:  # noqa: ARG002
+    def decode(self, cell: Any, files: SampleFiles) -> str:  # noqa: ARG002
         """The cell itself."""
         return str(cell)
 
