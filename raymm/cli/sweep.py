@@ -216,7 +216,7 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
     from raymm.sweep.trial import TRAINABLES
 
     with connect(job.config.cluster), _stoppable():
-        preflight(job.config.cluster, job.path, tracking_uri)
+        preflight(job.config.cluster, job.path, tracking_uri, job.config.plugins)
         run_sweep(job, space, callback, TRAINABLES)
 
 

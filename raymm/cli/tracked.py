@@ -57,7 +57,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -
     from raymm.cluster.train import train_on_ray
 
     with connect(run.config.cluster):
-        preflight(run.config.cluster, run.path, uri)
+        preflight(run.config.cluster, run.path, uri, run.config.plugins)
         return train_on_ray(run, report)
 
 

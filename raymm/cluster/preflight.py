@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raymm import __version__
 from raymm.cluster.connect import is_multi_node
 from raymm.cluster.resources import check_resources, cluster_totals
-from raymm.errors import ClusterError, Problems
+from raymm.config.plugins import load_plugins
+from raymm.errors import ClusterError, ConfigError, Problems
 
 if TYPE_CHECKING:
     from raymm.config.sections import ClusterConfig
@@ -45,15 +46,18 @@ class NodeReport:
         `{"python": ..., "raymm": ..., "torch": ...}`.
     failure
         Why it could not be asked; empty when it could.
+    plugins
+        Why plug-ins cannot be imported there; empty when they can.
     """
 
     node: str
     sees_run: bool = False
     versions: dict[str, str] = field(default_factory=dict)
     failure: str = ""
+    plugins: str = ""
 
 
-def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str) -> None:
+def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str, plugins: Sequence[str] = ()) -> None:
     """Check that a run can be trained on the connected cluster.
 
     Parameters
@@ -64,17 +68,22 @@ def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str) -> None:
         Folder of the run; it must exist, and every node must see it.
     tracking_uri
         MLflow tracking URI that the run will write to.
+    plugins
+        Plug-ins that every process of the run imports.
 
     Raises
     ------
     ClusterError
-        With every problem at once.
+        With every problem at once, among them plug-ins that some node cannot import, with the node and the reason.
     """
     totals = cluster_totals()
     problems = Problems("Ray cluster", check_resources(config, totals.cpus, totals.gpus))
-    if is_multi_node():
+    several = is_multi_node()
+    reports = _reports_of_nodes(run_dir, config.start_timeout, plugins) if several or plugins else []
+    if several:
         problems.items += check_tracking(tracking_uri)
-        problems.items += check_nodes(_reports_of_nodes(run_dir, config.start_timeout), run_dir, _versions())
+        problems.items += check_nodes(reports, run_dir, _versions())
+    problems.items += [f"node {report.node}: {report.plugins}" for report in reports if report.plugins]
     problems.raise_if_any(ClusterError)
 
 
@@ -121,7 +130,7 @@ def check_nodes(reports: Iterable[NodeReport], run_dir: Path, here: dict[str, st
     return problems
 
 
-def ask_nodes(marker: Path, timeout: float) -> list[NodeReport]:
+def ask_nodes(marker: Path, timeout: float, plugins: Sequence[str] = ()) -> list[NodeReport]:
     """Run one task on every living node; `marker` is a file that each of them should be able to read.
 
     Parameters
@@ -130,27 +139,37 @@ def ask_nodes(marker: Path, timeout: float) -> list[NodeReport]:
         A file in the run folder.
     timeout
         Seconds to wait for all of them together.
+    plugins
+        Plug-ins to import there.
     """
     task = ray.remote(num_cpus=0, max_retries=0)(_inspect_node)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     pinned = [NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False) for node in nodes]
-    asked = [task.options(scheduling_strategy=place).remote(str(marker)) for place in pinned]
+    asked = [task.options(scheduling_strategy=place).remote(str(marker), list(plugins)) for place in pinned]
     ray.wait(asked, num_returns=len(asked), timeout=timeout)
     return [_node_report(node["NodeManagerAddress"], reference) for node, reference in zip(nodes, asked, strict=True)]
 
 
-def _reports_of_nodes(run_dir: Path, timeout: float) -> list[NodeReport]:
+def _reports_of_nodes(run_dir: Path, timeout: float, plugins: Sequence[str]) -> list[NodeReport]:
     marker = run_dir / f".seen-{uuid.uuid4().hex}"
     marker.touch()
     try:
-        return ask_nodes(marker, timeout)
+        return ask_nodes(marker, timeout, plugins)
     finally:
         marker.unlink()
 
 
-def _inspect_node(marker: str) -> dict[str, Any]:
+def _inspect_node(marker: str, plugins: Sequence[str] = ()) -> dict[str, Any]:
     """Report, on the node where it runs."""
-    return {"sees_run": Path(marker).is_file(), "versions": _versions()}
+    return {"sees_run": Path(marker).is_file(), "versions": _versions(), "plugins": _plugin_problems(plugins)}
+
+
+def _plugin_problems(plugins: Sequence[str]) -> str:
+    try:
+        load_plugins(plugins)
+    except ConfigError as cause:
+        return str(cause)
+    return ""
 
 
 def _node_report(address: str, reference: Any) -> NodeReport:

@@ -149,7 +149,10 @@ def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
 def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     """Train on one rank; errors that a restart does not repair are returned as a value, by every rank."""
     tune_malloc()
-    runs = [open_run(Path(path)) for path in settings["runs"]]
+    try:
+        runs = [open_run(Path(path)) for path in settings["runs"]]
+    except RaymmError as cause:
+        return _error_as_value(cause)
     world = ray.train.get_context().get_world_size()
     pool = ActorPool(label=run_label(runs[0].name, runs[0].key))
     device: torch.device = get_device()
@@ -159,10 +162,14 @@ def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     try:
         _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], settings["until"])
     except RaymmError as cause:
-        return {"error": type(cause).__name__, "message": str(cause)}
+        return _error_as_value(cause)
     finally:
         pool.close()
     return {}
+
+
+def _error_as_value(cause: RaymmError) -> dict[str, str]:
+    return {"error": type(cause).__name__, "message": str(cause)}
 
 
 def _error_of_rank(kind: str, message: str) -> RaymmError:

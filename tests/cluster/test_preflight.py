@@ -87,3 +87,14 @@ def test_preflight_on_one_node(ray_local, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ClusterError, match="5 CPUs asked for, the cluster has 4"):
         preflight(ClusterConfig(workers=5), tmp_path, "http://head:5000")
+
+
+def test_plugins_that_a_node_cannot_import_are_refused_at_the_start_with_node_and_reason(ray_local, tmp_path):
+    good, bad = tmp_path / "good_parts.py", tmp_path / "bad_parts.py"
+    good.write_text("X = 1\n")
+    bad.write_text("import a_module_that_is_not_there\n")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    preflight(ClusterConfig(workers=1), tmp_path, uri, [str(good)])
+    words = r"node [\d.]+: plugins: .*bad_parts\.py': cannot be imported on .*No module named 'a_module_that_is"
+    with pytest.raises(ClusterError, match=words):
+        preflight(ClusterConfig(workers=1), tmp_path, uri, [str(good), str(bad)])
