@@ -51,7 +51,7 @@ DOUBLE = Utility(
 
 
 class OwnModel(nn.Module):
-    """A model of one's own: two linear encoders of vectors and a head that begins with a sum.
+    """A custom model: two linear encoders of vectors and a head that begins with a sum.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class OwnModel(nn.Module):
 
 
 class TextModel(nn.Module):
-    """A model of one's own over texts: two random features of each, and a linear head."""
+    """A custom model over texts: two random features of each, and a linear head."""
 
     def __init__(self, schema):
         super().__init__()

@@ -27,7 +27,7 @@ from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
-from raymm.errors import ClusterError, RaymmError
+from raymm.errors import ClusterError, ConfigError, RaymmError
 from raymm.storage import layout
 from raymm.training.checkpoint import read_history
 from raymm.training.communicator import SingleProcess, TorchDistributed
@@ -116,7 +116,7 @@ def train_together(
         with _reporting(runs, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
-        raise ClusterError(f"training on Ray failed: {_last_line(cause)}; --debug shows the whole trace") from cause
+        raise ClusterError(f"training on Ray failed: {_explain(_last_line(cause))}") from cause
     if outcome is not None and "error" in outcome:
         raise _error_of_rank(outcome["error"], outcome["message"])
 
@@ -194,6 +194,17 @@ def _scaling(cluster: ClusterConfig) -> ScalingConfig:
         use_gpu=cluster.gpus_per_worker > 0,
         resources_per_worker=resources,
     )
+
+
+def _explain(line: str) -> str:
+    """The error of a worker; a part that this process knows and a worker does not was registered here alone."""
+    kind, colon, words = line.partition(": ")
+    if colon and kind.endswith(f".{ConfigError.__name__}"):
+        return (
+            f"a worker refused settings that are known here ({words}); a part that a program registers in its own "
+            "process is unknown to Ray's workers: name its file or module by --plugins, which they import as well"
+        )
+    return f"{line}; --debug shows the whole trace"
 
 
 def _last_line(cause: BaseException) -> str:

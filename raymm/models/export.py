@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from raymm.config.loading import parse
 from raymm.config.plugins import copy_plugins
@@ -20,7 +20,7 @@ from raymm.errors import CheckpointError
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.tensors import savable
+from raymm.storage.tensors import save_tensors
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -44,7 +44,7 @@ def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: 
     """Write `model` to `folder`, as a part of a folder that is committed later."""
     folder.mkdir(parents=True, exist_ok=True)
     copy_plugins(config.plugins, folder)
-    save_file(savable(model.state_dict()), folder / layout.WEIGHTS)
+    save_tensors(model.state_dict(), folder / layout.WEIGHTS)
     about: dict[str, Any] = {
         "config": config.model_dump(mode="json"),
         "schema": dataset.schema.model_dump(mode="json"),
@@ -88,6 +88,10 @@ def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as cause:
-        raise CheckpointError(f"{folder}: no model there ({Path(cause.filename or '').name} is missing)") from None
+        file = Path(
+            cause.filename or folder / layout.WEIGHTS
+        )  # safetensors names none; it also calls a locked one gone
+        why = "may not be read by this user" if file.exists() else "is missing"
+        raise CheckpointError(f"{folder}: no model there ({file.name} {why})") from None
     except (KeyError, ValueError, RuntimeError, ValidationError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: the model cannot be read ({cause})") from cause

@@ -81,7 +81,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
 
 
 def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, Any] | None = None) -> Valuing:
-    """Load a model of one's own: `spec` names a function from the schema of the data to a split model.
+    """Load a custom model: `spec` names a function from the schema of the data to a split model.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def with_masking(job: Valuing, masking: str, dataset: Dataset) -> Valuing:
     """
     model = job.model
     if not isinstance(model, MultimodalModel):
-        raise ConfigError(f"--masking {masking}: a model of one's own decides itself how it masks")
+        raise ConfigError(f"--masking {masking}: a custom model decides itself how it masks")
     if masking == job.config.model.baseline:
         return job
     if masking not in {"zeros", "mean"}:

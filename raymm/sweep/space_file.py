@@ -12,7 +12,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, did_you_mean, in_one_line
 
 __all__ = ["load_space_function"]
 
@@ -65,14 +65,4 @@ def _as_config_error(spec: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as cause:
-        raise ConfigError(f"{spec}: cannot be made ({type(cause).__name__}: {cause}{_line(cause)})") from cause
-
-
-def _line(cause: BaseException) -> str:
-    """The line of the file that failed; a syntax error names its own."""
-    trace = cause.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or isinstance(cause, SyntaxError):
-        return ""
-    return f", {Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"
+        raise ConfigError(f"{spec}: cannot be made ({in_one_line(cause)})") from cause

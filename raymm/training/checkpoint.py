@@ -25,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from raymm.errors import CheckpointError
@@ -35,7 +34,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, verify
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
-from raymm.storage.tensors import savable
+from raymm.storage.tensors import save_arrays, save_tensors
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
 from raymm.valuation.table_file import write_table
@@ -109,10 +108,10 @@ def commit(
     folder = epoch_folder(run, state.epoch)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    save_file(savable(trainer.model.state_dict()), folder / layout.WEIGHTS)
-    save_file(savable(optimizer_tensors(trainer.model, trainer.optimizer)), folder / layout.OPTIMIZER)
+    save_tensors(trainer.model.state_dict(), folder / layout.WEIGHTS)
+    save_tensors(optimizer_tensors(trainer.model, trainer.optimizer), folder / layout.OPTIMIZER)
     if method := method_tensors(trainer.method, trainer.optimizer, unplanned):
-        save_file(savable(method), folder / layout.METHOD)
+        save_tensors(method, folder / layout.METHOD)
     _save_plan(folder / layout.PLAN, state)
     for name, table in tables.items():
         write_table(valuation_file(folder, name), table)
@@ -262,4 +261,4 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
         arrays["weight"] = state.plan.weight
     if state.phi is not None:
         arrays["phi"] = state.phi
-    save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    save_arrays(arrays, path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from raymm.cluster.train import _error_of_rank, _round_robin
+from raymm.cluster.train import _error_of_rank, _explain, _round_robin
 from raymm.errors import RaymmError, TrainingError
 
 
@@ -16,6 +16,13 @@ def test_an_error_of_a_rank_keeps_its_words_wherever_it_is_declared(kind, made):
     error = _error_of_rank(kind, "epoch 0, step 1: the loss is nan")
     assert type(error) is made
     assert str(error) == "epoch 0, step 1: the loss is nan"
+
+
+def test_a_part_that_only_the_driver_knows_is_explained():
+    said = _explain("raymm.errors.ConfigError: run.json: model.fusion: no fusion 'maxy'; known: concat")
+    assert "a worker refused settings that are known here (run.json: model.fusion: no fusion 'maxy'" in said
+    assert "by --plugins" in said
+    assert _explain("ValueError: else: 1") == "ValueError: else: 1; --debug shows the whole trace"
 
 
 @dataclass

@@ -104,7 +104,7 @@ def bring_best_model(collection, folder, namespace):
 
 
 def save_weights(collection, folder, namespace):
-    """What training a model of one's own leaves."""
+    """What training a custom model leaves."""
     from raymm.data import View, open_dataset
 
     dataset = open_dataset(folder / "DATA")

@@ -18,8 +18,9 @@ from raymm.data import (
     TextSpec,
     VectorSpec,
 )
-from raymm.errors import ConfigError
+from raymm.errors import CheckpointError, ConfigError
 from raymm.models.encoders import ENCODERS, build_encoder
+from raymm.models.export import _readable
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation.coalitions import coalition_masks
@@ -264,6 +265,7 @@ def test_weights_come_from_a_file_and_fit_another_number_of_channels(tmp_path):
         (b"rubbish", r"w\.pt: holds no weights that can be read; give a state dict of tensors alone"),
         ([torch.zeros(1)], r"holds no weights that can be read; .* \(it holds a list\)"),
         ({"epoch": 3, "model": {}}, r"holds no weights that can be read; .* \(it holds a dict\)"),
+        (torch.nn.Linear(1, 1), r"holds no weights .* \(UnpicklingError: Weights only load failed\)$"),
         ({"a": torch.zeros(1), "b": torch.zeros(1)}, WRONG_KEYS),
         ({**GROUP, "conv1.weight": torch.zeros(8, 2, 7, 7)}, r"1 keys are of another shape \(conv1\.weight\)$"),
         (BATCH, r"trained with batch normalisation, .* needs model\.encoders\.rgb\.norm=batch"),
@@ -305,3 +307,14 @@ def test_a_shared_setting_that_no_encoder_has_is_left_out_with_a_word_and_weight
     assert "so it is left out" in caplog.text
     with pytest.raises(ConfigError, match=r"model\.encoder: weights: no encoder of .* has it; resnet18 would"):
         build_model(VECTORS, model_config(encoder={"weights": "w.pt"}), 0)
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "may not be read by this user"), (None, "is missing")])
+def test_weights_that_safetensors_calls_gone_are_named(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    with (
+        pytest.raises(CheckpointError, match=rf"no model there \(model\.safetensors {words}\)$"),
+        _readable(tmp_path),
+    ):
+        raise FileNotFoundError("No such file or directory")  # without errno and filename, as safetensors does

@@ -1,11 +1,15 @@
 """Files are whole or not there."""
 
 import json
+import stat
 
+import numpy as np
 import pytest
+import torch
 
 from raymm.errors import DataError
 from raymm.storage import atomic_path, commit_directory, is_committed, read_manifest, verify, write_bytes, write_json
+from raymm.storage.tensors import save_arrays, save_tensors
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -29,6 +33,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail_half_way(path)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_everybody_may_read_what_is_written(tmp_path):
+    write_bytes(tmp_path / "a.txt", b"one")
+    save_tensors({"a": torch.zeros(2)}, tmp_path / "tensors")
+    save_arrays({"a": np.zeros(2)}, tmp_path / "arrays")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o644}
 
 
 def test_json_refuses_what_json_cannot_hold(tmp_path):

@@ -1,4 +1,4 @@
-"""A model of one's own is checked on every coalition, and the first difference is named."""
+"""A custom model is checked on every coalition, and the first difference is named."""
 
 import pytest
 import torch

@@ -109,7 +109,8 @@ def _read(path: Path) -> Weights:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file of weights; nothing is downloaded, so put it there") from None
     except Exception as cause:  # the unpickler raises whatever it meets in a file that is none
-        raise ConfigError(f"{path}: {NO_WEIGHTS} ({in_one_line(cause)})") from cause
+        first, *_ = in_one_line(cause).split(". ")  # a page about unsafe files follows, where it holds a whole module
+        raise ConfigError(f"{path}: {NO_WEIGHTS} ({first})") from cause
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise ConfigError(f"{path}: {NO_WEIGHTS} (it holds a {type(loaded).__name__})")
     return loaded
