@@ -1,7 +1,7 @@
-"""One family of errors, each for the person who can mend it.
+"""One family of errors, each for the person who can correct it.
 
 A message names the file, sample, field and value and says what to do. Checks that can find several
-mistakes collect them with `Problems` and raise once, so that nobody mends them one run at a time.
+mistakes collect them with `Problems` and raise once, so that all can be corrected before the next run.
 """
 
 import traceback

@@ -45,9 +45,9 @@ def demo(out: Path, workers: int, seed: int) -> None:
         click.echo("2/4  preparing: sound and frames from the files, on Ray")
         _prepare(collection, out / "data")
         results = {}
-        for number, strategy in enumerate(("joint", "sample"), start=3):
-            click.echo(f"{number}/4  training {strategy} on {workers} Ray workers, valued by Ray actors")
-            results[strategy] = _train(out, strategy, workers, seed)
+        for number, method in enumerate(("joint", "sample"), start=3):
+            click.echo(f"{number}/4  training {method} on {workers} Ray workers, valued by Ray actors")
+            results[method] = _train(out, method, workers, seed)
     _show(out, results, _truth(collection, out / "data"))
 
 
@@ -73,16 +73,16 @@ def _prepare(collection: "Collection", data: Path) -> None:
     finish(data, schema, list(follow(reports, len(chunks), "     preparing")), "raise")
 
 
-def _train(out: Path, strategy: str, workers: int, seed: int) -> "Result":
+def _train(out: Path, method: str, workers: int, seed: int) -> "Result":
     from raymm.cli.tracked import train_tracked
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.training.run import create_or_open
 
-    chosen = (f"method.name={strategy}", f"training.seed={seed}", f"cluster.workers={workers}")
+    chosen = (f"method.name={method}", f"training.seed={seed}", f"cluster.workers={workers}")
     config = load(None, (*SETTINGS, *chosen))
     dataset = open_dataset(out / "data")
-    run = create_or_open(out / layout.RUNS / strategy, config, dataset)
+    run = create_or_open(out / layout.RUNS / method, config, dataset)
     return train_tracked(run, dataset, "ray", out / "mlflow", "raymm-demo")
 
 
@@ -104,18 +104,18 @@ def _show(out: Path, results: "dict[str, Result]", truth: "npt.NDArray[np.float6
     names = list(MODALITIES)
     heads = ["accuracy", *(f"{name} alone" for name in names), *(f"phi {name}" for name in names), "rows", "seconds"]
     click.echo(f"{'':<8}" + "".join(f"{head:>12}" for head in heads))
-    for strategy, result in results.items():
+    for method, result in results.items():
         metrics, last = result.metrics, result.history[-1]["metrics"]
         figures = [metrics[split_metric("test", "accuracy", name)] for name in (None, *names)]
         figures += [metrics[phi_metric("test", name)] for name in names]
         seconds = sum(epoch_seconds(entry["metrics"]) for entry in result.history)
         line = "".join(f"{figure:>12.3f}" for figure in figures)
-        click.echo(f"{strategy:<8}{line}{last[ROWS_TOTAL]:>12.0f}{seconds:>12.1f}")
+        click.echo(f"{method:<8}{line}{last[ROWS_TOTAL]:>12.0f}{seconds:>12.1f}")
     ideal = "".join(f"{figure:>12.3f}" for figure in truth)
     click.echo(f"{'truth':<8}{'':>{12 * (1 + len(names))}}{ideal}")
     click.echo(
         "\n'truth': mean contributions for an ideal observer, known because the clips were made.\n"
-        "One seed and 60 test clips: a demonstration, no evidence for either strategy.\n\n"
+        "One seed and 60 test clips: a demonstration, no evidence for either method.\n\n"
         f"Compare the runs in the browser:   make ui   (or: raymm ui --store {out / 'mlflow'})\n"
         f"One run on a page:                 raymm report {out / layout.RUNS / 'sample'}"
     )

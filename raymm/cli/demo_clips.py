@@ -62,10 +62,10 @@ def write_collection(folder: Path, count: int, seed: int = 0) -> Collection:
 
 
 def true_phi(carriers: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Contributions [N, 2] for an observer who is right whenever a carrier is there (utility `count`)."""
+    """Contributions [N, 2] for an observer who is correct whenever a carrier is present (utility `count`)."""
     sound, picture = carriers[:, 0], carriers[:, 1]
-    right = np.stack([np.zeros(len(carriers), bool), sound, picture, sound | picture], axis=1)
-    return shapley_values(torch.from_numpy(right) * coalition_sizes(2)).numpy()
+    correct = np.stack([np.zeros(len(carriers), bool), sound, picture, sound | picture], axis=1)
+    return shapley_values(torch.from_numpy(correct) * coalition_sizes(2)).numpy()
 
 
 def _sound(shown: int, generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -109,7 +109,7 @@ def _stream(job: "Valuing", backend: str, model: str | None) -> "Iterator[Stream
 
 
 def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
-    return follow(shards, total, "valuing shards of samples")
+    return follow(shards, total, "valuing blocks of samples")
 
 
 def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, classes: Sequence[str]) -> None:

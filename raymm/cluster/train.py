@@ -116,7 +116,7 @@ def train_together(
         with _reporting(runs, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
-        raise ClusterError(f"training on Ray failed: {_explain(_last_line(cause))}") from cause
+        raise ClusterError(f"training on Ray failed: {_last_line(cause)}; --debug shows the whole trace") from cause
     if outcome is not None and "error" in outcome:
         raise _error_of_rank(outcome["error"], outcome["message"])
 
@@ -151,6 +151,8 @@ def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     tune_malloc()
     try:
         runs = [open_run(Path(path)) for path in settings["runs"]]
+    except ConfigError as cause:
+        return _error_as_value(_refused_on_worker(cause))
     except RaymmError as cause:
         return _error_as_value(cause)
     world = ray.train.get_context().get_world_size()
@@ -166,6 +168,14 @@ def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     finally:
         pool.close()
     return {}
+
+
+def _refused_on_worker(cause: ConfigError) -> ConfigError:
+    """Settings that the driver accepted: a part that it knows and a worker does not was registered in it alone."""
+    return ConfigError(
+        f"a Ray worker refused settings that the driver accepted ({cause}); a part that a program registers in its "
+        "own process is unknown to workers: name its file or module by --plugins, which they import as well"
+    )
 
 
 def _error_as_value(cause: RaymmError) -> dict[str, str]:
@@ -194,17 +204,6 @@ def _scaling(cluster: ClusterConfig) -> ScalingConfig:
         use_gpu=cluster.gpus_per_worker > 0,
         resources_per_worker=resources,
     )
-
-
-def _explain(line: str) -> str:
-    """The error of a worker; a part that this process knows and a worker does not was registered here alone."""
-    kind, colon, words = line.partition(": ")
-    if colon and kind.endswith(f".{ConfigError.__name__}"):
-        return (
-            f"a worker refused settings that are known here ({words}); a part that a program registers in its own "
-            "process is unknown to Ray's workers: name its file or module by --plugins, which they import as well"
-        )
-    return f"{line}; --debug shows the whole trace"
 
 
 def _last_line(cause: BaseException) -> str:

@@ -1,7 +1,8 @@
 """Settings that the chosen part does not read, although another part of the same registry does.
 
 They come from a search space, which draws the parameters of every family, and from commands that are run once a
-method with the same overrides. Dropping them gives runs that differ only in what nobody reads one configuration.
+method with the same overrides. Dropping them gives the same configuration to runs that differ only in settings that
+no part reads.
 """
 
 from collections.abc import Iterator, Mapping

@@ -35,7 +35,7 @@ __all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", 
 Rows = npt.NDArray[np.int64]
 
 Needs = Literal["nothing", "all", "subset"]
-"""Whose contributions a plan reads: nobody's, those of all training samples, or of a random subset Z of them."""
+"""Whose contributions a plan reads: none, those of all training samples, or of a random subset Z of them."""
 
 
 @dataclass(frozen=True)

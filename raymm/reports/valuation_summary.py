@@ -122,9 +122,9 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     names = table.info.modalities
     if not table.enumerated or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
-    right = table.correct()
-    shares = pattern_shares(right, present)
-    strength = interactions(torch.from_numpy(right).long()).mean(dim=0).numpy()
+    correct = table.correct()
+    shares = pattern_shares(correct, present)
+    strength = interactions(torch.from_numpy(correct).long()).mean(dim=0).numpy()
     return [
         {
             "first": names[i],

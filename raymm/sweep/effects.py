@@ -1,4 +1,4 @@
-"""Which strategy and family wins: means over seeds with intervals, paired with joint training where it was tried."""
+"""Which method and family wins: means over seeds with intervals, paired with joint training where it was tried."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Effect", "effect_lines", "effects"]
 
-STRATEGY = "method.name"
+METHOD = "method.name"
 OTHERS = {"method.settings.fs.family": "fs", "method.settings.fm.family": "fm", "model.fusion.name": "fusion"}
 Group = tuple[Parameter, Parameter, Parameter, Parameter]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The trials of one strategy and family.
+    """The trials of one method and family.
 
     Attributes
     ----------
@@ -122,8 +122,8 @@ def _margin(samples: np.ndarray) -> float | None:
 
 
 def _group(row: TrialRow) -> Group:
-    strategy, fs, fm, fusion = (row.params.get(key) for key in (STRATEGY, *OTHERS))
-    return strategy, fs, fm, fusion
+    method, fs, fm, fusion = (row.params.get(key) for key in (METHOD, *OTHERS))
+    return method, fs, fm, fusion
 
 
 def _label(group: Group) -> str:

@@ -61,7 +61,7 @@ def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
 
 
 def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
-    """The best trials, and which strategy and family wins, as lines of at most 80 columns."""
+    """The best trials, and which method and family wins, as lines of at most 80 columns."""
     if not rows:
         return ["no trial has ended yet"]
     names = short_names(varied(rows))
@@ -153,7 +153,7 @@ def _effects_text(found: Sequence[Effect]) -> str:
         text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
     if any(effect.over_random is not None for effect in found):
         text += (
-            ". `random` adds as many copies, of any samples and modalities: what a strategy gains over it is not due "
+            ". `random` adds as many copies, of any samples and modalities: what a method gains over it is not due "
         )
         text += "to training more rows"
     return f"{text}. The best of many groups is partly luck."

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from raymm.cluster.train import _error_of_rank, _explain, _round_robin
+from raymm.cluster.train import _error_of_rank, _round_robin, _train_on_rank
 from raymm.errors import RaymmError, TrainingError
 
 
@@ -18,11 +18,16 @@ def test_an_error_of_a_rank_keeps_its_words_wherever_it_is_declared(kind, made):
     assert str(error) == "epoch 0, step 1: the loss is nan"
 
 
-def test_a_part_that_only_the_driver_knows_is_explained():
-    said = _explain("raymm.errors.ConfigError: run.json: model.fusion: no fusion 'maxy'; known: concat")
-    assert "a worker refused settings that are known here (run.json: model.fusion: no fusion 'maxy'" in said
-    assert "by --plugins" in said
-    assert _explain("ValueError: else: 1") == "ValueError: else: 1; --debug shows the whole trace"
+def test_a_part_that_only_the_driver_knows_is_explained(tmp_path):
+    (tmp_path / "run.json").write_text('{"config": {"model": {"fusion": "maxy"}}}')
+    found = _train_on_rank({"runs": [str(tmp_path)]})
+    assert found["error"] == "ConfigError"
+    assert "a Ray worker refused settings that the driver accepted" in found["message"]
+    assert "no fusion 'maxy'" in found["message"]
+    assert "by --plugins" in found["message"]
+    gone = _train_on_rank({"runs": [str(tmp_path / "gone")]})
+    assert "no run there" in gone["message"]
+    assert "--plugins" not in gone["message"]
 
 
 @dataclass

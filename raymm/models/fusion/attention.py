@@ -2,7 +2,7 @@
 
 One token a modality and a few learned bottleneck tokens pass through transformer layers; the classifier reads
 the mean of the bottleneck tokens. Masked modalities are not attended to, so a coalition never sees them and
-the baseline plays no part; with nobody there the bottlenecks still attend to each other. Encoders here give
+the baseline plays no part; in the empty coalition the bottlenecks still attend to each other. Encoders here give
 one token a modality, so modalities exchange information in every layer rather than only at late ones.
 """
 
