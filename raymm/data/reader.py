@@ -62,6 +62,8 @@ class BatchReader:
     Examples
     --------
     >>> from pathlib import Path
+    >>> from raymm.config.view import ViewConfig
+    >>> from raymm.data.dataset import Dataset
     >>> from raymm.data.in_memory import MemoryRows
     >>> from raymm.data.schema import Schema
     >>> schema = Schema(modalities=[{"name": "pose", "kind": "vector", "size": 2}], classes=["sit", "stand"])

@@ -77,7 +77,7 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
 
     >>> from raymm.config import load
     >>> from raymm.data import Schema, VectorSpec
-    >>> from raymm.methods import build_method
+    >>> from raymm.methods import ResamplingInputs, build_method
     >>> schema = Schema(modalities=(VectorSpec(name="a", size=1), VectorSpec(name="b", size=1)), classes=("x", "y"))
     >>> method = build_method(load(None, ("method=sample",)), schema)
     >>> phi = np.array([[2.0, 0.0], [1.0, 1.0]])

@@ -40,7 +40,7 @@ def build_method(config: Config, schema: Schema) -> Method:
     Examples
     --------
     >>> from raymm.config import load
-    >>> from raymm.data import VectorSpec
+    >>> from raymm.data import Schema, VectorSpec
     >>> schema = Schema(modalities=(VectorSpec(name="a", size=2),), classes=("x", "y"))
     >>> build_method(load(None, ("method=modality",)), schema).settings.subset
     0.2
