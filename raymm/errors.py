@@ -20,6 +20,7 @@ __all__ = [
     "TrainingError",
     "did_you_mean",
     "in_one_line",
+    "is_of_own_code",
     "messages_of",
     "mistakes_in",
 ]
@@ -130,8 +131,17 @@ def in_one_line(cause: BaseException) -> str:
     said = f"{type(cause).__name__}: {words}" if words else type(cause).__name__
     if isinstance(cause, SyntaxError):  # its words name file and line
         return said
-    frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if _is_own(frame.filename)]
+    frames = _own_frames(cause)
     return f"{said} ({_short(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else said
+
+
+def is_of_own_code(cause: BaseException) -> bool:
+    """Whether an exception came through somebody's own code, such as a plug-in, which is then named by its line."""
+    return bool(_own_frames(cause))
+
+
+def _own_frames(cause: BaseException) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(cause.__traceback__) if _is_own(frame.filename)]
 
 
 def _is_own(file: str) -> bool:

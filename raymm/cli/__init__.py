@@ -15,7 +15,7 @@ import click
 from raymm import __version__
 from raymm.allocator import tune_malloc
 from raymm.cli.mistakes import explain_os_error, explain_unknown_option
-from raymm.errors import RaymmError, did_you_mean
+from raymm.errors import RaymmError, did_you_mean, in_one_line, is_of_own_code
 
 __all__ = ["cli", "main"]
 
@@ -82,17 +82,22 @@ def main(args: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of the output, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except RaymmError as cause:
-        if debug:
+    except Exception as cause:
+        words = _words(cause)
+        if debug or words is None:
             raise
-        click.echo(f"error: {cause}", err=True)
-        code = cause.exit_code
-    except OSError as cause:
-        if debug:
-            raise
-        click.echo(f"error: {explain_os_error(cause)}", err=True)
-        code = RaymmError.exit_code
+        click.echo(f"error: {words}", err=True)
+        code = getattr(cause, "exit_code", RaymmError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _words(cause: Exception) -> str | None:
+    """What is said of an exception; None where it is raymm's own fault, whose trace is shown."""
+    if isinstance(cause, RaymmError):
+        return str(cause)
+    if isinstance(cause, OSError):
+        return explain_os_error(cause)
+    return f"{in_one_line(cause)}; --debug shows the whole trace" if is_of_own_code(cause) else None
 
 
 def _add_current_folder() -> None:

@@ -60,6 +60,8 @@ def settings_class(part: object) -> type[Settings]:
 def make_settings(part: object, raw: Mapping[str, Any], key: str = "") -> Settings:
     """The settings of a part from what a file says, beside a field `key`; raises `SettingsError`."""
     section = settings_class(part)
+    if not (isinstance(section, type) and issubclass(section, Settings)):
+        raise ConfigError(f"Settings of {part!r} is no subclass of raymm.config.Settings")
     try:
         return section.model_validate(dict(raw))
     except ValidationError as cause:

@@ -41,8 +41,9 @@ class Registry(Generic[T]):
     Attributes
     ----------
     adapt
-        `(object, where) -> part`, set by the package of the parts: checks what "package.module:NAME" led to and makes
-        a part of it; it raises `ConfigError` with what is wrong. None takes the object as it is.
+        `(object, where) -> part`, set by the package of the parts: checks what was registered, or what
+        "package.module:NAME" led to, and makes a part of it; it raises `ConfigError` with what is wrong. None takes
+        the object as it is.
 
     Examples
     --------
@@ -92,12 +93,10 @@ class Registry(Generic[T]):
         """
         prefix = f"{where}: " if where else ""
         self._load()
-        if ":" in name:
-            found: Any = load_object(name, where or self.noun)
-            return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
-        if name not in self._parts:
+        if ":" not in name and name not in self._parts:
             raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
-        return self._parts[name]
+        found: Any = load_object(name, where or self.noun) if ":" in name else self._parts[name]
+        return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
 
     def names(self) -> list[str]:
         """Names of all registered parts, built-in ones first."""

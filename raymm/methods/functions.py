@@ -6,7 +6,7 @@ a modality to a probability. A family brings the parameters that it reads; `FAMI
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from pydantic import Field
 from raymm.config.base import Settings
 from raymm.config.choice import Choice, ChoiceOf
 from raymm.config.registries import FAMILIES
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, TrainingError
 
 __all__ = ["FAMILIES", "FM", "FS", "Family", "Function", "FunctionOfGap", "FunctionOfLack", "get_function"]
 
@@ -75,11 +75,29 @@ class Family:
 def get_function(choice: Choice) -> Function:
     """The function of a chosen family and its parameters.
 
+    Calling it raises `TrainingError` when the values have another shape than x, or are negative or not finite.
+
     >>> get_function(FS.make())(np.array([0.0, 0.5, 1.0])).tolist()
     [0.0, 1.0, 2.0]
     """
     family: Family = FAMILIES.get(choice.name)
-    return lambda x: family.value(choice.settings, x)
+
+    def value(x: Numbers) -> Numbers:
+        y: object = family.value(choice.settings, x)
+        _check_values(choice.name, x, y)
+        return cast("Numbers", y)
+
+    return value
+
+
+def _check_values(name: str, x: Numbers, y: object) -> None:
+    where = f"family={name}"
+    if not isinstance(y, np.ndarray) or y.shape != x.shape:
+        found = f"an array {list(y.shape)}" if isinstance(y, np.ndarray) else f"a {type(y).__name__}"
+        raise TrainingError(f"{where} returns {found} for numbers {list(x.shape)}; it must act elementwise")
+    wrong = ~(np.isfinite(y) & (y >= 0)) & np.isfinite(x)
+    if wrong.any():
+        raise TrainingError(f"{where} is {y[wrong][0]} at x = {x[wrong][0]}; it must rise from 0 at x = 0")
 
 
 def _adapt(found: Any, where: str) -> Family:

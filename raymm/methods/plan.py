@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from raymm.methods.extra_rows import checked
 from raymm.seeds import derive
 from raymm.valuation.bits import masks_of
 
@@ -94,7 +95,7 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     [(10, 3), (11, 3), (10, 2), (10, 2)]
     """
     base = base_plan(inputs.rows, inputs.present.shape[1])
-    extra = method.plan(inputs)
+    extra = checked(method.plan(inputs), inputs.present, type(method).__name__)
     kept = _within_budget(extra, inputs, row_budget)
     weight = None
     if extra.weight is not None:

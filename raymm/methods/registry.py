@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from raymm.config.registries import METHODS
-from raymm.errors import ConfigError, Problems
-from raymm.methods.base import Method, MethodContext
+from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.methods.base import Method, MethodContext, Needs
 from raymm.seeds import derive
 from raymm.valuation.utilities import get_utility
 
@@ -72,8 +72,17 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
 
 def _adapt(found: Any, where: str) -> type[Method]:
     if isinstance(found, type) and issubclass(found, Method):
+        _check_needs(found, where)
         return found
     raise ConfigError(f"{where} is no method; a method is a subclass of raymm.methods.Method")
+
+
+def _check_needs(method: type[Method], where: str) -> None:
+    """Refuse a method whose plan would never be called, and a need that is none."""
+    if method.needs not in get_args(Needs):
+        raise ConfigError(f"{where}: needs is {method.needs!r}; {did_you_mean(str(method.needs), get_args(Needs))}")
+    if method.needs == "nothing" and method.plan is not Method.plan:
+        raise ConfigError(f'{where} has a plan, which is never called; set needs = "all", or "subset"')
 
 
 METHODS.adapt = _adapt

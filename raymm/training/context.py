@@ -36,6 +36,7 @@ from raymm.training.checkpoint import (
 from raymm.training.communicator import on_first_rank
 from raymm.training.epoch import train_epoch
 from raymm.training.evaluate import evaluate
+from raymm.training.method_state import state_of
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, write_result
 from raymm.training.run import open_run
@@ -186,7 +187,7 @@ class RunContext:
         started = time.perf_counter()
         dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
         method = self.trainer.method
-        unplanned = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+        unplanned = state_of(method)
         if planning.valuation_due(method, config, epoch):
             rows = planning.rows_to_value(method, dataset, config, epoch)
             tables["train"] = self.value(rows, epoch)

@@ -75,7 +75,12 @@ def _request(
     dataset, index = loader.reader.dataset, plan.index[rows]
     kept = plan.masks(rows, len(dataset.schema.names)) & dataset.present[index]
     keys = keys_of(derive(trainer.config.training.seed, "mask", epoch), rows)
-    return BatchRequest(index, trainer.method.mask(kept, keys) & kept, loader.reader.augmentation_keys(epoch, rows))
+    masked: object = trainer.method.mask(kept, keys)
+    if not isinstance(masked, np.ndarray) or masked.dtype != bool or masked.shape != kept.shape:
+        found = f"{masked.dtype} {list(masked.shape)}" if isinstance(masked, np.ndarray) else type(masked).__name__
+        name = trainer.config.method.name
+        raise TrainingError(f"method={name}: mask returns {found}; expected a numpy array, bool {list(kept.shape)}")
+    return BatchRequest(index, masked & kept, loader.reader.augmentation_keys(epoch, rows))
 
 
 class _FeatureMeans:

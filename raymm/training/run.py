@@ -16,11 +16,12 @@ from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, de
 from raymm.config.sections import TrainingConfig
 from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data
-from raymm.data.reader import check_noise
+from raymm.data.reader import BatchReader, check_noise
 from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
 from raymm.models.model import model_mistakes
+from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 
@@ -195,16 +196,22 @@ def validate_run(config: Config, dataset: Dataset) -> None:
     Raises
     ------
     ConfigError
-        With every problem of the settings, see `problems_of`.
+        With every problem of the settings, see `problems_of`, and of a model that is tried on a few samples.
     DataError
         When a split has no samples.
     """
-    mistakes = problems_of(config, dataset.schema)
-    if len(mistakes) == 1:
-        raise ConfigError(mistakes[0])  # it names its setting
-    Problems("configuration", mistakes).raise_if_any(ConfigError)
+    _refuse(problems_of(config, dataset.schema))
     for split in SPLITS:
         dataset.rows(split)
+    reader = BatchReader(dataset, config.view, config.training.seed)
+    _refuse(trial_mistakes(reader, config.model))
+
+
+def _refuse(mistakes: list[str]) -> None:
+    """Raise `ConfigError` when there are mistakes, each of which names its setting."""
+    if len(mistakes) == 1:
+        raise ConfigError(mistakes[0])
+    Problems("configuration", mistakes).raise_if_any(ConfigError)
 
 
 def problems_of(config: Config, schema: Schema) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, TrainingError
 from raymm.training.communicator import sum_gradients
 from raymm.valuation.enumeration import value_samples
 from raymm.valuation.protocol import logit_source
@@ -78,9 +78,9 @@ class Trainer:
         """Update the weights once; the step's `loss` is then summed over the rows of all ranks."""
         self.optimizer.zero_grad(set_to_none=True)
         step = TrainingStep(self, part)
-        loss = self.method.loss(step)
+        loss = self._loss(step)
         scaled = self.scaler.scale(loss / part.rows)
-        if scaled.requires_grad:  # a rank without rows has nothing to differentiate
+        if scaled.requires_grad:
             scaled.backward()
         parameters = parameters_of(self.model, self.method)
         step.loss = sum_gradients(parameters, self.communicator, loss.detach())
@@ -91,6 +91,19 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return step
+
+    def _loss(self, step: TrainingStep) -> Tensor:
+        """The loss of the method, one number; a rank without rows may have nothing to differentiate."""
+        loss: object = self.method.loss(step)
+        where = f"method={self.config.method.name}: the loss"
+        if not isinstance(loss, Tensor) or loss.ndim:
+            found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise TrainingError(
+                f"{where} is {found}; return the sum over the rows, such as step.total(losses of rows)"
+            )
+        if len(step) and not loss.requires_grad:
+            raise TrainingError(f"{where} has no gradient, so nothing would be trained; is it detached?")
+        return loss
 
     def autocast(self) -> torch.autocast:
         """The precision in which encoders and fusion compute."""

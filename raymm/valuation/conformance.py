@@ -48,6 +48,7 @@ def check_model(
     whole: Callable[[Any, Mask], Float[Tensor, "B K"]] | None = None,
     names: tuple[str, ...] = (),
     tolerance: float = 1e-4,
+    coalitions: Mask | None = None,
 ) -> Conformance:
     """Compare the logit source of a model with the whole model, on all coalitions of a small batch.
 
@@ -65,6 +66,8 @@ def check_model(
         Modalities, for the message.
     tolerance
         Largest difference allowed, in parts of the largest logit.
+    coalitions
+        Coalitions that are compared, bool [S, n]; default: all.
 
     Examples
     --------
@@ -90,7 +93,8 @@ def check_model(
         _check_shape(features, present)
         fast = logit_source(model, features, present)
         whole_model = CallableSource(whole, batch, present) if whole else FusionSource(model.fuse, features, present)
-        return _compare(fast, whole_model, names, tolerance)
+        masks = coalition_masks(present.shape[1]) if coalitions is None else coalitions
+        return _compare(fast, whole_model, masks.to(fast.present.device), names, tolerance)
 
 
 def _check_shape(features: Tensor, present: Mask) -> None:
@@ -101,9 +105,9 @@ def _check_shape(features: Tensor, present: Mask) -> None:
         )
 
 
-def _compare(fast: LogitSource, whole_model: LogitSource, names: tuple[str, ...], tolerance: float) -> Conformance:
-    n = fast.present.shape[1]
-    masks = coalition_masks(n).to(fast.present.device)
+def _compare(
+    fast: LogitSource, whole_model: LogitSource, masks: Mask, names: tuple[str, ...], tolerance: float
+) -> Conformance:
     largest, ties = 0.0, 0
     for mask in masks:
         found, true = fast.logits(mask[None])[:, 0], whole_model.logits(mask[None])[:, 0]

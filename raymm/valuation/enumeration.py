@@ -349,7 +349,7 @@ def _soft_sum(
         _check_finite(logits)
         part = sizes[:, at : at + logits.shape[1]]
         at += logits.shape[1]
-        values.append(utility.fn(logits, targets, part))
+        values.append(utility.values(logits, targets, part))
         if outcomes and utility.task.hard:
             correct.append(is_correct(logits, targets, part, utility.task))
     weights = shapley_weights(n)[0][codes.start : codes.stop].to(sizes.device)

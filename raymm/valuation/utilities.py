@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int64, Num, Shaped
 from torch import Tensor
 
 from raymm.config.registries import UTILITIES
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, TrainingError
 from raymm.tasks.base import SOFT, Task
 from raymm.tasks.classification import Classification
 
@@ -71,6 +71,30 @@ class Utility:
     largest_gap: Callable[[int], float] | None = None
     task: Task = CLASSIFICATION
     for_task: Callable[[Task], UtilityFn] | None = None
+
+    def values(
+        self, logits: Float[Tensor, "B s K"], targets: Shaped[Tensor, "B ..."], sizes: Int64[Tensor, "B s"]
+    ) -> Num[Tensor, "B s"]:
+        """The values that `fn` gives, checked: a NaN would pass for a missing modality in what follows.
+
+        Raises
+        ------
+        TrainingError
+            When they have another shape, or are not finite.
+        """
+        found: object = self.fn(logits, targets, sizes)
+        if not isinstance(found, Tensor) or found.shape != sizes.shape:
+            got = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+            raise TrainingError(
+                f"utility '{self.name}' returns {got}; expected [samples, coalitions] = {list(sizes.shape)}"
+            )
+        if found.is_floating_point() and not torch.isfinite(found).all():
+            row, column = torch.nonzero(~torch.isfinite(found))[0].tolist()
+            raise TrainingError(
+                f"utility '{self.name}' is {found[row, column].item()} for sample {row} of a batch and a coalition "
+                f"of {int(sizes[row, column])} modalities; it must be finite for every coalition, the empty one too"
+            )
+        return found
 
     def of(self, task: Task) -> "Utility":
         """The same utility for the labels of a task.

@@ -62,19 +62,20 @@ def test_gradients_from_outside_are_what_is_followed(tmp_path, dataset):
 
 def test_a_state_from_outside_is_committed_and_taken_up_again(tmp_path, dataset, monkeypatch):
     straight = trained(tmp_path / "straight", dataset, "balance")
-    ends = []
-    for name in ("resumed", "forgetful"):
-        run = new(tmp_path / name, dataset, "balance")
+    runs = [new(tmp_path / name, dataset, "balance") for name in ("resumed", "forgetful")]
+    for run in runs:
         with pytest.raises(StopError):
             train(run, dataset, Backends(report=stop_after_two))
-        if name == "forgetful":
-            from partpack.balance import Balance
+    train(open_run(runs[0].path), dataset, Backends())
+    assert weights(runs[0]) == straight
 
-            monkeypatch.setattr(Balance, "load_state_dict", lambda self, state: None)
-        train(open_run(run.path), dataset, Backends())
-        ends.append(weights(run))
-    assert ends[0] == straight
-    assert ends[1] != straight
+    from partpack.balance import Balance
+
+    monkeypatch.setattr(Balance, "load_state_dict", lambda self, state: None)
+    with pytest.raises(
+        CheckpointError, match=r"Balance\.load_state_dict does not take over norms: a resumed run would"
+    ):
+        train(open_run(runs[1].path), dataset, Backends())
 
 
 def test_a_plugin_that_was_changed_is_refused_when_its_run_goes_on(tmp_path, dataset, outside):

@@ -12,6 +12,7 @@ from raymm.config.choice import SettingsError, make_settings
 from raymm.config.registries import ENCODERS
 from raymm.data.kinds.base import ModalitySpec
 from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.models.building import module_of
 
 __all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings"]
 
@@ -73,7 +74,9 @@ def build_encoder(spec: ModalitySpec, config: Chosen, feature_size: int) -> nn.M
     kinds = {spec.kind, type(spec).model_fields["kind"].default}  # also of a kind that is named by its place
     if part.kinds and kinds.isdisjoint(part.kinds) and name not in {spec.default_encoder, *spec.encoders}:
         raise ConfigError(f"{where}.name: '{name}' reads {', '.join(part.kinds)}; '{spec.name}' is {spec.kind}")
-    return part.build(spec, _settings(part, config.raw, where, name), feature_size)
+    settings = _settings(part, config.raw, where, name)
+    built: nn.Module = module_of(lambda: part.build(spec, settings, feature_size), f"{where}.name={name}")
+    return built
 
 
 def share_settings(template: Chosen, specs: Sequence[ModalitySpec]) -> dict[str, Chosen]:

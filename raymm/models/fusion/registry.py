@@ -8,6 +8,7 @@ from raymm.config.base import Settings
 from raymm.config.choice import Choice
 from raymm.config.registries import FUSIONS
 from raymm.errors import ConfigError
+from raymm.models.building import module_of
 from raymm.models.fusion.base import Fusion
 
 __all__ = ["FUSIONS", "FusionPart", "build_fusion", "register_fusion"]
@@ -37,7 +38,9 @@ def register_fusion(name: str, settings: type[Settings] = Settings) -> Callable[
 def build_fusion(modalities: int, outputs: int, feature_size: int, choice: Choice) -> Fusion:
     """The chosen fusion; raises `ConfigError` with the nearest match for an unknown name."""
     part: FusionPart = FUSIONS.get(choice.name, "model.fusion")
-    return part.build(modalities, outputs, feature_size, choice.settings)
+    where = f"model.fusion={choice.name}"
+    found: Fusion = module_of(lambda: part.build(modalities, outputs, feature_size, choice.settings), where)
+    return found
 
 
 def _adapt(found: Any, where: str) -> FusionPart:

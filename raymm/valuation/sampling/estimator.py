@@ -224,7 +224,7 @@ def _exact_among(
 def _values(source: LogitSource, labels: Labels, masks: Bool[Tensor, "s n"], utility: Utility) -> Num[Tensor, "B s"]:
     """Utilities of some coalitions, `source.step` at a time."""
     blocks = masks.split(source.step)
-    return torch.cat([utility.fn(source.logits(some), labels, source.sizes(some)) for some in blocks], dim=1)
+    return torch.cat([utility.values(source.logits(some), labels, source.sizes(some)) for some in blocks], dim=1)
 
 
 def _unimodal_correct(source: LogitSource, labels: Labels, task: Task) -> Bool[Tensor, "B n"]:
