@@ -1,6 +1,6 @@
 """A sweep on a cluster of three nodes, one of which dies while its trial trains; run as a program of its own.
 
-python -m tests.distributed.sweep_over_nodes FOLDER
+python -m tests.sweep.sweep_over_nodes FOLDER
 """
 
 import json

@@ -5,12 +5,11 @@ import shutil
 import pytest
 
 from raymm.cluster.train import train_on_ray
-from raymm.mirror.runs import mirrored
+from raymm.mirror.runs import mirrored, open_mirrored
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.storage.remote import committed, remote_path
 from raymm.training.loop import Backends, train
-from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 from tests.object_store import object_store
 
@@ -24,7 +23,7 @@ def dataset(tmp_path):
 
 def opened(folder, dataset, mirror):
     cluster = {"workers": 1, "actors": 1, "mirror": mirror}
-    return create_or_open(folder, settings(cluster=cluster, training={"epochs": 4, "keep": 9}), dataset)
+    return open_mirrored(folder, settings(cluster=cluster, training={"epochs": 4, "keep": 9}), dataset)
 
 
 def weights(run):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_node_that_dies_costs_no_trial(tmp_path):
-    command = [sys.executable, "-m", "tests.distributed.sweep_over_nodes", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.sweep.sweep_over_nodes", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
