@@ -67,7 +67,7 @@ def load_plugins(specs: Iterable[str] = ()) -> list[ModuleType]:
             modules.append(_import_file(Path(spec)) if _is_file(spec) else import_module(spec))
         except ConfigError as cause:
             problems.add(str(cause))
-        except Exception as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
+        except (Exception, SystemExit) as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
             problems.add(f"'{spec}': cannot be imported on {socket.gethostname()}: {in_one_line(cause)}")
     problems.raise_if_any(ConfigError)
     return modules

@@ -73,8 +73,9 @@ class Registry(Generic[T]):
             When another part has the name already: a plug-in must not replace a built-in part unseen.
         """
         known = self._parts.get(name)
-        if known is not None and _origin(known) != _origin(part):
-            raise ConfigError(f"{self.noun} '{name}' is registered twice, by {_origin(known)} and by {_origin(part)}")
+        if known is not None and (_origin(known), _line(known)) != (_origin(part), _line(part)):
+            both = f"{_origin(known)}{_line(known)} and by {_origin(part)}{_line(part)}"
+            raise ConfigError(f"{self.noun} '{name}' is registered twice, by {both}")
         self._parts[name] = part
         return part
 
@@ -149,9 +150,19 @@ def load_object(spec: str, field: str) -> Any:
 
 def _origin(part: object) -> str:
     """Module and name that a part was defined in, so that importing a plug-in twice is no clash."""
-    made = next((getattr(part, name) for name in ("build", "value", "fn") if hasattr(part, name)), part)
+    made = _made(part)
     kind = made if hasattr(made, "__qualname__") else type(made)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _line(part: object) -> str:
+    """The line of a lambda, which tells two of one file apart; nothing of anything that has a name."""
+    made: Any = _made(part)
+    return f" (line {made.__code__.co_firstlineno})" if getattr(made, "__name__", "") == "<lambda>" else ""
+
+
+def _made(part: object) -> object:
+    return next((getattr(part, name) for name in ("build", "value", "fn") if hasattr(part, name)), part)
 
 
 KINDS: Registry[Any] = Registry("kind of modality", "raymm.data.kinds")

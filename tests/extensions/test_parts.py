@@ -157,6 +157,23 @@ def test_two_parts_of_one_name_are_refused_and_one_imported_twice_is_not(outside
     )
     with pytest.raises(ConfigError, match=r"'sample' is registered twice, by raymm\.methods\.sample\.Sample and"):
         load_plugins(["usurper.py"])
+    (outside / "twice.py").write_text(
+        "from raymm.methods import FAMILIES, Family\n"
+        "FAMILIES.register('mine', Family(lambda chosen, x: x))\n"
+        "FAMILIES.register('mine', Family(lambda chosen, x: 2 * x))\n"
+    )
+    with pytest.raises(
+        ConfigError, match=r"'mine' is registered twice, by twice\.<lambda> \(line 2\) and by .* \(line 3\)"
+    ):
+        load_plugins(["twice.py"])
+
+
+def test_a_plugin_that_ends_the_process_is_named(outside):
+    (outside / "ending.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(
+        ConfigError, match=r"ending\.py': cannot be imported on .*: SystemExit: 3 \(ending\.py, line 1\)"
+    ):
+        load_plugins(["ending.py"])
 
 
 def install(folder, value):

@@ -1,3 +1,4 @@
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -275,6 +276,21 @@ def test_a_lost_outbox_doubles_nothing(store: tuple[str, Path], tmp_path: Path) 
         for epoch in range(3 if folder == "lost" else 5):
             tracker.log_epoch(epoch, {"val/accuracy": epoch / 10})
     assert history(store[0], "val/accuracy") == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+
+
+def test_an_older_copy_of_the_folder_goes_on_and_doubles_nothing(store: tuple[str, Path], tmp_path: Path) -> None:
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(INFO)
+    tracker.log_epoch(0, {"val/accuracy": 0.0})
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    for epoch in (1, 2):
+        tracker.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    copy = MlflowTracker(store[0], tmp_path / "copy", store[1])
+    copy.start(INFO)
+    for epoch in (1, 2, 3):
+        copy.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    assert copy.waiting == 0
+    assert history(store[0], "val/accuracy") == [(0, 0.0), (1, 0.1), (2, 0.2), (3, 0.3)]
 
 
 @pytest.fixture

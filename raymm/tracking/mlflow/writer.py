@@ -3,7 +3,7 @@
 The number of events sent is the tag `raymm.sent`, sent in the same request as the metrics. MLflow commits metrics
 before tags, so after a crash or a time-out between the two the next metrics are compared with those of the store: an
 epoch's with its history, a summary's with the latest value. Where the tag belongs to another outbox (the folder was
-lost or copied), all metrics are compared.
+lost or copied, or is an older copy), all metrics are compared.
 """
 
 import logging
@@ -75,8 +75,10 @@ class RunWriter:
         if has_links(info.description) and run.data.tags.get(NOTE) == info.description:
             self._send_tags({NOTE: info.description})  # the links need the identifier that the run has just received
         identity, _, number = run.data.tags.get(SENT, "").partition(":")
-        self.sent = int(number) if identity == self._outbox else 0
-        self._compare = math.inf if known and identity != self._outbox else float(self.sent if known else -1)
+        # a count beyond the events is that of a newer copy of the folder, whose later events may be others
+        own = identity == self._outbox and int(number) <= len(outbox.events)
+        self.sent = int(number) if own else 0
+        self._compare = math.inf if known and not own else float(self.sent if known else -1)
 
     def send(self, event: Event) -> None:
         """Send the next event and the new count; an event that the store refuses is skipped with a warning."""
