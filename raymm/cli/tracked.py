@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def train_tracked(
     tracker.start(run_info(run, dataset, experiment))
     log = HistoryLog(tracker)
     with ending(tracker.finish):
-        reports = _Reports(log, run.config.training.epochs, quiet)
+        reports = _Reports(log, run.config.training.epochs, quiet, run.config.training.selection)
         with mirrored(run.path, run.config.cluster.mirror, reports) as report:
             result = _train(run, dataset, backend, uri, report)
         log(result.history)
@@ -68,22 +69,26 @@ class _Reports:
     log: HistoryLog
     epochs: int
     quiet: bool
+    selection: str
     shown: int = 0
 
     def __call__(self, history: Sequence[dict[str, Any]]) -> None:
         self.log(history)
         for entry in history[self.shown :]:
             if not self.quiet:
-                click.echo(_line(entry, self.epochs))
+                click.echo(_line(entry, self.epochs, self.selection))
         self.shown = len(history)
 
 
-def _line(entry: dict[str, Any], epochs: int) -> str:
+def _line(entry: dict[str, Any], epochs: int, selection: str) -> str:
+    """The accuracy, or of a task without one the metric that picks the model; one that was not finite is left out."""
     metrics = entry["metrics"]
+    shown = "accuracy" if split_metric("val", "accuracy") in metrics else selection
+    score = metrics.get(split_metric("val", shown), math.nan)
     phi = "  ".join(f"{name} {value:+.2f}" for name, value in phi_by_modality(metrics, "val").items())
     return (
         f"epoch {entry['epoch'] + 1:>3}/{epochs}  loss {metrics[TRAIN_LOSS]:.3f}  "
-        f"val accuracy {metrics[split_metric('val', 'accuracy')]:.3f}  phi {phi}  rows {metrics[ROWS]:.0f}"
+        f"val {shown} {score:.3f}  phi {phi}  rows {metrics[ROWS]:.0f}"
     )
 
 

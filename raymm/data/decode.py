@@ -5,7 +5,7 @@ A video is decoded once, whatever number of modalities need its frames.
 
 from pathlib import Path
 
-from raymm.data.kinds.base import Value
+from raymm.data.kinds.base import ModalitySpec, Value
 from raymm.data.manifest import Record
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
@@ -25,7 +25,7 @@ def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[
         file = cell if isinstance(cell, str) and not spec.from_text else ""
         try:
             value = None if cell is None else spec.decode(cell, files)
-            troubles = [] if value is None else spec.check(value)
+            troubles = [] if cell is None else _troubles(spec, value)
         except MediaError as cause:
             value, troubles = None, [str(cause)]
         values[spec.name] = value
@@ -33,6 +33,11 @@ def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[
     if not wrong and all(value is None for value in values.values()):
         wrong.append(BadValue(record.sample_id, record.source, "", "every modality is missing"))
     return values, wrong
+
+
+def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
+    """What is wrong with a value that was decoded; only an empty cell is a missing modality."""
+    return [f"decode of the kind '{spec.kind}' returns None"] if value is None else spec.check(value)
 
 
 def _files_of(record: Record, schema: Schema, media_root: Path) -> SampleFiles:

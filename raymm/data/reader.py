@@ -20,7 +20,7 @@ from torch import Tensor
 from raymm.data import transforms
 from raymm.data.batch import Batch
 from raymm.data.feature_cache import cached_features
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.seeds import derive, keys_of, normal
 
 if TYPE_CHECKING:
@@ -115,7 +115,13 @@ class BatchReader:
         shards = self.dataset.shards
         stored = shards.read_text(spec.name, index) if spec.is_text else shards.read(spec.name, index)
         values = spec.to_tensor(stored, self.dataset.statistics.get(spec.name))
-        return spec.transform(self._with_noise(spec, index, values), keys, self.config)
+        made: Tensor = spec.transform(self._with_noise(spec, index, values), keys, self.config)
+        if made.shape != (len(index), *spec.input_shape):
+            raise DataError(
+                f"{spec.name}: the kind '{spec.kind}' transforms {len(index)} rows to {list(made.shape)}; by its "
+                f"input_shape they are {[len(index), *spec.input_shape]}"
+            )
+        return made
 
     def _with_noise(self, spec: ModalitySpec, index: Rows, values: Tensor) -> Tensor:
         """Standardised values with the configured noise."""

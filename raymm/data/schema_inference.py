@@ -101,7 +101,12 @@ def build_schema(
             specs.append(VectorSpec(name=name, size=encoders[name].size, encoder=encoders[name].name))
             continue
         cells = [record.cells[name] for record in manifest.records if record.cells[name] is not None]
-        found = spec.probe(Probe(name, cells, media_root, chosen[name], seconds))
+        found: object = spec.probe(Probe(name, cells, media_root, chosen[name], seconds))
+        if not isinstance(found, Mapping):
+            problems.add(
+                f"{name}: probe of the kind '{kinds[name]}' returns a {type(found).__name__}; expected a dictionary"
+            )
+            continue
         specs += _made(spec, {"name": name, "kind": kinds[name], **found, **chosen[name]}, problems)
     problems.items += [f"{spec.name}.{trouble}" for spec in specs for trouble in spec.problems()]
     problems.raise_if_any(ConfigError)

@@ -13,6 +13,7 @@ import torch
 
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
+from raymm.errors import TrainingError
 from raymm.methods.extra_rows import mean_contributions
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
@@ -170,9 +171,16 @@ class RunContext:
         """Evaluate the epoch that follows `state`, then value, plan and commit."""
         started = time.perf_counter()
         table = self.value(self.dataset.rows("val"), state.epoch + 1)
+        figures = evaluate(table, len(self.dataset.schema.classes), "val")
+        selection = self.config.training.selection
+        if names.split_metric("val", selection) not in figures:
+            raise TrainingError(
+                f"metrics of the task '{table.task.name}' has no '{selection}', which picks the model; return it, or "
+                "choose another training.selection"
+            )
         metrics = {
             **measured,
-            **evaluate(table, len(self.dataset.schema.classes), "val"),
+            **figures,
             names.ROWS: float(len(state.plan)),
             names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
             names.ROWS_DROPPED: float(state.plan.dropped),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raymm.errors import Problems, TrainingError
 from raymm.tracking.metrics import phi_metric, split_metric
 
 if TYPE_CHECKING:
@@ -21,10 +23,16 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
     -------
     Names such as `val/accuracy`, `val/accuracy_audio` (over the samples that have it) and `phi/val_audio`
     (mean phi). A modality that no sample has is left out.
+
+    Raises
+    ------
+    TrainingError
+        When a metric of the task is no number.
     """
     task = table.task
     figures = task.metrics(table.prediction, table.label, table.loss, classes, table.probabilities)
-    metrics = {split_metric(split, figure): value for figure, value in figures.items()}
+    Problems(f"metrics of the task '{task.name}'", _wrong(figures)).raise_if_any(TrainingError)
+    metrics = {split_metric(split, figure): float(value) for figure, value in figures.items()}
     for position, name in enumerate(table.info.modalities):
         has = ~np.isnan(table.phi[:, position])
         if has.any():
@@ -32,3 +40,11 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
                 metrics[split_metric(split, "accuracy", name)] = float(table.unimodal_correct[has, position].mean())
             metrics[phi_metric(split, name)] = float(table.phi[has, position].mean())
     return metrics
+
+
+def _wrong(figures: Mapping[str, Any]) -> list[str]:
+    return [
+        f"'{name}' is a {type(value).__name__}; expected a number"
+        for name, value in figures.items()
+        if not isinstance(value, (int, float, np.number))
+    ]

@@ -154,7 +154,13 @@ class TrainingStep:
 
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], one a row: [B]."""
-        return self._trainer.task.losses(logits.float(), self.labels)
+        task = self._trainer.task
+        losses = task.losses(logits.float(), self.labels)
+        if losses.shape != (len(self),):
+            raise TrainingError(
+                f"losses of the task '{task.name}' are {list(losses.shape)}; expected one a row, [{len(self)}]"
+            )
+        return losses
 
     def total(self, losses: Tensor) -> Tensor:
         """Weighted sum of row losses [B]."""

@@ -72,12 +72,23 @@ def _raymm(arguments: list[str], where: str) -> None:
         file = str(value or "").partition(":")[0]
         if file and not file.startswith("/") and not (ROOT / file).is_file() and file not in _written_by(where):
             raise ValueError(f"there is no file {file}")
+    _space(str(given.get("space") or ""), where)
 
 
-def _written_by(where: str) -> set[str]:
-    """The files that the page of a place writes."""
+def _space(spec: str, where: str) -> None:
+    """The file of a space that its page writes has the function that is named, or else that of its own name."""
+    file, _, name = spec.partition(":")
+    text = _written_by(where).get(file)
+    function = name or file.removesuffix(".py")
+    if spec and text is not None and f"def {function}():" not in text:
+        raise ValueError(f"{file} has no function {function}")
+
+
+def _written_by(where: str) -> dict[str, str]:
+    """The files that the page of a place writes, and what they hold."""
     page = ROOT / where.rpartition(":")[0]
-    return {snippet.file for snippet in snippets_of(page.name, page.read_text())} if page.is_file() else set()
+    found = snippets_of(page.name, page.read_text()) if page.is_file() else []
+    return {snippet.file: snippet.text for snippet in found}
 
 
 def _unknown(arguments: list[str], where: str) -> None:

@@ -10,14 +10,37 @@ from torch import nn
 
 from raymm.cli import main
 from raymm.config import parse, registries
+from raymm.data import VectorSpec
 from raymm.errors import ConfigError, RaymmError, TrainingError
 from raymm.methods import METHODS, ExtraRows, Method, build_method
 from raymm.models.encoders import register_encoder
 from raymm.models.fusion import AdditiveFusion, Fusion, register_fusion
+from raymm.tasks import Classification
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import Utility, contributions, register_utility, value_samples
 from tests.games import settings, small_dataset
+
+SPLITS = ("train", "train", "val", "val", "test", "test")
+
+MY_KIND = """import numpy as np
+from pydantic import Field
+from raymm.config.registries import KINDS
+from raymm.data import ModalitySpec
+
+
+class Mine(ModalitySpec):
+    default_encoder = "mlp"
+    kind: str = "mine"
+    size: int = Field(default=2, ge=1)
+
+    @property
+    def shape(self): return (self.size,)
+
+    @classmethod
+    def probe(cls, probe): return {}
+
+"""
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +249,60 @@ def test_a_utility_that_is_not_a_number_does_not_pass_for_a_missing_modality(val
         value_samples(predict, features, torch.zeros(5, dtype=torch.long), utility_name="bad")
     with torch.inference_mode(), pytest.raises(TrainingError, match=words):
         contributions(predict, features, torch.zeros(5, dtype=torch.long), present, bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "words"),
+    [
+        ("metrics", lambda self, *given: {"mine": 1.0}, "metrics of the task 'classification' has no 'accuracy'"),
+        (
+            "metrics",
+            lambda self, *given: {"accuracy": "x"},
+            "metrics of the task 'classification': 'accuracy' is a str",
+        ),
+        (
+            "losses",
+            lambda self, outputs, labels: outputs.sum(),
+            "losses of the task 'classification' are []; expected",
+        ),
+    ],
+)
+def test_a_task_that_breaks_its_contract_is_refused(tmp_path, dataset, monkeypatch, name, part, words):
+    monkeypatch.setattr(Classification, name, part)
+    assert words in refused(tmp_path, dataset)
+
+
+@pytest.mark.parametrize("rows", [slice(None, 1), (slice(None), slice(None, 1))])
+def test_a_kind_that_transforms_to_another_shape_is_refused(tmp_path, dataset, rows, monkeypatch):
+    monkeypatch.setattr(VectorSpec, "transform", lambda self, values, keys, view: values[rows])
+    assert "m0: the kind 'vector' transforms 2 rows to [" in refused(tmp_path, dataset)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("def decode(self, cell, files): return None", "pose: decode of the kind 'mine' returns None: 's0'"),
+        ("def decode(self, cell, files): return np.zeros(9)", "pose: has shape [9], the schema says [2]"),
+        ("def decode(self, cell, files): return {}['gone']", "KeyError: 'gone' (my_kind.py, line "),
+        ("@classmethod\n    def probe(cls, probe): return None", "probe of the kind 'mine' returns a NoneType"),
+    ],
+)
+def test_a_kind_that_breaks_its_contract_is_refused_when_data_are_prepared(
+    tmp_path, monkeypatch, capsys, part, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "my_kind.py").write_text(MY_KIND + f"    {part}\n\n\nKINDS.register('mine', Mine)\n")
+    lines = [f"s{number},s{number}.npy,{'ab'[number % 2]},{split}" for number, split in enumerate(SPLITS)]
+    (tmp_path / "labels.csv").write_text("sample_id,pose,label,split\n" + "\n".join(lines))
+    for number in range(len(SPLITS)):
+        np.save(tmp_path / f"s{number}.npy", np.ones(2, np.float32))
+    words_of = "prepare --manifest labels.csv --media-root . --modalities pose:mine --out D --plugins my_kind.py"
+    with pytest.raises(SystemExit) as ended:
+        main([*words_of.split(), "--backend", "local"])
+    sys.modules.pop("my_kind")
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
 
 
 def test_settings_of_another_class_are_refused(dataset):
