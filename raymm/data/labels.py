@@ -127,7 +127,10 @@ def refuse_absent_classes(
     for split in SPLITS if task.classes_in_every_split else SPLITS[:1]:
         absent = names[~membership[np.array(splits) == split].any(axis=0)].tolist()
         if absent:
-            problems.add(f"{when}split '{split}' has no sample of class {name_some(absent)}")
+            problems.add(
+                f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there, by the column split, "
+                "or leave these classes out"
+            )
 
 
 def assign_splits(labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int) -> list[str]:

@@ -92,7 +92,7 @@ def test_a_rare_label_may_be_absent_from_validation_but_not_from_training(tmp_pa
     rows = [*rows_of(["a|b", "b"]), {"sample_id": "x", "title": "x", "label": "c", "split": "train"}]
     assert load_manifest(manifest(tmp_path, rows), tmp_path, TITLE).classes == ("a", "b", "c")
     rows[-1]["split"] = "test"
-    with pytest.raises(DataError, match="split 'train' has no sample of class c"):
+    with pytest.raises(DataError, match="split 'train' has no sample of class c; put some there"):
         load_manifest(manifest(tmp_path, rows), tmp_path, TITLE)
 
 
