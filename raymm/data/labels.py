@@ -128,7 +128,7 @@ def refuse_absent_classes(
         absent = names[~membership[np.array(splits) == split].any(axis=0)].tolist()
         if absent:
             problems.add(
-                f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there, by the column split, "
+                f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
                 "or leave these classes out"
             )
 
