@@ -89,7 +89,6 @@ def test_the_token(tmp_path):
 
 
 def test_tracking_stores(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert machine.tracking(tmp_path).advice == ""
     (tmp_path / "mlflow.db").write_text("this is no database, and long enough to be seen as none" * 10)
     assert "this is no MLflow database" in machine.tracking(tmp_path).advice

@@ -48,12 +48,9 @@ def record(store: tuple[str, Path], folder: Path, info: RunInfo, scale: str) -> 
 
 def best_answer(uri: str) -> float:
     """What `models:/digits@best` says to 1.0, loaded as anybody would."""
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
         return mlflow.pyfunc.load_model("models:/digits@best").predict({"audio": [1.0]})["prediction"][0]
-    finally:
-        mlflow.set_tracking_uri(before)
 
 
 def test_best_is_the_model_registered_last(store: tuple[str, Path], tmp_path: Path) -> None:

@@ -107,9 +107,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> 
     shutil.copy(mlflow_template, tree.database)
     data = small_dataset(tmp_path_factory.mktemp("data") / "d")
     run = create_or_open(tree.path / "runs" / "tiny", settings(training={"epochs": 2}), data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        train_tracked(run, data, "local", tree.path / "mlflow", EXPERIMENT, quiet=True)
+    train_tracked(run, data, "local", tree.path / "mlflow", EXPERIMENT, quiet=True)
     register_model(tree.uri, EXPERIMENT, run.key, "tiny")
     tree.client.create_logged_model("1", "logged")
     (found,) = tree.client.search_runs(["1"])
@@ -129,15 +127,10 @@ def away(trained: Trained) -> Iterator[None]:
 def answer_of(tree: Tree, data: Dataset, model: str) -> object:
     """What a model says, for somebody who has set the tracking URI and nothing else."""
     rows = data.rows("test")[:3]
-    before = mlflow.get_tracking_uri()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", tree.uri)  # MLflow sets it, and leaves it set
-        try:
-            mlflow.set_tracking_uri(tree.uri)
-            loaded = mlflow.pyfunc.load_model(model)
-            return loaded.predict({name: list(data.shards.read(name, rows)) for name in data.schema.names}).to_dict()
-        finally:
-            mlflow.set_tracking_uri(before)
+        patch.setenv("MLFLOW_TRACKING_URI", tree.uri)
+        loaded = mlflow.pyfunc.load_model(model)
+        return loaded.predict({name: list(data.shards.read(name, rows)) for name in data.schema.names}).to_dict()
 
 
 def record(tree: Tree, name: str, experiment: str = EXPERIMENT) -> str:
@@ -291,7 +284,6 @@ def test_the_folder_of_a_run_is_named_from_the_store(trained, tmp_path):
 
 def test_doctor_and_ui_say_that_a_store_was_moved(trained, tmp_path, monkeypatch, caplog):
     tree = trained.tree.copied(tmp_path / "copy")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     before = tree.digest()
     moved = f"copied or moved from {trained.tree.path / 'mlflow'}"
     assert moved in tracking(tree.path / "mlflow").value
