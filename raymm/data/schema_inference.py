@@ -113,7 +113,7 @@ def build_schema(
     try:
         return Schema(modalities=tuple(specs), classes=manifest.classes, task=manifest.task)
     except ValidationError as cause:
-        raise ConfigError("; ".join(error["msg"] for error in cause.errors())) from cause
+        raise ConfigError("; ".join(_said(error["msg"]) for error in cause.errors())) from cause
 
 
 def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:
@@ -124,8 +124,13 @@ def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) 
         for error in cause.errors():
             field = ".".join([fields["name"], *map(str, error["loc"])])
             got = f" (got {error['input']!r})" if error["loc"] else ""
-            problems.add(f"{field}: {error['msg']}{got}")
+            problems.add(f"{field}: {_said(error['msg'])}{got}")
         return []
+
+
+def _said(message: str) -> str:
+    """What a validator says, without what pydantic puts before it."""
+    return message.removeprefix("Value error, ")
 
 
 def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:

@@ -20,13 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
 from raymm.config.registries import KINDS
@@ -157,6 +157,22 @@ class ModalitySpec(BaseModel):
         if kind != own and not (":" in kind and KINDS.get(kind, "kind") is cls):
             raise ValueError(f"{cls.__name__} is of kind '{own}', not '{kind}'")
         return kind
+
+    @model_validator(mode="after")
+    def _shapes_are_numbers(self) -> Self:
+        for name, found in {"shape": self.shape, "input_shape": self.input_shape}.items():
+            if not _is_shape(found):
+                raise ValueError(
+                    f"{name} of the kind '{self.kind}' is {found!r}; "
+                    "return a tuple of whole numbers above 0, such as (3, 64, 64)"
+                )
+        axis = self.statistics_axis
+        if axis is not None and not self.is_text and not 0 <= axis < len(self.shape):
+            raise ValueError(
+                f"statistics_axis of the kind '{self.kind}' is {axis}, which its shape {self.shape} lacks; "
+                "return the shape of one value, or set statistics_axis to one of its axes or to None"
+            )
+        return self
 
     # before a sample is read
 
@@ -320,3 +336,7 @@ def _as_kind(found: Any, where: str) -> type[ModalitySpec]:
 
 
 KINDS.adapt = _as_kind
+
+
+def _is_shape(found: object) -> bool:
+    return isinstance(found, tuple) and all(isinstance(size, int | np.integer) and size > 0 for size in found)
