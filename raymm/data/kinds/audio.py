@@ -41,11 +41,6 @@ class AudioSpec(ModalitySpec):
         """The window."""
         return {} if probe.seconds is None else {"seconds": probe.seconds}
 
-    @classmethod
-    def file_of(cls, cell: Any) -> str:
-        """The cell is the path."""
-        return cell if isinstance(cell, str) else ""
-
     @property
     def shape(self) -> tuple[int, ...]:
         return (round(self.rate * self.seconds),)

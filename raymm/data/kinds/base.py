@@ -189,7 +189,9 @@ class ModalitySpec(BaseModel):
     @classmethod
     def file_of(cls, cell: Any) -> str:
         """The file that a cell of the manifest names, relative to the media root; empty when it names none."""
-        return array_file(cell) if isinstance(cell, str) else ""
+        if cls.is_text or not isinstance(cell, str):
+            return ""
+        return cell if cls.is_media else array_file(cell)
 
     def problems(self) -> list[str]:
         """What keeps the settings from being used on this machine, each as "FIELD: why"."""

@@ -35,11 +35,6 @@ class FrameSpec(ModalitySpec):
             return {}
         return {"frames": max(1, math.ceil(fps * probe.seconds - 1e-6))}
 
-    @classmethod
-    def file_of(cls, cell: Any) -> str:
-        """The cell is the path."""
-        return cell if isinstance(cell, str) else ""
-
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Frames [b, T, C, H, W], moved and mirrored where keys are given."""
         return crop_and_flip_at_random(values, keys, config.crop, config.flip, self.flips_sign)

@@ -31,11 +31,6 @@ class ImageSpec(ModalitySpec):
     height: int = Field(default=64, ge=8)
     width: int = Field(default=64, ge=8)
 
-    @classmethod
-    def file_of(cls, cell: Any) -> str:
-        """The cell is the path."""
-        return cell if isinstance(cell, str) else ""
-
     @property
     def shape(self) -> tuple[int, ...]:
         return (3, self.height, self.width)

@@ -27,11 +27,6 @@ class TextSpec(ModalitySpec):
     max_tokens: int = Field(default=64, ge=1)
     buckets: int = Field(default=4_096, ge=16)
 
-    @classmethod
-    def file_of(cls, cell: Any) -> str:  # noqa: ARG003
-        """None: the cell is the text."""
-        return ""
-
     def decode(self, cell: Any, files: SampleFiles) -> str:  # noqa: ARG002
         """The cell itself."""
         return str(cell)

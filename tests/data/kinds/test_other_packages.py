@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from raymm.cli.prepare import prepare as verb
 from raymm.config import load
 from raymm.config.registries import KINDS
-from raymm.data import BatchReader, Schema, VectorSpec, open_dataset
+from raymm.data import BatchReader, ImageSpec, Schema, TextSpec, VectorSpec, open_dataset
 from raymm.data.schema_inference import parse_kinds
 from raymm.errors import ConfigError, DataError
 from raymm.models.export import load_model
@@ -50,6 +50,23 @@ def test_a_kind_by_its_full_name_is_prepared_trained_on_and_served(tmp_path, row
     assert BatchReader(dataset, config.view).batch(np.arange(2)).inputs["near"].shape == (2, 1, 8, 8)
     train(create_or_open(tmp_path / "run", config, dataset), dataset, Backends())
     assert load_model(tmp_path / "run" / "result" / "model").schema == dataset.schema
+
+
+def test_the_file_of_a_media_kind_may_have_any_name(tmp_path, rows):
+    for row in rows:
+        (tmp_path / row["file"]).rename(tmp_path / (name := f"take#{row['file']}"))
+        row["file"] = name
+    wanted = manifest(tmp_path, rows), tmp_path, f"near={FULL}", tmp_path / "out"
+    assert [report.reused for report in prepare(*wanted)] == [False]
+    assert [report.reused for report in prepare(*wanted)] == [True]
+    np.savetxt(tmp_path / rows[0]["file"], np.zeros((8, 8)))
+    assert [report.reused for report in prepare(*wanted)] == [False]
+
+
+def test_a_cell_names_a_file_by_what_the_kind_says_of_itself():
+    files = [kind.file_of("a#b") for kind in (Depth, ImageSpec, VectorSpec, TextSpec)]
+    assert files == ["a#b", "a#b", "a", ""]
+    assert Depth.file_of([1.0]) == Depth.file_of(None) == ""
 
 
 def test_another_process_opens_it_by_its_full_name_alone(tmp_path, rows):
