@@ -73,7 +73,7 @@ def prepare(
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
-    from raymm.data.prepare import chunks_of, finish, is_finished, run_here
+    from raymm.data.prepare import chunks_of, finish, finished_reports
     from raymm.data.schema_inference import build_schema, parse_kinds
 
     load_plugins(plugin_names(plugins))
@@ -86,9 +86,9 @@ def prepare(
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
     schema = build_schema(kinds, loaded, media_root, settings, encoders)
     chunks = chunks_of(loaded.records, encoders)
-    if is_finished(chunks, schema, media_root, out):
+    reports = finished_reports(chunks, schema, media_root, out)
+    if reports is not None:
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
-        reports = list(run_here(chunks, schema, media_root, out))
     else:
         reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
         finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")

@@ -25,7 +25,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import is_committed
 
-__all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "is_finished", "prepare_chunk", "run_here"]
+__all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "finished_reports", "prepare_chunk", "run_here"]
 
 CHUNK_ROWS = 64
 
@@ -108,13 +108,16 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
         raise DataError(f"{out}: no sample is left; the first problem: {bad[0].line()}")
     _remove_others(out, {report.number for report in reports})
     write_quarantine(out, bad, about)
-    _check_classes(out, schema, problems)
+    if bad:
+        _check_classes(out, schema, problems)
     problems.raise_if_any(DataError)
     return finish_dataset(out, schema, {"preparation": about})
 
 
-def is_finished(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path) -> bool:
-    """Whether `out` holds this very data set already.
+def finished_reports(
+    chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path
+) -> list[ChunkReport] | None:
+    """The reports of the chunks of which `out` was made; None when it holds no data set.
 
     Raises
     ------
@@ -122,14 +125,16 @@ def is_finished(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: 
         When it holds another one, or the manifest, the schema or a source file has changed since.
     """
     if not is_committed(out):
-        return False
-    if len(chunks) != len(layout.sidecar_files(out)) or not all(
+        return None
+    found = [
         _read_sidecar(layout.shard_file(out, chunk.number), _digest(chunk, schema, media_root)) for chunk in chunks
-    ):
+    ]
+    reports = [report for report in found if report is not None]
+    if not len(chunks) == len(reports) == len(layout.sidecar_files(out)):
         raise DataError(
             f"{out}: holds a data set made from other samples or settings; choose another --out or remove it"
         )
-    return True
+    return reports
 
 
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
