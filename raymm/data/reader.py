@@ -111,7 +111,7 @@ class BatchReader:
 
     def _read(self, spec: ModalitySpec, index: Rows, keys: Keys | None) -> Tensor:
         if keys is None and spec.name in self._cached:
-            return torch.from_numpy(np.array(self._cached[spec.name][index]))
+            return torch.from_numpy(self._cached[spec.name][index])
         shards = self.dataset.shards
         stored = shards.read_text(spec.name, index) if spec.is_text else shards.read(spec.name, index)
         values = spec.to_tensor(stored, self.dataset.statistics.get(spec.name))

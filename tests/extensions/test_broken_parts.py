@@ -287,10 +287,16 @@ def test_a_kind_that_transforms_to_another_shape_is_refused(tmp_path, dataset, r
         ("def decode(self, cell, files): return np.zeros(9)", "pose: has shape [9], the schema says [2]"),
         ("def decode(self, cell, files): return {}['gone']", "KeyError: 'gone' (my_kind.py, line "),
         ("@classmethod\n    def probe(cls, probe): return None", "probe of the kind 'mine' returns a NoneType"),
-        (SHAPE.format("shape", "None"), "error: --set: pose: shape of the kind 'mine' is None; return a tuple of whole"),
+        (
+            SHAPE.format("shape", "None"),
+            "error: --set: pose: shape of the kind 'mine' is None; return a tuple of whole",
+        ),
         (SHAPE.format("shape", "(2, 'x')"), "shape of the kind 'mine' is (2, 'x'); return a tuple"),
         (SHAPE.format("shape", "(0,)"), "shape of the kind 'mine' is (0,); return a tuple"),
-        (SHAPE.format("input_shape", "[2]"), "input_shape of the kind 'mine' is [2]; return a tuple of whole numbers"),
+        (
+            SHAPE.format("input_shape", "[2]"),
+            "input_shape of the kind 'mine' is [2]; return a tuple of whole numbers",
+        ),
         (SHAPE.format("shape", "()"), "statistics_axis of the kind 'mine' is 0, which its shape () lacks"),
         ("statistics_axis = -1", "statistics_axis of the kind 'mine' is -1, which its shape (2,) lacks"),
     ],
