@@ -12,7 +12,6 @@ from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.labels import brief
 from raymm.sweep.runs import read_histories, score_at
-from raymm.sweep.store import read_outcome, read_trials
 
 if TYPE_CHECKING:
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
@@ -70,19 +69,19 @@ class Progress:
         return f"{self.sweep.metric} {abs(score):.4f} after {outcome.epochs} epochs"
 
     def _left(self) -> str:
-        left = self._total() - self._done()
+        ended, total = self._counts()
+        left = total - ended
         seconds = (time.monotonic() - self._began) / self._here * left
         return f", about {seconds / 60:.0f} min left" if left > 0 and seconds > 60 else ""
 
     def _count(self) -> str:
-        return f"{self._done():>3}/{self._total()}"
+        return "{:>3}/{}".format(*self._counts())
 
-    def _done(self) -> int:
-        return sum(read_outcome(trial) is not None for trial in read_trials(self.sweep))
-
-    def _total(self) -> int:
-        known = len(read_trials(self.sweep))
-        return max(known, self.sweep.settings.trials) if self.sweep.settings.search == "optuna" else known
+    def _counts(self) -> tuple[int, int]:
+        """Trials that have ended, and all that there will be; the files are counted and not read."""
+        trials = self.sweep.path / layout.TRIALS
+        ended, known = (len(list(trials.glob(f"*/{file}"))) for file in (layout.ENDED, layout.TRIAL))
+        return ended, max(known, self.sweep.settings.trials) if self.sweep.settings.search == "optuna" else known
 
     def _say(self, text: str) -> None:
         line = text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."

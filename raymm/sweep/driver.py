@@ -190,6 +190,7 @@ class _TrialEvents(Callback):  # type: ignore[misc]
 
     def __init__(self, sweep: Sweep, callback: SweepCallback) -> None:
         self._sweep, self._callback = sweep, callback
+        self._trials: dict[str, Trial] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks; nothing is ever restored from that
@@ -214,7 +215,10 @@ class _TrialEvents(Callback):  # type: ignore[misc]
         self._callback.on_trial_end(ours, outcome)
 
     def _of(self, trial: Any) -> Trial:
-        return open_trial(self._sweep.path / layout.TRIALS / trial.config["trial"])
+        name = trial.config["trial"]
+        if name not in self._trials:
+            self._trials[name] = open_trial(self._sweep.path / layout.TRIALS / name)
+        return self._trials[name]
 
 
 def _epochs(trial: Any) -> int:
