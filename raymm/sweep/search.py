@@ -24,9 +24,9 @@ from raymm.config.base import flatten
 from raymm.config.sections import Config
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.reported import SCORE
-from raymm.sweep.runs import current_config, trial_rows
+from raymm.sweep.runs import current_config, trial_row, trial_rows
 from raymm.sweep.space import resolve
-from raymm.sweep.store import key_of, pending, read_trials, write_trial
+from raymm.sweep.store import key_of, pending, read_outcome, read_trials, write_trial
 from raymm.training.run import problems_of, validate_run
 
 if TYPE_CHECKING:
@@ -234,9 +234,10 @@ class Proposals(Searcher):  # type: ignore[misc]
 
     def _repeat(self, name: str, key: str) -> None:
         assert self._optimiser is not None
-        row = next((row for row in trial_rows(self._sweep) if row.key == key), None)
-        known = row is not None and row.score is not None
-        self._optimiser.on_trial_complete(name, {SCORE: row.score} if known and row else None, error=not known)
+        trial = self._known[key]
+        outcome = read_outcome(trial)
+        score = None if outcome is None else trial_row(self._sweep, trial, outcome, trial.searched).score
+        self._optimiser.on_trial_complete(name, None if score is None else {SCORE: score}, error=score is None)
 
 
 def _points(space: Mapping[str, Any], random: np.random.RandomState) -> Iterator[dict[str, Any]]:
