@@ -56,11 +56,11 @@ def devices() -> list[Finding]:
 def tracking(store: Path) -> Finding:
     """Whether the MLflow store that runs would be written to can be used; nothing is made there."""
     name = "MLflow store"
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store.absolute() / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     try:
-        from raymm.tracking.mlflow.store import check_uri
+        from raymm.tracking.mlflow.store import check_uri, database_of, local_uri
 
-        if "MLFLOW_TRACKING_URI" in os.environ:
+        if uri:
             check_uri(uri)
     except ImportError as cause:
         return Finding(
@@ -68,8 +68,9 @@ def tracking(store: Path) -> Finding:
         )
     except TrackingError as cause:
         return Finding(name, uri, f"{cause}")
-    if uri.startswith("sqlite"):
-        return _sqlite(name, Path(uri.partition(":///")[2]))
+    database = database_of(uri or local_uri(store))
+    if database is not None:
+        return _sqlite(name, database)
     return _server(name, uri) if uri.startswith("http") else Finding(name, f"{uri} (not asked)")
 
 

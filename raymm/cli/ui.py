@@ -21,15 +21,16 @@ HOST = "127.0.0.1"
 def ui(store: Path, port: int) -> None:
     """Serve the MLflow UI on this machine until Ctrl-C; prints where the runs of each experiment are."""
     from raymm.tracking.mlflow import run_tables
+    from raymm.tracking.mlflow.store import ARTIFACTS, DATABASE, local_uri
 
-    database = (store / "mlflow.db").absolute()
+    database = (store / DATABASE).absolute()
     if not database.is_file():
         raise TrackingError(f"{database}: no store there yet; train a run first, or give --store")
     _require_free(port)
     server = f"http://{HOST}:{port}"
-    tables = run_tables(f"sqlite:///{database}", server)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
-    command += ["--artifacts-destination", str(database.parent / "artifacts")]
+    tables = run_tables(local_uri(store), server)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(store)]
+    command += ["--artifacts-destination", str(database.parent / ARTIFACTS)]
     command += ["--host", HOST, "--port", str(port), "--workers", "1"]
     quiet = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -18,12 +18,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from raymm.errors import TrackingError
-from raymm.tracking.mlflow.store import PATH_TAGS, database_of, path_in_tags
+from raymm.tracking.mlflow.store import ARTIFACTS, PATH_TAGS, database_of, path_in_tags
 
-__all__ = ["ARTIFACTS", "OWN_ARTIFACTS", "follow_folder", "former_folders"]
-
-ARTIFACTS = "artifacts"
-"""The folder of artifacts, beside the database."""
+__all__ = ["OWN_ARTIFACTS", "follow_folder", "former_folders"]
 
 OWN_ARTIFACTS = "raymm.artifacts"
 """Tag of experiments whose artifacts lie in the store's own folder; its value is `ARTIFACTS`."""

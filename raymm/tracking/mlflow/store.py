@@ -12,7 +12,18 @@ from urllib.parse import urlparse
 
 from raymm.errors import TrackingError
 
-__all__ = ["PATH_TAGS", "check_uri", "database_of", "local_store", "path_in_tags", "redact", "store_of"]
+__all__ = [
+    "ARTIFACTS",
+    "DATABASE",
+    "PATH_TAGS",
+    "check_uri",
+    "database_of",
+    "local_store",
+    "local_uri",
+    "path_in_tags",
+    "redact",
+    "store_of",
+]
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -26,6 +37,12 @@ DEFAULTS = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
 }
 
+
+DATABASE = "mlflow.db"
+"""The SQLite file of a local store."""
+
+ARTIFACTS = "artifacts"
+"""The folder of artifacts, beside the database."""
 
 PATH_TAGS = ("raymm.run_dir", "raymm.log")
 """Tags that hold paths, see `path_in_tags`."""
@@ -47,14 +64,19 @@ def store_of(folder: Path) -> tuple[str, Path | None]:
     if database is None:
         return uri, None
     database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow retries for a minute
-    return f"sqlite:///{database}", database.parent / "artifacts"
+    return f"sqlite:///{database}", database.parent / ARTIFACTS
 
 
 def local_store(folder: Path) -> tuple[str, Path]:
     """URI of an SQLite file in `folder`, and the folder of its artifacts, both absolute."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts"
+    return local_uri(folder), folder / ARTIFACTS
+
+
+def local_uri(folder: Path) -> str:
+    """URI of the local store in `folder`, whether it is there or not."""
+    return f"sqlite:///{folder.absolute() / DATABASE}"
 
 
 def database_of(uri: str) -> Path | None:

@@ -16,8 +16,8 @@ from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.model import save_served
-from raymm.tracking.mlflow.relocation import ARTIFACTS, OWN_ARTIFACTS, follow_folder
-from raymm.tracking.mlflow.store import PATH_TAGS, database_of, path_in_tags, redact, set_defaults
+from raymm.tracking.mlflow.relocation import OWN_ARTIFACTS, follow_folder
+from raymm.tracking.mlflow.store import ARTIFACTS, PATH_TAGS, database_of, path_in_tags, redact, set_defaults
 from raymm.tracking.outbox import Event, Outbox
 
 set_defaults()
