@@ -1,8 +1,6 @@
 """`raymm study`: comparisons that settle a claim; `oracle`, the games of known value, lies beside the tests."""
 
 import importlib
-import sys
-from pathlib import Path
 
 import click
 
@@ -28,9 +26,6 @@ class _Studies(click.Group):
         if cmd_name != "oracle":
             return None
         try:
-            with_here = str(Path.cwd())
-            if with_here not in sys.path:
-                sys.path.insert(0, with_here)
             command: click.Command = importlib.import_module(ORACLE).oracle
         except ModuleNotFoundError as cause:
             raise ConfigError(
