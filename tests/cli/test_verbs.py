@@ -72,6 +72,11 @@ def test_train_value_and_report(capfd, tmp_path, data):
         (["train", "--data", "DATA", "--out", "OUT", "training.epoch=3"], "did you mean 'epochs'?"),
         (["train", "--data", "DATA", "--out", "OUT", "--strategy", "sampel"], "did you mean 'sample'?"),
         (["train", "--data", "DATA", "--out", "OUT", "--noise", "m0=loud"], "write it as modality=level in dB"),
+        (
+            ["train", "--data", "DATA", "--out", "OUT", "--noise", "m0=nan"],
+            "--noise 'm0=nan': write it as modality=level",
+        ),
+        (["train", "--data", "DATA", "--out", "OUT", "--noise", "m0=-infdB"], "write it as modality=level in dB"),
         (["train", "--data", "DATA", "--out", "OUT", "--noise", "m7=-10dB"], "no modality 'm7'"),
         (["train", "--data", "gone", "--out", "OUT"], "gone: there is no such folder"),
         (["value", "--data", "DATA", "--checkpoint", "gone", "--out", "t.parquet"], "gone: no model there"),
