@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from raymm.config.canonical import Parameter
 
-__all__ = ["Status", "TrialRow"]
+__all__ = ["Status", "TrialRow", "deviation_of"]
 
 Status = Literal["finished", "stopped", "failed"]
 
@@ -53,3 +54,13 @@ class TrialRow:
     def score(self) -> float | None:
         """Mean over the seeds that ended, None where none did."""
         return float(np.mean(self.scores)) if self.scores else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation over the seeds that ended, see `deviation_of`."""
+        return deviation_of(self.scores)
+
+
+def deviation_of(scores: Sequence[float]) -> float | None:
+    """Standard deviation of the scores of seeds (divided by their number less 1), None below two."""
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None

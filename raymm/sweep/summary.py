@@ -47,7 +47,7 @@ def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
             "key": row.key,
             "status": row.status,
             "score": row.score,
-            "sd": _spread(row),
+            "sd": row.deviation,
             "seeds": len(row.scores),
             **{name: plain(row.params[name]) if name in row.params else "" for name in settings},
             "epochs": row.epochs,
@@ -69,7 +69,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
     body = []
     for place, row in enumerate(ordered[:LINES], 1):
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
-        numbers = [str(place), str(row.number), _number(row.score), _number(_spread(row)), str(len(row.scores))]
+        numbers = [str(place), str(row.number), _number(row.score), _number(row.deviation), str(len(row.scores))]
         body.append([*numbers, row.status, row.cause if row.status == "failed" else settings])
     header = ["", "trial", metric.rpartition("/")[2], "± sd", "seeds", "status", "settings"]
     more = [f"... and {len(ordered) - LINES} more"] if len(ordered) > LINES else []
@@ -103,10 +103,6 @@ def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
     return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
 
 
-def _spread(row: TrialRow) -> float | None:
-    return float(np.std(row.scores, ddof=1)) if len(row.scores) > 1 else None
-
-
 def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
     """What the summary says, in order: titles with texts and tables."""
     failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
@@ -126,7 +122,7 @@ def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list
             str(place),
             str(row.number),
             _number(row.score),
-            _number(_spread(row)),
+            _number(row.deviation),
             str(len(row.scores)),
             row.status,
             ", ".join(f"{name} {brief(row.params[key])}" for key, name in names.items() if key in row.params),

@@ -22,6 +22,7 @@ from raymm.data.identity import short_digest
 from raymm.reports.run_tracking import record_files
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
+from raymm.sweep.rows import deviation_of
 from raymm.sweep.runs import (
     best_so_far,
     current_config,
@@ -227,7 +228,8 @@ class SweepTracker:
         runs = [open_run(path) for path in current_paths(self.sweep, trial)]
         results = [read_result(run.path) for run in runs]
         scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
-        spread = {SCORE_SD: float(np.std(scores, ddof=1))} if len(scores) > 1 else {}
+        deviation = deviation_of(scores)
+        spread = {} if deviation is None else {SCORE_SD: deviation}
         means = without_test(mean_metrics([result.metrics for result in results]))
         summary = {**means, SCORE: float(np.mean(scores)), **spread}
         by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
@@ -291,7 +293,7 @@ def _label(trial: Trial) -> str:
 def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
     """A sentence about the best trial; the test metrics of no other trial are read."""
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
-    spread = f" (standard deviation {np.std(best.scores, ddof=1):.4f})" if len(best.scores) > 1 else ""
+    spread = f" (standard deviation {best.deviation:.4f})" if best.deviation is not None else ""
     score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
     name = split_metric("test", sweep.config.training.selection)
     test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
