@@ -105,10 +105,12 @@ def fetch_plugins(there: RemotePath, folder: Path) -> None:
 
 def open_mirrored(path: Path, config: Config, dataset: Dataset) -> Run:
     """Make or open the folder of a run like `create_or_open`, after copying newer epochs from its mirror."""
-    if config.cluster.mirror:
+    if not config.cluster.mirror:
+        return create_or_open(path, config, dataset)
+    if not (path / layout.RUN).exists():
         validate_run(config, dataset)
-        fetch(path.absolute(), config.cluster.mirror)
-    return create_or_open(path, config, dataset)
+    fetch(path.absolute(), config.cluster.mirror)
+    return create_or_open(path, config, dataset, check=False)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from raymm.sweep.store import read_outcome, read_trials
 from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
-from raymm.training.run import BranchPoint, create_or_open
+from raymm.training.run import BranchPoint, create_or_open, validate_run
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config, TrainingConfig
@@ -207,9 +207,14 @@ def _current(trial: Trial) -> tuple[str, Config]:
 def _make(
     paths: Sequence[Path], configs: Sequence[Config], dataset: Dataset, starts: Sequence[BranchPoint | None]
 ) -> list[Run]:
-    """Make or open runs without a mirror of their own: the driver of the sweep mirrors them."""
+    """Make or open runs without a mirror of their own: the driver of the sweep mirrors them.
+
+    Their settings differ in the seed alone, so the first stands for all where there are new ones.
+    """
+    if not all((path / layout.RUN).exists() for path in paths):
+        validate_run(configs[0], dataset)
     return [
-        create_or_open(path, _not_mirrored(config), dataset, start)
+        create_or_open(path, _not_mirrored(config), dataset, start, check=False)
         for path, config, start in zip(paths, configs, starts, strict=True)
     ]
 

@@ -78,7 +78,9 @@ class Run:
         return open_unchanged(self.data, self.digest, "run", self.path)
 
 
-def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPoint | None = None) -> Run:
+def create_or_open(
+    path: Path, config: Config, dataset: Dataset, start: BranchPoint | None = None, *, check: bool = True
+) -> Run:
     """Make the folder of a run, or open the one that is there to go on with it.
 
     Parameters
@@ -87,17 +89,22 @@ def create_or_open(path: Path, config: Config, dataset: Dataset, start: BranchPo
         Where it lies, what it is asked to do, and on what.
     start
         Where a new run begins; one that is there keeps the start that it was made with.
+    check
+        Whether a new run is validated (`validate_run`); False where that was done before.
 
     Raises
     ------
     CheckpointError
-        When the folder holds a run with other settings or other data, naming each difference.
+        When the folder holds a run with other settings or other data, naming each difference; or when it is not empty
+        and holds none, or one whose run.json cannot be read.
     ConfigError, DataError
-        When the settings could not be run on this data set; nothing is then made.
+        When a new run could not be run on this data set, and nothing is then made; or when a plug-in of one that is
+        there cannot be imported.
     """
     path = path.absolute()
-    validate_run(config, dataset)
     if not (path / layout.RUN).exists():
+        if check:
+            validate_run(config, dataset)
         if path.exists() and any(path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
         plugins = copy_plugins(config.plugins, path)

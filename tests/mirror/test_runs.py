@@ -112,6 +112,15 @@ def test_another_run_of_the_same_name_is_refused_before_any_work(tmp_path, datas
     assert committed_epochs(other.path) == []
 
 
+def test_a_mirrored_run_is_validated_once(tmp_path, dataset, mirror, monkeypatch):
+    tried = []
+    monkeypatch.setattr("raymm.training.run.trial_mistakes", lambda *given: tried.append(given) or [])
+    first = opened(tmp_path / "r", dataset, mirror)
+    assert len(tried) == 1
+    assert opened(tmp_path / "r", dataset, mirror) == first
+    assert len(tried) == 1
+
+
 def test_a_damaged_run_file_is_named(tmp_path, dataset, mirror):
     send(opened(tmp_path / "n", dataset, mirror).path, mirror)
     (tmp_path / "mirror" / "n" / "run.json").write_text('{"ke')

@@ -234,7 +234,18 @@ def test_a_trial_stays_where_it_is_when_it_cannot_go_on_from_another(tmp_path, d
     sweep = sweep_of(tmp_path / "s", dataset)
     trial = propose(sweep, 0, fs__scale=1.0)
     before = current_paths(sweep, trial)
-    monkeypatch.setattr("raymm.sweep.runs.create_or_open", lambda *_: 1 / 0)
+    monkeypatch.setattr("raymm.sweep.runs.create_or_open", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         branch_runs(sweep, trial, sweep.config, before, 1, dataset)
     assert current_paths(sweep, trial) == before
+
+
+def test_the_seeds_of_a_trial_are_validated_once_and_not_again_when_they_are_opened(tmp_path, dataset, monkeypatch):
+    tried = []
+    monkeypatch.setattr("raymm.training.run.trial_mistakes", lambda *given: tried.append(given) or [])
+    sweep = sweep_of(tmp_path / "s", dataset, seeds=(3, 5, 8))
+    trial = propose(sweep, 0, fs__scale=1.0)
+    assert len(open_runs(sweep, trial, dataset)) == 3
+    assert len(tried) == 1
+    open_runs(sweep, trial, dataset)
+    assert len(tried) == 1
