@@ -1,5 +1,6 @@
 """The base of every class of settings, and their flat form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +14,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def flatten(config: BaseModel, prefix: str = "") -> dict[str, str | int | float | bool | None]:
+def flatten(config: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool | None]:
     """`{"optimizer.lr": 0.001, ...}`: dotted keys to plain values, defaults included."""
     flat: dict[str, str | int | float | bool | None] = {}
-    for key, value in config.model_dump(mode="json").items():
+    nested = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
+    for key, value in nested.items():
         _flatten_into(flat, f"{prefix}{key}", value)
     return flat
 

@@ -266,12 +266,15 @@ class Config(Settings):
             )
         return self
 
-    def fingerprint(self) -> str:
-        """Twelve hex digits that are equal when everything that decides the numbers is equal."""
-        deciding = self.model_dump(
+    def deciding(self) -> dict[str, Any]:
+        """Everything that decides the numbers, as plain values by section."""
+        return self.model_dump(
             mode="json", exclude={"cluster": True, "plugins": True, "training": set(TrainingConfig.UNDECISIVE)}
         )
-        text = json.dumps(deciding, sort_keys=True)
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that are equal when everything that decides the numbers is equal."""
+        text = json.dumps(self.deciding(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:

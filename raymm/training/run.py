@@ -13,7 +13,6 @@ from raymm import __version__
 from raymm.config.base import flatten
 from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
-from raymm.config.sections import TrainingConfig
 from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader, check_noise
@@ -112,7 +111,7 @@ def create_or_open(
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
         write_json(path / layout.RUN, _to_json(run))
         return run
-    changed = check_plugins(config.plugins, _read(path)["plugins"])
+    changed = check_plugins(config.plugins, _read(path).get("plugins", []))
     Problems(f"{path}", changed).raise_if_any(CheckpointError)
     run = open_run(path)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
@@ -139,16 +138,13 @@ def open_run(path: Path) -> Run:
         When a plug-in cannot be imported here.
     """
     path = path.absolute()
+    values = _read(path)
     try:
-        values = _read(path)
         config = parse(values["config"], f"{path}/{layout.RUN}", folder=path)
-        Problems(f"{path}", check_plugins(config.plugins, values["plugins"])).raise_if_any(CheckpointError)
+        changed = check_plugins(config.plugins, values.get("plugins", []))
+        Problems(f"{path}", changed).raise_if_any(CheckpointError)
         start = values.get("start") and BranchPoint(Path(values["start"]["run"]), values["start"]["epoch"])
         return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`"
-        ) from None
     except (KeyError, ValueError) as cause:
         raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
 
@@ -192,7 +188,7 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
         From where the other run lay to where it lies.
     """
     file = path / layout.RUN
-    values = json.loads(file.read_text()) if file.exists() else {}
+    values = _read(path) if file.exists() else {}
     if start := values.get("start"):
         write_json(file, {**values, "start": {**start, "run": str(moved(Path(start["run"])))}})
 
@@ -235,15 +231,23 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
     """Settings that decide the numbers and differ."""
     if then.fingerprint() == now.fingerprint():
         return []
-    old, new = flatten(then), flatten(now)
-    undecisive = {f"training.{name}" for name in TrainingConfig.UNDECISIVE}
-    keys = [key for key in {**old, **new} if not key.startswith("cluster.") and key not in undecisive]
-    return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+    old, new = flatten(then.deciding()), flatten(now.deciding())
+    return [(key, old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
 def _read(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((path / layout.RUN).read_text())
-    return {"plugins": [], **values}
+    """What the run.json of a run says; raises `CheckpointError` when there is none, or it cannot be read."""
+    try:
+        values = json.loads((path / layout.RUN).read_text())
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`"
+        ) from None
+    except ValueError as cause:
+        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read (it holds a {type(values).__name__})")
+    return values
 
 
 def _to_json(run: Run) -> dict[str, Any]:

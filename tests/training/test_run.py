@@ -2,9 +2,9 @@
 
 import pytest
 
-from raymm.errors import ConfigError
+from raymm.errors import CheckpointError, ConfigError
 from raymm.training import run as module
-from raymm.training.run import create_or_open
+from raymm.training.run import BranchPoint, create_or_open, move_start, open_run
 from tests.games import settings, small_dataset
 
 
@@ -38,3 +38,47 @@ def test_what_could_not_be_run_leaves_no_folder(tmp_path, dataset):
     with pytest.raises(ConfigError, match=r"view\.noise_db: no modality 'no'"):
         create_or_open(tmp_path / "r", settings(view={"noise_db": {"no": 1.0}}), dataset)
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [('{"ke', "Expecting|Unterminated"), ("[1]", "it holds a list"), ("", "Expecting")]
+)
+@pytest.mark.parametrize("use", ["create_or_open", "open_run", "move_start"])
+def test_a_damaged_run_file_is_named(tmp_path, dataset, content, words, use):
+    path = create_or_open(tmp_path / "r", settings(), dataset, check=False).path
+    (path / "run.json").write_text(content)
+    uses = {
+        "create_or_open": lambda: create_or_open(path, settings(), dataset),
+        "open_run": lambda: open_run(path),
+        "move_start": lambda: move_start(path, lambda before: before),
+    }
+    with pytest.raises(CheckpointError, match=rf"r/run\.json: cannot be read \(.*({words})"):
+        uses[use]()
+
+
+def test_a_folder_without_a_run_says_what_to_give(tmp_path):
+    with pytest.raises(
+        CheckpointError, match=r"no run there \(run\.json is missing\); give the --out of `raymm train`"
+    ):
+        open_run(tmp_path)
+
+
+def test_the_start_of_a_run_is_moved_and_nothing_else(tmp_path, dataset):
+    start = BranchPoint(tmp_path / "there", 2)
+    run = create_or_open(tmp_path / "r", settings(), dataset, start, check=False)
+    move_start(run.path, lambda before: before.parent / "moved")
+    assert open_run(run.path).start == BranchPoint(tmp_path / "moved", 2)
+    assert open_run(run.path).config == run.config
+
+
+def test_where_a_plugin_lies_is_no_difference(tmp_path, dataset):
+    """The copy in the folder of the run stands for the file that was given."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("")
+    given = settings().model_copy(update={"plugins": (str(plugin),)})
+    create_or_open(tmp_path / "r", given, dataset, check=False)
+    other = settings(optimizer={"lr": 0.5}).model_copy(update={"plugins": given.plugins})
+    with pytest.raises(CheckpointError) as raised:
+        create_or_open(tmp_path / "r", other, dataset)
+    assert "optimizer.lr: " in str(raised.value)
+    assert "plugins" not in str(raised.value)
