@@ -34,9 +34,10 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(BENCHES))
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    missed = 0
+    missed, threads = 0, torch.get_num_threads()
     for name, run in BENCHES.items():
         if arguments.only in (None, name):
+            torch.set_num_threads(threads)  # a bench may have set its own
             measured: Measured = run(arguments.data)
             missed += not measured.reached
             print(measured.line(), flush=True)

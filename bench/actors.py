@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -34,10 +35,10 @@ SETTINGS = ("model.fusion=attention", "model.fusion.size=32", "model.feature_siz
 
 def measure() -> dict[str, Any]:
     """Median ratio, all seconds, the rows valued, and how busy the machine was with other work before."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # the actors inherit it
     torch.set_num_threads(1)
     config = load(None, SETTINGS)
-    with tempfile.TemporaryDirectory() as folder, connect(config.cluster):
+    inherited = patch.dict(os.environ, OMP_NUM_THREADS="1")  # by the actors
+    with tempfile.TemporaryDirectory() as folder, inherited, connect(config.cluster):
         dataset = open_dataset(write_dataset(Path(folder) / "data", _samples(), _schema()))
         return _in_turn(config, BatchReader(dataset, config.view), dataset.rows("train"))
 
