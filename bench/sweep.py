@@ -20,7 +20,8 @@ from raymm.sweep.driver import run_sweep
 from raymm.sweep.runs import trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
-from raymm.sweep.store import SweepConfig, Trial, TrialOutcome, commit_sweep, new_sweep
+from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep
+from raymm.sweep.tracking import SweepCallback
 from raymm.sweep.trial import TRAINABLES
 
 TRIALS = 12
@@ -65,17 +66,5 @@ def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str
     return {"seconds": seconds, "best": best, "epochs": sum(row.epochs for row in rows), **statuses}
 
 
-class _Silent:
+class _Silent(SweepCallback):
     """A callback that does nothing."""
-
-    def on_setup(self, text: str) -> None:
-        """Do nothing."""
-
-    def on_trial_start(self, trial: Trial) -> None:
-        """Do nothing."""
-
-    def on_epoch(self, trial: Trial, epochs: int) -> None:
-        """Do nothing."""
-
-    def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """Do nothing."""

@@ -32,6 +32,7 @@ from raymm.sweep.store import (
     write_outcome,
     write_trial,
 )
+from raymm.sweep.tracking import SweepCallback
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
 from tests.games import settings, small_dataset
@@ -54,20 +55,8 @@ class Now(Executor):
         return Future()
 
 
-class Silent:
+class Silent(SweepCallback):
     """A callback that does nothing."""
-
-    def on_setup(self, text):
-        pass
-
-    def on_trial_start(self, trial):
-        pass
-
-    def on_epoch(self, trial, epochs):
-        pass
-
-    def on_trial_end(self, trial, outcome):
-        pass
 
 
 class Meddling(Silent):
