@@ -14,15 +14,12 @@ import numpy as np
 import torch
 
 from bench.timing import Measured, seconds_of
+from bench.trainer import trainer_of
 from raymm.config import load
 from raymm.data import AudioSpec, Batch, BatchReader, Dataset, Sample, Schema, VectorSpec, open_dataset, write_dataset
 from raymm.data.loading import BatchLoader, BatchRequest
-from raymm.methods import base_plan, build_method
-from raymm.models.model import build_model
-from raymm.training.communicator import SingleProcess
+from raymm.methods import base_plan
 from raymm.training.epoch import rank_parts, train_epoch
-from raymm.training.optim import build_optimizer
-from raymm.training.step import Trainer, parameters_of
 
 BAR = 1.15
 ROUNDS = 7
@@ -40,7 +37,7 @@ def run(_: Path) -> Measured:
 
 
 def _measure(dataset: Dataset) -> Measured:
-    trainer = _trainer(dataset)
+    trainer = trainer_of(dataset, load(None, SETTINGS))
     reader = BatchReader(dataset, trainer.config.view)
     plan = base_plan(dataset.rows("train"), len(dataset.schema.names))
     here, read = BatchLoader(reader), _Read(reader)
@@ -71,14 +68,6 @@ class _Read(BatchLoader):
         """The batches, whatever is requested."""
         del requests
         yield from self.batches
-
-
-def _trainer(dataset: Dataset) -> Trainer:
-    config = load(None, SETTINGS)
-    model = build_model(dataset.schema, config.model, 0)
-    method = build_method(config, dataset.schema)
-    optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-    return Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), dataset.schema.task)
 
 
 def _write(path: Path) -> Dataset:

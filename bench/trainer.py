@@ -1,0 +1,21 @@
+"""What the benches of an epoch train with: a new model, its optimizer and the method, in one process."""
+
+import torch
+
+from raymm.config import Config
+from raymm.data import Dataset
+from raymm.methods import build_method
+from raymm.models.model import build_model
+from raymm.training.communicator import SingleProcess
+from raymm.training.optim import build_optimizer
+from raymm.training.step import Trainer, parameters_of
+
+__all__ = ["trainer_of"]
+
+
+def trainer_of(dataset: Dataset, config: Config) -> Trainer:
+    """A trainer on the CPU."""
+    model = build_model(dataset.schema, config.model, 0)
+    method = build_method(config, dataset.schema)
+    optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
+    return Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), dataset.schema.task)
