@@ -15,21 +15,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from raymm.reports.statistics import nan_mean
+from raymm.reports.statistics import nan_mean, without_nan
 from raymm.storage.atomic import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 
 __all__ = [
     "COLOURS",
     "GRID",
-    "PANELS_PER_ROW",
     "interaction_matrix",
     "learning_curves",
     "new_figure",
+    "panels",
     "phi_distribution",
     "phi_over_epochs",
     "phi_per_class",
     "save",
+    "save_all",
     "style_axis",
 ]
 
@@ -44,24 +45,19 @@ Array = npt.NDArray[np.float64]
 
 def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None) -> Figure:
     """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
-    columns = min(len(names), PANELS_PER_ROW)
-    rows = -(-len(names) // columns)
-    figure = new_figure(columns * 2.9 + 0.6, rows * 2.9 + 0.3)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    figure, axes = panels(len(names), "samples (%)", width=2.9, margin=0.3, sharex=True)
     edges = _edges(phi, fair_share)
-    for position, (axis, name) in enumerate(zip(axes, names, strict=False)):
-        column = _known(phi[:, position])
-        axis.hist(column, edges, weights=np.full(len(column), 100.0 / max(len(column), 1)), color=_colour(position))
+    for position, (axis, name) in enumerate(zip(axes, names, strict=True)):
+        column = without_nan(phi[:, position])
+        axis.hist(
+            column, edges.tolist(), weights=np.full(len(column), 100.0 / max(len(column), 1)), color=_colour(position)
+        )
         if fair_share is not None:
             axis.axvline(fair_share, **FAIR_SHARE)
         mean = f"mean {column.mean():.2f}" if len(column) else "missing everywhere"
         axis.set(title=f"{name}: {mean}", xlabel="contribution phi")
         axis.tick_params(labelbottom=True)
         style_axis(axis)
-    for axis in axes[::columns]:
-        axis.set_ylabel("samples (%)")
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
     if fair_share is not None:
         axes[0].legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.2)
     axes[0].margins(y=0.2)
@@ -164,6 +160,19 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def panels(count: int, ylabel: str, width: float, margin: float, sharex: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of panels in rows of `PANELS_PER_ROW`, with one y axis; `width` of each and `margin` in inches."""
+    columns = min(count, PANELS_PER_ROW)
+    rows = -(-count // columns)
+    figure = new_figure(columns * width + 0.6, rows * 2.9 + margin)
+    axes = figure.subplots(rows, columns, sharex=sharex, sharey=True, squeeze=False).ravel()
+    for axis in axes[::columns]:
+        axis.set_ylabel(ylabel)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, list(axes[:count])
+
+
 def style_axis(axis: Axes, grid: Literal["x", "y"] | None = "y") -> None:
     """Leave out the frame's upper and right side, and draw the lines of a grid behind the data."""
     axis.spines[["top", "right"]].set_visible(False)
@@ -178,6 +187,14 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=130)
 
 
+def save_all(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write figures as NAME.png into a folder, atomically each; returns the files in order."""
+    paths = [folder / f"{name}.png" for name in figures]
+    for figure, path in zip(figures.values(), paths, strict=True):
+        save(figure, path)
+    return paths
+
+
 def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str, style: str) -> None:
     epochs = [entry["epoch"] for entry in history]
     values = [entry["metrics"].get(key, np.nan) for entry in history]
@@ -190,7 +207,7 @@ def _write_cell(axis: Axes, row: int, column: int, text: str, colour: str) -> No
 
 def _edges(phi: Array, fair_share: float | None) -> Array:
     """Edges of bars over all contributions, 0 and the fair share; a margin on either side."""
-    known = _known(phi)
+    known = without_nan(phi)
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     ends = (0.0, 0.0 if fair_share is None else fair_share)
     margin = 0.05 if fair_share is not None else 0.05 * (max(high, 0.0) - min(low, 0.0) or 1.0)
@@ -206,10 +223,6 @@ def _epochs(axis: Axes) -> None:
 def _legend(axis: Axes) -> None:
     """Beside the plot, where it covers no line."""
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def _known(values: Array) -> Array:
-    return values[~np.isnan(values)]
 
 
 def _colour(position: int) -> str:

@@ -103,8 +103,4 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
         "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.membership(len(classes)), fair_share),
         "learning-curves": plots.learning_curves(names, result.history),
     }
-    paths = []
-    for name, figure in figures.items():
-        paths.append(run / layout.PLOTS / f"{name}.png")
-        plots.save(figure, paths[-1])
-    return paths
+    return plots.save_all(figures, run / layout.PLOTS)

@@ -13,7 +13,7 @@ from scipy import stats
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean"]
+__all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean", "without_nan"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
     >>> mean_interval([0.5, 1.5, float("nan"), -0.5])
     Interval(mean=0.5, margin=2.4841377117503303, count=3)
     """
-    known = _known(values)
+    known = without_nan(values)
     count = len(known)
     # the margin itself, not `ttest_1samp(...).confidence_interval()`, which warns where all values are equal
     margin = stats.t.ppf((1 + level) / 2, count - 1) * stats.sem(known) if count > 1 else np.nan
@@ -53,11 +53,12 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
 
 def nan_mean(values: npt.ArrayLike) -> float:
     """The mean of the values that are not NaN; NaN, without a warning, where there is none."""
-    known = _known(values)
+    known = without_nan(values)
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _known(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def without_nan(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The values that are not NaN, in one dimension."""
     array = np.asarray(values, dtype=np.float64)
     return array[~np.isnan(array)]
 
@@ -89,7 +90,7 @@ class Mean:
 
 def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str, fair_share: float | None) -> Mean:
     """The mean of contributions [N]; NaN (a missing modality) is left out."""
-    known = _known(phi)
+    known = without_nan(phi)
     of_all = mean_interval(known)
     low = float("nan") if fair_share is None else nan_mean(known < fair_share)
     return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, low, nan_mean(known < 0))

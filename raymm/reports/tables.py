@@ -2,11 +2,12 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["markdown_table", "text_table"]
+__all__ = ["markdown_table", "number_text", "text_table"]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -45,6 +46,11 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: in
     text = io.StringIO()
     Console(file=text, width=width, markup=False, emoji=False, highlight=False, color_system=None).print(table)
     return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def number_text(value: float | None) -> str:
+    """A number with three decimals; a dash where there is none."""
+    return "-" if value is None or isnan(value) else f"{value:.3f}"
 
 
 def _cell(text: str) -> str:

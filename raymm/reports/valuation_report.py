@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from raymm.reports import plots
 from raymm.reports.statistics import means_by
-from raymm.reports.tables import markdown_table
+from raymm.reports.tables import markdown_table, number_text
 from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
 from raymm.valuation.exact import interactions
@@ -39,11 +38,7 @@ def write_valuation_report(
     title, command
         Title of the report, and the command that made it.
     """
-    figures = _figures(table, classes)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        plots.save(figure, paths[-1])
+    paths = plots.save_all(_figures(table, classes), folder)
     summary = summarise(table, classes)
     content = [
         f"# {title}",
@@ -94,7 +89,7 @@ def _modalities(summary: dict[str, Any]) -> list[str]:
         "stderr": "standard error",
     }
     rows = [
-        [name, str(row["present"]), *(_number(row[key]) for key in columns)]
+        [name, str(row["present"]), *(number_text(row[key]) for key in columns)]
         for name, row in summary["modalities"].items()
     ]
     table = markdown_table(["modality", "present", *columns.values()], rows)
@@ -131,7 +126,3 @@ def _lowest(summary: dict[str, Any]) -> list[str]:
     ]
     lines = markdown_table(["modality", "phi", "sample", "file", "class", "predicted"], rows)
     return ["## Most negative samples", "", *lines, ""] if rows else []
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.3f}"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from raymm.reports.statistics import mean_of
+from raymm.reports.tables import number_text
 from raymm.valuation.exact import banzhaf_values, interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
 
@@ -90,15 +91,15 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     below = low_head(summary)
     head = f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{below:>10}{'phi < 0':>10}"
     lines = [
-        f"{summary['samples']} samples, accuracy {_number(summary['accuracy'])}",
+        f"{summary['samples']} samples, accuracy {number_text(summary['accuracy'])}",
         f"utility {summary['utility']}, {method}",
         *no_fair_share(summary),
         head,
     ]
     for name, row in summary["modalities"].items():
         lines.append(
-            f"{name:<16}{row['present']:>9}{_number(row['accuracy_alone']):>9}{_number(row['mean_phi']):>12}"
-            f"{_number(row['ci95']):>9}{_number(row['low']):>10}{_number(row['negative']):>10}"
+            f"{name:<16}{row['present']:>9}{number_text(row['accuracy_alone']):>9}{number_text(row['mean_phi']):>12}"
+            f"{number_text(row['ci95']):>9}{number_text(row['low']):>10}{number_text(row['negative']):>10}"
         )
     return [*lines, *_pair_lines(summary["pairs"]), *_lowest_lines(summary["modalities"])]
 
@@ -212,7 +213,3 @@ def _known(value: float) -> float | None:
 
 def _mean(values: Any) -> float | None:
     return float(np.mean(values)) if len(values) else None
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from raymm.reports.plots import COLOURS, PANELS_PER_ROW, new_figure, style_axis
+from raymm.reports.plots import COLOURS, new_figure, panels, style_axis
 from raymm.sweep.labels import brief, short_names, varied
 
 if TYPE_CHECKING:
@@ -28,17 +28,10 @@ LOGARITHMIC = 10.0
 def score_by_parameter(rows: Sequence[TrialRow], metric: str) -> Figure:
     """The score of each trial against each setting: mean, lowest and highest over the seeds."""
     names = short_names(varied(rows))
-    columns = min(len(names), PANELS_PER_ROW)
-    lines = -(-len(names) // columns)
-    figure = new_figure(columns * 3.0 + 0.6, lines * 2.9 + 0.4)
-    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-    for axis, (key, name) in zip(axes, names.items(), strict=False):
+    figure, axes = panels(len(names), metric, width=3.0, margin=0.4)
+    for axis, (key, name) in zip(axes, names.items(), strict=True):
         _panel(axis, rows, key)
         axis.set_xlabel(name)
-    for axis in axes[::columns]:
-        axis.set_ylabel(metric)
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
     if any(row.status == "stopped" for row in rows):
         axes[0].plot([], [], "o", color=BLUE, markersize=4.5, label="finished")
         axes[0].plot([], [], "o", color=BLUE, markersize=4.5, fillstyle="none", label="stopped early")

@@ -89,13 +89,11 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> 
         figures["parameters"] = score_by_parameter(scored, metric)
     if len(found) > 1:
         figures["families"] = families_plot(found, metric)
-    for name, figure in figures.items():
-        files.append(folder / f"{name}.png")
-        plots.save(figure, files[-1])
-    files.append(folder / layout.SUMMARY_MD)
+    images = plots.save_all(figures, folder)
+    files += [*images, folder / layout.SUMMARY_MD]
     parts = _parts(rows, metric, found)
     write_bytes(files[-1], _markdown(parts, list(figures)).encode())
-    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, [folder / f"{name}.png" for name in figures]))
+    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, images))
     return files
 
 
