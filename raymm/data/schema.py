@@ -86,6 +86,11 @@ class Schema(BaseModel):
         default_factory=Classification
     )
 
+    @property
+    def outputs(self) -> int:
+        """K: width of the model's output, as the task has it."""
+        return self.task.width(len(self.classes))
+
     @model_serializer(mode="wrap")
     def _without_the_default_task(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)

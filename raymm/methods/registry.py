@@ -61,7 +61,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
     """What a method is told of a run."""
     return MethodContext(
         modalities=schema.names,
-        outputs=schema.task.width(len(schema.classes)),
+        outputs=schema.outputs,
         feature_size=config.model.feature_size,
         task=schema.task.name,
         fusion=config.model.fusion.name,

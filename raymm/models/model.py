@@ -4,7 +4,7 @@
 the mask is False, so a masked modality and a missing one are the same thing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from raymm.config.sections import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
+from raymm.data.kinds.base import ModalitySpec
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in
 from raymm.models.encoders.registry import build_encoder, share_settings
-from raymm.models.fusion.base import AdditiveFusion
+from raymm.models.fusion.base import AdditiveFusion, Fusion
 from raymm.models.fusion.registry import build_fusion
 from raymm.seeds import derive
 from raymm.types import Features, Mask
@@ -48,12 +49,9 @@ class MultimodalModel(nn.Module):
         self.names = schema.names
         self.size = config.feature_size
         self.masking: str = config.baseline
-        unnamed = [spec for spec in schema.modalities if spec.name not in config.encoders]
-        chosen = {**share_settings(config.encoder, unnamed), **config.encoders}
-        self.encoders = nn.ModuleDict(
-            {spec.name: build_encoder(spec, chosen[spec.name], config.feature_size) for spec in schema.modalities}
-        )
-        self.fusion = build_fusion(len(self.names), len(schema.classes), config.feature_size, config.fusion)
+        builders = _encoders_of(schema, config, share_settings(config.encoder, _unnamed(schema, config)))
+        self.encoders = nn.ModuleDict({name: build() for name, build in builders.items()})
+        self.fusion = _fusion_of(schema, config)
         baseline = torch.zeros(len(self.names), config.feature_size)
         if config.baseline == "learned":
             self.baseline = nn.Parameter(baseline)
@@ -122,18 +120,34 @@ def build_model(schema: Schema, config: ModelConfig, seed: int) -> MultimodalMod
 
 def model_mistakes(schema: Schema, config: ModelConfig) -> list[str]:
     """Everything that keeps this model from being built; each part is tried by itself, so that all are found."""
-    unnamed = [spec for spec in schema.modalities if spec.name not in config.encoders]
     shared: dict[str, EncoderConfig] = {}
     found = mistakes_in(lambda: _check_names(schema, config))
-    found += mistakes_in(lambda: shared.update(share_settings(config.encoder, unnamed)))
-    chosen = {**shared, **config.encoders}
-    parts = [partial(build_encoder, spec, chosen[spec.name]) for spec in schema.modalities if spec.name in chosen]
+    found += mistakes_in(lambda: shared.update(share_settings(config.encoder, _unnamed(schema, config))))
     with torch.random.fork_rng(devices=[]):
-        for build in parts:
-            found += mistakes_in(partial(build, config.feature_size))
-        size = len(schema.names), len(schema.classes), config.feature_size
-        found += mistakes_in(lambda: build_fusion(*size, config.fusion))
+        for build in (*_encoders_of(schema, config, shared).values(), partial(_fusion_of, schema, config)):
+            found += mistakes_in(build)
     return found
+
+
+def _unnamed(schema: Schema, config: ModelConfig) -> list[ModalitySpec]:
+    """Modalities whose encoder has no settings of its own."""
+    return [spec for spec in schema.modalities if spec.name not in config.encoders]
+
+
+def _encoders_of(
+    schema: Schema, config: ModelConfig, shared: Mapping[str, EncoderConfig]
+) -> dict[str, Callable[[], nn.Module]]:
+    """What builds the encoder of each modality that has settings, its own or `shared` ones."""
+    chosen = {**shared, **config.encoders}
+    return {
+        spec.name: partial(build_encoder, spec, chosen[spec.name], config.feature_size)
+        for spec in schema.modalities
+        if spec.name in chosen
+    }
+
+
+def _fusion_of(schema: Schema, config: ModelConfig) -> Fusion:
+    return build_fusion(len(schema.names), schema.outputs, config.feature_size, config.fusion)
 
 
 def _check_names(schema: Schema, config: ModelConfig) -> None:

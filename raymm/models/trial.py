@@ -44,7 +44,7 @@ def trial_mistakes(reader: BatchReader, config: ModelConfig) -> list[str]:
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         model = build_model(schema, config, seed=0).eval()
         found = [mistake for name in schema.names for mistake in _encoder_mistakes(model, name, batch)]
-        return found or mistakes_in(lambda: _check_fusion(model, batch, len(schema.classes), config.fusion.name))
+        return found or mistakes_in(lambda: _check_fusion(model, batch, schema.outputs, config.fusion.name))
 
 
 def _encoder_mistakes(model: MultimodalModel, name: str, batch: Batch) -> list[str]:
