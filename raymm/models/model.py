@@ -22,7 +22,7 @@ from raymm.models.fusion.registry import build_fusion
 from raymm.seeds import derive
 from raymm.types import Features, Mask
 
-__all__ = ["MultimodalModel", "build_model", "model_mistakes"]
+__all__ = ["MultimodalModel", "build_model", "model_mistakes", "unnamed"]
 
 
 class MultimodalModel(nn.Module):
@@ -49,7 +49,7 @@ class MultimodalModel(nn.Module):
         self.names = schema.names
         self.size = config.feature_size
         self.masking: str = config.baseline
-        builders = _encoders_of(schema, config, share_settings(config.encoder, _unnamed(schema, config)))
+        builders = _encoders_of(schema, config, share_settings(config.encoder, unnamed(schema, config)))
         self.encoders = nn.ModuleDict({name: build() for name, build in builders.items()})
         self.fusion = _fusion_of(schema, config)
         baseline = torch.zeros(len(self.names), config.feature_size)
@@ -122,14 +122,14 @@ def model_mistakes(schema: Schema, config: ModelConfig) -> list[str]:
     """Everything that keeps this model from being built; each part is tried by itself, so that all are found."""
     shared: dict[str, EncoderConfig] = {}
     found = mistakes_in(lambda: _check_names(schema, config))
-    found += mistakes_in(lambda: shared.update(share_settings(config.encoder, _unnamed(schema, config))))
+    found += mistakes_in(lambda: shared.update(share_settings(config.encoder, unnamed(schema, config))))
     with torch.random.fork_rng(devices=[]):
         for build in (*_encoders_of(schema, config, shared).values(), partial(_fusion_of, schema, config)):
             found += mistakes_in(build)
     return found
 
 
-def _unnamed(schema: Schema, config: ModelConfig) -> list[ModalitySpec]:
+def unnamed(schema: Schema, config: ModelConfig) -> list[ModalitySpec]:
     """Modalities whose encoder has no settings of its own."""
     return [spec for spec in schema.modalities if spec.name not in config.encoders]
 

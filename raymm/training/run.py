@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,7 +20,8 @@ from raymm.data.reader import BatchReader, check_noise
 from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
-from raymm.models.model import model_mistakes
+from raymm.models.encoders.registry import unread_settings
+from raymm.models.model import model_mistakes, unnamed
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -40,6 +42,9 @@ __all__ = [
     "problems_of",
     "validate_run",
 ]
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,8 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
 def validate_run(config: Config, dataset: Dataset) -> None:
     """Refuse what could not be run, so that a mistake ends a run before its folder exists.
 
+    A setting of `model.encoder` that no encoder has is said in a line, and left out.
+
     Raises
     ------
     ConfigError
@@ -208,6 +215,8 @@ def validate_run(config: Config, dataset: Dataset) -> None:
         dataset.rows(split)
     reader = BatchReader(dataset, config.view, config.training.seed)
     _refuse(trial_mistakes(reader, config.model))
+    for message in unread_settings(config.model.encoder, unnamed(dataset.schema, config.model)):
+        log.warning("%s, so it is left out", message)
 
 
 def _refuse(mistakes: list[str]) -> None:

@@ -20,6 +20,7 @@ from raymm.data import (
 )
 from raymm.errors import CheckpointError, ConfigError
 from raymm.models.encoders import ENCODERS, build_encoder
+from raymm.models.encoders.registry import unread_settings
 from raymm.models.export import _readable
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
@@ -301,10 +302,13 @@ def test_a_text_without_tokens_is_a_constant():
     assert np.isfinite(encoded.detach().numpy()).all()
 
 
-def test_a_shared_setting_that_no_encoder_has_is_left_out_with_a_word_and_weights_are_refused(caplog):
-    build_model(VECTORS, model_config(encoder={"norm": "batch"}), 0)
-    assert "model.encoder.norm: no encoder of" in caplog.text
-    assert "so it is left out" in caplog.text
+def test_a_shared_setting_that_no_encoder_has_is_left_out_and_named_and_weights_are_refused(caplog):
+    config = model_config(encoder={"norm": "batch"})
+    build_model(VECTORS, config, 0)
+    assert not caplog.text
+    (said,) = unread_settings(config.encoder, VECTORS.modalities)
+    assert said.startswith("model.encoder.norm: no encoder of m0, m1, m2, m3 has it; ")
+    assert unread_settings(config.encoder, []) == unread_settings(model_config().encoder, VECTORS.modalities) == []
     with pytest.raises(ConfigError, match=r"model\.encoder: weights: no encoder of .* has it; resnet18 would"):
         build_model(VECTORS, model_config(encoder={"weights": "w.pt"}), 0)
 

@@ -4,6 +4,7 @@ import pytest
 
 from raymm.errors import CheckpointError, ConfigError
 from raymm.training import run as module
+from raymm.training.loop import Backends, train
 from raymm.training.run import BranchPoint, create_or_open, move_start, open_run
 from tests.games import settings, small_dataset
 
@@ -82,3 +83,13 @@ def test_where_a_plugin_lies_is_no_difference(tmp_path, dataset):
         create_or_open(tmp_path / "r", other, dataset)
     assert "optimizer.lr: " in str(raised.value)
     assert "plugins" not in str(raised.value)
+
+
+def test_a_shared_setting_that_no_encoder_has_is_said_once_a_run(tmp_path, dataset, caplog):
+    config = settings(training={"epochs": 2}, model={"encoder": {"norm": "batch"}})
+    train(create_or_open(tmp_path / "r", config, dataset), dataset, Backends())
+    create_or_open(tmp_path / "r", config, dataset)
+    said = [message for message in caplog.messages if "model.encoder.norm" in message]
+    assert len(said) == 1
+    assert said[0].startswith("model.encoder.norm: no encoder of m0, m1 has it; ")
+    assert said[0].endswith(" would, so it is left out")

@@ -1,6 +1,5 @@
 """Encoders by name, with the kinds of modality that each can read."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,10 @@ from raymm.data.kinds.base import ModalitySpec
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.models.building import module_of
 
-__all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings"]
+__all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings", "unread_settings"]
 
 WEIGHTS = "weights"
 """The setting of encoders that names a file of weights."""
-
-log = logging.getLogger(__name__)
 
 Builder = Callable[[Any, Any, int], nn.Module]
 """`(spec, settings, feature_size) -> module`, which turns the inputs of a modality into features [b, D]."""
@@ -82,25 +79,37 @@ def build_encoder(spec: ModalitySpec, config: Chosen, feature_size: int) -> nn.M
 def share_settings(template: Chosen, specs: Sequence[ModalitySpec]) -> dict[str, Chosen]:
     """What the settings for modalities that are not named mean for each of them: those that its encoder has.
 
-    A setting that none of these encoders has is left out with a warning.
+    A setting that none of these encoders has is left out; `unread_settings` names them.
 
     Raises
     ------
     ConfigError
         When it is a file of weights: training without it would be another experiment.
     """
-    parts = {spec.name: ENCODERS.get(template.name or spec.default_encoder, "model.encoder.name") for spec in specs}
-    problems = Problems("model.encoder")
+    parts = _parts_of(template, specs)
+    if message := _unread(template, parts).get(WEIGHTS):
+        raise ConfigError(f"model.encoder: {message}")
+    return {name: type(template)(name=template.name, **_shared(template, part)) for name, part in parts.items()}
+
+
+def unread_settings(template: Chosen, specs: Sequence[ModalitySpec]) -> list[str]:
+    """In words, the settings for modalities that are not named that no encoder of theirs has."""
+    return [f"model.encoder.{message}" for message in _unread(template, _parts_of(template, specs)).values()]
+
+
+def _parts_of(template: Chosen, specs: Sequence[ModalitySpec]) -> dict[str, EncoderPart]:
+    """By modality, the encoder of each that is not named."""
+    return {spec.name: ENCODERS.get(template.name or spec.default_encoder, "model.encoder.name") for spec in specs}
+
+
+def _unread(template: Chosen, parts: Mapping[str, EncoderPart]) -> dict[str, str]:
+    """By key, a sentence on each setting that none of the encoders has."""
+    found = {}
     for key in template.raw:
         if parts and all(key not in part.Settings.model_fields for part in parts.values()):
             having = [name for name in ENCODERS if key in ENCODERS.get(name).Settings.model_fields]
-            message = f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would"
-            if key == WEIGHTS:
-                problems.add(message)
-            else:
-                log.warning("model.encoder.%s, so it is left out", message)
-    problems.raise_if_any(ConfigError)
-    return {name: type(template)(name=template.name, **_shared(template, part)) for name, part in parts.items()}
+            found[key] = f"{key}: no encoder of {', '.join(parts)} has it; {', '.join(having)} would"
+    return found
 
 
 def _shared(template: Chosen, part: EncoderPart) -> dict[str, Any]:
