@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
+from raymm.errors import DataError
+
 __all__ = ["Batch"]
 
 
@@ -29,12 +31,24 @@ class Batch:
         Of the task's type: int64 [B], or bool [B, K].
     index
         int64 [B]: sample numbers in the data set.
+
+    Raises
+    ------
+    DataError
+        When a modality has another number of rows than its mask; looked at where the mask is on the CPU.
     """
 
     inputs: dict[str, Tensor]
     mask: Bool[Tensor, "B n"]
     labels: Shaped[Tensor, "B ..."]
     index: Int64[Tensor, " B"]
+
+    def __post_init__(self) -> None:
+        if self.mask.device.type != "cpu":  # it was looked at before, and a GPU would be waited for
+            return
+        for (name, values), rows in zip(self.inputs.items(), self.mask.sum(dim=0).tolist(), strict=True):
+            if len(values) != rows:
+                raise DataError(f"a batch has {len(values)} rows of '{name}'; by its mask they are {rows}")
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -75,7 +75,8 @@ class MultimodalModel(nn.Module):
             values = batch.inputs[name]
             column = self.baseline.new_zeros(len(batch), self.size)
             if len(values):
-                rows = torch.nonzero(batch.mask[:, position])[:, 0]
+                # their number is that of the values (`Batch`): a GPU is not waited for to count them
+                rows = torch.nonzero_static(batch.mask[:, position], size=len(values))[:, 0]
                 encoded = self.encoders[name](values)
                 column = column.to(encoded.dtype).index_copy(0, rows, encoded)
             columns.append(column.float())

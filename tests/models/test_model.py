@@ -18,7 +18,7 @@ from raymm.data import (
     TextSpec,
     VectorSpec,
 )
-from raymm.errors import CheckpointError, ConfigError
+from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.models.encoders import ENCODERS, build_encoder
 from raymm.models.encoders.registry import unread_settings
 from raymm.models.export import _readable
@@ -322,3 +322,11 @@ def test_weights_that_safetensors_calls_gone_are_named(tmp_path, content, words)
         _readable(tmp_path),
     ):
         raise FileNotFoundError("No such file or directory")  # without errno and filename, as safetensors does
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_batch_with_other_rows_than_its_mask_is_refused(rows):
+    mask = torch.tensor([[True, True], [False, True], [True, False]])
+    inputs = {"a": torch.zeros(2, 4), "b": torch.zeros(rows, 4)}
+    with pytest.raises(DataError, match=rf"a batch has {rows} rows of 'b'; by its mask they are 2"):
+        Batch(inputs, mask, labels=torch.zeros(3, dtype=torch.int64), index=torch.arange(3))
