@@ -124,8 +124,10 @@ def model_mistakes(schema: Schema, config: ModelConfig) -> list[str]:
     shared: dict[str, EncoderConfig] = {}
     found = mistakes_in(lambda: _check_names(schema, config))
     found += mistakes_in(lambda: shared.update(share_settings(config.encoder, unnamed(schema, config))))
+    builders: list[Callable[[], nn.Module]] = [*_encoders_of(schema, config, shared).values()]
+    builders.append(partial(_fusion_of, schema, config))
     with torch.random.fork_rng(devices=[]):
-        for build in (*_encoders_of(schema, config, shared).values(), partial(_fusion_of, schema, config)):
+        for build in builders:
             found += mistakes_in(build)
     return found
 
