@@ -64,7 +64,7 @@ class Task(ABC):
     label_dtype, label_ndim
         Type of a batch of labels: torch.int64 and 1 for [B], torch.bool and 2 for [B, K].
     selection
-        Metrics that may pick the epoch, and whether higher is better; the first is the default.
+        Metrics that may pick the epoch, and whether higher is better.
     """
 
     Settings: ClassVar[type[Settings]] = Settings
@@ -160,10 +160,6 @@ class Task(ABC):
     def losses(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, " B"]:
         """Loss of each sample, in nats for a classifier: in float64 where the outputs are, else in float32."""
 
-    def loss_sum(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, ""]:
-        """The losses of a batch, summed, in float32."""
-        return self.losses(outputs.float(), labels).sum()
-
     # valuation
 
     def check_targets(self, labels: Targets) -> None:
@@ -250,8 +246,3 @@ class Task(ABC):
         if name not in self.selection:
             known = ", ".join(self.selection)
             raise ConfigError(f"training.selection: '{name}' is no metric of the task {self.name}; it has {known}")
-
-    @property
-    def default_selection(self) -> str:
-        """The metric that picks the epoch unless another is asked for."""
-        return next(iter(self.selection))

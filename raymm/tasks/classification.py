@@ -77,10 +77,6 @@ class Classification(Task):
             return -outputs.T.contiguous().log_softmax(dim=0).gather(0, labels[None])[0]
         return functional.cross_entropy(outputs.float(), labels, reduction="none")
 
-    def loss_sum(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
-        """Cross-entropy of a batch, summed."""
-        return functional.cross_entropy(outputs.float(), labels, reduction="sum")
-
     def correct(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B s"]:
         """Whether the largest output is the label's."""
         return outputs.argmax(dim=-1) == labels[:, None]

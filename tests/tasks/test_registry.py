@@ -72,7 +72,6 @@ def test_utilities_and_metrics_are_refused_by_name():
             task.check_utility(name)
         for name in task.selection:
             task.check_selection(name)
-        assert task.default_selection == "accuracy"
         assert task.width(7) == 7
     with pytest.raises(ConfigError) as caught:
         get_task(f"{__name__}:Fuzzy").check_utility("count")

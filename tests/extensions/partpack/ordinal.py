@@ -30,9 +30,6 @@ class Ordinal(Classification):
         distance = (torch.arange(outputs.shape[-1], device=labels.device) - labels[:, None]).abs()
         return super().losses(outputs, labels) + (outputs.softmax(dim=-1) * distance).sum(dim=-1)
 
-    def loss_sum(self, outputs, labels):
-        return self.losses(outputs.float(), labels).sum()
-
     def correct(self, outputs, labels):
         return (outputs.argmax(dim=-1) - labels[:, None]).abs() <= self.settings.tolerance
 
