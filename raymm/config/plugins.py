@@ -78,9 +78,10 @@ def describe_plugins(specs: Sequence[str]) -> list[Plugin]:
 
     The hash is that of a file, or of all Python files of a module's package.
     """
-    named = [Plugin(_name(spec), _sha256(module)) for spec, module in zip(specs, load_plugins(specs), strict=True)]
-    installed = [Plugin(entry.module, _sha256(import_module(entry.module))) for entry in entry_points(group=GROUP)]
-    return named + installed
+    modules = zip(specs, load_plugins(specs), strict=True)
+    named = [Plugin(_name(spec), _sha256(_files(module))) for spec, module in modules]
+    installed = [entry.module for entry in entry_points(group=GROUP)]
+    return named + [Plugin(name, _sha256(_files(import_module(name)))) for name in installed]
 
 
 def copy_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
@@ -100,14 +101,19 @@ def copied_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 
 def check_plugins(specs: Sequence[str], recorded: Sequence[Mapping[str, str]]) -> list[str]:
-    """What differs between the code of plug-ins and what was recorded of them, in words; empty when nothing does."""
+    """What differs between the code of plug-ins and what was recorded of them, in words; empty when nothing does.
+
+    Files are read and not imported, so that a changed one is found whatever is imported already.
+    """
     then = {entry["name"]: entry["sha256"] for entry in recorded}
-    now = {plugin.name: plugin.sha256 for plugin in describe_plugins(specs)}
+    files = [spec for spec in specs if _is_file(spec) and Path(spec).is_file()]
+    modules = describe_plugins([spec for spec in specs if spec not in files])
+    now = {spec: _sha256([Path(spec)]) for spec in files} | {plugin.name: plugin.sha256 for plugin in modules}
     return [
-        f"plug-in {name}: its code is another than the run was made with (SHA-256 {now[name][:12]}, was "
-        f"{then[name][:12]}, on {socket.gethostname()}); bring back that code, or start a new run"
-        for name in sorted(now.keys() & then.keys())
-        if now[name] != then[name]
+        f"plug-in {spec}: changed since the run was made (SHA-256 {sha256[:12]}, was {then[_name(spec)][:12]}, on "
+        f"{socket.gethostname()}); bring back that code, or start a new run"
+        for spec, sha256 in now.items()
+        if then.get(_name(spec), sha256) != sha256
     ]
 
 
@@ -122,7 +128,7 @@ def _load_installed() -> None:
     for entry in entry_points(group=GROUP):
         try:
             entry.load()
-        except Exception as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
+        except (Exception, SystemExit) as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
             package = entry.dist.name if entry.dist else "a package"
             problems.add(f"'{entry.value}' of the installed {package}: {in_one_line(cause)}; mend or uninstall it")
     problems.raise_if_any(ConfigError)
@@ -146,7 +152,8 @@ def _import_file(path: Path) -> ModuleType:
     if known is not None:
         if not known.__file__ or Path(known.__file__).read_bytes() != path.read_bytes():
             raise ConfigError(
-                f"'{path}': another module is called '{path.stem}' ({known.__file__ or 'built in'}); rename the file"
+                f"'{path}': other code than the '{path.stem}' that is imported already "
+                f"({known.__file__ or 'built in'}); bring both to one code, or rename the file"
             )
         return known
     if str(path.parent) not in sys.path:
@@ -164,9 +171,9 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _sha256(module: ModuleType) -> str:
+def _sha256(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for file in _files(module):
+    for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 

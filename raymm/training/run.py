@@ -145,9 +145,9 @@ def open_run(path: Path) -> Run:
     path = path.absolute()
     values = _read(path)
     try:
+        own = copied_plugins(values["config"].get("plugins") or (), path)
+        Problems(f"{path}", check_plugins(own, values.get("plugins", []))).raise_if_any(CheckpointError)
         config = parse(values["config"], f"{path}/{layout.RUN}", folder=path)
-        changed = check_plugins(config.plugins, values.get("plugins", []))
-        Problems(f"{path}", changed).raise_if_any(CheckpointError)
         start = values.get("start") and BranchPoint(Path(values["start"]["run"]), values["start"]["epoch"])
         return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
     except (KeyError, ValueError) as cause:
