@@ -96,7 +96,7 @@ class Registry(Generic[T]):
         self._load()
         if ":" not in name and name not in self._parts:
             raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
-        found: Any = load_object(name, where or self.noun) if ":" in name else self._parts[name]
+        found: Any = load_object(name, where) if ":" in name else self._parts[name]
         return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
 
     def names(self) -> list[str]:
@@ -121,30 +121,31 @@ class Registry(Generic[T]):
 
 
 def load_object(spec: str, field: str) -> Any:
-    """Import what `spec`, "package.module:name", leads to; `field` is the setting or option that said so.
+    """Import what `spec`, "package.module:name", leads to; `field` is the setting or option that said so, or "".
 
     Raises
     ------
     ConfigError
         When there is no such module, importing it raises something, or it has no such name.
     """
+    prefix = f"{field}: " if field else ""
     module_name, colon, name = spec.partition(":")
     if not colon or not module_name or not name:
-        raise ConfigError(f"{field}: '{spec}' must be written as package.module:name")
+        raise ConfigError(f"{prefix}'{spec}' must be written as package.module:name")
     try:
         module = import_module(module_name)
-    except Exception as cause:
+    except (Exception, SystemExit) as cause:
         if isinstance(cause, ModuleNotFoundError) and f"{module_name}.".startswith(f"{cause.name}."):
             raise ConfigError(
-                f"{field}: there is no module '{cause.name}', neither in the current folder ({Path.cwd()}) nor "
+                f"{prefix}there is no module '{cause.name}', neither in the current folder ({Path.cwd()}) nor "
                 "installed; on a cluster it must be on every machine"
             ) from cause
         raise ConfigError(
-            f"{field}: module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
+            f"{prefix}module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
         ) from cause
     if not hasattr(module, name):
         known = [word for word in vars(module) if not word.startswith("_")]
-        raise ConfigError(f"{field}: module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
+        raise ConfigError(f"{prefix}module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
     return getattr(module, name)
 
 

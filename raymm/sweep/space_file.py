@@ -64,5 +64,5 @@ def _as_config_error(spec: str) -> Iterator[None]:
         yield
     except ConfigError:
         raise
-    except Exception as cause:
+    except (Exception, SystemExit) as cause:
         raise ConfigError(f"{spec}: cannot be made ({in_one_line(cause)})") from cause

@@ -174,6 +174,23 @@ def test_a_plugin_that_ends_the_process_is_named(outside):
         ConfigError, match=r"ending\.py': cannot be imported on .*: SystemExit: 3 \(ending\.py, line 1\)"
     ):
         load_plugins(["ending.py"])
+    with pytest.raises(
+        ConfigError,
+        match=r"^configuration: model\.fusion: module 'ending' is there, but importing it raises System",
+    ):
+        parse({"model": {"fusion": "ending:Part"}})
+
+
+def test_two_files_of_one_name_and_different_code_are_refused(outside):
+    (outside / "other").mkdir()
+    for folder in ("elsewhere", "other"):
+        (outside / folder / "same_name.py").write_text(f"FOLDER = '{folder}'\n")
+    load_plugins(["elsewhere/same_name.py"])
+    with pytest.raises(
+        ConfigError,
+        match=r"other/same_name\.py': other code than the 'same_name' that is imported already \(.*elsewhere.*\)",
+    ):
+        load_plugins(["other/same_name.py"])
 
 
 def install(folder, value):
@@ -200,6 +217,16 @@ def test_an_installed_package_that_is_broken_is_named(outside):
 
     plugins._load_installed.cache_clear()
     with pytest.raises(ConfigError, match=r"'partpack\.gone' of the installed partpack: .*mend or uninstall it"):
+        parse({})
+
+
+def test_an_installed_package_that_ends_the_process_is_named(outside):
+    (outside / "ending.py").write_text("raise SystemExit(3)\n")
+    install(outside, "ending")
+    from raymm.config import plugins
+
+    plugins._load_installed.cache_clear()
+    with pytest.raises(ConfigError, match=r"'ending' of the installed partpack: SystemExit: 3 \(ending\.py,"):
         parse({})
 
 

@@ -46,6 +46,11 @@ def test_the_function_of_the_files_name_is_the_default_and_another_can_be_named(
     assert load_space(f"{spec}:other")["optimizer.lr"] == 0.5
 
 
+def test_a_space_that_ends_the_process_is_named(tmp_path):
+    spec = write(tmp_path, "ending", "raise SystemExit(3)\n")
+    assert words_of(spec) == f"{spec}: cannot be made (SystemExit: 3 ({spec}, line 3))"
+
+
 def test_spaces_compose_through_the_files_beside_them_and_folders_do_not_mix(tmp_path, monkeypatch):
     for folder, rate in (("one", 0.1), ("two", 0.2)):
         (tmp_path / folder).mkdir()
