@@ -57,7 +57,7 @@ class TrainingError(RaymmError):
 
 
 class Problems:
-    """Collects mistakes and raises them together.
+    """Collects mistakes and raises them together, after what they are in, where that is said.
 
     >>> problems = Problems("labels.csv")
     >>> problems.add("row 3: label is empty")
@@ -82,11 +82,12 @@ class Problems:
         """Raise `error` with every mistake (the first `most` in full) and a note, or return when there is none."""
         if not self.items:
             return
+        where = f"{self.where}: " if self.where else ""
         if len(self.items) == 1:
-            raise error(f"{self.where}: {self.items[0]}" + (f"; {note}" if note else ""))
+            raise error(f"{where}{self.items[0]}" + (f"; {note}" if note else ""))
         shown = "".join(f"\n  - {item}" for item in self.items[:most])
         rest = f"\n  ... and {len(self.items) - most} more" if len(self.items) > most else ""
-        raise error(f"{self.where}: {len(self.items)} problems{shown}{rest}" + (f"\n  {note}" if note else ""))
+        raise error(f"{where}{len(self.items)} problems{shown}{rest}" + (f"\n  {note}" if note else ""))
 
 
 def mistakes_in(check: Callable[[], object]) -> list[str]:

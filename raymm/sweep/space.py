@@ -152,7 +152,7 @@ def _mistakes_in_setting(key: str, value: Parameter) -> list[str]:
     # whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
     values = {**reader_of(key, Config), "training": {"epochs": 10**6}}
     put(values, key.split("."), value)
-    return [mistake.removeprefix(": ") for mistake in mistakes_in(lambda: parse(values, ""))]
+    return mistakes_in(lambda: parse(values, ""))
 
 
 def _mistakes_together(sound: Mapping[str, Sequence[Overlay]], base: Config, schema: Schema) -> list[str]:
@@ -170,7 +170,7 @@ def _mistakes_together(sound: Mapping[str, Sequence[Overlay]], base: Config, sch
 def _mistakes(base: Config, point: Overlay, schema: Schema) -> list[str]:
     made: list[Config] = []
     refused = mistakes_in(lambda: made.append(_laid_over(base, point, "")))
-    return [mistake.removeprefix(": ") for mistake in refused] or problems_of(made[0], schema)
+    return refused or problems_of(made[0], schema)
 
 
 def _laid_over(base: Config, point: Overlay, where: str) -> Config:
