@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from weakref import WeakKeyDictionary
 
 from raymm.errors import ConfigError, Problems, in_one_line
 
@@ -36,6 +37,10 @@ FOLDER = "plugins"
 
 GROUP = "raymm.plugins"
 """Entry points of installed packages: each names a module."""
+
+
+_IMPORTED: WeakKeyDictionary[ModuleType, bytes] = WeakKeyDictionary()
+"""The code of the files that were imported here as plug-ins."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ def describe_plugins(specs: Sequence[str]) -> list[Plugin]:
     The hash is that of a file, or of all Python files of a module's package.
     """
     modules = zip(specs, load_plugins(specs), strict=True)
-    named = [Plugin(_name(spec), _sha256(_files(module))) for spec, module in modules]
+    named = [
+        Plugin(_name(spec), _sha256([Path(spec)] if _is_file(spec) else _files(module))) for spec, module in modules
+    ]
     installed = [entry.module for entry in entry_points(group=GROUP)]
     return named + [Plugin(name, _sha256(_files(import_module(name)))) for name in installed]
 
@@ -100,8 +107,8 @@ def copied_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
     return tuple(str(copy) if copy.is_file() else spec for spec, copy in zip(specs, copies, strict=True))
 
 
-def check_plugins(specs: Sequence[str], recorded: Sequence[Mapping[str, str]]) -> list[str]:
-    """What differs between the code of plug-ins and what was recorded of them, in words; empty when nothing does.
+def check_plugins(specs: Sequence[str], recorded: Sequence[Mapping[str, str]], what: str = "run") -> list[str]:
+    """What differs between the code of plug-ins and what a run or sweep, `what`, recorded of them; empty: nothing.
 
     Files are read and not imported, so that a changed one is found whatever is imported already.
     """
@@ -110,8 +117,8 @@ def check_plugins(specs: Sequence[str], recorded: Sequence[Mapping[str, str]]) -
     modules = describe_plugins([spec for spec in specs if spec not in files])
     now = {spec: _sha256([Path(spec)]) for spec in files} | {plugin.name: plugin.sha256 for plugin in modules}
     return [
-        f"plug-in {spec}: changed since the run was made (SHA-256 {sha256[:12]}, was {then[_name(spec)][:12]}, on "
-        f"{socket.gethostname()}); bring back that code, or start a new run"
+        f"plug-in {spec}: changed since the {what} was made (SHA-256 {sha256[:12]}, was {then[_name(spec)][:12]}, on "
+        f"{socket.gethostname()}); bring back that code, or start a new {what}"
         for spec, sha256 in now.items()
         if then.get(_name(spec), sha256) != sha256
     ]
@@ -150,7 +157,7 @@ def _import_file(path: Path) -> ModuleType:
         raise ConfigError(f"'{path}': there is no such file on {socket.gethostname()}")
     known = sys.modules.get(path.stem)
     if known is not None:
-        if not known.__file__ or Path(known.__file__).read_bytes() != path.read_bytes():
+        if _code_of(known) != path.read_bytes():
             raise ConfigError(
                 f"'{path}': other code than the '{path.stem}' that is imported already "
                 f"({known.__file__ or 'built in'}); bring both to one code, or rename the file"
@@ -163,12 +170,19 @@ def _import_file(path: Path) -> ModuleType:
     assert description.loader is not None
     module = importlib.util.module_from_spec(description)
     sys.modules[path.stem] = module
+    _IMPORTED[module] = path.read_bytes()
     try:
         description.loader.exec_module(module)
     except BaseException:
         del sys.modules[path.stem]
         raise
     return module
+
+
+def _code_of(module: ModuleType) -> bytes | None:
+    """The code that a module was imported from, also when its file was changed or moved since; None if built in."""
+    file = Path(module.__file__ or "")
+    return _IMPORTED.get(module) or (file.read_bytes() if file.is_file() else None)
 
 
 def _sha256(files: Iterable[Path]) -> str:

@@ -201,7 +201,7 @@ def _current(trial: Trial) -> tuple[str, Config]:
         about = json.loads((trial.path / layout.CURRENT).read_text())
     except FileNotFoundError:
         return layout.RUNS, trial.config
-    return about["folder"], parse(about["config"])
+    return about["folder"], parse(about["config"], f"{trial.path}/{layout.CURRENT}", folder=trial.path.parents[1])
 
 
 def _make(

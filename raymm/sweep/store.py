@@ -14,7 +14,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from raymm.config.loading import parse
 from raymm.config.sections import Config
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.identity import same_data, short_digest
-from raymm.errors import CheckpointError, DataError
+from raymm.errors import CheckpointError, DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.remote import join_uri
@@ -225,16 +225,28 @@ def commit_sweep(sweep: Sweep) -> None:
         "raymm": __version__,
         "plan": sweep.settings.model_dump(mode="json"),
         "config": sweep.config.model_dump(mode="json"),
+        "plugins": [asdict(plugin) for plugin in plugins.describe_plugins(sweep.config.plugins)],
     }
     write_json(sweep.path / layout.SWEEP, about)
 
 
 def open_sweep(path: Path) -> Sweep:
-    """Open the folder of a sweep; raises `CheckpointError` when there is none, or it cannot be read."""
+    """Open the folder of a sweep, and import its plug-ins.
+
+    Raises
+    ------
+    CheckpointError
+        When there is none, it cannot be read, or a plug-in is other code here than the sweep was made with.
+    ConfigError
+        When a plug-in cannot be imported here.
+    """
     path = path.absolute()
     try:
         about = json.loads((path / layout.SWEEP).read_text())
         settings = SweepConfig.model_validate(about["plan"])
+        own = plugins.copied_plugins(about["config"].get("plugins") or (), path)
+        changed = plugins.check_plugins(own, about.get("plugins", []), "sweep")
+        Problems(f"{path}", changed).raise_if_any(CheckpointError)
         config = parse(about["config"], f"{path}/{layout.SWEEP}", folder=path)
         return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], settings, about.get("mirror"))
     except FileNotFoundError:
