@@ -32,7 +32,18 @@ if TYPE_CHECKING:
     from raymm.storage.remote import RemotePath
     from raymm.training.run import Run
 
-__all__ = ["fetch", "fetch_plugins", "mirrored", "open_mirrored", "send", "send_plugins"]
+__all__ = [
+    "fetch",
+    "fetch_plugins",
+    "is_another",
+    "mirrored",
+    "newest_epoch",
+    "open_mirrored",
+    "send",
+    "send_plugins",
+    "taken",
+    "unwritable",
+]
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +63,7 @@ def fetch(run: Path, mirror: str) -> None:
     there = remote_path(mirror) / run.name
     try:
         about = (there / layout.RUN).read()
-        if about is None or _is_another(run, about, there):
+        if about is None or is_another(run, about, there):
             return
         fetch_plugins(there, run)
         for name in _ahead(run, there):
@@ -150,9 +161,19 @@ def _first_send(run: Path, mirror: str) -> None:
     try:
         send(run, mirror)
     except OSError as cause:
-        raise CheckpointError(
-            f"cluster.mirror={mirror}: cannot be written ({cause}); are the bucket and the credentials right?"
-        ) from cause
+        raise unwritable(mirror, cause) from cause
+
+
+def unwritable(mirror: str, cause: OSError) -> CheckpointError:
+    """The error of a mirror, of a run or a sweep, that cannot be written."""
+    return CheckpointError(
+        f"cluster.mirror={mirror}: cannot be written ({cause}); are the bucket and the credentials right?"
+    )
+
+
+def taken(there: RemotePath, what: str) -> CheckpointError:
+    """The error of a mirror that holds another "run" or "sweep", `what`, of this name."""
+    return CheckpointError(f"{there} holds another {what}; choose another name for --out, or another cluster.mirror")
 
 
 def _claim(run: Path, there: RemotePath) -> None:
@@ -160,21 +181,30 @@ def _claim(run: Path, there: RemotePath) -> None:
     if present is None:
         send_plugins(run, there)
         (there / layout.RUN).write((run / layout.RUN).read_bytes())
-    elif _is_another(run, present, there):
-        raise CheckpointError(f"{there} holds another run; choose another name for --out, or another cluster.mirror")
+    elif is_another(run, present, there):
+        raise taken(there, "run")
 
 
-def _is_another(run: Path, about: bytes, there: RemotePath) -> bool:
-    """Whether `about`, the `run.json` of the mirror, belongs to another run than the one in this folder."""
+def is_another(run: Path, about: bytes | None, there: RemotePath) -> bool:
+    """Whether `about`, the `run.json` of the mirror, belongs to another run than the one in this folder.
+
+    It does not where either of them is missing.
+    """
     here = run / layout.RUN
-    return here.exists() and key_in(here.read_bytes(), here) != key_in(about, there / layout.RUN)
+    return (
+        about is not None and here.exists() and key_in(here.read_bytes(), here) != key_in(about, there / layout.RUN)
+    )
+
+
+def newest_epoch(run: Path) -> str:
+    """Name of the newest committed epoch in the folder of a run; empty where there is none."""
+    return max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
 
 
 def _ahead(run: Path, there: RemotePath) -> list[str]:
     """Committed folders of the mirror to copy: all epochs when one is newer than those of the run, and the result."""
-    newest = max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
     epochs = committed(there / layout.EPOCHS)
-    names = [f"{layout.EPOCHS}/{name}" for name in epochs if max(epochs) > newest]
+    names = [f"{layout.EPOCHS}/{name}" for name in epochs if max(epochs) > newest_epoch(run)]
     if layout.RESULT in committed(there) and not is_committed(result_folder(run)):
         names.append(layout.RESULT)
     return names

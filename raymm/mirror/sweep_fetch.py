@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from raymm.config import plugins
 from raymm.errors import CheckpointError
-from raymm.mirror.runs import fetch, fetch_plugins
+from raymm.mirror.runs import fetch, fetch_plugins, is_another, newest_epoch
 from raymm.mirror.sweep_upload import BEST, SweepUploader, folder_in, read_if_there
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes, write_json
@@ -21,8 +21,6 @@ from raymm.storage.layout import (
     TRIAL,
     TRIALS,
     WARMUPS,
-    committed_epochs,
-    epoch_folder,
 )
 from raymm.storage.remote import committed, folders, join_uri, remote_path
 from raymm.sweep.store import open_sweep
@@ -130,8 +128,8 @@ def _fetch_trial(there: RemotePath, uri: str, here: Path) -> None:
         return
     for name in folders(there / folder):
         run = here / folder / name
-        if _is_another(run, there / folder / name):
-            shutil.rmtree(run)
+        if is_another(run, (there / folder / name / layout.RUN).read(), there / folder / name):
+            shutil.rmtree(run)  # one of the two was made anew before the other was mirrored
         fetch(run, join_uri(uri, folder))
         _point_start_to(run, here.parents[1])
     for name, content in ((CURRENT, pointer), (TRIAL, about), (ENDED, ended)):
@@ -146,22 +144,12 @@ def _is_behind(here: Path, there: RemotePath, folder: str) -> bool:
     if (here / folder).exists() and folder != folder_in(read_if_there(here / CURRENT)):
         return False  # here the trial has gone on to newer runs, which have not been sent
     return any(
-        _newest_epoch(there / folder / run) > _newest_here(here / folder / run) for run in folders(there / folder)
+        _newest_there(there / folder / run) > newest_epoch(here / folder / run) for run in folders(there / folder)
     )
 
 
-def _newest_epoch(run: RemotePath) -> str:
+def _newest_there(run: RemotePath) -> str:
     return max(committed(run / layout.EPOCHS), default="")
-
-
-def _newest_here(run: Path) -> str:
-    return max((epoch_folder(run, epoch).name for epoch in committed_epochs(run)), default="")
-
-
-def _is_another(run: Path, there: RemotePath) -> bool:
-    """Whether the two runs of this name differ: one was made anew before the other was mirrored."""
-    ours, theirs = read_if_there(run / layout.RUN), (there / layout.RUN).read()
-    return None not in {ours, theirs} and key_in(ours, run) != key_in(theirs, there)
 
 
 def _point_start_to(run: Path, sweep: Path) -> None:

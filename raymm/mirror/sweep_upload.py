@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.errors import CheckpointError
-from raymm.mirror.runs import send, send_plugins
+from raymm.mirror.runs import send, send_plugins, taken
 from raymm.storage import layout
 from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
-from raymm.storage.remote import folders, join_uri, remote_path
+from raymm.storage.remote import delete, join_uri, remote_path
 from raymm.sweep.store import read_trials
 from raymm.training.result import finished
 from raymm.training.run import key_in, open_run
@@ -50,9 +49,9 @@ class SweepUploader:
         """Whether the mirror holds this sweep; raises `CheckpointError` when it holds another one, or a run."""
         about = (self.there / SWEEP).read()
         if about is not None and key_in(about, self.there / SWEEP) != self.sweep.key:
-            raise self._taken("sweep")
+            raise taken(self.there, "sweep")
         if about is None and (self.there / layout.RUN).read() is not None:
-            raise self._taken("run")
+            raise taken(self.there, "run")
         return about is not None
 
     def begin(self) -> None:
@@ -60,8 +59,8 @@ class SweepUploader:
         if not self.claimed():
             self._files.clear()
             self._runs.clear()
-            for name in {TRIALS, WARMUPS} & set(folders(self.there)):
-                self.there.system.delete_dir((self.there / name).path)
+            for name in (TRIALS, WARMUPS):
+                delete(self.there / name)
         for trial in read_trials(self.sweep):
             self.put(f"{TRIALS}/{trial.name}/{TRIAL}")
         send_plugins(self.sweep.path, self.there)
@@ -102,11 +101,6 @@ class SweepUploader:
         if self._runs.get(run) != held:
             send(run, join_uri(self.uri, run.parent.relative_to(self.sweep.path).as_posix()))
             self._runs[run] = held
-
-    def _taken(self, what: str) -> CheckpointError:
-        return CheckpointError(
-            f"{self.there} holds another {what}; choose another name for --out, or another cluster.mirror"
-        )
 
 
 def _has_begun(run: Path) -> bool:

@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from raymm.errors import CheckpointError, RaymmError, TrainingError
+from raymm.errors import RaymmError, TrainingError
+from raymm.mirror.runs import unwritable
 from raymm.mirror.sweep_upload import BEST, SweepUploader
 from raymm.sweep.store import read_trials
 from raymm.sweep.tracking import SweepCallback
@@ -76,7 +77,7 @@ def refuse_other_sweep(sweep: Sweep) -> None:
     try:
         SweepUploader(sweep, sweep.mirror).claimed()
     except OSError as cause:
-        raise _unwritable(sweep, cause) from cause
+        raise unwritable(sweep.mirror, cause) from cause
 
 
 @dataclass
@@ -101,7 +102,7 @@ class SweepMirror:
         try:
             self.uploader.begin()
         except OSError as cause:
-            raise _unwritable(self.sweep, cause) from cause
+            raise unwritable(self.uploader.uri, cause) from cause
         self._mark_all_dirty()
         self.executor.submit(self._try)
 
@@ -179,9 +180,3 @@ class _MirroringCallback:
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         self.to.on_trial_end(trial, outcome)
         self.mirror.mark_dirty(trial)
-
-
-def _unwritable(sweep: Sweep, cause: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"cluster.mirror={sweep.mirror}: cannot be written ({cause}); are the bucket and the credentials right?"
-    )
