@@ -301,7 +301,7 @@ def _hard_sum(
     n = source.present.shape[1]
     correct = _correct(source, labels, codes, utility.task)
     if source.nothing_missing:
-        weights = _sized_weights(utility.by_size, n, codes, correct.device)
+        weights = _sized_weights(utility.by_size, n, correct.device)[codes.start : codes.stop]
         correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
         return (weights.T @ correct.T.to(weights.dtype)).T.double(), correct
     weights = shapley_weights(n)[0][codes.start : codes.stop]
@@ -310,14 +310,13 @@ def _hard_sum(
     return (correct * utility.by_size(sizes)).double() @ weights.to(correct.device), correct
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 @torch.inference_mode(mode=False)
 def _sized_weights(
-    by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int, codes: range, device: torch.device
-) -> Float[Tensor, "s n"]:
-    """Weights of outcomes, by_size(|C|) * W[C, i]: integers, in float32 where that is exact and faster."""
-    weights = shapley_weights(n)[0][codes.start : codes.stop]
-    weights = by_size(coalition_sizes(n)[codes.start : codes.stop])[:, None] * weights
+    by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int, device: torch.device
+) -> Float[Tensor, "S n"]:
+    """Weights of all outcomes, by_size(|C|) * W[C, i]: integers, in float32 where that is exact and faster."""
+    weights = by_size(coalition_sizes(n))[:, None] * shapley_weights(n)[0]
     return weights.to(device, torch.float32 if n <= FLOAT32_PLAYERS and device.type == "cpu" else torch.float64)
 
 
