@@ -14,12 +14,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def flatten(config: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool | None]:
+def flatten(config: BaseModel | Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
     """`{"optimizer.lr": 0.001, ...}`: dotted keys to plain values, defaults included."""
     flat: dict[str, str | int | float | bool | None] = {}
     nested = config.model_dump(mode="json") if isinstance(config, BaseModel) else config
     for key, value in nested.items():
-        _flatten_into(flat, f"{prefix}{key}", value)
+        _flatten_into(flat, key, value)
     return flat
 
 

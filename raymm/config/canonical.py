@@ -68,9 +68,7 @@ def _unread(config: Config) -> set[str]:
 def _defaults(config: Config) -> dict[str, Any]:
     """The defaults of the sections, and of the settings of the parts that are chosen."""
     chosen = {"method": {"name": config.method.name}, "model": {"fusion": config.model.fusion.name}}
-    return parse({**chosen, "training": {"epochs": 10**6}}).model_dump(mode="json") | {
-        "training": Config().model_dump(mode="json")["training"]
-    }
+    return parse(chosen).model_dump(mode="json")
 
 
 def _under(keys: Iterable[str], section: str) -> set[str]:

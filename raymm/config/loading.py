@@ -153,7 +153,7 @@ def _settings_everywhere() -> list[str]:
     """Dotted names of all settings: of the sections, and of the parts of every registered method."""
     names = dict.fromkeys(flatten(Config()))
     for name in METHODS:
-        names |= dict.fromkeys(flatten(Config.model_validate({"method": name, "training": {"epochs": 10**6}})))
+        names |= dict.fromkeys(flatten(Config.model_validate({"method": name})))
     return list(names)
 
 
