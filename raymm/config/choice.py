@@ -15,7 +15,16 @@ from raymm.config.base import Settings
 from raymm.config.registries import Registry
 from raymm.errors import ConfigError
 
-__all__ = ["Choice", "ChoiceOf", "PartsByName", "SettingsError", "SettingsOf", "make_settings", "settings_class"]
+__all__ = [
+    "Choice",
+    "ChoiceOf",
+    "PartsByName",
+    "SettingsError",
+    "SettingsOf",
+    "make_settings",
+    "part_called",
+    "settings_class",
+]
 
 
 class Choice(Settings):
@@ -68,6 +77,14 @@ def make_settings(part: object, raw: Mapping[str, Any], key: str = "") -> Settin
         raise SettingsError(section, cause, key) from cause
 
 
+def part_called(name: str, registry: Registry[Any], where: str = "") -> Any:
+    """A part by name; raises `ValueError`, as pydantic wants it, with `where`, the field that holds the name."""
+    try:
+        return registry.get(name, where)
+    except ConfigError as cause:
+        raise ValueError(f"{cause}") from cause
+
+
 @dataclass(frozen=True)
 class ChoiceOf:
     """How a field of a section chooses from a registry; the field's type is `Annotated[Choice, ChoiceOf(...)]`.
@@ -111,10 +128,7 @@ class ChoiceOf:
         if isinstance(value, Choice):
             return value
         name, raw = self.split(value)
-        try:
-            part = self.registry.get(name)
-        except ConfigError as cause:
-            raise ValueError(f"{cause}") from cause
+        part = part_called(name, self.registry)
         here = {field: given for field, given in self.defaults if field in settings_class(part).model_fields}
         return Choice(name=name, settings=make_settings(part, {**here, **raw}, self.key))
 

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from raymm.config.base import Settings
-from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, make_settings
-from raymm.config.registries import ENCODERS, FUSIONS, METHODS, Registry
+from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, make_settings, part_called
+from raymm.config.registries import ENCODERS, FUSIONS, METHODS
 from raymm.config.view import ViewConfig
 from raymm.errors import ConfigError, did_you_mean
 
@@ -33,14 +33,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-
-def _part(registry: Registry[Any], name: str, key: str = "") -> Any:
-    """A part by name; raises `ValueError`, as pydantic wants it."""
-    try:
-        return registry.get(name)
-    except ConfigError as cause:
-        raise ValueError(f"{key}: {cause}" if key else f"{cause}") from cause
 
 
 ENCODERS_BY_MODALITY = PartsByName(ENCODERS)
@@ -70,7 +62,7 @@ class EncoderConfig(Settings):
             return given
         raw = {key: inner for key, inner in given.items() if key != "name"}
         if (name := given.get("name")) is not None:
-            settings = make_settings(_part(ENCODERS, name, "name"), raw, "name")
+            settings = make_settings(part_called(name, ENCODERS, "name"), raw, "name")
             return {"name": name, **settings.model_dump(mode="json")}
         known = ENCODERS_BY_MODALITY.defaults()
         for key in raw:
@@ -129,7 +121,7 @@ class MethodConfig(Settings):
     @field_validator("name")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        _part(METHODS, name)
+        part_called(name, METHODS)
         return name
 
     @field_validator("settings", mode="before")
