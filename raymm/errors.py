@@ -21,6 +21,7 @@ __all__ = [
     "did_you_mean",
     "in_one_line",
     "is_of_own_code",
+    "last_line",
     "messages_of",
     "mistakes_in",
 ]
@@ -134,6 +135,18 @@ def in_one_line(cause: BaseException) -> str:
         return said
     frames = _own_frames(cause)
     return f"{said} ({_short(Path(frames[-1].filename))}, line {frames[-1].lineno})" if frames else said
+
+
+def last_line(cause: object, otherwise: str) -> str:
+    r"""The last line of what an exception says, which of Ray's names the original error; `otherwise` of an empty one.
+
+    >>> last_line("Traceback ...\n  ...\nValueError: no weights\n", "nothing said")
+    'ValueError: no weights'
+    >>> last_line(ValueError(), "nothing said")
+    'nothing said'
+    """
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[-1] if lines else otherwise
 
 
 def is_of_own_code(cause: BaseException) -> bool:

@@ -22,7 +22,7 @@ from raymm import __version__
 from raymm.cluster.connect import is_multi_node
 from raymm.cluster.resources import check_resources, cluster_totals
 from raymm.config.plugins import load_plugins
-from raymm.errors import ClusterError, ConfigError, Problems
+from raymm.errors import ClusterError, ConfigError, Problems, last_line
 
 if TYPE_CHECKING:
     from raymm.config.sections import ClusterConfig
@@ -178,7 +178,7 @@ def _node_report(address: str, reference: Any) -> NodeReport:
     except GetTimeoutError:
         return NodeReport(address, failure="did not answer in time; is it overloaded, or cut off by a firewall?")
     except (RayError, ImportError) as cause:
-        last = str(cause).strip().splitlines()[-1]
+        last = last_line(cause, type(cause).__name__)
         return NodeReport(address, failure=f"cannot run raymm ({last}); install the same raymm there")
 
 

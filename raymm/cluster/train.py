@@ -27,7 +27,7 @@ from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
-from raymm.errors import ClusterError, ConfigError, RaymmError
+from raymm.errors import ClusterError, ConfigError, RaymmError, last_line
 from raymm.storage import layout
 from raymm.training.checkpoint import read_history
 from raymm.training.communicator import SingleProcess, TorchDistributed
@@ -116,7 +116,9 @@ def train_together(
         with _reporting(runs, report):
             outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as cause:
-        raise ClusterError(f"training on Ray failed: {_last_line(cause)}; --debug shows the whole trace") from cause
+        raise ClusterError(
+            f"training on Ray failed: {last_line(cause, type(cause).__name__)}; --debug shows the whole trace"
+        ) from cause
     if outcome is not None and "error" in outcome:
         raise _error_of_rank(outcome["error"], outcome["message"])
 
@@ -204,9 +206,3 @@ def _scaling(cluster: ClusterConfig) -> ScalingConfig:
         use_gpu=cluster.gpus_per_worker > 0,
         resources_per_worker=resources,
     )
-
-
-def _last_line(cause: BaseException) -> str:
-    """The last line of Ray's message, which names the original error."""
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return lines[-1] if lines else type(cause).__name__

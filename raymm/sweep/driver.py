@@ -21,7 +21,7 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.data.feature_cache import cache_features
 from raymm.data.reader import BatchReader
-from raymm.errors import ClusterError
+from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
 from raymm.sweep.reported import CAUSE, EPOCHS, STATUS
 from raymm.sweep.runs import shared_warmups, warmup_epochs_done
@@ -207,7 +207,8 @@ class _TrialEvents(Callback):  # type: ignore[misc]
         self._end(trial, TrialOutcome(status, _epochs(trial), last.get(CAUSE, "")))
 
     def on_trial_error(self, *, trial: Any, **_: Any) -> None:
-        self._end(trial, TrialOutcome("failed", _epochs(trial), _last_line(trial)))
+        cause = last_line(trial.get_error() or "", "it ended without an error message")
+        self._end(trial, TrialOutcome("failed", _epochs(trial), cause))
 
     def _end(self, trial: Any, outcome: TrialOutcome) -> None:
         ours = self._of(trial)
@@ -225,10 +226,3 @@ def _epochs(trial: Any) -> int:
     """Epochs that were reported to Tune; the report of a failure has none."""
     last = trial.last_result or {}
     return int(last.get(EPOCHS) or trial.metric_analysis.get(EPOCHS, {}).get("max", 0))
-
-
-def _last_line(trial: Any) -> str:
-    """The error that ended a trial, without its traceback."""
-    error = trial.get_error()
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without an error message"
