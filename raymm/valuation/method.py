@@ -17,7 +17,7 @@ from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.protocol import logit_source
 from raymm.valuation.sampling.budget import Sampling
-from raymm.valuation.sampling.designs import smallest_budget
+from raymm.valuation.sampling.designs import check_budget
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -92,11 +92,7 @@ def choose_method(
     if valuation.method == "auto" and linear and valuation.utility == "logit":
         return ValuationMethod("closed_form")
     budget = _budget(model, batch, present, valuation.budget)
-    if budget < smallest_budget(n):
-        raise ConfigError(
-            f"valuation.budget={valuation.budget}: {budget} coalitions are too few to tell {n} modalities apart; the "
-            f"smallest budget that works is {smallest_budget(n)}"
-        )
+    check_budget(n, budget, valuation.budget)
     if n <= MAX_PLAYERS and budget >= 2**n:
         return ValuationMethod("exact", chunk=None if linear else source.chunk)
     seed = derive(config.training.seed, "valuation", epoch or 0)

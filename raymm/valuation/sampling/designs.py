@@ -34,7 +34,7 @@ from raymm.valuation.bits import masks_of
 from raymm.valuation.sampling.gls import Fit, exchange_search, fit
 from raymm.valuation.sampling.standard_errors import ErrorModel, PermutationErrors, ResidualErrors
 
-__all__ = ["Design", "design", "smallest_budget"]
+__all__ = ["Design", "check_budget", "design", "smallest_budget"]
 
 Codes = npt.NDArray[np.int64]
 MOST_PLAYERS = 62
@@ -84,6 +84,28 @@ def balanced_budget(n: int) -> int:
     return 6 * n
 
 
+def check_budget(n: int, budget: int, asked: int | str | None = None) -> None:
+    """Refuse a budget that leaves the estimates undetermined.
+
+    Parameters
+    ----------
+    n, budget
+        Players and coalitions.
+    asked
+        The setting that the budget was made of, for the message; default: the budget itself.
+
+    Raises
+    ------
+    ConfigError
+        With the smallest budget that works.
+    """
+    if budget < smallest_budget(n):
+        raise ConfigError(
+            f"valuation.budget={budget if asked is None else asked}: too few coalitions ({budget}) to tell {n} "
+            f"modalities apart; the smallest budget that works is {smallest_budget(n)}"
+        )
+
+
 @lru_cache(maxsize=256)
 @torch.inference_mode(mode=False)
 def design(n: int, budget: int, seed: int) -> Design:
@@ -104,11 +126,7 @@ def design(n: int, budget: int, seed: int) -> Design:
     """
     if not 3 <= n <= MOST_PLAYERS:
         raise ConfigError(f"valuation.method=sampled: {n} modalities; sampling is for 3 to {MOST_PLAYERS}")
-    if budget < smallest_budget(n):
-        raise ConfigError(
-            f"valuation.budget={budget}: too few coalitions to tell {n} modalities apart; the smallest budget that "
-            f"works is {smallest_budget(n)}"
-        )
+    check_budget(n, budget)
     generator = np.random.default_rng(derive(seed, "design", n, budget))
     if budget < least_squares_budget(n):
         return _permutations(n, budget, generator)
