@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute
 
 from raymm.errors import DataError
 from raymm.storage.atomic import atomic_path
@@ -200,7 +201,8 @@ def _check_rows(path: Path, rows: pa.Table, info: TableInfo) -> None:
         for name in ("sample_id", "split", "label", "prediction", bits)
         if rows.column(name).null_count
     ]
-    if not wrong and any(len(row) != _bytes_of(count) for row in rows.column(bits).to_pylist()):
+    lengths = compute.binary_length(rows.column(bits))
+    if not wrong and compute.any(compute.not_equal(lengths, _bytes_of(count))).as_py():
         wrong.append(f"'{bits}' must have {_bytes_of(count)} bytes in every row")
     if wrong:
         raise DataError(f"{path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
