@@ -131,8 +131,7 @@ class MultiLabel(Task):
 
     def score(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
         """Jaccard similarity of the predicted and the true set."""
-        predicted, true = self._predicted(outputs), labels[:, None]
-        return _jaccard((predicted & true).sum(dim=-1).double(), (predicted | true).sum(dim=-1).double())
+        return _jaccard(self._predicted(outputs), labels[:, None])
 
     def probability(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
         """Geometric mean over the labels of the probability of their states."""
@@ -163,8 +162,7 @@ class MultiLabel(Task):
 
     def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
         """Whether each predicted set is right."""
-        shared, either = (prediction & labels).sum(axis=1), (prediction | labels).sum(axis=1)
-        return np.where(either == 0, 1.0, shared / np.maximum(either, 1)) >= self.settings.match
+        return _jaccard(torch.tensor(prediction), torch.tensor(labels)).numpy() >= self.settings.match
 
     def metrics(
         self,
@@ -223,7 +221,9 @@ def _signed(outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B
     return torch.where(labels[:, None], outputs.double(), -outputs.double())
 
 
-def _jaccard(shared: Float64[Tensor, "B s"], either: Float64[Tensor, "B s"]) -> Float64[Tensor, "B s"]:
+def _jaccard(predicted: Bool[Tensor, "... K"], true: Bool[Tensor, "... K"]) -> Float64[Tensor, "..."]:
+    """Of the predicted and the true set; 1 where both are empty."""
+    shared, either = (predicted & true).sum(dim=-1).double(), (predicted | true).sum(dim=-1).double()
     return torch.where(either == 0, 1.0, shared / either.clamp(min=1))
 
 
