@@ -81,8 +81,8 @@ def prepare(
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
     loaded = load_manifest(manifest, media_root, kinds, names, seed, parse_task(task, task_settings))
-    if loaded.note:
-        click.echo(f"note: {loaded.note}", err=True)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
     schema = build_schema(kinds, loaded, media_root, settings, encoders)
     chunks = chunks_of(loaded.records, encoders)

@@ -1,22 +1,20 @@
-"""The labels of a manifest: the task that they are of, what is wrong with them, and splits by label."""
+"""The labels of a manifest: the task that they are of, and what is wrong with them."""
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, DataError, Problems
-from raymm.seeds import derive
 from raymm.tasks.base import Labels, Task
 from raymm.tasks.classification import class_name
 from raymm.tasks.registry import DEFAULT, get_task, guess_task
 
-__all__ = ["assign_splits", "choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
+__all__ = ["choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
 
-SHARES = (0.70, 0.85)
 SHOWN = 5
 """Names that a message lists; the rest are counted."""
 
@@ -93,15 +91,22 @@ def parse_task(name: str | None, settings: Sequence[str]) -> Task | None:
 
 
 def parse_labels(
-    cells: Sequence[Any], places: Iterable[str], task: Task, classes: Sequence[str], problems: Problems
+    cells: Sequence[Any], place: Callable[[int], str], task: Task, classes: Sequence[str], problems: Problems
 ) -> list[Any]:
-    """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after the cell's place."""
-    labels = []
-    for cell, place in zip(cells, places, strict=True):
-        try:
-            labels.append(task.parse(cell, classes))
-        except DataError as cause:
-            problems.add(f"{place}: {cause}")
+    """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after its place."""
+    labels: list[Any] = []
+    known: dict[Any, Any] = {}
+    for row, cell in enumerate(cells):
+        key = (type(cell), cell) if isinstance(cell, Hashable) else None
+        if key is None or key not in known:
+            try:
+                labels.append(task.parse(cell, classes))
+            except DataError as cause:
+                problems.add(f"{place(row)}: {cause}")
+                continue
+            known[key] = labels[-1]
+        else:
+            labels.append(known[key])
     for name in sorted({name for name in classes if classes.count(name) > 1}):
         problems.add(f"class '{name}' appears twice in --classes")
     if len(classes) < task.fewest_classes:
@@ -131,30 +136,6 @@ def refuse_absent_classes(
                 f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
                 "or leave these classes out"
             )
-
-
-def assign_splits(labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int) -> list[str]:
-    """Splits by label, 70/15/15, all samples of one file in one split.
-
-    Parameters
-    ----------
-    labels, files
-        Of N samples.
-    seed
-        With the labels and names of files, decides the splits.
-    """
-    groups = [*classes, ""]  # the last one holds samples without a class
-    group_of = dict(zip(files, (groups[number] for number in task.strata(labels, len(classes))), strict=True))
-    generator = np.random.default_rng(derive(seed, "splits"))
-    split_of: dict[str, str] = {}
-    for group in sorted(set(group_of.values())):
-        mine = [file for file in sorted(group_of) if group_of[file] == group]
-        order = [mine[position] for position in generator.permutation(len(mine))]
-        edges = [round(share * len(order)) for share in SHARES]
-        parts = (order[: edges[0]], order[edges[0] : edges[1]], order[edges[1] :])
-        for split, part in zip(SPLITS, parts, strict=True):
-            split_of.update(dict.fromkeys(part, split))
-    return [split_of[file] for file in files]
 
 
 def name_some(names: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """One class a sample: softmax, cross-entropy, right where the largest output is the label's."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,9 @@ from torch.nn import functional
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import Labels, Outputs, Task
 
-__all__ = ["LISTS", "Classification", "class_name"]
+__all__ = ["LISTS", "Classification", "class_name", "in_order"]
+
+INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 
 LISTS = (list, tuple, set, frozenset, np.ndarray)
 """What a cell with several labels may be."""
@@ -31,8 +34,8 @@ class Classification(Task):
     selection: ClassVar[Mapping[str, bool]] = {"accuracy": True, "macro_f1": True, "loss": False}
 
     def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
-        """All different texts, sorted."""
-        return tuple(sorted({class_name(cell) for cell in cells if not isinstance(cell, LISTS)} - {""}))
+        """All different texts, sorted; where all are whole numbers, by their value."""
+        return in_order({class_name(cell) for cell in cells if not isinstance(cell, LISTS)} - {""})
 
     def parse(self, cell: Any, classes: Sequence[str]) -> int:
         """Number of the class."""
@@ -130,6 +133,17 @@ class Classification(Task):
             "macro_f1": float(multiclass_f1_score(*pair, num_classes=max(classes, 2), average="macro")),
             "loss": float(losses.mean()),
         }
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes, sorted: as numbers where all are whole ones, else as text.
+
+    >>> in_order(["10", "9", "-1"]), in_order(["10", "9", "b"])
+    (('-1', '9', '10'), ('10', '9', 'b'))
+    """
+    names = sorted(names)
+    whole = all(INTEGER.fullmatch(name) for name in names)
+    return tuple(sorted(names, key=int) if whole else names)
 
 
 def class_name(cell: Any) -> str:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from raymm.config.base import Settings
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task
-from raymm.tasks.classification import LISTS, class_name
+from raymm.tasks.classification import LISTS, class_name, in_order
 
 __all__ = ["MultiLabel", "MultiLabelSettings"]
 
@@ -69,8 +69,8 @@ class MultiLabel(Task):
         )
 
     def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
-        """All different labels, sorted."""
-        return tuple(sorted({name for cell in cells for name in self._names(cell)}))
+        """All different labels, sorted; where all are whole numbers, by their value."""
+        return in_order({name for cell in cells for name in self._names(cell)})
 
     def parse(self, cell: Any, classes: Sequence[str]) -> tuple[bool, ...]:
         """Which labels stand in a cell: a text such as "happy|loud", or a list; an empty one is a sample without any.

@@ -1,0 +1,186 @@
+"""The rows of a manifest: for each column that is used, cells of the type that it must have, and what is wrong."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raymm.data.kinds.base import ModalitySpec
+from raymm.data.tabular.columns import (
+    arrays_of,
+    holds_numbers,
+    is_bytes,
+    is_list,
+    is_text,
+    kind_in_words,
+    plain,
+    values_of,
+)
+from raymm.data.tabular.embedded import Embedded
+from raymm.data.tabular.read import read_table
+from raymm.errors import DataError, Problems, did_you_mean
+from raymm.tasks.classification import class_name
+
+__all__ = ["Rows", "Specs", "read_rows"]
+
+Specs = Mapping[str, type[ModalitySpec]]
+"""Classes of the kinds of modality, by the modality's name."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The cells of a manifest, by column; all lists have one item a row.
+
+    Attributes
+    ----------
+    labels
+        As the manifest has them: texts, numbers or lists; None where missing.
+    ids, splits
+        Texts; empty where the cell is. `splits` is None without such a column.
+    file
+        The column of that name; None where a cell is empty, or there is no such column.
+    cells
+        By modality: a path, a text, or numbers; None where the modality is missing.
+    embedded
+        Files that the manifest held itself, by where they lie now: what they were called.
+    notes
+        Sentences on what was guessed.
+    """
+
+    labels: list[Any]
+    ids: list[str]
+    splits: list[str] | None
+    file: list[str | None]
+    cells: dict[str, list[Any]]
+    specs: Specs
+    embedded: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def files(self) -> list[tuple[str, ...]]:
+        """The files that each row names, each once; the first one identifies the recording."""
+        files = [[cell] if cell else [] for cell in self.file]
+        for name, spec in self.specs.items():
+            for found, cell in zip(files, self.cells[name], strict=True):
+                if cell is not None and (file := spec.file_of(cell)):
+                    found.append(file)
+        return [tuple(dict.fromkeys(found)) for found in files]
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The file that identifies the recording of each sample; empty where there is none."""
+        return [files[0] if files else "" for files in self.files]
+
+    def called(self, file: str) -> str:
+        """What a file is called in the manifest."""
+        return self.embedded.get(file, file)
+
+
+def read_rows(path: Path, specs: Specs, embedded: Path | None = None) -> Rows:
+    """Read the columns of a manifest that are needed.
+
+    Parameters
+    ----------
+    embedded
+        Where files are written that the manifest holds itself.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, has no rows, or columns are absent or of a type that they must not have.
+    """
+    media = [name for name, spec in specs.items() if spec.is_media]
+    files = Embedded(["file", *media], embedded)
+    table = read_table(path, files)
+    columns = {name: plain(table.columns.column(name)) for name in table.columns.column_names}
+    problems = Problems(str(path))
+    if not len(table.columns):
+        problems.add("has no rows")
+    _check_columns(list(columns), specs, problems)
+    problems.raise_if_any(DataError)
+    missing = pa.chunked_array([pa.nulls(len(table.columns))])
+    used = _Columns(columns, missing, problems)
+    labels, ids, splits = used.read("label", _labels), used.read("sample_id", _texts), used.read("split", _texts)
+    file = used.read("file", _paths)
+    cells = {name: _own(name, spec, used, file) for name, spec in specs.items()}
+    problems.raise_if_any(DataError)
+    ids, splits = ([cell or "" for cell in cells] for cells in (ids, splits))
+    return Rows(labels, ids, splits if "split" in columns else None, file, cells, specs, files.names, table.notes)
+
+
+class _Columns:
+    """Columns by name, each read in one way; what is wrong goes to `problems`."""
+
+    def __init__(self, columns: dict[str, pa.ChunkedArray], missing: pa.ChunkedArray, problems: Problems) -> None:
+        self.columns = columns
+        self._missing = missing
+        self._problems = problems
+
+    def read(self, name: str, read: Callable[[pa.ChunkedArray], list[Any]]) -> list[Any]:
+        """Cells of a column; None where it is not there or cannot be read."""
+        column = self.columns.get(name, self._missing)
+        try:
+            return read(column)
+        except _WrongTypeError as cause:
+            self._problems.add(f"column '{name}' holds {kind_in_words(column.type)}; {cause}")
+        except UnicodeDecodeError:
+            self._problems.add(f"column '{name}' holds bytes that are not text (UTF-8); write it as text")
+        return [None] * len(column)
+
+
+class _WrongTypeError(Exception):
+    """A column has another type than it must have; says what it must hold."""
+
+
+def _own(name: str, spec: type[ModalitySpec], used: _Columns, file: list[str | None]) -> list[Any]:
+    """Cells of a modality: of its own column, of media else those of the column `file`."""
+    if name not in used.columns:
+        return list(file)
+    if spec.is_text:
+        return used.read(name, _texts)
+    return used.read(name, _paths if spec.is_media else _values)
+
+
+def _check_columns(columns: Sequence[str], specs: Specs, problems: Problems) -> None:
+    if "label" not in columns:
+        problems.add(f"no column 'label'; {did_you_mean('label', columns)}")
+    for name, spec in specs.items():
+        if name in columns or (spec.is_media and "file" in columns):
+            continue
+        either = "no column 'file' and no" if spec.is_media else "no"
+        problems.add(f"{either} column '{name}' for the modality; {did_you_mean(name, columns)}")
+
+
+def _labels(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_nested(column.type) and not is_list(column.type):
+        raise _WrongTypeError("a label is a text, a number or a list of them")
+    return values_of(column)
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Cells as text; None where there is nothing but blanks."""
+    if pa.types.is_nested(column.type):
+        raise _WrongTypeError("it must hold one text a row")
+    cells = values_of(column)
+    if not (is_text(column.type) or is_bytes(column.type)):
+        cells = [class_name(cell) for cell in cells]
+    return [None if cell is None or not cell.strip() else cell for cell in cells]
+
+
+def _paths(column: pa.ChunkedArray) -> list[str | None]:
+    if not (is_text(column.type) or is_bytes(column.type)):
+        raise _WrongTypeError("it must hold paths of files, as texts")
+    return [None if cell is None or not cell.strip() else cell.strip() for cell in values_of(column)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Paths of arrays, or numbers."""
+    if is_text(column.type) or is_bytes(column.type):
+        return _paths(column)
+    return arrays_of(column) if holds_numbers(column.type) else values_of(column)

@@ -1,0 +1,59 @@
+"""What samples are called that have no id in the manifest, and ids that stand twice."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from raymm.data.manifest_rows import Rows
+from raymm.errors import Problems
+
+__all__ = ["name_samples", "refuse_repeated_ids"]
+
+LONGEST = 1_024
+"""Letters of an id."""
+
+SHOWN = 40
+"""Letters of a longer one that a message shows."""
+
+
+def name_samples(rows: Rows) -> list[str]:
+    """The id of each row: its own, else the stem of its file, else the number of the row.
+
+    Where two files have one stem, all are called by their path without the suffix; where that does not tell them
+    apart either, by their whole cell (`views.npz#x[3]`).
+    """
+    cells = [_cell(rows, row) for row in range(len(rows))]
+    stems = [PurePosixPath(source).stem for source in rows.sources]
+    for names in (stems, [str(PurePosixPath(cell).with_suffix("")) if cell else "" for cell in cells], cells):
+        ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
+        if len(set(ids) - {""}) == sum(map(bool, ids)):
+            return _numbered(ids)
+    return _numbered([own.strip() or stem for own, stem in zip(rows.ids, stems, strict=True)])
+
+
+def refuse_repeated_ids(rows: Rows, ids: Sequence[str], problems: Problems) -> None:
+    """Name the ids that stand twice, and those that are too long to be one."""
+    given = Counter(own.strip() for own in rows.ids)
+    for sample_id, count in Counter(ids).items():
+        if count > 1:
+            cure = "" if given[sample_id] == count else "; its file stands so often: give each row a sample_id"
+            problems.add(f"sample '{sample_id}': its id appears {count} times{cure}")
+    for row, sample_id in enumerate(ids, start=1):
+        if len(sample_id) > LONGEST:
+            problems.add(
+                f"row {row}: its id has {len(sample_id)} letters ({sample_id[:SHOWN]}...), at most {LONGEST} may be"
+            )
+
+
+def _cell(rows: Rows, row: int) -> str:
+    """The cell that names the file of a row, as the manifest has it."""
+    source = rows.sources[row]
+    if not source:
+        return ""
+    cells = (rows.cells[name][row] for name in rows.specs)
+    whole = next((cell for cell in cells if isinstance(cell, str) and cell.startswith(f"{source}#")), source)
+    return rows.called(whole)
+
+
+def _numbered(ids: Sequence[str]) -> list[str]:
+    return [sample_id or f"row-{number:06d}" for number, sample_id in enumerate(ids, start=1)]

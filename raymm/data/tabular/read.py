@@ -1,0 +1,186 @@
+"""A table in whatever format a file has, as Arrow columns.
+
+Parquet (`.parquet`, `.pq`), Arrow (`.arrow`, `.feather`: the file and the stream format), JSON lines (`.jsonl`,
+`.ndjson`), and CSV for every other suffix; text may be compressed (`.csv.gz`). Suffixes may be in capitals. A file of
+1 MB cannot fill the memory: what it expands to is bounded before it is read.
+"""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.json as pa_json
+import pyarrow.parquet as pq
+
+from raymm.data.tabular.csv_text import read_csv
+from raymm.data.tabular.embedded import Embedded
+from raymm.data.tabular.names import refuse_repeated
+from raymm.errors import DataError
+
+__all__ = ["Table", "read_table"]
+
+EXPANSION = 100
+"""How many times larger than the file its content may be, beyond `FREE`."""
+
+FREE = 2**26
+"""Bytes that any compressed text may hold."""
+
+FREE_VALUES = 2**24
+"""Numbers and texts that any Parquet file may hold; a larger one, as many as it has bytes times `VALUES_A_BYTE`."""
+
+VALUES_A_BYTE = 16
+
+LARGEST_BLOCK = 2**30
+"""Bytes of JSON lines that are parsed together, at most."""
+
+PAGE = 4_096
+PAGE_OF_FILES = 32
+"""Rows of Parquet that are decoded at a time; where they hold whole files, fewer."""
+
+ARROW_FILE = b"ARROW1"
+
+GUESSED_FORMATS = {b"PAR1": ".parquet", ARROW_FILE: ".arrow"}
+"""First bytes of files that are taken for what they are, whatever their suffix."""
+
+REFUSED_FORMATS = {
+    b"PK\x03\x04": "a spreadsheet or an archive",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
+    b"SQLite format 3": "a database",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a file, and sentences on what was guessed to read them."""
+
+    columns: pa.Table
+    notes: tuple[str, ...] = ()
+
+
+def read_table(path: Path, embedded: Embedded | None = None) -> Table:
+    """Read a table.
+
+    Parameters
+    ----------
+    embedded
+        Takes files out of columns that hold them; default: all columns stay as they are.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, is of no known format, is damaged, has two columns of one name, or expands to far
+        more than its size.
+    """
+    try:
+        suffix = _format(path)
+        found = READERS.get(suffix, _read_text)(path, embedded or Embedded((), None))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error, zlib.error) as cause:
+        words = " ".join(str(cause).split())[:300]
+        raise DataError(f"{path}: not readable as {path.suffix or 'CSV'} ({words})") from cause
+    except DataError as cause:
+        raise DataError(str(cause) if str(cause).startswith(str(path)) else f"{path}: {cause}") from cause
+    refuse_repeated(path, found.columns.column_names)
+    return found
+
+
+def _format(path: Path) -> str:
+    """The suffix that says how to read a file, in lower case; of compressed text, the one before `.gz`."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    for magic, suffix in GUESSED_FORMATS.items():
+        if start.startswith(magic):
+            return suffix
+    for magic, what in REFUSED_FORMATS.items():
+        if start.startswith(magic):
+            raise DataError(f"{path}: is {what}; export it as CSV (UTF-8) or Parquet")
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def _read_text(path: Path, embedded: Embedded) -> Table:
+    del embedded  # text holds no files
+    return Table(*read_csv(path, _content(path)))
+
+
+def _read_parquet(path: Path, embedded: Embedded) -> Table:
+    """Parquet; texts stay dictionaries while they are read, so that a repeated one takes no room."""
+    with pq.ParquetFile(path) as file:
+        _refuse_overfull(path, file.metadata)
+        refuse_repeated(path, file.schema_arrow.names)
+        texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        rows = PAGE_OF_FILES if embedded.in_schema(file.schema_arrow) else PAGE
+        batches = [embedded.replace(batch) for batch in file.iter_batches(batch_size=rows)]
+        return Table(pa.Table.from_batches(batches, None if batches else file.schema_arrow))
+
+
+def _refuse_overfull(path: Path, meta: pq.FileMetaData) -> None:
+    """Refuse a file that says to hold far more values than it has bytes: each would become a number or a text."""
+    groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+    values = sum(group.column(column).num_values for group in groups for column in range(meta.num_columns))
+    size = path.stat().st_size
+    if values > max(FREE_VALUES, VALUES_A_BYTE * size):
+        raise DataError(f"{path}: says that it holds {values} values in {size} bytes; it is damaged")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _read_arrow(path: Path, embedded: Embedded) -> Table:
+    """The file format, or the stream that Hugging Face datasets write."""
+    with pa.memory_map(str(path)) as source:
+        if source.read(len(ARROW_FILE)) == ARROW_FILE:
+            file = pa.ipc.open_file(source)
+            schema, batches = file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
+        else:
+            source.seek(0)
+            stream = pa.ipc.open_stream(source)
+            schema, batches = stream.schema, list(stream)
+    for batch in batches:
+        batch.validate(full=True)
+    batches = [embedded.replace(batch) for batch in batches]
+    return Table(pa.Table.from_batches(batches, None if batches else schema))
+
+
+def _read_json_lines(path: Path, embedded: Embedded) -> Table:
+    """JSON lines; what looks like a date stays the text that it is."""
+    del embedded  # JSON holds no bytes
+    content = _content(path)
+    options = pa_json.ReadOptions(use_threads=False, block_size=min(max(len(content), 2**20), LARGEST_BLOCK))
+    table = pa_json.read_json(pa.BufferReader(content), read_options=options)
+    dates = [(field.name, pa.string()) for field in table.schema if pa.types.is_timestamp(field.type)]
+    if dates:
+        parsing = pa_json.ParseOptions(explicit_schema=pa.schema(dates))
+        table = pa_json.read_json(pa.BufferReader(content), read_options=options, parse_options=parsing)
+    return Table(table)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked where they are compressed."""
+    content = path.read_bytes()
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    most = max(FREE, EXPANSION * len(content))
+    with gzip.open(path) as file:
+        unpacked = file.read(most + 1)
+    if len(unpacked) > most:
+        raise DataError(f"{path}: unpacks to more than {most} bytes, {EXPANSION} times its size; unpack it first")
+    return unpacked
+
+
+READERS: dict[str, Callable[[Path, Embedded], Table]] = {
+    ".parquet": _read_parquet,
+    ".pq": _read_parquet,
+    ".arrow": _read_arrow,
+    ".feather": _read_arrow,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+}
