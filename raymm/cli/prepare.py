@@ -21,7 +21,12 @@ __all__ = ["prepare"]
 @click.command(
     epilog="Example: raymm prepare --manifest labels.csv --media-root clips --modalities audio,rgb,flow --out DATA"
 )
-@click.option("--manifest", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV or Parquet.")
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="CSV, Parquet, Arrow or JSON lines.",
+)
 @click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
 @click.option("--modalities", required=True, help="name, name:kind or name=package.module:KIND, with commas.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
@@ -70,28 +75,32 @@ def prepare(
     """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
     from raymm.config.plugins import load_plugins
     from raymm.data.labels import parse_task
+    from raymm.data.lengths import length_lines, summary_of
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
-    from raymm.data.prepare import chunks_of, finish, finished_reports
+    from raymm.data.prepare import chunks_of, finish, finished_reports, rows_of_shards
     from raymm.data.schema_inference import build_schema, parse_kinds
 
     load_plugins(plugin_names(plugins))
     kinds = parse_kinds(modalities)
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
-    loaded = load_manifest(manifest, media_root, kinds, names, seed, parse_task(task, task_settings))
+    given = parse_task(task, task_settings)
+    loaded = load_manifest(manifest, media_root, kinds, names, seed, given, layout.embedded_folder(out))
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
     schema = build_schema(kinds, loaded, media_root, settings, encoders)
-    chunks = chunks_of(loaded.records, encoders)
+    chunks = chunks_of(loaded.records, encoders, rows_of_shards(loaded.records, schema, out))
     reports = finished_reports(chunks, schema, media_root, out)
     if reports is not None:
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
     else:
         reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
         finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
+    for line in length_lines(summary_of([report.lengths for report in reports]), schema):
+        click.echo(f"note: {line}", err=True)
     _show(reports, schema, out, as_json)
 
 

@@ -202,7 +202,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
             f"{path}: data set format {manifest.get('format')}, this raymm reads {FORMAT}; prepare it again"
         )
     try:
-        schema = Schema.model_validate(manifest["schema"])
+        schema = Schema.from_saved(manifest["schema"])
     except ConfigError as cause:
         raise DataError(
             f"{path}/{layout.MANIFEST}: {cause}; a kind or task of another package must be registered by a "

@@ -12,10 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
 from raymm.data.format import Sample, finish_dataset, write_shard
 from raymm.data.labels import refuse_absent_classes
+from raymm.data.lengths import Lengths, lengths_of, summary_of
 from raymm.data.manifest import Record
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
@@ -28,6 +31,9 @@ from raymm.storage.directory import is_committed
 __all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "finished_reports", "prepare_chunk", "run_here"]
 
 CHUNK_ROWS = 64
+SHARD_BYTES = 2**21
+MOST_ROWS = 4_096
+"""Rows of a shard: a multiple of 64, as many as fit into 2 MiB, from 64 to 4,096. A system maps some 65,000 files."""
 
 OnBad = Literal["raise", "quarantine"]
 
@@ -49,12 +55,37 @@ class ChunkReport:
     rows: int
     bad: tuple[BadValue, ...]
     reused: bool = False
+    lengths: Lengths = field(default_factory=dict)
 
 
-def chunks_of(records: Sequence[Record], encoders: Encoders | None = None) -> list[Chunk]:
-    """Records in file order, cut into chunks; `encoders` are those that the schema was built with."""
-    parts = [tuple(records[start : start + CHUNK_ROWS]) for start in range(0, len(records), CHUNK_ROWS)]
+def chunks_of(records: Sequence[Record], encoders: Encoders | None = None, rows: int | None = None) -> list[Chunk]:
+    """Records in file order, cut into chunks.
+
+    Parameters
+    ----------
+    encoders
+        Those that the schema was built with.
+    rows
+        Of a chunk, see `rows_of_shards`; default: `CHUNK_ROWS`.
+    """
+    rows = rows or CHUNK_ROWS
+    parts = [tuple(records[start : start + rows]) for start in range(0, len(records), rows)]
     return [Chunk(number, part, encoders or {}) for number, part in enumerate(parts)]
+
+
+def rows_of_shards(records: Sequence[Record], schema: Schema, out: Path) -> int:
+    """Rows of a shard: by the bytes of a sample, so that small ones do not need a file for each few.
+
+    Shards of an earlier try, or version, that lie in `out` are continued as they were begun.
+    """
+    begun, second = (_sidecar(layout.shard_file(out, number)) for number in (0, 1))
+    if begun is not None and second is not None:
+        return int(begun.get("samples", CHUNK_ROWS))
+    size = sum(int(np.prod(spec.shape)) * spec.dtype.itemsize for spec in schema.modalities if not spec.is_text)
+    for spec in schema.modalities:
+        if spec.is_text:
+            size += sum(len(record.cells[spec.name] or "") for record in records) // max(len(records), 1)
+    return CHUNK_ROWS * min(max(SHARD_BYTES // (CHUNK_ROWS * max(size, 1)), 1), MOST_ROWS // CHUNK_ROWS)
 
 
 def run_here(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Path) -> Iterator[ChunkReport]:
@@ -79,10 +110,11 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
             samples.append(Sample(record.sample_id, record.split, record.label, values, record.source))
     if samples:
         write_shard(shard, samples, schema)
-    report = ChunkReport(chunk.number, len(samples), tuple(bad))
-    write_json(
-        layout.sidecar_file(shard), {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]}
-    )
+    lengths = lengths_of([sample.values for sample in samples], schema)
+    report = ChunkReport(chunk.number, len(samples), tuple(bad), lengths=lengths)
+    written = {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]}
+    more = {"samples": len(chunk.records)} if len(chunk.records) > CHUNK_ROWS else {}
+    write_json(layout.sidecar_file(shard), {**written, **more, **({"lengths": lengths} if lengths else {})})
     return report
 
 
@@ -99,7 +131,9 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     bad = [item for report in sorted(reports, key=lambda report: report.number) for item in report.bad]
     problems = Problems(str(out))
     rows = sum(report.rows for report in reports)
-    about = {"rows": rows, "quarantined": len({item.sample_id for item in bad})}
+    about: dict[str, Any] = {"rows": rows, "quarantined": len({item.sample_id for item in bad})}
+    lengths = summary_of([report.lengths for report in reports])
+    about |= {"lengths": lengths} if lengths else {}
     if on_bad == "raise" and bad:
         write_quarantine(out, bad, about)
         problems.items += problem_lines(bad)
@@ -139,12 +173,20 @@ def finished_reports(
 
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
     """What a shard is made from; changes when a record, the schema or a source file does."""
-    parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [asdict(record) for record in chunk.records]]
+    parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [vars(record) for record in chunk.records]]
     for file in sorted({file for record in chunk.records for file in _files(record, schema)}):
         path = media_root / file
         stat = path.stat() if path.is_file() else None
         parts.append([file, stat and stat.st_size, stat and stat.st_mtime_ns])
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_identity).encode()).hexdigest()
+
+
+def _identity(value: Any) -> str:
+    """What stands for a value that JSON does not know: of an array its type, shape and SHA-256."""
+    if isinstance(value, np.ndarray):
+        content = np.ascontiguousarray(value).tobytes()
+        return f"{value.dtype} {value.shape} {hashlib.sha256(content).hexdigest()}"
+    return str(value)
 
 
 def _files(record: Record, schema: Schema) -> list[str]:
@@ -162,14 +204,21 @@ def _remove_others(out: Path, numbers: set[int]) -> None:
 
 
 def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
-    try:
-        before = json.loads(layout.sidecar_file(shard).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    if before["digest"] != digest or shard.is_file() != bool(before["rows"]):
+    before = _sidecar(shard)
+    if before is None or before["digest"] != digest or shard.is_file() != bool(before["rows"]):
         return None
     bad = tuple(BadValue(**item) for item in before["bad"])
-    return ChunkReport(int(shard.stem.rpartition("-")[2]), before["rows"], bad, reused=True)
+    number = int(shard.stem.rpartition("-")[2])
+    return ChunkReport(number, before["rows"], bad, reused=True, lengths=before.get("lengths", {}))
+
+
+def _sidecar(shard: Path) -> dict[str, Any] | None:
+    """What the sidecar of a shard says; None where there is none, or half of one."""
+    try:
+        said: dict[str, Any] = json.loads(layout.sidecar_file(shard).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return said
 
 
 def _check_classes(out: Path, schema: Schema, problems: Problems) -> None:

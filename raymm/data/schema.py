@@ -114,6 +114,13 @@ class Schema(BaseModel):
                 raise ValueError(f"{what} names must differ; twice: {', '.join(twice)}")
         return self
 
+    @classmethod
+    def from_saved(cls, fields: Any) -> "Schema":
+        """The schema of a data set or model on disk, which may be of an earlier version."""
+        if isinstance(fields, Mapping) and isinstance(fields.get("modalities"), list):
+            fields = {**fields, "modalities": [_completed(spec) for spec in fields["modalities"]]}
+        return cls.model_validate(fields)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the modalities in schema order."""
@@ -124,6 +131,13 @@ class Schema(BaseModel):
             if spec.name == name:
                 return spec
         raise KeyError(name)
+
+
+def _completed(spec: Any) -> Any:
+    """The fields of a modality with those that an earlier version did not know."""
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("kind"), str):
+        return spec
+    return kind_of(spec["kind"], "kind").from_saved(spec)
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:

@@ -63,7 +63,7 @@ def load_model(folder: Path) -> Exported:
     """
     config, about = load_settings(folder)
     with _readable(folder):
-        schema = Schema.model_validate(about["schema"])
+        schema = Schema.from_saved(about["schema"])
         model = build_model(schema, config.model, config.training.seed)
         model.load_state_dict(load_file(folder / layout.WEIGHTS))
         return Exported(model.eval(), config, schema, about["statistics"])

@@ -32,6 +32,8 @@ A data set:
     DATA/views/<key>/<modality>.npy     cached features
     DATA/report.json, quarantine.csv    samples that could not be used
 
+Media files that a manifest held itself lie beside it: DATA.files/<sha256>.<suffix>.
+
 A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-00012.parquet.
 """
 
@@ -76,6 +78,7 @@ __all__ = [
     "WARMUPS",
     "WEIGHTS",
     "committed_epochs",
+    "embedded_folder",
     "epoch_folder",
     "result_folder",
     "shard_file",
@@ -189,6 +192,11 @@ def valuation_part(folder: Path, number: int) -> Path:
 def valuation_parts(folder: Path) -> set[int]:
     """Numbers of the parts in a `valuation_parts_folder`."""
     return {int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.parquet")}
+
+
+def embedded_folder(data: Path) -> Path:
+    """Where the media files lie that the manifest of a data set held itself."""
+    return data.with_name(f"{data.name}.files")
 
 
 def shard_file(data: Path, number: int) -> Path:

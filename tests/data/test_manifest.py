@@ -169,8 +169,8 @@ def test_a_class_that_is_given_twice(tmp_path):
 
 
 def test_an_unknown_split(tmp_path):
-    said = message(tmp_path, [*good_rows(), {"file": "x.wav", "label": "cat", "split": "valid"}])
-    assert "sample 'x': split 'valid' is not one of train, val, test" in said
+    said = message(tmp_path, [*good_rows(), {"file": "x.wav", "label": "cat", "split": "vaild"}])
+    assert "sample 'x': split 'vaild' is not one of train, val, test" in said
 
 
 def test_a_split_without_a_class(tmp_path):

@@ -16,7 +16,6 @@ It is known by its name after `KINDS.register("depth", Depth)`, and everywhere a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -33,9 +32,11 @@ from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.media.arrays import array_file, read_array, shape_of
 from raymm.data.media.problem import MediaError
+from raymm.data.moments import Moments
 from raymm.errors import ConfigError, DataError
 
 __all__ = [
+    "MOMENT_NUMBERS",
     "Keys",
     "ModalitySpec",
     "Probe",
@@ -88,17 +89,28 @@ class Probe:
         DataError
             When there is none; `wanted` is what the message calls the shape.
         """
-        found = list(islice((shape for shape in self._all_shapes() if len(shape) == axes), count))
+        wrong: list[str] = []
+        found = list(islice((shape for shape in self._all_shapes(wrong) if self._fits(shape, axes, wrong)), count))
         if not found:
+            why = f" (the first: {wrong[0]})" if wrong else ""
             raise DataError(
-                f"modality '{self.name}': no sample has an array of shape {wanted}; check the column '{self.name}'"
+                f"modality '{self.name}': no sample has an array of shape {wanted}{why}; "
+                f"check the column '{self.name}'"
             )
         return found
 
-    def _all_shapes(self) -> Iterator[tuple[int, ...]]:
+    def _all_shapes(self, wrong: list[str]) -> Iterator[tuple[int, ...]]:
         for cell in self.cells:
-            with suppress(MediaError):
+            try:
                 yield shape_of(cell, self.media_root)
+            except MediaError as cause:
+                wrong.append(f"{cell if isinstance(cell, str) else 'a cell'} {cause}")
+
+    @staticmethod
+    def _fits(shape: tuple[int, ...], axes: int, wrong: list[str]) -> bool:
+        if len(shape) != axes:
+            wrong.append(f"an array of shape {list(shape)}" if shape else "a single number")
+        return len(shape) == axes
 
 
 class SampleFiles(Protocol):
@@ -134,6 +146,8 @@ class ModalitySpec(BaseModel):
         Whether `view.noise_db` may name it.
     statistics_axis
         Axis of a value along which mean and deviation are computed; None computes none.
+    length_unit, length_advice
+        What `length_of` counts, and what to do where values are cut.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -146,6 +160,8 @@ class ModalitySpec(BaseModel):
     is_expensive: ClassVar[bool] = False
     takes_noise: ClassVar[bool] = True
     statistics_axis: ClassVar[int | None] = 0
+    length_unit: ClassVar[str] = ""
+    length_advice: ClassVar[str] = ""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
     kind: str
@@ -197,6 +213,11 @@ class ModalitySpec(BaseModel):
         """What keeps the settings from being used on this machine, each as "FIELD: why"."""
         return []
 
+    @classmethod
+    def from_saved(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields that a data set or model has on disk, completed by those that its version did not know."""
+        return fields
+
     # the stored value
 
     @property
@@ -230,8 +251,9 @@ class ModalitySpec(BaseModel):
         if isinstance(cell, str):
             return read_array(cell, files.path(array_file(cell)))
         try:
-            return np.asarray(cell, np.float32)
-        except ValueError as cause:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, which `check` names
+                return np.asarray(cell, np.float32)
+        except (TypeError, ValueError) as cause:
             raise MediaError(f"is no array of numbers ({cause})") from cause
 
     def check(self, value: npt.NDArray[Any] | str) -> list[str]:
@@ -270,27 +292,21 @@ class ModalitySpec(BaseModel):
             pa.array(flat.reshape(-1)), type=self.arrow_type, mask=pa.array(missing)
         )
 
+    def length_of(self, value: Value) -> tuple[int, bool] | None:  # noqa: ARG002
+        """Length of a value in `length_unit`, and whether the encoder is given only a part; None: never cut."""
+        return None
+
     def statistics(self, read: Callable[[Rows], npt.NDArray[Any]], rows: Rows) -> Statistics | None:
         """Mean and standard deviation of the rows of the training split along `statistics_axis`."""
         if self.statistics_axis is None:
             return None
         size = self.shape[self.statistics_axis]
-        axes = tuple(axis for axis in range(len(self.shape) + 1) if axis != self.statistics_axis + 1)
         step = max(1, MOMENT_NUMBERS // int(np.prod(self.shape)))
-        count, total, squares = 0, np.zeros(size), np.zeros(size)
+        moments = Moments(size)
         for start in range(0, len(rows), step):
-            values = read(rows[start : start + step]).astype(np.float64)
-            count += values.size // size
-            total += values.sum(axis=axes)
-            squares += (values**2).sum(axis=axes)
-        return self.moments(count, total, squares)
-
-    @staticmethod
-    def moments(count: int, total: npt.NDArray[np.float64], squares: npt.NDArray[np.float64]) -> Statistics:
-        """Statistics from the number of values, their sum and that of their squares; a deviation of 0 becomes 1."""
-        mean = total / max(count, 1)
-        std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0))
-        return {"mean": mean.tolist(), "std": np.where(std > 1e-6, std, 1.0).tolist()}
+            values = read(rows[start : start + step])
+            moments.add(np.moveaxis(values, self.statistics_axis + 1, -1).reshape(-1, size).astype(np.float64))
+        return moments.statistics()
 
     # the batch
 

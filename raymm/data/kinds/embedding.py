@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from raymm.data.kinds.base import ModalitySpec, Probe, Rows, Statistics
+from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Probe, Rows, Statistics
+from raymm.data.moments import Moments
 
 __all__ = ["EmbeddingSpec"]
 
@@ -55,12 +56,12 @@ class EmbeddingSpec(ModalitySpec):
 
     def statistics(self, read: Callable[[Rows], npt.NDArray[Any]], rows: Rows) -> Statistics:
         """Mean and deviation of each of the `size` numbers over all tokens, without padding."""
-        count, total, squares = 0, np.zeros(self.size), np.zeros(self.size)
-        for row in rows:
-            values = read(np.array([row]))[0].astype(np.float64)
-            tokens = values[values[:, -1] > 0, :-1]
-            count, total, squares = count + len(tokens), total + tokens.sum(0), squares + (tokens**2).sum(0)
-        return self.moments(count, total, squares)
+        moments = Moments(self.size)
+        step = max(1, MOMENT_NUMBERS // int(np.prod(self.shape)))
+        for start in range(0, len(rows), step):
+            values = read(rows[start : start + step])
+            moments.add(values[values[..., -1] > 0, :-1].astype(np.float64))
+        return moments.statistics()
 
     def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:
         """Standardised tokens; padding stays zero."""

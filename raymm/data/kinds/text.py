@@ -1,6 +1,6 @@
 """Text: stored as a string, tokenised when it is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
@@ -10,22 +10,38 @@ from pydantic import Field
 from torch import Tensor
 
 from raymm.data.kinds.base import ModalitySpec, SampleFiles, Statistics, Value
-from raymm.data.tokens import tokenize
+from raymm.data.tokens import NEWEST, is_cut, row_length, tokenize, word_count
 
 __all__ = ["TextSpec"]
 
 
 class TextSpec(ModalitySpec):
-    """A string, tokenised at load by hashing words and their letter trigrams into `buckets` ids."""
+    """A string, tokenised at load: its words, symbols and parts of words are hashed into `buckets` ids.
+
+    `max_tokens` words are kept, see `raymm.data.tokens`; `tokenizer` is the version, which data sets and models keep.
+    """
 
     default_encoder: ClassVar[str] = "text"
     is_text: ClassVar[bool] = True
     takes_noise: ClassVar[bool] = False
     statistics_axis: ClassVar[int | None] = None
+    length_unit: ClassVar[str] = "words"
+    length_advice: ClassVar[str] = "raise its max_tokens by --set to keep more words"
 
     kind: str = "text"
     max_tokens: int = Field(default=64, ge=1)
     buckets: int = Field(default=4_096, ge=16)
+    tokenizer: int = Field(default=NEWEST, ge=1, le=NEWEST)
+
+    @classmethod
+    def settable(cls) -> set[str]:
+        """`tokenizer` is the newest."""
+        return super().settable() - {"tokenizer"}
+
+    @classmethod
+    def from_saved(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without a version, the first one."""
+        return {"tokenizer": 1, **fields}
 
     def decode(self, cell: Any, files: SampleFiles) -> str:  # noqa: ARG002
         """The cell itself."""
@@ -45,8 +61,13 @@ class TextSpec(ModalitySpec):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        return (self.max_tokens,)
+        return (row_length(self.max_tokens, self.tokenizer),)
+
+    def length_of(self, value: Value) -> tuple[int, bool] | None:
+        """Words of a text, and whether some of them, or some symbols, are left out."""
+        text = str(value)
+        return word_count(text), is_cut(text, self.max_tokens)
 
     def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:  # noqa: ARG002
-        """Token ids int64 [b, max_tokens] of strings; 0 pads."""
-        return torch.from_numpy(tokenize(stored, self.max_tokens, self.buckets))
+        """Token ids int64 [b, *input_shape] of strings; 0 pads."""
+        return torch.from_numpy(tokenize(stored, self.max_tokens, self.buckets, self.tokenizer))
