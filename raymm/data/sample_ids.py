@@ -23,7 +23,7 @@ def name_samples(rows: Rows) -> list[str]:
     apart either, by their whole cell (`views.npz#x[3]`).
     """
     cells = [_cell(rows, row) for row in range(len(rows))]
-    stems = [PurePosixPath(source).stem for source in rows.sources]
+    stems = [PurePosixPath(rows.called(source)).stem for source in rows.sources]
     for names in (stems, [str(PurePosixPath(cell).with_suffix("")) if cell else "" for cell in cells], cells):
         ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
         if len(set(ids) - {""}) == sum(map(bool, ids)):

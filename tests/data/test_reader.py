@@ -122,5 +122,3 @@ def test_mirrored_flow_points_the_other_way():
     assert mirrored[0, 0, 0].unique().tolist() == [-1]
     assert mirrored[0, 0, 1].unique().tolist() == [1]
     assert torch.equal(mirrored[1], flow[1])
-
-

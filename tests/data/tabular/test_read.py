@@ -1,0 +1,186 @@
+"""Tables of every format hold the same rows; what is damaged, ambiguous or too large is said."""
+
+import csv
+import gzip
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raymm.data.tabular.csv_text import read_csv
+from raymm.data.tabular.read import read_table
+from raymm.errors import DataError
+
+ROWS = [{"file": f"ü {n}.wav", "label": "ab"[n % 2], "text": f'says "{n}", twice'} for n in range(6)]
+
+
+def text_of(rows=ROWS, delimiter=",", end="\r\n"):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter, lineterminator=end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read(folder, name, content):
+    path = folder / name
+    path.write_bytes(content)
+    return read_table(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_dialect_holds_the_same_rows(tmp_path, encoding, delimiter, end):
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    found = read(tmp_path, "m.csv", mark + text_of(delimiter=delimiter, end=end).encode(encoding))
+    assert found.columns.to_pylist() == ROWS
+    said = " ".join(found.notes)
+    assert ("read as Windows-1252" in said) == (encoding == "cp1252")
+    assert ("separated by" in said) == (delimiter != ",")
+
+
+def as_parquet(table):
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def as_arrow(table, new):
+    sink = io.BytesIO()
+    with new(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+CONTENT = {
+    "m.tsv": text_of(delimiter="\t").encode(),
+    "m.CSV": text_of().encode(),
+    "m": text_of().encode(),
+    "m.txt": text_of().encode(),
+    "m.csv.gz": gzip.compress(text_of().encode()),
+    "m.tsv.GZ": gzip.compress(text_of(delimiter="\t").encode()),
+    "m.jsonl": "\n".join(map(json.dumps, ROWS)).encode(),
+    "m.ndjson": "\n".join(map(json.dumps, ROWS)).encode(),
+    "m.JSONL.gz": gzip.compress("\n".join(map(json.dumps, ROWS)).encode()),
+    "m.parquet": as_parquet(pa.Table.from_pylist(ROWS)),
+    "m.PARQUET": as_parquet(pa.Table.from_pylist(ROWS)),
+    "m.pq": as_parquet(pa.Table.from_pylist(ROWS)),
+    "m.arrow": as_arrow(pa.Table.from_pylist(ROWS), pa.ipc.new_file),
+    "stream.arrow": as_arrow(pa.Table.from_pylist(ROWS), pa.ipc.new_stream),
+    "m.feather": as_arrow(pa.Table.from_pylist(ROWS), pa.ipc.new_file),
+    "in-fact-parquet.csv": as_parquet(pa.Table.from_pylist(ROWS)),
+}
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_every_format_holds_the_same_rows(tmp_path, name):
+    assert read(tmp_path, name, CONTENT[name]).columns.to_pylist() == ROWS
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00\ufeff"), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8),
+    delimiter=st.sampled_from(",;\t"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_cells_are_what_the_csv_module_wrote(tmp_path_factory, rows, delimiter, encoding, end):
+    dicts = [dict(zip(("label", "b", "c"), row, strict=True)) for row in rows]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["label", "b", "c"])
+    writer.writerows(rows)
+    table, _ = read_csv(tmp_path_factory.getbasetemp() / "m.csv", text.getvalue().encode(encoding))
+    assert table.to_pylist() == dicts
+
+
+@pytest.mark.parametrize("size", [10, 10**5, 3 * 10**6])
+def test_cells_in_quotes_hold_line_breaks_at_any_size(tmp_path, size):
+    rows = [{"label": label, "text": f"first {'w ' * (size // 2)}\nsecond"} for label in "abc"]
+    assert read(tmp_path, "m.csv", text_of(rows).encode()).columns.to_pylist() == rows
+
+
+def test_many_rows_with_line_breaks_are_all_there(tmp_path):
+    rows = [{"label": "ab"[n % 2], "text": f"first {'w ' * 60}\nsecond {n}"} for n in range(12_000)]
+    assert read(tmp_path, "m.csv", text_of(rows).encode()).columns.to_pylist() == rows
+
+
+def test_blanks_around_names_and_columns_without_a_name_do_not_count(tmp_path):
+    table = read(tmp_path, "m.csv", b"\n file , label,,\na.wav,x,,\nb.wav,y,,\n").columns
+    assert table.column_names == ["file", "label"]
+    assert table.column("file").to_pylist() == ["a.wav", "b.wav"]
+
+
+def refused(folder, name, content):
+    with pytest.raises(DataError) as caught:
+        read(folder, name, content)
+    assert str(caught.value).startswith(f"{folder / name}: ")
+    return str(caught.value)
+
+
+def test_rows_of_another_length_are_named_all_at_once(tmp_path):
+    said = refused(tmp_path, "m.csv", b"file,label\na,x\nb\n\nc,y,z\n")
+    assert "row 2 has 1 cells, the header 2: b" in said
+    assert "row 3 has 3 cells, the header 2: c,y,z" in said
+
+
+@pytest.mark.parametrize("stray", ['a,"open\nb,y\nc,z\n', 'a,"closed" early\nb,y\n', 'a,x\nb,"open'])
+def test_a_quote_that_is_not_closed_does_not_swallow_rows(tmp_path, stray):
+    said = refused(tmp_path, "m.csv", b"file,label\n" + stray.encode())
+    assert "a cell that begins with a quote does not end with one" in said
+    assert "line " in said
+
+
+def test_a_quote_within_a_cell_is_a_letter(tmp_path):
+    table = read(tmp_path, "m.csv", b'label,text\na,5" disk\nb,x\n').columns
+    assert table.column("text").to_pylist() == ['5" disk', "x"]
+
+
+def test_bytes_that_are_no_text_are_placed(tmp_path):
+    said = refused(tmp_path, "m.csv", b"label,text\na,\xe9\nb,\x81\n")
+    assert "is not UTF-8 (byte 0xe9 in line 2), nor Windows-1252; save it as UTF-8" in said
+    (note,) = read(tmp_path, "m.csv", b"label,text\n" + b"a,x\n" * 300_000 + b"b,\xe9\n").notes
+    assert "byte 0xe9 in line 300002" in note
+    assert "zero bytes" in refused(tmp_path, "m.csv", "label,text\na,b\n".encode("utf-16-le"))
+
+
+def test_dates_of_json_lines_stay_text(tmp_path):
+    rows = [{"label": "a", "text": "2020-01-01"}, {"label": "b", "text": "2020-01-02T03:04:05Z"}]
+    content = "\n".join(map(json.dumps, rows)).encode()
+    assert read(tmp_path, "m.jsonl", content).columns.to_pylist() == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("m.xlsx", b"PK\x03\x04" + bytes(40), "is a spreadsheet or an archive; export it as CSV"),
+        ("m.csv", b"SQLite format 3\0", "is a database"),
+        ("m.jsonl", b'{"label": 1}\n{"label": "a"}\n', "not readable as .jsonl"),
+        ("m.jsonl", b'{"label": 1, "label": 2}\n', "not readable as .jsonl"),
+        ("m.csv", b"a,label,a\n1,2,3\n", "column 'a' appears 2 times"),
+        ("m.csv", b" a,label,a \n1,2,3\n", "column 'a' appears 2 times"),
+        ("m.tsv", b"a\tlabel\ta\n1\t2\t3\n", "column 'a' appears 2 times"),
+        ("m.csv.gz", gzip.compress(b"label\n")[:-6], "not readable as .gz"),
+        ("m.arrow", CONTENT["m.arrow"][:-30], "not readable as .arrow"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, name, content, words):
+    assert words in refused(tmp_path, name, content)
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path):
+    bomb = gzip.compress(b"label\n" + b"0\n" * 2**26)
+    assert len(bomb) < 2**20
+    assert "unpacks to more than" in refused(tmp_path, "m.csv.gz", bomb)
+    many = as_parquet(pa.table({"label": pa.array(np.zeros(2**25, np.int8))}))
+    assert len(many) < 2**20
+    assert "says that it holds 33554432 values in" in refused(tmp_path, "m.parquet", many)

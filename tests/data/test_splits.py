@@ -1,0 +1,83 @@
+"""Names of splits, and how samples are assigned to them: shares, rare classes, files."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raymm.data.schema import SPLITS
+from raymm.data.splits import assign_splits, read_splits
+from raymm.errors import Problems
+from raymm.tasks import Classification, MultiLabel
+
+SPELT = {"train": ["train", "Train", "TRAIN", "training"], "val": ["val", "valid", "Validation", "dev", "DEV"]}
+SPELT["test"] = ["test", "Testing", "TEST"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*(st.sampled_from(SPELT[split]) for split in SPLITS)))
+def test_names_of_the_field_are_understood_and_said(names):
+    problems = Problems("m.csv")
+    found, note = read_splits(names, names, problems)
+    assert found == list(SPLITS)
+    assert not problems.items
+    others = [name for name in names if name not in SPLITS]
+    assert all(f"'{name}'" in note for name in others)
+    assert bool(note) == bool(others)
+
+
+def test_two_names_of_one_split_are_refused():
+    problems = Problems("m.csv")
+    read_splits(["dev", "val", "Val", "train"], list("abcd"), problems)
+    assert problems.items == [
+        "splits 'dev' and 'val' would both be val; give them one name, or leave the rows of one out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("", "its split is empty; write one of train, val, test, or leave the column out"),
+        ("trian", "split 'trian' is not one of train, val, test"),
+        ("Eval", "split 'Eval' is not one of train, val, test; it may mean val or test: write which"),
+    ],
+)
+def test_other_names_are_refused_by_sample(cell, words):
+    problems = Problems("m.csv")
+    read_splits(["train", cell], ["a", "b"], problems)
+    assert problems.items == [f"sample 'b': {words}"]
+
+
+def assigned(counts, seed=0, task=None):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    problems = Problems("m.csv")
+    classes = [f"c{n}" for n in range(len(counts))]
+    files = [f"{n}.wav" for n in range(len(labels))]
+    return labels, assign_splits(labels, files, task or Classification(), classes, seed, problems), problems.items
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(3, 40), min_size=2, max_size=8), st.integers(0, 99))
+def test_a_class_with_three_files_is_in_every_split(counts, seed):
+    labels, splits, problems = assigned(counts, seed)
+    assert not problems
+    for label, count in enumerate(counts):
+        found = Counter(split for split, own in zip(splits, labels, strict=True) if own == label)
+        assert set(found) == set(SPLITS)
+        assert found["train"] >= found["val"]
+        assert abs(found["train"] - 0.7 * count) <= 1.5
+
+
+def test_rare_classes_are_named_with_a_remedy():
+    _, _, problems = assigned([20, 2, 1, 3])
+    (said,) = problems
+    assert said.startswith("2 of 4 classes have fewer files than there are splits (3): c1 (2), c2 (1); add files, ")
+
+
+def test_rare_labels_of_several_a_sample_are_no_mistake():
+    labels = np.array([[True, False]] * 20 + [[False, True]])
+    problems = Problems("m.csv")
+    assign_splits(labels, [str(n) for n in range(21)], MultiLabel(), ["a", "b"], 0, problems)
+    assert not problems.items
