@@ -14,6 +14,7 @@ __all__ = [
     "ClusterError",
     "ConfigError",
     "DataError",
+    "LockedError",
     "Problems",
     "RaymmError",
     "TrackingError",
@@ -43,6 +44,10 @@ class DataError(RaymmError):
 
 class CheckpointError(RaymmError):
     """A run's committed state is missing, damaged, or belongs to another configuration."""
+
+
+class LockedError(RaymmError):
+    """What is to be written has a writer already."""
 
 
 class TrackingError(RaymmError):

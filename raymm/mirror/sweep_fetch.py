@@ -102,7 +102,7 @@ def _refuse_occupied(path: Path, key: str) -> None:
             raise CheckpointError(f"{path} holds another sweep; choose another folder for --out")
         return
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {TRIALS, WARMUPS, SUMMARY, plugins.FOLDER}:
+    if there - {TRIALS, WARMUPS, SUMMARY, layout.LOCK, plugins.FOLDER}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
 
 

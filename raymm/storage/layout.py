@@ -35,6 +35,8 @@ A data set:
 Media files that a manifest held itself lie beside it: DATA.files/<sha256>.<suffix>.
 
 A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-00012.parquet.
+
+While a folder or a file is written: FOLDER/.writer, `.FILE.writer` beside the file; see `raymm.storage.lock`.
 """
 
 from pathlib import Path
@@ -47,6 +49,7 @@ __all__ = [
     "ENDED",
     "EPOCHS",
     "EVENTS",
+    "LOCK",
     "MANIFEST",
     "METHOD",
     "MODEL",
@@ -80,6 +83,8 @@ __all__ = [
     "committed_epochs",
     "embedded_folder",
     "epoch_folder",
+    "lock_of_file",
+    "lock_of_folder",
     "result_folder",
     "shard_file",
     "shard_files",
@@ -97,6 +102,9 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 """Written last into a folder, which then exists; see `raymm.storage.directory`."""
+
+LOCK = ".writer"
+"""Who writes into a folder at present; see `raymm.storage.lock`."""
 
 RUN = "run.json"
 EPOCHS = "epochs"
@@ -140,6 +148,16 @@ DATA_REPORT = "report.json"
 QUARANTINE = "quarantine.csv"
 
 PARTS_ABOUT = "about.json"
+
+
+def lock_of_folder(folder: Path) -> Path:
+    """The lock file of a run, a sweep, a data set or a store."""
+    return folder / LOCK
+
+
+def lock_of_file(file: Path) -> Path:
+    """The lock file of a single file, beside it."""
+    return file.with_name(f".{file.name}{LOCK}")
 
 
 def epoch_folder(run: Path, epoch: int) -> Path:

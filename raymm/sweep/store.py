@@ -207,7 +207,7 @@ def new_sweep(path: Path, settings: SweepConfig, config: Config, dataset: Datase
     if (path / layout.SWEEP).exists():
         raise CheckpointError(f"{path} holds a sweep; go on with it by --resume {path}, or choose another --out")
     there = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    if there - {layout.TRIALS, plugins.FOLDER}:
+    if there - {layout.TRIALS, layout.LOCK, plugins.FOLDER}:
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
     shutil.rmtree(path / layout.TRIALS, ignore_errors=True)  # of a sweep that was never committed
     mirror = config.cluster.mirror and join_uri(config.cluster.mirror, path.name)

@@ -109,7 +109,7 @@ def create_or_open(
     if not (path / layout.RUN).exists():
         if check:
             validate_run(config, dataset)
-        if path.exists() and any(path.iterdir()):
+        if path.exists() and any(entry.name != layout.LOCK for entry in path.iterdir()):
             raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
         plugins = copy_plugins(config.plugins, path)
         own = config.model_copy(update={"plugins": plugins})
