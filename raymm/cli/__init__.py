@@ -14,8 +14,15 @@ import click
 
 from raymm import __version__
 from raymm.allocator import tune_malloc
-from raymm.cli.mistakes import explain_os_error, explain_unknown_option
+from raymm.cli.mistakes import (
+    explain_interrupt,
+    explain_os_error,
+    explain_out_of_memory,
+    explain_unknown_option,
+    is_out_of_memory,
+)
 from raymm.errors import RaymmError, did_you_mean, in_one_line, is_of_own_code
+from raymm.signals import exit_code_of, stoppable
 
 __all__ = ["cli", "main"]
 
@@ -58,8 +65,9 @@ def cli(debug: bool, verbose: bool) -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 when all went well, 2 for a mistake, 130 when interrupted.
+    """Run the command line and exit.
 
+    Exit codes: 0 when all went well, 2 for a mistake, and 130, 143 or 129 when ended by SIGINT, SIGTERM or SIGHUP.
     Modules of the current folder can be imported, as in `--model mymodel:load`; Ray's workers look there as well.
     """
     tune_malloc()
@@ -67,7 +75,10 @@ def main(args: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments  # wherever it stands
     try:
-        code = cli.main([word for word in arguments if word != "--debug"], prog_name="raymm", standalone_mode=False)
+        with stoppable():
+            code = cli.main(
+                [word for word in arguments if word != "--debug"], prog_name="raymm", standalone_mode=False
+            )
     except click.NoSuchOption as cause:
         click.echo(f"error: {explain_unknown_option(cause, VERBS)}", err=True)
         code = cause.exit_code
@@ -75,10 +86,9 @@ def main(args: Sequence[str] | None = None) -> None:
         cause.show()
         code = cause.exit_code
     except (click.Abort, KeyboardInterrupt) as cause:
-        # click raises Abort from the KeyboardInterrupt that may say how to go on
-        how = f"{cause}" or f"{cause.__cause__ or ''}" or "the same command goes on from there"
-        click.echo(f"interrupted; what was committed is kept, {how}", err=True)
-        code = 130
+        interrupt = cause.__cause__ or cause  # click raises Abort from the KeyboardInterrupt
+        click.echo(explain_interrupt(interrupt), err=True)
+        code = exit_code_of(interrupt)
     except BrokenPipeError:  # the reader of the output, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
@@ -97,6 +107,8 @@ def _words(cause: Exception) -> str | None:
         return str(cause)
     if isinstance(cause, OSError):
         return explain_os_error(cause)
+    if is_out_of_memory(cause):
+        return explain_out_of_memory(cause)
     return f"{in_one_line(cause)}; --debug shows the whole trace" if is_of_own_code(cause) else None
 
 

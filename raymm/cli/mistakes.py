@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-__all__ = ["explain_os_error", "explain_unknown_option"]
+from raymm.signals import Stopped
+
+__all__ = [
+    "explain_interrupt",
+    "explain_os_error",
+    "explain_out_of_memory",
+    "explain_unknown_option",
+    "is_out_of_memory",
+]
 
 ADVICE = {
     errno.EACCES: "no permission; choose another place, or change who may write there",
@@ -35,6 +43,29 @@ def explain_os_error(cause: OSError) -> str:
         return f"{where}{_missing(Path(str(file)))}"
     words = " ".join(str(cause.strerror or cause).split()) or type(cause).__name__
     return f"{where}{ADVICE.get(cause.errno or 0, f'{words}; --debug shows where this came from')}"
+
+
+def is_out_of_memory(cause: BaseException) -> bool:
+    """Whether memory was refused: by Python, NumPy or Arrow, or by torch, on a CPU or a GPU."""
+    refused = ("can't allocate memory", "out of memory")  # torch's words; on a CPU its error has no type of its own
+    return isinstance(cause, MemoryError) or (
+        isinstance(cause, RuntimeError) and any(words in str(cause) for words in refused)
+    )
+
+
+def explain_out_of_memory(cause: BaseException) -> str:
+    """How much was asked for, where that is known, and what to do."""
+    words = " ".join(str(cause).split())[:200]
+    return (
+        f"out of memory{f' ({words})' if words else ''}; lower training.batch_size or valuation.batch_size, or use a "
+        "machine with more memory, and repeat the command, which goes on from what was committed"
+    )
+
+
+def explain_interrupt(cause: BaseException) -> str:
+    """What ended the command, and how to go on; an interrupt may say that itself."""
+    what = f"ended by {cause.number.name}" if isinstance(cause, Stopped) else "interrupted"
+    return f"{what}; what was committed is kept, {f'{cause}' or 'the same command goes on from there'}"
 
 
 def _missing(path: Path) -> str:

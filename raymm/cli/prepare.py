@@ -10,6 +10,7 @@ import click
 from raymm.cli.options import FOLDER, backend_option, json_option, plugin_names, plugins_option, workers_option
 from raymm.cli.progress import follow
 from raymm.storage import layout
+from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
     from raymm.data.prepare import Chunk, ChunkReport
@@ -97,8 +98,9 @@ def prepare(
     if reports is not None:
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
     else:
-        reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
-        finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
+        with writing(layout.lock_of_folder(out), f"the data set {out}"):
+            reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
+            finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
     for line in length_lines(summary_of([report.lengths for report in reports]), schema):
         click.echo(f"note: {line}", err=True)
     _show(reports, schema, out, as_json)

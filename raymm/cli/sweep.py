@@ -1,7 +1,6 @@
 """`raymm sweep`: search a space of settings with Ray Tune, every trial a Ray Train run, compared in MLflow."""
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,10 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
+from raymm.signals import stoppable
 from raymm.storage import layout
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -92,19 +94,31 @@ def sweep(
 ) -> None:
     """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
     settings = (*chosen(cluster__workers=workers), *plugins_overrides(plugins), *noise_overrides(noise), *overrides)
+    folder = _folder(data, space, out, resume, retry_failed)
     if resume is not None:
         _refuse_settings(config, settings, search)
-        job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
-    elif retry_failed:
-        raise click.UsageError("--retry-failed tries the trials of a sweep again; give --resume SWEEP")
-    elif data is None or space is None or out is None:
-        raise click.UsageError("give --data, --space and --out for a new sweep, or --resume SWEEP")
-    else:
-        job, drawn_from = _new(data, space, out, config, settings, search)
-    with _interruptible(job):
-        rows = _run(job, drawn_from, store, experiment, quiet=as_json)
-    _register(job, register, store, experiment)
+    with writing(lock_of_folder(folder), f"the sweep {folder}"):
+        if resume is not None:
+            job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
+        else:
+            job, drawn_from = _new(data or Path(), space or "", folder, config, settings, search)
+        with _interruptible(job):
+            rows = _run(job, drawn_from, store, experiment, quiet=as_json)
+        _register(job, register, store, experiment)
     _show(job, rows, store, as_json)
+
+
+def _folder(data: Path | None, space: str | None, out: Path | None, resume: str | None, retry_failed: bool) -> Path:
+    """The folder of the sweep; raises `UsageError` for options that make neither a new sweep nor an earlier one."""
+    if resume is not None:
+        if out is None and "://" in resume:
+            raise click.UsageError(f"--resume {resume}: give --out, the folder to bring the sweep to")
+        return out or Path(resume)
+    if retry_failed:
+        raise click.UsageError("--retry-failed tries the trials of a sweep again; give --resume SWEEP")
+    if data is None or space is None or out is None:
+        raise click.UsageError("give --data, --space and --out for a new sweep, or --resume SWEEP")
+    return out
 
 
 def _sweep_config(space: str, search: dict[str, Any]) -> "SweepConfig":
@@ -156,8 +170,6 @@ def _found(resume: str, out: Path | None) -> "Sweep":
 
     if out is not None:
         return fetch_sweep(resume, out)
-    if "://" in resume:
-        raise click.UsageError(f"--resume {resume}: give --out, the folder to bring the sweep to")
     job = open_sweep(Path(resume))
     catch_up(job)
     return job
@@ -215,7 +227,7 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
     from raymm.sweep.driver import run_sweep
     from raymm.sweep.trial import TRAINABLES
 
-    with connect(job.config.cluster), _stoppable():
+    with connect(job.config.cluster), stoppable():  # again: Ray has set a handler of its own
         preflight(job.config.cluster, job.path, tracking_uri, job.config.plugins)
         run_sweep(job, space, callback, TRAINABLES)
 
@@ -224,24 +236,10 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
 def _interruptible(job: "Sweep") -> Iterator[None]:
     """Say how to resume after Ctrl-C or `ray job stop`."""
     try:
-        with _stoppable():
-            yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with: raymm sweep --resume {job.path}") from None
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C; entered again after Ray has set a handler of its own."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+    except KeyboardInterrupt as cause:
+        cause.args = (f"go on with: raymm sweep --resume {job.path}",)
+        raise
 
 
 def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:

@@ -13,6 +13,9 @@ import torch
 
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
+from raymm.signals import stoppable
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
 from raymm.tracking.base import ending
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_by_modality, split_metric
 from raymm.tracking.mlflow import MlflowTracker, store_of
@@ -35,6 +38,11 @@ def train_tracked(
 
     The run is FAILED in the store when training raises, KILLED when it is interrupted.
     """
+    with writing(lock_of_folder(run.path), f"the run {run.path}"):
+        return _train_tracked(run, dataset, backend, store, experiment, quiet)
+
+
+def _train_tracked(run: Run, dataset: Dataset, backend: str, store: Path, experiment: str, quiet: bool) -> Result:
     uri, artifacts = store_of(store)
     tracker = MlflowTracker(uri, run.path, artifacts)
     tracker.start(run_info(run, dataset, experiment))
@@ -57,7 +65,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray
 
-    with connect(run.config.cluster):
+    with connect(run.config.cluster), stoppable():  # again: Ray has set a handler of its own
         preflight(run.config.cluster, run.path, uri, run.config.plugins)
         return train_on_ray(run, report)
 

@@ -61,15 +61,18 @@ def train(
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.mirror.runs import open_mirrored
+    from raymm.storage.layout import lock_of_folder
+    from raymm.storage.lock import writing
     from raymm.tracking.metrics import is_of_split
 
     options = chosen(method__name=method, training__seed=seed, training__epochs=epochs, cluster__workers=workers)
     settings = load(config, (*options, *plugins_overrides(plugins), *noise_overrides(noise), *overrides))
     if backend == "ray":
         require_cores(settings.cluster)
-    dataset = open_dataset(data, check=True)
-    run = open_mirrored(out, settings, dataset)
-    result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
+    with writing(lock_of_folder(out), f"the run {out}"):
+        dataset = open_dataset(data, check=True)
+        run = open_mirrored(out, settings, dataset)
+        result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
     if as_json:
         click.echo(json.dumps({"run": str(run.path), "best_epoch": result.best_epoch, "metrics": result.metrics}))
         return

@@ -71,6 +71,8 @@ def value(
     """Value every modality of every sample of a split."""
     from raymm.data.dataset import open_dataset
     from raymm.models.valued import import_plugins, load_for, load_own, with_masking
+    from raymm.storage.layout import lock_of_file
+    from raymm.storage.lock import writing
     from raymm.valuation.jobs import value_to_file
 
     if (checkpoint is None) == (model is None):
@@ -82,7 +84,7 @@ def value(
     job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)
     job = job.with_plugins(own_plugins).on_cluster(actors=actors, workers=1, gpus_per_actor=gpus_per_actor)
     tables: dict[str, ValuationTable] = {}
-    with _stream(job, backend, model) as stream:
+    with writing(lock_of_file(out), f"the table {out}"), _stream(job, backend, model) as stream:
         for name in (masking or "").split(","):
             masked = with_masking(job, name.strip(), dataset) if name else job
             path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")

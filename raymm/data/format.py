@@ -23,6 +23,7 @@ from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
 from raymm.storage.directory import commit_directory, is_committed
+from raymm.storage.lock import writing
 
 __all__ = ["Sample", "finish_dataset", "write_dataset", "write_shard"]
 
@@ -60,6 +61,8 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     DataError
         When `out` already holds a data set, or naming every sample whose values do not fit the schema; nothing
         is then left behind that could be opened.
+    LockedError
+        When somebody else is writing into `out`.
 
     Examples
     --------
@@ -74,6 +77,11 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     'data'
     """
     out = Path(out)
+    with writing(layout.lock_of_folder(out), f"the data set {out}"):
+        return _write_dataset(out, samples, schema)
+
+
+def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path:
     if is_committed(out):
         raise DataError(f"{out}: holds a data set already; choose another folder or remove it")
     problems = Problems(str(out))

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
 from raymm.training.backends import Backends, Report, ValueFn
 from raymm.training.context import RunContext
 from raymm.training.result import finished, read_result
@@ -26,9 +28,16 @@ __all__ = ["Backends", "Report", "ValueFn", "iter_epochs", "train"]
 
 
 def train(run: Run, dataset: Dataset, backends: Backends) -> Result:
-    """Train a run to its end, from its newest committed epoch on, and return its result."""
-    for _ in iter_epochs(run, dataset, backends):
-        pass
+    """Train a run to its end, from its newest committed epoch on, and return its result.
+
+    Raises
+    ------
+    LockedError
+        When somebody else is training the run.
+    """
+    with writing(lock_of_folder(run.path), f"the run {run.path}"):
+        for _ in iter_epochs(run, dataset, backends):
+            pass
     return read_result(run.path)
 
 

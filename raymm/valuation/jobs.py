@@ -18,6 +18,7 @@ from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path, write_json
+from raymm.storage.lock import writing
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
 from raymm.valuation.table import ValuationTable
 from raymm.valuation.table_file import TableWriter, read_table, write_table
@@ -69,17 +70,23 @@ def value_to_file(
         The function that values the blocks.
     follow
         `(blocks, total) -> blocks`: passes the blocks on and shows the progress.
+
+    Raises
+    ------
+    LockedError
+        When somebody else is writing the file.
     """
-    folder = layout.valuation_parts_folder(out)
-    done = _parts_of(folder, job)
-    stream_of_blocks = stream(job.model, job.view, job.rows, job.config, None, done)
-    for block, table in follow(stream_of_blocks, job.blocks - len(done)):
-        write_table(layout.valuation_part(folder, block), table)
-    first = read_table(layout.valuation_part(folder, 0))
-    with atomic_path(out) as temporary, TableWriter(temporary, first.info) as writer:
-        for block in range(job.blocks):
-            writer.write(read_table(layout.valuation_part(folder, block)))
-    shutil.rmtree(folder)
+    with writing(layout.lock_of_file(out), f"the table {out}"):
+        folder = layout.valuation_parts_folder(out)
+        done = _parts_of(folder, job)
+        stream_of_blocks = stream(job.model, job.view, job.rows, job.config, None, done)
+        for block, table in follow(stream_of_blocks, job.blocks - len(done)):
+            write_table(layout.valuation_part(folder, block), table)
+        first = read_table(layout.valuation_part(folder, 0))
+        with atomic_path(out) as temporary, TableWriter(temporary, first.info) as writer:
+            for block in range(job.blocks):
+                writer.write(read_table(layout.valuation_part(folder, block)))
+        shutil.rmtree(folder)
     return read_table(out)
 
 

@@ -2,12 +2,17 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 
+import raymm.cli
 from raymm.cli import main
 from raymm.cli.mistakes import explain_os_error
 from raymm.config.registries import METHODS
@@ -89,6 +94,38 @@ def test_what_the_system_refuses_is_said_with_the_file_and_what_to_do(capfd, mon
         main(["report", "runs/a", "--debug"])
 
 
+@pytest.mark.parametrize(
+    ("greedy", "words"),
+    [
+        (lambda: np.zeros(10**15), r"Unable to allocate 7\.11 PiB for an array"),
+        (lambda: bytearray(2**60), None),
+        (lambda: torch.empty(10**15), r"tried to allocate 4000000000000000 bytes"),
+        (lambda: pa.allocate_buffer(2**60), r"1152921504606846976"),
+    ],
+    ids=["numpy", "python", "torch", "arrow"],
+)
+def test_memory_that_is_refused_is_one_line_and_says_what_to_do(capfd, monkeypatch, greedy, words):
+    monkeypatch.setattr("raymm.training.run.open_run", lambda *_: greedy())
+    ended, _, err = call(capfd, "report", "runs/a")
+    assert ended == 2
+    assert err.startswith("error: out of memory (" if words else "error: out of memory; lower training.batch_size")
+    assert words is None or re.search(words, err)
+    assert "repeat the command, which goes on from what was committed" in err
+    assert len(err.splitlines()) == 1
+    with pytest.raises((MemoryError, RuntimeError)):
+        main(["report", "runs/a", "--debug"])
+
+
+def test_an_error_of_raymm_itself_keeps_its_trace(monkeypatch):
+    def faulty(*_):
+        raise RuntimeError("a shape is wrong")
+
+    faulty.__code__ = faulty.__code__.replace(co_filename=raymm.cli.__file__)
+    monkeypatch.setattr("raymm.training.run.open_run", faulty)
+    with pytest.raises(RuntimeError, match="a shape is wrong"):
+        main(["report", "runs/a"])
+
+
 def test_the_part_of_a_path_that_is_not_there_is_named(tmp_path):
     gone = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "a" / "b" / "c"))
     assert explain_os_error(gone) == f"{tmp_path}/a/b/c: there is no folder {tmp_path}/a"
@@ -101,7 +138,16 @@ def test_the_part_of_a_path_that_is_not_there_is_named(tmp_path):
     [
         ["train", "--data", "DATA", "--out", "FILE/run", "--backend", "local"],
         ["train", "--data", "DATA", "--out", "run", "--store", "FILE/mlflow", "--backend", "local"],
-        ["value", "--data", "DATA", "--model", "tests.games:own_model", "--out", "FILE/t.parquet", "--backend=local"],
+        [
+            "value",
+            "--data",
+            "DATA",
+            "--model",
+            "tests.games:own_model",
+            "--out",
+            "FILE/a/t.parquet",
+            "--backend=local",
+        ],
     ],
 )
 def test_a_place_that_cannot_be_written_is_one_line(capfd, tmp_path, monkeypatch, data, arguments):

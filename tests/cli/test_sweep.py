@@ -8,8 +8,10 @@ import time
 import pytest
 
 from raymm.cli import main
+from raymm.storage.layout import lock_of_folder
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
 from tests.games import small_dataset
+from tests.holders import held
 
 SPACE = """
 from ray import tune
@@ -193,7 +195,7 @@ def test_failed_trials_are_tried_again_only_when_that_is_asked_for(capfd, here, 
     assert not (trial.path / "ended.json").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatch, number):
     def interrupted(*_, **__):
         os.kill(os.getpid(), number)
@@ -205,6 +207,14 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
         code, _, err = new(capfd, dataset)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert code == 130
+    assert code == 128 + number
     assert f"go on with: raymm sweep --resume {here / 's'}" in err
     assert len(err.strip().splitlines()) == 1
+    assert not lock_of_folder(here / "s").exists()
+
+
+def test_a_sweep_that_somebody_runs_is_neither_resumed_nor_replaced(capfd, here, dataset):
+    with held(lock_of_folder(here / "s")) as process:
+        for code, _, err in (new(capfd, dataset), call(capfd, "--resume", "s")):
+            assert code == 2
+            assert err.startswith(f"error: the sweep s is in use by process {process.pid} on this machine (")

@@ -5,13 +5,9 @@ import fcntl
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -19,24 +15,7 @@ from raymm.errors import LockedError
 from raymm.storage import lock as module
 from raymm.storage.layout import lock_of_file, lock_of_folder
 from raymm.storage.lock import writing
-
-ROOT = Path(__file__).parents[2]
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from raymm.storage.lock import writing
-with writing(Path(sys.argv[1]), "it"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def hold(file):
-    """Another process that holds a lock."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(file)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    return process
+from tests.holders import held
 
 
 def left_by(host, inode=None, file=None):
@@ -53,8 +32,7 @@ def leave(file, host="elsewhere", inode=None):
 
 def test_the_second_is_told_who_the_first_is_and_a_dead_one_holds_nothing(tmp_path):
     file = lock_of_folder(tmp_path / "a" / "run")
-    process = hold(file)
-    try:
+    with held(file) as process:
         with pytest.raises(LockedError) as caught, writing(file, "the run a/run"):
             pass
         said = str(caught.value)
@@ -67,9 +45,6 @@ def test_the_second_is_told_who_the_first_is_and_a_dead_one_holds_nothing(tmp_pa
         moved = lock_of_folder(file.parent.rename(tmp_path / "moved"))
         with pytest.raises(LockedError), writing(moved, "the run"):  # one that was moved is the same
             pass
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
     assert moved.exists()
     with writing(moved, "the run"):
         assert json.loads(moved.read_text())["pid"] == os.getpid()

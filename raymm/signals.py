@@ -1,0 +1,60 @@
+"""What a signal means: SIGTERM and SIGHUP end a command as Ctrl-C does, with what was committed kept.
+
+A scheduler of jobs, a container and a closed terminal send these. They raise an exception, so the blocks that the
+command is in are left in order: the run's record is closed as KILLED, locks are released, temporary folders removed.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["Stopped", "exit_code_of", "stoppable"]
+
+HANDLED = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was asked to end by a signal other than SIGINT.
+
+    Attributes
+    ----------
+    number
+        The signal.
+    """
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise `Stopped` within the block when a signal asks the process to end.
+
+    May be entered again after a library has set a handler of its own. A signal that the process ignores, as SIGHUP
+    under `nohup`, stays ignored. Outside of the main thread, which alone may handle signals, nothing changes.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        handled = [number for number in HANDLED if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, _stop) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def exit_code_of(cause: BaseException) -> int:
+    """The exit code of a process that a signal ended, as a shell gives it: 128 and the number of the signal.
+
+    >>> exit_code_of(Stopped(signal.SIGTERM)), exit_code_of(KeyboardInterrupt())
+    (143, 130)
+    """
+    return 128 + (cause.number if isinstance(cause, Stopped) else signal.SIGINT)
+
+
+def _stop(number: int, frame: object) -> None:
+    del frame
+    raise Stopped(signal.Signals(number))
