@@ -71,7 +71,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
             "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
-            "lowest": _lowest(table, position, classes or _numbers_of(table)),
+            "lowest": _lowest(table, position, classes or _names_of(table)),
         }
     return {
         "samples": len(table),
@@ -142,8 +142,10 @@ def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str
     return table.task.text(label, classes) or "(none)"
 
 
-def _numbers_of(table: ValuationTable) -> list[str]:
-    """Numbers of the classes as their names; a table of 0.1.0 does not say how many there are."""
+def _names_of(table: ValuationTable) -> list[str]:
+    """Names of the classes; their numbers for a table of 0.1.0, which does not even say how many there are."""
+    if table.info.class_names:
+        return list(table.info.class_names)
     most = max((int(labels.max()) for labels in (table.label, table.prediction) if len(labels)), default=0)
     return [str(number) for number in range(table.info.classes or most + 1)]
 

@@ -184,6 +184,7 @@ def table_info(
         budget=method.budget,
         task=task_fields(view.dataset.schema.task),
         classes=len(view.dataset.schema.classes),
+        class_names=view.dataset.schema.classes,
     )
 
 

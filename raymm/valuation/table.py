@@ -38,6 +38,8 @@ class TableInfo:
         The task of the labels: its name and settings, as `raymm.tasks.task_fields` gives them.
     classes
         Number of classes K; 0 in tables of version 0.1.0, which are of classification and do not need it.
+    class_names
+        Names of the classes by position; empty where the table does not say, as in those of 0.1.0.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class TableInfo:
     budget: int | None = None
     task: Mapping[str, Any] = field(default_factory=lambda: {"name": DEFAULT})
     classes: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def fair_share(self) -> float | None:
@@ -136,6 +139,16 @@ class ValuationTable:
         """bool [N]: whether the grand coalition predicts the label."""
         correct: npt.NDArray[np.bool_] = self.task.is_right(self.prediction, self.label)
         return correct
+
+    def text(self, labels: Labels) -> npt.NDArray[np.str_] | None:
+        """Labels or predictions (of rows of this table) as their names, strings [N]; None without `class_names`."""
+        names, task = self.info.class_names, self.task
+        if not names:
+            return None
+        if labels.ndim > 1:
+            return np.array([task.text(label, names) for label in labels], dtype=np.str_)
+        known, places = np.unique(labels, return_inverse=True)
+        return np.array([task.text(label, names) for label in known], dtype=np.str_)[places]
 
     def membership(self, classes: int) -> npt.NDArray[np.bool_]:
         """bool [N, K]: the classes that each sample belongs to by its label."""

@@ -1,13 +1,14 @@
 """The valuation table as a Parquet file.
 
 Columns: sample_id, split, label, prediction, one phi_<modality> each (null where the modality is missing),
-`outcomes`, the packed bits of all coalitions (1: correct), and `source`, the file of the sample (absent in tables of
-0.1.0). Of several labels a sample, label and prediction are lists of K booleans, and `probabilities` is a list of K
-numbers. Where not all coalitions were evaluated, `outcomes` is null and there are two more: stderr_<modality>, the
-standard error of each phi (0 where it is exact after all), and `alone`, whose bit i is 1 where modality i is correct
-by itself. The metadata key `raymm` holds in JSON the number of the format and a `TableInfo`. Readers ignore columns
-and JSON keys that they do not know, so that both may be added without a new format; a file without a format is of
-format 1. Pages carry checksums, which are verified when the file is read.
+`outcomes`, the packed bits of all coalitions (1: correct), `source`, the file of the sample, `label_name` and
+`prediction_name`, the names of the classes; the last three are absent in tables of 0.1.0. Of several labels a sample,
+label and prediction are lists of K booleans, and `probabilities` is a list of K numbers. Where not all coalitions
+were evaluated, `outcomes` is null and there are two more: stderr_<modality>, the standard error of each phi (0 where
+it is exact after all), and `alone`, whose bit i is 1 where modality i is correct by itself. The metadata key `raymm`
+holds in JSON the number of the format and a `TableInfo`. Readers ignore columns and JSON keys that they do not know,
+so that both may be added without a new format; a file without a format is of format 1. Pages carry checksums, which
+are verified when the file is read.
 """
 
 import json
@@ -32,7 +33,10 @@ __all__ = ["FORMAT", "TableWriter", "read_table", "write_table"]
 FORMAT = 1
 """Changes when a reader of the former format would misread a file."""
 
-OPTIONAL = ("source",)
+NAMES = ("label_name", "prediction_name")
+"""Columns for other readers: they follow from label, prediction and the names in the metadata."""
+
+OPTIONAL = ("source", *NAMES)
 """Columns that a file may lack, as those of version 0.1.0 do."""
 
 
@@ -110,7 +114,7 @@ def read_table(path: Path) -> ValuationTable:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
             there = set(file.schema_arrow.names)
-            rows = file.read(columns=[name for name in _schema(info).names if name in there])
+            rows = file.read(columns=[name for name in _schema(info).names if name in there and name not in NAMES])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as cause:
@@ -129,7 +133,16 @@ def _schema(info: TableInfo) -> pa.Schema:
     values = [(f"phi_{name}", pa.float64()) for name in info.modalities]
     sampled = [*((f"stderr_{name}", pa.float64()) for name in info.modalities), ("alone", pa.binary())]
     rest = () if info.method == "exact" else sampled
-    return pa.schema([*fixed, *values, ("outcomes", pa.binary()), *rest, ("source", pa.string())])
+    return pa.schema(
+        [
+            *fixed,
+            *values,
+            ("outcomes", pa.binary()),
+            *rest,
+            ("source", pa.string()),
+            *((name, pa.string()) for name in NAMES),
+        ]
+    )
 
 
 def _to_columns(table: ValuationTable) -> dict[str, Any]:
@@ -145,7 +158,9 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
         "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else [None] * len(table),
         **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
         "alone": _rows_of_bytes(pack_bits(table.unimodal_correct)),
-        "source": [None] * len(table) if table.source is None else table.source.tolist(),
+        "source": _strings(table.source, len(table)),
+        "label_name": _strings(table.text(table.label), len(table)),
+        "prediction_name": _strings(table.text(table.prediction), len(table)),
     }
 
 
@@ -215,7 +230,8 @@ def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
         number = values.get("format", 1)
         kept = {name: value for name, value in values.items() if name in known}
         if isinstance(number, int) and number <= FORMAT:
-            return TableInfo(**{**kept, "modalities": tuple(kept["modalities"])})
+            lists = {"modalities": tuple(kept["modalities"]), "class_names": tuple(kept.get("class_names", ()))}
+            return TableInfo(**{**kept, **lists})
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as cause:
         raise DataError(f"{path}: Parquet, but not a valuation table (metadata key 'raymm': {cause})") from cause
     raise DataError(
@@ -234,6 +250,10 @@ def _sources(rows: pa.Table) -> npt.NDArray[np.str_] | None:
     if column is None or column.null_count == len(rows):
         return None
     return np.array(column.fill_null("").to_pylist(), dtype=np.str_)
+
+
+def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> list[str | None]:
+    return [None] * rows if values is None else values.tolist()
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -77,11 +77,54 @@ def test_columns_types_and_metadata_are_those_of_the_format(tmp_path):
         ("phi_m2", "double"),
         ("outcomes", "binary"),
         ("source", "string"),
+        ("label_name", "string"),
+        ("prediction_name", "string"),
     ]
     about = json.loads(schema.metadata[b"raymm"])
     assert about["modalities"] == ["m0", "m1", "m2"]
     assert {"utility", "masking", "method", "fingerprint", "epoch"} <= set(about)
     assert pq.read_table(tmp_path / "t.parquet").column("phi_m1").null_count == 1
+
+
+def test_names_of_classes_stand_beside_their_positions(tmp_path):
+    named = replace(make_table(), info=replace(make_table().info, class_names=("1", "2", "10", "a", "ü")))
+    write_table(tmp_path / "t.parquet", named)
+    rows = pq.read_table(tmp_path / "t.parquet")
+    for column in ("label", "prediction"):
+        expected = [named.info.class_names[position] for position in rows.column(column).to_pylist()]
+        assert rows.column(f"{column}_name").to_pylist() == expected
+    again = read_table(tmp_path / "t.parquet")
+    assert same(again, named)
+    assert again.text(again.label[:2]).tolist() == rows.column("label_name").to_pylist()[:2]
+
+
+def test_names_of_several_labels_are_joined(tmp_path):
+    label = np.array([[True, False, True], [False, False, False]])
+    fields = {"name": "multilabel", "threshold": 0.5, "match": 1.0, "separator": "|"}
+    table = make_table(rows=2)
+    info = replace(table.info, task=fields, classes=3, class_names=("a", "b", "c"))
+    write_table(
+        tmp_path / "t.parquet",
+        replace(table, info=info, label=label, prediction=~label, probabilities=np.full((2, 3), 0.5)),
+    )
+    rows = pq.read_table(tmp_path / "t.parquet")
+    assert rows.column("label_name").to_pylist() == ["a|c", ""]
+    assert rows.column("prediction_name").to_pylist() == ["b", "a|b|c"]
+
+
+def test_a_table_without_names_or_their_columns_is_read(tmp_path):
+    write_table(tmp_path / "t.parquet", make_table())
+    rows = pq.read_table(tmp_path / "t.parquet")
+    assert rows.column("label_name").null_count == len(rows)
+    about = json.loads(rows.schema.metadata[b"raymm"])
+    del about["class_names"]
+    old = rows.drop_columns(["label_name", "prediction_name", "source"])
+    old = old.replace_schema_metadata({b"raymm": json.dumps(about).encode()})
+    pq.write_table(old, tmp_path / "old.parquet", write_page_checksum=True)
+    again = read_table(tmp_path / "old.parquet")
+    assert again.info == make_table().info
+    assert again.text(again.label) is None
+    assert again.source is None
 
 
 def test_sampled_values_keep_their_errors_and_have_no_outcomes(tmp_path):
