@@ -47,13 +47,16 @@ class ResamplingInputs:
     rows
         Sample numbers of the training split, int64 [N].
     label, present
-        Their labels (classes int64 [N], or label sets bool [N, K]) and the modalities they have, bool [N, n].
+        Their labels (classes int64 [N], or label sets bool [N, K]; of the type that the task has) and the modalities
+        they have, bool [N, n].
     phi
         Their contributions, float64 [N, n]; NaN for missing modalities and for samples that were not valued.
     utility
-        The utility that phi was computed with.
+        The utility that phi was computed with, for the labels of the task.
     seed
         Seed of this epoch's draws.
+    classes
+        K, number of classes.
     """
 
     rows: Rows
@@ -62,13 +65,12 @@ class ResamplingInputs:
     phi: npt.NDArray[np.float64]
     utility: Utility
     seed: int
+    classes: int
 
     @property
     def membership(self) -> npt.NDArray[np.bool_]:
-        """Which classes each sample belongs to, bool [N, K]."""
-        if self.label.ndim == 2:
-            return self.label.astype(bool)
-        member: npt.NDArray[np.bool_] = self.label[:, None] == np.arange(self.label.max() + 1)
+        """Which classes each sample belongs to, as the task has it, bool [N, K]."""
+        member: npt.NDArray[np.bool_] = self.utility.task.class_membership(self.label, self.classes)
         return member
 
     def draw(self, purpose: str, count: int) -> npt.NDArray[np.float32]:

@@ -89,6 +89,7 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     ...     phi=phi,
     ...     utility=method.context.utility,
     ...     seed=0,
+    ...     classes=2,
     ... )
     >>> plan = make_plan(method, inputs)
     >>> list(zip(plan.index.tolist(), plan.keep.tolist()))

@@ -53,6 +53,7 @@ def plan_epoch(
         phi=phi,
         utility=method.context.utility,
         seed=derive(config.training.seed, "plan", epoch),
+        classes=len(dataset.schema.classes),
     )
     return make_plan(method, inputs, config.method.row_budget)
 

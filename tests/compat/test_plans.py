@@ -29,7 +29,7 @@ def plan_of(config, arrays, phi, utility_name, seed):
     )
     method = get_method(config.method.name)(config.method.settings, context)
     rows, label, present = arrays["rows"], arrays["label"], arrays["present"]
-    inputs = ResamplingInputs(rows, label, present, phi, context.utility, seed)
+    inputs = ResamplingInputs(rows, label, present, phi, context.utility, seed, classes=4)
     return make_plan(method, inputs, config.method.row_budget)
 
 

@@ -9,6 +9,7 @@ from raymm.errors import ConfigError
 from raymm.methods import METHODS, Plan, ResamplingInputs, base_plan, build_method, get_method, make_plan
 from raymm.methods.extra_rows import random_subset
 from raymm.methods.gaps import gaps
+from raymm.tasks import Classification
 from raymm.valuation import utility
 
 
@@ -32,6 +33,7 @@ def plan_of(phi, *, strategy, seed=0, label=None, present=None, **settings) -> P
         phi=phi,
         utility=method.context.utility,
         seed=seed,
+        classes=2,
     )
     return make_plan(method, inputs, config.method.row_budget)
 
@@ -166,3 +168,20 @@ def test_a_utility_without_a_fair_share_is_refused_where_one_is_needed(name):
 
 def test_random_rows_of_a_given_number_need_no_fair_share():
     assert len(plan_of(np.zeros((4, 2)), strategy="random", utility="logit", random_rows=2.0)) == 4 + 8
+
+
+class AtLeast(Classification):
+    """A task whose sample of class 2 belongs to the classes 0 and 1 too."""
+
+    def class_membership(self, labels, classes):
+        return labels[:, None] >= np.arange(classes)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [(Classification(), [[1, 0, 0, 0], [0, 0, 1, 0]]), (AtLeast(), [[1, 0, 0, 0], [1, 1, 1, 0]])],
+)
+def test_the_task_says_which_classes_a_sample_belongs_to(task, expected):
+    present, phi = np.ones((2, 2), bool), np.ones((2, 2))
+    inputs = ResamplingInputs(np.arange(2), np.array([0, 2]), present, phi, utility("count").of(task), 0, classes=4)
+    assert inputs.membership.astype(int).tolist() == expected
