@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from raymm.errors import ConfigError, TrainingError
 from raymm.training.communicator import sum_gradients
+from raymm.valuation.engine import evaluating
 from raymm.valuation.enumeration import value_samples
 from raymm.valuation.protocol import logit_source
 
@@ -196,14 +197,8 @@ class TrainingStep:
             return torch.zeros(self.mask.shape, dtype=torch.float64, device=self.mask.device)
         model, features = self._trainer.model, self.features.detach()
         utility, task = self._trainer.config.valuation.utility, self._trainer.task
-        model.eval()  # as in a valuation: no dropout, and nothing drawn
-        try:
-            with torch.no_grad():
-                return value_samples(
-                    model, features, self.labels, present=self.mask, utility_name=utility, task=task
-                ).phi
-        finally:
-            model.train()
+        with evaluating(model), torch.no_grad():
+            return value_samples(model, features, self.labels, present=self.mask, utility_name=utility, task=task).phi
 
 
 def sum_rows(losses: Tensor) -> Tensor:

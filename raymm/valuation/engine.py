@@ -51,6 +51,7 @@ __all__ = [
     "Rows",
     "batches",
     "evaluate_batch",
+    "evaluating",
     "method_for",
     "stream_rows",
     "table_info",
@@ -114,7 +115,7 @@ def method_for(
     model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
 ) -> ValuationMethod:
     """The method by which these rows will be valued; errors as `choose_method`."""
-    with _evaluating(model):
+    with evaluating(model):
         batch = view.batch(rows[:4]).to(_device(model))
         return choose_method(model, batch, batch.mask, config, epoch)
 
@@ -123,7 +124,7 @@ def value_batch(
     model: DataModel, view: BatchReader, rows: Rows, config: Config, method: ValuationMethod, block: int
 ) -> SampleValues:
     """Value one batch: read its rows in the evaluation view, encode them once, evaluate coalitions."""
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         features = model.encode(batch)
         utility = _utility(view, config)
@@ -144,7 +145,7 @@ def evaluate_batch(
     model: DataModel, view: BatchReader, rows: Rows, config: Config, codes: range
 ) -> tuple[CoalitionSums, GrandPrediction]:
     """Evaluate some coalitions of one batch; `combine` makes values of all parts of a batch."""
-    with _evaluating(model), torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         batch = view.batch(rows).to(_device(model))
         source = logit_source(model, model.encode(batch), batch.mask)
         utility = _utility(view, config)
@@ -194,8 +195,8 @@ def _utility(view: BatchReader, config: Config) -> Utility:
 
 
 @contextmanager
-def _evaluating(model: DataModel) -> Iterator[None]:
-    """Evaluation mode inside; the mode from before outside."""
+def evaluating(model: object) -> Iterator[None]:
+    """Evaluation mode of a module inside (no dropout, nothing drawn); the mode from before outside."""
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
