@@ -263,13 +263,18 @@ class ModalitySpec(BaseModel):
             return [f"has shape {list(array.shape)}, the schema says {list(self.shape)}"]
         return self.check_numbers(array)
 
-    @staticmethod
-    def check_numbers(array: npt.NDArray[Any]) -> list[str]:
-        """What keeps the numbers of an array from being stored, in words."""
+    def check_numbers(self, array: npt.NDArray[Any]) -> list[str]:
+        """What keeps the numbers of an array from being stored as `dtype`, in words."""
         if array.dtype.kind not in "fiu":
             return [f"has type {array.dtype}, not numbers"]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return [f"holds {int((~np.isfinite(array)).sum())} values that are NaN or infinite"]
+        beyond = _beyond(array, self.dtype)
+        if beyond.any():
+            first = f"{array[beyond][0]:g}"
+            return [
+                f"holds {int(beyond.sum())} values that {self.dtype} has no room for, such as {first}; scale them"
+            ]
         return []
 
     def stored(self, value: Any) -> npt.NDArray[Any]:
@@ -354,6 +359,17 @@ def _as_kind(found: Any, where: str) -> type[ModalitySpec]:
 
 
 KINDS.adapt = _as_kind
+
+
+def _beyond(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[np.bool_]:
+    """Which finite numbers are out of the range of a type: stored as it, they are infinite, or other numbers."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return ~np.isfinite(array.astype(dtype))
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return (array < limits.min) | (array > limits.max)
+    return np.zeros(array.shape, bool)
 
 
 def _is_shape(found: object) -> bool:
