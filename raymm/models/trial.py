@@ -1,8 +1,8 @@
 """A trial of a model on a few samples before anything is trained: its parts are held to their contract.
 
 An encoder must return `[b, D]` and a fusion `[B, K]`, neither may mix rows, and the `partials` of an additive fusion
-must lead to the same logits as the fusion itself. What breaks these rules can train without complaint and give wrong
-numbers.
+must lead to the same logits as the fusion itself, and all of these numbers must be finite. What breaks these rules
+can train without complaint and give wrong numbers, or ends training later.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from torch import Tensor
 
 from raymm.errors import ConfigError, Problems, in_one_line, mistakes_in
 from raymm.models.model import MultimodalModel, build_model
-from raymm.valuation.conformance import ModelError, check_model
+from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
 
 if TYPE_CHECKING:
     from raymm.config.sections import ModelConfig
     from raymm.data.batch import Batch
     from raymm.data.dataset import Dataset
     from raymm.data.reader import BatchReader
-    from raymm.types import Mask
 
 __all__ = ["rows_to_try", "trial_mistakes"]
 
@@ -55,20 +54,23 @@ def _encoder_mistakes(model: MultimodalModel, name: str, batch: Batch) -> list[s
 
 def _check_fusion(model: MultimodalModel, batch: Batch, outputs: int, name: str) -> None:
     where = f"model.fusion={name}"
-    features = torch.where(batch.mask[..., None], model.encode(batch), model.baseline)
-    _check_rows(where, model.fusion, (len(batch), outputs), "[B, K]", features, batch.mask)
-    if not model.additive:
+    encoded = model.encode(batch)
+    if not torch.isfinite(encoded).all():  # of inputs that are not finite, which training names
         return
+    features = torch.where(batch.mask[..., None], encoded, model.baseline)
+    _check_rows(where, model.fusion, (len(batch), outputs), "[B, K]", features, batch.mask)
+    coalitions = few_coalitions(len(model.names))
     try:
-        check_model(model, batch, batch.mask, names=model.names, coalitions=_few_coalitions(len(model.names)))
+        compare_sources(model, encoded, batch.mask, names=model.names, coalitions=coalitions)
     except ModelError as cause:
         raise ConfigError(f"{where}: {cause}") from cause
     except Exception as cause:
-        raise ConfigError(f"{where}: partials or finish raise {in_one_line(cause)}") from cause
+        part = "partials or finish raise" if model.additive else "of some coalition it raises"
+        raise ConfigError(f"{where}: {part} {in_one_line(cause)}") from cause
 
 
 def _check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], words: str, *inputs: Tensor) -> None:
-    """Refuse a part whose output has another shape, or whose first row depends on the others."""
+    """Refuse a part whose output has another shape, is not finite, or has a first row that depends on the others."""
     if not shape[0]:
         return
     try:
@@ -79,6 +81,10 @@ def _check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], wo
     if not isinstance(whole, Tensor) or whole.shape != shape:
         got = list(whole.shape) if isinstance(whole, Tensor) else f"a {type(whole).__name__}"
         problems.add(f"returns {got} for {shape[0]} rows; expected {words} = {list(shape)}")
+    elif not torch.isfinite(whole).all() and all(bool(torch.isfinite(values).all()) for values in inputs):
+        problems.add(
+            "returns NaN or infinite numbers for finite inputs, before anything is trained; look at its weights"
+        )
     elif alone.shape != (1, shape[1]) or _differ(whole[:1], alone):
         problems.add("a row's output depends on the other rows of its batch; each row must be computed by itself")
     problems.raise_if_any(ConfigError)
@@ -91,10 +97,3 @@ def _differ(one: Tensor, other: Tensor) -> bool:
 
 def _largest(values: Tensor) -> float:
     return float(values.abs().nan_to_num(nan=0.0, posinf=0.0).max())
-
-
-def _few_coalitions(n: int) -> Mask:
-    """The empty coalition, each modality alone, all but each, and all, bool [2 n + 2, n]."""
-    alone = torch.eye(n, dtype=torch.bool)
-    none = torch.zeros(1, n, dtype=torch.bool)
-    return torch.cat([none, alone, ~alone, ~none])

@@ -88,14 +88,14 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
     ConfigError
         When there is no such function, it raises something, or what it returns is no split model.
     ModelError
-        When its methods raise something, or its `partials` differ from its `fuse`, at the first difference.
+        When its methods raise something, its logits are not finite, or its `partials` differ from its `fuse`, at the
+        first difference.
     """
     model = make_custom_model(spec, dataset.schema)
     config = _with_valuation(Config(), valuation or {})
     view, rows = BatchReader(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])
-    if len(dataset.schema.names) <= 12:
-        check_model(model, few, few.mask, names=dataset.schema.names)
+    check_model(model, few, few.mask, names=dataset.schema.names)
     return Valuing(model, view, rows, config)
 
 

@@ -9,12 +9,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from raymm.errors import RaymmError
-from raymm.types import Mask
+from raymm.types import Features, Mask
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource
-from raymm.valuation.protocol import SplitModel, logit_source
+from raymm.valuation.protocol import FusionModel, SplitModel, logit_source
 
-__all__ = ["Conformance", "ModelError", "check_model"]
+__all__ = ["Conformance", "ModelError", "check_model", "compare_sources", "few_coalitions"]
+
+ALL_COALITIONS_TO = 12
+"""Most modalities of which all coalitions are compared unless others are asked for."""
 
 
 class ModelError(RaymmError):
@@ -67,7 +70,8 @@ def check_model(
     tolerance
         Largest difference allowed, in parts of the largest logit.
     coalitions
-        Coalitions that are compared, bool [S, n]; default: all.
+        Coalitions that are compared, bool [S, n]; default: all up to 12 modalities; beyond, the empty one, each
+        modality alone, all but each, and all.
 
     Examples
     --------
@@ -85,16 +89,40 @@ def check_model(
     Raises
     ------
     ModelError
-        At the first difference, naming sample, coalition, class and both logits; or when the features have the
-        wrong shape.
+        At the first difference, naming sample, coalition, class and both logits; at the first logit of the whole
+        model that is not finite; or when the features have the wrong shape.
     """
     with torch.inference_mode():
         features = model.encode(batch)
         _check_shape(features, present)
-        fast = logit_source(model, features, present)
-        whole_model = CallableSource(whole, batch, present) if whole else FusionSource(model.fuse, features, present)
-        masks = coalition_masks(present.shape[1]) if coalitions is None else coalitions
-        return _compare(fast, whole_model, masks.to(fast.present.device), names, tolerance)
+        whole_model = CallableSource(whole, batch, present) if whole else None
+        return compare_sources(model, features, present, whole_model, names, tolerance, coalitions)
+
+
+def compare_sources(
+    model: FusionModel,
+    features: Features,
+    present: Mask,
+    whole: LogitSource | None = None,
+    names: tuple[str, ...] = (),
+    tolerance: float = 1e-4,
+    coalitions: Mask | None = None,
+) -> Conformance:
+    """As `check_model`, from features [B, n, D] that are at hand; `whole` is by default `fuse` once a coalition."""
+    fast = logit_source(model, features, present)
+    n = present.shape[1]
+    masks = coalitions
+    if masks is None:
+        masks = coalition_masks(n) if n <= ALL_COALITIONS_TO else few_coalitions(n)
+    true = FusionSource(model.fuse, features, present) if whole is None else whole
+    return _compare(fast, true, masks.to(fast.present.device), names, tolerance)
+
+
+def few_coalitions(n: int) -> Mask:
+    """The empty coalition, each modality alone, all but each, and all, bool [2 n + 2, n]."""
+    alone = torch.eye(n, dtype=torch.bool)
+    none = torch.zeros(1, n, dtype=torch.bool)
+    return torch.cat([none, alone, ~alone, ~none])
 
 
 def _check_shape(features: Tensor, present: Mask) -> None:
@@ -113,26 +141,25 @@ def _compare(
         found, true = fast.logits(mask[None])[:, 0], whole_model.logits(mask[None])[:, 0]
         if found.shape != true.shape:
             raise ModelError(f"the shortcut gives logits {list(found.shape)}, the whole model {list(true.shape)}")
+        if not torch.isfinite(true).all():
+            where, sample, label = _first(~torch.isfinite(true), mask, names)
+            raise ModelError(f"{where}: the logit is {true[sample, label]:.6g}; logits must be finite")
         difference = (found - true).abs()
-        bad = difference > tolerance * true.abs().max().clamp(min=1.0)
+        bad = ~(difference <= tolerance * true.abs().max().clamp(min=1.0))  # also where it is NaN
         if bad.any():
-            raise ModelError(_first_difference(bad, found, true, mask, names))
+            where, sample, label = _first(bad, mask, names)
+            raise ModelError(
+                f"{where}: the shortcut gives {found[sample, label]:.6g}, the whole model "
+                f"{true[sample, label]:.6g}; partials, finish and fuse must describe one function (is the model in "
+                "evaluation mode? does a layer mix rows?)"
+            )
         largest = max(largest, float(difference.max()))
         ties += int((found.argmax(dim=1) != true.argmax(dim=1)).sum())
     return Conformance(len(masks) * len(fast.present), largest, ties)
 
 
-def _first_difference(
-    bad: Bool[Tensor, "B K"],
-    found: Float[Tensor, "B K"],
-    true: Float[Tensor, "B K"],
-    mask: Bool[Tensor, " n"],
-    names: tuple[str, ...],
-) -> str:
+def _first(bad: Bool[Tensor, "B K"], mask: Bool[Tensor, " n"], names: tuple[str, ...]) -> tuple[str, int, int]:
+    """The first bad logit in words, and its sample and class."""
     sample, label = torch.nonzero(bad)[0].tolist()
     members = [names[i] if names else f"modality {i}" for i in mask.nonzero()[:, 0].tolist()]
-    return (
-        f"sample {sample}, coalition {{{', '.join(members)}}}, class {label}: the shortcut gives "
-        f"{found[sample, label]:.6g}, the whole model {true[sample, label]:.6g}; partials, finish and fuse must "
-        "describe one function (is the model in evaluation mode? does a layer mix rows?)"
-    )
+    return f"sample {sample}, coalition {{{', '.join(members)}}}, class {label}", sample, label

@@ -117,6 +117,8 @@ def refused(tmp_path, dataset, **sections):
             lambda y: y.nothing,
             "model.encoders.m0: raises AttributeError: 'Tensor' object has no attribute 'nothing'",
         ),
+        (0, lambda y: y.abs().neg().sqrt(), "model.encoders.m0: returns NaN or infinite numbers for finite inputs"),
+        (0, lambda y: y * 1e38 * 1e38, "model.encoders.m0: returns NaN or infinite numbers for finite inputs"),
     ],
 )
 def test_an_encoder_is_tried_before_the_run_is_made(tmp_path, dataset, extra, change, words):
@@ -131,6 +133,11 @@ def test_an_encoder_is_tried_before_the_run_is_made(tmp_path, dataset, extra, ch
         (lambda head, x: nn.functional.pad(head(x.sum(dim=1)), (0, 1)), "returns [2, 5] for 2 rows; expected [B, K]"),
         (lambda head, x: head(x), "returns [2, 2, 4] for 2 rows"),
         (lambda head, x: None, "returns a NoneType for 2 rows"),
+        (lambda head, x: head(x.sum(dim=1)) / 0, "returns NaN or infinite numbers for finite inputs"),
+        (
+            lambda head, x: head(x.sum(dim=1)) / x[:, 1].any(dim=1, keepdim=True),
+            "sample 0, coalition {}, class 0: the logit is ",
+        ),
         (lambda head, x: head(x.sum(dim=1) - x.mean(dim=(0, 1))), "a row's output depends on the other rows"),
     ],
 )

@@ -66,3 +66,48 @@ def test_a_model_of_ones_own_values_a_data_set(dataset):
         load_own("tests.games:wrong_model", dataset, "test")
     with pytest.raises(ConfigError, match="returned a tuple without encode"):
         load_own("tests.games:no_model", dataset, "test")
+
+
+@pytest.mark.parametrize(("n", "compared"), [(12, 2**12), (13, 2 * 13 + 2)])
+def test_beyond_enumeration_few_coalitions_are_compared_and_still_tell_a_difference(n, compared):
+    class Sum:
+        """A sum over modalities; `shift` is what its shortcut says too much of the last one."""
+
+        shift = 0.0
+
+        def encode(self, batch):
+            return batch
+
+        def fuse(self, features, mask):
+            return (features * mask[..., None]).sum(dim=1)
+
+        def partials(self, features):
+            return features + self.shift * torch.nn.functional.one_hot(torch.tensor(n - 1), n)[:, None], torch.zeros(
+                2
+            )
+
+    model, features, present = Sum(), torch.rand(1, n, 2), torch.ones(1, n, dtype=torch.bool)
+    assert check_model(model, features, present).compared == compared
+    model.shift = 0.5
+    with pytest.raises(ModelError, match=rf"coalition \{{modality {n - 1}\}}, class 0: the shortcut gives"):
+        check_model(model, features, present)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_are_named(dataset, value):
+    """NaN is neither equal nor unequal: a comparison by itself lets it pass."""
+    batch, model = few(dataset), OwnModel(dataset.schema)
+    plain = model.fuse
+    alone = torch.tensor([False, True])
+    model.fuse = lambda features, mask: torch.where(
+        (mask == alone).all(dim=1, keepdim=True), value, plain(features, mask)
+    )
+    with pytest.raises(
+        ModelError, match=rf"sample 0, coalition \{{m1\}}, class 0: the logit is {value}; logits must be"
+    ):
+        check_model(model, batch, batch.mask, names=dataset.schema.names)
+    model = OwnModel(dataset.schema, shift=value)
+    with pytest.raises(
+        ModelError, match=r"coalition \{\w*\}, class \d: the shortcut gives (nan|inf), the whole model"
+    ):
+        check_model(model, batch, batch.mask, names=dataset.schema.names)
