@@ -6,7 +6,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 
 from raymm.config.base import flatten
@@ -16,6 +15,7 @@ from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
 from raymm.config.unread import drop_unread
+from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["load", "parse"]
@@ -87,12 +87,7 @@ def parse(
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except OSError as cause:
-        raise ConfigError(f"{path}: cannot be read ({cause.strerror})") from cause
-    except yaml.YAMLError as cause:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(cause).split())}") from cause
+    values = read_yaml(path) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping of sections, not {type(values).__name__}")
     return values
@@ -107,11 +102,9 @@ def _apply(values: dict[str, Any], override: str, met: list[tuple[str, str]]) ->
     if key != given:
         met.append((given, key))
     try:
-        put(values, key.split("."), yaml.safe_load(text))
+        put(values, key.split("."), yaml_value(text, f"override '{override}': the value"))
     except TypeError as cause:
         raise ConfigError(f"override '{override}': {cause}") from cause
-    except yaml.YAMLError as cause:
-        raise ConfigError(f"override '{override}': the value is not YAML ({cause})") from cause
 
 
 def _mistakes(

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from raymm.config.registries import KINDS
+from raymm.config.yaml_text import yaml_value
 from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.manifest import Kinds, Manifest
@@ -155,8 +155,8 @@ def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Set
 def _value(text: str) -> Any:
     """A YAML scalar; text that is not YAML is returned unchanged, and the schema refuses it."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return yaml_value(text, "--set")
+    except ConfigError:
         return text
 
 

@@ -1,0 +1,99 @@
+"""YAML as the library reads it, and what is refused: repeated keys, depth, size, aliases; nothing else comes out."""
+
+import time
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raymm.config.loading import load
+from raymm.config.yaml_text import DEEPEST, read_yaml, yaml_value
+from raymm.errors import ConfigError
+
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=8)  # libyaml breaks lines at U+0085
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=12,
+)
+LAUGHS = "a: &a [x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(4 * [f'*{old}'])}]\n" for old, new in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(VALUES, st.booleans())
+def test_what_is_written_is_read(value, flow):
+    assert yaml_value(yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True), "w") == value
+
+
+def refused_or_read(read, where):
+    """The words of a `ConfigError`; any other error is one of the test."""
+    try:
+        read()
+    except ConfigError as cause:
+        return str(cause)
+    return where
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab:-[]{}&*!|>'\"#%,? \n\t0159.e~", max_size=40))
+def test_any_text_is_read_or_refused(text):
+    assert refused_or_read(lambda: yaml_value(text, "w"), "w").startswith("w")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(content)
+    assert refused_or_read(lambda: load(path), str(path)).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3", "w: line 3: 'a' stands twice (first in line 1); remove one"),
+        ("x:\n  a: {b: 1, b: 2}", "w: line 2: 'b' stands twice (first in line 2); remove one"),
+        ("- {a: 1, a: 1}\n- {c: 1, c: 1}", "'c' stands twice"),
+        ("[" * 10**5, f"w: line 1: nested deeper than {DEEPEST} levels"),
+        ("{a: " * 10**5, "nested deeper"),
+        ("a: &a [*a]", "has more than 100000 values, aliases counted"),
+        (LAUGHS, "has more than 100000 values, aliases counted"),
+        ("a: " + "9" * 900_000, "line 1: a number of 900000 characters"),
+        ("a: " + ":".join(["59"] * 300_000), "line 1: a number of 899999 characters"),
+        ("a: !!timestamp x", "w: not YAML"),
+        ("a: !!bool x", "w: not YAML"),
+        ("!!python/object/apply:os.getcwd []", "w: not YAML"),
+    ],
+)
+def test_what_is_refused(text, words):
+    start = time.monotonic()
+    with pytest.raises(ConfigError) as caught:
+        yaml_value(text, "w")
+    assert words in str(caught.value)
+    assert time.monotonic() - start < 10
+
+
+def test_aliases_and_merged_keys_are_no_mistake():
+    assert yaml_value("a: &a {x: 1}\nb:\n  <<: *a\n  x: 2\nc: *a", "w") == {
+        "a": {"x": 1},
+        "b": {"x": 2},
+        "c": {"x": 1},
+    }
+
+
+def test_a_file_that_is_no_configuration(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("training: {epochs: 2}\n" + "# comment\n" * 200_000)
+    with pytest.raises(ConfigError, match=r"c\.yaml: has 2000022 bytes; a configuration has 1048576 at most"):
+        read_yaml(path)
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match=r"c\.yaml: is not UTF-8 .*; save it as UTF-8"):
+        load(path)
+    path.write_bytes(b"\xef\xbb\xbftraining: {epochs: 3}")
+    assert load(path).training.epochs == 3
+    path.write_text("training: {epochs: 2}\ntraining: {seed: 1}")
+    with pytest.raises(ConfigError, match=r"c\.yaml: line 2: 'training' stands twice"):
+        load(path)
