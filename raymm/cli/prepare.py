@@ -13,7 +13,7 @@ from raymm.storage import layout
 from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
-    from raymm.data.prepare import Chunk, ChunkReport
+    from raymm.data.prepare import all_remarks, Chunk, ChunkReport
     from raymm.data.schema import Schema
 
 __all__ = ["prepare"]
@@ -90,9 +90,9 @@ def prepare(
     given = parse_task(task, task_settings)
     loaded = load_manifest(manifest, media_root, kinds, names, seed, given, layout.embedded_folder(out))
     for note in loaded.notes:
-        click.echo(f"note: {note}", err=True)
+        _note(note)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
-    schema = build_schema(kinds, loaded, media_root, settings, encoders)
+    schema = build_schema(kinds, loaded, media_root, settings, encoders, _note)
     chunks = chunks_of(loaded.records, encoders, rows_of_shards(loaded.records, schema, out))
     reports = finished_reports(chunks, schema, media_root, out)
     if reports is not None:
@@ -102,8 +102,14 @@ def prepare(
             reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
             finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
     for line in length_lines(summary_of([report.lengths for report in reports]), schema):
-        click.echo(f"note: {line}", err=True)
+        _note(line)
+    for modality, remark, count in all_remarks(reports):
+        _note(f"{modality}: {count} of {sum(report.rows for report in reports)} samples are {remark}")
     _show(reports, schema, out, as_json)
+
+
+def _note(words: str) -> None:
+    click.echo(f"note: {words}", err=True)
 
 
 def _run(

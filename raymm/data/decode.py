@@ -15,10 +15,14 @@ from raymm.data.schema import Schema
 __all__ = ["read_sample"]
 
 
-def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[str, Value], list[BadValue]]:
-    """The values of a sample, and everything that is wrong with them."""
+Remarks = list[tuple[str, str]]
+
+
+def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[str, Value], list[BadValue], Remarks]:
+    """The values of a sample, everything that is wrong with them, and what else there is to say, by modality."""
     values: dict[str, Value] = {}
     wrong: list[BadValue] = []
+    remarks: Remarks = []
     files = _files_of(record, schema, media_root)
     for spec in schema.modalities:
         cell = record.cells[spec.name]
@@ -29,10 +33,11 @@ def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[
         except MediaError as cause:
             value, troubles = None, [str(cause)]
         values[spec.name] = value
+        remarks += [(spec.name, remark) for remark in files.take_remarks()]
         wrong += [BadValue(record.sample_id, file, spec.name, trouble) for trouble in troubles]
     if not wrong and all(value is None for value in values.values()):
         wrong.append(BadValue(record.sample_id, record.source, "", "every modality is missing"))
-    return values, wrong
+    return values, wrong, remarks
 
 
 def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
@@ -42,5 +47,6 @@ def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
 
 def _files_of(record: Record, schema: Schema, media_root: Path) -> SampleFiles:
     """The files of a sample, with the times of all frames that its modalities need of each."""
-    cells = [(spec, record.cells[spec.name]) for spec in schema.modalities if spec.frame_times]
-    return SampleFiles(media_root, [(str(cell), spec.frame_times) for spec, cell in cells if cell is not None])
+    framed = [spec for spec in schema.modalities if spec.frame_times and record.cells[spec.name] is not None]
+    wanted = [(str(record.cells[spec.name]), getattr(spec, "stream", None), spec.frame_times) for spec in framed]
+    return SampleFiles(media_root, wanted)

@@ -7,6 +7,7 @@ on Ray (`raymm.cluster.prepare`), in any order, with the same result.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +29,16 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import is_committed
 
-__all__ = ["Chunk", "ChunkReport", "chunks_of", "finish", "finished_reports", "prepare_chunk", "run_here"]
+__all__ = [
+    "Chunk",
+    "ChunkReport",
+    "all_remarks",
+    "chunks_of",
+    "finish",
+    "finished_reports",
+    "prepare_chunk",
+    "run_here",
+]
 
 CHUNK_ROWS = 64
 SHARD_BYTES = 2**21
@@ -49,13 +59,17 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """The outcome of a chunk: rows written, and the problems of the others."""
+    """The outcome of a chunk: rows written, the problems of the others, and what else there is to say.
+
+    Remarks are triples of a modality, what is said, and of how many samples.
+    """
 
     number: int
     rows: int
     bad: tuple[BadValue, ...]
     reused: bool = False
     lengths: Lengths = field(default_factory=dict)
+    remarks: tuple[tuple[str, str, int], ...] = ()
 
 
 def chunks_of(records: Sequence[Record], encoders: Encoders | None = None, rows: int | None = None) -> list[Chunk]:
@@ -103,19 +117,33 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
         return before
     shard.unlink(missing_ok=True)
     samples, bad = [], []
+    said: Counter[tuple[str, str]] = Counter()
     for record in embed_texts(chunk.records, chunk.encoders):
-        values, wrong = read_sample(record, schema, media_root)
+        values, wrong, noted = read_sample(record, schema, media_root)
         bad += wrong
         if not wrong:
+            said.update(noted)
             samples.append(Sample(record.sample_id, record.split, record.label, values, record.source))
     if samples:
         write_shard(shard, samples, schema)
     lengths = lengths_of([sample.values for sample in samples], schema)
-    report = ChunkReport(chunk.number, len(samples), tuple(bad), lengths=lengths)
+    remarks = tuple((*remark, count) for remark, count in sorted(said.items()))
+    report = ChunkReport(chunk.number, len(samples), tuple(bad), lengths=lengths, remarks=remarks)
     written = {"digest": digest, "rows": report.rows, "bad": [asdict(item) for item in bad]}
     more = {"samples": len(chunk.records)} if len(chunk.records) > CHUNK_ROWS else {}
-    write_json(layout.sidecar_file(shard), {**written, **more, **({"lengths": lengths} if lengths else {})})
+    extra = {"lengths": lengths, "remarks": remarks}
+    write_json(
+        layout.sidecar_file(shard), {**written, **more, **{key: value for key, value in extra.items() if value}}
+    )
     return report
+
+
+def all_remarks(reports: Sequence[ChunkReport]) -> list[tuple[str, str, int]]:
+    """What there is to say about good samples: modality, remark, and of how many samples of the data set."""
+    total: Counter[tuple[str, str]] = Counter()
+    for modality, remark, count in (item for report in reports for item in report.remarks):
+        total[modality, remark] += count
+    return [(*key, count) for key, count in sorted(total.items())]
 
 
 def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: OnBad) -> dict[str, Any]:
@@ -145,7 +173,8 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
     if bad:
         _check_classes(out, schema, problems)
     problems.raise_if_any(DataError)
-    return finish_dataset(out, schema, {"preparation": about})
+    remarks = [{"modality": name, "remark": said, "samples": count} for name, said, count in all_remarks(reports)]
+    return finish_dataset(out, schema, {"preparation": {**about, **({"remarks": remarks} if remarks else {})}})
 
 
 def finished_reports(
@@ -209,7 +238,8 @@ def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
         return None
     bad = tuple(BadValue(**item) for item in before["bad"])
     number = int(shard.stem.rpartition("-")[2])
-    return ChunkReport(number, before["rows"], bad, reused=True, lengths=before.get("lengths", {}))
+    remarks = tuple((modality, remark, count) for modality, remark, count in before.get("remarks", ()))
+    return ChunkReport(number, before["rows"], bad, True, before.get("lengths", {}), remarks)
 
 
 def _sidecar(shard: Path) -> dict[str, Any] | None:

@@ -1,10 +1,9 @@
 """From `--modalities audio,rgb,flow` and `--set rgb.height=64` to the specs of a schema.
 
-What the user leaves open is read from the data: the window from the longest of the first media files, the size of
+What the user leaves open is read from the data: the window from the longest media file, the size of
 vectors and sequences from the first array, the size of encoded texts from their encoder.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,11 @@ from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.manifest import Kinds, Manifest
 from raymm.data.media.text_embeddings import Encoders
-from raymm.data.media.video import video_seconds
 from raymm.data.schema import Schema
+from raymm.data.window import Say, infer_window
 from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["build_schema", "parse_kinds"]
-
-PROBED = 32
-LONGEST = 10.0
-"""Seconds; a longer window must be asked for."""
 
 Settings = dict[str, dict[str, Any]]
 
@@ -70,6 +65,7 @@ def build_schema(
     media_root: Path,
     settings: Sequence[str] = (),
     encoders: Encoders | None = None,
+    say: Say = lambda _: None,
 ) -> Schema:
     """The schema of a collection.
 
@@ -81,6 +77,8 @@ def build_schema(
         `modality.field=value`, over the defaults of `raymm.data.schema`.
     encoders
         Sentence encoders of text modalities, which the data set then holds as vectors.
+    say
+        Called with what a person wants to know about the window.
 
     Raises
     ------
@@ -93,7 +91,7 @@ def build_schema(
     types = {name: kind_of(kind) for name, kind in kinds.items()}
     fields = {name: set() if name in encoders else spec.settable() for name, spec in types.items()}
     chosen = _parse_settings(fields, settings)
-    seconds = _given_window(chosen) or _window(types, manifest, media_root)
+    seconds = _given_window(chosen) or infer_window(_timed_files(types, manifest), media_root, say)
     specs: list[ModalitySpec] = []
     problems = Problems("--set")
     for name, spec in types.items():
@@ -166,10 +164,8 @@ def _given_window(chosen: Settings) -> float | None:
     return max((float(seconds) for seconds in given if isinstance(seconds, int | float)), default=None)
 
 
-def _window(types: Mapping[str, type[ModalitySpec]], manifest: Manifest, media_root: Path) -> float | None:
-    """The longest of the first media files, rounded up to a tenth of a second; None without media."""
-    media = [name for name, kind in types.items() if kind.is_timed]
-    files = [str(record.cells[name]) for record in manifest.records for name in media if record.cells[name]]
-    lengths = [video_seconds(media_root / file) for file in list(dict.fromkeys(files))[:PROBED]]
-    known = [length for length in lengths if length]
-    return min(LONGEST, math.ceil(max(known) * 10 - 1e-6) / 10) if known else None
+def _timed_files(types: Mapping[str, type[ModalitySpec]], manifest: Manifest) -> list[str]:
+    """Files of modalities with a time axis, each once."""
+    timed = [(name, kind) for name, kind in types.items() if kind.is_timed]
+    files = (kind.file_of(record.cells[name]) for record in manifest.records for name, kind in timed)
+    return list(dict.fromkeys(file for file in files if file))

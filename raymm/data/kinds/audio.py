@@ -1,7 +1,7 @@
 """Sound: a mono waveform, of which the encoder is given the log-mel spectrogram."""
 
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,14 @@ from torchaudio.transforms import MelSpectrogram
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec, Probe, SampleFiles
+from raymm.data.media.remarks import ANTIPHASE, of_length
 from raymm.data.transforms import log_mel
 
 __all__ = ["AudioSpec"]
 
 
 class AudioSpec(ModalitySpec):
-    """A mono waveform in [-1, 1], float32 [rate * seconds]; its log-mel is computed at load (torchaudio).
+    """A mono waveform, float32 [rate * seconds]; its log-mel is computed at load (torchaudio).
 
     It keeps no statistics: a log-mel is standardised clip by clip.
     """
@@ -29,12 +30,18 @@ class AudioSpec(ModalitySpec):
     is_expensive: ClassVar[bool] = True
     statistics_axis: ClassVar[int | None] = None
 
+    later_settings: ClassVar[frozenset[str]] = frozenset({"channel", "stream"})
+
     kind: str = "audio"
     rate: int = Field(default=16_000, ge=1_000, le=384_000, description="samples a second")
     seconds: float = Field(default=1.0, gt=0, le=3_600)
     n_fft: int = Field(default=400, ge=16)
     hop: int = Field(default=160, ge=1, description="samples between frames of the log-mel")
     n_mels: int = Field(default=64, ge=4)
+    channel: Literal["downmix", "mean", "left", "right"] = Field(
+        default="downmix", description="the mean of stereo, ITU-R BS.775 for more; or that of all, or one channel"
+    )
+    stream: int | None = Field(default=None, ge=0, description="number among the file's audio streams, from 0 on")
 
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:
@@ -50,10 +57,14 @@ class AudioSpec(ModalitySpec):
         return (1, self.n_mels, 1 + self.shape[0] // self.hop)
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float32]:
-        """The first audio stream from time 0 on."""
-        from raymm.data.media.audio import read_audio
+        """An audio stream from time 0 on; a length that is not that of the window, or anti-phase, is remarked."""
+        from raymm.data.media.audio import read_sound
 
-        return read_audio(files.path(cell), self.rate, self.seconds)
+        sound = read_sound(files.path(cell), self.rate, self.seconds, self.stream, self.channel)
+        heard = sound.antiphase and self.channel in {"downmix", "mean"}
+        for remark in of_length(sound.seconds, self.seconds) + [ANTIPHASE] * heard:
+            files.remark(remark)
+        return sound.waveform
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Waveforms [b, samples], shifted in time where keys are given, to log-mel [b, 1, n_mels, T]."""

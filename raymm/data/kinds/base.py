@@ -25,7 +25,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import Tensor
 
 from raymm.config.registries import KINDS
@@ -119,8 +127,14 @@ class SampleFiles(Protocol):
     def path(self, file: str) -> Path:
         """Where a file lies; raises `MediaError` when it is not there or empty."""
 
-    def frames(self, file: str, times: Sequence[float]) -> list[Any]:
-        """Decoded frames (PyAV) of a video, at times that the modality's `frame_times` names."""
+    def frames(self, file: str, times: Sequence[float], stream: int | None = None) -> list[Any]:
+        """What a video shows (as `Picture` of `raymm.data.media.geometry`) at times that `frame_times` names."""
+
+    def video_seconds(self, file: str, stream: int | None = None) -> float | None:
+        """How long a video is whose frames the modality takes; None where that is not known."""
+
+    def remark(self, what: str) -> None:
+        """Have something counted and said of a value that is good, such as that it was cut."""
 
 
 class ModalitySpec(BaseModel):
@@ -144,6 +158,9 @@ class ModalitySpec(BaseModel):
         Whether the evaluation transform takes longer than reading its result (`raymm.data.feature_cache`).
     takes_noise
         Whether `view.noise_db` may name it.
+    later_settings
+        Fields that came after data sets were made; written only where they are not at their default, which means what
+        was done before there was a choice.
     statistics_axis
         Axis of a value along which mean and deviation are computed; None computes none.
     length_unit, length_advice
@@ -159,6 +176,7 @@ class ModalitySpec(BaseModel):
     is_text: ClassVar[bool] = False
     is_expensive: ClassVar[bool] = False
     takes_noise: ClassVar[bool] = True
+    later_settings: ClassVar[frozenset[str]] = frozenset()
     statistics_axis: ClassVar[int | None] = 0
     length_unit: ClassVar[str] = ""
     length_advice: ClassVar[str] = ""
@@ -189,6 +207,12 @@ class ModalitySpec(BaseModel):
                 "return the shape of one value, or set statistics_axis to one of its axes or to None"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        defaults = {name: type(self).model_fields[name].default for name in self.later_settings}
+        return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
 
     # before a sample is read
 

@@ -54,7 +54,7 @@ class FlowSpec(FrameSpec):
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float16]:
         """Flow between frames that are resized first."""
         from raymm.data.media.flow import dense_flow
-        from raymm.data.media.video import to_gray
+        from raymm.data.media.geometry import to_gray
 
-        gray = to_gray(files.frames(cell, self.frame_times), self.height, self.width)
+        gray = to_gray(self.pictures(cell, files), self.height, self.width, self.fit)
         return dense_flow(gray, self.method, self.weights)

@@ -1,6 +1,6 @@
 """Still pictures: PNG, JPEG, WebP and whatever else Pillow reads."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,12 @@ class ImageSpec(ModalitySpec):
 
     default_encoder: ClassVar[str] = "cnn"
     is_media: ClassVar[bool] = True
+    later_settings: ClassVar[frozenset[str]] = frozenset({"fit"})
 
     kind: str = "image"
     height: int = Field(default=64, ge=8)
     width: int = Field(default=64, ge=8)
+    fit: Literal["squash", "crop", "pad"] = Field(default="squash", description="what becomes of other proportions")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,16 +42,19 @@ class ImageSpec(ModalitySpec):
         return np.dtype(np.uint8)
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
-        """The (first) picture of a file, resized with antialiasing; its proportions are not kept."""
+        """The (first) picture of a file, resized with antialiasing as `fit` says."""
         from PIL import Image, ImageOps
+
+        from raymm.data.media.geometry import fitted_size, place
 
         try:
             with Image.open(files.path(cell)) as opened:
                 picture = _on_white(ImageOps.exif_transpose(opened))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
             raise MediaError(f"cannot be read as a picture ({cause})") from cause
-        resized = picture.resize((self.width, self.height), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+        size = fitted_size(picture.size, (self.width, self.height), self.fit)
+        resized = place(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)), self.height, self.width)
+        return np.ascontiguousarray(resized.transpose(2, 0, 1))
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Pictures [b, 3, H, W], moved and mirrored where keys are given."""

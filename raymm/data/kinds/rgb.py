@@ -35,7 +35,7 @@ class RgbSpec(FrameSpec):
         return [(number + 0.5) / self.fps for number in range(self.frames)]
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
-        """Frames at `frame_times`, resized."""
-        from raymm.data.media.video import to_rgb
+        """What is shown at `frame_times`, resized."""
+        from raymm.data.media.geometry import to_rgb
 
-        return to_rgb(files.frames(cell, self.frame_times), self.height, self.width)
+        return to_rgb(self.pictures(cell, files), self.height, self.width, self.fit)

@@ -1,11 +1,13 @@
-"""Read the sound of a file at its true time.
+"""Read the sound of a file as one continuous stream from time 0 of the file.
 
-Time 0 is that of the video of the same file. Samples are placed by their timestamps: what comes before 0 is
-dropped (an AAC encoder puts 1,024 priming samples before the sound and marks them by negative timestamps), and a
-late start is filled with zeros. Some files carry the priming samples without the mark; their sound is then longer
-than their picture by exactly those 1,024 samples, and they are dropped all the same.
+Time 0 is the earliest start of the file's sound and moving pictures. Samples follow one another by their number,
+since timestamps may be rounded (to milliseconds in Matroska and FLV): only a step of more than a packet is a gap,
+which becomes silence, or an overlap, which is trimmed. The delay and the padding of encoders that a file declares are
+not sound (FFmpeg drops them; the padding of an MP4 is dropped here). Some MP4 files hold the 1,024 priming samples of
+AAC without declaring them; their sound is then longer than their picture by exactly those, and they are dropped too.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -14,117 +16,115 @@ import numpy.typing as npt
 import torch
 from torchaudio.functional import resample
 
+from raymm.data.media.channels import Cancelling, Channel, to_mono
+from raymm.data.media.container import Input, Stream, open_media, stream_of, zero_of
+from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.problem import MediaError
+from raymm.data.media.reel import Reel
 
-__all__ = ["MAX_CHANNELS", "read_audio"]
+__all__ = ["Sound", "read_audio", "read_sound"]
 
-MAX_CHANNELS = 2
 PRIMING = 1024
-UNKNOWN_BYTES = 0xFFFFFFFF
-"""What a WAV header says when it was written to a pipe."""
-SHORTFALL = 0.1
-"""Seconds, beside a tenth of the length, by which a file may be shorter than it says."""
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 Waveform = npt.NDArray[np.float32]
 
 
-def read_audio(path: Path, rate: int, seconds: float) -> Waveform:
-    """The first `seconds` of the first audio stream, mixed to mono.
+@dataclass(frozen=True)
+class Sound:
+    """A waveform; how long the sound is (None where that was not met with); whether its two channels cancel."""
+
+    waveform: Waveform
+    seconds: float | None
+    antiphase: bool
+
+
+def read_audio(
+    path: Path, rate: int, seconds: float, stream: int | None = None, channel: Channel = "downmix"
+) -> Waveform:
+    """The first `seconds` of an audio stream, mixed to mono.
+
+    Parameters
+    ----------
+    path, rate, seconds
+        The file, the samples a second that are wanted, and the window.
+    stream
+        Number among the file's audio streams, from 0 on; None takes the first.
+    channel
+        How channels become one (`raymm.data.media.channels.to_mono`).
 
     Returns
     -------
-    float32 [round(rate * seconds)] in [-1, 1]; zeros after the end of the file.
+    float32 [round(rate * seconds)]; zeros after the end of the file. Full scale is 1: integer samples lie in [-1, 1],
+    float samples beyond it are kept as they are.
 
     Raises
     ------
     MediaError
-        When there is no audio stream, it has more than two channels, it holds nothing, NaN or infinity, or the
-        file cannot be decoded or ends before it says.
+        When there is no such stream or channel, it holds nothing, NaN or infinity, or the file cannot be decoded or
+        ends before it says.
     """
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise MediaError("has no audio stream")
-            stream = container.streams.audio[0]
-            if stream.codec_context.channels > MAX_CHANNELS:
-                raise MediaError(f"has {stream.codec_context.channels} audio channels; mono and stereo are read")
-            source_rate = int(stream.codec_context.rate)
-            waveform, ended = _decode(container, stream, source_rate, seconds)
-            stated = _stated_seconds(container, stream)
-    except (av.FFmpegError, OSError, ValueError) as cause:
-        raise MediaError(f"cannot be decoded ({cause})") from cause
-    _check(path, waveform, source_rate, ended, stated)
-    return _fit(torch.from_numpy(waveform), source_rate, rate, seconds)
+    return read_sound(path, rate, seconds, stream, channel).waveform
+
+
+def read_sound(
+    path: Path, rate: int, seconds: float, stream: int | None = None, channel: Channel = "downmix"
+) -> Sound:
+    """As `read_audio`, with what there is to say about the sound."""
+    with open_media(path) as container:
+        chosen = stream_of(container, "audio", stream)
+        reel = Reel(container, zero_of(container))
+        cancelling = Cancelling()
+        ended = _decode(container, chosen, reel, cancelling, seconds, channel)
+        waveform = reel.waveform()
+        if not len(waveform):
+            raise MediaError("has an audio stream of zero length")
+        if not np.isfinite(waveform).all():
+            raise MediaError(f"holds {int((~np.isfinite(waveform)).sum())} audio samples that are NaN or infinite")
+        if ended:
+            check_end(container, chosen, reel.end / reel.rate + float(reel.zero))
+        end = float(reel.zero) if ended else known_end(container, chosen)
+    fitted = _fit(torch.from_numpy(waveform), reel.rate, rate, seconds)
+    length = None if end is None else max(end - float(reel.zero), reel.end / reel.rate)
+    return Sound(fitted, length, cancelling.found)
 
 
 def _decode(
-    container: "av.container.InputContainer", stream: "av.AudioStream", rate: int, seconds: float
-) -> tuple[Waveform, bool]:
-    """Samples from time 0 on, at the file's own rate, and whether the stream came to its end."""
+    container: Input,
+    stream: Stream,
+    reel: Reel,
+    cancelling: Cancelling,
+    seconds: float,
+    channel: Channel,
+) -> bool:
+    """Fill a reel until it covers the window; whether the stream came to its end."""
     to_float = av.AudioResampler(format="fltp")
-    pieces: list[tuple[int, Waveform]] = []
-    early = _unmarked_priming(container, stream, rate)
-    end = -early
-    ended = True
-    for frame in container.decode(stream):
-        for converted in to_float.resample(frame):
-            samples = converted.to_ndarray().mean(axis=0)
-            start = end if converted.pts is None else round(float(converted.pts * converted.time_base) * rate) - early
-            end = start + len(samples)
-            if end > 0:
-                pieces.append((start, samples))
-        if pieces and pieces[-1][0] >= seconds * rate:
-            ended = False
-            break
-    length = max((start + len(samples) for start, samples in pieces), default=0)
-    waveform = np.zeros(length, np.float32)
-    for start, samples in pieces:
-        first = max(start, 0)
-        waveform[first : start + len(samples)] = samples[first - start :]
-    return waveform, ended
+    first, declared = True, False
+    for packet in container.demux(stream):
+        if first:
+            first = False
+            declared = packet.pts is not None and packet.pts < (stream.start_time or 0)
+            reel.early = _unmarked_priming(container, stream) if packet.pts is not None and not declared else 0
+        for frame in packet.decode():
+            samples = np.concatenate([part.to_ndarray() for part in to_float.resample(frame)], axis=1)
+            cancelling.add(samples)
+            reel.add(to_mono(samples, frame.layout, channel), frame.sample_rate, frame.pts, frame.time_base)
+        if reel.starts_after(seconds):
+            return False
+    if declared and container.format.name == MP4 and stream.duration is not None:
+        reel.cut((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base - reel.zero)
+    return True
 
 
-def _unmarked_priming(container: "av.container.InputContainer", stream: "av.AudioStream", rate: int) -> int:
-    """Number of priming samples that the timestamps of an AAC stream do not show: 0 or 1,024."""
-    if stream.codec_context.name != "aac" or not container.streams.video or (stream.start_time or 0) != 0:
+def _unmarked_priming(container: Input, stream: Stream) -> int:
+    """Number of priming samples that the timestamps of an AAC stream in MP4 do not show: 0 or 1,024."""
+    if stream.codec_context.name != "aac" or container.format.name != MP4 or not container.streams.video:
         return 0
-    with av.open(container.name) as again:
-        first = next(iter(again.demux(again.streams.audio[0])))
-    sound = _stated_seconds(container, stream)
-    picture = _stated_seconds(container, container.streams.video[0])
-    if first.pts is None or first.pts < 0 or sound is None or picture is None:
+    picture = container.streams.video[0]
+    if (stream.start_time or 0) != 0 or stream.duration is None or picture.duration is None:
         return 0
-    return PRIMING if abs((sound - picture) * rate - PRIMING) < PRIMING / 64 else 0
-
-
-def _stated_seconds(
-    container: "av.container.InputContainer", stream: "av.AudioStream | av.VideoStream"
-) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
-
-
-def _check(path: Path, waveform: Waveform, rate: int, ended: bool, stated: float | None) -> None:
-    if not len(waveform):
-        raise MediaError("has an audio stream of zero length")
-    if not np.isfinite(waveform).all():
-        raise MediaError(f"holds {int((~np.isfinite(waveform)).sum())} audio samples that are NaN or infinite")
-    decoded = len(waveform) / rate
-    if ended and stated is not None and decoded < 0.9 * stated - SHORTFALL:
-        raise MediaError(f"is truncated: {decoded:.2f} s of sound of the {stated:.2f} s it says")
-    _check_riff(path)
-
-
-def _check_riff(path: Path) -> None:
-    """FFmpeg takes the length of a WAV file from its size, so a cut one must be found by its header."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    stated = int.from_bytes(head[4:8], "little")
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or stated == UNKNOWN_BYTES:
-        return
-    if stated + 8 > path.stat().st_size + 1:
-        raise MediaError(f"is truncated: {path.stat().st_size} bytes of the {stated + 8} it says")
+    longer = stream.duration * stream.time_base - picture.duration * picture.time_base
+    return PRIMING if abs(longer * stream.codec_context.sample_rate - PRIMING) < PRIMING / 64 else 0
 
 
 def _fit(waveform: torch.Tensor, source_rate: int, rate: int, seconds: float) -> Waveform:

@@ -1,92 +1,116 @@
 """Read frames of a file at given times, in one pass, converted only where they are wanted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
-import numpy.typing as npt
-
+from raymm.data.media.clock import Frame, Timed, period_of, timed_frames
+from raymm.data.media.container import Input, Stream, has_sound, open_media, stream_of, zero_of
+from raymm.data.media.declared import check_end, known_end
+from raymm.data.media.geometry import Picture, orientation_of, to_gray, to_rgb
 from raymm.data.media.problem import MediaError
 
-__all__ = ["frames_at", "to_gray", "to_rgb", "video_seconds"]
-
-SHORTFALL = 0.1
-
-Frames = npt.NDArray[np.uint8]
+__all__ = ["Shown", "frames_at", "read_frames", "to_gray", "to_rgb"]
 
 
-def frames_at(path: Path, times: Sequence[float]) -> list["av.VideoFrame"]:
-    """The frames nearest to some times (in seconds, rising); the last frame stands for all later times.
+@dataclass(frozen=True)
+class Shown:
+    """What a video shows at some times, and how long it is (None where that was not met with)."""
+
+    pictures: list[Picture]
+    seconds: float | None
+
+
+def frames_at(path: Path, times: Sequence[float], stream: int | None = None) -> list[Picture]:
+    """What a video shows at some times (in seconds since time 0 of its file, rising).
+
+    At each time it shows the last frame whose own time is not after it. The first frame stands for all earlier times,
+    the last one for all later times. Where a frame does not last a whole number of ticks, timestamps are rounded, and
+    a frame that comes half a tick too late counts as in time.
+
+    Parameters
+    ----------
+    path, times
+        The file, and the times.
+    stream
+        Number among the file's video streams, from 0 on; None takes the first that is no cover or still.
 
     Raises
     ------
     MediaError
-        When there is no video stream, it holds no frame, or the file cannot be decoded or ends before it says.
+        When there is no such stream, it holds no frame, or the file cannot be decoded or ends before it says.
     """
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise MediaError("has no video stream")
-            stream = container.streams.video[0]
-            stream.thread_type = "SLICE"
-            return _nearest(container, stream, times)
-    except (av.FFmpegError, OSError, ValueError) as cause:
-        raise MediaError(f"cannot be decoded ({cause})") from cause
+    return read_frames(path, times, stream).pictures
 
 
-def to_rgb(frames: Sequence["av.VideoFrame"], height: int, width: int) -> Frames:
-    """uint8 [T, 3, height, width]."""
-    converted = [_convert(frame, "rgb24", height, width) for frame in frames]
-    return np.stack(converted).transpose(0, 3, 1, 2)
+def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -> Shown:
+    """As `frames_at`, with the length of the video."""
+    with open_media(path) as container:
+        chosen = stream_of(container, "video", stream)
+        chosen.thread_type = "SLICE"
+        zero = zero_of(container)
+        reached = _Reached()
+        late = [Fraction(time) + _slack(chosen) for time in times]
+        frames = _at(reached.follow(timed_frames(container, chosen, zero)), late)
+        seconds = _length(container, chosen, reached, zero)
+        if stream is None and reached.ended and reached.count == 1:
+            _refuse_still(container)
+        aspect = Fraction(chosen.sample_aspect_ratio or 1)
+        return Shown([Picture(frame, orientation_of(container, frame), aspect) for frame in frames], seconds)
 
 
-def to_gray(frames: Sequence["av.VideoFrame"], height: int, width: int) -> Frames:
-    """uint8 [T, height, width]."""
-    return np.stack([_convert(frame, "gray", height, width) for frame in frames])
+def _slack(stream: Stream) -> Fraction:
+    """How much later than its true time the timestamp of a frame may be, and a microsecond for times in binary."""
+    tick, period = Fraction(stream.time_base or 0), period_of(stream)
+    rounded = tick > 0 and period % tick != 0
+    return (tick / 2 if rounded and tick < period else Fraction(0)) + Fraction(1, 10**6)
 
 
-def video_seconds(path: Path) -> float | None:
-    """How long a file says it is, or None when it does not say or cannot be opened."""
-    try:
-        with av.open(str(path)) as container:
-            return None if container.duration is None else container.duration / av.time_base
-    except (av.FFmpegError, OSError, ValueError):
-        return None
+class _Reached:
+    """How far frames were read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.time = Fraction(0)
+        self.duration = Fraction(0)
+        self.ended = False
+
+    def follow(self, frames: Iterable[Timed]) -> Iterable[Timed]:
+        for time, frame in frames:
+            self.count += 1
+            self.time = time
+            self.duration = Fraction(frame.duration * frame.time_base) if frame.duration else Fraction(0)
+            yield time, frame
+        self.ended = True
 
 
-def _nearest(
-    container: "av.container.InputContainer", stream: "av.VideoStream", times: Sequence[float]
-) -> list["av.VideoFrame"]:
-    chosen: list[av.VideoFrame] = []
-    previous: tuple[float, av.VideoFrame] | None = None
-    for time, frame in _timed(container, stream):
-        while previous is not None and len(chosen) < len(times) and times[len(chosen)] <= (previous[0] + time) / 2:
-            chosen.append(previous[1])
-        previous = (time, frame)
-        if len(chosen) == len(times):
+def _at(frames: Iterable[Timed], times: Sequence[Fraction]) -> list[Frame]:
+    """The frames that are shown at some times."""
+    chosen: list[Frame] = []
+    shown: Frame | None = None
+    for time, frame in frames:
+        while shown is not None and len(chosen) < len(times) and times[len(chosen)] < time:
+            chosen.append(shown)
+        if shown is not None and len(chosen) == len(times):
             return chosen
-    if previous is None:
+        shown = frame
+    if shown is None:
         raise MediaError("has a video stream of zero length")
-    _check_end(container, stream, previous[0])
-    return chosen + [previous[1]] * (len(times) - len(chosen))
+    return chosen + [shown] * (len(times) - len(chosen))
 
 
-def _timed(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
-) -> Iterator[tuple[float, "av.VideoFrame"]]:
-    for number, frame in enumerate(container.decode(stream)):
-        yield float(number if frame.time is None else frame.time), frame
+def _length(container: Input, stream: Stream, reached: _Reached, zero: Fraction) -> float | None:
+    """The length of a video, on which it is checked where it was read to its end."""
+    if not reached.ended:
+        end = known_end(container, stream)
+        return None if end is None else max(end - float(zero), float(reached.time))
+    end = float(reached.time + max(reached.duration, period_of(stream)))
+    check_end(container, stream, end + float(zero))
+    return end
 
 
-def _check_end(container: "av.container.InputContainer", stream: "av.VideoStream", last: float) -> None:
-    stated = container.duration / av.time_base if container.duration is not None else None
-    if stream.duration is not None and stream.time_base is not None:
-        stated = float(stream.duration * stream.time_base)
-    period = 1 / float(stream.average_rate) if stream.average_rate else 0.0
-    if stated is not None and last + period < 0.9 * stated - SHORTFALL:
-        raise MediaError(f"is truncated: {last + period:.2f} s of video of the {stated:.2f} s it says")
-
-
-def _convert(frame: "av.VideoFrame", form: str, height: int, width: int) -> Frames:
-    return frame.to_ndarray(format=form, height=height, width=width, interpolation="AREA")
+def _refuse_still(container: Input) -> None:
+    """A file of sound may hold one picture that is not marked as its cover; Matroska counts it as a video."""
+    if has_sound(container) and container.format.name == "matroska,webm":
+        raise MediaError("has no video: its only picture is a still beside the sound")

@@ -1,0 +1,116 @@
+"""Open a media file as the file that it is, find its sound and its moving pictures, and its time 0.
+
+A name is never a pattern or an address: `p%03d.png` and `12:30.mp4` are files. A picture that is attached to sound,
+such as the cover of an album, is no video. Time 0 is the earliest start of the file's sound and moving pictures, so
+that each of them, read alone, keeps its place beside the other.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+from av.stream import Disposition
+
+from raymm.data.media.problem import MediaError
+
+__all__ = ["Input", "Kind", "Stream", "has_sound", "open_media", "real_streams", "stream_of", "zero_of"]
+
+Input = Any
+"""av.container.InputContainer, whose types are not followed."""
+Stream = Any
+"""av.AudioStream or av.VideoStream."""
+Kind = Literal["audio", "video"]
+
+OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
+PLAYLISTS = ("hls", "concat", "dash", "sdp")
+LATE_DECODERS = ("vorbis", "wmav1", "wmav2", "wmapro")
+"""Their first packets give no sound, so that the stream starts later than its first timestamp."""
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[Input]:
+    """A media file, open for reading.
+
+    Raises
+    ------
+    MediaError
+        When the file is not one, is a list of other files, or an error of decoding comes out of the block.
+    """
+    try:
+        with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
+            if container.format.name in PLAYLISTS:
+                raise MediaError(f"is a list of other files ({container.format.name}), not a media file")
+            yield container
+    except (av.FFmpegError, OSError, ValueError) as cause:
+        raise MediaError(f"cannot be decoded ({cause})") from cause
+
+
+def stream_of(container: Input, kind: Kind, number: int | None = None) -> Stream:
+    """The first real stream of a kind, or the one with a number among all streams of that kind, from 0 on.
+
+    Raises
+    ------
+    MediaError
+        When there is none.
+    """
+    every: list[Stream] = list(getattr(container.streams, kind))
+    if number is not None and number >= len(every):
+        raise MediaError(f"has {len(every)} {kind} streams; stream {number} (counted from 0) is not there")
+    if number is not None:
+        return every[number]
+    real = _real(container, every)
+    if not every:
+        raise MediaError(f"has no {kind} stream")
+    if not real:
+        raise MediaError("has no video stream: its only picture is a cover")
+    return real[0]
+
+
+def real_streams(container: Input) -> list[Stream]:
+    """The sound and the moving pictures of a file."""
+    return [*container.streams.audio, *_real(container, list(container.streams.video))]
+
+
+def has_sound(container: Input) -> bool:
+    """Whether there is an audio stream."""
+    return bool(container.streams.audio)
+
+
+def zero_of(container: Input) -> Fraction:
+    """The earliest start of the real streams in seconds, on the file's own time line."""
+    starts = [_start(container, stream) for stream in real_streams(container)]
+    return min((start for start in starts if start is not None), default=Fraction(0))
+
+
+def _start(container: Input, stream: Stream) -> Fraction | None:
+    if stream.codec_context.name in LATE_DECODERS:
+        with open_media(_path(container)) as again:
+            first = next(again.decode(again.streams[stream.index]), None)
+            if first is not None and first.pts is not None:
+                return Fraction(first.pts * first.time_base)
+    return None if stream.start_time is None else Fraction(stream.start_time * stream.time_base)
+
+
+def _real(container: Input, streams: list[Stream]) -> list[Stream]:
+    """Streams that are no attached pictures, nor, beside another video, a still."""
+    real = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    if len(real) > 1 and real[0].type == "video":
+        return [stream for stream in real if not _is_still(container, stream)] or real[:1]
+    return real
+
+
+def _is_still(container: Input, stream: Stream) -> bool:
+    """Whether a video stream has one packet only."""
+    if stream.frames > 1:
+        return False
+    with open_media(_path(container)) as again:
+        packets = (packet for packet in again.demux(again.streams[stream.index]) if packet.size)
+        return len(list(islice(packets, 2))) < 2
+
+
+def _path(container: Input) -> Path:
+    return Path(container.name.removeprefix("file:"))

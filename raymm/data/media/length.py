@@ -1,0 +1,65 @@
+"""How long a media file is: as its header says, or, where that is no count, by reading it through."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from raymm.data.media.clock import NO_TIMESTAMPS, period_of
+from raymm.data.media.container import Input, Stream, open_media, real_streams, zero_of
+from raymm.data.media.declared import has_frame_count, known_end
+from raymm.data.media.problem import MediaError
+
+__all__ = ["media_seconds"]
+
+GUESSED = ("aac", "ac3", "eac3", "dts", "amr", "mp3", "loas", "flv")
+"""Formats whose length is a guess from the bit rate, or what a program wrote beside the streams."""
+
+
+def media_seconds(path: Path) -> float | None:
+    """Seconds from time 0 to the end of the longest sound or moving picture; None where a file cannot be read."""
+    try:
+        with open_media(path) as container:
+            if not _is_known(container, path):
+                return _read_through(container) or None
+            zero = float(zero_of(container))
+            ends = [known_end(container, stream) or 0.0 for stream in real_streams(container)]
+            return max(float(container.duration / av.time_base), *(end - zero for end in ends))
+    except MediaError:
+        return None
+
+
+def _is_known(container: Input, path: Path) -> bool:
+    """Whether the length of a file is one that it holds itself."""
+    if container.duration is None or container.format.flags & NO_TIMESTAMPS or not real_streams(container):
+        return False
+    if container.format.name == "mp3":
+        return has_frame_count(path)
+    if container.format.name == "matroska,webm":  # it has a length for all, or FFmpeg guesses one for each stream
+        return all(stream.duration is None for stream in real_streams(container))
+    return container.format.name not in GUESSED
+
+
+def _read_through(container: Input) -> float:
+    """The end of the last packet; packets without times follow one another at the frame rate."""
+    streams = real_streams(container)
+    zero, ends = zero_of(container), {stream.index: Fraction(0) for stream in streams}
+    for packet in container.demux(streams) if streams else ():
+        if not packet.size:
+            continue
+        length = _length(container, packet, streams)
+        if packet.pts is None or container.format.flags & NO_TIMESTAMPS:
+            end = ends[packet.stream.index] + length
+        else:
+            end = packet.pts * Fraction(packet.time_base) - zero + length
+        ends[packet.stream.index] = max(ends[packet.stream.index], end)
+    return float(max(ends.values(), default=Fraction(0)))
+
+
+def _length(container: Input, packet: "av.Packet", streams: list[Stream]) -> Fraction:
+    stream = next(stream for stream in streams if stream.index == packet.stream.index)
+    if container.format.flags & NO_TIMESTAMPS and stream.type == "video":
+        return period_of(stream)
+    if packet.duration:
+        return packet.duration * Fraction(packet.time_base)
+    return period_of(stream) if stream.type == "video" else Fraction(0)
