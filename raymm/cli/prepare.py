@@ -13,7 +13,7 @@ from raymm.storage import layout
 from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
-    from raymm.data.prepare import all_remarks, Chunk, ChunkReport
+    from raymm.data.prepare import Chunk, ChunkReport
     from raymm.data.schema import Schema
 
 __all__ = ["prepare"]
@@ -80,7 +80,7 @@ def prepare(
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
-    from raymm.data.prepare import chunks_of, finish, finished_reports, rows_of_shards
+    from raymm.data.prepare import all_remarks, chunks_of, finish, finished_reports, rows_of_shards
     from raymm.data.schema_inference import build_schema, parse_kinds
 
     load_plugins(plugin_names(plugins))
