@@ -10,9 +10,11 @@ from raymm.data import open_dataset
 from raymm.data.kinds.audio import AudioSpec
 from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.media.files import SampleFiles
 from raymm.data.media.write import write_wav
 from raymm.errors import ConfigError
 from tests.data.clips import RATE, collection, manifest, prepare, tone
+from tests.data.media.signals import audio, chirp, mux, numbered, video
 
 CUT = {"modality": "audio", "remark": "longer than the window, and cut", "samples": 2}
 PADDED = {"modality": "audio", "remark": "shorter than the window, and padded", "samples": 3}
@@ -103,3 +105,26 @@ def test_settings_that_cannot_be_are_said(tmp_path, setting, words):
     rows = collection(tmp_path, "mp4")
     with pytest.raises(ConfigError, match=words):
         prepare(manifest(tmp_path, rows), tmp_path, "audio,rgb", tmp_path / "out", settings=[setting])
+
+
+@pytest.mark.parametrize(
+    ("name", "codecs", "options"),
+    [
+        ("a.mkv", ("mpeg4", "pcm_s16le"), {"live": "1"}),
+        ("a.ts", ("mpeg2video", "mp2"), {}),
+        ("a.avi", ("mpeg4", "aac"), {}),
+    ],
+)
+@pytest.mark.parametrize(("window", "remark"), [(0.5, CUT["remark"]), (3.0, PADDED["remark"]), (1.6, None)])
+def test_a_length_that_no_header_says_is_counted_as_well(tmp_path, name, codecs, options, window, remark):
+    streams = [video(numbered(40), codecs[0]), audio(chirp(1.6), codecs[1])]
+    mux(tmp_path / name, streams, **options)
+    said = []
+    for spec in (
+        AudioSpec(name="a", seconds=window),
+        RgbSpec(name="b", fps=5, frames=round(5 * window)),
+    ):
+        files = SampleFiles(tmp_path, [(name, None, spec.frame_times)])
+        spec.decode(name, files)
+        said.append(files.take_remarks())
+    assert said == [[remark] if remark else []] * 2

@@ -130,8 +130,8 @@ class SampleFiles(Protocol):
     def frames(self, file: str, times: Sequence[float], stream: int | None = None) -> list[Any]:
         """What a video shows (as `Picture` of `raymm.data.media.geometry`) at times that `frame_times` names."""
 
-    def video_seconds(self, file: str, stream: int | None = None) -> float | None:
-        """How long a video is whose frames the modality takes; None where that is not known."""
+    def video_seconds(self, file: str, stream: int | None = None) -> float:
+        """How long a video is, or at least is, whose frames the modality takes."""
 
     def remark(self, what: str) -> None:
         """Have something counted and said of a value that is good, such as that it was cut."""

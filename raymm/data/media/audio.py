@@ -17,7 +17,7 @@ import torch
 from torchaudio.functional import resample
 
 from raymm.data.media.channels import Cancelling, Channel, to_mono
-from raymm.data.media.container import Input, Stream, open_media, stream_of, zero_of
+from raymm.data.media.container import Input, Stream, open_media, real_streams, stream_of, zero_of
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import Reel
@@ -25,6 +25,8 @@ from raymm.data.media.reel import Reel
 __all__ = ["Sound", "read_audio", "read_sound"]
 
 PRIMING = 1024
+READ_ON = 0.1
+"""Seconds after the window that are read as well, to tell whether the sound goes on."""
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 Waveform = npt.NDArray[np.float32]
@@ -32,10 +34,10 @@ Waveform = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sound:
-    """A waveform; how long the sound is (None where that was not met with); whether its two channels cancel."""
+    """A waveform; how long the sound is, or at least is; whether its two channels cancel."""
 
     waveform: Waveform
-    seconds: float | None
+    seconds: float
     antiphase: bool
 
 
@@ -83,10 +85,9 @@ def read_sound(
             raise MediaError(f"holds {int((~np.isfinite(waveform)).sum())} audio samples that are NaN or infinite")
         if ended:
             check_end(container, chosen, reel.end / reel.rate + float(reel.zero))
-        end = float(reel.zero) if ended else known_end(container, chosen)
+        end = None if ended else known_end(container, chosen)
     fitted = _fit(torch.from_numpy(waveform), reel.rate, rate, seconds)
-    length = None if end is None else max(end - float(reel.zero), reel.end / reel.rate)
-    return Sound(fitted, length, cancelling.found)
+    return Sound(fitted, max((end or 0.0) - float(reel.zero), reel.end / reel.rate), cancelling.found)
 
 
 def _decode(
@@ -109,7 +110,7 @@ def _decode(
             samples = np.concatenate([part.to_ndarray() for part in to_float.resample(frame)], axis=1)
             cancelling.add(samples)
             reel.add(to_mono(samples, frame.layout, channel), frame.sample_rate, frame.pts, frame.time_base)
-        if reel.starts_after(seconds):
+        if reel.starts_after(seconds + READ_ON):
             return False
     if declared and container.format.name == MP4 and stream.duration is not None:
         reel.cut((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base - reel.zero)
@@ -118,9 +119,9 @@ def _decode(
 
 def _unmarked_priming(container: Input, stream: Stream) -> int:
     """Number of priming samples that the timestamps of an AAC stream in MP4 do not show: 0 or 1,024."""
-    if stream.codec_context.name != "aac" or container.format.name != MP4 or not container.streams.video:
+    picture = real_streams(container)[-1]
+    if stream.codec_context.name != "aac" or container.format.name != MP4 or picture.type != "video":
         return 0
-    picture = container.streams.video[0]
     if (stream.start_time or 0) != 0 or stream.duration is None or picture.duration is None:
         return 0
     longer = stream.duration * stream.time_base - picture.duration * picture.time_base

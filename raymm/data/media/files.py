@@ -55,8 +55,8 @@ class SampleFiles:
         pictures = self._read(file, stream)[0]
         return [pictures[time] for time in times]
 
-    def video_seconds(self, file: str, stream: int | None = None) -> float | None:
-        """How long a video is, as far as it was met with; decodes it where `frames` was not called before."""
+    def video_seconds(self, file: str, stream: int | None = None) -> float:
+        """How long a video is, or at least is; decodes it where `frames` was not called before."""
         return self._read(file, stream)[1].seconds
 
     def remark(self, what: str) -> None:

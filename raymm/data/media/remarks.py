@@ -10,14 +10,14 @@ PADDED = "shorter than the window, and padded"
 ANTIPHASE = "stereo in anti-phase: the mean of its channels is nearly silent; choose `channel` left or right"
 
 
-def of_length(seconds: float | None, window: float) -> list[str]:
+def of_length(seconds: float, window: float) -> list[str]:
     """What there is to say of a length.
 
     Examples
     --------
-    >>> of_length(3.0, 1.0), of_length(0.3, 1.0), of_length(0.95, 1.0), of_length(None, 1.0)
-    (['longer than the window, and cut'], ['shorter than the window, and padded'], [], [])
+    >>> of_length(3.0, 1.0), of_length(0.3, 1.0), of_length(0.95, 1.0)
+    (['longer than the window, and cut'], ['shorter than the window, and padded'], [])
     """
-    if seconds is None or abs(seconds - window) <= ROUNDING:
+    if abs(seconds - window) <= ROUNDING:
         return []
     return [CUT if seconds > window else PADDED]

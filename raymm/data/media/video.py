@@ -13,13 +13,16 @@ from raymm.data.media.problem import MediaError
 
 __all__ = ["Shown", "frames_at", "read_frames", "to_gray", "to_rgb"]
 
+READ_ON = 1
+"""Seconds after the last frame that are read as well where no length is known, to tell whether the video goes on."""
+
 
 @dataclass(frozen=True)
 class Shown:
-    """What a video shows at some times, and how long it is (None where that was not met with)."""
+    """What a video shows at some times, and how long it is; where nobody knows, how far it was read."""
 
     pictures: list[Picture]
-    seconds: float | None
+    seconds: float
 
 
 def frames_at(path: Path, times: Sequence[float], stream: int | None = None) -> list[Picture]:
@@ -52,7 +55,10 @@ def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -
         zero = zero_of(container)
         reached = _Reached()
         late = [Fraction(time) + _slack(chosen) for time in times]
-        frames = _at(reached.follow(timed_frames(container, chosen, zero)), late)
+        timed = iter(reached.follow(timed_frames(container, chosen, zero)))
+        frames = _at(timed, late)
+        if known_end(container, chosen) is None:
+            _read_on(timed, reached.time + READ_ON)
         seconds = _length(container, chosen, reached, zero)
         if stream is None and reached.ended and reached.count == 1:
             _refuse_still(container)
@@ -100,11 +106,17 @@ def _at(frames: Iterable[Timed], times: Sequence[Fraction]) -> list[Frame]:
     return chosen + [shown] * (len(times) - len(chosen))
 
 
-def _length(container: Input, stream: Stream, reached: _Reached, zero: Fraction) -> float | None:
+def _read_on(frames: Iterable[Timed], until: Fraction) -> None:
+    """Read frames up to some time, or to the end if that is nearer."""
+    for time, _ in frames:
+        if time > until:
+            return
+
+
+def _length(container: Input, stream: Stream, reached: _Reached, zero: Fraction) -> float:
     """The length of a video, on which it is checked where it was read to its end."""
     if not reached.ended:
-        end = known_end(container, stream)
-        return None if end is None else max(end - float(zero), float(reached.time))
+        return max((known_end(container, stream) or 0.0) - float(zero), float(reached.time))
     end = float(reached.time + max(reached.duration, period_of(stream)))
     check_end(container, stream, end + float(zero))
     return end
