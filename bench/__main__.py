@@ -11,7 +11,18 @@ from pathlib import Path
 
 import torch
 
-from bench import encoder_pass, loop_overlap, memory, ragged, ray_train, sampling, sweep, valuation
+from bench import (
+    checksums,
+    encoder_pass,
+    loop_overlap,
+    many_rows,
+    memory,
+    ragged,
+    ray_train,
+    sampling,
+    sweep,
+    valuation,
+)
 from bench.timing import Measured
 
 BENCHES = {
@@ -23,6 +34,8 @@ BENCHES = {
     "sampling": sampling.run,
     "sweep": sweep.run,
     "loop_overlap": loop_overlap.run,
+    "checksums": checksums.run,
+    "many_rows": many_rows.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -29,6 +29,7 @@ __all__ = ["prepare"]
     help="CSV, Parquet, Arrow or JSON lines.",
 )
 @click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
+@click.option("--allow-outside", is_flag=True, help="Also read what paths or links lead to outside of that folder.")
 @click.option("--modalities", required=True, help="name, name:kind or name=package.module:KIND, with commas.")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
 @click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
@@ -59,6 +60,7 @@ __all__ = ["prepare"]
 def prepare(
     manifest: Path,
     media_root: Path,
+    allow_outside: bool,
     modalities: str,
     out: Path,
     settings: tuple[str, ...],
@@ -88,7 +90,8 @@ def prepare(
     encoders = parse_encoders(sentence_encoders, kinds)
     names = [name.strip() for name in classes.split(",")] if classes else None
     given = parse_task(task, task_settings)
-    loaded = load_manifest(manifest, media_root, kinds, names, seed, given, layout.embedded_folder(out))
+    files = layout.embedded_folder(out)
+    loaded = load_manifest(manifest, media_root, kinds, names, seed, given, files, allow_outside)
     for note in loaded.notes:
         _note(note)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)

@@ -153,7 +153,6 @@ def _new(
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
     drawn_from = load_space(space, base, dataset.schema)
     check_scheduler(sweep_config, base, drawn_from)
-    dataset = open_dataset(data, check=True)  # reads every file, so it comes after all that takes no time
     job = new_sweep(out, sweep_config, base, dataset)
     refuse_other_sweep(job)
     check_draws(job, drawn_from, dataset)
@@ -243,18 +242,17 @@ def _interruptible(job: "Sweep") -> Iterator[None]:
 
 
 def _register(job: "Sweep", name: str | None, store: Path, experiment: str) -> None:
+    from raymm.sweep.saved import SavedBest
     from raymm.sweep.tracking import tracking_key
     from raymm.tracking.mlflow import register_model, store_of
 
     best = job.path / layout.SUMMARY / layout.BEST
     if name is None or not best.exists():
         return
-    about = json.loads(best.read_text())
-    tags = {"raymm.sweep": job.name, "raymm.trial": about["trial"]}
-    version = register_model(store_of(store)[0], experiment, tracking_key(job, about["key"]), name, tags)
-    click.echo(
-        f"registered the model of {about['trial']} as {name}, version {version}: models:/{name}@best", err=True
-    )
+    about = SavedBest.read(best)
+    tags = {"raymm.sweep": job.name, "raymm.trial": about.trial}
+    version = register_model(store_of(store)[0], experiment, tracking_key(job, about.key), name, tags)
+    click.echo(f"registered the model of {about.trial} as {name}, version {version}: models:/{name}@best", err=True)
 
 
 def _show(job: "Sweep", rows: "list[TrialRow]", store: Path, as_json: bool) -> None:

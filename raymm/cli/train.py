@@ -70,7 +70,7 @@ def train(
     if backend == "ray":
         require_cores(settings.cluster)
     with writing(lock_of_folder(out), f"the run {out}"):
-        dataset = open_dataset(data, check=True)
+        dataset = open_dataset(data)
         run = open_mirrored(out, settings, dataset)
         result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
     if as_json:

@@ -78,7 +78,7 @@ def value(
     if (checkpoint is None) == (model is None):
         raise click.UsageError("give one of --checkpoint and --model")
     own_plugins = import_plugins(plugin_names(plugins), checkpoint)
-    dataset = open_dataset(data, check=True)
+    dataset = open_dataset(data)
     settings = {"utility": utility, "method": method, "budget": _budget(budget)}
     chosen = {key: setting for key, setting in settings.items() if setting is not None}
     job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)

@@ -72,7 +72,7 @@ def make_settings(part: object, raw: Mapping[str, Any], key: str = "") -> Settin
     if not (isinstance(section, type) and issubclass(section, Settings)):
         raise ConfigError(f"Settings of {part!r} is no subclass of raymm.config.Settings")
     try:
-        return section.model_validate(dict(raw))
+        return section.model_validate(dict(raw) if isinstance(raw, Mapping) else raw)
     except ValidationError as cause:
         raise SettingsError(section, cause, key) from cause
 

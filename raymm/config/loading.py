@@ -71,7 +71,10 @@ def parse(
         With every mistake at once.
     """
     values, met = modernise(values)
-    if folder is not None and values.get("plugins"):
+    named = values.get("plugins") or ()
+    if not isinstance(named, list | tuple) or not all(isinstance(spec, str) for spec in named):
+        raise ConfigError(f"{where}: plugins: must be a list of names (got {named!r})")
+    if folder is not None and named:
         values["plugins"] = list(copied_plugins(values["plugins"], folder))
     load_plugins(values.get("plugins") or ())
     if drop is not None or met:

@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm import __version__
+from raymm.errors import DataError
 from raymm.storage import layout
-from raymm.storage.directory import commit_directory, is_committed
+from raymm.storage.directory import commit_directory, is_committed, verify
 
 if TYPE_CHECKING:
     from raymm.config.view import ViewConfig
@@ -68,7 +69,7 @@ def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None
     `begin` is called with a line of text before anything is computed.
     """
     expensive, folder = _expensive(reader), _folder(reader)
-    if not expensive or is_committed(folder):
+    if not expensive or _is_whole(folder, expensive):
         return bool(expensive)
     if 4 * len(reader.dataset) * sum(prod(spec.input_shape) for spec in expensive) > MAX_BYTES:
         return False
@@ -81,6 +82,7 @@ def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None
         for spec in expensive:
             _write(layout.view_file(part, spec.name), reader, spec)
         commit_directory(part, {"digest": reader.dataset.digest})
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         part.rename(folder)
     except OSError as cause:
         shutil.rmtree(part, ignore_errors=True)
@@ -91,9 +93,9 @@ def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None
 
 
 def cached_features(reader: Reader) -> dict[str, npt.NDArray[np.float32]]:
-    """By modality, what is cached of all samples, mapped into memory; empty where nothing is."""
+    """By modality, what is cached of all samples, mapped into memory; empty where nothing is, or it is damaged."""
     expensive, folder = _expensive(reader), _folder(reader)
-    if not reader.dataset.digest or not expensive or not is_committed(folder):
+    if not reader.dataset.digest or not expensive or not _is_whole(folder, expensive):
         return {}
     return {spec.name: np.load(layout.view_file(folder, spec.name), mmap_mode="r") for spec in expensive}
 
@@ -102,6 +104,18 @@ def _expensive(reader: Reader) -> list[ModalitySpec]:
     """Modalities whose evaluation transform takes longer than reading its result."""
     noisy = reader.config.noise_db
     return [spec for spec in reader.dataset.schema.modalities if spec.is_expensive or spec.name in noisy]
+
+
+def _is_whole(folder: Path, specs: list[ModalitySpec]) -> bool:
+    """Whether the features of all these modalities are there, each file as it was written."""
+    if not is_committed(folder):
+        return False
+    try:
+        verify(folder, required=[layout.view_file(folder, spec.name).name for spec in specs])
+    except DataError as cause:
+        log.warning("cached features are damaged, and computed anew: %s", cause)
+        return False
+    return True
 
 
 def _folder(reader: Reader) -> Path:

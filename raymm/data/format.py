@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raymm.data.dataset import Shards
 from raymm.data.kinds.base import Statistics, Value
+from raymm.data.row_checks import LONGEST_ID
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
+from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
@@ -84,6 +85,8 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
 def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path:
     if is_committed(out):
         raise DataError(f"{out}: holds a data set already; choose another folder or remove it")
+    for left in [*layout.shard_files(out), *layout.sidecar_files(out)]:  # of a process that was killed
+        left.unlink()
     problems = Problems(str(out))
     seen: set[str] = set()
     rows = iter(samples)
@@ -108,6 +111,8 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
 def check_sample(sample: Sample, schema: Schema) -> list[str]:
     """What keeps a sample from being stored, in words; empty when nothing does."""
     found = []
+    if not 0 < len(sample.sample_id) <= LONGEST_ID:
+        found.append(f"its id has {len(sample.sample_id)} characters, 1 to {LONGEST_ID} are allowed")
     if sample.split not in SPLITS:
         found.append(f"split '{sample.split}' is not one of {', '.join(SPLITS)}")
     found += _check_label(sample.label, schema)
@@ -161,7 +166,7 @@ def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = 
         "statistics": _statistics(shards, schema),
         **(about or {}),
     }
-    return commit_directory(out, manifest)
+    return commit_directory(out, manifest, without=[layout.VIEWS])
 
 
 def _statistics(shards: Any, schema: Schema) -> dict[str, Statistics]:

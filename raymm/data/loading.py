@@ -24,8 +24,8 @@ from torch.utils import data
 
 from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
-from raymm.data.dataset import Shards
 from raymm.data.identity import digest_of
+from raymm.data.shards import Shards
 from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage.directory import read_manifest
 
@@ -182,9 +182,10 @@ class _Batches(data.Dataset[Batch | RaymmError]):
 
 def _reopened(reader: BatchReader) -> BatchReader:
     dataset = reader.dataset
-    if digest_of(read_manifest(dataset.path)) != dataset.digest:
+    manifest = read_manifest(dataset.path)
+    if digest_of(manifest) != dataset.digest:
         raise DataError(f"{dataset.path}: changed while it was read; start a new run")
-    return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema)))
+    return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema, manifest["files"])))
 
 
 @contextmanager

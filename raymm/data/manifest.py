@@ -5,6 +5,7 @@ optional. An empty cell is a missing modality, and so is NaN. Without `sample_id
 Without `split`, files are assigned to splits by label (70/15/15), all samples of one file into the same split.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -61,6 +62,7 @@ def load_manifest(
     seed: int = 0,
     task: Task | None = None,
     embedded: Path | None = None,
+    allow_outside: bool = False,
 ) -> Manifest:
     """Read and check a manifest.
 
@@ -69,7 +71,7 @@ def load_manifest(
     path
         A table, see `raymm.data.tabular.read`.
     media_root
-        Folder that paths in the manifest are relative to; nothing outside of it is read.
+        Folder that paths in the manifest are relative to; nothing outside of it is read, unless that is allowed.
     kinds
         Modalities and their kinds.
     classes
@@ -80,6 +82,8 @@ def load_manifest(
         What the labels are; default: what they look like.
     embedded
         Folder for the files of a manifest that holds files itself (`{bytes, path}`, or bytes); default: refuse them.
+    allow_outside
+        Whether paths, and symbolic links in the media root, may lead out of it.
 
     Raises
     ------
@@ -95,10 +99,13 @@ def load_manifest(
     names = tuple(classes) if classes else task.classes_of(rows.labels)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: _place(row, ids), task, names, problems)
-    _check_paths(rows, ids, media_root, problems)
+    resolved = resolve(dict.fromkeys(file for files in rows.files for file in files), media_root)
+    if not media_root.is_dir():
+        problems.add(f"the media root {media_root} is no folder")
+    elif not allow_outside:
+        _refuse_outside(rows, ids, media_root, resolved, problems)
     problems.raise_if_any(DataError)
     array = task.array(labels, len(names))
-    resolved = resolve(dict.fromkeys(file for files in rows.files for file in files), media_root)
     splits, renamed = _splits(rows, ids, array, task, names, seed, resolved, problems)
     refuse_repeated_ids(rows, ids, problems)
     refuse_absent_classes(array, splits, task, names, problems)
@@ -154,14 +161,24 @@ def _place(row: int, ids: Sequence[str]) -> str:
     return f"row {row + 1}, sample '{ids[row]}'"
 
 
-def _check_paths(rows: Rows, ids: Sequence[str], root: Path, problems: Problems) -> None:
-    if not root.is_dir():
-        problems.add(f"the media root {root} is no folder")
+def _refuse_outside(rows: Rows, ids: Sequence[str], root: Path, resolved: dict[str, str], problems: Problems) -> None:
+    """Refuse paths that are not below the media root, by themselves or by a symbolic link on the way."""
+    inside = os.path.realpath(root).rstrip("/") + "/"
     for number, files in enumerate(rows.files):
         for file in files:
             path = PurePosixPath(file)
-            if file not in rows.embedded and (path.is_absolute() or ".." in path.parts):
-                problems.add(f"{_place(number, ids)}: '{file}' leaves the media root; write paths relative to it")
+            if file in rows.embedded:
+                continue
+            if path.is_absolute() or ".." in path.parts:
+                problems.add(
+                    f"{_place(number, ids)}: '{file}' leaves the media root; write paths relative to it, or give "
+                    "--allow-outside"
+                )
+            elif not resolved[file].startswith(inside):
+                problems.add(
+                    f"{_place(number, ids)}: '{file}' leaves the media root by a symbolic link, to {resolved[file]}; "
+                    "copy what it leads to, or give --allow-outside"
+                )
 
 
 def _is_own_file(source: str, specs: Specs) -> bool:

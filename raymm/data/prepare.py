@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from raymm.data.dataset import Shards
 from raymm.data.decode import read_sample
 from raymm.data.format import Sample, finish_dataset, write_shard
 from raymm.data.labels import refuse_absent_classes
@@ -24,6 +23,8 @@ from raymm.data.manifest import Record
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
 from raymm.data.schema import FORMAT, Schema
+from raymm.data.shards import Shards
+from raymm.data.sidecar import read_sidecar
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -92,9 +93,9 @@ def rows_of_shards(records: Sequence[Record], schema: Schema, out: Path) -> int:
 
     Shards of an earlier try, or version, that lie in `out` are continued as they were begun.
     """
-    begun, second = (_sidecar(layout.shard_file(out, number)) for number in (0, 1))
+    begun, second = (read_sidecar(layout.shard_file(out, number)) for number in (0, 1))
     if begun is not None and second is not None:
-        return int(begun.get("samples", CHUNK_ROWS))
+        return begun.samples or CHUNK_ROWS
     size = sum(int(np.prod(spec.shape)) * spec.dtype.itemsize for spec in schema.modalities if not spec.is_text)
     for spec in schema.modalities:
         if spec.is_text:
@@ -233,22 +234,14 @@ def _remove_others(out: Path, numbers: set[int]) -> None:
 
 
 def _read_sidecar(shard: Path, digest: str) -> ChunkReport | None:
-    before = _sidecar(shard)
-    if before is None or before["digest"] != digest or shard.is_file() != bool(before["rows"]):
+    """What was said of a chunk that was done before; None when it was not, or this cannot be read."""
+    before = read_sidecar(shard)
+    if before is None or before.digest != digest or shard.is_file() != bool(before.rows):
         return None
-    bad = tuple(BadValue(**item) for item in before["bad"])
+    bad = tuple(BadValue(**item.model_dump()) for item in before.bad)
+    lengths = {name: found.model_dump() for name, found in before.lengths.items()}
     number = int(shard.stem.rpartition("-")[2])
-    remarks = tuple((modality, remark, count) for modality, remark, count in before.get("remarks", ()))
-    return ChunkReport(number, before["rows"], bad, True, before.get("lengths", {}), remarks)
-
-
-def _sidecar(shard: Path) -> dict[str, Any] | None:
-    """What the sidecar of a shard says; None where there is none, or half of one."""
-    try:
-        said: dict[str, Any] = json.loads(layout.sidecar_file(shard).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return said
+    return ChunkReport(number, before.rows, bad, True, lengths, tuple(before.remarks))
 
 
 def _check_classes(out: Path, schema: Schema, problems: Problems) -> None:

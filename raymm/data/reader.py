@@ -91,7 +91,13 @@ class BatchReader:
             Modalities to keep, bool [B, n]; missing modalities are dropped from it. Default: all.
         keys
             Random keys [B] of the rows, from `augmentation_keys`; None is the evaluation transform.
+
+        Raises
+        ------
+        DataError
+            When the shard of a sample was changed after it was written.
         """
+        self.dataset.shards.verify(index)
         kept = self.dataset.present[index] if mask is None else mask & self.dataset.present[index]
         inputs = {}
         for position, spec in enumerate(self.dataset.schema.modalities):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,9 @@ from raymm.storage.layout import (
     TRIALS,
     WARMUPS,
 )
+from raymm.storage.records import parse_json, read_json
 from raymm.storage.remote import committed, folders, join_uri, remote_path
+from raymm.sweep.saved import SavedSweep
 from raymm.sweep.store import open_sweep
 from raymm.training.run import key_in, move_start
 
@@ -59,17 +60,15 @@ def fetch_sweep(uri: str, path: Path) -> Sweep:
                 f"{there}: no sweep there ({SWEEP} is missing); give MIRROR/NAME: the cluster.mirror of a sweep, and "
                 "the name of its --out"
             )
-        values = json.loads(about)
-        _refuse_occupied(path, values["key"])
+        values = parse_json(about, there / SWEEP, CheckpointError)
+        _refuse_occupied(path, SavedSweep.of(values, there / SWEEP).key)
         _fetch_all(there, uri, path)
     except OSError as cause:
         raise CheckpointError(
             f"{there}: cannot be read ({cause}); are the bucket and the credentials right?"
         ) from cause
-    except (ValueError, KeyError) as cause:
-        raise CheckpointError(f"{there / SWEEP}: cannot be read ({cause})") from cause
     if (path / SWEEP).exists():
-        values = json.loads((path / SWEEP).read_bytes())
+        values = read_json(path / SWEEP, CheckpointError)
     write_json(path / SWEEP, {**values, "mirror": uri})
     return open_sweep(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from raymm.mirror.runs import send, send_plugins, taken
 from raymm.storage import layout
 from raymm.storage.layout import CURRENT, ENDED, SUMMARY, SWEEP, TRIAL, TRIALS, WARMUPS, committed_epochs
 from raymm.storage.remote import delete, join_uri, remote_path
+from raymm.sweep.saved import SavedCurrent
 from raymm.sweep.store import read_trials
 from raymm.training.result import finished
 from raymm.training.run import key_in, open_run
@@ -111,7 +111,7 @@ def _has_begun(run: Path) -> bool:
 
 def folder_in(pointer: bytes | None) -> str:
     """Folder of a trial's runs, by the content of its current.json."""
-    return layout.RUNS if pointer is None else str(json.loads(pointer)["folder"])
+    return layout.RUNS if pointer is None else SavedCurrent.parse(pointer, layout.CURRENT).folder
 
 
 def read_if_there(path: Path) -> bytes | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -20,6 +20,8 @@ from raymm.errors import CheckpointError
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
+from raymm.storage.directory import commit_directory, is_committed, verify
+from raymm.storage.records import JsonRecord
 from raymm.storage.tensors import save_tensors
 
 if TYPE_CHECKING:
@@ -41,16 +43,18 @@ class Exported:
 
 
 def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: Dataset) -> None:
-    """Write `model` to `folder`, as a part of a folder that is committed later."""
+    """Write `model` to `folder`, and commit that, so that a copy of it can be checked too."""
     folder.mkdir(parents=True, exist_ok=True)
     copy_plugins(config.plugins, folder)
     save_tensors(model.state_dict(), folder / layout.WEIGHTS)
     about: dict[str, Any] = {
+        "format": _About.newest,
         "config": config.model_dump(mode="json"),
         "schema": dataset.schema.model_dump(mode="json"),
         "statistics": dataset.statistics,
     }
     write_json(folder / layout.MODEL_JSON, about)
+    commit_directory(folder, {})
 
 
 def load_model(folder: Path) -> Exported:
@@ -59,17 +63,19 @@ def load_model(folder: Path) -> Exported:
     Raises
     ------
     CheckpointError
-        When the folder holds no model, or its parts do not fit each other.
+        When the folder holds no model, a file of it was changed after it was written, or its parts do not fit each
+        other.
     """
+    _verify(folder)
     config, about = load_settings(folder)
     with _readable(folder):
-        schema = Schema.from_saved(about["schema"])
+        schema = Schema.from_saved(about.content)
         model = build_model(schema, config.model, config.training.seed)
         model.load_state_dict(load_file(folder / layout.WEIGHTS))
-        return Exported(model.eval(), config, schema, about["statistics"])
+        return Exported(model.eval(), config, schema, about.statistics)
 
 
-def load_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
+def load_settings(folder: Path) -> tuple[Config, _About]:
     """The configuration of an exported model, whose plug-ins are then imported, and all that its model.json says.
 
     Raises
@@ -77,9 +83,31 @@ def load_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
     CheckpointError
         As `load_model`.
     """
+    if not (folder / layout.MODEL_JSON).exists():
+        raise CheckpointError(f"{folder}: no model there ({layout.MODEL_JSON} is missing)")
+    about = _About.read(folder / layout.MODEL_JSON)
     with _readable(folder):
-        about: dict[str, Any] = json.loads((folder / layout.MODEL_JSON).read_text())
-        return parse(about["config"], f"{folder}/{layout.MODEL_JSON}", folder=folder), about
+        return parse(about.config, f"{folder}/{layout.MODEL_JSON}", folder=folder), about
+
+
+class _About(JsonRecord):
+    """The model.json of an exported model."""
+
+    error = CheckpointError
+    remedy = "bring back a good copy of the model"
+
+    config: dict[str, Any]
+    content: dict[str, Any] = Field(alias="schema")
+    statistics: dict[str, dict[str, list[float]]]
+
+
+def _verify(folder: Path) -> None:
+    """Compare the files of a model with its manifest, or with that of the result that version 0.1.0 put it into."""
+    if os.path.lexists(folder / layout.MANIFEST):
+        verify(folder, CheckpointError, required=[layout.WEIGHTS, layout.MODEL_JSON])
+    elif folder.name == layout.MODEL and is_committed(folder.parent):
+        names = [f"{layout.MODEL}/{name}" for name in (layout.WEIGHTS, layout.MODEL_JSON)]
+        verify(folder.parent, CheckpointError, names)
 
 
 @contextmanager

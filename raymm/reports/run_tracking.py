@@ -12,9 +12,11 @@ import numpy as np
 from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
+from raymm.errors import CheckpointError
 from raymm.reports import plots
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
+from raymm.storage.directory import is_committed, verify
 from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
@@ -82,6 +84,8 @@ def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -
     tracker.log_artifact(folder / layout.RESULT_JSON)
     tracker.log_artifact(layout.valuation_file(folder, "test"), "valuation")
     picked = epoch_folder(run.path, result.best_epoch + 1)
+    if is_committed(picked):
+        verify(picked, CheckpointError)
     for table in layout.valuation_files(picked):
         tracker.log_artifact(table, "valuation")
     for plot in draw_plots(run.path, result, dataset):

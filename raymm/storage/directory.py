@@ -1,33 +1,82 @@
 """A directory whose `manifest.json` is written last: without the manifest it does not exist.
 
-The manifest holds the size and SHA-256 of every other file, and whatever the writer wants to say of them.
-Readers need no locks; a crash leaves only files that are never read.
+The manifest holds the size and SHA-256 of every other file, whatever the writer wants to say of them, and a checksum
+of itself. Readers need no locks; a crash leaves only files that are never read.
 """
 
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from raymm.errors import DataError, Problems, RaymmError
 from raymm.storage.atomic import write_json
 from raymm.storage.layout import MANIFEST
+from raymm.storage.records import check_shape, parse_json
 
-__all__ = ["MANIFEST", "commit_directory", "is_committed", "read_manifest", "sha256_of", "verify"]
+__all__ = [
+    "CHANGED",
+    "MANIFEST",
+    "commit_directory",
+    "is_committed",
+    "parse_manifest",
+    "read_manifest",
+    "sha256_of",
+    "trouble_with",
+    "verify",
+]
+
+REMEDY = "bring back a good copy of the folder, or write it again"
+
+CHANGED = "was changed after it was written (SHA-256 differs)"
 
 
-def commit_directory(directory: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Flush the files in `directory` and write the manifest over them, which makes it exist; return it."""
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError("leaves the folder")
+    return name
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    files: dict[Annotated[str, AfterValidator(_inside)], _Entry]
+    checksum: str | None = None
+
+
+def commit_directory(directory: Path, about: dict[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+    """Flush the files in `directory` and write the manifest over them, which makes it exist; return it.
+
+    Parameters
+    ----------
+    about
+        What else the manifest says.
+    without
+        Names of folders directly in `directory` whose files are not part of it.
+    """
+    names = sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
     files = {
-        path.relative_to(directory).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": sha256_of(path, flush=True),
+        name.as_posix(): {
+            "bytes": (directory / name).stat().st_size,
+            "sha256": sha256_of(directory / name, flush=True),
         }
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
+        for name in names
+        if name.as_posix() != MANIFEST and not name.name.startswith(".") and name.parts[0] not in without
     }
     manifest = {**about, "files": files}
+    manifest["checksum"] = _checksum(manifest)
     write_json(directory / MANIFEST, manifest)
     return manifest
 
@@ -43,22 +92,41 @@ def read_manifest(directory: Path, error: type[RaymmError] = DataError) -> dict[
     Raises
     ------
     error
-        When there is no manifest, or it is not JSON.
+        When there is no manifest, it holds no list of files, or it was changed after it was written.
     """
     path = directory / MANIFEST
     try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         raise error(f"{directory}: no {MANIFEST} there, so it was never finished or is another folder") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: not readable as JSON ({cause}); write it again") from cause
-    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
-        raise error(f"{path}: holds no list of files; write it again")
-    return content
+    except OSError as cause:
+        raise error(f"{path}: cannot be read ({cause.strerror or cause}); {REMEDY}") from cause
+    return parse_manifest(content, path, error)
 
 
-def verify(directory: Path, error: type[RaymmError] = DataError) -> dict[str, Any]:
-    """Check the size and SHA-256 of every file of the manifest, and return the manifest.
+def parse_manifest(content: bytes, where: object, error: type[RaymmError] = DataError) -> dict[str, Any]:
+    """The same from the content of a manifest, at `where`."""
+    values = parse_json(content, where, error, REMEDY)
+    found = check_shape(_Manifest, values, where, error, REMEDY)
+    if found.checksum is not None and found.checksum != _checksum(values):
+        raise error(f"{where}: was changed after it was written (its checksum differs); {REMEDY}")
+    return values
+
+
+def verify(
+    directory: Path,
+    error: type[RaymmError] = DataError,
+    names: Iterable[str] | None = None,
+    required: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Check the size and SHA-256 of files of a committed directory, and return the manifest.
+
+    Parameters
+    ----------
+    names
+        The files to check; default: all that the manifest names.
+    required
+        Files that the manifest must name.
 
     Raises
     ------
@@ -66,17 +134,29 @@ def verify(directory: Path, error: type[RaymmError] = DataError) -> dict[str, An
         Naming every file that is missing, of another size, or changed.
     """
     manifest = read_manifest(directory, error)
+    files = manifest["files"]
+    checked = list(files if names is None else names)
     problems = Problems(str(directory))
-    for name, entry in manifest["files"].items():
-        path = directory / name
-        if not path.is_file():
-            problems.add(f"{name} is missing")
-        elif path.stat().st_size != entry["bytes"]:
-            problems.add(f"{name} has {path.stat().st_size} bytes, {entry['bytes']} were written")
-        elif sha256_of(path) != entry["sha256"]:
-            problems.add(f"{name} was changed after it was written (SHA-256 differs)")
-    problems.raise_if_any(error)
+    for name in dict.fromkeys([*checked, *required]):
+        if name not in files:
+            problems.add(f"{name} is not in {MANIFEST}")
+        elif name in checked and (trouble := trouble_with(directory / name, files[name])):
+            problems.add(f"{name} {trouble}")
+    problems.raise_if_any(error, note=REMEDY)
     return manifest
+
+
+def trouble_with(path: Path, entry: dict[str, Any]) -> str:
+    """How a file differs from its entry in the manifest, in words that follow its name; empty when it does not."""
+    try:
+        if not path.is_file():
+            return "is missing"
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            return f"has {size} bytes, {entry['bytes']} were written"
+        return "" if sha256_of(path) == entry["sha256"] else CHANGED
+    except OSError as cause:
+        return f"cannot be read ({cause.strerror or cause})"
 
 
 def sha256_of(path: Path, flush: bool = False) -> str:
@@ -85,3 +165,9 @@ def sha256_of(path: Path, flush: bool = False) -> str:
         if flush:
             os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    """The SHA-256 over all of a manifest but its checksum, whatever the order of its keys."""
+    rest = {key: value for key, value in manifest.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -39,6 +39,8 @@ A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-0001
 While a folder or a file is written: FOLDER/.writer, `.FILE.writer` beside the file; see `raymm.storage.lock`.
 """
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
@@ -78,6 +80,7 @@ __all__ = [
     "TRIALS_CSV",
     "TRIAL_LOG",
     "TUNE",
+    "VIEWS",
     "WARMUPS",
     "WEIGHTS",
     "committed_epochs",
@@ -88,6 +91,7 @@ __all__ = [
     "result_folder",
     "shard_file",
     "shard_files",
+    "shard_names",
     "sidecar_file",
     "sidecar_files",
     "valuation_file",
@@ -144,6 +148,8 @@ ENDED = "ended.json"
 RECORDED = "recorded"
 TRIAL_LOG = "trial.log"
 
+SHARD = re.compile(r"shards/part-\d+\.arrow")
+VIEWS = "views"
 DATA_REPORT = "report.json"
 QUARANTINE = "quarantine.csv"
 
@@ -167,8 +173,9 @@ def epoch_folder(run: Path, epoch: int) -> Path:
 
 def committed_epochs(run: Path) -> list[int]:
     """Numbers of the committed epochs of a run, in order."""
-    manifests = (run / EPOCHS).glob(f"epoch-*/{MANIFEST}")
-    return sorted(int(manifest.parent.name.removeprefix("epoch-")) for manifest in manifests)
+    folders = (manifest.parent.name for manifest in (run / EPOCHS).glob(f"epoch-*/{MANIFEST}"))
+    numbers = (name.removeprefix("epoch-") for name in folders)
+    return sorted(int(number) for number in numbers if number.isdecimal())  # a copy may lie beside: epoch-00004.bak
 
 
 def result_folder(run: Path) -> Path:
@@ -209,7 +216,8 @@ def valuation_part(folder: Path, number: int) -> Path:
 
 def valuation_parts(folder: Path) -> set[int]:
     """Numbers of the parts in a `valuation_parts_folder`."""
-    return {int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.parquet")}
+    numbers = (path.stem.removeprefix("shard-") for path in folder.glob("shard-*.parquet"))
+    return {int(number) for number in numbers if number.isdecimal()}
 
 
 def embedded_folder(data: Path) -> Path:
@@ -223,8 +231,14 @@ def shard_file(data: Path, number: int) -> Path:
 
 
 def shard_files(data: Path) -> list[Path]:
-    """The shards of a data set, in order."""
-    return sorted((data / "shards").glob("part-*.arrow"))
+    """The shards in the folder of a data set, in order, whether its manifest names them or not."""
+    return sorted((data / "shards").glob("part-*.arrow"), key=lambda file: (len(file.name), file.name))
+
+
+def shard_names(data: Path, files: Iterable[str] | None) -> list[str]:
+    """Names of the shards among the files of a manifest, in order; without a manifest, of all that are there."""
+    there = [file.relative_to(data).as_posix() for file in shard_files(data)] if files is None else files
+    return sorted((name for name in there if SHARD.fullmatch(name)), key=lambda name: (len(name), name))
 
 
 def sidecar_file(shard: Path) -> Path:
@@ -239,7 +253,7 @@ def sidecar_files(data: Path) -> list[Path]:
 
 def view_folder(data: Path, key: str) -> Path:
     """The folder of the cached features of a data set, for what the key stands for."""
-    return data / "views" / key
+    return data / VIEWS / key
 
 
 def view_file(folder: Path, modality: str) -> Path:

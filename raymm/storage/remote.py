@@ -7,7 +7,6 @@ not copied again. `push` and `pull` are one function with source and target exch
 The file system finds credentials by itself: in the environment, a profile, or the role of the machine.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy
 
 from raymm.errors import ConfigError, DataError
 from raymm.storage.atomic import write_bytes
+from raymm.storage.directory import parse_manifest
 from raymm.storage.layout import MANIFEST
 
 __all__ = ["RemotePath", "committed", "delete", "files", "folders", "join_uri", "pull", "push", "remote_path"]
@@ -145,9 +145,7 @@ def _copy(source: RemotePath, target: RemotePath) -> list[str]:
     wanted = (source / MANIFEST).read()
     if wanted is None:
         raise DataError(f"{source}: no {MANIFEST} there, so it was never finished or is another folder")
-    files = _files(wanted)
-    if files is None:
-        raise DataError(f"{source / MANIFEST}: holds no list of files; write the folder again")
+    files = parse_manifest(wanted, source / MANIFEST)["files"]
     present = (target / MANIFEST).read()
     if present == wanted:
         return []
@@ -175,8 +173,8 @@ def _remove_manifest(there: RemotePath) -> None:
 def _files(manifest: bytes) -> dict[str, Any] | None:
     """Size and SHA-256 of each file; None for a damaged manifest, such as one that was written only in part."""
     try:
-        files: dict[str, Any] = json.loads(manifest)["files"]
-    except (ValueError, KeyError, TypeError):
+        files: dict[str, Any] = parse_manifest(manifest, MANIFEST)["files"]
+    except DataError:
         return None
     return files
 

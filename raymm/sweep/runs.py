@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
+from raymm.sweep.saved import SavedCurrent
 from raymm.sweep.store import read_outcome, read_trials
 from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
 from raymm.training.checkpoint import read_history
@@ -197,11 +198,11 @@ def without_test(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _current(trial: Trial) -> tuple[str, Config]:
     """Folder and settings of a trial's current runs."""
-    try:
-        about = json.loads((trial.path / layout.CURRENT).read_text())
-    except FileNotFoundError:
+    file = trial.path / layout.CURRENT
+    if not os.path.lexists(file):
         return layout.RUNS, trial.config
-    return about["folder"], parse(about["config"], f"{trial.path}/{layout.CURRENT}", folder=trial.path.parents[1])
+    about = SavedCurrent.read(file)
+    return about.folder, parse(about.config, str(file), folder=trial.path.parents[1])
 
 
 def _make(

@@ -10,7 +10,7 @@
 Nothing else decides what a resumed sweep does: it finishes exactly the pending trials.
 """
 
-import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.remote import join_uri
 from raymm.sweep.rows import Status
+from raymm.sweep.saved import SavedOutcome, SavedSweep, SavedTrial
 from raymm.tracking.metrics import split_metric
 from raymm.training.run import open_unchanged
 
@@ -241,20 +242,18 @@ def open_sweep(path: Path) -> Sweep:
         When a plug-in cannot be imported here.
     """
     path = path.absolute()
+    if not (path / layout.SWEEP).exists():
+        raise CheckpointError(f"{path}: no sweep there ({layout.SWEEP} is missing); give the --out of `raymm sweep`")
+    about = SavedSweep.read(path / layout.SWEEP)
     try:
-        about = json.loads((path / layout.SWEEP).read_text())
-        settings = SweepConfig.model_validate(about["plan"])
-        own = plugins.copied_plugins(about["config"].get("plugins") or (), path)
-        changed = plugins.check_plugins(own, about.get("plugins", []), "sweep")
-        Problems(f"{path}", changed).raise_if_any(CheckpointError)
-        config = parse(about["config"], f"{path}/{layout.SWEEP}", folder=path)
-        return Sweep(path, about["key"], config, Path(about["data"]), about["digest"], settings, about.get("mirror"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no sweep there ({layout.SWEEP} is missing); give the --out of `raymm sweep`"
-        ) from None
-    except (KeyError, TypeError, ValueError, ValidationError) as cause:
+        settings = SweepConfig.model_validate(about.plan)
+    except ValidationError as cause:
         raise CheckpointError(f"{path}/{layout.SWEEP}: cannot be read ({cause})") from cause
+    own = plugins.copied_plugins(about.named_plugins, path)
+    changed = plugins.check_plugins(own, about.recorded_plugins, "sweep")
+    Problems(f"{path}", changed).raise_if_any(CheckpointError)
+    config = parse(about.config, f"{path}/{layout.SWEEP}", folder=path)
+    return Sweep(path, about.key, config, Path(about.data), about.digest, settings, about.mirror)
 
 
 def move_data(sweep: Sweep, data: Path) -> Sweep:
@@ -295,12 +294,9 @@ def read_trials(sweep: Sweep) -> list[Trial]:
 
 def open_trial(path: Path) -> Trial:
     """Read one trial; raises `CheckpointError` when its file is damaged."""
-    try:
-        about = json.loads((path / layout.TRIAL).read_text())
-        config = parse(about["config"], f"{path}/{layout.TRIAL}", folder=path.parents[1])
-        return Trial(about["number"], about["key"], about["sampled"], config, path)
-    except (OSError, KeyError, TypeError, ValueError) as cause:
-        raise CheckpointError(f"{path}/{layout.TRIAL}: cannot be read ({cause})") from cause
+    about = SavedTrial.read(path / layout.TRIAL)
+    config = parse(about.config, f"{path}/{layout.TRIAL}", folder=path.parents[1])
+    return Trial(about.number, about.key, about.sampled, config, path)
 
 
 def write_outcome(trial: Trial, outcome: TrialOutcome) -> None:
@@ -310,12 +306,11 @@ def write_outcome(trial: Trial, outcome: TrialOutcome) -> None:
 
 def read_outcome(trial: Trial) -> TrialOutcome | None:
     """The outcome of a trial, or None while it is pending; raises `CheckpointError` when its file is damaged."""
-    try:
-        return TrialOutcome(**json.loads((trial.path / layout.ENDED).read_text()))
-    except FileNotFoundError:
+    file = trial.path / layout.ENDED
+    if not os.path.lexists(file):
         return None
-    except (TypeError, ValueError) as cause:
-        raise CheckpointError(f"{trial.path}/{layout.ENDED}: cannot be read ({cause})") from cause
+    ended = SavedOutcome.read(file)
+    return TrialOutcome(ended.status, ended.epochs, ended.cause)
 
 
 def pending(trials: Sequence[Trial]) -> list[Trial]:

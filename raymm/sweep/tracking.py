@@ -6,7 +6,6 @@ tracking server, and no worker needs access to one.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from raymm.sweep.runs import (
     trial_rows,
     without_test,
 )
+from raymm.sweep.saved import SavedBest
 from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking.base import RunInfo
@@ -262,7 +262,7 @@ class SweepTracker:
         self.parent.log_summary({**metrics, BEST_SCORE: best.score or 0.0})
         self.parent.log_description(_describe_best(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / layout.SUMMARY / layout.BEST
-        before = json.loads(record.read_text())["key"] if record.exists() else best.key
+        before = SavedBest.read(record).key if record.exists() else best.key
         if before != best.key:
             self._tag(trials[before], {"raymm.best": "false"})
         run_id = self._tag(trials[best.key], {"raymm.best": "true"})

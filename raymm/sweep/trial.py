@@ -31,6 +31,7 @@ from raymm.sweep.runs import (
     read_histories,
     score_at,
 )
+from raymm.sweep.saved import SavedPointer
 from raymm.sweep.space import resolve
 from raymm.sweep.store import open_sweep, open_trial
 
@@ -95,16 +96,16 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
         # no trial can continue from an epoch before the start: the run does not have it
         return runs, start.epoch - 1 if start is not None and sweep.settings.scheduler == "pbt" else 0
     with checkpoint.as_directory() as folder:
-        pointer = json.loads((Path(folder) / "pointer.json").read_text())
+        pointer = SavedPointer.read(Path(folder) / "pointer.json")
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
-    if pointer["trial"] == trial.name:
-        return open_runs(sweep, trial, dataset), pointer["epochs"]
+    if pointer.trial == trial.name:
+        return open_runs(sweep, trial, dataset), pointer.epochs
     other = open_trial(
-        trial.path.with_name(pointer["trial"])
+        trial.path.with_name(pointer.trial)
     )  # its weights, hence also its settings that may not change
     settings = resolve(sweep.config, {**other.sampled, **sampled})
-    sources = [Path(path) for path in pointer["runs"]]
-    return branch_runs(sweep, trial, settings, sources, pointer["epochs"], dataset), pointer["epochs"]
+    sources = [Path(path) for path in pointer.runs]
+    return branch_runs(sweep, trial, settings, sources, pointer.epochs, dataset), pointer.epochs
 
 
 @dataclass

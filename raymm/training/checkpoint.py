@@ -10,7 +10,6 @@ the epoch is all the generator state there is. A damaged newest epoch is passed 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -37,6 +36,7 @@ from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import save_arrays, save_tensors
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
+from raymm.training.saved_state import SavedState
 from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+REQUIRED = (layout.WEIGHTS, layout.OPTIMIZER, layout.PLAN, layout.STATE)
+"""Files that every committed epoch has."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,21 @@ def commit(
         write_table(valuation_file(folder, name), table)
     about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
     scaler = trainer.scaler.state_dict()
-    write_json(folder / layout.STATE, {**about, "history": state.history, "scaler": scaler})
+    values = {"format": SavedState.newest, **about, "history": state.history, "scaler": scaler}
+    write_json(folder / layout.STATE, values)
     commit_directory(folder, {"epoch": state.epoch})
     _prune(run, state, keep)
 
 
 def link_checkpoint(source: Path, epoch: int, run: Path) -> None:
-    """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied."""
+    """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied.
+
+    Raises
+    ------
+    CheckpointError
+        When a file of the epoch was changed after it was written.
+    """
+    verify(epoch_folder(source, epoch), CheckpointError, required=REQUIRED)
     target = epoch_folder(run, epoch)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -158,13 +169,12 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
     """Read one committed epoch; with `check`, compare the checksums of all its files first."""
     folder = epoch_folder(run, epoch)
     if check:
-        verify(folder, CheckpointError)
+        verify(folder, CheckpointError, required=REQUIRED)
+    about = SavedState.read(folder / layout.STATE)
     try:
-        about = json.loads((folder / layout.STATE).read_text())
         arrays = load_arrays(folder / layout.PLAN)
-        plan = Plan(arrays["index"], arrays["keep"], about["dropped"], arrays.get("weight"))
-        history = tuple(about["history"])
-        return Checkpoint(about["epoch"], plan, arrays.get("phi"), history, about["best_epoch"])
+        plan = Plan(arrays["index"], arrays["keep"], about.dropped, arrays.get("weight"))
+        return Checkpoint(about.epoch, plan, arrays.get("phi"), about.entries, about.best_epoch)
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
 
@@ -172,9 +182,12 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
 def read_history(run: Path) -> tuple[dict[str, Any], ...]:
     """The history of the newest committed epoch, for somebody who watches; empty when there is none yet."""
     for epoch in reversed(committed_epochs(run)):
+        state = epoch_folder(run, epoch) / layout.STATE
         try:
-            return tuple(json.loads((epoch_folder(run, epoch) / layout.STATE).read_text())["history"])
-        except FileNotFoundError:
+            return SavedState.read(state).entries
+        except CheckpointError:
+            if state.exists():
+                raise
             continue  # dropped between the listing and the reading
     return ()
 
@@ -185,7 +198,8 @@ def restore(run: Path, epoch: int, trainer: Trainer) -> None:
     Raises
     ------
     CheckpointError
-        When the epoch cannot be read or is that of another model, optimizer or method.
+        When the epoch cannot be read, its model was changed after it was written, or it is that of another model,
+        optimizer or method.
     """
     restore_model(run, epoch, trainer)
     restore_method(run, epoch, trainer)
@@ -195,13 +209,13 @@ def restore_model(run: Path, epoch: int, trainer: Trainer) -> None:
     """Load all of a committed epoch but what the method keeps; errors as `restore`."""
     restore_weights(run, epoch, trainer)
     folder = epoch_folder(run, epoch)
+    about = SavedState.read(folder / layout.STATE)
     with _fitting(folder, "model and optimizer"):
-        about = json.loads((folder / layout.STATE).read_text())
         tensors = load_file(folder / layout.OPTIMIZER)
-        if "optimizer" in about:  # version 0.1.0 named tensors by position, and listed them here
+        if about.optimizer is not None:  # version 0.1.0 named tensors by position, and listed them here
             tensors = names_of_positions(trainer.model, tensors)
         load_optimizer_tensors(trainer.model, trainer.optimizer, tensors)
-        trainer.scaler.load_state_dict(about["scaler"])
+        trainer.scaler.load_state_dict(about.scaler)
 
 
 def restore_method(run: Path, epoch: int, trainer: Trainer, *, unplanned: bool = False) -> None:
@@ -212,8 +226,9 @@ def restore_method(run: Path, epoch: int, trainer: Trainer, *, unplanned: bool =
 
 
 def restore_weights(run: Path, epoch: int, trainer: Trainer) -> None:
-    """Load the model of a committed epoch and nothing else; errors as `restore`."""
+    """Load the model of a committed epoch, once its checksum was compared, and nothing else; errors as `restore`."""
     folder = epoch_folder(run, epoch)
+    verify(folder, CheckpointError, names=[layout.WEIGHTS])
     with _fitting(folder, "model and optimizer"):
         trainer.model.load_state_dict(load_file(folder / layout.WEIGHTS, device=str(trainer.device)))
 

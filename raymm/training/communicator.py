@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from raymm.errors import RaymmError, TrainingError
 
-__all__ = ["Communicator", "SingleProcess", "TorchDistributed", "on_first_rank", "sum_gradients"]
+__all__ = ["Communicator", "SingleProcess", "TorchDistributed", "on_every_rank", "on_first_rank", "sum_gradients"]
 
 
 class Communicator(Protocol):
@@ -90,3 +90,32 @@ def on_first_rank(communicator: Communicator, device: torch.device, action: Call
         raise failure
     if failed.item():
         raise TrainingError("training failed on rank 0, which reports the cause")
+
+
+def on_every_rank(
+    communicator: Communicator, device: torch.device, action: Callable[[], None], instead: Callable[[], None]
+) -> None:
+    """Run `action` on every rank; when it fails on one, all of them fail, so that none waits for it.
+
+    Parameters
+    ----------
+    instead
+        Run by ranks that did not fail when another did: it may find the same mistake, and raise it.
+
+    Raises
+    ------
+    RaymmError
+        What `action` or `instead` raised on this rank; else, that another rank has failed.
+    """
+    failure: RaymmError | None = None
+    try:
+        action()
+    except RaymmError as cause:
+        failure = cause
+    failed = torch.tensor([float(failure is not None)], device=device)
+    communicator.all_reduce_sum(failed)
+    if failure is not None:
+        raise failure
+    if failed.item():
+        instead()
+        raise TrainingError("training failed on another rank, whose log has the cause")

@@ -34,8 +34,8 @@ from raymm.training.checkpoint import (
     restore_model,
     restore_weights,
 )
-from raymm.training.communicator import on_first_rank
-from raymm.training.epoch import train_epoch
+from raymm.training.communicator import on_every_rank, on_first_rank
+from raymm.training.epoch import rank_rows, train_epoch
 from raymm.training.evaluate import evaluate
 from raymm.training.method_state import state_of
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
@@ -113,6 +113,7 @@ class RunContext:
         started = time.perf_counter()
         rate = learning_rate(self.config.optimizer, state.epoch, self.config.training.epochs)
         set_learning_rate(self.trainer.optimizer, rate)
+        self._verify_shards(state)
         report = train_epoch(self.trainer, self.loader, state.plan, state.epoch)
         measured = {
             names.TRAIN_LOSS: report.loss,
@@ -134,6 +135,23 @@ class RunContext:
     def _on_first_rank(self, action: Callable[[], None]) -> None:
         on_first_rank(self.backends.communicator, self.backends.device, action)
 
+    def _verify_shards(self, state: Checkpoint) -> None:
+        """With several ranks, compare the shards that they will read first: in the epoch, one would fail alone.
+
+        A single rank compares each shard when it reads it.
+        """
+        communicator = self.backends.communicator
+        if communicator.world == 1:
+            return
+        shards, index = self.dataset.shards, state.plan.index
+        own = rank_rows(self.trainer, state.plan, state.epoch)
+        on_every_rank(
+            communicator,
+            self.backends.device,
+            lambda: shards.verify(index[own]),
+            instead=lambda: shards.verify(index),
+        )
+
     def _reported(self, state: Checkpoint) -> Checkpoint:
         self.backends.report(state.history)
         return state
@@ -147,10 +165,10 @@ class RunContext:
         latest = load_latest(self.run.path)
         if latest is not None and latest.epoch >= start.epoch:  # an earlier one was only linked
             return
+        reached = read_checkpoint(start.run, start.epoch, check=True)
         restore_model(start.run, start.epoch, self.trainer)
         if self._method_goes_on(start):
             restore_method(start.run, start.epoch, self.trainer, unplanned=True)
-        reached = read_checkpoint(start.run, start.epoch, check=True)
         if reached.best_epoch not in {None, start.epoch}:
             link_checkpoint(start.run, reached.best_epoch, self.run.path)
         entry = reached.history[-1]["metrics"]

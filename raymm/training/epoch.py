@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from raymm.methods.plan import Plan
     from raymm.training.step import Trainer, TrainingStep
 
-__all__ = ["EpochReport", "rank_parts", "train_epoch"]
+__all__ = ["EpochReport", "rank_parts", "rank_rows", "train_epoch"]
 
 CHECK_EVERY = 100
 """Steps between looks at the losses; looking makes the CPU wait for the device."""
@@ -67,6 +68,14 @@ def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) ->
     for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
         weight = None if plan.weight is None else torch.from_numpy(plan.weight[rows]).to(trainer.device)
         yield RankBatch(batch, weight, total, epoch, number)
+
+
+def rank_rows(trainer: Trainer, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:
+    """All rows of the plan that this rank reads in an epoch."""
+    config, communicator = trainer.config.training, trainer.communicator
+    order = epoch_order(len(plan), config.seed, epoch)
+    parts = rank_batches(order, config.batch_size, communicator.rank, communicator.world)
+    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
 
 
 def _request(

@@ -7,7 +7,6 @@ RUN/result/model/               everything that is needed to predict: weights, s
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from raymm.errors import CheckpointError
 from raymm.models.export import export_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.directory import commit_directory, is_committed, read_manifest
+from raymm.storage.directory import commit_directory, is_committed, verify
 from raymm.storage.layout import result_folder
+from raymm.training.saved_state import SavedResult
 from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
@@ -51,14 +51,25 @@ def write_result(run: Run, result: Result, model: MultimodalModel, table: Valuat
     folder.mkdir(parents=True)
     export_model(folder / layout.MODEL, model, run.config, dataset)
     write_table(layout.valuation_file(folder, "test"), table)
-    content = {"best_epoch": result.best_epoch, "metrics": result.metrics, "history": result.history}
+    content = {
+        "format": SavedResult.newest,
+        "best_epoch": result.best_epoch,
+        "metrics": result.metrics,
+        "history": result.history,
+    }
     write_json(folder / layout.RESULT_JSON, content)
     commit_directory(folder, {"key": run.key})
 
 
 def read_result(run: Path) -> Result:
-    """Read the result of a finished run; raises `CheckpointError` when it has not come to its end."""
+    """Read the result of a finished run, once the checksums of all its files were compared.
+
+    Raises
+    ------
+    CheckpointError
+        When the run has not come to its end, or a file of its result was changed after it was written.
+    """
     folder = result_folder(run)
-    read_manifest(folder, CheckpointError)
-    content = json.loads((folder / layout.RESULT_JSON).read_text())
-    return Result(content["best_epoch"], content["metrics"], tuple(content["history"]))
+    verify(folder, CheckpointError, required=[layout.RESULT_JSON])
+    saved = SavedResult.read(folder / layout.RESULT_JSON)
+    return Result(saved.best_epoch, saved.metrics, saved.entries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Callable
@@ -25,6 +24,8 @@ from raymm.models.model import model_mistakes, unnamed
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
+from raymm.storage.records import read_json
+from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -116,7 +117,7 @@ def create_or_open(
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
         write_json(path / layout.RUN, _to_json(run))
         return run
-    changed = check_plugins(config.plugins, _read(path).get("plugins", []))
+    changed = check_plugins(config.plugins, _read(path).recorded_plugins)
     Problems(f"{path}", changed).raise_if_any(CheckpointError)
     run = open_run(path)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
@@ -143,15 +144,12 @@ def open_run(path: Path) -> Run:
         When a plug-in cannot be imported here.
     """
     path = path.absolute()
-    values = _read(path)
-    try:
-        own = copied_plugins(values["config"].get("plugins") or (), path)
-        Problems(f"{path}", check_plugins(own, values.get("plugins", []))).raise_if_any(CheckpointError)
-        config = parse(values["config"], f"{path}/{layout.RUN}", folder=path)
-        start = values.get("start") and BranchPoint(Path(values["start"]["run"]), values["start"]["epoch"])
-        return Run(path, values["key"], config, Path(values["data"]), values["digest"], start)
-    except (KeyError, ValueError) as cause:
-        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
+    saved = _read(path)
+    own = copied_plugins(saved.named_plugins, path)
+    Problems(f"{path}", check_plugins(own, saved.recorded_plugins)).raise_if_any(CheckpointError)
+    config = parse(saved.config, f"{path}/{layout.RUN}", folder=path)
+    start = None if saved.start is None else BranchPoint(Path(saved.start.run), saved.start.epoch)
+    return Run(path, saved.key, config, Path(saved.data), saved.digest, start)
 
 
 def open_unchanged(data: Path, digest: str, what: str, path: Path) -> Dataset:
@@ -176,10 +174,7 @@ def key_in(content: bytes | None, where: object) -> str:
     CheckpointError
         When there is none; `where` says where the file lies.
     """
-    try:
-        return str(json.loads(content or b"")["key"])
-    except (ValueError, KeyError, TypeError) as cause:
-        raise CheckpointError(f"{where}: cannot be read ({cause})") from cause
+    return SavedKey.parse(content or b"", where).key
 
 
 def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
@@ -193,9 +188,11 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
         From where the other run lay to where it lies.
     """
     file = path / layout.RUN
-    values = _read(path) if file.exists() else {}
-    if start := values.get("start"):
-        write_json(file, {**values, "start": {**start, "run": str(moved(Path(start["run"])))}})
+    if not file.exists():
+        return
+    values = read_json(file, CheckpointError)
+    if (start := SavedStart.of(values, file).start) is not None:
+        write_json(file, {**values, "start": {**values["start"], "run": str(moved(Path(start.run)))}})
 
 
 def validate_run(config: Config, dataset: Dataset) -> None:
@@ -244,23 +241,16 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
     return [(key, old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> SavedRun:
     """What the run.json of a run says; raises `CheckpointError` when there is none, or it cannot be read."""
-    try:
-        values = json.loads((path / layout.RUN).read_text())
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`"
-        ) from None
-    except ValueError as cause:
-        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read ({cause})") from cause
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}/{layout.RUN}: cannot be read (it holds a {type(values).__name__})")
-    return values
+    if not (path / layout.RUN).exists():
+        raise CheckpointError(f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`")
+    return SavedRun.read(path / layout.RUN)
 
 
 def _to_json(run: Run) -> dict[str, Any]:
     return {
+        "format": SavedRun.newest,
         "key": run.key,
         "data": str(run.data),
         "digest": run.digest,

@@ -7,6 +7,7 @@ interruption values the missing blocks alone. At the end the blocks are joined i
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from raymm.config.sections import Config
 from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader
+from raymm.errors import DataError
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path, write_json
 from raymm.storage.lock import writing
+from raymm.storage.records import read_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
 from raymm.valuation.table import ValuationTable
 from raymm.valuation.table_file import TableWriter, read_table, write_table
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
 
 __all__ = ["Stream", "Valuing", "value_to_file"]
+
+log = logging.getLogger(__name__)
 
 Stream = Callable[
     [DataModel, BatchReader, Rows, Config, int | None, Collection[int]], Iterator[tuple[int, ValuationTable]]
@@ -93,16 +98,27 @@ def value_to_file(
 def _parts_of(folder: Path, job: Valuing) -> set[int]:
     """Numbers of the blocks that are written already; those of another valuation are deleted."""
     about, identity = folder / layout.PARTS_ABOUT, _identity(job)
-    if not about.exists() or not _is_of(json.loads(about.read_text()), identity, job.view.dataset):
+    if not _is_of(about, identity, job.view.dataset):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(about, identity)
         return set()
     return layout.valuation_parts(folder)
 
 
-def _is_of(recorded: dict[str, Any], identity: dict[str, Any], dataset: Dataset) -> bool:
-    """Whether blocks were written with this identity; their digest may be in the form of version 0.1.0."""
-    return same_data(recorded["data"], dataset) and {**recorded, "data": identity["data"]} == identity
+def _is_of(about: Path, identity: dict[str, Any], dataset: Dataset) -> bool:
+    """Whether blocks were written with this identity; their digest may be in the form of version 0.1.0.
+
+    Blocks whose identity cannot be read are of no use, as those without one.
+    """
+    if not about.exists():
+        return False
+    try:
+        recorded = read_json(about)
+    except DataError as cause:
+        log.warning("the blocks that are there are valued again: %s", cause)
+        return False
+    data = str(recorded.get("data"))
+    return same_data(data, dataset) and {**recorded, "data": identity["data"]} == identity
 
 
 def _identity(job: Valuing) -> dict[str, Any]:

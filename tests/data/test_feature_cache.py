@@ -7,6 +7,7 @@ import torch
 from raymm.config import ViewConfig
 from raymm.data import AudioSpec, BatchReader, Sample, Schema, VectorSpec, open_dataset, write_dataset
 from raymm.data.feature_cache import cache_features, cached_features
+from raymm.storage import commit_directory
 
 NOISE = {"sound": -5.0, "vector": 3.0}
 
@@ -104,3 +105,44 @@ def test_a_view_that_is_too_large_is_not_kept(dataset, monkeypatch):
 def test_the_data_set_is_whole_with_a_view_beside_it(dataset):
     cache_features(view(dataset))
     assert open_dataset(dataset.path, check=True).digest == dataset.digest
+
+
+def damaged(file, how):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 64
+    {
+        "flipped": lambda: file.write_bytes(bytes(content)),
+        "cut": lambda: file.write_bytes(content[:-100]),
+        "empty": lambda: file.write_bytes(b""),
+        "gone": file.unlink,
+        "a folder": lambda: (file.unlink(), file.mkdir()),
+    }[how]()
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "gone", "a folder"])
+@pytest.mark.parametrize("name", ["sound.npy", "manifest.json"])
+def test_a_damaged_cache_is_not_read_and_is_written_anew(dataset, how, name, caplog):
+    computed = inputs(view(dataset))
+    cache_features(view(dataset))
+    (folder,) = (dataset.path / "views").iterdir()
+    damaged(folder / name, how)
+    made = view(dataset)
+    assert cached_features(made) == {}
+    assert all(torch.equal(found, computed[key]) for key, found in inputs(made).items())
+    if name == "sound.npy":
+        assert f"cached features are damaged, and computed anew: {folder}: sound.npy" in caplog.text
+    said = []
+    assert cache_features(view(dataset), said.append)
+    assert len(said) == 1
+    again = view(dataset)
+    assert set(cached_features(again)) == {"sound", "vector"}
+    assert all(torch.equal(found, computed[key]) for key, found in inputs(again).items())
+
+
+def test_a_cache_whose_manifest_names_no_files_is_not_read(dataset):
+    cache_features(view(dataset))
+    (folder,) = (dataset.path / "views").iterdir()
+    for file in folder.iterdir():
+        file.unlink()
+    commit_directory(folder, {})
+    assert cached_features(view(dataset)) == {}

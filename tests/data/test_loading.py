@@ -21,6 +21,7 @@ from raymm.data import BatchReader, open_dataset
 from raymm.data.in_memory import MemoryRows
 from raymm.data.loading import BatchLoader, BatchRequest
 from raymm.errors import DataError, TrainingError
+from raymm.storage import commit_directory
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -108,7 +109,7 @@ def test_an_error_for_people_comes_out_of_a_worker_in_its_own_words(tmp_path):
     reader = BatchReader(open_dataset(tmp_path / "six"), ViewConfig())
     manifest = json.loads((tmp_path / "six" / "manifest.json").read_text())
     manifest["schema"]["classes"] = ["other", *manifest["schema"]["classes"][1:]]
-    (tmp_path / "six" / "manifest.json").write_text(json.dumps(manifest))
+    commit_directory(tmp_path / "six", manifest)
     with BatchLoader(reader, 1) as loader, pytest.raises(DataError) as caught:
         list(loader.load(requests(reader)))
     assert str(caught.value) == f"{tmp_path / 'six'}: changed while it was read; start a new run"

@@ -196,6 +196,51 @@ def test_a_path_that_leaves_the_media_root(tmp_path, file):
     assert "row 1, sample" in said
 
 
+def outside_of(root):
+    """A media root with links of every sort, and what lies beside it."""
+    root.mkdir()
+    outside = root.parent / "outside"
+    (outside / "deep").mkdir(parents=True)
+    for file in (outside / "secret.wav", outside / "deep" / "secret.wav", root / "own.wav"):
+        file.write_bytes(b"x")
+    (root / "absolute.wav").symlink_to(outside / "secret.wav")
+    (root / "relative.wav").symlink_to("../outside/secret.wav")
+    (root / "folder").symlink_to(outside)
+    (root / "again.wav").symlink_to("absolute.wav")
+    (root / "inside").symlink_to(".")
+    (root / "inside.wav").symlink_to(root / "own.wav")
+    (root.parent / "root-beside").mkdir()
+    (root / "beside").symlink_to(root.parent / "root-beside")
+    return root
+
+
+LEADING_OUT = ["absolute.wav", "relative.wav", "folder/secret.wav", "folder/deep/secret.wav", "again.wav"]
+
+
+@pytest.mark.parametrize("file", [*LEADING_OUT, "inside/folder/secret.wav", "beside/x.wav", "folder/gone.wav"])
+def test_a_symbolic_link_that_leaves_the_media_root(tmp_path, file):
+    root = outside_of(tmp_path / "root")
+    said = message(root, with_row(0, file=file))
+    assert f"'{file}' leaves the media root by a symbolic link" in said
+    assert f"to {tmp_path}" in said
+    assert "--allow-outside" in said
+
+
+@pytest.mark.parametrize("file", ["own.wav", "inside.wav", "inside/own.wav", "inside/inside/inside.wav"])
+def test_a_symbolic_link_within_the_media_root_is_followed(tmp_path, file):
+    root = outside_of(tmp_path / "root")
+    (tmp_path / "link").symlink_to(root)
+    for media_root in (root, tmp_path / "link"):
+        assert load_manifest(manifest(tmp_path, with_row(0, file=file)), media_root, AUDIO).records[0].source == file
+
+
+@pytest.mark.parametrize("file", [*LEADING_OUT, "../outside/secret.wav", "/etc/hostname"])
+def test_paths_outside_of_the_media_root_can_be_allowed(tmp_path, file):
+    root = outside_of(tmp_path / "root")
+    listed = load_manifest(manifest(tmp_path, with_row(0, file=file)), root, AUDIO, allow_outside=True)
+    assert listed.records[0].source == file
+
+
 def test_every_mistake_is_named_at_once(tmp_path):
     rows = [*good_rows()[:-1], *good_rows()[:1], {"file": "y.wav", "label": "dog", "split": "trian"}]
     said = message(tmp_path, rows)

@@ -87,8 +87,11 @@ def test_a_damaged_sweep_names_its_file(tmp_path, dataset):
     for spoilt, words in (
         ("{", r"sweep\.json: cannot be read"),
         (json.dumps({**whole, "plan": {**whole["plan"], "trials": 0}}), r"(?s)sweep\.json: cannot be read.*trials"),
-        ("[]", r"sweep\.json: cannot be read \(list indices"),
-        (json.dumps({name: value for name, value in whole.items() if name != "key"}), r"cannot be read \('key'\)"),
+        ("[]", r"sweep\.json: cannot be read \(it holds a list"),
+        (
+            json.dumps({name: value for name, value in whole.items() if name != "key"}),
+            "'key' is missing",
+        ),
     ):
         file.write_text(spoilt)
         with pytest.raises(CheckpointError, match=words):
@@ -143,7 +146,7 @@ def test_a_damaged_trial_names_its_file(tmp_path, dataset):
     with pytest.raises(CheckpointError, match=r"000-.*/trial\.json: cannot be read"):
         read_trials(sweep)
     (trial.path / "ended.json").write_text('{"state": "finished"}')
-    with pytest.raises(CheckpointError, match=r"000-.*/ended\.json: cannot be read \(.*'state'"):
+    with pytest.raises(CheckpointError, match=r"000-.*/ended\.json: cannot be read: [^:]*'status' is"):
         read_outcome(trial)
 
 

@@ -337,6 +337,27 @@ class ModalitySpec(BaseModel):
             moments.add(np.moveaxis(values, self.statistics_axis + 1, -1).reshape(-1, size).astype(np.float64))
         return moments.statistics()
 
+    def check_statistics(self, statistics: Statistics | None) -> list[str]:
+        """What keeps statistics of a data set from being used, in words: they have the form of those of no rows."""
+        try:
+            form = self.statistics(
+                lambda rows: np.zeros((len(rows), *self.shape), self.dtype), np.array([], np.int64)
+            )
+        except Exception:  # noqa: BLE001  (a kind of another package that needs rows)
+            return []
+        if form is None:
+            return []
+        if statistics is None:
+            return ["are missing"]
+        found = [
+            f"'{key}' must have {len(numbers)} numbers, not {len(statistics.get(key, []))}"
+            for key, numbers in form.items()
+            if len(statistics.get(key, [])) != len(numbers)
+        ]
+        if "std" in form and not all(number > 0 for number in statistics.get("std", [])):
+            found.append("'std' must be above 0")
+        return found
+
     # the batch
 
     @property

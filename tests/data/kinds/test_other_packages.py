@@ -15,6 +15,7 @@ from raymm.data import BatchReader, ImageSpec, Schema, TextSpec, VectorSpec, ope
 from raymm.data.schema_inference import parse_kinds
 from raymm.errors import ConfigError, DataError
 from raymm.models.export import load_model
+from raymm.storage.directory import commit_directory
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.data.clips import SPLITS, manifest, prepare
@@ -91,7 +92,7 @@ def test_a_registered_kind_has_a_short_name(tmp_path, rows, registered):
 def test_a_short_name_that_is_not_registered_is_explained(tmp_path, rows):
     prepare(manifest(tmp_path, rows), tmp_path, f"near={FULL}", tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
-    path.write_text(path.read_text().replace(FULL, "depth"))
+    commit_directory(tmp_path / "out", json.loads(path.read_text().replace(FULL, "depth")))
     with pytest.raises(
         DataError, match=r"no kind of modality 'depth'.*registered by a plug-in.*package\.module:NAME"
     ):
