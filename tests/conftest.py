@@ -16,9 +16,13 @@ for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from raymm.data import Dataset
 
 settings.register_profile("raymm", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("raymm")
@@ -60,3 +64,11 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"real data is not there ({SHARED.parent.name}/{SHARED.name} beside the checkout)")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def dataset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Dataset":
+    """A small planted data set of a module, of as many samples as its `SAMPLES` says, or 240."""
+    from tests.games import small_dataset
+
+    return small_dataset(tmp_path_factory.mktemp("data") / "d", getattr(request.module, "SAMPLES", 240))

@@ -10,8 +10,9 @@ import pytest
 from raymm.cli import main
 from raymm.storage.layout import lock_of_folder
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
-from tests.games import small_dataset
 from tests.holders import held
+
+SAMPLES = 90
 
 SPACE = """
 from ray import tune
@@ -42,11 +43,6 @@ def many():
 def together():
     return {"method.name": "sample", "model.fusion": tune.choice(["concat", "sum"])}
 """
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture

@@ -10,17 +10,14 @@ from raymm.mirror.sweeps import mirrored_sweep
 from raymm.sweep.store import open_sweep, read_trials
 from tests.games import small_dataset
 
+SAMPLES = 90
+
 SPACE = """
 from ray import tune
 
 def space():
     return {"method.settings.fs.scale": tune.uniform(0.5, 4.0)}
 """
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture

@@ -2,17 +2,11 @@
 
 import time
 
-import pytest
-
 from raymm.cli.sweep_progress import Progress
 from raymm.sweep.store import TrialOutcome, write_outcome
-from tests.games import small_dataset
 from tests.sweeps import finish, propose, stop, sweep_of
 
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+SAMPLES = 90
 
 
 class Silent:

@@ -14,16 +14,11 @@ from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
-from tests.games import settings, small_dataset
+from tests.games import settings
 
 pytestmark = pytest.mark.ray
 
 SECTIONS = {"training": {"epochs": 4, "batch_size": 32, "threads": 1}}
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
 
 
 @pytest.fixture(scope="module")

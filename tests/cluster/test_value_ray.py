@@ -17,18 +17,15 @@ from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation import read_table
 from raymm.valuation.engine import method_for, stream_rows, value_rows
-from tests.games import settings, small_dataset
+from tests.games import settings
 from tests.planted import planted_game
 from tests.reference_values import incomplete_samples, reference, restless_model
+
+SAMPLES = 600
 
 pytestmark = pytest.mark.ray
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", count=600)
 
 
 def setup(dataset, seed=0, fusion="concat", **valuation):

@@ -19,7 +19,9 @@ from raymm.tasks import Classification
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import Utility, contributions, register_utility, value_samples
-from tests.games import settings, small_dataset
+from tests.games import settings
+
+SAMPLES = 60
 
 SPLITS = ("train", "train", "val", "val", "test", "test")
 
@@ -43,11 +45,6 @@ class Mine(ModalitySpec):
 """
 
 SHAPE = "@property\n    def {}(self): return {}"
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,10 @@ from raymm.sweep.runs import branch_runs, current_config, current_paths, open_ru
 from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep, open_sweep, read_trials
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
-from tests.games import settings, small_dataset
+from tests.games import settings
 from tests.sweeps import propose, train_until
+
+SAMPLES = 90
 
 EPOCHS = 3
 PLUGINS = ("elsewhere/single_file_parts.py",)
@@ -26,11 +28,6 @@ class StopError(Exception):
 def stop_after_two(history):
     if len(history) == 2:
         raise StopError
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture(autouse=True)

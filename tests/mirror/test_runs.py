@@ -19,11 +19,6 @@ class StopError(Exception):
     """What a test raises to interrupt a run."""
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
-
-
 @pytest.fixture
 def mirror(tmp_path):
     return str(tmp_path / "mirror")

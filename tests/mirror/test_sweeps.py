@@ -38,6 +38,8 @@ from raymm.training.run import open_run
 from tests.games import settings, small_dataset
 from tests.object_store import object_store
 
+SAMPLES = 160
+
 EPOCHS = 3
 STOPPED_EARLY = {1: 2}
 """Trials by number that a scheduler ends, with the epochs that it gives them."""
@@ -64,11 +66,6 @@ class Meddling(Silent):
 
     def __init__(self, event, what):
         setattr(self, event, what)
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", count=160)
 
 
 @pytest.fixture(scope="module")

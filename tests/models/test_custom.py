@@ -9,7 +9,6 @@ from raymm.models.custom import make_custom_model
 from raymm.models.valued import load_own
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.engine import value_rows
-from tests.games import small_dataset
 
 MODEL = """
 import torch
@@ -54,11 +53,6 @@ def nothing(schema):
 
 NUMBER = 3
 """
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
 
 
 @pytest.fixture(scope="module")

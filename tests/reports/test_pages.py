@@ -18,7 +18,9 @@ from raymm.sweep.page import Part, write_sweep_page
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
-from tests.games import settings, small_dataset
+from tests.games import settings
+
+SAMPLES = 90
 
 EVIL = "</script><script>alert('1') & \"2\"</script>"
 
@@ -39,11 +41,6 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if data.strip():
             (self.scripts if self.tags[-1] == "script" else self.texts).append(data.strip())
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture(scope="module")

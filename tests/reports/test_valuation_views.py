@@ -23,12 +23,7 @@ from raymm.valuation import join_tables, read_table
 from raymm.valuation.engine import stream_rows, value_rows
 from raymm.valuation.jobs import Valuing, value_to_file
 from raymm.valuation.patterns import PATTERNS
-from tests.games import settings, small_dataset
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("views") / "d")
+from tests.games import settings
 
 
 def make_job(dataset, seed=0, **valuation):

@@ -11,8 +11,9 @@ from ray.tune.schedulers import TrialScheduler
 
 from raymm.sweep.reported import EPOCHS, SCORE
 from raymm.sweep.schedule import scheduler_of
-from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
+
+SAMPLES = 60
 
 SCALE = "method.settings.fs.scale"
 SPACE = {
@@ -23,11 +24,6 @@ SPACE = {
     "optimizer.lr": 0.01,
 }
 CONTINUE, PAUSE = TrialScheduler.CONTINUE, TrialScheduler.PAUSE
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 class Controller:

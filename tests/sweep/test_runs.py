@@ -27,13 +27,10 @@ from raymm.sweep.space import resolve
 from raymm.sweep.store import TrialOutcome, read_outcome, write_outcome
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint
-from tests.games import settings, small_dataset
+from tests.games import settings
 from tests.sweeps import finish, propose, stop, sweep_of, train_until
 
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+SAMPLES = 90
 
 
 @pytest.fixture(scope="module")

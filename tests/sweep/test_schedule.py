@@ -12,8 +12,9 @@ from raymm.sweep import schedule
 from raymm.sweep.reported import EPOCHS, SCORE
 from raymm.sweep.schedule import check_scheduler, grace_period_of, interval_of, mutable, scheduler_of, within
 from raymm.sweep.store import SweepConfig, TrialOutcome, write_outcome
-from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of
+
+SAMPLES = 60
 
 SPACE = {
     "method.settings.fs.scale": tune.uniform(0.5, 4.0),
@@ -23,11 +24,6 @@ SPACE = {
     "optimizer.lr": 0.01,
 }
 STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 def config(*overrides):

@@ -14,15 +14,11 @@ from raymm.sweep import search
 from raymm.sweep.reported import SCORE
 from raymm.sweep.search import Proposals, draw, population, proposals_of, propose_all
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
-from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
 
+SAMPLES = 60
+
 SCALE, FAMILY, RATE = "method.settings.fs.scale", "method.settings.fs.family", "method.settings.fs.rate"
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 def drawn(space, count, seed=0):

@@ -7,8 +7,9 @@ from raymm.sweep.reported import SCORE
 from raymm.sweep.runs import trial_rows
 from raymm.sweep.search import proposals_of
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
-from tests.games import small_dataset
 from tests.sweeps import finish, propose, sweep_of
+
+SAMPLES = 60
 
 SCALE = "method.settings.fs.scale"
 SPACE = {
@@ -18,11 +19,6 @@ SPACE = {
     "model.fusion": "sum",
     "optimizer.name": tune.choice(["sgd", "adam"]),
 }
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 def proposed(sweep, count, space=SPACE, goal=1.5):

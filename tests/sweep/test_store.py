@@ -24,10 +24,7 @@ from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
 from tests.sweeps import propose, sweep_of
 
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
+SAMPLES = 60
 
 
 def test_a_committed_sweep_is_opened_as_it_was_made(tmp_path, dataset):

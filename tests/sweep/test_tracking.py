@@ -5,15 +5,11 @@ import pytest
 
 from raymm.sweep.runs import open_runs, read_histories, result_metrics
 from raymm.sweep.store import TrialOutcome, write_outcome
-from tests.games import small_dataset
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of, train_until
 
+SAMPLES = 90
+
 NAMES = ("0 tanh 0.5", "1 joint", "2 3", "3 4", "4 5")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture(scope="module")

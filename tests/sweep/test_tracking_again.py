@@ -2,19 +2,13 @@
 
 import json
 
-import pytest
-
 from raymm.errors import TrackingError
 from raymm.sweep.runs import branch_runs, current_paths, open_runs
 from raymm.sweep.space import resolve
 from raymm.tracking import MemoryTracker
-from tests.games import small_dataset
 from tests.sweeps import Store, finish, follow, propose, session, sweep_of, train_until
 
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
+SAMPLES = 90
 
 
 def spoil(monkeypatch, **scores):

@@ -16,15 +16,11 @@ from raymm.sweep.trial import run_trial, run_warmup
 from raymm.training.checkpoint import read_history
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
-from tests.games import small_dataset
 from tests.sweeps import propose, sweep_of, train_until
 
+SAMPLES = 90
+
 SCALE = "method.settings.fs.scale"
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 class Pointer:

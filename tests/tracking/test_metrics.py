@@ -26,16 +26,13 @@ from raymm.tracking.metrics import (
 )
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
-from tests.games import settings, small_dataset
+from tests.games import settings
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of
+
+SAMPLES = 90
 
 ROOT = Path(raymm.__file__).parents[1]
 PREFIXES = ("val/", "test/", "best/", "phi/", "rows/", "time/")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,15 @@ from raymm.training.checkpoint import load_latest, read_checkpoint
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import finished
 from raymm.training.run import BranchPoint, create_or_open, open_run
-from tests.games import settings, small_dataset
+from tests.games import settings
+
+SAMPLES = 120
 
 EPOCHS = 5
 
 
 class StopError(Exception):
     """What a test raises to interrupt a run."""
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 120)
 
 
 def sections(strategy, warmup=1, seed=0, selection="accuracy", keep=9):

@@ -18,12 +18,7 @@ from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
-from tests.games import settings, small_dataset
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
+from tests.games import settings
 
 
 def run_of(path, dataset, **sections):

@@ -18,16 +18,13 @@ from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import BranchPoint, create_or_open, open_run
-from tests.games import settings, small_dataset
+from tests.games import settings
+
+SAMPLES = 120
 
 EPOCHS = 5
 REMEMBERING = "tests.training.methods:Remembering"
 FILES = (layout.WEIGHTS, layout.OPTIMIZER, layout.PLAN, layout.METHOD)
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 120)
 
 
 def run_of(path, dataset, name=REMEMBERING, start=None, own=None, **method):

@@ -15,7 +15,7 @@ from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training.checkpoint import load_latest
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
-from tests.games import settings, small_dataset
+from tests.games import settings
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = {
@@ -26,11 +26,6 @@ SECTIONS = {
 
 class StopError(Exception):
     """What a test raises to interrupt a run."""
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,7 @@ from raymm.errors import CheckpointError, ConfigError
 from raymm.training import run as module
 from raymm.training.loop import Backends, train
 from raymm.training.run import BranchPoint, create_or_open, move_start, open_run
-from tests.games import settings, small_dataset
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
+from tests.games import settings
 
 
 @pytest.fixture

@@ -15,14 +15,11 @@ from raymm.training.communicator import SingleProcess
 from raymm.training.optim import build_optimizer
 from raymm.training.step import RankBatch, Trainer, TrainingStep, parameters_of, sum_rows
 from raymm.valuation.utilities import utility
-from tests.games import settings, small_dataset
+from tests.games import settings
+
+SAMPLES = 120
 
 FUSIONS = ["concat", "sum", "mlp", "gated", "film", "attention"]
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 120)
 
 
 def trainer_of(dataset, fusion="concat", **sections):

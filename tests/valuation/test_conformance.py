@@ -9,12 +9,7 @@ from raymm.errors import ConfigError
 from raymm.models.valued import load_own
 from raymm.valuation import ModelError, check_model
 from raymm.valuation.engine import value_rows
-from tests.games import OwnModel, small_dataset
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("own") / "d")
+from tests.games import OwnModel
 
 
 def few(dataset):
