@@ -18,23 +18,9 @@ from raymm.cli.mistakes import explain_os_error
 from raymm.config.registries import METHODS
 from raymm.methods import Joint
 from raymm.valuation.utilities import UTILITIES
-from tests.games import small_dataset
+from tests.cli.calling import call
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "d"
-    small_dataset(path)
-    return path
-
-
-def call(capfd, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    captured = capfd.readouterr()
-    return ended.value.code, captured.out, captured.err
 
 
 @pytest.mark.parametrize(

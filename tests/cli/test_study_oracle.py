@@ -9,6 +9,7 @@ import pytest
 
 from raymm.cli import main
 from raymm.valuation import read_table
+from tests.cli import calling
 from tests.oracle import study as oracle
 from tests.oracle.formulas import true_phi
 from tests.oracle.study import OracleTrial
@@ -28,11 +29,8 @@ def few(monkeypatch):
 
 
 def call(capfd, folder, *options):
-    arguments = ["study", "oracle", "--out", folder / "o", "--store", folder / "mlflow", "--samples", 640, *options]
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    captured = capfd.readouterr()
-    return ended.value.code, captured.out, captured.err
+    fixed = ["--out", folder / "o", "--store", folder / "mlflow", "--samples", 640]
+    return calling.call(capfd, "study", "oracle", *fixed, *options)
 
 
 def recorded(folder):

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from raymm.cli import main
 from raymm.storage.layout import lock_of_folder
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
+from tests.cli.calling import call
 from tests.holders import held
 
 SAMPLES = 90
@@ -54,16 +54,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def call(capfd, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(["sweep", *[str(argument) for argument in arguments]])
-    captured = capfd.readouterr()
-    return ended.value.code, captured.out, captured.err
-
-
 def new(capfd, dataset, *more, space="space.py"):
     settings = ["training.epochs=4", "method.warmup=1"]
-    return call(capfd, "--data", dataset.path, "--space", space, "--out", "s", *more, *settings)
+    return call(capfd, "sweep", "--data", dataset.path, "--space", space, "--out", "s", *more, *settings)
 
 
 def test_a_sweep_is_written_down_before_anything_runs(capfd, here, dataset):
@@ -75,7 +68,7 @@ def test_a_sweep_is_written_down_before_anything_runs(capfd, here, dataset):
     assert (job.settings.seeds, job.settings.scheduler, job.settings.share_warmup) == ((5, 6), "asha", False)
     assert (job.config.training.epochs, job.config.training.seed) == (4, 5)
     assert [trial.config.view.noise_db for trial in read_trials(job)] == [{"m0": -10.0}] * 3
-    code, out, _ = call(capfd, "--resume", "s", "--json")
+    code, out, _ = call(capfd, "sweep", "--resume", "s", "--json")
     assert json.loads(out) == {"sweep": str(here / "s"), "metric": "val/accuracy", "trials": []}
 
 
@@ -83,6 +76,7 @@ def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):
     for scheduler, keep in (("pbt", 4), ("none", 2)):
         code, _, _ = call(
             capfd,
+            "sweep",
             *("--data", dataset.path, "--space", "space.py", "--out", scheduler, "--scheduler", scheduler),
             *("training.epochs=4", "method.warmup=1"),
         )
@@ -105,14 +99,16 @@ def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):
     ],
 )
 def test_options_that_do_not_go_together_are_said(capfd, here, arguments, words):
-    code, _, err = call(capfd, *arguments)
+    code, _, err = call(capfd, "sweep", *arguments)
     assert code == 2
     assert words in " ".join(err.split())
     assert "Traceback" not in err
 
 
 def test_all_options_that_a_resumed_sweep_has_already_are_named(capfd, here):
-    _, _, err = call(capfd, "--resume", "s", "--seeds", 2, "--scheduler", "asha", "--own-warmup", "--concurrent", 1)
+    _, _, err = call(
+        capfd, "sweep", "--resume", "s", "--seeds", 2, "--scheduler", "asha", "--own-warmup", "--concurrent", 1
+    )
     for name in ("--seeds", "--scheduler", "--own-warmup", "--concurrent"):
         assert name in err
     for name in ("--trials", "--search", "--reduction"):
@@ -143,7 +139,7 @@ def test_what_cannot_run_leaves_no_sweep_behind(capfd, here, dataset, space, mor
     assert words in err
     assert len(err.strip().splitlines()) == 1
     assert not (here / "s" / "sweep.json").exists()
-    code, _, err = call(capfd, "--resume", "s")
+    code, _, err = call(capfd, "sweep", "--resume", "s")
     assert (code, "no sweep there" in err) == (2, True)
     assert new(capfd, dataset, "--trials", 2)[0] == 0
     assert len(read_trials(open_sweep(here / "s"))) == 2
@@ -185,9 +181,9 @@ def test_failed_trials_are_tried_again_only_when_that_is_asked_for(capfd, here, 
     new(capfd, dataset, space="space.py:grid")
     trial = read_trials(open_sweep(here / "s"))[0]
     write_outcome(trial, TrialOutcome("failed", 0, "x"))
-    assert call(capfd, "--resume", "s")[0] == 0
+    assert call(capfd, "sweep", "--resume", "s")[0] == 0
     assert (trial.path / "ended.json").exists()
-    assert call(capfd, "--resume", "s", "--retry-failed")[0] == 0
+    assert call(capfd, "sweep", "--resume", "s", "--retry-failed")[0] == 0
     assert not (trial.path / "ended.json").exists()
 
 
@@ -211,6 +207,6 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
 
 def test_a_sweep_that_somebody_runs_is_neither_resumed_nor_replaced(capfd, here, dataset):
     with held(lock_of_folder(here / "s")) as process:
-        for code, _, err in (new(capfd, dataset), call(capfd, "--resume", "s")):
+        for code, _, err in (new(capfd, dataset), call(capfd, "sweep", "--resume", "s")):
             assert code == 2
             assert err.startswith(f"error: the sweep s is in use by process {process.pid} on this machine (")

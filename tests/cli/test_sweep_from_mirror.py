@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from raymm.cli import main
 from raymm.mirror.sweeps import mirrored_sweep
 from raymm.sweep.store import open_sweep, read_trials
+from tests.cli import calling
 from tests.games import small_dataset
 
 SAMPLES = 90
@@ -35,9 +35,8 @@ def here(tmp_path, monkeypatch):
 
 
 def call(capfd, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(["sweep", *[str(argument) for argument in arguments]])
-    return ended.value.code, capfd.readouterr().err
+    code, _, err = calling.call(capfd, "sweep", *arguments)
+    return code, err
 
 
 def new(capfd, here, dataset, out="n"):

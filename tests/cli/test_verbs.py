@@ -12,23 +12,9 @@ import pytest
 
 from raymm.cli import VERBS, cli, main
 from raymm.valuation import read_table
-from tests.games import small_dataset
+from tests.cli.calling import call
 
 SMALL = ["training.epochs=3", "method.warmup=1", "model.feature_size=16", "optimizer.lr=0.005"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "d"
-    small_dataset(path)
-    return path
-
-
-def call(capfd, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    captured = capfd.readouterr()
-    return ended.value.code, captured.out, captured.err
 
 
 @pytest.mark.parametrize("verb", VERBS)
