@@ -11,7 +11,19 @@ from raymm.data import Dataset, open_dataset
 from raymm.valuation.utilities import Utility, is_correct
 from tests.planted import planted_game
 
-__all__ = ["DOUBLE", "HALF", "OwnModel", "no_model", "own_model", "settings", "small_dataset", "wrong_model"]
+__all__ = [
+    "DOUBLE",
+    "HALF",
+    "OwnModel",
+    "StopError",
+    "no_model",
+    "own_model",
+    "settings",
+    "small_dataset",
+    "stop_after",
+    "untimed",
+    "wrong_model",
+]
 
 
 def small_dataset(path: Path, count: int = 240) -> Dataset:
@@ -35,6 +47,25 @@ def settings(**sections: dict[str, object]) -> Config:
     for name, values in sections.items():
         base[name] = {**base.get(name, {}), **values}
     return parse(base)
+
+
+class StopError(Exception):
+    """What a test raises to interrupt a run, or where a machine dies."""
+
+
+def stop_after(epochs):
+    """The `report` function of the training loop that interrupts it after so many epochs."""
+
+    def report(history):
+        if len(history) == epochs:
+            raise StopError
+
+    return report
+
+
+def untimed(metrics):
+    """Metrics without those that a clock measured."""
+    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
 
 
 HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_correct(logits, labels, sizes).double())

@@ -14,7 +14,7 @@ from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
-from tests.games import settings
+from tests.games import settings, untimed
 
 pytestmark = pytest.mark.ray
 
@@ -37,10 +37,6 @@ def run_of(path, dataset, workers, **sections):
     return create_or_open(path, config, dataset)
 
 
-def without_times(metrics):
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
-
-
 def test_one_worker_gives_the_bits_of_one_process(ray_local, tmp_path, dataset, alone):
     reports = []
     run = run_of(tmp_path / "r", dataset, 1, training={**SECTIONS["training"], "loader_workers": 1})
@@ -48,7 +44,7 @@ def test_one_worker_gives_the_bits_of_one_process(ray_local, tmp_path, dataset, 
     assert weights(run.path) == weights(alone[0])
     assert result.metrics == alone[1].metrics
     pairs = zip(result.history, alone[1].history, strict=True)
-    assert all(without_times(a["metrics"]) == without_times(b["metrics"]) for a, b in pairs)
+    assert all(untimed(a["metrics"]) == untimed(b["metrics"]) for a, b in pairs)
     lengths = [len(history) for history in reports]
     assert lengths == sorted(set(lengths))
 

@@ -1,19 +1,12 @@
 """Plans equal those that version 0.1.0 made, bit for bit, and values of fs up to their last bits."""
 
-import json
-
 import numpy as np
 import pytest
 
-from raymm.config import Config, load
 from raymm.methods import ResamplingInputs, get_function, get_method, make_plan
 from raymm.methods.base import MethodContext
 from raymm.valuation import utility
-
-
-def old_settings(dotted) -> Config:
-    """A configuration from dotted settings of 0.1.0."""
-    return load(None, tuple(f"{key}={json.dumps(value)}" for key, value in dotted.items()))
+from tests.compat.old_settings import old_settings
 
 
 def plan_of(config, arrays, phi, utility_name, seed):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from raymm.config import Config, flatten, load, parse
+from raymm.config import flatten, parse
 from raymm.config.canonical import canonical
 from raymm.config.legacy import modern_key
 from raymm.data import BatchReader, open_dataset
@@ -25,10 +25,8 @@ from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
 from raymm.valuation.protocol import fingerprint
-
-
-def old_settings(dotted) -> Config:
-    return load(None, tuple(f"{key}={json.dumps(value)}" for key, value in dotted.items()))
+from tests.compat.old_settings import old_settings
+from tests.games import untimed
 
 
 def same(found, recorded) -> bool:
@@ -36,10 +34,6 @@ def same(found, recorded) -> bool:
     found = np.asarray(found)
     wanted = np.array(recorded, dtype=found.dtype if found.dtype.kind == "f" else None)
     return np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f")
-
-
-def untimed(metrics):
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
 
 
 def nearly(found, recorded) -> bool:

@@ -18,16 +18,13 @@ from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.protocol import fingerprint
+from tests.games import untimed
 
 METHODS = ("joint", "sample", "modality", "class", "random", "modality_reference")
 NOISY = "dropout-batch-norm-noise"
 """A case whose noise depends on numpy's kernels."""
 REFUSED = ("sample-tanh-budget",)
 """Cases whose utility has no fair share, which `sample` refuses today."""
-
-
-def untimed(metrics):
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
 
 
 def weights(run, epoch):

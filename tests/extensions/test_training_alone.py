@@ -12,22 +12,13 @@ from raymm.sweep.runs import branch_runs, current_config, current_paths, open_ru
 from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep, open_sweep, read_trials
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
-from tests.games import settings
+from tests.games import StopError, settings, stop_after
 from tests.sweeps import propose, train_until
 
 SAMPLES = 90
 
 EPOCHS = 3
 PLUGINS = ("elsewhere/single_file_parts.py",)
-
-
-class StopError(Exception):
-    pass
-
-
-def stop_after_two(history):
-    if len(history) == 2:
-        raise StopError
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +56,7 @@ def test_a_state_from_outside_is_committed_and_taken_up_again(tmp_path, dataset,
     runs = [new(tmp_path / name, dataset, "balance") for name in ("resumed", "forgetful")]
     for run in runs:
         with pytest.raises(StopError):
-            train(run, dataset, Backends(report=stop_after_two))
+            train(run, dataset, Backends(report=stop_after(2)))
     train(open_run(runs[0].path), dataset, Backends())
     assert weights(runs[0]) == straight
 

@@ -12,11 +12,7 @@ from raymm.storage.layout import committed_epochs
 from raymm.storage.remote import committed, remote_path
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
-from tests.games import settings, small_dataset
-
-
-class StopError(Exception):
-    """What a test raises to interrupt a run."""
+from tests.games import StopError, settings, small_dataset, stop_after
 
 
 @pytest.fixture
@@ -31,12 +27,7 @@ def opened(folder, dataset, mirror):
 
 def trained(run, dataset, epochs=None):
     """Train with the mirror, up to some epochs or to the end."""
-
-    def stop(history):
-        if len(history) == epochs:
-            raise StopError
-
-    with mirrored(run.path, run.config.cluster.mirror, stop) as report:
+    with mirrored(run.path, run.config.cluster.mirror, stop_after(epochs)) as report:
         return train(run, dataset, Backends(report=report))
 
 

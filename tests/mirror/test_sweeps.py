@@ -35,7 +35,7 @@ from raymm.sweep.store import (
 from raymm.sweep.tracking import SweepCallback
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
-from tests.games import settings, small_dataset
+from tests.games import StopError, settings, small_dataset
 from tests.object_store import object_store
 
 SAMPLES = 160
@@ -43,10 +43,6 @@ SAMPLES = 160
 EPOCHS = 3
 STOPPED_EARLY = {1: 2}
 """Trials by number that a scheduler ends, with the epochs that it gives them."""
-
-
-class StopError(Exception):
-    """What a test raises where a machine dies."""
 
 
 class Now(Executor):

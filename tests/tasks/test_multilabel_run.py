@@ -22,7 +22,7 @@ from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
 from raymm.valuation.exact import shapley_values
-from tests.games import settings
+from tests.games import StopError, settings, stop_after
 
 LABELS = ("calm", "cold", "happy", "loud", "sad", "warm")
 SIZE, COUNT, EPOCHS = 12, 180, 3
@@ -189,22 +189,14 @@ def test_low_contributions_get_copies(run, dataset):
     assert set(copies) <= set(dataset.rows("train")[low.any(axis=1)])
 
 
-class StopError(Exception):
-    """What interrupts a run."""
-
-
 @pytest.mark.parametrize(("method", "utility"), [("sample", "count"), ("class", "probability")])
 def test_a_resumed_run_has_the_same_bits(tmp_path, dataset, method, utility):
     config = settings(**SECTIONS, method={"name": method, "warmup": 1}, valuation={"utility": utility})
 
-    def stop(history):
-        if len(history) == 2:
-            raise StopError
-
     whole, cut = (create_or_open(tmp_path / name, config, dataset) for name in ("whole", "cut"))
     train(whole, dataset, Backends())
     with pytest.raises(StopError):
-        train(cut, dataset, Backends(report=stop))
+        train(cut, dataset, Backends(report=stop_after(2)))
     train(open_run(cut.path), dataset, Backends())
     for name in ("model.safetensors", "optimizer.safetensors", "plan.safetensors"):
         first, second = (sha256_of(epoch_folder(each.path, EPOCHS) / name) for each in (whole, cut))

@@ -10,15 +10,11 @@ from raymm.training.checkpoint import load_latest, read_checkpoint
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import finished
 from raymm.training.run import BranchPoint, create_or_open, open_run
-from tests.games import settings
+from tests.games import StopError, settings, stop_after, untimed
 
 SAMPLES = 120
 
 EPOCHS = 5
-
-
-class StopError(Exception):
-    """What a test raises to interrupt a run."""
 
 
 def sections(strategy, warmup=1, seed=0, selection="accuracy", keep=9):
@@ -55,10 +51,7 @@ def kept(run, epoch):
 
 def everything(path, result, since):
     """All that decides and shows how a run ended, without the time that it took."""
-    history = [
-        {name: value for name, value in entry["metrics"].items() if not name.startswith("time/")}
-        for entry in result.history
-    ]
+    history = [untimed(entry["metrics"]) for entry in result.history]
     hashes = {epoch: kept(path, epoch) for epoch in committed_epochs(path) if epoch >= since}
     return {
         "best": (result.best_epoch, result.metrics),
@@ -127,14 +120,6 @@ def test_the_best_epoch_may_lie_in_the_warmup(tmp_path, dataset, monkeypatch, ke
     assert own["best"][0] == 0
     assert kept(runs[1].path, 1) == kept(runs[0].path, 1) == kept(source, 1)
     assert set(committed_epochs(runs[1].path)) == ({1, 3, 4, 5} if keep > 1 else {1, EPOCHS})
-
-
-def stop_after(epochs):
-    def report(history):
-        if len(history) == epochs:
-            raise StopError
-
-    return report
 
 
 def test_an_interrupted_branch_ends_like_a_whole_one(tmp_path, dataset, joint):

@@ -15,17 +15,13 @@ from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training.checkpoint import load_latest
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
-from tests.games import settings
+from tests.games import StopError, settings, stop_after
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "training": {"epochs": 5, "keep": 9},
     "model": {"feature_size": 16, "encoder": {"width": 8, "dropout": 0.2}, "baseline": "mean"},
 }
-
-
-class StopError(Exception):
-    """What a test raises to interrupt a run."""
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +36,6 @@ def hashes(run, epoch=5):
     folder = epoch_folder(run, epoch)
     names = ("model.safetensors", "optimizer.safetensors", "plan.safetensors")
     return [sha256_of(folder / name) for name in names]
-
-
-def stop_after(epochs):
-    def report(history):
-        if len(history) == epochs:
-            raise StopError
-
-    return report
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
