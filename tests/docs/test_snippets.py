@@ -17,13 +17,13 @@ import yaml
 
 from raymm.cli import main
 from raymm.cli.demo_clips import write_collection
-from raymm.config import registries
 from raymm.config.loading import load
 from raymm.config.registries import KINDS
 from raymm.data import Batch, Schema
 from raymm.valuation import check_model
 from tests.docs.checks import ROOT, check, raymm_words
 from tests.docs.snippets import Command, commands_of, pages_of, snippets_of
+from tests.guests import guest
 from tests.models.test_model import INPUTS, MORE, SCHEMA
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in pages_of(ROOT)}
@@ -34,8 +34,6 @@ COMMANDS = [
     for snippet in SHELL
     for command in commands_of(snippet.text, snippet.where, console=snippet.language == "console")
 ]
-
-REGISTRIES = [part for part in vars(registries).values() if isinstance(part, registries.Registry)]
 
 ONLY_PARSED = {
     "demo": "starts Ray; tests/e2e runs it",
@@ -87,14 +85,8 @@ def folder(collection, tmp_path, monkeypatch):
     for name in ("labels.csv", "clips", "DATA"):
         (tmp_path / name).symlink_to(collection / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    for registry in REGISTRIES:
-        monkeypatch.setattr(registry, "_parts", {name: registry.get(name) for name in registry})
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    with guest(tmp_path):
+        yield tmp_path
 
 
 def bring_best_model(collection, folder, namespace):

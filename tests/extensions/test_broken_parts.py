@@ -20,6 +20,7 @@ from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import Utility, contributions, register_utility, value_samples
 from tests.games import settings
+from tests.guests import copy_registries
 
 SAMPLES = 60
 
@@ -49,8 +50,7 @@ SHAPE = "@property\n    def {}(self): return {}"
 
 @pytest.fixture(autouse=True)
 def _registries(monkeypatch):
-    for registry in (part for part in vars(registries).values() if isinstance(part, registries.Registry)):
-        monkeypatch.setattr(registry, "_parts", {name: registry.get(name) for name in registry})
+    copy_registries(monkeypatch)
 
 
 def ints(*values):

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.valuation import read_table
+from tests.guests import guest
 
 pytestmark = pytest.mark.ray
 
@@ -100,7 +101,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(ray_local, tmp_path_factory, bring, importable):
+def house(ray_local, tmp_path_factory, bring):
     import ray
 
     folder = tmp_path_factory.mktemp("house")
@@ -117,7 +118,7 @@ def house(ray_local, tmp_path_factory, bring, importable):
         *("--classes", ",".join(CLASSES), "--set", "taps.bins=4"),
         *("--task", "partpack.ordinal:Ordinal", "--task-setting", "tolerance=1"),
     )
-    with importable(folder):  # here, for the tables; Ray runs already, and other processes have their own paths
+    with guest(folder):  # here, for the tables; Ray runs already, and other processes have their own paths
         yield made
 
 
