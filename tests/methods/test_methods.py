@@ -43,6 +43,7 @@ def copies_by_modality(plan, n, rows):
     return [int((extra == 1 << i).sum()) for i in range(n)]
 
 
+@pytest.mark.parametrize("family", ["linear", "reference"])
 @pytest.mark.parametrize(
     ("phi", "copies"),
     [
@@ -54,8 +55,8 @@ def copies_by_modality(plan, n, rows):
         ((0.5, 1.5), (1, 0)),
     ],
 )
-def test_copies_of_the_truth_table(phi, copies):
-    plan = plan_of([phi], strategy="sample")
+def test_copies_of_the_truth_table(phi, copies, family):
+    plan = plan_of([phi], strategy="sample", fs={"family": family})
     assert tuple(copies_by_modality(plan, 2, 1)) == copies
 
 

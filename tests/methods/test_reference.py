@@ -14,22 +14,6 @@ def function_of(given):
     return get_function(FS._read(given))
 
 
-@pytest.mark.parametrize(
-    ("phi", "copies"),
-    [
-        ((0, 0), (2, 2)),
-        ((0.5, -0.5), (1, 3)),
-        ((-0.5, 0.5), (3, 1)),
-        ((1, 1), (0, 0)),
-        ((1.5, 0.5), (0, 1)),
-        ((0.5, 1.5), (1, 0)),
-    ],
-)
-def test_copies_of_the_truth_table(phi, copies):
-    plan = plan_of([phi], strategy="sample", fs=REFERENCE)
-    assert tuple(copies_by_modality(plan, 2, 1)) == copies
-
-
 def test_the_thresholds_are_open_and_the_default_has_none():
     phi = np.array([0.99, 0.41, 24 / 60, 0.39, -0.09, -6 / 60, -0.11, -2.0])
     assert function_of(REFERENCE)(1 - phi).tolist() == [1, 1, 0, 2, 2, 0, 3, 3]
