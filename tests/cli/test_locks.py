@@ -7,7 +7,6 @@ import wave
 import numpy as np
 import pytest
 
-from raymm.cli import main
 from raymm.data.dataset import open_dataset
 from raymm.data.format import Sample, write_dataset
 from raymm.errors import LockedError
@@ -15,13 +14,11 @@ from raymm.storage.layout import lock_of_file, lock_of_folder
 from raymm.training.backends import Backends
 from raymm.training.loop import train
 from raymm.training.run import create_or_open
-from tests.games import settings, small_dataset
+from tests.cli.calling import call
+from tests.games import settings
 from tests.holders import held
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90).path
+SAMPLES = 90
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +33,6 @@ def collection(tmp_path_factory):
                 sound.writeframes(np.arange(8000, dtype=np.int16).tobytes())
             rows.writerow([number, split, "ab"[number // 3], f"{number}.wav"])
     return folder
-
-
-def call(capfd, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    captured = capfd.readouterr()
-    return ended.value.code, captured.err
 
 
 def contents(folder):
@@ -69,7 +59,7 @@ def test_the_second_command_says_who_works_there_and_changes_nothing(capfd, tmp_
     lock = lock_of_file(out) if verb == "value" else lock_of_folder(out)
     with held(lock) as process:
         before = contents(tmp_path)
-        code, err = call(capfd, *words, *([] if "local" in words else ["--backend", "local"]))
+        code, _, err = call(capfd, *words, *([] if "local" in words else ["--backend", "local"]))
         assert code == 2
         assert err.startswith(f"error: {what} {out} is in use by process {process.pid} on this machine (")
         assert f"or end it (kill {process.pid}), and repeat the command" in err

@@ -13,14 +13,10 @@ from raymm.signals import Stopped, stoppable
 from raymm.storage.directory import verify
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.training import checkpoint
-from tests.games import small_dataset
+
+SAMPLES = 90
 
 SMALL = ["training.epochs=4", "method.warmup=1", "model.feature_size=8"]
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 90)
 
 
 @pytest.fixture(scope="module")

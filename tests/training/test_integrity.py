@@ -25,12 +25,9 @@ from raymm.training.result import read_result
 from raymm.training.run import BranchPoint, create_or_open
 from tests.games import settings, small_dataset
 
+SAMPLES = 60
+
 SECTIONS = {"training": {"epochs": 4, "batch_size": 32, "threads": 1, "keep": 1}, "method": {"name": "joint"}}
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d", 60)
 
 
 @pytest.fixture(scope="module")
