@@ -141,7 +141,7 @@ def _new(
     from raymm.mirror.sweeps import refuse_other_sweep
     from raymm.sweep.runs import with_seed
     from raymm.sweep.schedule import check_scheduler
-    from raymm.sweep.search import check_draws, propose_all
+    from raymm.sweep.search import check_draws, write_all
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
 
@@ -155,9 +155,9 @@ def _new(
     check_scheduler(sweep_config, base, drawn_from)
     job = new_sweep(out, sweep_config, base, dataset)
     refuse_other_sweep(job)
-    check_draws(job, drawn_from, dataset)
+    drawn = check_draws(job, drawn_from, dataset)
     if sweep_config.search != "optuna":
-        propose_all(job, drawn_from)
+        write_all(job, drawn)
     commit_sweep(job)
     return job, drawn_from
 

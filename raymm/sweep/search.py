@@ -8,7 +8,7 @@ the optimiser the scores of all trials that have ended.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.sweep.store import Sweep, Trial
 
-__all__ = ["EXAMPLES", "Proposals", "check_draws", "draw", "population", "proposals_of", "propose_all"]
+__all__ = ["EXAMPLES", "Proposals", "check_draws", "draw", "population", "proposals_of", "propose_all", "write_all"]
 
 MOST_DRAWS = 20
 """Times as many draws as trials are asked for, to find that many that differ."""
@@ -101,10 +101,14 @@ def draw(space: Mapping[str, Any], count: int, base: Config, seed: int, where: s
     return list(found.values())
 
 
-def check_draws(sweep: Sweep, space: Mapping[str, Any], dataset: Dataset) -> None:
+def check_draws(sweep: Sweep, space: Mapping[str, Any], dataset: Dataset) -> list[Drawn]:
     """Refuse a space of which a trial could not be run on this data, by trials that are drawn of it.
 
     Without an optimiser they are the trials of the sweep; an optimiser will choose others, for which they stand.
+
+    Returns
+    -------
+    What was drawn.
 
     Raises
     ------
@@ -114,20 +118,25 @@ def check_draws(sweep: Sweep, space: Mapping[str, Any], dataset: Dataset) -> Non
         When a split has no samples.
     """
     count = min(sweep.settings.trials, EXAMPLES) if sweep.settings.search == "optuna" else sweep.settings.trials
-    configs = [
-        config for _, config in draw(space, count, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
-    ]
-    found = [problems_of(config, dataset.schema) for config in configs]
-    of_base = problems_of(sweep.config, dataset.schema)
+    drawn = draw(space, count, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
+    tried: dict[str, list[str]] = {}
+    found = [problems_of(config, dataset.schema, tried) for _, config in drawn]
+    of_base = problems_of(sweep.config, dataset.schema, tried)
     shared = [mistake for mistake in of_base if all(mistake in mistakes for mistakes in found)]
     Problems("configuration", shared).raise_if_any(ConfigError)
     Problems(sweep.settings.space, dict.fromkeys(chain.from_iterable(found))).raise_if_any(ConfigError)
-    validate_run(configs[0], dataset)
+    validate_run(drawn[0][1], dataset)
+    return drawn
 
 
 def propose_all(sweep: Sweep, space: Mapping[str, Any]) -> list[Trial]:
     """Draw and write all trials of a sweep without an optimiser."""
     drawn = draw(space, sweep.settings.trials, sweep.config, sweep.settings.seeds[0], sweep.settings.space)
+    return write_all(sweep, drawn)
+
+
+def write_all(sweep: Sweep, drawn: Sequence[Drawn]) -> list[Trial]:
+    """Write the trials of a sweep without an optimiser, which were drawn before."""
     return [write_trial(sweep, number, sampled, config) for number, (sampled, config) in enumerate(drawn)]
 
 

@@ -162,15 +162,16 @@ def _mistakes_together(sound: Mapping[str, Sequence[Overlay]], base: Config, sch
     """
     first = {name: value for values in sound.values() for name, value in values[0].items()}
     points = [{**first, **value} for values in sound.values() for value in values]
-    of_base = problems_of(base, schema)
-    found = dict.fromkeys(mistake for point in points for mistake in _mistakes(base, point, schema))
+    tried: dict[str, list[str]] = {}
+    of_base = problems_of(base, schema, tried)
+    found = dict.fromkeys(mistake for point in points for mistake in _mistakes(base, point, schema, tried))
     return [mistake for mistake in found if mistake not in of_base]
 
 
-def _mistakes(base: Config, point: Overlay, schema: Schema) -> list[str]:
+def _mistakes(base: Config, point: Overlay, schema: Schema, tried: dict[str, list[str]]) -> list[str]:
     made: list[Config] = []
     refused = mistakes_in(lambda: made.append(_laid_over(base, point, "")))
-    return refused or problems_of(made[0], schema)
+    return refused or problems_of(made[0], schema, tried)
 
 
 def _laid_over(base: Config, point: Overlay, where: str) -> Config:

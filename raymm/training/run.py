@@ -223,14 +223,21 @@ def _refuse(mistakes: list[str]) -> None:
     Problems("configuration", mistakes).raise_if_any(ConfigError)
 
 
-def problems_of(config: Config, schema: Schema) -> list[str]:
-    """Everything that keeps valid settings from being run on data of a schema, such as modalities that it lacks."""
+def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | None = None) -> list[str]:
+    """Everything that keeps valid settings from being run on data of a schema, such as modalities that it lacks.
+
+    `tried` keeps what was wrong with a model, by its settings, so that many configurations of few models take the
+    time of these models; it is added to.
+    """
+    tried, model = {} if tried is None else tried, config.model.model_dump_json()
+    if model not in tried:
+        tried[model] = model_mistakes(schema, config.model)
     checks: list[Callable[[], object]] = [
         lambda: build_method(config, schema),
         lambda: schema.task.check_selection(config.training.selection),
         lambda: check_noise(schema, config.view),
     ]
-    return [*(mistake for check in checks for mistake in mistakes_in(check)), *model_mistakes(schema, config.model)]
+    return [*(mistake for check in checks for mistake in mistakes_in(check)), *tried[model]]
 
 
 def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:

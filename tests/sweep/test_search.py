@@ -9,11 +9,15 @@ from ray.tune.search import Searcher
 from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config import Config
+from raymm.config.canonical import canonical
 from raymm.errors import ConfigError
 from raymm.sweep import search
 from raymm.sweep.reported import SCORE
-from raymm.sweep.search import Proposals, draw, population, proposals_of, propose_all
+from raymm.sweep.search import Proposals, check_draws, draw, population, proposals_of, propose_all
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
+from raymm.training import run
+from raymm.training.run import problems_of
+from tests.games import settings
 from tests.sweeps import finish, propose, sweep_of
 
 SAMPLES = 60
@@ -75,6 +79,31 @@ def test_every_draw_is_written_down_in_order(tmp_path, dataset):
     assert read_trials(sweep) == trials
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
     assert [dict(trial.sampled) for trial in trials] == drawn({SCALE: tune.uniform(0.5, 4.0)}, 4, seed=7)
+
+
+def test_trials_are_drawn_once_and_each_model_is_built_once_to_check_them(tmp_path, dataset, monkeypatch):
+    """Twelve draws of three models, checked together with the settings that they are laid over."""
+    sweep = sweep_of(tmp_path / "s", dataset, trials=4)
+    space = {SCALE: tune.uniform(0.5, 4.0), "model.fusion": tune.grid_search(["concat", "sum", "film"])}
+    built, plain = [], run.model_mistakes
+    monkeypatch.setattr(run, "model_mistakes", lambda schema, model: built.append(model) or plain(schema, model))
+    drawn = check_draws(sweep, space, dataset)
+    assert len(drawn) == 12
+    assert len({model.fusion.name for model in built}) == 3
+    assert len(built) == 3 + 1  # the first trial is validated whole
+    propose_all(sweep, space)
+    written = [(dict(trial.sampled), trial.config) for trial in read_trials(sweep)]
+    assert [(dict(sampled), config) for sampled, config in drawn] == written
+
+
+def test_a_mistake_in_a_model_is_found_in_every_draw_that_has_it(dataset):
+    """What was found before is remembered with the settings of the model, not beyond them."""
+    tried = {}
+    good, bad = (canonical(settings(model={"encoders": {name: {"name": "mlp"}}})) for name in ("m0", "m9"))
+    for config in (good, bad, good, bad):
+        assert bool(problems_of(config, dataset.schema, tried)) == (config is bad)
+        assert problems_of(config, dataset.schema, tried) == problems_of(config, dataset.schema)
+    assert len(tried) == 2
 
 
 class Scripted:
