@@ -1,7 +1,8 @@
 """Read a configuration: one YAML file, dotted overrides, unknown keys refused with the nearest match."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
@@ -9,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import ValidationError
 
 from raymm.config.base import flatten
-from raymm.config.choice import SettingsError
+from raymm.config.choice import SettingsError, mistake_in_words
 from raymm.config.legacy import modern_key, modernise, put
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.registries import METHODS
@@ -119,21 +120,15 @@ def _mistakes(
         if isinstance(inner, SettingsError):
             yield from _mistakes(inner.cause, inner.section, (*prefix, *error["loc"]), inner.key)
         else:
-            yield _explain(error, section, prefix, beside)
+            unknown = partial(_unknown, section=section, beside=beside)
+            yield mistake_in_words(error, unknown, [str(part) for part in prefix])
 
 
-def _explain(error: Any, section: Any, prefix: tuple[Any, ...], beside: str) -> str:
-    here = [str(part) for part in error["loc"]]
-    key = ".".join([*map(str, prefix), *here])
-    if error["type"] == "extra_forbidden":
-        return f"{key}: no such setting; {_suggestion(here, section, beside)}"
-    message = error["msg"].removeprefix("Value error, ")
-    if not key:
-        return message
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+def _unknown(here: Sequence[str], section: Any, beside: str) -> str:
+    return f"no such setting; {_suggestion(here, section, beside)}"
 
 
-def _suggestion(location: list[str], section: Any, beside: str) -> str:
+def _suggestion(location: Sequence[str], section: Any, beside: str) -> str:
     """What may have been meant: a setting of the same section, or one that has this name elsewhere."""
     for part in location[:-1]:
         fields = getattr(section, "model_fields", {})

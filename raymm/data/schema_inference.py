@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from raymm.config.choice import mistake_in_words
 from raymm.config.registries import KINDS
 from raymm.config.yaml_text import yaml_value
 from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
@@ -111,7 +112,7 @@ def build_schema(
     try:
         return Schema(modalities=tuple(specs), classes=manifest.classes, task=manifest.task)
     except ValidationError as cause:
-        raise ConfigError("; ".join(_said(error["msg"]) for error in cause.errors())) from cause
+        raise ConfigError("; ".join(_in_words({**error, "loc": ()}) for error in cause.errors())) from cause
 
 
 def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:
@@ -119,16 +120,12 @@ def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) 
     try:
         return [kind.model_validate(fields)]
     except ValidationError as cause:
-        for error in cause.errors():
-            field = ".".join([fields["name"], *map(str, error["loc"])])
-            got = f" (got {error['input']!r})" if error["loc"] else ""
-            problems.add(f"{field}: {_said(error['msg'])}{got}")
+        problems.extend(_in_words(error, fields["name"]) for error in cause.errors())
         return []
 
 
-def _said(message: str) -> str:
-    """What a validator says, without what pydantic puts before it."""
-    return message.removeprefix("Value error, ")
+def _in_words(error: Any, *prefix: str) -> str:
+    return mistake_in_words(error, lambda _: "no such field", prefix)
 
 
 def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from raymm.config.choice import settings_mistakes
 from raymm.config.registries import TASKS
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, Problems
 from raymm.tasks.base import Task
 
 __all__ = ["DEFAULT", "TASKS", "get_task", "guess_task", "read_task", "task_fields"]
@@ -44,13 +45,7 @@ def get_task(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> 
     try:
         return kind(kind.Settings.model_validate(dict(settings or {})))
     except ValidationError as cause:
-        problems = Problems(f"task {name}")
-        for error in cause.errors():
-            key = ".".join(str(part) for part in error["loc"])
-            unknown = f"no such setting; {did_you_mean(key, kind.Settings.model_fields)}"
-            said = f"{error['msg']} (got {error['input']!r})"
-            problems.add(f"{key}: {unknown if error['type'] == 'extra_forbidden' else said}")
-        problems.raise_if_any(ConfigError)
+        Problems(f"task {name}", settings_mistakes(cause, kind.Settings)).raise_if_any(ConfigError)
         raise
 
 

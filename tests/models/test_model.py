@@ -1,11 +1,15 @@
 """The model: ragged encoding, baselines, partial logits, independence of rows, seeds."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from pydantic import field_validator
 from torchvision.models import resnet18
 
 from raymm.config import EncoderConfig, parse
+from raymm.config.base import Settings
 from raymm.data import (
     AudioSpec,
     Batch,
@@ -19,7 +23,7 @@ from raymm.data import (
     VectorSpec,
 )
 from raymm.errors import CheckpointError, ConfigError, DataError
-from raymm.models.encoders import ENCODERS, build_encoder
+from raymm.models.encoders import ENCODERS, build_encoder, register_encoder
 from raymm.models.encoders.registry import unread_settings
 from raymm.models.export import _readable
 from raymm.models.fusion import FUSIONS
@@ -236,6 +240,27 @@ def test_odd_sizes_are_encoded(spec):
 def test_mistakes_in_the_configuration_are_explained(config, words):
     with pytest.raises(ConfigError, match=words):
         build_model(SCHEMA, model_config(**{**SMALL, **config}), 0)
+
+
+def test_what_a_rule_of_an_encoders_own_says_is_said_as_it_is(monkeypatch):
+    class Strict(Settings):
+        step: int = 2
+
+        @field_validator("step")
+        @classmethod
+        def _even(cls, step):
+            if step % 2:
+                raise ValueError(f"{step} is odd; give an even number")
+            return step
+
+    monkeypatch.setattr(ENCODERS, "_parts", {name: ENCODERS.get(name) for name in ENCODERS})
+    register_encoder("strict", settings=Strict)(lambda spec, chosen, size: torch.nn.Linear(spec.size, size))
+    with pytest.raises(ConfigError) as caught:
+        build_encoder(VECTORS.modalities[0], SimpleNamespace(name="strict", raw={"step": 3, "stop": 1}), 8)
+    assert str(caught.value) == (
+        "model.encoders.m0: 2 problems\n  - step: 3 is odd; give an even number"
+        "\n  - stop: 'strict' has no such setting; did you mean 'step'?"
+    )
 
 
 BATCH = resnet18(weights=None).state_dict()

@@ -3,7 +3,9 @@
 import pickle
 
 import pytest
+from pydantic import field_validator
 
+from raymm.config.base import Settings
 from raymm.errors import ConfigError
 from raymm.tasks import TASKS, Classification, MultiLabel, Task, get_task, guess_task
 
@@ -86,3 +88,32 @@ def test_utilities_and_metrics_are_refused_by_name():
 def test_a_task_must_say_everything():
     with pytest.raises(TypeError, match="abstract"):
         Task()
+
+
+class StrictSettings(Settings):
+    """Settings with a rule of their own."""
+
+    step: int = 2
+
+    @field_validator("step")
+    @classmethod
+    def _even(cls, step):
+        if step % 2:
+            raise ValueError(f"{step} is odd; give an even number")
+        return step
+
+
+class Strict(Classification):
+    """A task with settings of which a rule of its own says what is wrong."""
+
+    name = "strict"
+    Settings = StrictSettings
+
+
+def test_what_a_rule_of_a_tasks_own_says_is_said_as_it_is():
+    with pytest.raises(ConfigError) as caught:
+        get_task(f"{__name__}:Strict", {"step": 3, "stop": 1})
+    assert str(caught.value) == (
+        f"task {__name__}:Strict: 2 problems\n  - step: 3 is odd; give an even number"
+        "\n  - stop: no such setting; did you mean 'step'?"
+    )

@@ -7,10 +7,10 @@ from typing import Any
 from torch import nn
 
 from raymm.config.base import Settings
-from raymm.config.choice import SettingsError, make_settings
+from raymm.config.choice import SettingsError, make_settings, settings_mistakes
 from raymm.config.registries import ENCODERS
 from raymm.data.kinds.base import ModalitySpec
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, Problems
 from raymm.models.building import module_of
 
 __all__ = ["ENCODERS", "EncoderPart", "build_encoder", "register_encoder", "share_settings", "unread_settings"]
@@ -120,15 +120,8 @@ def _settings(part: EncoderPart, raw: Mapping[str, Any], where: str, name: str) 
     try:
         return make_settings(part, raw)
     except SettingsError as cause:
-        problems = Problems(where)
-        fields = part.Settings.model_fields
-        for error in cause.cause.errors():
-            key = ".".join(map(str, error["loc"]))
-            if error["type"] == "extra_forbidden":
-                problems.add(f"{key}: '{name}' has no such setting; {did_you_mean(key, fields)}")
-            else:
-                problems.add(f"{key}: {error['msg']} (got {error['input']!r})")
-        problems.raise_if_any(ConfigError)
+        mistakes = settings_mistakes(cause.cause, part.Settings, f"'{name}'")
+        Problems(where, mistakes).raise_if_any(ConfigError)
         raise
 
 
