@@ -15,9 +15,11 @@ from raymm.data.loading import BatchRequest
 from raymm.errors import TrainingError
 from raymm.methods.plan import epoch_order, rank_batches
 from raymm.seeds import derive, keys_of
+from raymm.training.not_finite import advice, inputs_not_finite
 from raymm.training.step import RankBatch
 
 if TYPE_CHECKING:
+    from raymm.data.batch import Batch
     from raymm.data.loading import BatchLoader
     from raymm.methods.plan import Plan
     from raymm.training.step import Trainer, TrainingStep
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["EpochReport", "rank_parts", "rank_rows", "train_epoch"]
 
 CHECK_EVERY = 100
-"""Steps between looks at the losses; looking makes the CPU wait for the device."""
+"""Steps between looks at the losses, after that at the first; looking makes the CPU wait for the device."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -
     Raises
     ------
     TrainingError
-        When a loss is not finite; nothing of the epoch is kept.
+        When a loss is not finite, with what to do; nothing of the epoch is kept.
     """
     torch.manual_seed(derive(trainer.config.training.seed, "dropout", epoch, trainer.communicator.rank))
     trainer.model.train()
@@ -52,9 +54,9 @@ def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -
         step = trainer.step(part)
         means.add(step)
         losses.append(step.loss)
-        if len(losses) % CHECK_EVERY == 0:
-            _check_losses(losses, epoch)
-    _check_losses(losses, epoch)
+        if len(losses) == 1 or len(losses) % CHECK_EVERY == 0:
+            _check_losses(losses, trainer, loader, plan, epoch)
+    _check_losses(losses, trainer, loader, plan, epoch)
     means.set_baseline()
     return EpochReport(loss=float(torch.stack(losses).double().sum()) / len(plan), rows=len(plan))
 
@@ -120,12 +122,21 @@ class _FeatureMeans:
         model.set_baseline((both[:, :width] / both[:, width:].clamp(min=1)).float())
 
 
-def _check_losses(losses: list[Tensor], epoch: int) -> None:
+def _check_losses(losses: list[Tensor], trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> None:
+    """Raise at the first loss of the epoch that is not finite; the batch of that step is then read again."""
     stacked = torch.stack(losses)
     bad = torch.nonzero(~torch.isfinite(stacked))[:, 0]
     if len(bad):
         step = int(bad[0])
-        raise TrainingError(
-            f"epoch {epoch}, step {step}: the loss is {float(stacked[step])}; lower optimizer.lr "
-            "or set optimizer.clip_norm, or use training.precision=float32; the last committed epoch is kept"
-        )
+        found = inputs_not_finite(_global_batch(trainer, loader, plan, epoch, step), loader.reader.dataset)
+        said = advice(found, trainer.config, epoch, step)
+        raise TrainingError(f"epoch {epoch}, step {step}: the loss is {float(stacked[step])}; {said}")
+
+
+def _global_batch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, step: int) -> Batch:
+    """What all ranks together read for a step, on the CPU."""
+    config = trainer.config.training
+    order = epoch_order(len(plan), config.seed, epoch)
+    rows, _ = rank_batches(order, config.batch_size, rank=0, world=1)[step]
+    request = _request(trainer, loader, plan, epoch, rows)
+    return loader.reader.batch(request.index, request.mask, request.keys)
