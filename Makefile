@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bench ui clean
+.PHONY: help demo test chaos lint format lock bench ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,8 +20,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## the whole story on a small data set, in a few minutes
 	$(BIN)/raymm demo --out demo
 
-test: lint ## lint, then every test
-	$(BIN)/python -m pytest
+test: lint ## lint, then every test but the long ones of `make chaos`
+	$(BIN)/python -m pytest -m "not chaos"
+
+chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
+	$(BIN)/python -m pytest tests/chaos
 
 lint: $(STAMP) ## format, lint, types, layer rule
 	$(BIN)/ruff format --check .
