@@ -65,6 +65,12 @@ def run(data: Path, rows: int = ROWS) -> Measured:
         write_rows(small / "data", SHARD_ROWS * 100)
         before = {step: _in_process(step, small) for step in STEPS}
         after = {step: _in_process(step, Path(folder)) for step in STEPS}
+    return _measured(details, before, after)
+
+
+def _measured(details: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> Measured:
+    """What a data set of few rows needs is subtracted."""
+    rows = details["rows"]
     details |= {"few_rows": before, "many_rows": after}
     grown = max(after[step]["memory_mib"] - before[step]["memory_mib"] for step in STEPS) * 2**20 / rows
     mappings = max(after[step]["mappings"] for step in STEPS)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAPPED", "Shards"]
 
-MAPPED = 16_384
-"""Shards that a process has mapped at a time."""
+MAPPED = 30_000
+"""Shards that a process has mapped at a time: below half of the usual limit, for other mappings come with them."""
 
 REMEDY = "bring back a good copy of it, or prepare the data set again"
 

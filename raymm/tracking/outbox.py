@@ -12,6 +12,7 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.storage import layout
+from raymm.storage.records import parse_json
 
 __all__ = ["Event", "Outbox"]
 
@@ -71,10 +72,5 @@ class Outbox:
         return merged
 
     def _parse(self, line: bytes, number: int) -> Event:
-        try:
-            event: Event = json.loads(line)
-        except ValueError as cause:
-            raise TrackingError(
-                f"{self.path}: line {number} is damaged ({cause}); delete the file to record the run from here on"
-            ) from cause
-        return event
+        remedy = "delete the file to record the run from here on"
+        return parse_json(line, f"{self.path}: line {number} is damaged", TrackingError, remedy)

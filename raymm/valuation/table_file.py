@@ -12,7 +12,7 @@ are verified when the file is read.
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,9 +21,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import compute
+from pydantic import Field
 
 from raymm.errors import DataError
 from raymm.storage.atomic import atomic_path
+from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.table import TableInfo, ValuationTable
@@ -223,21 +225,35 @@ def _check_rows(path: Path, rows: pa.Table, info: TableInfo) -> None:
         raise DataError(f"{path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
 
 
+class _SavedInfo(JsonRecord):
+    """The metadata of a table."""
+
+    newest = FORMAT
+    remedy = "value the split again"
+
+    modalities: list[str]
+    utility: str
+    masking: str
+    fingerprint: str
+    epoch: int | None = None
+    method: str = "exact"
+    budget: int | None = None
+    task: dict[str, Any] | None = None
+    classes: int = 0
+    class_names: list[str] = Field(default_factory=list)
+
+
 def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
-    known = {declared.name for declared in fields(TableInfo)}
-    try:
-        values: dict[str, Any] = json.loads(metadata[b"raymm"])
-        number = values.get("format", 1)
-        kept = {name: value for name, value in values.items() if name in known}
-        if isinstance(number, int) and number <= FORMAT:
-            lists = {"modalities": tuple(kept["modalities"]), "class_names": tuple(kept.get("class_names", ()))}
-            return TableInfo(**{**kept, **lists})
-    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as cause:
-        raise DataError(f"{path}: Parquet, but not a valuation table (metadata key 'raymm': {cause})") from cause
-    raise DataError(
-        f"{path}: a valuation table of format {number}, and this raymm reads formats up to {FORMAT}; "
-        "update raymm, or value the split again"
-    )
+    where = f"{path}: Parquet, but not a valuation table (metadata key 'raymm')"
+    values = parse_json(metadata.get(b"raymm", b""), where)
+    number = values.get("format", 1)
+    if not isinstance(number, int) or number > FORMAT:
+        raise DataError(
+            f"{path}: a valuation table of format {number}, and this raymm reads formats up to {FORMAT}; "
+            "update raymm, or value the split again"
+        )
+    saved = _SavedInfo.of(values, where).model_dump(exclude={"format"}, exclude_none=True)
+    return TableInfo(**{**saved, **{name: tuple(saved[name]) for name in ("modalities", "class_names")}})
 
 
 def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float64]:

@@ -221,3 +221,21 @@ def test_the_verb_leaves_bad_samples_out_when_asked(tmp_path):
     result = call(tmp_path, "--on-bad-sample", "quarantine")
     assert "11 samples" in result.output
     assert "1 samples were left out" in result.output
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"[]", b"null", b"", b"{", b"[" * 200_000, b'{"digest": 3}', b"\xff"],
+)
+def test_a_shard_whose_sidecar_cannot_be_read_is_made_again(tmp_path, small_chunks, said):
+    rows = collection(tmp_path / "clips", "wav")
+    arguments = (manifest(tmp_path, rows), tmp_path / "clips", "audio", tmp_path / "out")
+    prepare(*arguments)
+    digest = open_dataset(tmp_path / "out").digest
+    sidecar = tmp_path / "out" / "shards" / ".part-00000.json"
+    before = sidecar.read_bytes()
+    (tmp_path / "out" / "manifest.json").unlink()
+    sidecar.write_bytes(said)
+    prepare(*arguments)
+    assert sidecar.read_bytes() == before
+    assert open_dataset(tmp_path / "out", check=True).digest == digest

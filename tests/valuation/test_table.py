@@ -255,6 +255,33 @@ def test_a_newer_format_is_refused_by_name(written, number):
         read_table(path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("modalities", "ab"), ("modalities", [1]), ("modalities", None), ("utility", 3), ("fingerprint", None),
+        ("epoch", "x"), ("classes", "4"), ("budget", [1]), ("task", "x"), ("class_names", "ab"),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_type_are_named(tmp_path, field, value):
+    path = tmp_path / "t.parquet"
+    write_table(path, make_table())
+    rows = pq.read_table(path)
+    about = {**json.loads(rows.schema.metadata[b"raymm"]), field: value}
+    pq.write_table(rows.replace_schema_metadata({b"raymm": json.dumps(about).encode()}), path)
+    with pytest.raises(DataError, match=rf"t\.parquet: .*'{field}"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"3", b"[" * 200_000, b"{", b"\xff"])
+def test_metadata_that_are_no_object_are_named(tmp_path, content):
+    path = tmp_path / "t.parquet"
+    write_table(path, make_table())
+    rows = pq.read_table(path)
+    pq.write_table(rows.replace_schema_metadata({b"raymm": content}), path)
+    with pytest.raises(DataError, match=r"t\.parquet: Parquet, but not a valuation table"):
+        read_table(path)
+
+
 def test_columns_and_metadata_that_are_not_known_are_ignored(written):
     table, path = written
     rewritten(path, {"weather": "fine"}, probability=pa.array(np.zeros(len(table)), pa.float64()))
