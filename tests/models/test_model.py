@@ -30,6 +30,7 @@ from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.protocol import fingerprint
+from tests.guests import copy_registries
 
 SCHEMA = Schema(
     modalities=(
@@ -253,7 +254,7 @@ def test_what_a_rule_of_an_encoders_own_says_is_said_as_it_is(monkeypatch):
                 raise ValueError(f"{step} is odd; give an even number")
             return step
 
-    monkeypatch.setattr(ENCODERS, "_parts", {name: ENCODERS.get(name) for name in ENCODERS})
+    copy_registries(monkeypatch)
     register_encoder("strict", settings=Strict)(lambda spec, chosen, size: torch.nn.Linear(spec.size, size))
     with pytest.raises(ConfigError) as caught:
         build_encoder(VECTORS.modalities[0], SimpleNamespace(name="strict", raw={"step": 3, "stop": 1}), 8)

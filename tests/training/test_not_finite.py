@@ -13,14 +13,10 @@ from raymm.training import context
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.training.step import Trainer
-from tests.games import settings, small_dataset
+from tests.games import settings
+from tests.guests import copy_registries
 
 KEPT = "the last committed epoch is kept"
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return small_dataset(tmp_path_factory.mktemp("data") / "d")
 
 
 @pytest.fixture
@@ -85,7 +81,7 @@ def test_the_batch_of_the_step_is_read_again(tmp_path, dataset, monkeypatch, ste
 
 @pytest.mark.parametrize(("precision", "more"), [("float32", False), ("bfloat16", True)])
 def test_a_loss_that_is_wrong_from_the_start_is_said_at_once(tmp_path, dataset, monkeypatch, steps, precision, more):
-    monkeypatch.setattr(METHODS, "_parts", {name: METHODS.get(name) for name in METHODS})
+    copy_registries(monkeypatch)
     METHODS.register("mine", type("mine", (Method,), {"loss": lambda self, step: step.logits.sum() * torch.nan}))
     said, _ = said_of(tmp_path, dataset, method={"name": "mine"}, training={"precision": precision, "batch_size": 8})
     assert said.startswith("epoch 0, step 0: the loss is nan; it is so before any update of the weights")
