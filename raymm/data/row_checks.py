@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raymm.data.schema import SPLITS, Schema
 from raymm.errors import DataError, Problems
 
 if TYPE_CHECKING:
+    from raymm.data.schema import Schema
     from raymm.tasks.base import Labels
 
 __all__ = ["LONGEST_ID", "GatheredRows", "gather"]
@@ -62,7 +62,7 @@ def gather(batches: Iterable[pa.RecordBatch], schema: Schema, path: Path) -> Gat
     if table is None or not len(table):
         raise DataError(f"{path}: holds no samples; prepare the data set again")
     problems = Problems(str(path))
-    _check_text(table, problems)
+    _check_text(table, schema, problems)
     problems.raise_if_any(DataError)
     labels = [schema.task.from_arrow(chunk) for chunk in table.column("label").chunks]
     rows = GatheredRows(
@@ -94,7 +94,7 @@ def _strings(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     return out
 
 
-def _check_text(table: pa.Table, problems: Problems) -> None:
+def _check_text(table: pa.Table, schema: Schema, problems: Problems) -> None:
     """Ids and splits, and labels that are null."""
     ids = table.column("sample_id")
     for name in ("sample_id", "split", "label"):
@@ -110,10 +110,10 @@ def _check_text(table: pa.Table, problems: Problems) -> None:
         twice = counts.filter(pc.greater(counts.field("counts"), 1))
         for entry in _some(problems, twice.to_pylist()):
             problems.add(f"sample '{entry['values']}': its id appears {entry['counts']} times")
-    unknown = pc.invert(pc.is_in(table.column("split"), pa.array([*SPLITS, None])))
+    unknown = pc.invert(pc.is_in(table.column("split"), pa.array([*schema.splits, None])))
     for row in _some(problems, _true(unknown)):
         split = table.column("split")[row]
-        problems.add(f"sample '{ids[row]}': split '{split}' is not one of {', '.join(SPLITS)}")
+        problems.add(f"sample '{ids[row]}': split '{split}' is not one of {', '.join(schema.splits)}")
 
 
 def _check_labels(rows: GatheredRows, schema: Schema, problems: Problems) -> None:

@@ -7,7 +7,7 @@ data set on disk explains itself.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 from pydantic import (
@@ -78,6 +78,8 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    splits: ClassVar[tuple[str, ...]] = SPLITS
+
     modalities: tuple[Annotated[SerializeAsAny[ModalitySpec], BeforeValidator(spec_of)], ...] = Field(
         min_length=1, max_length=20
     )
@@ -125,6 +127,11 @@ class Schema(BaseModel):
     def names(self) -> tuple[str, ...]:
         """Names of the modalities in schema order."""
         return tuple(spec.name for spec in self.modalities)
+
+    @property
+    def of_shard(self) -> pa.Schema:
+        """The Arrow schema of a shard."""
+        return arrow_schema(self)
 
     def __getitem__(self, name: str) -> ModalitySpec:
         for spec in self.modalities:

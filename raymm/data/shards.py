@@ -20,12 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from raymm.data.row_checks import GatheredRows, gather
-from raymm.data.schema import Schema, arrow_schema
 from raymm.errors import DataError
 from raymm.storage import layout
 from raymm.storage.directory import CHANGED
 
 if TYPE_CHECKING:
+    from raymm.data.schema import Schema
     from raymm.tasks.base import Labels
 
 __all__ = ["MAPPED", "Shards"]
@@ -77,7 +77,7 @@ class Shards:
     """
 
     def __init__(self, path: Path, schema: Schema, files: Entries | None = None, *, checked: bool = False) -> None:
-        self._path, self._schema, self._arrow_schema = path, schema, arrow_schema(schema)
+        self._path, self._schema, self._arrow_schema = path, schema, schema.of_shard
         self._files = files
         self._names = layout.shard_names(path, files)
         self._unchecked = np.full(len(self._names), files is not None and not checked)
