@@ -98,7 +98,8 @@ def read_rows(path: Path, specs: Specs, embedded: Path | None = None) -> Rows:
     media = [name for name, spec in specs.items() if spec.is_media]
     files = Embedded(["file", *media], embedded)
     table = read_table(path, files)
-    columns = {name: plain(table.columns.column(name)) for name in table.columns.column_names}
+    named = zip(table.columns.column_names, table.columns.columns, strict=True)
+    columns = {name: plain(column) for name, column in named if name}
     problems = Problems(str(path))
     if not len(table.columns):
         problems.add("has no rows")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -23,6 +24,12 @@ EXPANSION = 100
 """How many times larger than its packed form an array may be, beyond `FREE` bytes."""
 
 FREE = 2**28
+
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError, RecursionError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, TokenError),
+)
+"""What NumPy and zipfile raise on a damaged file; a header is a literal of Python."""
 
 NPY = b"\x93NUMPY"
 """First bytes of a .npy file."""
@@ -106,15 +113,7 @@ def _readable(key: str | None, row: int | None) -> Iterator[None]:
     """What goes wrong inside as `MediaError`."""
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        zipfile.BadZipFile,
-        EOFError,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-    ) as cause:
+    except UNREADABLE as cause:
         words = " ".join(str(cause).split())[:200]
         raise MediaError(f"cannot be read as an array ({words})") from cause
     except KeyError:

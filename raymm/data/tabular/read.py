@@ -8,7 +8,7 @@ Parquet (`.parquet`, `.pq`), Arrow (`.arrow`, `.feather`: the file and the strea
 import csv
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,9 @@ FREE_VALUES = 2**24
 """Numbers and texts that any Parquet file may hold; a larger one, as many as it has bytes times `VALUES_A_BYTE`."""
 
 VALUES_A_BYTE = 16
+
+SCANNED = 2**26
+"""Bytes of a Parquet file up to which it is looked through before it is read."""
 
 LARGEST_BLOCK = 2**30
 """Bytes of JSON lines that are parsed together, at most."""
@@ -79,6 +82,7 @@ def read_table(path: Path, embedded: Embedded | None = None) -> Table:
     try:
         suffix = _format(path)
         found = READERS.get(suffix, _read_text)(path, embedded or Embedded((), None))
+        refuse_repeated(path, found.columns.column_names)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error, zlib.error) as cause:
@@ -86,7 +90,6 @@ def read_table(path: Path, embedded: Embedded | None = None) -> Table:
         raise DataError(f"{path}: not readable as {path.suffix or 'CSV'} ({words})") from cause
     except DataError as cause:
         raise DataError(str(cause) if str(cause).startswith(str(path)) else f"{path}: {cause}") from cause
-    refuse_repeated(path, found.columns.column_names)
     return found
 
 
@@ -112,20 +115,22 @@ def _read_text(path: Path, embedded: Embedded) -> Table:
 def _read_parquet(path: Path, embedded: Embedded) -> Table:
     """Parquet; texts stay dictionaries while they are read, so that a repeated one takes no room."""
     with pq.ParquetFile(path) as file:
-        _refuse_overfull(path, file.metadata)
+        _refuse_overfull(path, file)
         refuse_repeated(path, file.schema_arrow.names)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         rows = PAGE_OF_FILES if embedded.in_schema(file.schema_arrow) else PAGE
-        batches = [embedded.replace(batch) for batch in file.iter_batches(batch_size=rows)]
-        return Table(pa.Table.from_batches(batches, None if batches else file.schema_arrow))
+        return _table(file.iter_batches(batch_size=rows), file.schema_arrow, embedded)
 
 
-def _refuse_overfull(path: Path, meta: pq.FileMetaData) -> None:
-    """Refuse a file that says to hold far more values than it has bytes: each would become a number or a text."""
+def _refuse_overfull(path: Path, file: pq.ParquetFile) -> None:
+    """Refuse a small file that holds far more values than bytes: each would become a number or a text."""
+    size, meta = path.stat().st_size, file.metadata
+    if size > SCANNED:
+        return
+    file.scan_contents(batch_size=PAGE)  # damaged metadata of a column would end the process when it is looked at
     groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
     values = sum(group.column(column).num_values for group in groups for column in range(meta.num_columns))
-    size = path.stat().st_size
     if values > max(FREE_VALUES, VALUES_A_BYTE * size):
         raise DataError(f"{path}: says that it holds {values} values in {size} bytes; it is damaged")
 
@@ -144,16 +149,23 @@ def _read_arrow(path: Path, embedded: Embedded) -> Table:
             source.seek(0)
             stream = pa.ipc.open_stream(source)
             schema, batches = stream.schema, list(stream)
+        return _table(batches, schema, embedded)
+
+
+def _table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, embedded: Embedded) -> Table:
+    """Batches as one table, each checked whole: what points outside of its buffers would be read."""
+    kept = []
     for batch in batches:
         batch.validate(full=True)
-    batches = [embedded.replace(batch) for batch in batches]
-    return Table(pa.Table.from_batches(batches, None if batches else schema))
+        kept.append(embedded.replace(batch))
+    return Table(pa.Table.from_batches(kept, None if kept else schema))
 
 
 def _read_json_lines(path: Path, embedded: Embedded) -> Table:
     """JSON lines; what looks like a date stays the text that it is."""
     del embedded  # JSON holds no bytes
     content = _content(path)
+    content.decode()  # column names that are no text come out of Arrow as another error
     options = pa_json.ReadOptions(use_threads=False, block_size=min(max(len(content), 2**20), LARGEST_BLOCK))
     table = pa_json.read_json(pa.BufferReader(content), read_options=options)
     dates = [(field.name, pa.string()) for field in table.schema if pa.types.is_timestamp(field.type)]
