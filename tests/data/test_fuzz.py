@@ -1,0 +1,200 @@
+"""Turned, cut and repeated bytes in every file that a user hands in: it is read, or refused in words; nothing else.
+
+The draws are the same in every run: what ends the process inside a library would end the tests as well.
+"""
+
+import gzip
+import io
+import json
+import resource
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from raymm.data.decode import read_sample
+from raymm.data.kinds import AudioSpec, ImageSpec, RgbSpec
+from raymm.data.manifest import Record, load_manifest
+from raymm.data.media.arrays import read_array, shape_of
+from raymm.data.media.problem import MediaError
+from raymm.data.media.write import write_wav
+from raymm.data.schema import SPLITS, Schema
+from raymm.errors import RaymmError
+from tests.data.clips import clip, tone
+
+ROWS = [
+    {"sample_id": f"s{n}", "file": f"{n}.wav", "label": "ab"[n % 2], "split": SPLITS[n // 2], "t": f"text ü {n}"}
+    for n in range(6)
+]
+NUMBERS = [{**row, "v": [1.0 * n, 2.0], "m": [[1.0, 2.0], [3.0, 4.0]]} for n, row in enumerate(ROWS)]
+KINDS = {"audio": "audio", "t": "text"}
+
+
+def written(write):
+    sink = io.BytesIO()
+    write(sink)
+    return sink.getvalue()
+
+
+def arrow(new, **options):
+    table = pa.Table.from_pylist(NUMBERS)
+
+    def write(sink):
+        with new(sink, table.schema, **options) as writer:
+            writer.write_table(table)
+
+    return written(write)
+
+
+CSV = "sample_id,file,label,split,t\n" + "".join(f'{",".join(list(row.values())[:4])},"{row["t"]}"\n' for row in ROWS)
+TABLES = {
+    "m.csv": CSV.encode(),
+    "wide.csv": CSV.replace(",", ";").encode("utf-16"),
+    "m.csv.gz": gzip.compress(CSV.encode()),
+    "m.jsonl": "\n".join(map(json.dumps, NUMBERS)).encode(),
+    "m.parquet": written(lambda sink: pq.write_table(pa.Table.from_pylist(NUMBERS), sink)),
+    "plain.parquet": written(
+        lambda sink: pq.write_table(pa.Table.from_pylist(NUMBERS), sink, compression="none", use_dictionary=False)
+    ),
+    "m.arrow": arrow(pa.ipc.new_file),
+    "stream.arrow": arrow(pa.ipc.new_stream),
+    "packed.arrow": arrow(pa.ipc.new_file, options=pa.ipc.IpcWriteOptions(compression="lz4")),
+}
+ARRAYS = {
+    "a.npy": written(lambda sink: np.save(sink, np.arange(6.0).reshape(2, 3))),
+    "a.npz": written(lambda sink: np.savez(sink, x=np.arange(6.0).reshape(2, 3))),
+    "packed.npz": written(lambda sink: np.savez_compressed(sink, x=np.arange(6.0).reshape(2, 3))),
+}
+
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True), st.sampled_from(["turn", "set", "cut", "repeat"]), st.integers(0, 255)
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def changed(content, changes):
+    """Bytes with some of them turned or set, a rest cut off, or a piece repeated."""
+    for where, how, byte in changes:
+        place = int(where * len(content))
+        if how == "cut":
+            content = content[: max(place, 1)]
+        elif how == "repeat":
+            content = content[:place] + content[place : place + byte] * 2 + content[place:]
+        else:
+            value = byte if how == "set" else content[place] ^ (1 << byte % 8)
+            content = content[:place] + bytes([value]) + content[place + 1 :]
+    return content
+
+
+def outcome(read, *refusals):
+    """Whether something was read or refused; any other error is one of the test, and so is time or memory."""
+    start, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        read()
+        said = "read"
+    except refusals as cause:
+        said = str(cause)
+    assert time.monotonic() - start < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 2**20  # KiB
+    return said
+
+
+@pytest.mark.parametrize("name", TABLES)
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(changes=CHANGES)
+def test_manifests(tmp_path_factory, name, changes):
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / name
+    path.write_bytes(changed(TABLES[name], changes))
+    kinds = KINDS if "csv" in name else {**KINDS, "v": "vector", "m": "sequence"}
+    said = outcome(lambda: load_manifest(path, folder, kinds), RaymmError)
+    assert said == "read" or said.startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(changes=CHANGES)
+def test_arrays(tmp_path_factory, name, changes):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / name).write_bytes(changed(ARRAYS[name], changes))
+    cell = name if name.endswith(".npy") else f"{name}#x"
+    assert outcome(lambda: shape_of(cell, folder), MediaError)
+    assert outcome(lambda: read_array(cell, folder / name), MediaError)
+
+
+def media(folder):
+    """Small files by name, and the kinds that read them."""
+    Image.fromarray(np.arange(12 * 16 * 3, dtype=np.uint8).reshape(12, 16, 3)).save(folder / "p.png")
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(folder / "p.jpg")
+    Image.fromarray(np.zeros((12, 16, 3), np.uint8)).save(folder / "p.gif")
+    write_wav(folder / "s.wav", tone(0.1), 16_000)
+    clip(folder / "c.mp4", 0.2, 0.1)
+    return {name: (folder / name).read_bytes() for name in ("p.png", "p.jpg", "p.gif", "s.wav", "c.mp4")}
+
+
+MODALITIES = {
+    "p": ImageSpec(name="p", height=8, width=8),
+    "s": AudioSpec(name="s", seconds=0.1),
+    "c": RgbSpec(name="c", frames=2, fps=10, height=8, width=8),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.gif", "s.wav", "c.mp4"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(changes=CHANGES)
+def test_media(tmp_path_factory, files, name, changes):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / name).write_bytes(changed(files[name], changes))
+    spec = MODALITIES[name[0]]
+    schema = Schema(modalities=[spec], classes=["a", "b"])
+    record = Record("s0", "train", 0, name, {spec.name: name})
+    assert outcome(lambda: read_sample(record, schema, folder), RaymmError) == "read"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        written(lambda sink: pq.write_table(pa.table({"label": ["a"], "v": [np.zeros(2**25)]}), sink)),
+        gzip.compress(b"label,t\n" + b"a,b\n" * 2**25),
+        b"label,t\n" + b'a,"' + b"x" * 2**20,
+        b"label,t\n" * 2**17,
+        b"," * 2**20,
+        b'{"label": ' + b"[" * 2**20,
+        b'{"label": "' + b"\\u0041" * 2**17 + b'"}',
+        np.lib.format.MAGIC_PREFIX
+        + b"\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }",
+    ],
+    ids=lambda content: f"{content[:8]!r}",
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_megabyte_of_anything_is_refused_in_time(tmp_path, content, suffix):
+    assert len(content) <= 2**20 + 16
+    path = tmp_path / f"m.{suffix}"
+    path.write_bytes(content)
+    assert outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError) != "read"
+
+
+def test_arrays_that_say_more_than_they_hold_take_no_memory(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**12,)})
+    np.savez_compressed(tmp_path / "b.npz", x=np.zeros(2**27, np.float32))
+    assert (tmp_path / "b.npz").stat().st_size < 2**20
+    for cell, words in (
+        ("a.npy", "it says that it holds [1000000000000] numbers"),
+        ("b.npz#x", "'x' says that it has"),
+    ):
+        assert words in outcome(lambda cell=cell: read_array(cell, tmp_path / cell[:5]), MediaError)
+        assert words in outcome(lambda cell=cell: shape_of(cell, tmp_path), MediaError)
