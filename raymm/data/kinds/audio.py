@@ -12,7 +12,7 @@ from torchaudio.transforms import MelSpectrogram
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec, Probe, SampleFiles
-from raymm.data.media.remarks import ANTIPHASE, of_length
+from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
 from raymm.data.transforms import log_mel
 
 __all__ = ["AudioSpec"]
@@ -57,12 +57,12 @@ class AudioSpec(ModalitySpec):
         return (1, self.n_mels, 1 + self.shape[0] // self.hop)
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float32]:
-        """An audio stream from time 0 on; a length that is not that of the window, or anti-phase, is remarked."""
+        """An audio stream from time 0 on; remarked are another length than the window's, anti-phase and clipping."""
         from raymm.data.media.audio import read_sound
 
         sound = read_sound(files.path(cell), self.rate, self.seconds, self.stream, self.channel)
         heard = sound.antiphase and self.channel in {"downmix", "mean"}
-        for remark in of_length(sound.seconds, self.seconds) + [ANTIPHASE] * heard:
+        for remark in of_length(sound.seconds, self.seconds) + [ANTIPHASE] * heard + [CLIPPED] * sound.clipped:
             files.remark(remark)
         return sound.waveform
 

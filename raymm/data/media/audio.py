@@ -17,6 +17,7 @@ import torch
 from torchaudio.functional import resample
 
 from raymm.data.media.channels import Cancelling, Channel, to_mono
+from raymm.data.media.clipping import is_clipped
 from raymm.data.media.container import Input, Stream, open_media, real_streams, stream_of, zero_of
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.problem import MediaError
@@ -34,11 +35,12 @@ Waveform = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sound:
-    """A waveform; how long the sound is, or at least is; whether its two channels cancel."""
+    """A waveform; how long the sound is, or at least is; whether its two channels cancel; whether it is clipped."""
 
     waveform: Waveform
     seconds: float
     antiphase: bool
+    clipped: bool
 
 
 def read_audio(
@@ -86,8 +88,9 @@ def read_sound(
         if ended:
             check_end(container, chosen, reel.end / reel.rate + float(reel.zero))
         end = None if ended else known_end(container, chosen)
+    clipped = is_clipped(waveform)
     fitted = _fit(torch.from_numpy(waveform), reel.rate, rate, seconds)
-    return Sound(fitted, max((end or 0.0) - float(reel.zero), reel.end / reel.rate), cancelling.found)
+    return Sound(fitted, max((end or 0.0) - float(reel.zero), reel.end / reel.rate), cancelling.found, clipped)
 
 
 def _decode(
