@@ -1,4 +1,4 @@
-"""(i) Seconds that comparing checksums takes, over those of the first epoch, in which every shard is read first.
+"""(i) CPU seconds that comparing checksums takes, over those of the first epoch, in which every shard is read first.
 
 Two data sets: clips with sound, frames and flow (`--data`), whose shards are large; and small vectors made here,
 whose epochs are as quick as they can be. The larger of the two counts.
@@ -33,9 +33,9 @@ class Watched(Shards):
     seconds = 0.0
 
     def _differs(self, name: str, content: pa.Buffer) -> bool:
-        started = time.perf_counter()
+        started = time.process_time()
         found = super()._differs(name, content)
-        Watched.seconds += time.perf_counter() - started
+        Watched.seconds += time.process_time() - started
         return found
 
 
@@ -59,9 +59,9 @@ def _first_epoch(path: Path, settings: tuple[str, ...]) -> dict[str, Any]:
     shards.__class__ = Watched
     trainer = trainer_of(dataset, load(None, ("method.name=joint", *settings)))
     plan = base_plan(dataset.rows("train"), len(dataset.schema.names))
-    Watched.seconds, started = 0.0, time.perf_counter()
+    Watched.seconds, started = 0.0, time.process_time()
     train_epoch(trainer, BatchLoader(BatchReader(dataset, trainer.config.view)), plan, 0)
-    whole = time.perf_counter() - started
+    whole = time.process_time() - started
     size = sum(file.stat().st_size for file in (path / "shards").glob("part-*.arrow"))
     return {
         "share": Watched.seconds / whole,

@@ -2,13 +2,12 @@
 
 A data set may have more shards than a process may have mappings (65,530 on most systems), so at most `MAPPED` are
 mapped at a time, and those that were not used for the longest time go first. The first time that a process reads from
-a shard, the SHA-256 of the whole shard is compared with the manifest, over the very mapping that is then read: a
+a shard, the checksum of the whole shard is compared with the manifest, over the very mapping that is then read: a
 changed bit is found before the row that holds it is used, and no process reads all shards before it starts.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import pyarrow as pa
 from raymm.data.row_checks import GatheredRows, gather
 from raymm.errors import DataError
 from raymm.storage import layout
-from raymm.storage.directory import CHANGED
+from raymm.storage.directory import CHANGED, differs
 
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
@@ -55,7 +54,7 @@ class Shards:
     path, schema
         The folder of the data set, and what its rows hold.
     files
-        Size and SHA-256 of every file of the data set, by name, as its manifest has them: the shards among them are
+        Size and checksums of every file of the data set, by name, as its manifest has them: the shards among them are
         read, and no others. None: all shards that are there, unchecked, for the one who writes them.
     checked
         Whether all files were compared with the manifest just now.
@@ -182,7 +181,7 @@ class Shards:
         return content
 
     def _differs(self, name: str, content: pa.Buffer) -> bool:
-        return self._files is not None and hashlib.sha256(content).hexdigest() != self._files[name]["sha256"]
+        return self._files is not None and differs(content, self._files[name])
 
     def _rows(self, name: str, content: pa.Buffer) -> pa.RecordBatch:
         """The rows in the content of a shard, their columns and offsets checked."""
