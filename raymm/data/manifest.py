@@ -6,9 +6,9 @@ Without `split`, files are assigned to splits by label (70/15/15), all samples o
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -95,8 +95,9 @@ def load_manifest(
     specs = {name: kind_of(kind, "kinds") for name, kind in kinds.items()}
     rows = read_rows(path, specs, embedded)
     problems = Problems(str(path))
-    task, note = _choose_task(path, rows.labels, task)
-    names = tuple(classes) if classes else task.classes_of(rows.labels)
+    different = _different(rows.labels)
+    task, note = _choose_task(path, different, task)
+    names = tuple(classes) if classes else task.classes_of(different)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: _place(row, ids), task, names, problems)
     resolved = resolve(dict.fromkeys(file for files in rows.files for file in files), media_root)
@@ -150,6 +151,11 @@ def _records(rows: Rows, ids: Sequence[str], splits: Sequence[str], labels: Sequ
     )
 
 
+def _different(cells: Sequence[Any]) -> Sequence[Any]:
+    """Each cell once; lists as they are."""
+    return list(dict.fromkeys(cells)) if all(isinstance(cell, Hashable) for cell in cells) else cells
+
+
 def _choose_task(path: Path, cells: Sequence[Any], task: Task | None) -> tuple[Task, str]:
     try:
         return choose_task(cells, task)
@@ -166,10 +172,9 @@ def _refuse_outside(rows: Rows, ids: Sequence[str], root: Path, resolved: dict[s
     inside = os.path.realpath(root).rstrip("/") + "/"
     for number, files in enumerate(rows.files):
         for file in files:
-            path = PurePosixPath(file)
             if file in rows.embedded:
                 continue
-            if path.is_absolute() or ".." in path.parts:
+            if file.startswith("/") or (".." in file and ".." in file.split("/")):
                 problems.add(
                     f"{_place(number, ids)}: '{file}' leaves the media root; write paths relative to it, or give "
                     "--allow-outside"

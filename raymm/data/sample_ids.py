@@ -1,8 +1,8 @@
 """What samples are called that have no id in the manifest, and ids that stand twice."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from raymm.data.manifest_rows import Rows
 from raymm.errors import Problems
@@ -22,9 +22,10 @@ def name_samples(rows: Rows) -> list[str]:
     Where two files have one stem, all are called by their path without the suffix; where that does not tell them
     apart either, by their whole cell (`views.npz#x[3]`).
     """
-    cells = [_cell(rows, row) for row in range(len(rows))]
-    stems = [PurePosixPath(rows.called(source)).stem for source in rows.sources]
-    for names in (stems, [str(PurePosixPath(cell).with_suffix("")) if cell else "" for cell in cells], cells):
+    names = stems = [_without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
+    for form in (None, _without_suffix, str):
+        if form is not None:
+            names = [form(_cell(rows, row)) for row in range(len(rows))]
         ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
         if len(set(ids) - {""}) == sum(map(bool, ids)):
             return _numbered(ids)
@@ -43,6 +44,17 @@ def refuse_repeated_ids(rows: Rows, ids: Sequence[str], problems: Problems) -> N
             problems.add(
                 f"row {row}: its id has {len(sample_id)} letters ({sample_id[:SHOWN]}...), at most {LONGEST} may be"
             )
+
+
+def _without_suffix(path: str) -> str:
+    """A path without the suffix of its file; a name that is a suffix only stays.
+
+    >>> _without_suffix("a/b.c.wav"), _without_suffix("a.b/.wav")
+    ('a/b.c', 'a.b/.wav')
+    """
+    above, slash, name = path.rpartition("/")
+    stem, _, suffix = name.rpartition(".")
+    return f"{above}{slash}{stem if stem and suffix else name}"
 
 
 def _cell(rows: Rows, row: int) -> str:

@@ -43,7 +43,7 @@ LARGEST_BLOCK = 2**30
 
 PAGE = 4_096
 PAGE_OF_FILES = 32
-"""Rows of Parquet that are decoded at a time; where they hold whole files, fewer."""
+"""Rows of Parquet that are looked through at a time; that are read at a time where they hold whole files."""
 
 ARROW_FILE = b"ARROW1"
 
@@ -118,9 +118,12 @@ def _read_parquet(path: Path, embedded: Embedded) -> Table:
         _refuse_overfull(path, file)
         refuse_repeated(path, file.schema_arrow.names)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        if embedded.in_schema(file.schema_arrow):
+            return _table(file.iter_batches(batch_size=PAGE_OF_FILES), file.schema_arrow, embedded)
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        rows = PAGE_OF_FILES if embedded.in_schema(file.schema_arrow) else PAGE
-        return _table(file.iter_batches(batch_size=rows), file.schema_arrow, embedded)
+        table = file.read(use_threads=False)
+    table.validate(full=True)
+    return Table(table)
 
 
 def _refuse_overfull(path: Path, file: pq.ParquetFile) -> None:
