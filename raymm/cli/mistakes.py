@@ -29,6 +29,8 @@ ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and repeat the command, which goes on from what was committed",
     errno.EDQUOT: "the quota of this disk is used up; free some space and repeat the command, which goes on from "
     "what was committed",
+    errno.EFBIG: "the file would be larger than may be written here (see `ulimit -f`); raise the limit and repeat "
+    "the command, which goes on from what was committed",
     errno.EMFILE: "too many files are open; run `ulimit -n 4096` first and repeat the command",
 }
 

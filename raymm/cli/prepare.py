@@ -10,6 +10,7 @@ import click
 from raymm.cli.options import FOLDER, backend_option, json_option, plugin_names, plugins_option, workers_option
 from raymm.cli.progress import follow
 from raymm.storage import layout
+from raymm.storage.atomic import remove_unfinished
 from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def prepare(
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
     else:
         with writing(layout.lock_of_folder(out), f"the data set {out}"):
+            remove_unfinished(out)
             reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
             finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
     for line in length_lines(summary_of([report.lengths for report in reports]), schema):

@@ -23,6 +23,7 @@ from raymm.cli.options import (
 )
 from raymm.signals import stoppable
 from raymm.storage import layout
+from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 
@@ -98,6 +99,7 @@ def sweep(
     if resume is not None:
         _refuse_settings(config, settings, search)
     with writing(lock_of_folder(folder), f"the sweep {folder}"):
+        remove_unfinished(folder)
         if resume is not None:
             job, drawn_from = _resumed(_found(resume, out), data, space, retry_failed)
         else:

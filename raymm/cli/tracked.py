@@ -14,6 +14,7 @@ import torch
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.signals import stoppable
+from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking.base import ending
@@ -39,6 +40,7 @@ def train_tracked(
     The run is FAILED in the store when training raises, KILLED when it is interrupted.
     """
     with writing(lock_of_folder(run.path), f"the run {run.path}"):
+        remove_unfinished(run.path)
         return _train_tracked(run, dataset, backend, store, experiment, quiet)
 
 

@@ -22,7 +22,7 @@ from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
-from raymm.storage.atomic import atomic_path
+from raymm.storage.atomic import atomic_path, remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.lock import writing
 
@@ -79,6 +79,7 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     """
     out = Path(out)
     with writing(layout.lock_of_folder(out), f"the data set {out}"):
+        remove_unfinished(out)
         return _write_dataset(out, samples, schema)
 
 

@@ -12,15 +12,26 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.storage import layout
+from raymm.storage.atomic import naming
 from raymm.storage.records import parse_json
 
 __all__ = ["Event", "Outbox"]
 
 Event = dict[str, Any]
 
+LENGTH = 12
+"""Characters of a digest."""
+
 
 class Outbox:
     """The events of one run, in order; only one process may write.
+
+    Attributes
+    ----------
+    events
+        All of them.
+    latest
+        Their latest time, in milliseconds; 0 where there is none.
 
     Raises
     ------
@@ -37,12 +48,27 @@ class Outbox:
         self.events: list[Event] = [
             self._parse(line, number) for number, line in enumerate(content[: self._end].splitlines(), start=1)
         ]
+        self.latest = 0
+        self._digests: list[str] = []
+        for event in self.events:
+            self._identify(event)
         self._newest = {event["once"]: event.get("digest") for event in self.events if "once" in event}
 
-    @property
-    def identity(self) -> str:
-        """Identifier of this outbox; sequence numbers of another outbox of the same run mean other events."""
-        return hashlib.sha256(json.dumps(self.events[:1]).encode()).hexdigest()[:12]
+    def mark(self, count: int) -> str:
+        """What says, in the store, that the first `count` events have arrived, and which those were."""
+        return f"{self._digests[count - 1]}:{count}"
+
+    def count_of(self, mark: str) -> int | None:
+        """How many events have arrived by a mark of the store; None for a mark of other events than these.
+
+        Marks of version 0.1.0 identify the first event alone.
+        """
+        digest, _, number = mark.partition(":")
+        count = int(number) if number.isdecimal() else 0
+        if not 1 <= count <= len(self.events):
+            return None
+        first = hashlib.sha256(json.dumps(self.events[:1]).encode()).hexdigest()[:LENGTH]
+        return count if digest in {self._digests[count - 1], first} else None
 
     def add(self, event: Event, once: str | None = None) -> None:
         """Append an event; with the identity `once`, only if its newest event is absent or has another digest."""
@@ -52,7 +78,7 @@ class Outbox:
                 return
             event = {**event, "once": once}
         line = json.dumps(event, allow_nan=False).encode() + b"\n"
-        with self.path.open("rb+") as file:
+        with naming(self.path), self.path.open("rb+") as file:
             file.truncate(self._end)
             file.seek(self._end)
             file.write(line)
@@ -60,6 +86,7 @@ class Outbox:
             os.fsync(file.fileno())
         self._end += len(line)
         self.events.append(event)
+        self._identify(event)
         if once is not None:
             self._newest[once] = digest
 
@@ -70,6 +97,12 @@ class Outbox:
             if event["kind"] == kind:
                 merged |= event[kind]
         return merged
+
+    def _identify(self, event: Event) -> None:
+        """Add the digest of the events up to this one, and note their latest time."""
+        self.latest = max(self.latest, event.get("time", 0))
+        before = self._digests[-1] if self._digests else ""
+        self._digests.append(hashlib.sha256((before + json.dumps(event)).encode()).hexdigest()[:LENGTH])
 
     def _parse(self, line: bytes, number: int) -> Event:
         remedy = "delete the file to record the run from here on"

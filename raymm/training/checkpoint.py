@@ -31,7 +31,7 @@ from raymm.errors import CheckpointError
 from raymm.methods.plan import Plan
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.directory import commit_directory, verify
+from raymm.storage.directory import commit_directory, is_committed, verify
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import save_arrays, save_tensors
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkpoint",
+    "clear_unfinished",
     "commit",
     "link_checkpoint",
     "load_latest",
@@ -124,6 +125,14 @@ def commit(
     write_json(folder / layout.STATE, values)
     commit_directory(folder, {"epoch": state.epoch})
     _prune(run, state, keep)
+
+
+def clear_unfinished(run: Path) -> None:
+    """Delete the epochs that were not committed, or of which a killed process had deleted a part."""
+    epochs = run / layout.EPOCHS
+    for folder in epochs.iterdir() if epochs.is_dir() else ():
+        if folder.is_dir() and not is_committed(folder):
+            shutil.rmtree(folder)
 
 
 def link_checkpoint(source: Path, epoch: int, run: Path) -> None:

@@ -24,6 +24,7 @@ from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.checkpoint import (
     Checkpoint,
+    clear_unfinished,
     commit,
     link_checkpoint,
     load_latest,
@@ -100,6 +101,7 @@ class RunContext:
 
     def load_or_init(self) -> Checkpoint:
         """Restore the newest committed epoch, after committing the branch point where there is one; report it."""
+        self._on_first_rank(partial(clear_unfinished, self.run.path))
         if self.run.start is not None:
             self._on_first_rank(partial(self._branch, self.run.start))
         state = load_latest(self.run.path)

@@ -19,7 +19,7 @@ from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError
 from raymm.storage import layout
-from raymm.storage.atomic import atomic_path, write_json
+from raymm.storage.atomic import atomic_path, remove_unfinished, write_json
 from raymm.storage.lock import writing
 from raymm.storage.records import read_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
@@ -83,6 +83,8 @@ def value_to_file(
     """
     with writing(layout.lock_of_file(out), f"the table {out}"):
         folder = layout.valuation_parts_folder(out)
+        for path in (out, folder):
+            remove_unfinished(path)
         done = _parts_of(folder, job)
         stream_of_blocks = stream(job.model, job.view, job.rows, job.config, None, done)
         for block, table in follow(stream_of_blocks, job.blocks - len(done)):

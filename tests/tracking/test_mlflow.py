@@ -1,6 +1,7 @@
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -156,8 +157,9 @@ def test_of_two_summaries_in_one_millisecond_the_second_is_shown(
     """MLflow would show the greater value; the same when the clock has been put back."""
     tracker = MlflowTracker(store[0], tmp_path, store[1])
     tracker.start(INFO)
-    for now, best in ((5000, 0.75), (5000, 0.5), (4000, 0.25)):
-        monkeypatch.setattr(module, "_now", lambda now=now: now)
+    later = time.time()
+    for now, best in ((50, 0.75), (50, 0.5), (40, 0.25)):
+        monkeypatch.setattr(module.time, "time", lambda now=now: later + now)
         tracker.log_summary({"best/val_accuracy": best})
         assert run_of(store[0]).data.metrics == {"best/val_accuracy": best}
 

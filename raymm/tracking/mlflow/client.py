@@ -1,21 +1,23 @@
 """Record a run in MLflow: every event is written to the outbox first and sent when the store answers.
 
-Training never waits long for a store: a request times out after three seconds, a call stops at its first failure, and
-the next attempt follows ten seconds later or at the end of the run.
+Training never waits long for a store: a request times out after three seconds and all requests of a record after
+fifteen, a call stops at its first failure, and the next attempt follows ten seconds later (later still where this one
+took long) or at the end of the run.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from raymm.errors import TrackingError
 from raymm.storage import layout
 from raymm.storage.directory import sha256_of
 from raymm.tracking.base import RunInfo, TrackingStatus, check_folder, check_tags, finite_metrics
+from raymm.tracking.mlflow.deadline import Deadlines
 from raymm.tracking.mlflow.links import NOTE
-from raymm.tracking.mlflow.store import check_uri, redact
+from raymm.tracking.mlflow.store import check_uri, database_of, redact
 from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, one_line
 from raymm.tracking.outbox import Event, Outbox
 
@@ -23,9 +25,14 @@ __all__ = ["MlflowTracker", "replay"]
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 RETRY_AFTER = 10.0  # seconds between two attempts at an unreachable store
 EPOCH_PATIENCE = 5.0  # seconds that one call may spend on sending pending events
 FINAL_PATIENCE = 60.0  # the same at the start and the end of a run
+LAST_PATIENCE = 10.0  # the same at the end of a run that was killed: whoever ended it does not wait long
+CALL_PATIENCE = 15.0  # seconds for all requests of one record
+FILES_PATIENCE = 60.0  # the same for files, and a second more for every 100 KB
 
 
 class MlflowTracker:
@@ -53,18 +60,21 @@ class MlflowTracker:
         self._run_dir = run_dir.absolute()
         self._outbox = Outbox(self._run_dir / layout.OUTBOX)
         self._writer: RunWriter | None = None
+        self._run_id: str | None = None
+        self._sent = 0
+        self._deadlines = Deadlines()
         self._retry_at = 0.0
         self._warned = False
 
     @property
     def run_id(self) -> str | None:
         """MLflow's identifier of the run; None until the store has answered."""
-        return self._writer.run_id if self._writer else None
+        return self._run_id
 
     @property
     def waiting(self) -> int:
         """Number of events that have not been sent."""
-        return len(self._outbox.events) - (self._writer.sent if self._writer else 0)
+        return len(self._outbox.events) - self._sent
 
     def start(self, info: RunInfo) -> None:
         """Find or create the run of this key, and send pending events.
@@ -75,7 +85,7 @@ class MlflowTracker:
             When the store refuses the run, when a local store cannot be opened, or when the outbox belongs to
             another run.
         """
-        self._outbox.add({"kind": "run", "time": _now(), "info": _plain(info)}, once="run")
+        self._outbox.add({"kind": "run", "time": self._now(), "info": _plain(info)}, once="run")
         known = self._outbox.events[0]["info"]["key"]
         if known != info.key:
             raise TrackingError(f"{self._outbox.path}: holds the records of run '{known}', not of '{info.key}'")
@@ -85,19 +95,19 @@ class MlflowTracker:
 
     def resend(self) -> None:
         """Send pending events, even right after a failed attempt; raises as `start`."""
-        self._retry_at = 0.0
+        self._retry_at, began = 0.0, time.monotonic()
         try:
             self._connect()
         except STORE_ERRORS as cause:
-            if is_refusal(cause) or self._uri.startswith("sqlite"):
+            if is_refusal(cause) or database_of(self._uri):
                 raise TrackingError(f"tracking at {redact(self._uri)} cannot be used: {one_line(cause)}") from cause
-            self._on_unreachable(cause)
+            self._on_unreachable(cause, began)
         self._flush(FINAL_PATIENCE)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Record metrics at step `epoch`."""
         finite = finite_metrics(metrics)
-        event = {"kind": "metrics", "step": epoch, "time": _now(), "metrics": finite}
+        event = {"kind": "metrics", "step": epoch, "time": self._now(), "metrics": finite}
         self._add({**event, **self._not_finite(f"epoch {epoch}", set(metrics) - set(finite))}, once=f"epoch {epoch}")
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
@@ -132,9 +142,9 @@ class MlflowTracker:
 
     def finish(self, status: TrackingStatus) -> None:
         """End the run with this status."""
-        self._outbox.add({"kind": "status", "status": status, "time": _now()})
+        self._outbox.add({"kind": "status", "status": status, "time": self._now()})
         self._retry_at = 0.0
-        self._flush(FINAL_PATIENCE)
+        self._flush(LAST_PATIENCE if status == "KILLED" else FINAL_PATIENCE)
         if self.waiting:
             log.warning("%d records wait in %s; the same command sends them later", self.waiting, self._outbox.path)
 
@@ -152,7 +162,7 @@ class MlflowTracker:
 
     def _after_summary(self) -> int:
         """A time after the newest summary's: of two values at one step, MLflow shows the later."""
-        return max([_now(), *(event["time"] + 1 for event in self._outbox.events if event["kind"] == "summary")])
+        return max([self._now(), *(event["time"] + 1 for event in self._outbox.events if event["kind"] == "summary")])
 
     def _add(self, event: Event, once: str | None = None) -> None:
         assert self._outbox.events, "start comes first"
@@ -163,23 +173,38 @@ class MlflowTracker:
         """Send pending events up to the first failure: an unreachable store costs one time-out."""
         if time.monotonic() < self._retry_at:
             return
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         try:
             writer = self._connect()
-            while self.waiting and time.monotonic() < deadline:
-                writer.send(self._outbox.events[writer.sent])
+            while self.waiting and time.monotonic() < began + patience:
+                self._send(writer, self._outbox.events[writer.sent])
         except STORE_ERRORS as cause:
-            self._on_unreachable(cause)
+            self._on_unreachable(cause, began)
         else:
             self._warned = False
 
     def _connect(self) -> RunWriter:
         if self._writer is None:
-            self._writer = RunWriter(self._uri, self._outbox, self._artifacts, self._run_dir)
+            self._writer = self._call(
+                CALL_PATIENCE, lambda: RunWriter(self._uri, self._outbox, self._artifacts, self._run_dir)
+            )
+            self._run_id, self._sent = self._writer.run_id, self._writer.sent
         return self._writer
 
-    def _on_unreachable(self, cause: Exception) -> None:
-        self._retry_at = time.monotonic() + RETRY_AFTER
+    def _send(self, writer: RunWriter, event: Event) -> None:
+        self._call(_patience(event, self._run_dir), lambda: writer.send(event))
+        self._sent = writer.sent
+
+    def _call(self, seconds: float, function: Callable[[], T]) -> T:
+        """Call a server with a deadline; a local store has its own, and stays in this thread."""
+        return function() if database_of(self._uri) else self._deadlines.within(seconds, function)
+
+    def _on_unreachable(self, cause: Exception, began: float) -> None:
+        now = time.monotonic()
+        # where an attempt is slow, waiting for the store takes at most a tenth of the time
+        self._retry_at = now + max(RETRY_AFTER, 9 * (now - began) if now - began > EPOCH_PATIENCE else 0.0)
+        if isinstance(cause, TimeoutError):
+            self._writer = None  # a late call may still be using it
         if self._writer is not None:
             self._writer.mark_uncertain()
         if not self._warned:
@@ -187,6 +212,10 @@ class MlflowTracker:
                 "tracking at %s does not answer (%s); records wait in the run", redact(self._uri), one_line(cause)
             )
         self._warned = True
+
+    def _now(self) -> int:
+        """The present in milliseconds, and not before an earlier record, wherever the clock was set to since."""
+        return max(int(time.time() * 1000), self._outbox.latest)
 
     def _last_status(self) -> str | None:
         return next((event["status"] for event in reversed(self._outbox.events) if event["kind"] == "status"), None)
@@ -226,5 +255,10 @@ def _digest(path: Path) -> str | None:
     return sha256_of(path) if path.is_file() else None
 
 
-def _now() -> int:
-    return int(time.time() * 1000)
+def _patience(event: Event, run_dir: Path) -> float:
+    """Seconds that the requests of an event may take."""
+    if "path" not in event:
+        return CALL_PATIENCE
+    path = run_dir / event["path"]
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return FILES_PATIENCE + sum(file.stat().st_size for file in files if file.is_file()) / 100_000

@@ -6,6 +6,7 @@ from typing import Any
 
 from raymm.errors import TrackingError
 from raymm.tracking.base import check_tags
+from raymm.tracking.mlflow.deadline import within
 from raymm.tracking.mlflow.store import check_uri, redact
 from raymm.tracking.mlflow.writer import STORE_ERRORS, find_run, one_line, open_store
 
@@ -13,6 +14,7 @@ __all__ = ["register_model"]
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_\-. ]{0,199}")
 ALIAS = re.compile(r"(?!latest$|v[0-9]+$)[A-Za-z][A-Za-z0-9_\-]{0,199}", re.IGNORECASE)
+PATIENCE = 120.0  # seconds for the whole of it
 FOLDER = "model"  # where `log_model` puts it within the run
 
 
@@ -53,18 +55,23 @@ def register_model(
     if not ALIAS.fullmatch(alias):
         raise TrackingError(f"alias {alias!r}: use a word, as in 'best', that is neither 'latest' nor a version")
     try:
-        client = open_store(uri)
-        run = _run_with_model(client, redact(uri), experiment, key)
-        version = _version(client, run, name)
-        for tag, value in check_tags(tags or {}).items():
-            client.set_model_version_tag(name, version, tag, value)
-        client.set_registered_model_alias(name, alias, version)
+        version = within(PATIENCE, lambda: _register(uri, experiment, key, name, check_tags(tags or {}), alias))
     except STORE_ERRORS as cause:
         raise TrackingError(
             f"tracking at {redact(uri)}: model '{name}' is not registered ({one_line(cause)}); the run is safe, "
             "so do it again once the store answers"
         ) from cause
     return int(version)
+
+
+def _register(uri: str, experiment: str, key: str, name: str, tags: Mapping[str, str], alias: str) -> str:
+    client = open_store(uri)
+    run = _run_with_model(client, redact(uri), experiment, key)
+    version = _version(client, run, name)
+    for tag, value in tags.items():
+        client.set_model_version_tag(name, version, tag, value)
+    client.set_registered_model_alias(name, alias, version)
+    return version
 
 
 def _run_with_model(client: Any, where: str, experiment: str, key: str) -> Any:

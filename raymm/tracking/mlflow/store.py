@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from raymm.errors import TrackingError
+from raymm.storage.atomic import require_writable
 
 __all__ = [
     "ARTIFACTS",
@@ -55,15 +56,18 @@ def store_of(folder: Path) -> tuple[str, Path | None]:
     ------
     TrackingError
         When `MLFLOW_TRACKING_URI` can never work.
+    OSError
+        When the folder of a local store cannot be written.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
+        require_writable(folder)
         return local_store(folder)
     check_uri(uri)
     database = database_of(uri)
     if database is None:
         return uri, None
-    database.parent.mkdir(parents=True, exist_ok=True)  # without it MLflow retries for a minute
+    require_writable(database.parent)  # without it MLflow retries for a minute
     return f"sqlite:///{database}", database.parent / ARTIFACTS
 
 

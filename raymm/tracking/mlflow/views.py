@@ -26,7 +26,7 @@ def run_tables(uri: str, server: str) -> dict[str, str]:
     """
     check_uri(uri)
     try:
-        client = open_store(uri)
+        client = open_store(uri, to_write=False)
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         used = [each for each in experiments if client.search_runs([each.experiment_id], max_results=1)]
     except STORE_ERRORS as cause:

@@ -2,12 +2,13 @@
 
 The number of events sent is the tag `raymm.sent`, sent in the same request as the metrics. MLflow commits metrics
 before tags, so after a crash or a time-out between the two the next metrics are compared with those of the store: an
-epoch's with its history, a summary's with the latest value. Where the tag belongs to another outbox (the folder was
-lost or copied, or is an older copy), all metrics are compared.
+epoch's with its history, a summary's with the latest value. The tag also says which events they were. Where those are
+others (the outbox was lost, is an older copy, or a copy of the folder went on), all metrics are compared.
 """
 
 import logging
 import math
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
+from raymm.tracking.mlflow.local import opening, require_usable
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.relocation import OWN_ARTIFACTS, follow_folder
 from raymm.tracking.mlflow.store import ARTIFACTS, PATH_TAGS, database_of, path_in_tags, redact, set_defaults
@@ -30,7 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 __all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line", "open_store"]
 
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class RunWriter:
         self._uri = uri
         self._client = open_store(uri)
         self._run_dir = run_dir
-        self._outbox = outbox.identity
+        self._outbox = outbox
         first = outbox.events[0]
         info = RunInfo(**first["info"])
         experiment = self._experiment(info.experiment, artifacts)
@@ -74,11 +76,15 @@ class RunWriter:
         self._experiment_id = experiment
         if has_links(info.description) and run.data.tags.get(NOTE) == info.description:
             self._send_tags({NOTE: info.description})  # the links need the identifier that the run has just received
-        identity, _, number = run.data.tags.get(SENT, "").partition(":")
-        # a count beyond the events is that of a newer copy of the folder, whose later events may be others
-        own = identity == self._outbox and int(number) <= len(outbox.events)
-        self.sent = int(number) if own else 0
-        self._compare = math.inf if known and not own else float(self.sent if known else -1)
+        self.sent = outbox.count_of(run.data.tags.get(SENT, "")) or 0
+        own = self.sent > 0 or not known
+        self._compare = math.inf if not own else float(self.sent if known else -1)
+        if not own and SENT in run.data.tags:
+            log.warning(
+                "the store has records of this run that %s has not: a copy of the folder went on, or this is an "
+                "older one; all metrics are compared, and none is recorded twice",
+                outbox.path,
+            )
 
     def send(self, event: Event) -> None:
         """Send the next event and the new count; an event that the store refuses is skipped with a warning."""
@@ -98,7 +104,7 @@ class RunWriter:
         self._compare = max(self._compare, float(self.sent))
 
     def _mark(self, event: Event) -> None:
-        tags = [RunTag(SENT, f"{self._outbox}:{self.sent + 1}")]
+        tags = [RunTag(SENT, self._outbox.mark(self.sent + 1))]
         if event.get("not_finite"):
             tags.append(RunTag("raymm.not_finite", str(event["not_finite"])))
         self._client.log_batch(self.run_id, metrics=self._metrics(event), tags=tags)
@@ -179,10 +185,15 @@ class RunWriter:
         return self._client.create_run(experiment, start_time=time, tags=tags, run_name=info.name)
 
 
-def open_store(uri: str) -> Any:
+def open_store(uri: str, *, to_write: bool = True) -> Any:
     """MLflow's client of a store; the addresses in a local one that was copied or moved are rewritten first."""
-    follow_folder(uri)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    database = database_of(uri)
+    if database is None:
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    require_usable(database, to_write=to_write)
+    with opening(database):
+        follow_folder(uri)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def find_run(client: Any, experiment: str, key: str) -> Any:
