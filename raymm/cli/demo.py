@@ -9,7 +9,10 @@ import click
 from raymm.cli.options import FOLDER, workers_option
 from raymm.cli.progress import follow
 from raymm.errors import DataError
+from raymm.signals import stoppable
 from raymm.storage import layout
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,25 +41,26 @@ def demo(out: Path, workers: int, seed: int) -> None:
     from raymm.cluster.connect import connect
     from raymm.config.sections import ClusterConfig
 
-    _make_room(out)
-    click.echo(f"1/4  writing {CLIPS} clips with sound; pitch and colour tell the class, not always both")
-    collection = write_collection(out / "media", CLIPS, seed)
-    with connect(ClusterConfig(workers=workers)):
-        click.echo("2/4  preparing: sound and frames from the files, on Ray")
-        _prepare(collection, out / "data")
-        results = {}
-        for number, method in enumerate(("joint", "sample"), start=3):
-            click.echo(f"{number}/4  training {method} on {workers} Ray workers, valued by Ray actors")
-            results[method] = _train(out, method, workers, seed)
+    with writing(lock_of_folder(out), f"the demo {out}"):
+        _make_room(out)
+        click.echo(f"1/4  writing {CLIPS} clips with sound; pitch and colour tell the class, not always both")
+        collection = write_collection(out / "media", CLIPS, seed)
+        with connect(ClusterConfig(workers=workers)), stoppable():  # again: Ray has set a handler of its own
+            click.echo("2/4  preparing: sound and frames from the files, on Ray")
+            _prepare(collection, out / "data")
+            results = {}
+            for number, method in enumerate(("joint", "sample"), start=3):
+                click.echo(f"{number}/4  training {method} on {workers} Ray workers, valued by Ray actors")
+                results[method] = _train(out, method, workers, seed)
     _show(out, results, _truth(collection, out / "data"))
 
 
 def _make_room(out: Path) -> None:
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARK).exists():
-            raise DataError(f"{out}: not empty and not made by an earlier demo; choose another --out")
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    there = [entry for entry in out.iterdir() if entry.name != layout.LOCK]
+    if there and not (out / MARK).exists():
+        raise DataError(f"{out}: not empty and not made by an earlier demo; choose another --out")
+    for entry in there:
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     (out / MARK).touch()
 
 

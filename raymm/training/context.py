@@ -101,9 +101,7 @@ class RunContext:
 
     def load_or_init(self) -> Checkpoint:
         """Restore the newest committed epoch, after committing the branch point where there is one; report it."""
-        self._on_first_rank(partial(clear_unfinished, self.run.path))
-        if self.run.start is not None:
-            self._on_first_rank(partial(self._branch, self.run.start))
+        self._on_first_rank(self._begin)
         state = load_latest(self.run.path)
         if state is None:
             return self._reported(Checkpoint(0, planning.joint_plan(self.dataset)))
@@ -157,6 +155,12 @@ class RunContext:
     def _reported(self, state: Checkpoint) -> Checkpoint:
         self.backends.report(state.history)
         return state
+
+    def _begin(self) -> None:
+        """Leave committed epochs alone in the folder, with the branch point among them where there is one."""
+        clear_unfinished(self.run.path)
+        if self.run.start is not None:
+            self._branch(self.run.start)
 
     def _branch(self, start: BranchPoint) -> None:
         """Commit, once, the epoch that the run branches off at, as if this run had trained it; plan the next anew.

@@ -7,9 +7,10 @@ import wave
 import numpy as np
 import pytest
 
+from raymm.cli.demo import _make_room
 from raymm.data.dataset import open_dataset
 from raymm.data.format import Sample, write_dataset
-from raymm.errors import LockedError
+from raymm.errors import DataError, LockedError
 from raymm.storage.layout import lock_of_file, lock_of_folder
 from raymm.training.backends import Backends
 from raymm.training.loop import train
@@ -65,6 +66,27 @@ def test_the_second_command_says_who_works_there_and_changes_nothing(capfd, tmp_
         assert f"or end it (kill {process.pid}), and repeat the command" in err
         assert len(err.strip().splitlines()) == 1
         assert contents(tmp_path) == before
+
+
+def test_a_demo_that_runs_is_not_replaced_by_another(capfd, tmp_path):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "made-by-raymm-demo").touch()
+    with held(lock_of_folder(tmp_path / "demo")) as process:
+        code, _, err = call(capfd, "demo", "--out", tmp_path / "demo")
+        assert code == 2
+        assert f"is in use by process {process.pid} on this machine (" in err
+        assert (tmp_path / "demo" / "made-by-raymm-demo").exists()
+
+
+def test_room_is_made_in_the_folder_of_an_earlier_demo_alone(tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(DataError, match="not empty and not made by an earlier demo"):
+        _make_room(tmp_path)
+    (tmp_path / "made-by-raymm-demo").touch()
+    (tmp_path / "data").mkdir()
+    lock_of_folder(tmp_path).touch()
+    _make_room(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"made-by-raymm-demo", ".writer"}
 
 
 def test_the_functions_of_the_library_lock_as_well(tmp_path, data):

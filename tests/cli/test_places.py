@@ -158,6 +158,20 @@ def test_a_place_that_can_only_be_read_is_named_before_any_work(capfd, tmp_path,
     assert committed_epochs(tmp_path / "run") == []
 
 
+@pytest.mark.parametrize(
+    ("out", "store", "words"),
+    [
+        ("x" * 256, "mlflow", "the name is too long for this file system; choose a shorter one"),
+        ("run", "y" * 256, "the name is too long for this file system; choose a shorter one"),
+        ("run", "/proc/mlflow", "/proc/mlflow: there is no such file or folder in /proc, and none can be made there"),
+        ("/proc/run", "mlflow", "/proc/run: there is no such file or folder in /proc, and none can be made there"),
+    ],
+)
+def test_a_name_that_no_folder_can_have(capfd, tmp_path, dataset, out, store, words):
+    assert words in refused(capfd, training(dataset, tmp_path / out, tmp_path / store))
+    assert committed_epochs(tmp_path / "run") == []
+
+
 def test_what_is_finished_can_be_read_from_a_place_that_can_only_be_read(capfd, tmp_path, disk, dataset):
     shutil.copytree(dataset.path, disk.path / "data")
     assert disk.set("ro")
