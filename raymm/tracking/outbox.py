@@ -106,4 +106,8 @@ class Outbox:
 
     def _parse(self, line: bytes, number: int) -> Event:
         remedy = "delete the file to record the run from here on"
-        return parse_json(line, f"{self.path}: line {number} is damaged", TrackingError, remedy)
+        where = f"{self.path}: line {number} is damaged"
+        event = parse_json(line, where, TrackingError, remedy)
+        if not isinstance(event.get("kind"), str) or not isinstance(event.get("time", 0), int):
+            raise TrackingError(f"{where}: it is no record; {remedy}")
+        return event

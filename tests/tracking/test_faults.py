@@ -317,11 +317,13 @@ def test_a_mark_that_is_not_of_these_events_counts_none(tmp_path: Path, mark: st
     assert Outbox(tmp_path).mark(3) == outbox.mark(3)
 
 
-@pytest.mark.parametrize("line", ["null", "[]", "3", '"a"', "{}", '{"kind": 3}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "line", ["null", "[]", "3", '"a"', "{}", '{"kind": 3}', '{"kind": "tags", "time": "x"}', "[" * 100_000]
+)
 def test_a_line_that_is_no_record_is_said(tmp_path: Path, line: str) -> None:
     (tmp_path / "events.jsonl").write_text(line + "\n")
     with pytest.raises(
-        TrackingError, match=r"events\.jsonl: line 1 is damaged .*; delete the file to record the run"
+        TrackingError, match=r"events\.jsonl: line 1 is damaged: .*; delete the file to record the run"
     ):
         Outbox(tmp_path)
 

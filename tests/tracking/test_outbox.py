@@ -70,7 +70,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"null", b"[]", b"3", b'"x"', b"[" * 200_000, b"{", b"\xff"])
 def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: bytes) -> None:
     outbox = Outbox(tmp_path)
-    outbox.add({"step": 0})
+    outbox.add({"kind": "metrics", "step": 0})
     outbox.path.write_bytes(outbox.path.read_bytes() + line + b"\n")
     with pytest.raises(TrackingError, match=r"events\.jsonl: line 2 is damaged.*delete the file"):
         Outbox(tmp_path)
