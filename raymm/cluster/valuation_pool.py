@@ -43,7 +43,8 @@ from raymm.valuation.engine import (
     to_table,
     value_batch,
 )
-from raymm.valuation.enumeration import CoalitionSums, GrandPrediction, combine
+from raymm.valuation.enumeration import combine
+from raymm.valuation.sample_values import CoalitionSums, GrandPrediction
 from raymm.valuation.table import join_tables
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
 """Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
 from raymm.valuation.conformance import ModelError, check_model
-from raymm.valuation.enumeration import SampleValues, contributions, value_samples
+from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
+from raymm.valuation.sample_values import SampleValues
 from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.estimator import value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables

@@ -18,11 +18,7 @@ import torch
 from torch import nn
 
 from raymm.tasks.registry import task_fields
-from raymm.valuation.enumeration import (
-    evaluate_coalitions,
-    grand_prediction,
-    value_source,
-)
+from raymm.valuation.enumeration import evaluate_coalitions, grand_prediction, value_source
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.method import choose_method
 from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
@@ -35,13 +31,9 @@ if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.data.reader import BatchReader
     from raymm.types import Features
-    from raymm.valuation.enumeration import (
-        CoalitionSums,
-        GrandPrediction,
-        SampleValues,
-    )
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.method import ValuationMethod
+    from raymm.valuation.sample_values import CoalitionSums, GrandPrediction, SampleValues
     from raymm.valuation.utilities import Utility
 
 __all__ = [

@@ -17,23 +17,21 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from torch import Tensor
 
 from raymm.errors import TrainingError
 from raymm.tasks.base import Task
 from raymm.types import Features, Mask, Predict
-from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
+from raymm.valuation.bits import bits_at, pack_bits
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
 from raymm.valuation.logit_sources import CallableSource, Finish, LogitSource, Partials, SumSource
 from raymm.valuation.partial_sums import correct_by_sums
 from raymm.valuation.protocol import FusionModel, logit_source
+from raymm.valuation.sample_values import CoalitionSums, GrandPrediction, Labels, SampleValues
 from raymm.valuation.utilities import CLASSIFICATION, Utility, get_utility, is_correct
 
 __all__ = [
-    "CoalitionSums",
-    "GrandPrediction",
-    "SampleValues",
     "combine",
     "contributions",
     "evaluate_coalitions",
@@ -42,74 +40,8 @@ __all__ = [
     "value_source",
 ]
 
-Labels = Shaped[Tensor, "B ..."]
-"""Labels of a batch, of the task's type."""
-
 FLOAT32_PLAYERS = 16
 """Largest n whose integer sums stay below 2**24: lcm(1..16) * 17 / 2 = 6,126,120."""
-
-
-@dataclass(frozen=True)
-class SampleValues:
-    """The valuation of a batch of samples.
-
-    Attributes
-    ----------
-    phi
-        Contributions, float64 [B, n]; NaN for a missing modality.
-    stderr
-        Standard errors of phi, float64 [B, n]; 0 where phi is exact, NaN for a missing modality.
-    outcomes
-        uint8 [B, ceil(2**n / 8)]: bit c of the little-endian bytes is 1 when coalition c predicts the label (the
-        empty one never does); no columns when not all coalitions were evaluated.
-    unimodal_correct
-        bool [B, n]: whether each modality predicts the label by itself.
-    prediction
-        Predicted by the grand coalition, all present modalities together; of the type of labels: int64 [B], or bool
-        [B, K] for several labels a sample.
-    loss
-        float64 [B]: the task's loss of that prediction; cross-entropy in nats.
-    probabilities
-        float64 [B, K]: probability of each class by the grand coalition; no columns where the task keeps none.
-    """
-
-    phi: Float64[Tensor, "B n"]
-    stderr: Float64[Tensor, "B n"]
-    outcomes: UInt8[Tensor, "B bytes"]
-    unimodal_correct: Bool[Tensor, "B n"]
-    prediction: Shaped[Tensor, "B ..."]
-    loss: Float64[Tensor, " B"]
-    probabilities: Float64[Tensor, "B k"]
-
-    @property
-    def correct(self) -> Bool[Tensor, "B S"]:
-        """bool [B, 2**n]: whether each coalition predicts the label."""
-        return unpack_bits(self.outcomes, 2 ** self.phi.shape[1])
-
-
-@dataclass(frozen=True)
-class CoalitionSums:
-    """Results of some consecutive coalitions of a batch.
-
-    Attributes
-    ----------
-    sums
-        Sums over the coalitions of a chunk of utility times Shapley weight, float64 [chunks, B, n].
-    outcomes
-        Whether each coalition predicts the label, packed, uint8 [B, bytes].
-    """
-
-    sums: Float64[Tensor, "c B n"]
-    outcomes: UInt8[Tensor, "B bytes"]
-
-
-@dataclass(frozen=True)
-class GrandPrediction:
-    """Prediction of the grand coalition [B, ...], its loss [B], probabilities [B, K] where the task keeps them."""
-
-    prediction: Shaped[Tensor, "B ..."]
-    loss: Float64[Tensor, " B"]
-    probabilities: Float64[Tensor, "B k"]
 
 
 @dataclass(frozen=True)

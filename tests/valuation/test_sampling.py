@@ -26,7 +26,8 @@ from raymm.valuation.sampling.designs import (
     smallest_budget,
 )
 from raymm.valuation.sampling.estimator import error_of_unseen, estimate, margin_of_error, value_closed_form
-from raymm.valuation.sampling.gls import exchange_search, fit
+from raymm.valuation.sampling.exchange import exchange_search
+from raymm.valuation.sampling.gls import fit
 
 K = 6
 

@@ -31,7 +31,8 @@ from torch import Tensor
 from raymm.errors import ConfigError
 from raymm.seeds import derive
 from raymm.valuation.bits import masks_of
-from raymm.valuation.sampling.gls import Fit, exchange_search, fit
+from raymm.valuation.sampling.exchange import exchange_search
+from raymm.valuation.sampling.gls import Fit, fit
 from raymm.valuation.sampling.standard_errors import ErrorModel, PermutationErrors, ResidualErrors
 
 __all__ = ["Design", "check_budget", "design", "smallest_budget"]

@@ -23,9 +23,10 @@ from torch import Tensor
 from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.enumeration import Labels, SampleValues, grand_prediction, value_source
+from raymm.valuation.enumeration import grand_prediction, value_source
 from raymm.valuation.exact import shapley_values
 from raymm.valuation.logit_sources import LogitSource, SumSource
+from raymm.valuation.sample_values import Labels, SampleValues
 from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import Design, design
 from raymm.valuation.utilities import CLASSIFICATION, Utility, is_correct
