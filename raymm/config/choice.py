@@ -4,7 +4,7 @@ In YAML and on the command line name and settings stand side by side (`model.fus
 and the name alone is enough (`model.fusion=mlp`). The settings are checked by the part's own pydantic class.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 
 from raymm.config.base import Settings
 from raymm.config.registries import Registry
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError
 
 __all__ = [
     "Choice",
@@ -22,9 +22,7 @@ __all__ = [
     "SettingsError",
     "SettingsOf",
     "make_settings",
-    "mistake_in_words",
     "settings_class",
-    "settings_mistakes",
 ]
 
 
@@ -59,48 +57,6 @@ class SettingsError(ValueError):
         self.section = section
         self.cause = cause
         self.key = key
-
-
-def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix: Sequence[str] = ()) -> str:
-    """One of pydantic's mistakes, as "KEY: why".
-
-    Parameters
-    ----------
-    error
-        An item of `ValidationError.errors()`.
-    unknown
-        What is said of a setting that there is not, by where it stands.
-    prefix
-        Where the settings stand themselves.
-    """
-    here = [str(part) for part in error["loc"]]
-    key = ".".join([*prefix, *here])
-    if error["type"] == "extra_forbidden":
-        return f"{key}: {unknown(here)}"
-    message: str = error["msg"].removeprefix("Value error, ")
-    if not key:
-        return message
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
-
-
-def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: str = "") -> list[str]:
-    """What is wrong with the settings of a part, each mistake in words; `owner` names the part in them.
-
-    >>> from pydantic import Field
-    >>> class Mine(Settings):
-    ...     size: int = Field(default=2, ge=1)
-    >>> try:
-    ...     Mine.model_validate({"size": 0, "sise": 3})
-    ... except ValidationError as cause:
-    ...     settings_mistakes(cause, Mine)
-    ['size: Input should be greater than or equal to 1 (got 0)', "sise: no such setting; did you mean 'size'?"]
-    """
-    said = f"{owner} has no such setting" if owner else "no such setting"
-
-    def unknown(here: Sequence[str]) -> str:
-        return f"{said}; {did_you_mean('.'.join(here), settings.model_fields)}"
-
-    return [mistake_in_words(error, unknown) for error in cause.errors()]
 
 
 def settings_class(part: object) -> type[Settings]:

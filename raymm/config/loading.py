@@ -10,8 +10,9 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import ValidationError
 
 from raymm.config.base import flatten
-from raymm.config.choice import SettingsError, mistake_in_words
+from raymm.config.choice import SettingsError
 from raymm.config.legacy import modern_key, modernise, put
+from raymm.config.mistakes import mistake_in_words
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config

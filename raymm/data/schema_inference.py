@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from raymm.config.choice import mistake_in_words
+from raymm.config.mistakes import mistake_in_words
 from raymm.config.registries import KINDS
 from raymm.config.yaml_text import yaml_value
 from raymm.data.kinds.base import ModalitySpec, Probe, kind_of

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from raymm.config.choice import settings_mistakes
+from raymm.config.mistakes import settings_mistakes
 from raymm.config.registries import TASKS
 from raymm.errors import ConfigError, Problems
 from raymm.tasks.base import Task

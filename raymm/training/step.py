@@ -16,9 +16,8 @@ from torch.optim import Optimizer
 
 from raymm.errors import ConfigError, TrainingError
 from raymm.training.communicator import sum_gradients
-from raymm.valuation.engine import evaluating
 from raymm.valuation.enumeration import value_samples
-from raymm.valuation.protocol import logit_source
+from raymm.valuation.protocol import evaluating, logit_source
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config

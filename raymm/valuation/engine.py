@@ -8,7 +8,6 @@ batches make a block; where values are sampled, each block has its own design.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +20,7 @@ from raymm.tasks.registry import task_fields
 from raymm.valuation.enumeration import evaluate_coalitions, grand_prediction, value_source
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.method import choose_method
-from raymm.valuation.protocol import SplitModel, fingerprint, logit_source
+from raymm.valuation.protocol import SplitModel, evaluating, fingerprint, logit_source
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables
 from raymm.valuation.utilities import get_utility
@@ -43,7 +42,6 @@ __all__ = [
     "Rows",
     "batches",
     "evaluate_batch",
-    "evaluating",
     "method_for",
     "stream_rows",
     "table_info",
@@ -184,19 +182,6 @@ def table_info(
 def _utility(view: BatchReader, config: Config) -> Utility:
     """The configured utility, for the labels of the data set."""
     return get_utility(config.valuation.utility, view.dataset.schema.task)
-
-
-@contextmanager
-def evaluating(model: object) -> Iterator[None]:
-    """Evaluation mode of a module inside (no dropout, nothing drawn); the mode from before outside."""
-    was_training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
-    try:
-        yield
-    finally:
-        if isinstance(model, nn.Module):
-            model.train(was_training)
 
 
 def _device(model: DataModel) -> torch.device:

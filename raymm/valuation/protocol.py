@@ -6,6 +6,8 @@ the whole model once a coalition.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from raymm.types import Features, Mask
 from raymm.valuation.logit_sources import FusionSource, LogitSource, SumSource
 
-__all__ = ["AdditiveModel", "FusionModel", "SplitModel", "fingerprint", "logit_source", "source_for"]
+__all__ = ["AdditiveModel", "FusionModel", "SplitModel", "evaluating", "fingerprint", "logit_source", "source_for"]
 
 
 @runtime_checkable
@@ -86,6 +88,19 @@ def logit_source(
 
 source_for = logit_source
 """The former name of `logit_source`."""
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator[None]:
+    """Evaluation mode of a module inside (no dropout, nothing drawn); outside each part has the mode from before."""
+    modes = [(part, part.training) for part in model.modules()] if isinstance(model, nn.Module) else []
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def fingerprint(model: nn.Module) -> str:
