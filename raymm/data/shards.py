@@ -8,6 +8,7 @@ changed bit is found before the row that holds it is used, and no process reads 
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,9 +127,11 @@ class Shards:
     def _locate(self, rows: Rows) -> Iterator[tuple[int, Rows, Rows]]:
         """For each shard of some rows: its number, where in `rows` they stand, and which rows of it they are."""
         shards = np.searchsorted(self._starts, rows, side="right") - 1
-        for shard in np.unique(shards):
-            where = np.flatnonzero(shards == shard)
-            yield int(shard), where, rows[where] - self._starts[shard]
+        order = np.argsort(shards, kind="stable")
+        found, begin = np.unique(shards[order], return_index=True)
+        pieces = np.split(order, begin[1:])[: len(found)]  # no rows are one piece to it, of nothing
+        for shard, where in zip(found.tolist(), pieces, strict=True):
+            yield shard, where, rows[where] - self._starts[shard]
 
     def _open(self, number: int) -> _Mapped:
         found = self._mapped.pop(number, None)
@@ -167,9 +170,9 @@ class Shards:
                 raise DataError(f"{self._path / name}: {CHANGED}; {REMEDY}")
 
     def _map(self, name: str) -> pa.Buffer:
-        file = self._path / name
+        file = f"{self._path}/{name}"
         try:
-            with pa.memory_map(str(file), "r") as source:
+            with pa.memory_map(file, "r") as source:
                 content = source.read_buffer()
         except FileNotFoundError:
             raise DataError(f"{file}: is missing; {REMEDY}") from None
@@ -209,7 +212,7 @@ def _check_offsets(batch: pa.RecordBatch) -> None:
 
 def _block(column: pa.Array, shape: Sequence[int]) -> npt.NDArray[Any]:
     """A fixed-size list column as one array [rows, *shape] over the mapped file."""
-    width = int(np.prod(shape))
+    width = math.prod(shape)
     values = column.values.to_numpy(zero_copy_only=True)
     start = column.offset * width
     return values[start : start + len(column) * width].reshape(len(column), *shape)

@@ -277,3 +277,13 @@ def test_every_flipped_bit_of_some_is_found_by_the_quick_checksum_and_by_that_of
             open_dataset(data).shards.verify(np.array([39]))
     file.write_bytes(whole)
     open_dataset(data).shards.verify(np.array([39]))
+
+
+@pytest.mark.parametrize("rows", [[], [39], [8, 8, 7, 7], [39, 0, 16, 0, 38, 15], list(range(ROWS))[::-1]])
+def test_rows_come_in_the_order_that_is_asked_for(data, rows):
+    shards = open_dataset(data).shards
+    index = np.array(rows, np.int64)
+    assert shards.read("v", index).tolist() == [[float(row)] * 6 for row in rows]
+    assert shards.read_text("t", index) == [f"text {row}" for row in rows]
+    assert shards.sources(index) == [f"{row}.csv" for row in rows]
+    shards.verify(index)
