@@ -118,12 +118,16 @@ def _read_parquet(path: Path, embedded: Embedded) -> Table:
         _refuse_overfull(path, file)
         refuse_repeated(path, file.schema_arrow.names)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        others = [name for name in file.schema_arrow.names if name not in texts]
         if embedded.in_schema(file.schema_arrow):
             return _table(file.iter_batches(batch_size=PAGE_OF_FILES), file.schema_arrow, embedded)
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        table = file.read(use_threads=False)
-    table.validate(full=True)
-    return Table(table)
+        if any("." in name for name in file.schema_arrow.names):  # taken for a field within a field
+            return _table([file.read(use_threads=False)], file.schema_arrow, embedded)
+        words = file.read(texts, use_threads=False)
+        words.validate(full=True)
+        numbers = _table(file.iter_batches(PAGE, columns=others), file.schema_arrow, embedded).columns
+    return Table(pa.table({name: (words if name in texts else numbers).column(name) for name in [*texts, *others]}))
 
 
 def _refuse_overfull(path: Path, file: pq.ParquetFile) -> None:
@@ -155,12 +159,13 @@ def _read_arrow(path: Path, embedded: Embedded) -> Table:
         return _table(batches, schema, embedded)
 
 
-def _table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, embedded: Embedded) -> Table:
-    """Batches as one table, each checked whole: what points outside of its buffers would be read."""
+def _table(parts: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, embedded: Embedded) -> Table:
+    """Parts as one table, each checked whole: what points outside of its buffers would be read."""
     kept = []
-    for batch in batches:
-        batch.validate(full=True)
-        kept.append(embedded.replace(batch))
+    for part in parts:
+        part.validate(full=True)
+        batches = part.to_batches() if isinstance(part, pa.Table) else [part]
+        kept += [embedded.replace(batch) for batch in batches]
     return Table(pa.Table.from_batches(kept, None if kept else schema))
 
 

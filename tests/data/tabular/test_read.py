@@ -83,6 +83,23 @@ def test_every_format_holds_the_same_rows(tmp_path, name):
     assert read(tmp_path, name, CONTENT[name]).columns.to_pylist() == ROWS
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"label": [1, 2], "v": [[1.0], [2.0]]},
+        {"label": ["a", "b"]},
+        {"a.b": ["x", "y"], "a": [1, 2], "label": [3, 4]},
+        {"label": [], "v": []},
+        {"v": [{"x": 1}, {"x": 2}], "label": ["a", None]},
+    ],
+)
+def test_parquet_of_any_columns(tmp_path, columns):
+    table = pa.table(columns)
+    found = read(tmp_path, "m.parquet", as_parquet(table)).columns
+    assert sorted(found.column_names) == sorted(columns)
+    assert found.select(list(columns)).to_pydict() == table.to_pydict()
+
+
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00\ufeff"), max_size=12)
 
 
