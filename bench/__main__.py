@@ -21,6 +21,7 @@ from bench import (
     ray_train,
     sampling,
     sweep,
+    tables,
     valuation,
 )
 from bench.timing import Measured
@@ -33,6 +34,7 @@ BENCHES = {
     "valuation": valuation.run,
     "sampling": sampling.run,
     "sweep": sweep.run,
+    "tables": tables.run,
     "loop_overlap": loop_overlap.run,
     "checksums": checksums.run,
     "many_rows": many_rows.run,
