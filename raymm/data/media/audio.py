@@ -102,7 +102,7 @@ def _decode(
     channel: Channel,
 ) -> bool:
     """Fill a reel until it covers the window; whether the stream came to its end."""
-    to_float = av.AudioResampler(format="fltp")
+    to_float = av.AudioResampler(format="flt")  # interleaved: PyAV cannot read eight planes
     first, declared = True, False
     for packet in container.demux(stream):
         if first:
@@ -110,7 +110,8 @@ def _decode(
             declared = packet.pts is not None and packet.pts < (stream.start_time or 0)
             reel.early = _unmarked_priming(container, stream) if packet.pts is not None and not declared else 0
         for frame in packet.decode():
-            samples = np.concatenate([part.to_ndarray() for part in to_float.resample(frame)], axis=1)
+            flat = np.concatenate([part.to_ndarray()[0] for part in to_float.resample(frame)])
+            samples = flat.reshape(-1, frame.layout.nb_channels).T
             cancelling.add(samples)
             reel.add(to_mono(samples, frame.layout, channel), frame.sample_rate, frame.pts, frame.time_base)
         if reel.starts_after(seconds + READ_ON):

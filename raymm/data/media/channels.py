@@ -16,6 +16,9 @@ Samples = npt.NDArray[np.float32]
 
 SIDES = {"left": "FL", "right": "FR"}
 NAMELESS = "NONE"
+"""FFmpeg's name of a channel that has none."""
+USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FFmpeg's layouts of channels that have no names, by their number."""
 SILENT = 1e-8
 """Power below which a channel is silence."""
 CANCELLED = 0.01
@@ -28,20 +31,19 @@ def to_mono(samples: Samples, layout: "av.AudioLayout", channel: Channel) -> Sam
     "downmix" is the mean of stereo. More channels are weighed as ITU-R BS.775 says (front 0.71 and 0.71, centre 1,
     surround 0.5 and 0.5, without the low-frequency channel; the weights come from FFmpeg's swresample) and the
     weights are scaled to sum 1, so that nothing clips. "mean" is that of all channels, "left" and "right" are one.
+    Channels without names are taken for those of FFmpeg's usual layout of their number.
 
     Raises
     ------
     MediaError
-        When the channels have no names by which they could be chosen or weighed.
+        When there is no such channel, or no down-mix.
     """
-    names = [item.name for item in layout.channels]
     if channel == "mean" or (channel == "downmix" and len(samples) <= 2):
         return samples.mean(axis=0)
-    if channel == "downmix" and NAMELESS in names:
-        raise MediaError(f"has {len(names)} channels without names, which no down-mix is for; set `channel` to mean")
+    layout = _named(layout, len(samples))
     if channel == "downmix":
-        return np.asarray(_weights(layout.name) @ samples, np.float32)
-    return samples[_side(names, SIDES[channel])]
+        return np.asarray(_weights(layout.name, len(samples)) @ samples, np.float32)
+    return samples[_side(layout, SIDES[channel])]
 
 
 class Cancelling:
@@ -64,27 +66,36 @@ class Cancelling:
         return self._channels > SILENT * self._count and self._mean < CANCELLED * self._channels
 
 
-def _side(names: list[str], wanted: str) -> int:
+def _named(layout: "av.AudioLayout", count: int) -> "av.AudioLayout":
+    """A layout whose channels have names."""
+    if all(channel.name != NAMELESS for channel in layout.channels):
+        return layout
+    if count not in USUAL:
+        raise MediaError(f"has {count} channels without names; set `channel` to mean")
+    return av.AudioLayout(USUAL[count])
+
+
+def _side(layout: "av.AudioLayout", wanted: str) -> int:
+    names = [channel.name for channel in layout.channels]
     if len(names) == 1:
         return 0
-    if names == [NAMELESS, NAMELESS]:
-        return int(wanted == "FR")
     if wanted not in names:
         raise MediaError(f"has no channel {wanted} (it has {', '.join(names)}); choose another `channel`")
     return names.index(wanted)
 
 
 @lru_cache(maxsize=32)
-def _weights(layout: str) -> npt.NDArray[np.float32]:
+def _weights(layout: str, count: int) -> npt.NDArray[np.float32]:
     """Weights [channels] of the down-mix of a layout to mono: what comes out of one impulse a channel."""
-    count = av.AudioLayout(layout).nb_channels
-    impulses = av.AudioFrame.from_ndarray(np.eye(count, dtype=np.float32), format="fltp", layout=layout)
-    impulses.sample_rate = 48_000
-    resampler = av.AudioResampler(format="fltp", layout="mono")
-    found = [frame.to_ndarray()[0] for frame in [*resampler.resample(impulses), *resampler.resample(None)]]
-    weights: npt.NDArray[np.float32] = np.concatenate(found)
+    try:
+        impulses = np.eye(count, dtype=np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(impulses, format="flt", layout=layout)
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler(format="flt", layout="mono")
+        found = [part.to_ndarray()[0] for part in [*resampler.resample(frame), *resampler.resample(None)]]
+    except (av.FFmpegError, ValueError):
+        found = []
+    weights: npt.NDArray[np.float32] = np.concatenate([*found, np.zeros(0, np.float32)])
     if len(weights) != count or not weights.sum() > 0:
-        raise MediaError(
-            f"has {count} channels of the layout '{layout}', for which there is no down-mix; set `channel`"
-        )
+        raise MediaError(f"has {count} channels ({layout}), for which there is no down-mix; set `channel` to mean")
     return weights / weights.sum()

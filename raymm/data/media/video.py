@@ -54,7 +54,8 @@ def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -
         chosen.thread_type = "SLICE"
         zero = zero_of(container)
         reached = _Reached()
-        late = [Fraction(time) + _slack(chosen) for time in times]
+        slack = _slack(chosen)
+        late = [Fraction(time) + slack for time in times]
         timed = iter(reached.follow(timed_frames(container, chosen, zero)))
         frames = _at(timed, late)
         if known_end(container, chosen) is None:

@@ -102,8 +102,8 @@ def audio(waveform, codec="aac", rate=RATE, start=0, layout=None, gap=None, **op
         stream = container.add_stream(codec, rate=rate, layout=names, options=options)
         packets = []
         for first in range(0, channels.shape[1], 640):
-            piece = np.ascontiguousarray(channels[:, first : first + 640])
-            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=names)
+            piece = np.ascontiguousarray(channels[:, first : first + 640].T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=names)
             frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
             frame.pts = start + first + (gap[1] if gap and first >= gap[0] else 0)
             packets += stream.encode(frame)

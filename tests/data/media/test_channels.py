@@ -8,13 +8,9 @@ from raymm.data.media.audio import read_audio, read_sound
 from raymm.data.media.problem import MediaError
 from tests.data.media.signals import RATE, audio, mux
 
-LEVELS = {  # ITU-R BS.775: front 0.71, centre 1, surround 0.5, no low-frequency channel
-    "stereo": {"FL": 0.7071, "FR": 0.7071},
-    "2.1": {"FL": 0.7071, "FR": 0.7071, "LFE": 0.0},
-    "quad": {"FL": 0.7071, "FR": 0.7071, "BL": 0.5, "BR": 0.5},
-    "5.1": {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "BL": 0.5, "BR": 0.5},
-    "5.1(side)": {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "SL": 0.5, "SR": 0.5},
-}
+WEIGHTS = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "BC": 0.5, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5}
+"""ITU-R BS.775 and its kind: front 0.71, centre 1, surround 0.5, no low-frequency channel."""
+LAYOUTS = ["stereo", "2.1", "quad", "4.0", "5.1", "5.1(side)", "7.1"]
 
 
 def tones(count):
@@ -22,7 +18,7 @@ def tones(count):
     return np.repeat(np.linspace(0.1, 0.9, count, dtype=np.float32)[:, None], 1600, axis=1)
 
 
-@pytest.fixture(params=sorted(LEVELS))
+@pytest.fixture(params=LAYOUTS)
 def recording(request, tmp_path):
     channels = tones(av.AudioLayout(request.param).nb_channels)
     path = mux(tmp_path / "a.wav", [audio(channels, "pcm_f32le", layout=request.param)])
@@ -31,7 +27,7 @@ def recording(request, tmp_path):
 
 def test_the_down_mix_weighs_channels_by_the_standard_and_does_not_clip(recording):
     path, layout, levels = recording
-    weights = np.array(list(LEVELS[layout].values()))
+    weights = np.array([WEIGHTS[channel.name] for channel in av.AudioLayout(layout).channels])
     assert read_audio(path, RATE, 0.1) == pytest.approx(weights @ levels / weights.sum(), abs=1e-4)
 
 
@@ -50,22 +46,28 @@ def test_one_channel_is_itself(tmp_path, channel):
 
 @pytest.mark.parametrize("channel", ["left", "right"])
 def test_a_side_that_is_not_there_is_said(tmp_path, channel):
-    path = mux(tmp_path / "a.flac", [audio(tones(4), "flac", layout="4.0")])
-    assert read_audio(path, RATE, 0.1, channel=channel) == pytest.approx(
-        0.1 if channel == "left" else 0.1 + 0.8 / 3, abs=1e-3
-    )
-    path = mux(tmp_path / "a.mka", [audio(tones(4), "pcm_f32le", layout="quad")])
-    with pytest.raises(MediaError, match=r"has no channel F[LR] \(it has NONE, NONE, NONE, NONE\); choose another"):
+    path = mux(tmp_path / "a.wav", [audio(tones(9)[:2], "pcm_f32le", layout="FC+LFE")])
+    with pytest.raises(MediaError, match=r"has no channel F[LR] \(it has FC, LFE\); choose another `channel`"):
         read_audio(path, RATE, 0.1, channel=channel)
 
 
-def test_channels_without_names_have_a_mean_but_no_down_mix(tmp_path):
-    path = mux(tmp_path / "a.mka", [audio(tones(4), "pcm_f32le", layout="quad")])
-    with pytest.raises(
-        MediaError, match="has 4 channels without names, which no down-mix is for; set `channel` to mean"
-    ):
-        read_audio(path, RATE, 0.1)
+@pytest.mark.parametrize(
+    ("written", "read"), [("2.1", "2.1"), ("quad", "4.0"), ("5.0", "5.0"), ("5.1", "5.1"), ("7.1", "7.1")]
+)
+def test_channels_without_names_are_those_of_the_usual_layout(tmp_path, written, read):
+    levels = tones(av.AudioLayout(written).nb_channels)
+    path = mux(tmp_path / "a.mka", [audio(levels, "pcm_f32le", layout=written)])  # which does not keep the names
+    weights = np.array([WEIGHTS[channel.name] for channel in av.AudioLayout(read).channels])
+    assert read_audio(path, RATE, 0.1) == pytest.approx(weights @ levels[:, 0] / weights.sum(), abs=1e-4)
+    assert read_audio(path, RATE, 0.1, channel="left") == pytest.approx(levels[0, 0])
+
+
+@pytest.mark.parametrize(("count", "layout"), [(12, "7.1.4"), (16, "hexadecagonal"), (24, "22.2")])
+def test_very_many_channels_have_a_mean(tmp_path, count, layout):
+    path = mux(tmp_path / "a.mka", [audio(tones(count), "pcm_f32le", layout=layout)])
     assert read_audio(path, RATE, 0.1, channel="mean") == pytest.approx(0.5)
+    with pytest.raises(MediaError, match=f"has {count} channels without names; set `channel` to mean"):
+        read_audio(path, RATE, 0.1)
 
 
 @pytest.mark.parametrize(
