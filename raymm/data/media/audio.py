@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torchaudio.functional import resample
 
-from raymm.data.media.channels import Cancelling, Channel, to_mono
+from raymm.data.media.channels import Cancelling, Channel, own_order, to_mono
 from raymm.data.media.clipping import is_clipped
 from raymm.data.media.container import Input, Stream, open_media, real_streams, stream_of, zero_of
 from raymm.data.media.declared import check_end, known_end
@@ -103,6 +103,7 @@ def _decode(
 ) -> bool:
     """Fill a reel until it covers the window; whether the stream came to its end."""
     to_float = av.AudioResampler(format="flt")  # interleaved: PyAV cannot read eight planes
+    order = own_order(stream)
     first, declared = True, False
     for packet in container.demux(stream):
         if first:
@@ -113,7 +114,8 @@ def _decode(
             flat = np.concatenate([part.to_ndarray()[0] for part in to_float.resample(frame)])
             samples = flat.reshape(-1, frame.layout.nb_channels).T
             cancelling.add(samples)
-            reel.add(to_mono(samples, frame.layout, channel), frame.sample_rate, frame.pts, frame.time_base)
+            names = order or tuple(item.name for item in frame.layout.channels)
+            reel.add(to_mono(samples, names, channel), frame.sample_rate, frame.pts, frame.time_base)
         if reel.starts_after(seconds + READ_ON):
             return False
     if declared and container.format.name == MP4 and stream.duration is not None:

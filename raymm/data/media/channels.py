@@ -7,12 +7,14 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from raymm.data.media.container import Stream
 from raymm.data.media.problem import MediaError
 
-__all__ = ["Cancelling", "Channel", "to_mono"]
+__all__ = ["Cancelling", "Channel", "own_order", "to_mono"]
 
 Channel = Literal["downmix", "mean", "left", "right"]
 Samples = npt.NDArray[np.float32]
+Names = tuple[str, ...]
 
 SIDES = {"left": "FL", "right": "FR"}
 NAMELESS = "NONE"
@@ -25,7 +27,29 @@ CANCELLED = 0.01
 """Part of the power of its channels that the mean of stereo keeps, at most, when they are in anti-phase (-20 dB)."""
 
 
-def to_mono(samples: Samples, layout: "av.AudioLayout", channel: Channel) -> Samples:
+def own_order(stream: Stream) -> Names | None:
+    """Names of the channels of a stream that has them in an order of its own; None where it has a usual one.
+
+    PyAV frees such an order twice, which ends the process. So the decoder of uncompressed sound is told a usual order
+    of as many channels (it does not move samples), and other codecs are refused.
+
+    Raises
+    ------
+    MediaError
+        When there is no such order, or the codec is another.
+    """
+    layout = stream.codec_context.layout
+    count = layout.nb_channels
+    if not layout.name.startswith(f"{count} channels ("):
+        return None
+    names = tuple(channel.name for channel in layout.channels)
+    stream.codec_context.layout = USUAL.get(count, "mono")
+    if count not in USUAL or not stream.codec_context.name.startswith("pcm_"):
+        raise MediaError(f"has {count} channels in an order that is not read ({'+'.join(names)})")
+    return names
+
+
+def to_mono(samples: Samples, names: Names, channel: Channel) -> Samples:
     """Samples [channels, n] as one channel [n].
 
     "downmix" is the mean of stereo. More channels are weighed as ITU-R BS.775 says (front 0.71 and 0.71, centre 1,
@@ -40,10 +64,10 @@ def to_mono(samples: Samples, layout: "av.AudioLayout", channel: Channel) -> Sam
     """
     if channel == "mean" or (channel == "downmix" and len(samples) <= 2):
         return samples.mean(axis=0)
-    layout = _named(layout, len(samples))
+    names = _named(names)
     if channel == "downmix":
-        return np.asarray(_weights(layout.name, len(samples)) @ samples, np.float32)
-    return samples[_side(layout, SIDES[channel])]
+        return np.asarray(_weights(names) @ samples, np.float32)
+    return samples[_side(names, SIDES[channel])]
 
 
 class Cancelling:
@@ -66,17 +90,16 @@ class Cancelling:
         return self._channels > SILENT * self._count and self._mean < CANCELLED * self._channels
 
 
-def _named(layout: "av.AudioLayout", count: int) -> "av.AudioLayout":
-    """A layout whose channels have names."""
-    if all(channel.name != NAMELESS for channel in layout.channels):
-        return layout
-    if count not in USUAL:
-        raise MediaError(f"has {count} channels without names; set `channel` to mean")
-    return av.AudioLayout(USUAL[count])
+def _named(names: Names) -> Names:
+    """Names of channels that may have none."""
+    if NAMELESS not in names:
+        return names
+    if len(names) not in USUAL:
+        raise MediaError(f"has {len(names)} channels without names; set `channel` to mean")
+    return tuple(channel.name for channel in av.AudioLayout(USUAL[len(names)]).channels)
 
 
-def _side(layout: "av.AudioLayout", wanted: str) -> int:
-    names = [channel.name for channel in layout.channels]
+def _side(names: Names, wanted: str) -> int:
     if len(names) == 1:
         return 0
     if wanted not in names:
@@ -85,17 +108,19 @@ def _side(layout: "av.AudioLayout", wanted: str) -> int:
 
 
 @lru_cache(maxsize=32)
-def _weights(layout: str, count: int) -> npt.NDArray[np.float32]:
-    """Weights [channels] of the down-mix of a layout to mono: what comes out of one impulse a channel."""
+def _weights(names: Names) -> npt.NDArray[np.float32]:
+    """Weights [channels] of the down-mix of some channels to mono: what comes out of one impulse a channel."""
+    every = [channel.name for channel in av.AudioLayout("22.2").channels]
+    usual = sorted(names, key=lambda name: every.index(name) if name in every else len(every))
     try:
-        impulses = np.eye(count, dtype=np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(impulses, format="flt", layout=layout)
+        impulses = np.eye(len(names), dtype=np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(impulses, format="flt", layout="+".join(usual))
         frame.sample_rate = 48_000
         resampler = av.AudioResampler(format="flt", layout="mono")
         found = [part.to_ndarray()[0] for part in [*resampler.resample(frame), *resampler.resample(None)]]
     except (av.FFmpegError, ValueError):
         found = []
     weights: npt.NDArray[np.float32] = np.concatenate([*found, np.zeros(0, np.float32)])
-    if len(weights) != count or not weights.sum() > 0:
-        raise MediaError(f"has {count} channels ({layout}), for which there is no down-mix; set `channel` to mean")
-    return weights / weights.sum()
+    if len(weights) != len(names) or not weights.sum() > 0:
+        raise MediaError(f"has channels for which there is no down-mix ({'+'.join(names)}); set `channel` to mean")
+    return weights[[usual.index(name) for name in names]] / weights.sum()

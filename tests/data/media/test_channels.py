@@ -6,7 +6,7 @@ import pytest
 
 from raymm.data.media.audio import read_audio, read_sound
 from raymm.data.media.problem import MediaError
-from tests.data.media.signals import RATE, audio, mux
+from tests.data.media.signals import RATE, audio, ffmpeg, mux, needs_ffmpeg
 
 WEIGHTS = {"FL": 0.7071, "FR": 0.7071, "FC": 1.0, "LFE": 0.0, "BC": 0.5, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5}
 """ITU-R BS.775 and its kind: front 0.71, centre 1, surround 0.5, no low-frequency channel."""
@@ -88,3 +88,28 @@ def test_stereo_in_anti_phase_is_found(tmp_path, right, found):
 def test_silence_is_not_in_anti_phase(tmp_path):
     path = mux(tmp_path / "a.wav", [audio(np.zeros((2, 1600), np.float32), "pcm_f32le")])
     assert read_sound(path, RATE, 0.1).antiphase is False
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", ["a.mov", "a.caf", "a.mp4"])
+@pytest.mark.parametrize("layout", ["7.1", "5.1", "6.1", "7.1(wide)"])
+def test_an_order_that_only_the_file_has_goes_by_names(tmp_path, name, layout):
+    names = [channel.name for channel in av.AudioLayout(layout).channels]
+    levels = tones(len(names))
+    (tmp_path / "raw").write_bytes(np.ascontiguousarray(levels.T).tobytes())
+    raw = ["-f", "f32le", "-ar", RATE, "-ac", len(names), "-channel_layout", layout, "-i", tmp_path / "raw"]
+    ffmpeg(
+        *raw,
+        "-c:a",
+        {"a.mov": "pcm_s16le", "a.caf": "pcm_s16be", "a.mp4": "aac"}[name],
+        "-b:a",
+        "512k",
+        tmp_path / name,
+    )
+    weights = np.array([WEIGHTS.get(channel, 0.0) for channel in names])
+    for _ in range(3):  # a wrong step here ends the process
+        found = read_audio(tmp_path / name, RATE, 0.09, channel="left")[600:].mean()
+        assert found == pytest.approx(levels[0, 0], abs=0.03)
+        if set(names) <= set(WEIGHTS):
+            found = read_audio(tmp_path / name, RATE, 0.09)[600:].mean()
+            assert found == pytest.approx(weights @ levels[:, 0] / weights.sum(), abs=0.03)
