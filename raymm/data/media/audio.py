@@ -18,7 +18,16 @@ from torchaudio.functional import resample
 
 from raymm.data.media.channels import Cancelling, Channel, own_order, to_mono
 from raymm.data.media.clipping import is_clipped
-from raymm.data.media.container import Input, Stream, open_media, real_streams, stream_of, zero_of
+from raymm.data.media.container import (
+    Input,
+    LastPacketError,
+    Stream,
+    decoded,
+    open_media,
+    real_streams,
+    stream_of,
+    zero_of,
+)
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import Reel
@@ -79,7 +88,11 @@ def read_sound(
         chosen = stream_of(container, "audio", stream)
         reel = Reel(container, zero_of(container))
         cancelling = Cancelling()
-        ended = _decode(container, chosen, reel, cancelling, seconds, channel)
+        try:
+            ended = _decode(container, chosen, reel, cancelling, seconds, channel)
+        except LastPacketError:
+            check_end(container, chosen, reel.end / max(reel.rate, 1) + float(reel.zero))
+            raise
         waveform = reel.waveform()
         if not len(waveform):
             raise MediaError("has an audio stream of zero length")
@@ -105,12 +118,12 @@ def _decode(
     to_float = av.AudioResampler(format="flt")  # interleaved: PyAV cannot read eight planes
     order = own_order(stream)
     first, declared = True, False
-    for packet in container.demux(stream):
+    for packet, frames in decoded(container, stream):
         if first:
             first = False
             declared = packet.pts is not None and packet.pts < (stream.start_time or 0)
             reel.early = _unmarked_priming(container, stream) if packet.pts is not None and not declared else 0
-        for frame in packet.decode():
+        for frame in frames:
             flat = np.concatenate([part.to_ndarray()[0] for part in to_float.resample(frame)])
             samples = flat.reshape(-1, frame.layout.nb_channels).T
             cancelling.add(samples)

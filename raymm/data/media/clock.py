@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from raymm.data.media.container import Input, Stream
+from raymm.data.media.container import Input, Stream, decoded
 
 __all__ = ["NO_TIMESTAMPS", "Frame", "Timed", "is_jump", "period_of", "timed_frames"]
 
@@ -46,14 +46,15 @@ def is_jump(container: Input, step: float | Fraction) -> bool:
 
 def _by_number(container: Input, stream: Stream) -> Iterator[Timed]:
     period = period_of(stream)
-    for number, frame in enumerate(container.decode(stream)):
+    frames = (frame for _, frames in decoded(container, stream) for frame in frames)
+    for number, frame in enumerate(frames):
         yield number * period, frame
 
 
 def _by_timestamp(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
     expected: Fraction | None = None
     moved = -zero
-    for frame in container.decode(stream):
+    for frame in (frame for _, frames in decoded(container, stream) for frame in frames):
         own = None if frame.pts is None else Fraction(frame.pts * frame.time_base)
         if own is not None and expected is not None and is_jump(container, own + moved - expected):
             moved = expected - own
@@ -66,10 +67,10 @@ def _by_packet(container: Input, stream: Stream, zero: Fraction) -> Iterator[Tim
     """The n-th frame that is shown takes the place of the n-th packet that is not empty."""
     places: list[int] = []
     shown = hole = 0
-    for packet in container.demux(stream):
+    for packet, frames in decoded(container, stream):
         if packet.size and packet.dts is not None:
             places.append(packet.dts)
-        for frame in packet.decode():
+        for frame in frames:
             hole = _hole(places) if shown == 1 else hole
             place = places[shown] if shown < len(places) else places[-1] + 1 + shown - len(places)
             yield (place - hole) * Fraction(stream.time_base) - zero, frame

@@ -17,7 +17,18 @@ from av.stream import Disposition
 
 from raymm.data.media.problem import MediaError
 
-__all__ = ["Input", "Kind", "Stream", "has_sound", "open_media", "real_streams", "stream_of", "zero_of"]
+__all__ = [
+    "Input",
+    "Kind",
+    "LastPacketError",
+    "Stream",
+    "decoded",
+    "has_sound",
+    "open_media",
+    "real_streams",
+    "stream_of",
+    "zero_of",
+]
 
 Input = Any
 """av.container.InputContainer, whose types are not followed."""
@@ -29,6 +40,10 @@ OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
 PLAYLISTS = ("hls", "concat", "dash", "sdp")
 LATE_DECODERS = ("vorbis", "wmav1", "wmav2", "wmapro")
 """Their first packets give no sound, so that the stream starts later than its first timestamp."""
+
+
+class LastPacketError(Exception):
+    """The last packet of a stream cannot be decoded: what follows from that depends on the end that it declares."""
 
 
 @contextmanager
@@ -45,8 +60,31 @@ def open_media(path: Path) -> Iterator[Input]:
             if container.format.name in PLAYLISTS:
                 raise MediaError(f"is a list of other files ({container.format.name}), not a media file")
             yield container
+    except LastPacketError as last:
+        raise MediaError(f"cannot be decoded ({last.__cause__})") from last
     except (av.FFmpegError, OSError, ValueError) as cause:
         raise MediaError(f"cannot be decoded ({cause})") from cause
+
+
+def decoded(container: Input, stream: Stream) -> Iterator[tuple[Any, list[Any]]]:
+    """Packets of a stream and the frames that come out of each.
+
+    Raises
+    ------
+    av.FFmpegError
+        When a packet that has others after it cannot be decoded.
+    LastPacketError
+        When the last one cannot be decoded.
+    """
+    packets = container.demux(stream)
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as cause:
+            if any(later.size for later in packets):
+                raise
+            raise LastPacketError from cause
+        yield packet, frames
 
 
 def stream_of(container: Input, kind: Kind, number: int | None = None) -> Stream:

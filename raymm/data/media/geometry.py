@@ -21,7 +21,17 @@ from raymm.data.media.clock import Frame
 from raymm.data.media.container import Input
 from raymm.data.media.problem import MediaError
 
-__all__ = ["Fit", "Orientation", "Picture", "fitted_size", "orientation_of", "place", "to_gray", "to_rgb"]
+__all__ = [
+    "Fit",
+    "Orientation",
+    "Picture",
+    "fitted_size",
+    "frame_orientation",
+    "place",
+    "still_orientation",
+    "to_gray",
+    "to_rgb",
+]
 
 Fit = Literal["squash", "crop", "pad"]
 Pixels = npt.NDArray[np.uint8]
@@ -130,21 +140,26 @@ def place(pixels: Pixels, height: int, width: int) -> Pixels:
     return out
 
 
-def orientation_of(container: Input, frame: Frame) -> Orientation:
-    """How a frame is shown.
+def still_orientation(container: Input) -> Orientation | None:
+    """How a still is shown; None for a video, whose frames say it themselves (`frame_orientation`)."""
+    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        return _exif_orientation(Path(container.name.removeprefix("file:")))
+    return None
+
+
+def frame_orientation(frame: Frame) -> Orientation | None:
+    """How a frame and those after it are shown; None where it does not say so, and what was said before holds on.
 
     Raises
     ------
     MediaError
         When it is turned by something else than quarter turns.
     """
-    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-        return _exif_orientation(Path(container.name.removeprefix("file:")))
     try:
         found = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # a frame with data of a type that PyAV does not know; the angle it does tell
         return _turn(frame.rotation)
-    return Orientation() if found is None else _of_matrix(struct.unpack("<9i", bytes(found)))
+    return None if found is None else _of_matrix(struct.unpack("<9i", bytes(found)))
 
 
 def _of_matrix(matrix: Sequence[int]) -> Orientation:
@@ -166,5 +181,8 @@ def _turn(degrees: int) -> Orientation:
 
 
 def _exif_orientation(path: Path) -> Orientation:
-    with Image.open(path) as opened:
-        return EXIF.get(opened.getexif().get(EXIF_ORIENTATION, 1), Orientation())
+    try:
+        with Image.open(path) as opened:
+            return EXIF.get(opened.getexif().get(EXIF_ORIENTATION, 1), Orientation())
+    except (OSError, ValueError, SyntaxError):  # a picture that only FFmpeg reads
+        return Orientation()

@@ -12,8 +12,8 @@ from raymm.data.media.problem import MediaError
 
 __all__ = ["media_seconds"]
 
-GUESSED = ("aac", "ac3", "eac3", "dts", "amr", "mp3", "loas", "flv")
-"""Formats whose length is a guess from the bit rate, or what a program wrote beside the streams."""
+GUESSED = ("aac", "ac3", "eac3", "dts", "amr", "mp3", "loas", "flv", "mpegts", "mpeg")
+"""Formats whose length is a guess from the bit rate or the last timestamps, or what a program wrote beside."""
 
 
 def media_seconds(path: Path) -> float | None:

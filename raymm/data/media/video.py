@@ -1,14 +1,14 @@
 """Read frames of a file at given times, in one pass, converted only where they are wanted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from raymm.data.media.clock import Frame, Timed, period_of, timed_frames
-from raymm.data.media.container import Input, Stream, has_sound, open_media, stream_of, zero_of
+from raymm.data.media.clock import Timed, period_of, timed_frames
+from raymm.data.media.container import Input, LastPacketError, Stream, has_sound, open_media, stream_of, zero_of
 from raymm.data.media.declared import check_end, known_end
-from raymm.data.media.geometry import Picture, orientation_of, to_gray, to_rgb
+from raymm.data.media.geometry import Orientation, Picture, frame_orientation, still_orientation, to_gray, to_rgb
 from raymm.data.media.problem import MediaError
 
 __all__ = ["Shown", "frames_at", "read_frames", "to_gray", "to_rgb"]
@@ -52,19 +52,19 @@ def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -
     with open_media(path) as container:
         chosen = stream_of(container, "video", stream)
         chosen.thread_type = "SLICE"
-        zero = zero_of(container)
-        reached = _Reached()
-        slack = _slack(chosen)
-        late = [Fraction(time) + slack for time in times]
-        timed = iter(reached.follow(timed_frames(container, chosen, zero)))
-        frames = _at(timed, late)
-        if known_end(container, chosen) is None:
-            _read_on(timed, reached.time + READ_ON)
-        seconds = _length(container, chosen, reached, zero)
+        zero, slack = zero_of(container), _slack(chosen)
+        reached = _Reached(still_orientation(container), Fraction(chosen.sample_aspect_ratio or 1))
+        pictures = reached.follow(timed_frames(container, chosen, zero))
+        try:
+            shown = _at(pictures, [Fraction(time) + slack for time in times])
+            if known_end(container, chosen) is None:
+                _read_on(pictures, reached.time + READ_ON)
+        except LastPacketError:
+            check_end(container, chosen, float(reached.time + reached.duration + zero))
+            raise
         if stream is None and reached.ended and reached.count == 1:
             _refuse_still(container)
-        aspect = Fraction(chosen.sample_aspect_ratio or 1)
-        return Shown([Picture(frame, orientation_of(container, frame), aspect) for frame in frames], seconds)
+        return Shown(shown, _length(container, chosen, reached, zero))
 
 
 def _slack(stream: Stream) -> Fraction:
@@ -75,41 +75,47 @@ def _slack(stream: Stream) -> Fraction:
 
 
 class _Reached:
-    """How far frames were read."""
+    """How far frames were read, and how the last one is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, still: Orientation | None, pixel_aspect: Fraction) -> None:
+        self.still = still
+        self.orientation = still or Orientation()
+        self.pixel_aspect = pixel_aspect
         self.count = 0
         self.time = Fraction(0)
         self.duration = Fraction(0)
         self.ended = False
 
-    def follow(self, frames: Iterable[Timed]) -> Iterable[Timed]:
+    def follow(self, frames: Iterable[Timed]) -> Iterator[tuple[Fraction, Picture]]:
+        """What is shown, and when it begins."""
         for time, frame in frames:
             self.count += 1
             self.time = time
             self.duration = Fraction(frame.duration * frame.time_base) if frame.duration else Fraction(0)
-            yield time, frame
+            if self.still is None:
+                self.orientation = frame_orientation(frame) or self.orientation
+            yield time, Picture(frame, self.orientation, self.pixel_aspect)
         self.ended = True
 
 
-def _at(frames: Iterable[Timed], times: Sequence[Fraction]) -> list[Frame]:
-    """The frames that are shown at some times."""
-    chosen: list[Frame] = []
-    shown: Frame | None = None
-    for time, frame in frames:
+def _at(pictures: Iterable[tuple[Fraction, Picture]], times: Sequence[Fraction]) -> list[Picture]:
+    """The pictures that are shown at some times."""
+    chosen: list[Picture] = []
+    shown: Picture | None = None
+    for time, picture in pictures:
         while shown is not None and len(chosen) < len(times) and times[len(chosen)] < time:
             chosen.append(shown)
         if shown is not None and len(chosen) == len(times):
             return chosen
-        shown = frame
+        shown = picture
     if shown is None:
         raise MediaError("has a video stream of zero length")
     return chosen + [shown] * (len(times) - len(chosen))
 
 
-def _read_on(frames: Iterable[Timed], until: Fraction) -> None:
+def _read_on(pictures: Iterable[tuple[Fraction, Picture]], until: Fraction) -> None:
     """Read frames up to some time, or to the end if that is nearer."""
-    for time, _ in frames:
+    for time, _ in pictures:
         if time > until:
             return
 
