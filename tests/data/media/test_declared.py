@@ -91,7 +91,7 @@ def test_sound_that_was_cut_off_is_found(tmp_path, name, codec, options, part):
     rate = 48_000 if codec == "libopus" else 44_100 if name == "a.flv" else RATE
     path = mux(tmp_path / name, [audio(noise(2.0, rate), codec, rate)], **options)
     assert read_sound(path, RATE, 3.0).seconds == pytest.approx(2.0, abs=0.13)
-    with pytest.raises(MediaError, match=r"is truncated|cannot be decoded"):
+    with pytest.raises(MediaError, match="is truncated"):
         read_audio(keep(path, part), RATE, 3.0)
 
 
@@ -110,7 +110,7 @@ def test_a_video_that_was_cut_off_is_found(tmp_path, name, codec, options, part)
     frames = np.random.default_rng(0).integers(0, 255, (50, 32, 48, 3), np.uint8)
     path = mux(tmp_path / name, [video(frames, codec)], **options)
     assert len(frames_at(path, [0.0, 2.5])) == 2
-    with pytest.raises(MediaError, match=r"is truncated|cannot be decoded"):
+    with pytest.raises(MediaError, match="is truncated"):
         frames_at(keep(path, part), [0.0, 2.5])
 
 
@@ -134,3 +134,14 @@ def test_an_estimate_from_the_bit_rate_is_no_claim(tmp_path, loud):
     streams = [audio(waveform, "libmp3lame", 44_100, qscale="2", flags="+qscale")]
     path = mux(tmp_path / "a.mp3", streams, write_xing="0")
     assert read_sound(path, RATE, 20.0).seconds == pytest.approx(4.0 * len(parts), abs=0.1)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
+def test_damage_in_the_middle_is_no_cut(tmp_path, part):
+    path = mux(tmp_path / "a.m4a", [audio(noise(), "aac")], movflags="faststart")
+    content = bytearray(path.read_bytes())
+    start = int(len(content) * part)
+    content[start : start + 1500] = b"\xff" * 1500
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="cannot be decoded"):
+        read_audio(path, RATE, 3.0)

@@ -160,3 +160,14 @@ def test_flow_is_in_pixels_of_the_picture_that_is_shown(tmp_path):
         moved[fit] = np.median(flow[1, 0, 24:40, 26:34])
     assert moved["squash"] == pytest.approx(2, abs=0.5)
     assert moved["pad"] == pytest.approx(2, abs=0.5)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("degrees", "blue"), [(90, (1, 0)), (180, (1, 1)), (270, (0, 1))])
+@pytest.mark.parametrize("name", ["a.h264", "a.ts", "a.mkv"])
+def test_a_turn_that_only_the_first_frame_says_holds_for_all(tmp_path, name, degrees, blue):
+    mux(tmp_path / "b.mkv", [video(np.stack([WIDE] * 6), "ffv1")])
+    says = f"h264_metadata=display_orientation=insert:rotate={degrees}"
+    ffmpeg("-i", tmp_path / "b.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bsf:v", says, tmp_path / name)
+    rgb = to_rgb(frames_at(tmp_path / name, [0.0, 0.1, 0.2]), 16, 16)
+    assert [corner(frame)[0] for frame in rgb] == [blue] * 3
