@@ -52,15 +52,19 @@ def _by_number(container: Input, stream: Stream) -> Iterator[Timed]:
 
 
 def _by_timestamp(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
-    expected: Fraction | None = None
-    moved = -zero
+    moved, last = -zero, Fraction(0)
+    previous: Frame | None = None
+    may_jump = bool(container.format.flags & TS_DISCONT)
     for frame in (frame for _, frames in decoded(container, stream) for frame in frames):
-        own = None if frame.pts is None else Fraction(frame.pts * frame.time_base)
-        if own is not None and expected is not None and is_jump(container, own + moved - expected):
-            moved = expected - own
-        time = (expected or Fraction(0)) if own is None else own + moved
-        yield time, frame
-        expected = time + (_duration(frame) or period_of(stream))
+        own = None if frame.pts is None else frame.pts * frame.time_base
+        if own is None or may_jump:
+            expected = last if previous is None else last + (duration_of(previous) or period_of(stream))
+            if own is None:
+                own = expected - moved
+            elif previous is not None and is_jump(container, own + moved - expected):
+                moved = expected - own
+        last, previous = own + moved, frame
+        yield last, frame
 
 
 def _by_packet(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
@@ -85,5 +89,6 @@ def _hole(places: list[int]) -> int:
     return max(0, (places[1] - places[0]) - (places[2] - places[1])) if len(places) >= 3 else 0
 
 
-def _duration(frame: Frame) -> Fraction:
+def duration_of(frame: Frame) -> Fraction:
+    """How long a frame says that it is shown; 0 where it does not say it."""
     return Fraction(frame.duration * frame.time_base) if frame.duration else Fraction(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from raymm.data.media.clock import Timed, period_of, timed_frames
+from raymm.data.media.clock import Frame, Timed, duration_of, period_of, timed_frames
 from raymm.data.media.container import Input, LastPacketError, Stream, has_sound, open_media, stream_of, zero_of
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.geometry import Orientation, Picture, frame_orientation, still_orientation, to_gray, to_rgb
@@ -83,15 +83,20 @@ class _Reached:
         self.pixel_aspect = pixel_aspect
         self.count = 0
         self.time = Fraction(0)
-        self.duration = Fraction(0)
+        self.frame: Frame | None = None
         self.ended = False
+
+    @property
+    def duration(self) -> Fraction:
+        """How long the last frame says that it is shown."""
+        return Fraction(0) if self.frame is None else duration_of(self.frame)
 
     def follow(self, frames: Iterable[Timed]) -> Iterator[tuple[Fraction, Picture]]:
         """What is shown, and when it begins."""
         for time, frame in frames:
             self.count += 1
             self.time = time
-            self.duration = Fraction(frame.duration * frame.time_base) if frame.duration else Fraction(0)
+            self.frame = frame
             if self.still is None:
                 self.orientation = frame_orientation(frame) or self.orientation
             yield time, Picture(frame, self.orientation, self.pixel_aspect)
