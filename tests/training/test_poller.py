@@ -55,7 +55,7 @@ class Poller(threading.Thread):
         self.ended = False
 
     def run(self):
-        while not self.done.is_set():
+        while not self.done.wait(0.005):
             for folder, _, names in os.walk(self.run_folder):
                 if layout.MANIFEST in names:
                     self.looks += 1
