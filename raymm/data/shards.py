@@ -198,9 +198,21 @@ class Shards:
             trouble = CHANGED if self._differs(name, content) else f"not a readable Arrow file ({cause})"
             raise DataError(f"{file}: {trouble}; {REMEDY}") from cause
         if not batch.schema.equals(self._arrow_schema) or reader.num_record_batches != 1:
-            trouble = f"its columns do not match the schema in {layout.MANIFEST}, or it is in more than one part"
+            trouble = _difference(batch.schema, self._arrow_schema) or "it is in more than one part"
             raise DataError(f"{file}: {CHANGED if self._differs(name, content) else trouble}; {REMEDY}")
         return batch
+
+
+def _difference(found: pa.Schema, wanted: pa.Schema) -> str:
+    """The first columns that are not those of the schema, in words; empty where all are."""
+    told = f"the schema in {layout.MANIFEST} says"
+    for column in wanted:
+        if found.get_all_field_indices(column.name) != [wanted.get_field_index(column.name)]:
+            return f"its columns are {', '.join(found.names)}; {told} {', '.join(wanted.names)}"
+        if not found.field(column.name).equals(column):
+            return f"its column '{column.name}' is {found.field(column.name).type}; {told} {column.type}"
+    more = found.names[len(wanted) :]
+    return f"it has {', '.join(more)} as well; {told} no such columns" if more else ""
 
 
 def _check_offsets(batch: pa.RecordBatch) -> None:
