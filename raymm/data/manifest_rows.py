@@ -159,7 +159,8 @@ def _check_columns(columns: Sequence[str], specs: Specs, problems: Problems) -> 
 
 
 def _labels(column: pa.ChunkedArray) -> list[Any]:
-    if pa.types.is_nested(column.type) and not is_list(column.type):
+    inner = column.type.value_type if is_list(column.type) else column.type
+    if pa.types.is_nested(inner):
         raise _WrongTypeError("a label is a text, a number or a list of them")
     return values_of(column)
 

@@ -25,6 +25,8 @@ from raymm.storage.records import JsonRecord
 from raymm.storage.tensors import save_tensors
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
     from raymm.models.model import MultimodalModel
@@ -71,7 +73,9 @@ def load_model(folder: Path) -> Exported:
     with _readable(folder):
         schema = Schema.from_saved(about.content)
         model = build_model(schema, config.model, config.training.seed)
-        model.load_state_dict(load_file(folder / layout.WEIGHTS))
+        weights = load_file(folder / layout.WEIGHTS)
+        _refuse_not_finite(folder, weights)
+        model.load_state_dict(weights)
         return Exported(model.eval(), config, schema, about.statistics)
 
 
@@ -110,6 +114,15 @@ def _verify(folder: Path) -> None:
         verify(folder.parent, CheckpointError, names)
 
 
+def _refuse_not_finite(folder: Path, weights: dict[str, Tensor]) -> None:
+    """Name the weights that are NaN or infinite, which no training of raymm commits."""
+    wrong = [name for name, values in weights.items() if not values.isfinite().all()]
+    if wrong:
+        raise CheckpointError(
+            f"{folder}/{layout.WEIGHTS}: holds NaN or infinite weights in {', '.join(wrong)}; bring back a good copy"
+        )
+
+
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
     """Say of which model it is when a part of it is missing or cannot be read."""
@@ -122,4 +135,5 @@ def _readable(folder: Path) -> Iterator[None]:
         why = "may not be read by this user" if file.exists() else "is missing"
         raise CheckpointError(f"{folder}: no model there ({file.name} {why})") from None
     except (KeyError, ValueError, RuntimeError, ValidationError, SafetensorError) as cause:
-        raise CheckpointError(f"{folder}: the model cannot be read ({cause})") from cause
+        words = " ".join(str(cause).split())  # torch names each weight that does not fit in a line of its own
+        raise CheckpointError(f"{folder}: the model cannot be read ({words})") from cause

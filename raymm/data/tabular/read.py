@@ -114,14 +114,14 @@ def _read_text(path: Path, embedded: Embedded) -> Table:
 
 def _read_parquet(path: Path, embedded: Embedded) -> Table:
     """Parquet; texts stay dictionaries while they are read, so that a repeated one takes no room."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         _refuse_overfull(path, file)
         refuse_repeated(path, file.schema_arrow.names)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
         others = [name for name in file.schema_arrow.names if name not in texts]
         if embedded.in_schema(file.schema_arrow):
             return _table(file.iter_batches(batch_size=PAGE_OF_FILES), file.schema_arrow, embedded)
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
+    with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
         if any("." in name for name in file.schema_arrow.names):  # taken for a field within a field
             return _table([file.read(use_threads=False)], file.schema_arrow, embedded)
         words = file.read(texts, use_threads=False)
