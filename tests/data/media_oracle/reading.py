@@ -1,0 +1,36 @@
+"""raymm's reading of a file, through the kinds that `raymm prepare` decodes with."""
+
+import shutil
+from itertools import product
+
+from raymm.data import AudioSpec, RgbSpec
+from raymm.data.manifest import load_manifest
+from raymm.data.media.files import SampleFiles
+from raymm.data.schema_inference import build_schema, parse_kinds
+from tests.data.clips import manifest
+from tests.data.media_oracle.signals import HEIGHT, WIDTH
+
+
+def sound_of(path, rate, seconds, **settings):
+    """float32 [round(rate * seconds)]."""
+    return AudioSpec(name="audio", rate=rate, seconds=seconds, **settings).decode(path.name, SampleFiles(path.parent))
+
+
+def frames_of(path, fps, count, **settings):
+    """Times (the middles of `count` intervals of 1 / fps seconds) and frames uint8 [count, height, width, 3]."""
+    size = {"height": HEIGHT, "width": WIDTH}
+    spec = RgbSpec(name="rgb", fps=fps, frames=count, **{**size, **settings})
+    files = SampleFiles(path.parent, [(path.name, spec.frame_times)])
+    return spec.frame_times, spec.decode(path.name, files).transpose(0, 2, 3, 1)
+
+
+def window_of(path, modality):
+    """Seconds that `raymm prepare` finds for a collection of copies of this one file."""
+    rows = []
+    for split, label in product(("train", "val", "test"), "ab"):
+        rows.append({"file": f"{split}-{label}{path.suffix}", "label": label, "split": split})
+        shutil.copy(path, path.parent / rows[-1]["file"])
+    kinds = parse_kinds(modality)
+    listing = load_manifest(manifest(path.parent, rows), path.parent, kinds)
+    spec = build_schema(kinds, listing, path.parent, ["rgb.fps=10"] if modality == "rgb" else []).modalities[0]
+    return spec.seconds if modality == "audio" else spec.frames / spec.fps
