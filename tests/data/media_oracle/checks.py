@@ -15,32 +15,44 @@ PADDING = 0.06
 """Seconds of silence that an encoder adds, at most, and that a reader may count or not."""
 
 
-def placed(samples, start, rate, seconds):
-    """Samples [n, channels] as their mean, from `start` on, in a window of silence."""
-    out = np.zeros(round(rate * seconds))
-    first = round(start * rate)
-    kept = samples.mean(axis=1)[: max(len(out) - first, 0)]
-    out[first : first + len(kept)] = kept
-    return out
+def spans(combination, decoded):
+    """Pieces of the sound as ffmpeg reads it: float [samples], and when each begins."""
+    ends = [number for number, _ in decoded.pieces[1:]] + [len(decoded.sound)]
+    for (number, start), end in zip(decoded.pieces, ends, strict=True):
+        yield decoded.sound[number:end].mean(axis=1).astype(np.float64), start
+
+
+def sound_end(combination, decoded):
+    """When the sound that ffmpeg reads ends."""
+    return max(start + len(samples) / combination.rate for samples, start in spans(combination, decoded))
 
 
 def check_sound(combination, path, decoded):
-    """The samples are ffmpeg's, at ffmpeg's time; where the file says how late it is, at the time they were made for."""
-    rate = combination.rate
-    end = decoded.sound_start + len(decoded.sound) / rate
-    window = end + 0.3
-    heard = sound_of(path, rate, window).astype(np.float64)
-    wanted = placed(decoded.sound, decoded.sound_start, rate, window)
-    late, _ = lag(heard, wanted, rate // 5)
-    assert abs(late) / rate <= CLOSE, f"the sound is {late / rate * 1000:+.2f} ms later than ffmpeg's"
-    certain = np.arange(len(wanted)) < (combination.sound_end - combination.cut - 0.002) * rate
-    level = snr(np.roll(heard, -late)[certain], wanted[certain])
-    assert level >= LEAST_SNR, f"{level:.1f} dB between raymm's and ffmpeg's samples"
-    assert not heard[math.ceil((end + CLOSE) * rate) :].any(), "sound after the end"
+    """The samples are ffmpeg's, at ffmpeg's time; between and after them is silence."""
+    rate, slack = combination.rate, math.ceil(CLOSE * combination.rate)
+    heard = sound_of(path, rate, sound_end(combination, decoded) + 0.3).astype(np.float64)
+    silent = np.ones(len(heard), bool)
+    for samples, start in spans(combination, decoded):
+        check_piece(heard, samples, start, rate, (combination.sound_end - combination.cut) * rate)
+        silent[max(round(start * rate) - slack, 0) : round(start * rate) + len(samples) + slack] = False
+    assert not heard[silent].any(), (
+        f"sound at {np.flatnonzero(heard * silent)[[0, -1]] / rate} s, where there is none"
+    )
     if combination.exact:
-        made = placed(combination.sound, combination.audio_late - combination.clock_zero, rate, window)
-        off = lags(heard, made, rate)
+        first = round((combination.audio_late - combination.clock_zero) * rate)
+        off = lags(heard, np.pad(combination.sound.mean(axis=1), (first, 0)), rate)
         assert np.abs(off).max() <= 2 * CLOSE, f"pieces are late by {np.round(off * 1000, 2).tolist()} ms"
+
+
+def check_piece(heard, samples, start, rate, end):
+    """The samples from `start` seconds on are in what is heard; beyond sample `end` is an encoder's padding."""
+    first = round(start * rate)
+    kept = np.arange(first, first + len(samples)) < end - 0.002 * rate
+    around = np.pad(heard, (rate // 5, rate // 5))[first : first + len(samples) + 2 * (rate // 5)]
+    late, _ = lag(around, np.pad(samples * kept, (rate // 5, 0)), rate // 5)
+    assert abs(late) / rate <= CLOSE, f"what ffmpeg plays at {start:.3f} s is {late / rate * 1000:+.2f} ms later"
+    level = snr(around[rate // 5 + late :][: len(samples)][kept], samples[kept])
+    assert level >= LEAST_SNR, f"{level:.1f} dB between raymm's and ffmpeg's samples from {start:.3f} s on"
 
 
 def check_frames(combination, path, decoded):
@@ -64,7 +76,7 @@ def check_frames(combination, path, decoded):
 
 def check_window(combination, path, decoded):
     """What `raymm prepare` finds by itself covers all of the modality, and little more than the file."""
-    sound = decoded.sound_start + len(decoded.sound) / combination.rate if combination.audio else 0.0
+    sound = sound_end(combination, decoded) if combination.audio else 0.0
     picture = times_of(combination, decoded)[-1] + combination.period if combination.video else 0.0
     for modality, end in {"audio": sound, "rgb": picture}.items():
         if not end:

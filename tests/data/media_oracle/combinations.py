@@ -17,6 +17,10 @@ def brief(codec):
     return "".join([name, *(option for option in kept if option.startswith(("-bf", "-q:a")))])
 
 
+TICKS = {"mkv": 1000, "webm": 1000, "flv": 1000, "ts": 90_000}
+"""A second in the timestamps of a container."""
+
+
 @dataclass(frozen=True)
 class Combination:
     """A file: pictures, sound or both, each from its own time on.
@@ -35,6 +39,9 @@ class Combination:
         Seconds after time 0 at which a stream begins.
     dropped
         First and last number of frames that are left out, so that the one before stays on the screen.
+    jump, jitter
+        Seconds by which all packets of sound from the 20th on come later, so that there is a gap, and by which the
+        timestamps of packets are wrong, which then are no gaps.
     cut
         Seconds that are cut off the start of the finished file without encoding again.
     options
@@ -57,6 +64,8 @@ class Combination:
     video_late: float = 0.0
     audio_late: float = 0.0
     dropped: tuple[int, int] | None = None
+    jump: float = 0.0
+    jitter: float = 0.0
     cut: float = 0.0
     options: str = ""
     exact: bool = True
@@ -70,7 +79,10 @@ class Combination:
         sound = f"{brief(self.audio)}-{self.rate}x{self.channels}" if self.audio else ""
         ends = f"-{self.seconds:g}s" + (f"-{self.sound_seconds:g}s" if self.sound_seconds else "")
         gap = f"-without{self.dropped[0]}to{self.dropped[1]}" if self.dropped else ""
-        more = f"-{'-'.join(self.options.split())}" * bool(self.options) + f"-cut{self.cut:g}" * bool(self.cut)
+        moved = f"-jump{self.jump:g}" * bool(self.jump) + f"-jitter{self.jitter:g}" * bool(self.jitter)
+        more = (
+            moved + f"-{'-'.join(self.options.split())}" * bool(self.options) + f"-cut{self.cut:g}" * bool(self.cut)
+        )
         return f"{self.suffix}-{'+'.join(filter(None, [picture, sound]))}{ends}{late}{gap}{more}"
 
     @property
@@ -87,7 +99,7 @@ class Combination:
     @property
     def sound_end(self):
         """When the sound that was made ends, on the clock that begins with the earliest stream."""
-        return self.audio_late - self.clock_zero + len(self.sound) / self.rate
+        return self.audio_late - self.clock_zero + len(self.sound) / self.rate + self.jump
 
     @property
     def kept(self):
@@ -134,6 +146,9 @@ class Combination:
                 raw,
             ]
             outputs += ["-map", f"{int(bool(self.video))}:a", "-c:a", *self.audio.split()]
+            if self.jump or self.jitter:
+                moved = f"TS+round(({self.jitter}*sin(9*N)+{self.jump}*gte(N\\,20))*{TICKS[self.suffix]})"
+                outputs += ["-bsf:a", f"setts=ts={moved}"]
         run(*inputs, *outputs, *self.options.split(), path)
         if not self.cut:
             return path

@@ -14,7 +14,8 @@ from tests.data.media_oracle.signals import HEIGHT, WIDTH
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="there is no command ffmpeg (Debian: apt install ffmpeg)")
 
-TIME = re.compile(r"Parsed_(a?)showinfo_\S+ @ \S+ n: *\d+ pts: *\S+ pts_time: *(\S+)")
+PICTURE = re.compile(r"Parsed_showinfo_\S+ @ \S+ n: *\d+ pts: *\S+ pts_time: *(\S+)")
+SOUND = re.compile(r"Parsed_ashowinfo_\S+ @ \S+ n:\d+ pts:\S+ pts_time:(\S+) .* nb_samples:(\d+)")
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Decode:
     Attributes
     ----------
     sound
-        float32 [samples, channels] without a gap; None where there is no sound.
-    sound_start
-        Time of the first sample.
+        float32 [samples, channels]; None where there is no sound.
+    pieces
+        Of the sound, each without a gap: number of its first sample, and when it is heard.
     frames
         uint8 [T, HEIGHT, WIDTH, 3]; None where there is no picture.
     times
@@ -34,7 +35,7 @@ class Decode:
     """
 
     sound: np.ndarray | None
-    sound_start: float
+    pieces: list[tuple[int, float]]
     frames: np.ndarray | None
     times: np.ndarray
 
@@ -59,13 +60,22 @@ def decode(path: Path, combination) -> Decode:
         outputs += ["-map", "0:v:0", "-vf", "showinfo", "-fps_mode", "passthrough"]
         outputs += ["-f", "rawvideo", "-pix_fmt", "rgb24", picture]
     _, words = run("-copyts", "-i", path, *outputs)
-    found = TIME.findall(words)
-    heard = [float(time) for kind, time in found if kind and time != "NOPTS"]
-    seen = np.array([float(time) for kind, time in found if not kind])
-    zero = min([*heard[:1], *seen[:1]])
+    packets = [(float(time), int(count)) for time, count in SOUND.findall(words) if time != "NOPTS"]
+    seen = np.array([float(time) for time in PICTURE.findall(words)])
+    zero = min([*(time for time, _ in packets[:1]), *seen[:1]])
     return Decode(
         sound=np.fromfile(sound, np.float32).reshape(-1, combination.channels) if combination.audio else None,
-        sound_start=heard[0] - zero if heard else 0.0,
+        pieces=joined([(time - zero, count) for time, count in packets], combination.rate),
         frames=np.fromfile(picture, np.uint8).reshape(-1, HEIGHT, WIDTH, 3) if combination.video else None,
         times=seen - zero,
     )
+
+
+def joined(packets, rate):
+    """Pieces of packets (time, samples): a new one begins where the next packet comes later by more than a packet."""
+    pieces, number = [], 0
+    for time, count in packets:
+        if not pieces or (time - pieces[-1][1]) * rate - (number - pieces[-1][0]) > max(count, 1024):
+            pieces.append((number, time))
+        number += count
+    return pieces

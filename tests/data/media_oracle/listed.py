@@ -140,6 +140,17 @@ GAPS = [
     delayed("flv", H264_B, "aac", rate=44_100, dropped=(8, 20)),
     delayed("avi", MPEG4, MP3, rate=44_100, dropped=(8, 20)),
 ]
+MOVED = [
+    delayed("mkv", H264_B, "aac", rate=44_100, jump=0.4),
+    delayed("mkv", audio="pcm_s16le", rate=8_000, jump=0.3, sound_seconds=4.0),
+    delayed("webm", VP8, "libvorbis", rate=44_100, jump=0.4),
+    delayed("ts", H264_B, "mp2", rate=48_000, jump=0.4),
+    delayed("flv", FLV1, MP3, rate=44_100, jump=0.4),
+    delayed("mkv", H264_B, "aac", rate=44_100, jitter=0.004),
+    delayed("mkv", audio=MP3, rate=24_000, jitter=0.008),
+    delayed("ts", H264_B, "aac", rate=48_000, jitter=0.006),
+    delayed("flv", H264_B, "aac", rate=22_050, jitter=0.01),
+]
 UNEVEN = [
     Combination("mp4", H264_B, "aac", rate=48_000, seconds=1.6, sound_seconds=0.7),
     delayed("mkv", H264_B, "aac", rate=48_000, seconds=1.6, sound_seconds=0.7),
@@ -160,4 +171,4 @@ CUT = [
     delayed("mkv", f"{H264_B} -g 10", "aac", rate=44_100, cut=0.5),
     delayed("ts", f"{H264_B} -g 10", "aac", rate=44_100, cut=0.5),
 ]
-LISTED = [*ISO, *MATROSKA, *AVI, *STREAMED, *SOUND, *PICTURES, *LATE, *GAPS, *UNEVEN, *CUT]
+LISTED = [*ISO, *MATROSKA, *AVI, *STREAMED, *SOUND, *PICTURES, *LATE, *GAPS, *MOVED, *UNEVEN, *CUT]

@@ -3,25 +3,32 @@
 import shutil
 from itertools import product
 
-from raymm.data import AudioSpec, RgbSpec
-from raymm.data.manifest import load_manifest
-from raymm.data.media.files import SampleFiles
+from raymm.data import AudioSpec, RgbSpec, Schema
+from raymm.data.decode import read_sample
+from raymm.data.manifest import Record, load_manifest
 from raymm.data.schema_inference import build_schema, parse_kinds
 from tests.data.clips import manifest
 from tests.data.media_oracle.signals import HEIGHT, WIDTH
 
 
+def value_of(path, spec):
+    """What `raymm prepare` stores of a file; an error where it would refuse it."""
+    schema = Schema(modalities=(spec,), classes=("a", "b"))
+    record = Record(sample_id="s", split="train", label="a", source=path.name, cells={spec.name: path.name})
+    values, wrong, *_ = read_sample(record, schema, path.parent)
+    assert not wrong, f"refused: {wrong}"
+    return values[spec.name]
+
+
 def sound_of(path, rate, seconds, **settings):
     """float32 [round(rate * seconds)]."""
-    return AudioSpec(name="audio", rate=rate, seconds=seconds, **settings).decode(path.name, SampleFiles(path.parent))
+    return value_of(path, AudioSpec(name="audio", rate=rate, seconds=seconds, **settings))
 
 
 def frames_of(path, fps, count, **settings):
     """Times (the middles of `count` intervals of 1 / fps seconds) and frames uint8 [count, height, width, 3]."""
-    size = {"height": HEIGHT, "width": WIDTH}
-    spec = RgbSpec(name="rgb", fps=fps, frames=count, **{**size, **settings})
-    files = SampleFiles(path.parent, [(path.name, spec.frame_times)])
-    return spec.frame_times, spec.decode(path.name, files).transpose(0, 2, 3, 1)
+    spec = RgbSpec(name="rgb", fps=fps, frames=count, **{"height": HEIGHT, "width": WIDTH, **settings})
+    return spec.frame_times, value_of(path, spec).transpose(0, 2, 3, 1)
 
 
 def window_of(path, modality):

@@ -1,4 +1,4 @@
-"""Flags that turn and mirror are applied, whatever holds them: an ISO matrix, Matroska's projection, H.264's message, EXIF."""
+"""Flags that turn and mirror are applied, whatever holds them: ISO and Matroska files, H.264 streams, EXIF data."""
 
 import itertools
 import struct
@@ -9,11 +9,10 @@ import pytest
 from PIL import Image
 
 from raymm.data import ImageSpec
-from raymm.data.media.files import SampleFiles
 from tests.data.media_oracle.corners import EXIF, HEIGHT, MATRICES, UPRIGHT, WIDTH, by_exif, layout, picture, turned
 from tests.data.media_oracle.ffmpeg import needs_ffmpeg, run
 from tests.data.media_oracle.listed import H264, MPEG4
-from tests.data.media_oracle.reading import frames_of
+from tests.data.media_oracle.reading import frames_of, value_of
 
 FRAMES = 5
 SEI_TURNS = [turn for turn in itertools.product((0, 90, 180, 270), ("", "horizontal", "vertical")) if turn != (0, "")]
@@ -95,9 +94,8 @@ def test_the_exif_data_of_a_picture(tmp_path, suffix, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(picture()).save(tmp_path / f"a.{suffix}", exif=exif)
-    spec = ImageSpec(name="image", height=48, width=48)
-    read = spec.decode(f"a.{suffix}", SampleFiles(tmp_path)).transpose(1, 2, 0)
-    assert layout(read) == by_exif(orientation)
+    value = value_of(tmp_path / f"a.{suffix}", ImageSpec(name="image", height=48, width=48))
+    assert layout(value.transpose(1, 2, 0)) == by_exif(orientation)
 
 
 @pytest.mark.parametrize("orientation", EXIF)
