@@ -11,8 +11,8 @@ LEAST_SNR = 40.0
 CLOSE = 1.05e-3
 """Seconds; containers with timestamps in whole milliseconds are read half of one off."""
 
-PADDING = 0.06
-"""Seconds of silence that an encoder adds, at most, and that a reader may count or not."""
+PADDING = 1_200
+"""Samples of silence that an encoder adds, at most, and that a reader may count or not."""
 
 
 def spans(combination, decoded):
@@ -78,11 +78,14 @@ def check_window(combination, path, decoded):
     """What `raymm prepare` finds by itself covers all of the modality, and little more than the file."""
     sound = sound_end(combination, decoded) if combination.audio else 0.0
     picture = times_of(combination, decoded)[-1] + combination.period if combination.video else 0.0
+    least = {"audio": sound - PADDING / combination.rate, "rgb": picture - CLOSE}
     for modality, end in {"audio": sound, "rgb": picture}.items():
         if not end:
             continue
         found = window_of(path, modality)
-        assert end - PADDING <= found <= max(sound, picture) + 0.2, f"a window of {found} s of {modality} for {end} s"
+        assert least[modality] <= found <= max(sound, picture) + 0.2, (
+            f"a window of {found} s of {modality} for {end} s"
+        )
 
 
 def times_of(combination, decoded):

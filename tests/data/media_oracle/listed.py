@@ -121,7 +121,7 @@ PICTURES = [
 ]
 LATE = [
     Combination("mp4", H264_B, "aac", rate=44_100, audio_late=0.5),
-    Combination("mp4", H264_B, "aac", rate=44_100, video_late=0.5),
+    Combination("mp4", H264_B, "aac", rate=44_100, video_late=0.4),
     delayed("mkv", H264_B, "aac", rate=44_100, audio_late=0.5),
     Combination("mkv", H264_B, "pcm_s16le", audio_late=0.25),
     Combination("mkv", H264_B, "pcm_s16le", video_late=0.4),
