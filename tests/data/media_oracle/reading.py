@@ -1,7 +1,7 @@
 """raymm's reading of a file, through the kinds that `raymm prepare` decodes with."""
 
 import shutil
-from itertools import product
+from itertools import cycle, product
 
 from raymm.data import AudioSpec, RgbSpec, Schema
 from raymm.data.decode import read_sample
@@ -33,11 +33,19 @@ def frames_of(path, fps, count, **settings):
 
 def window_of(path, modality):
     """Seconds that `raymm prepare` finds for a collection of copies of this one file."""
-    rows = []
-    for split, label in product(("train", "val", "test"), "ab"):
-        rows.append({"file": f"{split}-{label}{path.suffix}", "label": label, "split": split})
-        shutil.copy(path, path.parent / rows[-1]["file"])
+    copies = [f"{number}-{path.name}" for number in range(6)]
+    for copy in copies:
+        shutil.copy(path, path.parent / copy)
+    return window_of_all(path.parent, copies, modality)
+
+
+def window_of_all(folder, files, modality):
+    """Seconds that `raymm prepare` finds for files, which take turns in splits and classes."""
+    turns = cycle(product(("train", "val", "test"), "ab"))
+    rows = [
+        {"file": file, "label": label, "split": split} for file, (split, label) in zip(files, turns, strict=False)
+    ]
     kinds = parse_kinds(modality)
-    listing = load_manifest(manifest(path.parent, rows), path.parent, kinds)
-    spec = build_schema(kinds, listing, path.parent, ["rgb.fps=10"] if modality == "rgb" else []).modalities[0]
+    listing = load_manifest(manifest(folder, rows), folder, kinds)
+    spec = build_schema(kinds, listing, folder, ["rgb.fps=10"] if modality == "rgb" else []).modalities[0]
     return spec.seconds if modality == "audio" else spec.frames / spec.fps
