@@ -1,5 +1,7 @@
 """Combinations that nobody listed: hypothesis draws what a container can hold."""
 
+import math
+
 from hypothesis import strategies as st
 
 from tests.data.media_oracle import listed
@@ -55,7 +57,11 @@ WITH_B_FRAMES = ("libx264", "mpeg4", "mpeg2video")
 
 
 def rates(suffix, codec):
-    return [rate for rate in RATES.get(codec, EVERY_RATE) if suffix != "flv" or rate in FLV_RATES]
+    """Rates that the codec and the container have a number for."""
+    every = RATES.get(codec, EVERY_RATE)
+    if suffix == "flv":
+        return [rate for rate in every if rate in FLV_RATES]
+    return [rate for rate in every if rate >= 16_000 or (suffix, codec) != ("mp4", "libmp3lame")]
 
 
 @st.composite
@@ -76,8 +82,8 @@ def clips(draw):
     video, audio = (draw(st.sampled_from(codecs)) for codecs in HOLDS[suffix])
     fps = draw(st.sampled_from(MPEG2_FPS if video.startswith("mpeg2") else FPS))
     between = draw(st.integers(0, 3)) if video.startswith(WITH_B_FRAMES) else 0
-    frames = draw(st.integers(6, 40))
     period = Combination("", fps=fps).period
+    frames = draw(st.integers(math.ceil(0.4 / period) + 2, math.ceil(1.6 / period)))
     late = draw(st.integers(0, 10)) * period if suffix in LATE else 0.0
     first = draw(st.integers(1, frames - 3))
     return Combination(
