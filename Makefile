@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format lock bench ui clean
+.PHONY: help demo test chaos lint media format lock bench ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ lint: $(STAMP) ## format, lint, types, layer rule
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+media: $(STAMP) ## compare drawn media files with the command ffmpeg (EXAMPLES=300), others every time
+	MEDIA_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/data/media_oracle
 
 format: $(STAMP) ## rewrite the files the way `make lint` wants them
 	$(BIN)/ruff format .

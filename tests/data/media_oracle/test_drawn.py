@@ -14,7 +14,7 @@ pytestmark = needs_ffmpeg
 
 MORE = os.environ.get("MEDIA_EXAMPLES", "")
 """How many to draw instead, and then others every time (`make media`)."""
-drawn = settings(max_examples=int(MORE or 30), derandomize=not MORE)
+drawn = settings(max_examples=int(MORE or 20), derandomize=not MORE)
 
 
 def check(combination):

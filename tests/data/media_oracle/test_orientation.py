@@ -77,8 +77,10 @@ def test_the_projection_of_a_matroska_file(tmp_path, matrix):
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize(("turn", "flip"), SEI_TURNS)
-@pytest.mark.parametrize("suffix", ["h264", "ts", "mkv"])
+@pytest.mark.parametrize(
+    ("suffix", "turn", "flip"),
+    [*(("h264", *turn) for turn in SEI_TURNS), ("ts", 90, "horizontal"), ("mkv", 270, ""), ("flv", 180, "vertical")],
+)
 def test_the_message_of_an_h264_stream(tmp_path, suffix, turn, flip):
     metadata = f"h264_metadata=display_orientation=insert:rotate={turn}" + f":flip={flip}" * bool(flip)
     path = write(tmp_path / f"a.{suffix}", H264, "-bsf:v", metadata)
