@@ -12,7 +12,21 @@ import pytest
 from tests.data.media_oracle.signals import HEIGHT, WIDTH
 
 FFMPEG = shutil.which("ffmpeg")
-needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="there is no command ffmpeg (Debian: apt install ffmpeg)")
+LEAST = (5, 1)
+
+
+def version():
+    """Of the command, as (major, minor); a build of a day in between counts as the newest, no command as (0, 0)."""
+    if FFMPEG is None:
+        return 0, 0
+    words = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True).stdout
+    numbers = re.match(r"ffmpeg version n?(\d+)\.(\d+)", words)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (99, 0)
+
+
+needs_ffmpeg = pytest.mark.skipif(
+    version() < LEAST, reason="there is no command ffmpeg 5.1 (Debian: apt install ffmpeg)"
+)
 
 PICTURE = re.compile(r"Parsed_showinfo_\S+ @ \S+ n: *\d+ pts: *\S+ pts_time: *(\S+)")
 SOUND = re.compile(r"Parsed_ashowinfo_\S+ @ \S+ n:\d+ pts:\S+ pts_time:(\S+) .* nb_samples:(\d+)")
