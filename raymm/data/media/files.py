@@ -14,6 +14,8 @@ __all__ = ["SampleFiles"]
 
 POINTER = b"version https://git-lfs"
 """What a file begins with that Git LFS has not fetched."""
+POINTER_BYTES = 1024
+"""Such files are smaller."""
 
 Source = tuple[str, int | None]
 
@@ -43,11 +45,11 @@ class SampleFiles:
         path = self._root / file
         if not path.is_file():
             raise MediaError(f"there is no file {file} in the media root")
-        if not path.stat().st_size:
+        size = path.stat().st_size
+        if not size:
             raise MediaError("is an empty file (zero bytes)")
-        with path.open("rb") as opened:
-            if opened.read(len(POINTER)) == POINTER:
-                raise MediaError("is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`")
+        if size < POINTER_BYTES and path.read_bytes().startswith(POINTER):
+            raise MediaError("is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`")
         return path
 
     def frames(self, file: str, times: Sequence[float], stream: int | None = None) -> "list[Picture]":
