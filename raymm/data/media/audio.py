@@ -115,8 +115,9 @@ def _decode(
     channel: Channel,
 ) -> bool:
     """Fill a reel until it covers the window; whether the stream came to its end."""
-    to_float = av.AudioResampler(format="flt")  # interleaved: PyAV cannot read eight planes
     order = own_order(stream)
+    planes = stream.codec_context.layout.nb_channels < 8  # PyAV cannot read eight planes
+    to_float = av.AudioResampler(format="fltp" if planes else "flt")
     first, declared = True, False
     for packet, frames in decoded(container, stream):
         if first:
@@ -124,8 +125,8 @@ def _decode(
             declared = packet.pts is not None and packet.pts < (stream.start_time or 0)
             reel.early = _unmarked_priming(container, stream) if packet.pts is not None and not declared else 0
         for frame in frames:
-            flat = np.concatenate([part.to_ndarray()[0] for part in to_float.resample(frame)])
-            samples = flat.reshape(-1, frame.layout.nb_channels).T
+            samples = np.concatenate([part.to_ndarray() for part in to_float.resample(frame)], axis=1)
+            samples = samples if planes else samples.reshape(-1, frame.layout.nb_channels).T
             cancelling.add(samples)
             names = order or tuple(item.name for item in frame.layout.channels)
             reel.add(to_mono(samples, names, channel), frame.sample_rate, frame.pts, frame.time_base)
