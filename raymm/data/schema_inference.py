@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from raymm.config.mistakes import mistake_in_words
 from raymm.config.registries import KINDS
 from raymm.config.yaml_text import yaml_value
-from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
+from raymm.data.kinds.base import ModalitySpec, kind_of
+from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.manifest import Kinds, Manifest
 from raymm.data.media.text_embeddings import Encoders

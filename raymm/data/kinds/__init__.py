@@ -2,10 +2,11 @@
 
 from raymm.config.registries import KINDS
 from raymm.data.kinds.audio import AudioSpec
-from raymm.data.kinds.base import ModalitySpec, Probe, kind_of
+from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.kinds.embedding import EmbeddingSpec
 from raymm.data.kinds.flow import FlowSpec
 from raymm.data.kinds.image import ImageSpec
+from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.rgb import RgbSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec

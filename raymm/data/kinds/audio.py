@@ -11,7 +11,8 @@ from torchaudio.transforms import MelSpectrogram
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec, Probe, SampleFiles
+from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
 from raymm.data.transforms import log_mel
 

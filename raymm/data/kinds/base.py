@@ -15,11 +15,8 @@ numbers of a fixed shape; a kind replaces what is different about it:
 It is known by its name after `KINDS.register("depth", Depth)`, and everywhere as `package.module:Depth`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,18 +35,19 @@ from torch import Tensor
 
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
-from raymm.data.media.arrays import array_file, read_array, shape_of
+from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
 from raymm.data.moments import Moments
-from raymm.errors import ConfigError, DataError
+from raymm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from raymm.data.kinds.inputs import Probe, SampleFiles
 
 __all__ = [
     "MOMENT_NUMBERS",
     "Keys",
     "ModalitySpec",
-    "Probe",
     "Rows",
-    "SampleFiles",
     "Statistics",
     "Value",
     "kind_of",
@@ -60,81 +58,8 @@ Keys = npt.NDArray[np.uint64]
 Value = npt.NDArray[Any] | str | None
 Statistics = dict[str, list[float]]
 
-PROBED = 1_000
-"""Arrays that are looked at, at most, for what is not given."""
-
 MOMENT_NUMBERS = 2**22
 """Numbers read at a time for the statistics."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What is known of a modality before it has a spec.
-
-    Attributes
-    ----------
-    name, settings
-        Of the modality, and its settings that were given.
-    cells
-        Cells of the samples that have it, in the order of the manifest.
-    media_root
-        Folder that paths are relative to.
-    seconds
-        Window that all modalities with a time axis cover; None where it is not known.
-    """
-
-    name: str
-    cells: Sequence[Any]
-    media_root: Path
-    settings: Mapping[str, Any]
-    seconds: float | None = None
-
-    def shapes(self, axes: int, wanted: str, count: int = PROBED) -> list[tuple[int, ...]]:
-        """Shapes of the first `count` arrays with this number of axes.
-
-        Raises
-        ------
-        DataError
-            When there is none; `wanted` is what the message calls the shape.
-        """
-        wrong: list[str] = []
-        found = list(islice((shape for shape in self._all_shapes(wrong) if self._fits(shape, axes, wrong)), count))
-        if not found:
-            why = f" (the first: {wrong[0]})" if wrong else ""
-            raise DataError(
-                f"modality '{self.name}': no sample has an array of shape {wanted}{why}; "
-                f"check the column '{self.name}'"
-            )
-        return found
-
-    def _all_shapes(self, wrong: list[str]) -> Iterator[tuple[int, ...]]:
-        for cell in self.cells:
-            try:
-                yield shape_of(cell, self.media_root)
-            except MediaError as cause:
-                wrong.append(f"{cell if isinstance(cell, str) else 'a cell'} {cause}")
-
-    @staticmethod
-    def _fits(shape: tuple[int, ...], axes: int, wrong: list[str]) -> bool:
-        if len(shape) != axes:
-            wrong.append(f"an array of shape {list(shape)}" if shape else "a single number")
-        return len(shape) == axes
-
-
-class SampleFiles(Protocol):
-    """The media files of one sample, as a kind reads them (`raymm.data.media.files`)."""
-
-    def path(self, file: str) -> Path:
-        """Where a file lies; raises `MediaError` when it is not there or empty."""
-
-    def frames(self, file: str, times: Sequence[float], stream: int | None = None) -> list[Any]:
-        """What a video shows (as `Picture` of `raymm.data.media.geometry`) at times that `frame_times` names."""
-
-    def video_seconds(self, file: str, stream: int | None = None) -> float:
-        """How long a video is, or at least is, whose frames the modality takes."""
-
-    def remark(self, what: str) -> None:
-        """Have something counted and said of a value that is good, such as that it was cut."""
 
 
 class ModalitySpec(BaseModel):
@@ -222,7 +147,7 @@ class ModalitySpec(BaseModel):
         return set(cls.model_fields) - {"name", "kind"}
 
     @classmethod
-    def probe(cls, probe: Probe) -> dict[str, Any]:  # noqa: ARG003
+    def probe(cls, probe: "Probe") -> dict[str, Any]:  # noqa: ARG003
         """Fields that are inferred from the data, unless they are given."""
         return {}
 
@@ -264,7 +189,7 @@ class ModalitySpec(BaseModel):
         """Times (in seconds) of the video frames that `decode` asks for; each file is decoded once for all kinds."""
         return []
 
-    def decode(self, cell: Any, files: SampleFiles) -> Value:
+    def decode(self, cell: Any, files: "SampleFiles") -> Value:
         """The value of a cell of the manifest.
 
         Raises

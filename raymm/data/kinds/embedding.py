@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Probe, Rows, Statistics
+from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Rows, Statistics
+from raymm.data.kinds.inputs import Probe
 from raymm.data.moments import Moments
 
 __all__ = ["EmbeddingSpec"]

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from raymm.data.kinds.base import SampleFiles
 from raymm.data.kinds.frames import FrameSpec
+from raymm.data.kinds.inputs import SampleFiles
 
 __all__ = ["FlowSpec"]
 

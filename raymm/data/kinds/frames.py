@@ -8,7 +8,8 @@ from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec, Probe, SampleFiles
+from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import of_length
 
 __all__ = ["FrameSpec"]

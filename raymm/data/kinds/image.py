@@ -9,7 +9,8 @@ from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec, SampleFiles
+from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.media.problem import MediaError
 
 if TYPE_CHECKING:

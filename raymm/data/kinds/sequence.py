@@ -7,7 +7,8 @@ from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
-from raymm.data.kinds.base import Keys, ModalitySpec, Probe
+from raymm.data.kinds.base import Keys, ModalitySpec
+from raymm.data.kinds.inputs import Probe
 
 __all__ = ["SequenceSpec"]
 

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from raymm.data.kinds.base import ModalitySpec, SampleFiles, Statistics, Value
+from raymm.data.kinds.base import ModalitySpec, Statistics, Value
+from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.tokens import NEWEST, is_cut, row_length, tokenize, word_count
 
 __all__ = ["TextSpec"]

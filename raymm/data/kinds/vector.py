@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from raymm.data.kinds.base import ModalitySpec, Probe
+from raymm.data.kinds.base import ModalitySpec
+from raymm.data.kinds.inputs import Probe
 
 __all__ = ["VectorSpec"]
 
