@@ -1,0 +1,84 @@
+"""F01 to F16: a train worker of either rank is killed in each phase of training, on Ray Train with two workers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from raymm.cluster.train import train_on_ray
+from raymm.storage import sha256_of
+from raymm.storage.layout import epoch_folder
+from raymm.training.run import create_or_open
+from tests.games import settings, untimed
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(240)]
+
+SAMPLES = 160
+KILLER = Path(__file__).with_name("killer.py")
+EPOCHS = 3
+PHASES = ["restore", "first step", "mid-epoch", "before the update", "before saving", "in a file"]
+PHASES += ["after the commit", "valuation"]
+ROWS = [
+    pytest.param(phase, rank, id=f"F{2 * number + rank + 1:02d}_rank_{rank}_{phase.replace(' ', '_')}")
+    for number, phase in enumerate(PHASES)
+    for rank in (0, 1)
+]
+
+
+def run_of(path, dataset, *kills):
+    config = settings(
+        training={"epochs": EPOCHS, "batch_size": 32, "threads": 1, "keep": 9},
+        cluster={"workers": 2, "actors": 0, "max_failures": 8},
+        optimizer={"name": "adam"},
+    )
+    config = config.model_copy(update={"plugins": (str(KILLER),)})
+    run = create_or_open(path, config, dataset)
+    (path / "fault.json").write_text(json.dumps({"kills": kills}))
+    return run
+
+
+def numbers(run):
+    """What a run has come to: the bits of its files and its metrics, without what a clock measured."""
+    names = ("model.safetensors", "optimizer.safetensors", "plan.safetensors")
+    return [sha256_of(epoch_folder(run, EPOCHS) / name) for name in names] + [
+        sha256_of(run / "result" / "model" / "model.safetensors")
+    ]
+
+
+@pytest.fixture(scope="module")
+def straight(ray_local, tmp_path_factory, dataset):
+    """The same run, in which nobody is killed."""
+    run = run_of(tmp_path_factory.mktemp("straight") / "r", dataset)
+    result = train_on_ray(run, lambda _: None)
+    return numbers(run.path), result
+
+
+@pytest.mark.parametrize(("phase", "rank"), ROWS)
+def test_a_killed_worker_costs_no_bit(ray_local, tmp_path, dataset, straight, phase, rank):
+    kills = [{"phase": phase, "rank": rank, "epoch": 1}]
+    if phase == "restore":  # there is something to restore once a group was lost
+        kills = [{"phase": "mid-epoch", "rank": 1 - rank, "epoch": 1}, *kills]
+    run = run_of(tmp_path / "r", dataset, *kills)
+    starts = []
+    result = train_on_ray(run, starts.append)
+    assert len(list(run.path.glob("fault-*.done"))) == len(kills)
+    assert numbers(run.path) == straight[0]
+    assert result.metrics == straight[1].metrics
+    pairs = list(zip(result.history, straight[1].history, strict=True))
+    assert len(pairs) == EPOCHS
+    assert all(untimed(a["metrics"]) == untimed(b["metrics"]) for a, b in pairs)
+    assert [len(history) for history in starts] == sorted({len(history) for history in starts})
+
+
+def test_a_run_of_another_seed_differs(ray_local, tmp_path, dataset, straight):
+    """The comparison can fail."""
+    config = settings(
+        training={"epochs": EPOCHS, "batch_size": 32, "threads": 1, "keep": 9, "seed": 5},
+        cluster={"workers": 2, "actors": 0},
+        optimizer={"name": "adam"},
+    )
+    run = create_or_open(tmp_path / "r", config, dataset)
+    train_on_ray(run, lambda _: None)
+    assert not set(numbers(run.path)) & set(straight[0])
+    shutil.rmtree(run.path)
