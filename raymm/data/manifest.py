@@ -100,6 +100,7 @@ def load_manifest(
     names = tuple(classes) if classes else task.classes_of(different)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: _place(row, ids), task, names, problems)
+    _refuse_null_characters(rows, ids, problems)
     resolved = resolve(dict.fromkeys(file for files in rows.files for file in files), media_root)
     if not media_root.is_dir():
         problems.add(f"the media root {media_root} is no folder")
@@ -165,6 +166,15 @@ def _choose_task(path: Path, cells: Sequence[Any], task: Task | None) -> tuple[T
 
 def _place(row: int, ids: Sequence[str]) -> str:
     return f"row {row + 1}, sample '{ids[row]}'"
+
+
+def _refuse_null_characters(rows: Rows, ids: Sequence[str], problems: Problems) -> None:
+    """Refuse paths that no file system takes, before one is asked."""
+    for number, files in enumerate(rows.files):
+        for file in files:
+            if "\0" in file:
+                problems.add(f"{_place(number, ids)}: {file!r} has a null character in it; write the path anew")
+    problems.raise_if_any(DataError)
 
 
 def _refuse_outside(rows: Rows, ids: Sequence[str], root: Path, resolved: dict[str, str], problems: Problems) -> None:

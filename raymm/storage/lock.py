@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from raymm.errors import LockedError
+from raymm.storage.atomic import naming
 
 __all__ = ["Owner", "writing"]
 
@@ -115,7 +116,7 @@ def _acquire(file: Path, what: str, patience: float) -> int:
                 _refuse_or_wait(owner, what, file, end)
             elif _is_at(file, handle):  # else the holder has just removed it
                 _refuse_if_alive(owner, what, file, handle, locked)
-                _write_owner(handle)
+                _sign(file, handle)
                 return handle
         except BaseException:
             os.close(handle)
@@ -210,6 +211,16 @@ def _owner_in(handle: int) -> Owner | None:
         return Owner(**json.loads(os.pread(handle, 4096, 0)))
     except (ValueError, TypeError):
         return None
+
+
+def _sign(file: Path, handle: int) -> None:
+    """Write this process into the lock file; one that cannot be written, as on a full disk, does not stay."""
+    try:
+        with naming(file):
+            _write_owner(handle)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _write_owner(handle: int) -> None:

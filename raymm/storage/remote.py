@@ -85,8 +85,10 @@ def remote_path(uri: str) -> RemotePath:
     try:
         return RemotePath(*FileSystem.from_uri(uri))
     except ValueError as cause:
+        place = uri.partition("?")[0]  # options may hold what nobody else should read
+        words = str(cause).replace(uri, place)
         raise ConfigError(
-            f"{uri}: {cause}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
+            f"{place}: {words}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
         ) from cause
 
 

@@ -19,8 +19,7 @@ from raymm.errors import ClusterError
 from raymm.models.model import build_model
 from raymm.storage.layout import committed_epochs
 from raymm.training.run import create_or_open
-from raymm.valuation import value_rows
-from raymm.valuation.engine import stream_rows
+from raymm.valuation.engine import stream_rows, value_rows
 from raymm.valuation.table import join_tables
 from tests.games import settings
 
