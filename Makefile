@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint media format lock bench ui clean
+.PHONY: help demo test chaos soak mutation audit bill lint media format lock bench ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,22 @@ test: lint ## lint, then every test but the long ones of `make chaos`
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 	$(BIN)/python -m pytest tests/chaos
+
+soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
+	$(BIN)/python -m tests.chaos.soak
+
+mutation: $(STAMP) ## change the code in one place at a time; tests must fail (hours; MODULES=a.py for some)
+	test -x .venv-mutation/bin/cosmic-ray || \
+	  { $(PYTHON) -m venv .venv-mutation && .venv-mutation/bin/pip install --quiet cosmic-ray==8.7.0; }
+	$(BIN)/python -m tests.chaos.mutation .venv-mutation/bin/cosmic-ray $(MODULES)
+
+audit: ## ask a feed of known weaknesses about every package of the lock
+	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit
+	.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+	rm -rf .venv-audit
+
+bill: $(STAMP) ## write sbom.json, the bill of materials, from requirements.lock
+	$(BIN)/python -m tests.chaos.bill
 
 lint: $(STAMP) ## format, lint, types, layer rule
 	$(BIN)/ruff format --check .
@@ -52,4 +68,4 @@ ui: $(STAMP) ## open the results of `make demo` (STORE=DIR for another store)
 	$(BIN)/raymm ui --store $(or $(STORE),demo/mlflow)
 
 clean: ## remove what make created
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-mutation .mutation demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,6 @@
-"""Writes sbom.json, the bill of materials in the form of CycloneDX, from requirements.lock: `python -m tests.chaos.bill`.
+"""Writes sbom.json, the bill of materials in the form of CycloneDX, from requirements.lock.
+
+`python -m tests.chaos.bill`
 
 Hashes stay in the lock; the bill names the lock's own SHA-256.
 """
@@ -12,7 +14,9 @@ __all__ = ["BILL", "bill_of", "packages"]
 
 ROOT = Path(__file__).parents[2]
 BILL = ROOT / "sbom.json"
-PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,_-]+\])?==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*\\?$", re.MULTILINE)
+PIN = re.compile(
+    r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,_-]+\])?==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*\\?$", re.MULTILINE
+)
 
 
 def packages(lock):

@@ -1,10 +1,10 @@
 """A plug-in that ends the process that imports it, at a moment that a file beside it asks for.
 
 Every process of a run imports the copy in RUN/plugins and reads RUN/fault.json, or the one in the folder that
-RAYMM_CHAOS names: `{"kills": [{"phase": ..., "rank": ..., "epoch": ..., "times": 1}]}`. A file with an order's number is
-made before the process ends, so a kill happens once (or as often as `times` says), however often the run starts again.
-Instead of SIGKILL an order may send another "signal", or make the process "sleep". Without the JSON file nothing
-happens.
+RAYMM_CHAOS names: `{"kills": [{"phase": ..., "rank": ..., "epoch": ..., "times": 1}]}`. A file with an order's number
+is made before the process ends, so a kill happens once (or as often as `times` says), however often the run starts
+again. Instead of SIGKILL an order may send another "signal", or make the process "sleep". Without the JSON file
+nothing happens.
 
 A phase that only rank 0 goes through is one for rank 1 too: rank 0 waits in it until the other has ended itself.
 """

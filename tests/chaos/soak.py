@@ -1,9 +1,9 @@
 """Trains for long and resumes often, and measures what must not grow: `make soak`, or `python -m tests.chaos.soak`.
 
-After each epoch, and after each resume, it reads memory, open descriptors, threads, files of the run and their bytes. A
-straight line is laid through the second half of each series (the first has caches that fill). Growth is a slope that is
-more than three standard errors above 0 *and* more than `ALLOWED` a step. Bytes may grow by the records alone: a line of
-the history and of the outbox an epoch.
+After each epoch, and after each resume, it reads memory, open descriptors, threads, files of the run and their bytes.
+A straight line is laid through the second half of each series (the first has caches that fill). Growth is a slope that
+is more than three standard errors above 0 *and* more than `ALLOWED` a step. Bytes may grow by the records alone: a
+line of the history and of the outbox an epoch.
 """
 
 import argparse
@@ -25,7 +25,7 @@ __all__ = ["ALLOWED", "Measured", "growth", "main", "soak"]
 
 KEEP = 2
 ALLOWED = {"memory": 40_000.0, "descriptors": 0.02, "threads": 0.02, "files": 0.02, "bytes": 4_000.0}
-"""Growth a step that counts as none: bytes of memory, numbers, and bytes on disk (two kept epochs repeat the history)."""
+"""Growth a step that counts as none: bytes of memory, numbers, bytes on disk (kept epochs repeat the history)."""
 
 
 @dataclass(frozen=True)

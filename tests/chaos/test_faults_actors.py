@@ -76,7 +76,9 @@ def test_F20_actors_that_are_killed_again_and_again(ray_local, tmp_path, dataset
     run = create_or_open(tmp_path / "r", config.model_copy(update={"plugins": (str(KILLER),)}), dataset)
     orders = [{"phase": "actor", "rank": None, "times": 99}]
     (run.path / "fault.json").write_text(json.dumps({"kills": orders}))
-    with pytest.raises(ClusterError, match=r"a valuation actor died more than 3 times .*lower\s+valuation.batch_size"):
+    with pytest.raises(
+        ClusterError, match=r"a valuation actor died more than 3 times .*lower\s+valuation.batch_size"
+    ):
         train_on_ray(run, lambda _: None)
     assert len(list(run.path.glob("fault-*.done"))) >= 4
     assert committed_epochs(run.path) == []

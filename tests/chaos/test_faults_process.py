@@ -18,7 +18,18 @@ from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training.checkpoint import load_latest
 from raymm.training.loop import Backends, train
 from raymm.training.run import open_run
-from tests.chaos.runs import EPOCHS, KILLER, ROOT, by_command, mounted, numbers, one_line, order, recorded, train_words
+from tests.chaos.runs import (
+    EPOCHS,
+    KILLER,
+    ROOT,
+    by_command,
+    mounted,
+    numbers,
+    one_line,
+    order,
+    recorded,
+    train_words,
+)
 from tests.cli.calling import call
 from tests.games import StopError, stop_after
 
@@ -60,7 +71,7 @@ def test_a_killed_driver(tmp_path, dataset, whole, phase):
     assert (orders / "fault-0-0.done").exists()
     assert committed_epochs(tmp_path / "run") == ([1, 2] if phase == "after the commit" else [1])
     assert not (tmp_path / "run" / "result").exists()
-    code, out, err = by_command(words, RAYMM_CHAOS=str(orders))
+    code, _out, err = by_command(words, RAYMM_CHAOS=str(orders))
     assert code == 0, err
     assert numbers(tmp_path / "run") == numbers(whole)
     assert recorded(tmp_path) == ("FINISHED", list(range(EPOCHS)))
@@ -152,7 +163,7 @@ def test_F27_a_file_of_an_epoch_that_may_not_grow(tmp_path, dataset, whole, copy
     data = run.dataset()
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
-        with pytest.raises(OSError) as said:  # noqa: PT012 (the limit ends with the block)
+        with pytest.raises(OSError) as said:
             train(run, data, Backends())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -284,6 +295,6 @@ def test_the_data_of_a_run_that_changed_is_not_trained_on(tmp_path, dataset, cop
     flip(data / "shards" / "part-00000.arrow", 0.5)
     (copy / "run.json").write_text((copy / "run.json").read_text().replace(str(dataset.path), str(data)))
     shutil.rmtree(epoch_folder(copy, EPOCHS))
+    run = open_run(copy)
     with pytest.raises(DataError, match=r"part-00000\.arrow"):
-        run = open_run(copy)
         train(run, run.dataset(), Backends())

@@ -57,11 +57,7 @@ def lose(cluster, nodes, begun):
     import ray
 
     begun.wait()
-    free = {
-        node["NodeID"]: node
-        for node in ray.nodes()
-        if node["Alive"]
-    }
+    free = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     time.sleep(0.1)
     busy = [node for node in nodes if node.node_id in free and holds_a_worker(node.node_id)]
     cluster.remove_node(busy[0], allow_graceful=False)
