@@ -116,7 +116,7 @@ def _acquire(file: Path, what: str, patience: float) -> int:
                 _refuse_or_wait(owner, what, file, end)
             elif _is_at(file, handle):  # else the holder has just removed it
                 _refuse_if_alive(owner, what, file, handle, locked)
-                _sign(file, handle)
+                _become_owner(file, handle)
                 return handle
         except BaseException:
             os.close(handle)
@@ -213,7 +213,7 @@ def _owner_in(handle: int) -> Owner | None:
         return None
 
 
-def _sign(file: Path, handle: int) -> None:
+def _become_owner(file: Path, handle: int) -> None:
     """Write this process into the lock file; one that cannot be written, as on a full disk, does not stay."""
     try:
         with naming(file):

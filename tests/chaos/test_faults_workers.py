@@ -1,7 +1,7 @@
 """F01 to F16: a train worker of either rank is killed in each phase of training, on Ray Train with two workers."""
 
 import json
-import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,16 @@ def test_a_killed_worker_costs_no_bit(ray_local, tmp_path, dataset, straight, ph
     assert [len(history) for history in starts] == sorted({len(history) for history in starts})
 
 
+def test_F40_a_slow_worker(ray_local, tmp_path, dataset, straight):
+    """One that is ten times as slow as all of the epoch is: the others wait for it, and nothing is started again."""
+    run = run_of(tmp_path / "r", dataset, {"phase": "mid-epoch", "rank": 1, "epoch": 1, "sleep": 15})
+    started = time.monotonic()
+    train_on_ray(run, lambda _: None)
+    assert time.monotonic() - started > 15
+    assert (run.path / "fault-0-0.done").exists()
+    assert numbers(run.path) == straight[0]
+
+
 def test_a_run_of_another_seed_differs(ray_local, tmp_path, dataset, straight):
     """The comparison can fail."""
     config = settings(
@@ -81,4 +91,3 @@ def test_a_run_of_another_seed_differs(ray_local, tmp_path, dataset, straight):
     run = create_or_open(tmp_path / "r", config, dataset)
     train_on_ray(run, lambda _: None)
     assert not set(numbers(run.path)) & set(straight[0])
-    shutil.rmtree(run.path)
