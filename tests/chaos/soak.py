@@ -1,9 +1,9 @@
 """Trains for long and resumes often, and measures what must not grow: `make soak`, or `python -m tests.chaos.soak`.
 
-After each epoch and each resume it reads memory, open descriptors, threads, files of the run and their bytes.
-A straight line is laid through the second half of each series (the first has caches that fill). Growth is a slope
-A straight line is laid through the second half of each series (the first has caches that fill). Growth is a slope of
-line of the history and of the outbox an epoch.
+After each epoch and each resume it reads memory, open descriptors, threads, files of the run and their bytes. A
+straight line is laid through the second half of each series, since caches fill in the first. Growth is a slope of
+more than three standard errors above 0 and more than `ALLOWED` a step. Bytes may grow by the records alone: a line
+of the history and of the outbox an epoch.
 """
 
 import argparse
