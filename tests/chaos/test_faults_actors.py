@@ -71,6 +71,7 @@ def test_killed_actors_cost_no_row(ray_local, job, dataset, blocks_before):
     assert not np.array_equal(value_rows(other, *job[1:]).phi, exact.phi)
 
 
+@pytest.mark.timeout(300)
 def test_F20_actors_that_are_killed_again_and_again(ray_local, tmp_path, dataset):
     config = settings(cluster={"workers": 1, "actors": 1, "max_failures": 0}, training={"epochs": 3, "threads": 1})
     run = create_or_open(tmp_path / "r", config.model_copy(update={"plugins": (str(KILLER),)}), dataset)
