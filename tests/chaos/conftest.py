@@ -22,3 +22,22 @@ def pytest_collection_modifyitems(items):
 def data(dataset, tmp_path):
     """A copy of the small planted data set, to be damaged."""
     return shutil.copytree(dataset.path, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """A folder with an empty tracking store, to be copied: making one takes seconds."""
+    from mlflow.tracking import MlflowClient
+
+    from raymm.tracking.mlflow import local_store
+
+    folder = tmp_path_factory.mktemp("store") / "mlflow"
+    MlflowClient(tracking_uri=local_store(folder)[0]).search_experiments()
+    return folder
+
+
+@pytest.fixture
+def place(store, tmp_path):
+    """The folder of a test, with an empty store in `mlflow`."""
+    shutil.copytree(store, tmp_path / "mlflow")
+    return tmp_path

@@ -57,7 +57,7 @@ def reach(phase, epoch, only_first=False):
     for order in ORDERED:
         if order["phase"] != phase or order["epoch"] != epoch or done(order):
             continue
-        if order["rank"] == rank():
+        if order["rank"] in {rank(), "any"}:
             if claim(order):
                 carry_out(order)
         elif only_first:

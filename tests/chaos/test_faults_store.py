@@ -23,20 +23,6 @@ SAMPLES = 120
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """An empty store, to be copied: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    MlflowClient(tracking_uri=local_store(folder)[0]).search_experiments()
-    return folder
-
-
-@pytest.fixture
-def place(store, tmp_path):
-    shutil.copytree(store, tmp_path / "mlflow")
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
 def whole(tmp_path_factory, dataset, store):
     """The numbers of a run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
@@ -226,16 +212,15 @@ class Silent:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("pause", [pytest.param(1000.0, id="never"), pytest.param(0.5, id="slowly")])
-def test_F37_a_server_that_does_not_come_to_an_end(tmp_path, dataset, whole, store, pause):
-    shutil.copytree(store, tmp_path / "mlflow")
+def test_F37_a_server_that_does_not_come_to_an_end(place, dataset, whole, pause):
     started = time.monotonic()
-    words = train_words(dataset.path, tmp_path)
+    words = train_words(dataset.path, place)
     with contextlib.closing(Silent(pause)) as server:
         code, _, err = by_command(words, MLFLOW_TRACKING_URI=server.uri, MLFLOW_HTTP_REQUEST_TIMEOUT="2")
     assert code == 0, err
     assert time.monotonic() - started < 60
-    assert numbers(tmp_path / "run") == whole
-    arrived(*local_store(tmp_path / "mlflow"), tmp_path)
+    assert numbers(place / "run") == whole
+    arrived(*local_store(place / "mlflow"), place)
 
 
 def closed_store(place, how):
