@@ -106,6 +106,8 @@ def main(arguments):
     known = {row.id for part in PARTS for row in part.rows}
     if unknown := sorted(set(tests) - known):
         raise SystemExit(f"tests of rows that tests/chaos/rows.py does not have: {', '.join(unknown)}")
+    if without := sorted(known - set(tests)):
+        raise SystemExit(f"rows without a test: {', '.join(without)}")
     before = PAGE.read_text()
     head, _, rest = before.partition(START)
     text = f"{head}{START}\n\n{render(tests)}\n\n{END}{rest.partition(END)[2]}"
