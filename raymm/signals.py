@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["Stopped", "exit_code_of", "stoppable"]
 
@@ -32,15 +33,26 @@ class Stopped(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` within the block when a signal asks the process to end.
 
-    May be entered again after a library has set a handler of its own. A signal that the process ignores, as SIGHUP
-    under `nohup`, stays ignored. Outside of the main thread, which alone may handle signals, nothing changes.
+    A signal that the process ignores, as SIGHUP under `nohup`, stays ignored. Outside of the main thread, which alone
+    may handle signals, nothing changes.
     """
-    before = {}
+    before: dict[signal.Signals, Any] = {}
+    received: list[signal.Signals] = []
+
+    def stop(number: int, frame: object) -> None:
+        del frame
+        received.append(signal.Signals(number))
+        raise Stopped(received[0])
+
     if threading.current_thread() is threading.main_thread():
         handled = [number for number in HANDLED if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, _stop) for number in handled}
+        before = {number: signal.signal(number, stop) for number in handled}
     try:
         yield
+    except KeyboardInterrupt as cause:
+        if received and not isinstance(cause, Stopped):  # Ray raises a new exception where it waits for a result
+            raise _renamed(cause, received[0]) from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -55,6 +67,7 @@ def exit_code_of(cause: BaseException) -> int:
     return 128 + (cause.number if isinstance(cause, Stopped) else signal.SIGINT)
 
 
-def _stop(number: int, frame: object) -> None:
-    del frame
-    raise Stopped(signal.Signals(number))
+def _renamed(cause: KeyboardInterrupt, number: signal.Signals) -> Stopped:
+    stopped = Stopped(number).with_traceback(cause.__traceback__)
+    stopped.args = cause.args
+    return stopped

@@ -21,7 +21,6 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
-from raymm.signals import stoppable
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
@@ -228,7 +227,7 @@ def _train(job: "Sweep", space: dict[str, Any], tracking_uri: str, callback: "Sw
     from raymm.sweep.driver import run_sweep
     from raymm.sweep.trial import TRAINABLES
 
-    with connect(job.config.cluster), stoppable():  # again: Ray has set a handler of its own
+    with connect(job.config.cluster):
         preflight(job.config.cluster, job.path, tracking_uri, job.config.plugins)
         run_sweep(job, space, callback, TRAINABLES)
 

@@ -13,7 +13,6 @@ import torch
 
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
-from raymm.signals import stoppable
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
@@ -67,7 +66,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray
 
-    with connect(run.config.cluster), stoppable():  # again: Ray has set a handler of its own
+    with connect(run.config.cluster):
         preflight(run.config.cluster, run.path, uri, run.config.plugins)
         return train_on_ray(run, report)
 

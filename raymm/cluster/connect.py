@@ -1,7 +1,7 @@
 """Connect to Ray: the only place that calls `ray.init`.
 
 With `RAY_ADDRESS` set (as it is inside a submitted job) that cluster is joined; otherwise a local one is
-started, with its dashboard on the loopback interface, since job submission and nested runs need it, and with
+started, on the loopback interface, with its dashboard, since job submission and nested runs need it, and with
 token authentication, which Ray turns on for local clusters by itself. A laptop may have fewer cores than the
 configuration asks for: a local Ray is then told of as many logical CPUs as are needed, because Ray waits for missing
 CPUs without a message; up to four times the cores, beyond which the configuration is refused.
@@ -9,48 +9,33 @@ CPUs without a message; up to four times the cores, beyond which the configurati
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
-import socket
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raymm.cluster.local_ray import DASHBOARD, init_ray, local_ray
 from raymm.cluster.probe import connection_problem
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
 from raymm.errors import ClusterError, Problems
+from raymm.signals import stoppable
 
 if TYPE_CHECKING:
     from raymm.config.sections import ClusterConfig
 
 __all__ = ["connect", "is_multi_node", "require_cores", "set_defaults"]
 
-log = logging.getLogger(__name__)
-
-OBJECT_STORE_BYTES = 256 * 2**20
-
-LONGEST_TEMPORARY_FOLDER = 25
-"""Ray puts sockets some 75 characters below its folder, and a socket's path may have 103 (macOS) to 107."""
-
 MOST_PER_CORE = 4
 """Logical CPUs of a local Ray for each core at most; with more processes a machine hardly makes progress."""
-
-SHUTDOWN_SECONDS = 10.0
-"""Longest wait for the end of Ray's processes."""
-
-DASHBOARD = "RAY_API_SERVER_ADDRESS"
 
 
 @contextmanager
 def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator[None]:
     """Join or start a Ray cluster for the block; what was started here is shut down after it.
 
-    A Ray that this process is connected to already is used and left running.
+    A signal that asks the process to end raises `raymm.signals.Stopped` within the block. A Ray that this process is
+    connected to already is used and left running.
 
     Parameters
     ----------
@@ -64,7 +49,8 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
     ------
     ClusterError
         When `RAY_ADDRESS` is the address of a dashboard, no cluster answers there, the token is missing or
-        wrong, the cluster is too small, or `config` asks a local Ray for more than four times the cores.
+        wrong, the cluster is too small, `config` asks a local Ray for more than four times the cores, or a local Ray
+        does not start.
     """
     set_defaults(config)
     import ray  # noqa: PLC0415  (reads its settings from the environment when it is imported)
@@ -74,19 +60,17 @@ def connect(config: ClusterConfig, *, local_cpus: int | None = None) -> Iterator
         yield
         return
     address = os.environ.get("RAY_ADDRESS", "")
-    try:
+    with stoppable():
         if address and address != "local":
-            _join(address)
-            _require_resources(config)
-            yield
-        else:
-            if local_cpus is None:
-                require_cores(config)
-            with _local(config, local_cpus):
+            with _joined(address):
                 _require_resources(config)
                 yield
-    finally:
-        ray.shutdown()
+            return
+        if local_cpus is None:
+            require_cores(config)
+        with local_ray(config, local_cpus):
+            _require_resources(config)
+            yield
 
 
 def require_cores(config: ClusterConfig) -> None:
@@ -120,9 +104,18 @@ def _require_resources(config: ClusterConfig) -> None:
     Problems("Ray cluster", check_resources(config, totals.cpus, totals.gpus)).raise_if_any(ClusterError)
 
 
-def _join(address: str) -> None:
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
     import ray  # noqa: PLC0415
 
+    try:
+        _join(address)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str) -> None:
     if address.startswith(("http://", "https://")):
         raise ClusterError(
             f"RAY_ADDRESS={address} is the address of a dashboard, which `ray job submit` takes; to join a cluster "
@@ -134,88 +127,12 @@ def _join(address: str) -> None:
             f"RAY_ADDRESS={address}: {reason}; start `ray start --head` there, or unset RAY_ADDRESS to work alone"
         )
     try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        init_ray(address=address)
     except (ConnectionError, RuntimeError, ValueError) as cause:
         raise ClusterError(
             f"RAY_ADDRESS={address}: cannot join the cluster ({' '.join(str(cause).split())}); is its token in "
             "~/.ray/auth_token here, and is RAY_AUTH_MODE=token set? Unset RAY_ADDRESS to work alone"
         ) from cause
-
-
-@contextmanager
-def _local(config: ClusterConfig, local_cpus: int | None) -> Iterator[None]:
-    import ray  # noqa: PLC0415
-
-    with _temporary_folder() as folder:
-        port = _free_port()
-        with _environment(DASHBOARD, f"http://127.0.0.1:{port}"):
-            try:
-                ray.init(
-                    address="local",
-                    num_cpus=local_cpus or _logical_cpus(config),
-                    include_dashboard=True,
-                    dashboard_host="127.0.0.1",
-                    dashboard_port=port,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    _temp_dir=folder,
-                )
-                yield
-            finally:
-                ray.shutdown()
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[str]:
-    """A temporary folder for Ray; its processes may still write there while they shut down."""
-    folder = Path(tempfile.mkdtemp(prefix="raymm-", dir=_short_folder()))
-    try:
-        yield str(folder)
-    finally:
-        end = time.monotonic() + SHUTDOWN_SECONDS
-        while folder.exists() and time.monotonic() < end:
-            shutil.rmtree(folder, ignore_errors=True)
-            if folder.exists():
-                time.sleep(0.2)
-
-
-def _logical_cpus(config: ClusterConfig) -> int:
-    cores = os.cpu_count() or 1
-    wanted = max(cores, ceil(needed_cpus(config)))
-    if wanted > cores:
-        log.warning("this machine has %d cores; Ray is told of %d, so that all workers can start", cores, wanted)
-    return wanted
-
-
-def _short_folder() -> str | None:
-    """Where the folder of a local Ray goes; `None` is the system's place for temporary files."""
-    return None if len(tempfile.gettempdir()) <= LONGEST_TEMPORARY_FOLDER else "/tmp"  # noqa: S108
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable for the block.
-
-    Ray's processes inherit the dashboard's address, and so ask their own cluster even when several run on one
-    machine; left to search, Ray Train's cleaner gives up there.
-    """
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def set_defaults(config: ClusterConfig) -> None:

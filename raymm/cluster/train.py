@@ -1,7 +1,7 @@
 """The training loop on Ray Train: one worker group for all epochs, of one run or of several that go in turn.
 
 Every rank runs `raymm.training.loop.iter_epochs` on the same run folders, which all nodes must see. Recovery is the
-run's own: Ray starts the worker group again and the loop goes on from the newest committed epoch. Ray's own
+run's own: the worker group is started again and the loop goes on from the newest committed epoch. Ray's own
 checkpoints are not used, so nothing depends on the names of its runs.
 
 The driver follows the committed epochs and is the only one that reports them: workers need no tracking server, and
@@ -11,7 +11,6 @@ do not call `ray.train.report`, which would make them wait for Ray's controller 
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import ray.train
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.torch import get_device
 
 from raymm import errors
 from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
-from raymm.errors import ClusterError, ConfigError, RaymmError, last_line
+from raymm.cluster.worker_group import run_worker_group
+from raymm.errors import ConfigError, RaymmError
 from raymm.storage import layout
 from raymm.training.checkpoint import read_history
 from raymm.training.communicator import SingleProcess, TorchDistributed
@@ -37,7 +36,6 @@ from raymm.training.run import open_run
 from raymm.valuation.engine import value_rows
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
     from raymm.training.checkpoint import Checkpoint
     from raymm.training.loop import Report
     from raymm.training.result import Result
@@ -101,24 +99,9 @@ def train_together(
     """
     cluster = runs[0].config.cluster
     set_defaults(cluster)  # a trial's process has the environment of its node, not that of the sweep's driver
-    trainer = TorchTrainer(
-        _train_on_rank,
-        train_loop_config={"runs": [str(run.path) for run in runs], "until": until},
-        torch_config=TorchConfig(timeout_s=1800),
-        scaling_config=_scaling(cluster),
-        run_config=RunConfig(
-            name=f"{runs[0].key[:12]}-{uuid.uuid4().hex[:8]}",
-            storage_path=str(storage),
-            failure_config=FailureConfig(max_failures=restarts, controller_failure_limit=0),
-        ),
-    )
-    try:
-        with _reporting(runs, report):
-            outcome = trainer.fit().return_value
-    except ray.train.TrainingFailedError as cause:
-        raise ClusterError(
-            f"training on Ray failed: {last_line(cause, type(cause).__name__)}; --debug shows the whole trace"
-        ) from cause
+    settings = {"runs": [str(run.path) for run in runs], "until": until}
+    with _reporting(runs, report):
+        outcome = run_worker_group(_train_on_rank, settings, cluster, storage, runs[0].key[:12], restarts)
     if outcome is not None and "error" in outcome:
         raise _error_of_rank(outcome["error"], outcome["message"])
 
@@ -195,14 +178,3 @@ def _round_robin(runs: list[Iterator[Checkpoint]], until: int | None) -> None:
     while runs:
         reached = [(run, next(run, None)) for run in runs]
         runs = [run for run, state in reached if state is not None and (until is None or state.epoch < until)]
-
-
-def _scaling(cluster: ClusterConfig) -> ScalingConfig:
-    resources = {"CPU": cluster.cpus_per_worker}
-    if cluster.gpus_per_worker:
-        resources["GPU"] = cluster.gpus_per_worker
-    return ScalingConfig(
-        num_workers=cluster.workers,
-        use_gpu=cluster.gpus_per_worker > 0,
-        resources_per_worker=resources,
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raymm.cluster.connect import DASHBOARD
+from raymm.cluster.local_ray import DASHBOARD
 
 ROOT = Path(__file__).parents[2]
 IMPORTS = """

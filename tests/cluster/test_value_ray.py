@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import ray
 
-from raymm.cluster.connect import DASHBOARD
+from raymm.cluster.local_ray import DASHBOARD
 from raymm.cluster.valuation_pool import ActorPool, _ranges
 from raymm.data import View, open_dataset
 from raymm.models.fusion import FUSIONS
