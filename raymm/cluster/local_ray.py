@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from raymm.cluster.resources import needed_cpus
 from raymm.cluster.session_folder import session_folder
 from raymm.errors import ClusterError, last_line
-from raymm.signals import Stopped
 
 if TYPE_CHECKING:
     from raymm.config.sections import ClusterConfig
@@ -35,6 +34,8 @@ SHUTDOWN_SECONDS = 5.0
 """Longest wait for Ray's processes to end by themselves."""
 
 DASHBOARD = "RAY_API_SERVER_ADDRESS"
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SEVERAL_NODES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Without it a node of Ray has the address 127.0.0.1 and listens there only, on every system."""
@@ -87,22 +88,43 @@ def _start(folder: Path, port: int, cpus: int) -> None:
 
 
 def init_ray(**settings: Any) -> None:
-    """Call `ray.init`, and leave the signals to the program.
+    """Call `ray.init`, which no signal interrupts, and which leaves the signals to the program.
 
     Ray's own handler of SIGTERM would end the process by `SystemExit`, or by SIGABRT where it waits for a result.
     """
     import ray  # noqa: PLC0415  (reads its settings from the environment when it is imported)
 
-    before = signal.getsignal(signal.SIGTERM)
-    try:
+    with _signals_wait(ray._private.utils):  # noqa: SLF001  (there is no public way to do without Ray's handler)
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **settings)
-    except SystemExit as cause:
-        if cause.code == signal.SIGTERM:
-            raise Stopped(signal.SIGTERM) from None
-        raise
+
+
+@contextmanager
+def _signals_wait(utils: Any) -> Iterator[None]:
+    """Let the first signal take effect after the block, and the second one at once.
+
+    Python drops what a handler raises while a process is forked, and Ray forks some ten of them.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        del frame
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+
+    before, set_handler = {}, utils.set_sigterm_handler
+    if threading.current_thread() is threading.main_thread():
+        numbers = [number for number in SIGNALS if signal.getsignal(number) not in {None, signal.SIG_IGN}]
+        before = {number: signal.signal(number, note) for number in numbers}
+    utils.set_sigterm_handler = lambda _: None
+    try:
+        yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        utils.set_sigterm_handler = set_handler
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _end(folder: Path) -> None:
