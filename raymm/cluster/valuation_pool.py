@@ -30,7 +30,7 @@ from raymm.cluster.prometheus import export_valuation_rate
 from raymm.config.loading import parse
 from raymm.data.dataset import open_dataset
 from raymm.data.reader import BatchReader
-from raymm.errors import ClusterError, RaymmError
+from raymm.errors import ClusterError, RaymmError, in_one_line
 from raymm.models.custom import make_custom_model
 from raymm.models.model import build_model
 from raymm.valuation.engine import (
@@ -274,8 +274,8 @@ def _result(reference: Any) -> Arrays:
         raise
     except RayActorError as cause:
         raise ClusterError(
-            f"a valuation actor died more than {RETRIES} times ({cause}); it may need more memory: lower "
-            "valuation.batch_size or cluster.actors"
+            f"a valuation actor died more than {RETRIES} times; it may need more memory: lower valuation.batch_size "
+            f"or cluster.actors. Ray says: {in_one_line(cause)}"
         ) from cause
     return result
 

@@ -103,6 +103,22 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_an_interrupt_that_a_library_raises_instead_is_named_by_its_signal():
+    def wait():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("go on") from None
+
+    with pytest.raises(Stopped) as cause, stoppable():
+        wait()
+    assert cause.value.number == signal.SIGTERM
+    assert str(cause.value) == "go on"
+    with pytest.raises(KeyboardInterrupt) as plain, stoppable():
+        raise KeyboardInterrupt
+    assert not isinstance(plain.value, Stopped)
+
+
 def test_handlers_are_put_back_and_other_threads_have_none():
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
 

@@ -46,7 +46,7 @@ def test_an_address_where_nobody_answers(ray_free, address, words):
 def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
     found = ray_free(
         """
-        import os, pathlib, ray, urllib.error, urllib.request
+        import os, pathlib, psutil, ray, urllib.error, urllib.request
         try:
             with connect(ClusterConfig(workers=2 * os.cpu_count(), actors=1)):
                 url = os.environ["RAY_API_SERVER_ADDRESS"]
@@ -58,16 +58,25 @@ def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
                 session = ray._private.worker._global_node.get_session_dir_path()
                 seen = {"url": url, "status": status, "folder": str(pathlib.Path(session).parent)}
                 seen["cpus"] = ray.cluster_resources()["CPU"]
+                ray.get(ray.remote(num_cpus=0)(lambda: 1).remote())
+                processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+                sockets = [socket for process in processes for socket in process.net_connections("inet")]
+                seen["listening"] = sorted({s.laddr.ip for s in sockets if s.status == psutil.CONN_LISTEN})
+                seen["count"] = len(processes)
                 raise KeyError("the block fails")
         except KeyError:
             pass
         seen["down"] = not ray.is_initialized()
+        seen["alive"] = [process.pid for process in processes[1:] if process.is_running()]
         seen["left"] = os.path.exists(seen["folder"])
         seen["after"] = "RAY_API_SERVER_ADDRESS" in os.environ
         print(json.dumps(seen))
         """
     )
     assert found["cpus"] == 2 * os.cpu_count()
+    assert found["count"] > 5
+    assert set(found["listening"]) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert found["alive"] == []
     assert found["url"].startswith("http://127.0.0.1:")
     assert found["status"] == 401
     assert found["down"]
@@ -88,6 +97,8 @@ def test_a_local_ray_is_private_and_goes_away(ray_free, tmp_path):
 def test_more_than_four_times_the_cores_are_refused_before_ray_starts(caplog, monkeypatch, settings, fits):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     started = []
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # the suite's Ray is left alone
+    monkeypatch.setattr("ray.shutdown", lambda: None)
     monkeypatch.setattr("ray.init", lambda **given: started.append(given["num_cpus"]))
     config = ClusterConfig(**{"actors": 0, **settings})
     monkeypatch.setattr("raymm.cluster.connect.cluster_totals", lambda: Totals(started[0], 0))
