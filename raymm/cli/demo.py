@@ -9,7 +9,6 @@ import click
 from raymm.cli.options import FOLDER, workers_option
 from raymm.cli.progress import follow
 from raymm.errors import DataError
-from raymm.signals import stoppable
 from raymm.storage import layout
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
@@ -45,7 +44,7 @@ def demo(out: Path, workers: int, seed: int) -> None:
         _make_room(out)
         click.echo(f"1/4  writing {CLIPS} clips with sound; pitch and colour tell the class, not always both")
         collection = write_collection(out / "media", CLIPS, seed)
-        with connect(ClusterConfig(workers=workers)), stoppable():  # again: Ray has set a handler of its own
+        with connect(ClusterConfig(workers=workers)):
             click.echo("2/4  preparing: sound and frames from the files, on Ray")
             _prepare(collection, out / "data")
             results = {}
