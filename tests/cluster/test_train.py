@@ -1,5 +1,6 @@
 """Parts of training on Ray that need no Ray: errors of ranks, and the order in which runs are trained."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -19,7 +20,8 @@ def test_an_error_of_a_rank_keeps_its_words_wherever_it_is_declared(kind, made):
 
 
 def test_a_part_that_only_the_driver_knows_is_explained(tmp_path):
-    (tmp_path / "run.json").write_text('{"config": {"model": {"fusion": "maxy"}}}')
+    about = {"key": "0" * 32, "data": "d", "digest": "0" * 64, "config": {"model": {"fusion": "maxy"}}}
+    (tmp_path / "run.json").write_text(json.dumps(about))
     found = _train_on_rank({"runs": [str(tmp_path)]})
     assert found["error"] == "ConfigError"
     assert "a Ray worker refused settings that the driver accepted" in found["message"]
