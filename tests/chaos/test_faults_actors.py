@@ -78,7 +78,7 @@ def test_F20_actors_that_are_killed_again_and_again(ray_local, tmp_path, dataset
     orders = [{"phase": "actor", "rank": None, "times": 99}]
     (run.path / "fault.json").write_text(json.dumps({"kills": orders}))
     with pytest.raises(
-        ClusterError, match=r"a valuation actor died more than 3 times .*lower\s+valuation.batch_size"
+        ClusterError, match=r"(?s)^a valuation actor died more than 3 times.*lower valuation\.batch_size"
     ):
         train_on_ray(run, lambda _: None)
     assert len(list(run.path.glob("fault-*.done"))) >= 4
