@@ -84,10 +84,10 @@ def status(folder):
 @pytest.mark.parametrize(
     ("number", "moment"),
     [
-        (signal.SIGINT, "trains"),
+        pytest.param(signal.SIGINT, "trains", marks=pytest.mark.chaos),
         (signal.SIGTERM, "trains"),
-        (signal.SIGHUP, "trains"),
-        (signal.SIGTERM, "starts"),
+        pytest.param(signal.SIGHUP, "trains", marks=pytest.mark.chaos),
+        pytest.param(signal.SIGTERM, "starts", marks=pytest.mark.chaos),
         (signal.SIGINT, "starts"),
     ],
 )
@@ -121,6 +121,7 @@ def test_a_training_on_ray_that_is_asked_to_end(tmp_path, dataset, template, tem
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.chaos
 def test_what_a_killed_driver_leaves_is_gone_after_the_next_start(tmp_path, dataset, template, temporary):
     """The same command goes on after SIGKILL, and removes the temporary folder that was left."""
     shutil.copytree(template, tmp_path / "mlflow")
