@@ -223,19 +223,18 @@ def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
     )
     runs = [create_or_open(tmp_path / name, config, dataset) for name in ("one", "three")]
     train(runs[0], dataset, Backends())
-    world, built = 3, []
-    shared = (threading.Barrier(world), {})
-    for rank in range(world):
-        context = RunContext.build(runs[1], dataset, Backends(communicator=Threads(rank, world, shared)))
-        built.append((context, context.load_or_init()))
+    world, shared = 3, (threading.Barrier(3), {})
+    ranks = [Backends(communicator=Threads(rank, world, shared)) for rank in range(world)]
+    built = [RunContext.build(runs[1], dataset, backends) for backends in ranks]
 
-    def work(context, state):
+    def work(context):
+        state = context.load_or_init()
         while state.epoch < EPOCHS:
             state = context.advance(state)
         return context.trainer.method.state_dict()
 
     with ThreadPoolExecutor(world) as executor:
-        states = list(executor.map(lambda pair: work(*pair), built))
+        states = list(executor.map(work, built))
     for name, tensor in states[0].items():
         assert all(torch.equal(other[name], tensor) for other in states[1:])
         assert torch.equal(kept(runs[1], EPOCHS)[f"state.{name}"], tensor)
