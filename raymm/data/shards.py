@@ -194,7 +194,7 @@ class Shards:
             batch = reader.get_batch(0)
             if batch.schema.equals(self._arrow_schema):
                 _check_offsets(batch)
-        except (pa.ArrowException, OSError, IndexError) as cause:
+        except (pa.ArrowException, OSError, IndexError, ValueError) as cause:
             trouble = CHANGED if self._differs(name, content) else f"not a readable Arrow file ({cause})"
             raise DataError(f"{file}: {trouble}; {REMEDY}") from cause
         if not batch.schema.equals(self._arrow_schema) or reader.num_record_batches != 1:

@@ -119,7 +119,7 @@ def read_table(path: Path) -> ValuationTable:
             rows = file.read(columns=[name for name in _schema(info).names if name in there and name not in NAMES])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (pa.ArrowInvalid, OSError) as cause:
+    except (pa.ArrowException, OSError, ValueError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
     _check_rows(path, rows, info)
     return _from_columns(rows, info)

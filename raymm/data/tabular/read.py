@@ -85,7 +85,7 @@ def read_table(path: Path, embedded: Embedded | None = None) -> Table:
         refuse_repeated(path, found.columns.column_names)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error, zlib.error) as cause:
+    except (pa.ArrowException, OSError, EOFError, ValueError, csv.Error, zlib.error) as cause:
         words = " ".join(str(cause).split())[:300]
         raise DataError(f"{path}: not readable as {path.suffix or 'CSV'} ({words})") from cause
     except DataError as cause:
