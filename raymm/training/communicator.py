@@ -78,17 +78,7 @@ def on_first_rank(communicator: Communicator, device: torch.device, action: Call
     RaymmError
         What `action` raised on rank 0; on the other ranks, that rank 0 has failed.
     """
-    failure: RaymmError | None = None
-    if communicator.rank == 0:
-        try:
-            action()
-        except RaymmError as cause:
-            failure = cause
-    failed = torch.tensor([float(failure is not None)], device=device)
-    communicator.all_reduce_sum(failed)
-    if failure is not None:
-        raise failure
-    if failed.item():
+    if _another_failed(communicator, device, action if communicator.rank == 0 else lambda: None):
         raise TrainingError("training failed on rank 0, which reports the cause")
 
 
@@ -107,6 +97,13 @@ def on_every_rank(
     RaymmError
         What `action` or `instead` raised on this rank; else, that another rank has failed.
     """
+    if _another_failed(communicator, device, action):
+        instead()
+        raise TrainingError("training failed on another rank, whose log has the cause")
+
+
+def _another_failed(communicator: Communicator, device: torch.device, action: Callable[[], None]) -> bool:
+    """Run `action`, and hear whether it failed on another rank; what it raises here is raised once all have heard."""
     failure: RaymmError | None = None
     try:
         action()
@@ -116,6 +113,4 @@ def on_every_rank(
     communicator.all_reduce_sum(failed)
     if failure is not None:
         raise failure
-    if failed.item():
-        instead()
-        raise TrainingError("training failed on another rank, whose log has the cause")
+    return bool(failed.item())
