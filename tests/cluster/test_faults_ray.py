@@ -120,12 +120,12 @@ def test_resources_that_do_not_come_end_the_run_with_what_there_is(tmp_path, dat
     run = create_or_open(tmp_path / "r", settings(**wide), dataset)
     words = (
         r"2 workers of 3 CPUs and 0 GPUs did not get them within cluster.start_timeout=3 seconds: the cluster offers "
-        r"4 CPUs \(\d free\)"
+        r"4 CPUs \(4 free\)"
     )
     begun = time.monotonic()
     with pytest.raises(ClusterError, match=words):
         train_on_ray(run, lambda _: None)
-    assert time.monotonic() - begun < 200  # without the bound it waits for ever
+    assert time.monotonic() - begun < 30
     assert_nothing_in_use()
 
 

@@ -85,7 +85,9 @@ def test_a_server_that_answers_for_ever_stops_nothing(
         tracker.log_epoch(epoch, {"val/accuracy": epoch / 100})
     tracker.finish("FINISHED")
     assert time.monotonic() - began < 10  # twice half a second, on a busy machine
-    assert 1 <= len(accepted) <= 2  # at the start, and at the end once the wait after the first is over
+    while len(accepted) < 2 and time.monotonic() - began < 10:  # the server's thread may not have had its turn yet
+        time.sleep(0.01)
+    assert len(accepted) == 2
     assert "does not answer (no whole answer within 0.5 s); records wait in the run" in caplog.text
     assert tracker.waiting == 52
     uri, artifacts = make_store("later")
