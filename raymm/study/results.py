@@ -1,7 +1,7 @@
 """What a study has found: its finished runs, as plain data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ class StudyResults:
         In any order.
     pending
         Runs that are not finished; reports say so.
+    about
+        What is said of an arm beside its name, such as "matched by seconds: 0.98 of the budget".
+    failed
+        A line for each run that failed: which, and why.
+    facts
+        What else a report says, in its order, such as the command, how arms were matched and tuned, the version.
     """
 
     title: str
@@ -64,3 +70,6 @@ class StudyResults:
     reference: str
     runs: tuple[RunRecord, ...]
     pending: int
+    about: Mapping[str, str] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
