@@ -1,8 +1,6 @@
 """What a method may do within training: keep state and weights of its own, change gradients, mask and weigh rows."""
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from raymm.training.context import RunContext
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import BranchPoint, create_or_open, open_run
 from tests.games import settings
+from tests.ranks import on_ranks, ranks
 
 SAMPLES = 120
 
@@ -200,20 +199,6 @@ def test_plans_without_weights_are_saved_as_before(tmp_path, dataset):
     assert load(None, ("training.loader_workers=2",)).fingerprint() == load(None, ()).fingerprint()
 
 
-class Threads:
-    """The communicator of a rank among threads of this process; adds in the order of the ranks."""
-
-    def __init__(self, rank, world, shared):
-        self.rank, self.world, self._shared = rank, world, shared
-
-    def all_reduce_sum(self, tensor):
-        barrier, parts = self._shared
-        parts[self.rank] = tensor.clone()
-        barrier.wait(60)
-        tensor.copy_(sum(parts[rank] for rank in range(self.world)))
-        barrier.wait(60)
-
-
 def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
     """Three ranks, some without rows in the last batch, end with equal states, near those of one rank."""
     config = settings(
@@ -223,9 +208,9 @@ def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
     )
     runs = [create_or_open(tmp_path / name, config, dataset) for name in ("one", "three")]
     train(runs[0], dataset, Backends())
-    world, shared = 3, (threading.Barrier(3), {})
-    ranks = [Backends(communicator=Threads(rank, world, shared)) for rank in range(world)]
-    built = [RunContext.build(runs[1], dataset, backends) for backends in ranks]
+    world = 3
+    communicators = ranks(world)
+    built = [RunContext.build(runs[1], dataset, Backends(communicator=rank)) for rank in communicators]
 
     def work(context):
         state = context.load_or_init()
@@ -233,8 +218,7 @@ def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
             state = context.advance(state)
         return context.trainer.method.state_dict()
 
-    with ThreadPoolExecutor(world) as executor:
-        states = list(executor.map(work, built))
+    states = on_ranks(communicators, built, work)
     for name, tensor in states[0].items():
         assert all(torch.equal(other[name], tensor) for other in states[1:])
         assert torch.equal(kept(runs[1], EPOCHS)[f"state.{name}"], tensor)

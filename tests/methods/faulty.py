@@ -1,0 +1,25 @@
+"""Methods with the faults that the tests over all methods must find."""
+
+from raymm.methods import Method
+
+__all__ = ["Forgets", "OfItsRank"]
+
+
+class Forgets(Method):
+    """Weighs losses by the number of steps so far, which is not in its state."""
+
+    def __init__(self, settings, context):
+        super().__init__(settings, context)
+        self.steps = 0
+
+    def loss(self, step):
+        self.steps += 1
+        return super().loss(step) * (1 + 0.1 * self.steps)
+
+
+class OfItsRank(Method):
+    """Weighs losses by their sum over this rank's rows, and not over all."""
+
+    def loss(self, step):
+        total = super().loss(step)
+        return total * (1 + 0.1 * total.detach())

@@ -1,0 +1,224 @@
+"""What holds for every registered method: it resumes bit for bit, does the same on two ranks, and says what it is.
+
+A method is tried with its defaults, or as `NEEDS` says; one that is registered is tried here without another line.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from raymm.data import Schema, VectorSpec, open_dataset
+from raymm.data.format import Sample, write_dataset
+from raymm.errors import ConfigError
+from raymm.methods import METHODS, Method, build_method, get_method
+from raymm.models.fusion import FUSIONS
+from raymm.storage import layout
+from raymm.storage.layout import epoch_folder
+from raymm.tasks import get_task
+from raymm.training.checkpoint import read_checkpoint
+from raymm.training.context import RunContext
+from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.run import create_or_open, open_run
+from tests.games import settings, untimed
+from tests.ranks import on_ranks, ranks
+
+EPOCHS = 3
+SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
+"""22 rows in batches of 7: of the last batch, the second of two ranks has none."""
+
+CLASSES = ("a", "b", "c")
+
+NEEDS: dict[str, dict[str, dict[str, object]]] = {}
+"""Settings, by section, that a method cannot do without in these runs."""
+
+
+def small_data(path, n, task="classification"):
+    """Vectors that show the class, noisier from modality to modality; every fourth sample lacks one of them."""
+    generator = np.random.default_rng(n)
+    schema = Schema(
+        modalities=tuple(VectorSpec(name=f"m{i}", size=6) for i in range(n)), classes=CLASSES, task=get_task(task)
+    )
+
+    def samples():
+        for row, split in enumerate(SPLITS):
+            chosen = row % 3
+            label = tuple(c == chosen for c in range(3)) if task == "multilabel" else chosen
+            values = {
+                f"m{i}": (np.eye(6)[chosen] + (0.3 + 0.4 * i) * generator.normal(size=6)).astype(np.float32)
+                for i in range(n)
+            }
+            if n > 1 and row % 4 == 1:
+                del values[f"m{row // 4 % n}"]
+            yield Sample(f"s{row:02d}", split, label, values)
+
+    write_dataset(path, samples(), schema)
+    return open_dataset(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Data sets by number of modalities and task, made when they are first asked for."""
+    folder, made = tmp_path_factory.mktemp("data"), {}
+
+    def get(n, task="classification"):
+        if (n, task) not in made:
+            made[n, task] = small_data(folder / f"{task}-{n}", n, task)
+        return made[n, task]
+
+    return get
+
+
+def config_of(name, *, dropout=0.0, fusion=None, epochs=EPOCHS):
+    sections = {
+        "training": {"epochs": epochs, "batch_size": 7, "keep": 9},
+        "method": {"name": name, "warmup": min(1, epochs - 1)},
+        "model": {"feature_size": 6, "encoder": {"width": 4, "dropout": dropout}},
+        "optimizer": {"name": "sgd", "lr": 0.05},
+    }
+    for section, values in NEEDS.get(name, {}).items():
+        sections[section] = {**sections[section], **values}
+    if fusion is not None:
+        sections["model"]["fusion"] = fusion
+    return settings(**sections)
+
+
+def refusals(config, schema):
+    """What keeps a method from a configuration, in lines; empty where nothing does."""
+    try:
+        build_method(config, schema)
+    except ConfigError as refused:
+        return str(refused).splitlines()
+    return []
+
+
+def defined_for(name, data, *counts):
+    """The first of some numbers of modalities that a method is defined for."""
+    return next(n for n in counts if not refusals(config_of(name), data(n).schema))
+
+
+def kept(run):
+    """Bytes of all that is committed after each epoch: weights, plan, and what the method keeps."""
+    states = []
+    for epoch in range(1, EPOCHS + 1):
+        folder = epoch_folder(run.path, epoch)
+        files = (layout.WEIGHTS, layout.OPTIMIZER, layout.PLAN, layout.METHOD)
+        states.append({name: (folder / name).read_bytes() for name in files if (folder / name).exists()})
+    return states
+
+
+def history_of(run):
+    return [untimed(entry["metrics"]) for entry in read_checkpoint(run.path, EPOCHS).history]
+
+
+def whole_and_resumed(name, dataset, path):
+    """Two runs of a method: one without a stop, one that is begun anew after every epoch."""
+    config = config_of(name, dropout=0.2)
+    whole, again = (create_or_open(path / part, config, dataset) for part in ("whole", "again"))
+    train(whole, dataset, Backends())
+    for epoch in range(1, EPOCHS):
+        for state in iter_epochs(open_run(again.path), dataset, Backends()):
+            if state.epoch == epoch:
+                break
+    train(open_run(again.path), dataset, Backends())
+    return whole, again
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_that_is_resumed_after_every_epoch_ends_with_the_same_bits(name, tmp_path, data):
+    whole, again = whole_and_resumed(name, data(defined_for(name, data, 2, 3, 1)), tmp_path)
+    assert kept(again) == kept(whole)
+    assert history_of(again) == history_of(whole)
+    assert all(np.isfinite(list(metrics.values())).all() for metrics in history_of(whole))
+    assert len({state[layout.WEIGHTS] for state in kept(whole)}) == EPOCHS  # every epoch trains something
+
+
+def test_a_method_that_forgets_is_found(tmp_path, data):
+    whole, again = whole_and_resumed("tests.methods.faulty:Forgets", data(2), tmp_path)
+    assert kept(again)[0] == kept(whole)[0]
+    assert kept(again)[1] != kept(whole)[1]
+
+
+def one_and_two_ranks(name, dataset, path):
+    """A run in one process, one of two ranks, and what the ranks hold at the end: weights, and the method's state."""
+    config = config_of(name)
+    one, two = (create_or_open(path / part, config, dataset) for part in ("one", "two"))
+    train(one, dataset, Backends())
+    communicators = ranks(2)
+    built = [RunContext.build(two, dataset, Backends(communicator=rank)) for rank in communicators]
+
+    def work(context):
+        state = context.load_or_init()
+        while state.epoch < EPOCHS:
+            state = context.advance(state)
+        return [tensors_of(context.trainer.model), context.trainer.method.state_dict()]
+
+    return one, two, on_ranks(communicators, built, work)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_do_what_one_process_does(name, tmp_path, data):
+    one, two, (first, second) = one_and_two_ranks(name, data(defined_for(name, data, 3, 2, 1)), tmp_path)
+    for mine, other in zip(first, second, strict=True):
+        assert mine.keys() == other.keys()
+        assert [key for key in mine if not torch.equal(mine[key], other[key])] == []
+    for epoch in range(1, EPOCHS + 1):
+        for file in (layout.WEIGHTS, layout.METHOD):
+            assert_close(*(epoch_folder(run.path, epoch) / file for run in (one, two)))
+    plans = [read_checkpoint(run.path, EPOCHS).plan for run in (one, two)]
+    assert plans[0].index.tolist() == plans[1].index.tolist()
+    assert plans[0].keep.tolist() == plans[1].keep.tolist()
+
+
+def test_a_method_that_does_not_sum_over_the_ranks_is_found(tmp_path, data):
+    one, two, _ = one_and_two_ranks("tests.methods.faulty:OfItsRank", data(3), tmp_path)
+    with pytest.raises(AssertionError, match="encoders"):
+        assert_close(*(epoch_folder(run.path, EPOCHS) / layout.WEIGHTS for run in (one, two)))
+
+
+def tensors_of(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def assert_close(one, other):
+    """Two files of tensors, or none of both, are equal to the rounding of float32 sums in another order."""
+    assert one.exists() == other.exists()
+    if not one.exists():
+        return
+    mine, theirs = load_file(one), load_file(other)
+    assert mine.keys() == theirs.keys()
+    for key, tensor in mine.items():
+        assert torch.allclose(tensor, theirs[key], rtol=1e-4, atol=1e-5, equal_nan=True), key
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_is_defined_for_trains_and_what_it_is_not_is_refused_in_words(name, tmp_path, data):
+    """One to three modalities, every fusion and two tasks: an epoch with a finite loss, or a sentence."""
+    cases = [(1, "classification", None), (3, "classification", None), (2, "multilabel", None)]
+    cases += [(2, "classification", fusion) for fusion in FUSIONS]
+    for n, task, fusion in cases:
+        dataset = data(n, task)
+        config = config_of(name, fusion=fusion, epochs=1)
+        if lines := refusals(config, dataset.schema):
+            said = [line.removeprefix(f"method={name}: ").strip(" -") for line in lines]
+            assert all(len(line.split()) >= 6 for line in said), (n, task, fusion, said)
+            continue
+        run = create_or_open(tmp_path / f"{n}-{task}-{fusion}", config, dataset, check=False)
+        *_, state = iter_epochs(run, dataset, Backends())
+        losses = [entry["metrics"]["train/loss"] for entry in state.history]
+        assert np.isfinite(losses).all(), (n, task, fusion)
+        assert len(losses) == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_it_is(name):
+    method = get_method(name)
+    assert method.source, "say where it comes from"
+    assert method.cost, "say what a step costs beside joint training"
+    own = inspect.getdoc(method)
+    assert own, "say what it does"
+    assert own != inspect.getdoc(Method)
+    for setting, field in method.Settings.model_fields.items():
+        assert field.description, f"say what {setting} is"
