@@ -1,0 +1,181 @@
+"""Arms compared with the controls of a study: every statistic of each pair of arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raymm.reports.statistics import Interval, mean_interval
+from raymm.study.bootstrap import Range, hierarchical, over_samples, over_seeds
+from raymm.study.figures import Figure, Pairing, Values, arms_of, paired, values_of
+from raymm.study.samples import Samples
+from raymm.study.statistics import McNemar, effect_size, holm, mcnemar, sign_flip, t_test
+
+if TYPE_CHECKING:
+    from raymm.study.results import StudyResults
+
+__all__ = ["CONTROLS", "Against", "Comparison", "compare_all", "compare_arms", "controls_of"]
+
+CONTROLS = ("joint", "joint_matched", "random", "multitask")
+"""The arms that others are compared with, where a study has them."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms, by their differences in one figure: first less second, in pairs of the same data set and seed.
+
+    Attributes
+    ----------
+    first, second
+        Names of the arms.
+    figure
+        What is compared.
+    by_data
+        Student's t over the seeds of each data set.
+    over_pairs, p_t
+        Student's t over all pairs: mean, margin, p. The margin is NaN with one pair; p too where all are equal.
+    over_seeds
+        Student's t over the macro means of the seeds that every data set has a pair of.
+    over_data
+        Student's t over the means of the data sets: what another data set like them may show.
+    by_seeds, by_samples, by_all
+        Bootstrap intervals of the macro mean: over seeds, over test samples, over data sets, seeds and samples; None
+        where they cannot be had.
+    p_flips
+        Of the sign-flip test over pairs.
+    mcnemar
+        McNemar's test in each data set, the predictions of its seeds pooled.
+    effect
+        Cohen's d_z over pairs.
+    won, tied, lost
+        Pairs in which the first is better, equal, worse.
+    p
+        The p value that is corrected: that of the t test, or of the sign flips where all differences are equal.
+    p_holm
+        After Holm's correction over the comparisons of the table that this one stands in.
+    """
+
+    first: str
+    second: str
+    figure: Figure
+    by_data: Mapping[str, Interval]
+    over_pairs: Interval
+    p_t: float
+    over_seeds: Interval
+    over_data: Interval
+    by_seeds: Range | None
+    by_samples: Range | None
+    by_all: Range | None
+    p_flips: float
+    mcnemar: Mapping[str, McNemar]
+    effect: float
+    won: int
+    tied: int
+    lost: int
+    p: float
+    p_holm: float = float("nan")
+
+    @property
+    def seeds(self) -> int:
+        """The most seeds that a data set has pairs of."""
+        return max((interval.count for interval in self.by_data.values()), default=0)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all data sets have as many pairs."""
+        return len({interval.count for interval in self.by_data.values()}) <= 1
+
+
+@dataclass(frozen=True)
+class Against:
+    """All arms compared with one, in one figure: a family for Holm's correction."""
+
+    second: str
+    figure: Figure
+    comparisons: tuple[Comparison, ...]
+
+
+def controls_of(results: StudyResults) -> list[str]:
+    """The controls among the arms, the reference first where it is none of them."""
+    arms = arms_of(results)
+    found = [name for name in CONTROLS if name in arms]
+    return found if results.reference in found or results.reference not in arms else [results.reference, *found]
+
+
+def compare_all(results: StudyResults, samples: Samples, figures: list[Figure]) -> list[Against]:
+    """Every arm against every control, in every figure; two controls are compared once, under the earlier one."""
+    made = []
+    controls = controls_of(results)
+    for figure in figures:
+        values = values_of(results.runs, figure)
+        for place, second in enumerate(controls):
+            firsts = [arm for arm in arms_of(results) if arm not in controls[: place + 1]]
+            found = [compare_arms(values, figure, first, second, samples) for first in firsts]
+            found = [comparison for comparison in found if comparison.over_pairs.count]
+            if found:
+                made.append(Against(second, figure, _corrected(found)))
+    return made
+
+
+def compare_arms(values: Values, figure: Figure, first: str, second: str, samples: Samples) -> Comparison:
+    """Every statistic of two arms; those over test samples where the figure is measured on them (`Samples`)."""
+    pairing = paired(values, first, second)
+    differences = pairing.all
+    test, flips = t_test(differences), sign_flip(differences)
+    resampled = _resampled(pairing, first, second, samples) if figure.predicted else {}
+    better = np.sign(differences) * (1 if figure.higher else -1)
+    return Comparison(
+        first=first,
+        second=second,
+        figure=figure,
+        by_data={data: mean_interval(found) for data, found in pairing.by_data.items()},
+        over_pairs=test.interval,
+        p_t=test.p,
+        over_seeds=mean_interval(pairing.by_seed()),
+        over_data=mean_interval([found.mean() for found in pairing.by_data.values()]),
+        by_seeds=over_seeds(pairing.by_data),
+        by_samples=over_samples(resampled),
+        by_all=hierarchical(resampled),
+        p_flips=flips,
+        mcnemar=_mcnemar(pairing, first, second, samples) if figure.predicted else {},
+        effect=effect_size(differences),
+        won=int((better > 0).sum()),
+        tied=int((better == 0).sum()),
+        lost=int((better < 0).sum()),
+        p=flips if isnan(test.p) and len(differences) > 1 else test.p,
+    )
+
+
+def _corrected(found: list[Comparison]) -> tuple[Comparison, ...]:
+    corrected = holm([comparison.p for comparison in found])
+    return tuple(replace(comparison, p_holm=p) for comparison, p in zip(found, corrected, strict=True))
+
+
+def _resampled(pairing: Pairing, first: str, second: str, samples: Samples) -> dict[str, np.ndarray]:
+    """Differences of resampled accuracies, [seeds, draws] by data set; nothing where a run of a pair has none."""
+    made = {}
+    for data, seeds in pairing.seeds.items():
+        sides = [[(data, arm, seed) for seed in seeds] for arm in (first, second)]
+        if not all(key in samples.resampled for side in sides for key in side):
+            return {}
+        left, right = (np.stack([samples.resampled[key] for key in side]) for side in sides)
+        made[data] = left - right
+    return made
+
+
+def _mcnemar(pairing: Pairing, first: str, second: str, samples: Samples) -> dict[str, McNemar]:
+    made = {}
+    for data, seeds in pairing.seeds.items():
+        both = [
+            (samples.right[data, first, seed], samples.right[data, second, seed])
+            for seed in seeds
+            if (data, first, seed) in samples.right and (data, second, seed) in samples.right
+        ]
+        if both:
+            left, right = (np.concatenate(side) for side in zip(*both, strict=True))
+            made[data] = mcnemar(left, right)
+    return made

@@ -1,0 +1,130 @@
+"""The figures that a study compares: one number a run, by arm, data set and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from raymm.study.statistics import differences
+from raymm.tracking.metrics import parse, split_metric
+
+if TYPE_CHECKING:
+    from raymm.study.results import RunRecord, StudyResults
+
+__all__ = ["Figure", "Pairing", "Values", "arms_of", "data_of", "figures_of", "macro_mean", "paired", "values_of"]
+
+Values = Mapping[str, Mapping[tuple[str, int], float]]
+"""By arm, and by data set and seed."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is compared.
+
+    Attributes
+    ----------
+    name
+        For people, such as "accuracy" or "accuracy as trained".
+    keys
+        Names of the metric; of a run, the first that it has is taken.
+    higher
+        Whether more is better.
+    share
+        Whether it is a share, which people write in points.
+    predicted
+        Whether it is of the predictions that the test tables hold.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    higher: bool
+    share: bool
+    predicted: bool = True
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The pairs of two arms: runs of the same data set and seed.
+
+    Attributes
+    ----------
+    seeds
+        Of each data set, in order.
+    by_data
+        First arm less second, float64 [seeds], by data set; data sets without a pair are left out.
+    """
+
+    seeds: Mapping[str, tuple[int, ...]]
+    by_data: Mapping[str, npt.NDArray[np.float64]]
+
+    @property
+    def all(self) -> npt.NDArray[np.float64]:
+        """The differences of all pairs."""
+        return np.concatenate([*self.by_data.values(), np.empty(0)])
+
+    def by_seed(self) -> npt.NDArray[np.float64]:
+        """Means over the data sets, of each seed that every data set has a pair of."""
+        if not self.seeds:
+            return np.empty(0)
+        common = sorted(set.intersection(*map(set, self.seeds.values())))
+        places = {data: [seeds.index(seed) for seed in common] for data, seeds in self.seeds.items()}
+        of_seeds: npt.NDArray[np.float64] = np.mean([self.by_data[name][at] for name, at in places.items()], axis=0)
+        return of_seeds
+
+
+def figures_of(results: StudyResults) -> list[Figure]:
+    """The metric on test; where runs have that of the model before calibration too, it comes second."""
+    key = split_metric("test", results.metric)
+    before = split_metric("uncalibrated_test", results.metric)
+    declared = parse(key)
+    share = declared is not None and declared.metric.unit == "share"
+    found = [Figure(results.metric, (key,), results.higher, share)]
+    if any(before in run.metrics for run in results.runs):
+        found.append(Figure(f"{results.metric} as trained", (before, key), results.higher, share, predicted=False))
+    return found
+
+
+def values_of(runs: Sequence[RunRecord], figure: Figure) -> Values:
+    """The figure of every run that has it as a finite number."""
+    values: dict[str, dict[tuple[str, int], float]] = {}
+    for run in runs:
+        found = next((run.metrics[key] for key in figure.keys if key in run.metrics), float("nan"))
+        of_arm = values.setdefault(run.arm, {})
+        if isfinite(found):
+            of_arm[run.data, run.seed] = float(found)
+    return values
+
+
+def paired(values: Values, first: str, second: str) -> Pairing:
+    """The pairs of two arms, with equal differences made equal (`differences`)."""
+    left, right = values.get(first, {}), values.get(second, {})
+    common = sorted(set(left) & set(right))
+    found = differences([left[pair] for pair in common], [right[pair] for pair in common])
+    names = list(dict.fromkeys(data for data, _ in common))
+    places = {name: [place for place, (data, _) in enumerate(common) if data == name] for name in names}
+    return Pairing(
+        {name: tuple(common[place][1] for place in of_data) for name, of_data in places.items()},
+        {name: found[of_data] for name, of_data in places.items()},
+    )
+
+
+def macro_mean(values: Values, arm: str, data: Sequence[str]) -> float:
+    """The mean over data sets of the mean over seeds; NaN where the arm lacks one of the data sets."""
+    of_arm = values.get(arm, {})
+    found = [[value for (name, _), value in of_arm.items() if name == each] for each in data]
+    return float(np.mean([np.mean(of_data) for of_data in found])) if found and all(found) else float("nan")
+
+
+def data_of(results: StudyResults) -> list[str]:
+    """Names of the data sets, in the order of the runs."""
+    return list(dict.fromkeys(run.data for run in results.runs))
+
+
+def arms_of(results: StudyResults) -> list[str]:
+    """Names of the arms, in the order of the runs."""
+    return list(dict.fromkeys(run.arm for run in results.runs))

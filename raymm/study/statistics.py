@@ -1,0 +1,160 @@
+"""Statistics of paired differences: Student's t, sign flips, McNemar, Holm, effect size.
+
+All are two-sided. Where a statistic is not defined (one value, no spread), it is NaN, and never a number that looks
+like a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from raymm.reports.statistics import Interval, mean_interval
+from raymm.seeds import derive
+
+__all__ = ["McNemar", "TTest", "differences", "effect_size", "holm", "mcnemar", "sign_flip", "t_test"]
+
+Array = npt.NDArray[np.float64]
+
+EXACT_PAIRS = 16
+"""Up to so many pairs, all 2^pairs sign flips are enumerated."""
+DRAWN_FLIPS = 2**16
+"""Sign flips that are drawn of more pairs."""
+RESOLUTION = 1e-9
+"""Differences that agree to this part of the numbers that they are of are equal: the rest is rounding."""
+
+
+@dataclass(frozen=True)
+class TTest:
+    """Student's t test of a mean against 0, with its 95 % interval; `p` is NaN where all values are equal."""
+
+    interval: Interval
+    p: float
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Samples that only the first and only the second model predicts right, and the exact p of equal chances."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
+    """`first - second`, without the rounding by which equal differences would seem to differ.
+
+    Examples
+    --------
+    >>> (0.8 - 0.7 == 0.9 - 0.8), differences([0.8, 0.9], [0.7, 0.8]).tolist()
+    (False, [0.1, 0.1])
+    """
+    left, right = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    largest = float(np.abs([left, right]).max(initial=0.0))
+    if not largest > 0:
+        return left - right
+    step = RESOLUTION * 2.0 ** np.ceil(np.log2(largest))
+    return np.round((left - right) / step) * step
+
+
+def t_test(values: npt.ArrayLike) -> TTest:
+    """The one-sample t test; of paired differences, the paired test.
+
+    Examples
+    --------
+    >>> found = t_test([1.0, 2.0, 3.0])
+    >>> found.interval.mean, round(found.interval.margin, 4), round(found.p, 4)
+    (2.0, 2.4841, 0.0742)
+    """
+    array = np.asarray(values, np.float64)
+    interval = mean_interval(array)
+    if len(array) < 2 or np.ptp(array) == 0:
+        return TTest(interval, float("nan"))
+    t = interval.mean / stats.sem(array)
+    return TTest(interval, float(2 * stats.t.sf(abs(t), len(array) - 1)))
+
+
+def sign_flip(values: npt.ArrayLike) -> float:
+    """p of a permutation test: how often a mean is as far from 0 when the sign of each difference is by chance.
+
+    Under the hypothesis that the two sides of each pair could be exchanged. All sign flips are enumerated up to
+    `EXACT_PAIRS` pairs; of more, `DRAWN_FLIPS` are drawn by a fixed key, and the observed one counts as one of them
+    (Phipson and Smyth, 2010), so that p is never 0.
+
+    Examples
+    --------
+    >>> sign_flip([1.0, 2.0, 3.0, 4.0, 5.0])  # 2 of 32
+    0.0625
+    """
+    array = np.asarray(values, np.float64)
+    if not len(array):
+        return float("nan")
+    least = abs(array.sum()) - RESOLUTION * np.abs(array).sum()
+    if len(array) <= EXACT_PAIRS:
+        flips = (np.arange(2 ** len(array))[:, None] >> np.arange(len(array))) & 1
+        return float(_as_far(array, flips, least).mean())
+    generator = np.random.default_rng(derive(0, "study", "sign flips", len(array)))
+    count = sum(
+        int(_as_far(array, generator.integers(0, 2, (2**12, len(array))), least).sum())
+        for _ in range(DRAWN_FLIPS // 2**12)
+    )
+    return (1 + count) / (1 + DRAWN_FLIPS)
+
+
+def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
+    """McNemar's exact test of two models' right predictions of the same samples, bool [N] each.
+
+    Of the samples that only one of them predicts right, either model has each with probability one half.
+
+    Examples
+    --------
+    >>> mcnemar(np.array([True, True, True, False]), np.array([False, False, True, False]))
+    McNemar(only_first=2, only_second=0, p=0.5)
+    """
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    both = only_first + only_second
+    p = float(stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
+    return McNemar(only_first, only_second, p)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: with it, at most 5 % of such families have a false one below 0.05.
+
+    NaN is no comparison: it stays, and does not count.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, float("nan")])
+    [0.03, 0.06, 0.06, nan]
+    """
+    values = np.asarray(p, np.float64)
+    order = [int(place) for place in np.argsort(values, kind="stable") if not np.isnan(values[place])]
+    corrected, largest = values.copy(), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, (len(order) - rank) * values[place])
+        corrected[place] = min(1.0, largest)
+    return [float(value) for value in corrected]
+
+
+def effect_size(values: npt.ArrayLike) -> float:
+    """Cohen's d_z of paired differences: their mean over their standard deviation; NaN where they have none.
+
+    Examples
+    --------
+    >>> effect_size([1.0, 2.0, 3.0]), effect_size([1.0, 1.0])
+    (2.0, nan)
+    """
+    array = np.asarray(values, np.float64)
+    if len(array) < 2 or np.ptp(array) == 0:
+        return float("nan")
+    return float(array.mean() / array.std(ddof=1))
+
+
+def _as_far(values: Array, flips: npt.NDArray[np.int64], least: float) -> npt.NDArray[np.bool_]:
+    """Whether the sum under each row of flips (0 or 1) is at least so far from 0."""
+    far: npt.NDArray[np.bool_] = np.abs((1 - 2 * flips) @ values) >= least
+    return far

@@ -1,0 +1,84 @@
+"""Numbers of a study for people: shares in points, intervals, p values."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+from raymm.tracking.metrics import parse
+
+if TYPE_CHECKING:
+    from raymm.study.bootstrap import Range
+    from raymm.study.figures import Figure
+
+__all__ = ["amount", "count_of", "p_text", "range_text", "ratio_text", "unit_of"]
+
+
+def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
+    """A figure or a difference of it, in points where it is a share; a dash where there is none.
+
+    It has one decimal (three where it is no share), and more where it would else seem to be 0.
+
+    Examples
+    --------
+    >>> from raymm.study.figures import Figure
+    >>> accuracy = Figure("accuracy", ("test/accuracy",), higher=True, share=True)
+    >>> amount(0.0541, accuracy), amount(-0.0541, accuracy, signed=True), amount(0.0004, accuracy)
+    ('5.4', '-5.4', '0.04')
+    """
+    if isnan(value):
+        return "-"
+    number, digits = (100 * value, 1) if figure.share else (value, 3)
+    sign = "+" if signed and number > 0 else ""
+    text = f"{number:.{digits}f}"
+    if float(text) == 0:
+        text = f"{number:.1g}" if abs(number) >= 1e-9 else f"{0:.{digits}f}"
+    return f"{sign}{text}"
+
+
+def range_text(ends: Range | None, figure: Figure) -> str:
+    """An interval, "1.0 to 9.8"; a dash where there is none."""
+    if ends is None or any(map(isnan, ends)):
+        return "-"
+    return f"{amount(ends[0], figure)} to {amount(ends[1], figure)}"
+
+
+def unit_of(figure: Figure) -> str:
+    """Of differences: "points" where it is a share, else the unit of the metric."""
+    declared = parse(figure.keys[-1])
+    return "points" if figure.share else declared.metric.unit if declared else figure.name
+
+
+def p_text(p: float) -> str:
+    """A p value.
+
+    Examples
+    --------
+    >>> p_text(0.0196), p_text(0.0003), p_text(0.724), p_text(float("nan"))
+    ('p 0.020', 'p < 0.001', 'p 0.72', 'no p')
+    """
+    if isnan(p):
+        return "no p"
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
+
+
+def ratio_text(value: float) -> str:
+    """A cost relative to another; a dash where it is not known.
+
+    >>> ratio_text(1.6249), ratio_text(12.34), ratio_text(float("nan"))
+    ('1.62', '12.3', '-')
+    """
+    if isnan(value):
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.3g}"
+
+
+def count_of(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> count_of(1, "pair"), count_of(1200, "run")
+    ('1 pair', '1,200 runs')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

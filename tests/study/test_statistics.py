@@ -1,0 +1,138 @@
+"""Statistics of paired differences, against enumeration, their formulas and scipy's own."""
+
+from itertools import combinations, product
+from math import comb, isnan, nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from scipy import stats
+
+from raymm.study.statistics import (
+    EXACT_PAIRS,
+    differences,
+    effect_size,
+    holm,
+    mcnemar,
+    sign_flip,
+    t_test,
+)
+
+SMALL = some.lists(some.integers(-6, 6), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("count", [2, 5, 25])
+def test_t_is_the_paired_t_test(count):
+    generator = np.random.default_rng(count)
+    first, second = generator.normal(0.8, 0.1, count), generator.normal(0.75, 0.1, count)
+    expected = stats.ttest_rel(first, second)
+    found = t_test(first - second)
+    interval = expected.confidence_interval()
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.interval.mean - found.interval.margin == pytest.approx(interval.low)
+    assert found.interval.mean + found.interval.margin == pytest.approx(interval.high)
+
+
+def test_t_without_spread_or_with_one_value_has_no_p():
+    assert isnan(t_test([0.5]).p)
+    assert isnan(t_test([0.5]).interval.margin)
+    assert isnan(t_test([0.5, 0.5, 0.5]).p)
+    assert t_test([0.5, 0.5, 0.5]).interval.margin == 0
+    assert isnan(t_test([]).p)
+
+
+@given(SMALL)
+def test_sign_flips_are_enumerated(values):
+    observed = abs(sum(values))
+    sums = [abs(sum(sign * value for sign, value in zip(signs, values, strict=True))) for signs in every_sign(values)]
+    assert sign_flip([value / 7 for value in values]) == sum(found >= observed for found in sums) / len(sums)
+
+
+def every_sign(values):
+    return product((-1, 1), repeat=len(values))
+
+
+def test_sign_flips_are_those_of_scipy():
+    values = np.random.default_rng(3).normal(0.4, 1, 11)
+    expected = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert sign_flip(values) == pytest.approx(expected.pvalue)
+
+
+def test_drawn_sign_flips_agree_with_all_of_them_and_are_the_same_each_time():
+    values = np.random.default_rng(4).normal(0.45, 1, EXACT_PAIRS + 2)
+    signs = 1 - 2 * ((np.arange(2 ** len(values))[:, None] >> np.arange(len(values))) & 1)
+    exact = np.mean(np.abs(signs @ values) >= abs(values.sum()) - 1e-9)
+    assert sign_flip(values) == pytest.approx(exact, abs=4 * np.sqrt(exact / 2**16))
+    assert sign_flip(values) == sign_flip(values)
+    assert 0 < sign_flip(np.full(40, 1.0)) < 1e-4  # of 2^40 flips two are as far: never 0
+
+
+def test_sign_flips_of_no_difference():
+    assert sign_flip([0.0, 0.0, 0.0]) == 1
+    assert sign_flip(np.zeros(30)) == 1
+    assert isnan(sign_flip([]))
+
+
+@given(some.lists(some.tuples(some.booleans(), some.booleans()), max_size=40))
+def test_mcnemar_is_a_sum_of_binomial_probabilities(pairs):
+    first, second = (np.array([pair[side] for pair in pairs], dtype=bool) for side in (0, 1))
+    only_first, only_second = pairs.count((True, False)), pairs.count((False, True))
+    both, fewer = only_first + only_second, min(only_first, only_second)
+    expected = min(1.0, 2 * sum(comb(both, k) for k in range(fewer + 1)) / 2**both)
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (only_first, only_second)
+    assert found.p == pytest.approx(expected)
+
+
+@given(some.lists(some.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p):
+    def corrected(i):
+        others = [j for j in range(len(p)) if j != i]
+        families = ((i, *more) for size in range(len(p)) for more in combinations(others, size))
+        return max(min(1.0, len(family) * min(p[j] for j in family)) for family in families)
+
+    assert holm(p) == pytest.approx([corrected(i) for i in range(len(p))])
+
+
+def test_holm_leaves_out_what_has_no_p():
+    assert holm([0.02, nan, 0.01])[::2] == pytest.approx([0.02, 0.02])
+    assert isnan(holm([0.02, nan, 0.01])[1])
+    assert holm([]) == []
+
+
+def test_families_without_any_difference_have_false_ones_as_often_as_said():
+    families = np.random.default_rng(5).normal(0, 1, (600, 4, 5))
+    shown = [min(holm([t_test(values).p for values in family])) <= 0.05 for family in families]
+    assert np.mean(shown) == pytest.approx(0.05, abs=0.02)
+
+
+def test_effect_size_is_mean_over_deviation():
+    values = [0.01, 0.03, 0.02, 0.06]
+    mean = sum(values) / 4
+    deviation = (sum((value - mean) ** 2 for value in values) / 3) ** 0.5
+    assert effect_size(values) == pytest.approx(mean / deviation)
+    assert isnan(effect_size([0.3, 0.3]))
+    assert isnan(effect_size([0.3]))
+
+
+@given(
+    some.integers(1, 5000).flatmap(
+        lambda n: some.tuples(some.just(n), some.lists(some.integers(0, n), min_size=2), some.integers(0, n))
+    )
+)
+def test_equal_differences_of_shares_are_equal_numbers(drawn):
+    samples, right, more = drawn
+    second = [count / samples for count in right]
+    first = [(count + more) / samples for count in right]
+    found = differences(first, second)
+    assert np.ptp(found) == 0
+    assert found == pytest.approx(np.full(len(right), more / samples))
+
+
+@given(some.integers(2, 100_000), some.data())
+def test_shares_that_differ_in_a_sample_stay_different(samples, data):
+    right = data.draw(some.integers(1, samples))
+    found = differences([right / samples, right / samples], [(right - 1) / samples, right / samples])
+    assert found[0] == pytest.approx(1 / samples, rel=1e-3)
+    assert found[1] == 0
