@@ -156,6 +156,12 @@ class ValuationConfig(Settings):
         default=True,
         description="sampled: evaluate all coalitions of samples whose phi may be on either side of the fair share",
     )
+    source: Literal["pass", "online"] = Field(
+        default="pass",
+        description="where contributions of training samples come from: a pass over them in the evaluation view, or "
+        "the training pass itself, whose features are at hand (augmented, by the weights of each step). Validation "
+        "and test are always valued by a pass",
+    )
     batch_size: int = Field(default=64, ge=1, description="samples of one batch; actors value a batch at a time")
 
 

@@ -4,7 +4,8 @@
 """
 
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs, Step
+from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
+from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
 from raymm.methods.joint import Joint
 from raymm.methods.modality import Modality
@@ -14,10 +15,13 @@ from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
 from raymm.methods.random_copies import RandomCopies
 from raymm.methods.registry import build_method, get_method
 from raymm.methods.sample import Sample
+from raymm.methods.step import Step
 
 __all__ = [
     "FAMILIES",
     "METHODS",
+    "EpochEnd",
+    "EpochStart",
     "ExtraRows",
     "Family",
     "Joint",

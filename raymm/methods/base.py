@@ -2,22 +2,27 @@
 
 | part | called | to |
 |---|---|---|
-| `plan(inputs)` | after a valuation | add rows to the next epoch: copies that keep some modalities |
+| `before_epoch(start)` | on every rank, before the first step | change weights by what the state says |
 | `mask(kept, keys)` | before a batch is read | drop modalities of rows |
 | `loss(step)` | after encoding | replace the loss |
 | `on_gradients(step)` | after the gradients are summed over the workers, before they are clipped | change gradients |
+| `after_steps(reduce)` | on every rank, after the last step | sum over workers what steps gathered |
+| `after_evaluation(end)` | on the first rank, once validation was valued | change the state by what it shows |
+| `plan(inputs)` | after a valuation | add rows to the next epoch, or replace them: copies that keep some modalities |
+| `figures()` | after an epoch | log numbers of the method's own |
 | `state_dict()` | with every commit | keep what the method must remember |
 
 Whatever is random is keyed (`raymm.seeds`), and what a method remembers is in its state, so that a resumed run equals
 an uninterrupted one. Losses and gradients are sums over the rows of a global batch: a method that needs a quantity of
-the whole batch sums it over the workers by `step.all_reduce`.
+the whole batch sums it over the workers by `step.all_reduce`. The state is committed by the first rank, and all ranks
+read it back from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +32,11 @@ from raymm.config.base import Settings
 from raymm.seeds import derive, keys_of, uniform
 
 if TYPE_CHECKING:
-    from raymm.types import Features, Mask
+    from raymm.methods.epochs import EpochEnd, EpochStart
+    from raymm.methods.step import Step
     from raymm.valuation.utilities import Utility
 
-__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Step"]
+__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -80,7 +86,7 @@ class ResamplingInputs:
 
 @dataclass(frozen=True)
 class ExtraRows:
-    """Rows that an epoch trains beside every sample once.
+    """Rows that an epoch trains beside every sample once, or instead.
 
     Attributes
     ----------
@@ -90,11 +96,18 @@ class ExtraRows:
         Coalition code of the modalities that each row keeps, int64 [R]: bit i is modality i in schema order.
     weight
         Weight of each row's loss, float32 [R]; None weighs all rows alike (1).
+    base
+        Whether the epoch trains every sample once beside these rows; False: these rows alone.
+    group
+        Group of each row, int64 [R], where `base` is False: rows of one batch have one group, and batches come in
+        ascending order of their groups. None mixes all rows.
     """
 
     position: Rows
     keep: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float32] | None = None
+    base: bool = True
+    group: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.position)
@@ -118,6 +131,10 @@ class MethodContext:
         The utility that contributions are computed with.
     seed
         Seed of the run.
+    epochs
+        Epochs of the training.
+    classes
+        Number of classes; 0 where labels have none.
     """
 
     modalities: tuple[str, ...]
@@ -127,62 +144,8 @@ class MethodContext:
     fusion: str
     utility: Utility
     seed: int
-
-
-class Step(Protocol):
-    """One update of the model, as a method sees it; a rank sees its part of the global batch.
-
-    Attributes
-    ----------
-    features
-        Encoder outputs [B, n, D], with their graph; what stands at a masked modality is never read.
-    mask
-        Modalities that each row keeps, bool [B, n].
-    labels
-        Labels [B] (multi-label: [B, K]).
-    weight
-        Weights of the rows' losses [B], or None where all are 1.
-    index
-        Sample numbers, int64 [B].
-    rows
-        Rows of the global batch, over all workers.
-    epoch, number
-        Number of the epoch and of the step within it, from 0.
-    model
-        The model; its parameters hold the summed gradients in `on_gradients`.
-    """
-
-    features: Features
-    mask: Mask
-    labels: Tensor
-    weight: Tensor | None
-    index: Tensor
-    rows: int
-    epoch: int
-    number: int
-    model: nn.Module
-
-    @property
-    def logits(self) -> Tensor:
-        """Outputs of the modalities that each row keeps, [B, K]; fused once, however often it is read."""
-
-    def coalition_logits(self, coalitions: Tensor) -> Tensor:
-        """Outputs of coalitions (bool [S, n]) from the features at hand, [B, S, K]: no second encoder pass."""
-
-    def unimodal_logits(self) -> Tensor:
-        """Outputs of each modality alone, [B, n, K]."""
-
-    def loss_of(self, logits: Tensor) -> Tensor:
-        """The task's loss of outputs [B, K], in nats, one a row: [B]."""
-
-    def total(self, losses: Tensor) -> Tensor:
-        """Weighted sum of row losses [B]: what `Method.loss` returns."""
-
-    def phi(self) -> Tensor:
-        """Contributions of this batch [B, n], float64, by the configured utility, from the features at hand."""
-
-    def all_reduce(self, values: Tensor) -> Tensor:
-        """Sum a tensor over all workers."""
+    epochs: int = 1
+    classes: int = 0
 
 
 class Method:
@@ -205,6 +168,9 @@ class Method:
         Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
     module
         Trainable parameters of the method's own (such as unimodal heads), optimised with the model's; or None.
+    turns
+        Updates of the weights a batch: features are encoded once, and for each turn `loss` is called with
+        `step.turn`, gradients are computed, and the optimizer makes a step.
     """
 
     Settings: ClassVar[type[Settings]] = Settings
@@ -212,6 +178,7 @@ class Method:
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     module: nn.Module | None = None
+    turns: int = 1
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         self.settings = settings
@@ -232,7 +199,7 @@ class Method:
     @classmethod
     def acts_by_plan_only(cls) -> bool:
         """Whether training is joint until the first plan, so that the epochs before it can be shared between runs."""
-        return all(getattr(cls, name) is getattr(Method, name) for name in ("mask", "loss", "on_gradients", "module"))
+        return all(getattr(cls, name) is getattr(Method, name) for name in _DURING_TRAINING)
 
     def rows_to_value(self, rows: Rows, seed: int) -> Rows:
         """The training samples whose contributions the next plan reads, in ascending order; default: all."""
@@ -263,6 +230,22 @@ class Method:
     def on_gradients(self, step: Step) -> None:
         """Change the gradients of `step.model`, which are those of the whole global batch; on every rank alike."""
 
+    def before_epoch(self, start: EpochStart) -> None:
+        """Before the first step of an epoch, on every rank alike: weights may be changed, by what the state says."""
+        del start
+
+    def after_steps(self, reduce: Callable[[Tensor], Tensor]) -> None:
+        """After the last step of an epoch, on every rank; `reduce` sums a tensor of equal shape over all ranks."""
+        del reduce
+
+    def after_evaluation(self, end: EpochEnd) -> None:
+        """On the first rank, before the next plan: change the state, which all ranks then read from the commit."""
+        del end
+
+    def figures(self) -> dict[str, float]:
+        """Numbers of the epoch that are logged as `method/NAME`, read on the first rank after `after_evaluation`."""
+        return {}
+
     def state_dict(self) -> dict[str, Tensor]:
         """What the method must remember between epochs, as tensors by name; equal on every rank."""
         return {}
@@ -270,3 +253,17 @@ class Method:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over what an earlier process remembered."""
         del state
+
+
+_DURING_TRAINING = (
+    "mask",
+    "loss",
+    "on_gradients",
+    "module",
+    "turns",
+    "before_epoch",
+    "after_steps",
+    "after_evaluation",
+    "figures",
+)
+"""Parts of a method by which its training differs from joint training already before the first plan."""

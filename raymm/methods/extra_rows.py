@@ -76,11 +76,26 @@ def checked(extra: object, present: npt.NDArray[np.bool_], method: str) -> Extra
     elif not problems.items and (empty := ~(masks_of(keep, present.shape[1]) & present[position]).any(axis=1)).any():
         row = int(np.flatnonzero(empty)[0])
         problems.add(f"row {row} keeps only modalities that its sample lacks (position {position[row]})")
+    problems.extend(_wrong_groups(extra, len(position)))
     if weight.dtype.kind not in "fiu" or not (np.isfinite(weight) & (weight >= 0)).all():
         problems.add("weight holds something else than finite numbers from 0 on")
     problems.raise_if_any(TrainingError)
     own = None if extra.weight is None else weight.astype(np.float32)
-    return ExtraRows(position.astype(np.int64), keep.astype(np.int64), own)
+    group = None if extra.group is None else np.asarray(extra.group).astype(np.int64)
+    return ExtraRows(position.astype(np.int64), keep.astype(np.int64), own, extra.base, group)
+
+
+def _wrong_groups(extra: ExtraRows, rows: int) -> list[str]:
+    """What is wrong with rows that stand in the place of the samples, or with their groups."""
+    found = [] if extra.base or rows else ["base is False and there is no row, so that nothing would be trained"]
+    if extra.group is None:
+        return found
+    if extra.base:
+        found.append("group is for rows that stand alone; set base=False")
+    group = np.asarray(extra.group)
+    if group.dtype.kind not in "iu" or group.shape != (rows,):
+        found.append(f"group is {group.dtype} {list(group.shape)}; expected whole numbers [{rows}]")
+    return found
 
 
 def _wrong_whole_numbers(name: str, values: npt.NDArray[Any], words: str, least: int, most: int) -> list[str]:

@@ -21,7 +21,7 @@ from raymm.valuation.bits import masks_of
 if TYPE_CHECKING:
     from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 
-__all__ = ["Plan", "base_plan", "epoch_order", "make_plan", "rank_batches"]
+__all__ = ["Plan", "base_plan", "epoch_batches", "epoch_order", "make_plan", "rank_batches"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,18 @@ class Plan:
         Extra rows that the row budget left out.
     weight
         Weights of the rows' losses, float32 [R], or None where all are 1.
+    group
+        Groups of the rows, int64 [R]: a batch has rows of one group, and batches come in their order; or None.
+    base
+        How many rows from the first on are the samples once; None: all that the training split has.
     """
 
     index: npt.NDArray[np.int64]
     keep: npt.NDArray[np.int64]
     dropped: int = 0
     weight: npt.NDArray[np.float32] | None = None
+    group: npt.NDArray[np.int64] | None = None
+    base: int | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -63,13 +69,13 @@ def base_plan(rows: npt.NDArray[np.int64], n: int) -> Plan:
 
 
 def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None = None) -> Plan:
-    """The plan of an epoch: every sample once, and the extra rows of a method.
+    """The plan of an epoch: every sample once, and the extra rows of a method; or these alone.
 
     Parameters
     ----------
     row_budget
         Extra rows at most, as a multiple of the number of samples; which of them are left out is a uniform draw, and
-        their number is reported.
+        their number is reported. Rows that stand in the place of the samples are no extra rows.
 
     Examples
     --------
@@ -95,8 +101,10 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     >>> list(zip(plan.index.tolist(), plan.keep.tolist()))
     [(10, 3), (11, 3), (10, 2), (10, 2)]
     """
-    base = base_plan(inputs.rows, inputs.present.shape[1])
     extra = checked(method.plan(inputs), inputs.present, type(method).__name__)
+    if not extra.base:
+        return Plan(inputs.rows[extra.position], extra.keep, weight=extra.weight, group=extra.group, base=0)
+    base = base_plan(inputs.rows, inputs.present.shape[1])
     kept = _within_budget(extra, inputs, row_budget)
     weight = None
     if extra.weight is not None:
@@ -118,19 +126,30 @@ def epoch_order(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(derive(seed, "order", epoch)).permutation(length)
 
 
+def epoch_batches(plan: Plan, batch_size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
+    """Rows of the plan in each global batch of an epoch; the last batch of a group may be smaller.
+
+    >>> plan = Plan(np.arange(5), np.ones(5, np.int64), group=np.array([1, 0, 1, 0, 0]))
+    >>> [sorted(rows.tolist()) for rows in epoch_batches(plan, 3, seed=0, epoch=0)]
+    [[1, 3, 4], [0, 2]]
+    """
+    order = epoch_order(len(plan), seed, epoch)
+    groups = [order] if plan.group is None else [order[plan.group[order] == one] for one in np.unique(plan.group)]
+    return [rows[start : start + batch_size] for rows in groups for start in range(0, len(rows), batch_size)]
+
+
 def rank_batches(
-    order: npt.NDArray[np.int64], batch_size: int, rank: int, world: int
+    batches: list[npt.NDArray[np.int64]], rank: int, world: int
 ) -> list[tuple[npt.NDArray[np.int64], int]]:
     """Plan rows of each step for one rank, with the number of rows of the global batch.
 
-    Every rank gets the same number of steps; over all ranks each row of `order` appears exactly once. The last
-    batch may be smaller, and a rank's part of it empty.
+    Every rank gets the same number of steps; over all ranks each row appears exactly once. A rank's part of a small
+    batch may be empty.
 
-    >>> [(rows.tolist(), total) for rows, total in rank_batches(np.arange(5), 2, rank=1, world=2)]
+    >>> batches = [np.array([0, 1]), np.array([2, 3]), np.array([4])]
+    >>> [(rows.tolist(), total) for rows, total in rank_batches(batches, rank=1, world=2)]
     [([1], 2), ([3], 2), ([], 1)]
     """
-    starts = range(0, len(order), batch_size)
-    batches = [order[start : start + batch_size] for start in starts]
     return [(batch[rank::world], len(batch)) for batch in batches]
 
 

@@ -67,6 +67,8 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         fusion=config.model.fusion.name,
         utility=get_utility(config.valuation.utility, schema.task),
         seed=config.training.seed,
+        epochs=config.training.epochs,
+        classes=len(schema.classes),
     )
 
 

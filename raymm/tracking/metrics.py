@@ -13,24 +13,35 @@ from string import Formatter
 from typing import Literal
 
 __all__ = [
+    "BACKWARDS",
     "BEST_EPOCH",
     "BEST_SCORE",
+    "ENCODINGS",
+    "FUSIONS",
     "GAUGES",
     "LEARNING_RATE",
+    "MEMORY",
     "METRICS",
     "ROWS",
     "ROWS_DROPPED",
     "ROWS_TOTAL",
     "SCORE",
     "SCORE_SD",
+    "TRAIN_ACCURACY_COPIED",
+    "TRAIN_ACCURACY_UNCOPIED",
     "TRAIN_LOSS",
     "TRAIN_SECONDS",
+    "VALUE_ENCODINGS",
+    "VALUE_FUSIONS",
     "VALUE_SECONDS",
     "Metric",
     "ParsedMetric",
+    "conflict_metric",
     "epoch_seconds",
+    "gap_metric",
     "higher_is_better",
     "is_of_split",
+    "method_metric",
     "parse",
     "phi_by_modality",
     "phi_metric",
@@ -45,6 +56,14 @@ LEARNING_RATE = "train/lr"
 ROWS = "rows/epoch"
 ROWS_TOTAL = "rows/total"
 ROWS_DROPPED = "rows/dropped"
+TRAIN_ACCURACY_COPIED = "train/accuracy_copied"
+TRAIN_ACCURACY_UNCOPIED = "train/accuracy_uncopied"
+ENCODINGS = "cost/encodings"
+FUSIONS = "cost/fusions"
+BACKWARDS = "cost/backwards"
+VALUE_ENCODINGS = "cost/value_encodings"
+VALUE_FUSIONS = "cost/value_fusions"
+MEMORY = "cost/memory_mib"
 TRAIN_SECONDS = "time/train_s"
 VALUE_SECONDS = "time/value_s"
 BEST_EPOCH = "best/epoch"
@@ -52,11 +71,16 @@ SCORE = "score"
 SCORE_SD = "score_sd"
 BEST_SCORE = "best/score"
 
-OF_A_MODEL = ("val", "best", "test")
+OF_A_MODEL = ("val", "best", "test", "uncalibrated_val", "uncalibrated_test")
 """Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
-and the test split, once, by the picked model."""
+and the test split, once, by the picked model; where that was calibrated, also by the model as it was trained."""
 
-PLACEHOLDERS = {"modality": "[a-z][a-z0-9_]*", "seed": "[0-9]+", "status": "finished|stopped|failed"}
+PLACEHOLDERS = {
+    "modality": "[a-z][a-z0-9_]*",
+    "seed": "[0-9]+",
+    "status": "finished|stopped|failed",
+    "figure": "[a-z][a-z0-9_]*",
+}
 """What a placeholder of a pattern stands for, as regular expressions; `{split}` stands for the metric's `splits`."""
 
 
@@ -67,7 +91,7 @@ class Metric:
     Attributes
     ----------
     pattern
-        The name; `{split}`, `{modality}`, `{seed}` and `{status}` stand for parts that differ.
+        The name; `{split}`, `{modality}`, `{seed}`, `{status}` and `{figure}` stand for parts that differ.
     unit
         As people write it.
     better
@@ -115,8 +139,43 @@ METRICS = (
         "neither",
         "mean contribution (Shapley value) of the modality over the samples that have it; on the training split, "
         "over those valued last",
-        ("train", "val", "test"),
+        ("train", "val", "test", "uncalibrated_val", "uncalibrated_test"),
     ),
+    Metric(
+        TRAIN_ACCURACY_COPIED,
+        "share",
+        "higher",
+        "whole samples predicted right while they were trained, of those that had copies in the epoch",
+    ),
+    Metric(TRAIN_ACCURACY_UNCOPIED, "share", "higher", "the same, of those without copies in an epoch with copies"),
+    Metric(
+        "conflict/{modality}",
+        "cosine",
+        "higher",
+        "mean cosine, over the rows of the epoch's first batch, between the gradients of the loss of all modalities "
+        "and of the loss of this one alone, by its features; below 0 they oppose each other",
+    ),
+    Metric(
+        "online/gap_{modality}",
+        "utility",
+        "lower",
+        "mean distance between contributions from the training pass of the last epoch and those of the evaluation "
+        "view by the weights after it, over at most 512 training samples",
+    ),
+    Metric("method/{figure}", "1", "neither", "a number of the method's own, see docs/methods.md"),
+    Metric(
+        ENCODINGS,
+        "rows",
+        "lower",
+        "rows that went through an encoder in the epoch's training; a row with three modalities counts three times",
+    ),
+    Metric(
+        FUSIONS, "outputs", "lower", "outputs fused in the epoch's training; a row counts once for each coalition"
+    ),
+    Metric(BACKWARDS, "rows", "lower", "rows that went through a backward pass in the epoch"),
+    Metric(VALUE_ENCODINGS, "rows", "lower", "rows that were encoded to value the training split after the epoch"),
+    Metric(VALUE_FUSIONS, "outputs", "lower", "outputs that were fused to value the training split after the epoch"),
+    Metric(MEMORY, "MiB", "lower", "most memory that the epoch's training held: of the GPU, or of the process"),
     Metric(ROWS, "rows", "neither", "rows that the epoch trained: the samples and the plan's extra rows"),
     Metric(ROWS_TOTAL, "rows", "lower", "rows trained since the first epoch"),
     Metric(ROWS_DROPPED, "rows", "neither", "extra rows that the row budget cut from the epoch's plan"),
@@ -172,6 +231,7 @@ class ParsedMetric:
     modality: str | None = None
     seed: str | None = None
     status: str | None = None
+    figure: str | None = None
 
 
 def split_metric(split: str, figure: str, modality: str | None = None) -> str:
@@ -194,6 +254,21 @@ def phi_metric(split: str, modality: str) -> str:
     'phi/val_audio'
     """
     return f"phi/{split}_{modality}"
+
+
+def conflict_metric(modality: str) -> str:
+    """Conflict of a modality with all together."""
+    return f"conflict/{modality}"
+
+
+def gap_metric(modality: str) -> str:
+    """How far contributions from the training pass are from the evaluation view."""
+    return f"online/gap_{modality}"
+
+
+def method_metric(figure: str) -> str:
+    """A number of the method's own."""
+    return f"method/{figure}"
 
 
 def seed_score(seed: int) -> str:
@@ -238,7 +313,8 @@ def is_of_split(name: str, split: str) -> bool:
     >>> [name for name in ("test/loss", "phi/test_audio", "val/loss") if is_of_split(name, "test")]
     ['test/loss', 'phi/test_audio']
     """
-    return name.startswith((split_metric(split, ""), phi_metric(split, "")))
+    ways = (split, f"uncalibrated_{split}")
+    return name.startswith(tuple(measure(way, "") for way in ways for measure in (split_metric, phi_metric)))
 
 
 def phi_by_modality(metrics: Mapping[str, float], split: str) -> dict[str, float]:

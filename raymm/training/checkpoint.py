@@ -182,7 +182,7 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
     about = SavedState.read(folder / layout.STATE)
     try:
         arrays = load_arrays(folder / layout.PLAN)
-        plan = Plan(arrays["index"], arrays["keep"], about.dropped, arrays.get("weight"))
+        plan = _plan_in(arrays, about.dropped)
         return Checkpoint(about.epoch, plan, arrays.get("phi"), about.entries, about.best_epoch)
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
@@ -283,6 +283,15 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep}
     if state.plan.weight is not None:
         arrays["weight"] = state.plan.weight
+    if state.plan.group is not None:
+        arrays["group"] = state.plan.group
+    if state.plan.base is not None:
+        arrays["base"] = np.array([state.plan.base], np.int64)
     if state.phi is not None:
         arrays["phi"] = state.phi
     save_arrays(arrays, path)
+
+
+def _plan_in(arrays: Mapping[str, npt.NDArray[Any]], dropped: int) -> Plan:
+    base = int(arrays["base"][0]) if "base" in arrays else None
+    return Plan(arrays["index"], arrays["keep"], dropped, arrays.get("weight"), arrays.get("group"), base)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from raymm.data.loading import BatchLoader
@@ -38,11 +39,14 @@ from raymm.training.checkpoint import (
 from raymm.training.communicator import on_every_rank, on_first_rank
 from raymm.training.epoch import rank_rows, train_epoch
 from raymm.training.evaluate import evaluate
+from raymm.training.memory import most_memory, watch_memory
+from raymm.training.method_hooks import epoch_end, epoch_start, method_figures
 from raymm.training.method_state import state_of
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, write_result
 from raymm.training.run import open_run
 from raymm.training.step import Trainer, parameters_of
+from raymm.valuation.protocol import evaluating
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -114,13 +118,17 @@ class RunContext:
         rate = learning_rate(self.config.optimizer, state.epoch, self.config.training.epochs)
         set_learning_rate(self.trainer.optimizer, rate)
         self._verify_shards(state)
+        watch_memory(self.trainer.device)
+        self.trainer.method.before_epoch(epoch_start(self, state.epoch))
         report = train_epoch(self.trainer, self.loader, state.plan, state.epoch)
         measured = {
             names.TRAIN_LOSS: report.loss,
             names.LEARNING_RATE: rate,
+            **report.metrics,
+            names.MEMORY: most_memory(self.trainer.device),
             names.TRAIN_SECONDS: time.perf_counter() - started,
         }
-        self._on_first_rank(partial(self._evaluate_and_commit, state, measured))
+        self._on_first_rank(partial(self._evaluate_and_commit, state, measured, report.phi))
         restore_method_state(self.run.path, state.epoch + 1, self.trainer.method)
         return self._reported(read_checkpoint(self.run.path, state.epoch + 1))
 
@@ -182,7 +190,8 @@ class RunContext:
         metrics = {name: value for name, value in entry.items() if not name.startswith(of_training)}
         tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
         before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
-        self._plan_and_commit(before, tables, metrics)
+        online = reached.phi if self.config.valuation.source == "online" else None
+        self._plan_and_commit(before, tables, metrics, online)
 
     def _method_goes_on(self, start: BranchPoint) -> bool:
         """Whether the other run kept something of its method, and had the same one with the same settings."""
@@ -191,8 +200,13 @@ class RunContext:
         there, here = open_run(start.run).config.method, self.config.method
         return (there.name, there.settings) == (here.name, here.settings)
 
-    def _evaluate_and_commit(self, state: Checkpoint, measured: dict[str, float]) -> None:
-        """Evaluate the epoch that follows `state`, then value, plan and commit."""
+    def _evaluate_and_commit(
+        self, state: Checkpoint, measured: dict[str, float], online: npt.NDArray[np.float64] | None
+    ) -> None:
+        """Evaluate the epoch that follows `state`, then value, plan and commit.
+
+        `online` are the contributions of the training split from the training pass, where they come from there.
+        """
         started = time.perf_counter()
         table = self.value(self.dataset.rows("val"), state.epoch + 1)
         figures = evaluate(table, len(self.dataset.schema.classes), "val")
@@ -210,20 +224,32 @@ class RunContext:
             names.ROWS_DROPPED: float(state.plan.dropped),
             names.VALUE_SECONDS: time.perf_counter() - started,
         }
-        self._plan_and_commit(state, {"val": table}, metrics)
+        with evaluating(self.trainer.model):
+            self.trainer.method.after_evaluation(epoch_end(self, state.epoch, table))
+        metrics |= method_figures(self.trainer.method)
+        self._plan_and_commit(state, {"val": table}, metrics, online)
 
     def _plan_and_commit(
-        self, before: Checkpoint, tables: dict[str, ValuationTable], metrics: dict[str, float]
+        self,
+        before: Checkpoint,
+        tables: dict[str, ValuationTable],
+        metrics: dict[str, float],
+        online: npt.NDArray[np.float64] | None,
     ) -> None:
         """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
         started = time.perf_counter()
         dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
         method = self.trainer.method
         unplanned = state_of(method)
-        if planning.valuation_due(method, config, epoch):
+        if online is not None:
+            phi = planning.only_asked(online, method, dataset, config, epoch)
+        elif planning.valuation_due(method, config, epoch):
             rows = planning.rows_to_value(method, dataset, config, epoch)
             tables["train"] = self.value(rows, epoch)
             phi = planning.phi_of_split(tables["train"], rows, dataset)
+            metrics[names.VALUE_ENCODINGS] = float(dataset.present[rows].sum())
+            metrics[names.VALUE_FUSIONS] = float(len(rows) * 2.0 ** len(dataset.schema.names))
+        if phi is not None and phi is not before.phi:
             for name, mean in zip(dataset.schema.names, mean_contributions(phi), strict=True):
                 metrics[names.phi_metric("train", name)] = float(mean)
         plan = planning.plan_epoch(method, dataset, config, epoch, phi)

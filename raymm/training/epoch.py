@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from raymm.data.loading import BatchRequest
 from raymm.errors import TrainingError
-from raymm.methods.plan import epoch_order, rank_batches
+from raymm.methods.plan import epoch_batches, rank_batches
 from raymm.seeds import derive, keys_of
+from raymm.training.epoch_record import EpochRecord
 from raymm.training.not_finite import advice, inputs_not_finite
 from raymm.training.step import RankBatch
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.data.loading import BatchLoader
     from raymm.methods.plan import Plan
-    from raymm.training.step import Trainer, TrainingStep
+    from raymm.training.step import Trainer
+    from raymm.training.training_step import TrainingStep
 
 __all__ = ["EpochReport", "rank_parts", "rank_rows", "train_epoch"]
 
@@ -32,10 +34,22 @@ CHECK_EVERY = 100
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Mean loss over the rows of an epoch (of the task: cross-entropy in nats), and their number."""
+    """What an epoch measured, over all ranks.
+
+    Attributes
+    ----------
+    loss, rows
+        Mean loss over the rows of the epoch (of the task: cross-entropy in nats), and their number.
+    metrics
+        Further metrics by name, see `raymm.training.epoch_record`.
+    phi
+        Contributions of the training split from the training pass, float64 [N, n], where they were asked for.
+    """
 
     loss: float
     rows: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    phi: npt.NDArray[np.float64] | None = None
 
 
 def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> EpochReport:
@@ -48,36 +62,42 @@ def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -
     """
     torch.manual_seed(derive(trainer.config.training.seed, "dropout", epoch, trainer.communicator.rank))
     trainer.model.train()
-    means = _FeatureMeans(trainer)
+    means, record = _FeatureMeans(trainer), EpochRecord(trainer, loader.reader.dataset, plan)
     losses: list[Tensor] = []
     for part in rank_parts(trainer, loader, plan, epoch):
         step = trainer.step(part)
         means.add(step)
+        record.add(step)
         losses.append(step.loss)
         if len(losses) == 1 or len(losses) % CHECK_EVERY == 0:
             _check_losses(losses, trainer, loader, plan, epoch)
     _check_losses(losses, trainer, loader, plan, epoch)
     means.set_baseline()
-    return EpochReport(loss=float(torch.stack(losses).double().sum()) / len(plan), rows=len(plan))
+    trainer.method.after_steps(trainer.summed)
+    loss = float(torch.stack(losses).double().sum()) / len(plan)
+    return EpochReport(loss, len(plan), *record.close())
 
 
 def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> Iterator[RankBatch]:
     """The part of this rank in each global batch; only modalities that the method's mask keeps are read."""
-    config, communicator = trainer.config.training, trainer.communicator
-    order = epoch_order(len(plan), config.seed, epoch)
-    parts = rank_batches(order, config.batch_size, communicator.rank, communicator.world)
+    parts = _parts(trainer, plan, epoch)
+    base = len(loader.reader.dataset.rows("train")) if plan.base is None else plan.base
     requests = (_request(trainer, loader, plan, epoch, rows) for rows, _ in parts)
     for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
         weight = None if plan.weight is None else torch.from_numpy(plan.weight[rows]).to(trainer.device)
-        yield RankBatch(batch, weight, total, epoch, number)
+        yield RankBatch(batch, weight, total, epoch, number, rows, rows < base)
 
 
 def rank_rows(trainer: Trainer, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:
     """All rows of the plan that this rank reads in an epoch."""
+    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in _parts(trainer, plan, epoch))])
+
+
+def _parts(trainer: Trainer, plan: Plan, epoch: int) -> list[tuple[npt.NDArray[np.int64], int]]:
+    """Plan rows of this rank in each global batch, with the rows of that batch."""
     config, communicator = trainer.config.training, trainer.communicator
-    order = epoch_order(len(plan), config.seed, epoch)
-    parts = rank_batches(order, config.batch_size, communicator.rank, communicator.world)
-    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
+    batches = epoch_batches(plan, config.batch_size, config.seed, epoch)
+    return rank_batches(batches, communicator.rank, communicator.world)
 
 
 def _request(
@@ -136,7 +156,6 @@ def _check_losses(losses: list[Tensor], trainer: Trainer, loader: BatchLoader, p
 def _global_batch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, step: int) -> Batch:
     """What all ranks together read for a step, on the CPU."""
     config = trainer.config.training
-    order = epoch_order(len(plan), config.seed, epoch)
-    rows, _ = rank_batches(order, config.batch_size, rank=0, world=1)[step]
+    rows = epoch_batches(plan, config.batch_size, config.seed, epoch)[step]
     request = _request(trainer, loader, plan, epoch, rows)
     return loader.reader.batch(request.index, request.mask, request.keys)

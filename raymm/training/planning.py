@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raymm.valuation.engine import Rows
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["joint_plan", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
+__all__ = ["joint_plan", "only_asked", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
 
 
 def valuation_due(method: Method, config: Config, epoch: int) -> bool:
@@ -42,8 +42,12 @@ def joint_plan(dataset: Dataset) -> Plan:
 def plan_epoch(
     method: Method, dataset: Dataset, config: Config, epoch: int, phi: npt.NDArray[np.float64] | None
 ) -> Plan:
-    """The plan of `epoch` from the newest contributions of the training split; joint while there are none."""
-    if phi is None:
+    """The plan of `epoch` from the newest contributions of the training split; joint while there are none.
+
+    Contributions that come from the training pass are there before the warm-up has ended, and are not planned from.
+    """
+    early = config.valuation.source == "online" and epoch < config.method.warmup
+    if phi is None or early:
         return joint_plan(dataset)
     rows = dataset.rows("train")
     inputs = ResamplingInputs(
@@ -64,3 +68,13 @@ def phi_of_split(table: ValuationTable, rows: Rows, dataset: Dataset) -> npt.NDA
     phi = np.full((len(train), table.phi.shape[1]), np.nan)
     phi[np.searchsorted(train, rows)] = table.phi
     return phi
+
+
+def only_asked(
+    phi: npt.NDArray[np.float64], method: Method, dataset: Dataset, config: Config, epoch: int
+) -> npt.NDArray[np.float64]:
+    """Of the contributions of the training split those that the plan of `epoch` may read; NaN for the others."""
+    if method.needs != "subset":
+        return phi
+    asked = np.isin(dataset.rows("train"), rows_to_value(method, dataset, config, epoch))
+    return np.where(asked[:, None], phi, np.nan)

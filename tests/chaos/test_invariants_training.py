@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raymm.data import BatchReader
-from raymm.methods.plan import epoch_order, rank_batches
+from raymm.methods.plan import Plan, epoch_batches, rank_batches
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training import context
@@ -76,8 +76,8 @@ def epochs_trained(monkeypatch):
 )
 def test_I01_ranks_share_the_rows(rows, batch, world, seed, epoch):
     """Every row once over all ranks, the same number of steps on each, no row to fill up."""
-    order = epoch_order(rows, seed, epoch)
-    ranks = [rank_batches(order, batch, rank, world) for rank in range(world)]
+    batches = epoch_batches(Plan(np.arange(rows), np.ones(rows, np.int64)), batch, seed, epoch)
+    ranks = [rank_batches(batches, rank, world) for rank in range(world)]
     assert sorted(int(row) for steps in ranks for part, _ in steps for row in part) == list(range(rows))
     assert {len(steps) for steps in ranks} == {-(-rows // batch)}
 

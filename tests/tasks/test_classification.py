@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from raymm.errors import DataError
 from raymm.tasks import get_task
-from raymm.training.step import sum_rows
+from raymm.training.training_step import sum_rows
 
 TASK = get_task()
 CLASSES = ("cat", "dog", "emu")

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score, j
 
 from raymm.errors import DataError
 from raymm.tasks import get_task
-from raymm.training.step import sum_rows
+from raymm.training.training_step import sum_rows
 
 TASK = get_task("multilabel")
 NAMES = ("calm", "happy", "loud", "sad")

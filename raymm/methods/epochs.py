@@ -1,0 +1,61 @@
+"""What a method is told at both ends of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from raymm.data.batch import Batch
+    from raymm.models.model import MultimodalModel
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["EpochEnd", "EpochStart"]
+
+
+@dataclass(frozen=True)
+class EpochStart:
+    """Before the first step of an epoch, on every rank.
+
+    Attributes
+    ----------
+    epoch, epochs
+        Number of the epoch, from 0, and epochs of the whole training.
+    samples
+        Samples of the data set, of all splits: `Step.index` is below it.
+    model
+        The model, whose weights may be changed.
+    initial_model
+        Makes a new model with the weights that this run began with.
+    """
+
+    epoch: int
+    epochs: int
+    samples: int
+    model: MultimodalModel
+    initial_model: Callable[[], MultimodalModel]
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """After an epoch, on the first rank, once validation was valued and before the next plan.
+
+    Attributes
+    ----------
+    epoch, epochs
+        Number of the epoch that was trained, from 0, and epochs of the whole training.
+    table
+        Exact or sampled values of the validation split, see `raymm.valuation.table.ValuationTable`.
+    model
+        The model in evaluation mode; its weights are not to be changed.
+    batch
+        `batch(split, count)` reads at most `count` random samples of "train" or "val" in the evaluation view; which
+        ones is keyed by seed, epoch and split. `model.encode` and `model.fuse` take it from there.
+    """
+
+    epoch: int
+    epochs: int
+    table: ValuationTable
+    model: MultimodalModel
+    batch: Callable[[Literal["train", "val"], int], Batch]

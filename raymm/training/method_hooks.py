@@ -1,0 +1,65 @@
+"""What a method is told at both ends of an epoch, made from a run in training; and the numbers that it tells."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from raymm.errors import Problems, TrainingError
+from raymm.methods.epochs import EpochEnd, EpochStart
+from raymm.models.model import build_model
+from raymm.seeds import derive, keys_of, uniform
+from raymm.tracking.metrics import PLACEHOLDERS, method_metric
+
+if TYPE_CHECKING:
+    from raymm.data.batch import Batch
+    from raymm.methods.base import Method
+    from raymm.models.model import MultimodalModel
+    from raymm.training.context import RunContext
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["epoch_end", "epoch_start", "method_figures"]
+
+
+def epoch_start(context: RunContext, epoch: int) -> EpochStart:
+    """What `Method.before_epoch` is told."""
+    config, trainer = context.config, context.trainer
+
+    def initial() -> MultimodalModel:
+        return build_model(context.dataset.schema, config.model, config.training.seed).to(trainer.device)
+
+    return EpochStart(epoch, config.training.epochs, len(context.dataset.present), trainer.model, initial)
+
+
+def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEnd:
+    """What `Method.after_evaluation` is told."""
+    config, trainer, reader = context.config, context.trainer, context.loader.reader
+
+    def batch(split: Literal["train", "val"], count: int) -> Batch:
+        rows = context.dataset.rows(split)
+        keys = keys_of(derive(config.training.seed, "after_evaluation", split, epoch), rows)
+        chosen = np.sort(rows[np.argsort(uniform(keys, 1)[:, 0], kind="stable")[:count]])
+        return reader.batch(chosen).to(trainer.device)
+
+    return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch)
+
+
+def method_figures(method: Method) -> dict[str, float]:
+    """The numbers that a method tells of an epoch, by the names of their metrics.
+
+    Raises
+    ------
+    TrainingError
+        When a name cannot be one of a metric, or a value is no number.
+    """
+    figures: dict[Any, Any] = method.figures()
+    problems = Problems(f"{type(method).__name__}.figures")
+    for name, value in figures.items():
+        if not re.fullmatch(PLACEHOLDERS["figure"], str(name)):
+            problems.add(f"'{name}' is no name of a metric; use small letters, digits and _")
+        if not isinstance(value, (int, float, np.number)):
+            problems.add(f"'{name}' is a {type(value).__name__}; expected a number")
+    problems.raise_if_any(TrainingError)
+    return {method_metric(name): float(value) for name, value in figures.items()}
