@@ -8,6 +8,7 @@ from torch import nn
 
 from raymm.config import Config, parse
 from raymm.data import Dataset, open_dataset
+from raymm.tracking.metrics import MEMORY
 from raymm.valuation.utilities import Utility, is_correct
 from tests.planted import planted_game
 
@@ -64,8 +65,8 @@ def stop_after(epochs):
 
 
 def untimed(metrics):
-    """Metrics without those that a clock measured."""
-    return {name: value for name, value in metrics.items() if not name.startswith("time/")}
+    """Metrics without those that are the machine's: what a clock measured, and memory."""
+    return {name: value for name, value in metrics.items() if not name.startswith("time/") and name != MEMORY}
 
 
 HALF = Utility("half", lambda logits, labels, sizes: 0.5 * is_correct(logits, labels, sizes).double())

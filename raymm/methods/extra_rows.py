@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raymm.methods.base import ResamplingInputs, Rows
     from raymm.methods.functions import Function
 
-__all__ = ["bernoulli_copies", "checked", "copies_of", "mean_contributions", "random_subset"]
+__all__ = ["bernoulli_copies", "checked", "copies_of", "mean_contributions", "random_rows", "random_subset"]
 
 
 def copies_of(counts: npt.NDArray[np.int64]) -> ExtraRows:
@@ -124,6 +124,14 @@ def random_subset(rows: Rows, part: float, seed: int) -> Rows:
     >>> len(random_subset(np.arange(100), 0.2, seed=0))
     20
     """
-    count = max(1, round(part * len(rows)))
+    return random_rows(rows, max(1, round(part * len(rows))), seed)
+
+
+def random_rows(rows: Rows, count: int, seed: int) -> Rows:
+    """At most `count` of `rows`, drawn without replacement, in ascending order.
+
+    >>> len(random_rows(np.arange(100), 30, seed=0))
+    30
+    """
     order = np.argsort(uniform(keys_of(derive(seed, "subset"), rows), 1)[:, 0], kind="stable")
     return np.sort(rows[order[:count]])

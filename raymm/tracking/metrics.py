@@ -71,9 +71,9 @@ SCORE = "score"
 SCORE_SD = "score_sd"
 BEST_SCORE = "best/score"
 
-OF_A_MODEL = ("val", "best", "test", "uncalibrated_val", "uncalibrated_test")
+OF_A_MODEL = ("val", "best", "test")
 """Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
-and the test split, once, by the picked model; where that was calibrated, also by the model as it was trained."""
+and the test split, once, by the picked model."""
 
 PLACEHOLDERS = {
     "modality": "[a-z][a-z0-9_]*",
@@ -139,7 +139,7 @@ METRICS = (
         "neither",
         "mean contribution (Shapley value) of the modality over the samples that have it; on the training split, "
         "over those valued last",
-        ("train", "val", "test", "uncalibrated_val", "uncalibrated_test"),
+        ("train", "val", "test"),
     ),
     Metric(
         TRAIN_ACCURACY_COPIED,
@@ -313,8 +313,7 @@ def is_of_split(name: str, split: str) -> bool:
     >>> [name for name in ("test/loss", "phi/test_audio", "val/loss") if is_of_split(name, "test")]
     ['test/loss', 'phi/test_audio']
     """
-    ways = (split, f"uncalibrated_{split}")
-    return name.startswith(tuple(measure(way, "") for way in ways for measure in (split_metric, phi_metric)))
+    return name.startswith((split_metric(split, ""), phi_metric(split, "")))
 
 
 def phi_by_modality(metrics: Mapping[str, float], split: str) -> dict[str, float]:

@@ -15,9 +15,10 @@ import torch
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.errors import TrainingError
-from raymm.methods.extra_rows import mean_contributions
+from raymm.methods.extra_rows import mean_contributions, random_rows
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
+from raymm.seeds import derive
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tasks.base import Task
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["RunContext"]
+
+COMPARED = 512
+"""Training samples by which contributions from the training pass are compared with the evaluation view."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +264,7 @@ class RunContext:
 
     def _write_result(self, state: Checkpoint) -> None:
         assert state.best_epoch is not None
+        gap = self._online_gap(state)
         restore_weights(self.run.path, state.best_epoch, self.trainer)
         table = self.value(self.dataset.rows("test"), state.best_epoch)
         summary = evaluate(table, len(self.dataset.schema.classes), "test")
@@ -267,10 +272,22 @@ class RunContext:
         best = names.picked_metrics(chosen["metrics"])
         result = Result(
             best_epoch=chosen["epoch"],
-            metrics=_finite({**best, **summary, names.BEST_EPOCH: float(chosen["epoch"])}),
+            metrics=_finite({**best, **summary, **gap, names.BEST_EPOCH: float(chosen["epoch"])}),
             history=state.history,
         )
         write_result(self.run, result, self.trainer.model, table, self.dataset)
+
+    def _online_gap(self, state: Checkpoint) -> dict[str, float]:
+        """How far contributions of the last training pass are from the evaluation view by the weights after it."""
+        if self.config.valuation.source != "online" or state.phi is None:
+            return {}
+        train = self.dataset.rows("train")
+        rows = random_rows(train, COMPARED, derive(self.config.training.seed, "online_gap"))
+        exact, online = self.value(rows, state.epoch).phi, state.phi[np.searchsorted(train, rows)]
+        means = mean_contributions(np.abs(exact - online))
+        return {
+            names.gap_metric(name): float(mean) for name, mean in zip(self.dataset.schema.names, means, strict=True)
+        }
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

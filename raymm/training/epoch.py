@@ -17,7 +17,7 @@ from raymm.methods.plan import epoch_batches, rank_batches
 from raymm.seeds import derive, keys_of
 from raymm.training.epoch_record import EpochRecord
 from raymm.training.not_finite import advice, inputs_not_finite
-from raymm.training.step import RankBatch
+from raymm.training.training_step import RankBatch
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch

@@ -9,8 +9,9 @@ import numpy as np
 
 from raymm.errors import Problems, TrainingError
 from raymm.methods.epochs import EpochEnd, EpochStart
+from raymm.methods.extra_rows import random_rows
 from raymm.models.model import build_model
-from raymm.seeds import derive, keys_of, uniform
+from raymm.seeds import derive
 from raymm.tracking.metrics import PLACEHOLDERS, method_metric
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEn
     config, trainer, reader = context.config, context.trainer, context.loader.reader
 
     def batch(split: Literal["train", "val"], count: int) -> Batch:
-        rows = context.dataset.rows(split)
-        keys = keys_of(derive(config.training.seed, "after_evaluation", split, epoch), rows)
-        chosen = np.sort(rows[np.argsort(uniform(keys, 1)[:, 0], kind="stable")[:count]])
+        seed = derive(config.training.seed, "after_evaluation", split, epoch)
+        chosen = random_rows(context.dataset.rows(split), count, seed)
         return reader.batch(chosen).to(trainer.device)
 
     return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,41 +19,13 @@ from raymm.training.training_step import TrainingStep
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
-    from raymm.data.batch import Batch
     from raymm.methods.base import Method
     from raymm.models.model import MultimodalModel
     from raymm.tasks.base import Task
     from raymm.training.communicator import Communicator
+    from raymm.training.training_step import RankBatch
 
-__all__ = ["RankBatch", "Trainer", "parameters_of"]
-
-
-@dataclass(frozen=True)
-class RankBatch:
-    """The part of a rank in one global batch.
-
-    Attributes
-    ----------
-    batch
-        Rows of this rank; there may be none.
-    weight
-        Weights of their losses, float32 [B], or None where all are 1.
-    rows
-        Rows of the global batch, over all ranks.
-    epoch, number
-        Number of the epoch and of the step within it, from 0.
-    plan_rows, base
-        Numbers of the rows in the plan, int64 [B], and whether each is a sample once and whole, bool [B]; None counts
-        from 0, and has samples only.
-    """
-
-    batch: Batch
-    weight: Tensor | None
-    rows: int
-    epoch: int
-    number: int
-    plan_rows: npt.NDArray[np.int64] | None = None
-    base: npt.NDArray[np.bool_] | None = None
+__all__ = ["Trainer", "parameters_of"]
 
 
 @dataclass

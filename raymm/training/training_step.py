@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,11 +19,39 @@ from raymm.valuation.protocol import evaluating, logit_source
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
-    from raymm.training.step import RankBatch, Trainer
+    from raymm.training.step import Trainer
     from raymm.types import Features, Mask
     from raymm.valuation.logit_sources import LogitSource
 
-__all__ = ["Cost", "TrainingStep", "sum_rows"]
+__all__ = ["Cost", "RankBatch", "TrainingStep", "sum_rows"]
+
+
+@dataclass(frozen=True)
+class RankBatch:
+    """The part of a rank in one global batch.
+
+    Attributes
+    ----------
+    batch
+        Rows of this rank; there may be none.
+    weight
+        Weights of their losses, float32 [B], or None where all are 1.
+    rows
+        Rows of the global batch, over all ranks.
+    epoch, number
+        Number of the epoch and of the step within it, from 0.
+    plan_rows, base
+        Numbers of the rows in the plan, int64 [B], and whether each is a sample once and whole, bool [B]; None counts
+        from 0, and has samples only.
+    """
+
+    batch: Batch
+    weight: Tensor | None
+    rows: int
+    epoch: int
+    number: int
+    plan_rows: npt.NDArray[np.int64] | None = None
+    base: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass

@@ -32,13 +32,20 @@ from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of
 SAMPLES = 90
 
 ROOT = Path(raymm.__file__).parents[1]
-PREFIXES = ("val/", "test/", "best/", "phi/", "rows/", "time/")
+PREFIXES = ("val/", "test/", "best/", "phi/", "rows/", "time/", "cost/", "conflict/", "online/", "method/")
 
 
 @pytest.fixture(scope="module")
 def of_a_run(tmp_path_factory, dataset):
     """The history and the result of a real training."""
     return train(create_or_open(tmp_path_factory.mktemp("run") / "r", settings(), dataset), dataset, Backends())
+
+
+@pytest.fixture(scope="module")
+def of_online_values(tmp_path_factory, dataset):
+    """A training whose contributions come from the training pass, by a method with numbers of its own."""
+    config = settings(method={"name": "tests.training.methods:Remembering"}, valuation={"source": "online"})
+    return train(create_or_open(tmp_path_factory.mktemp("run") / "r", config, dataset), dataset, Backends())
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +78,16 @@ def names_of(result) -> set[str]:
     return {name for entry in result.history for name in entry["metrics"]} | set(result.metrics)
 
 
-def test_a_run_and_a_sweep_record_declared_metrics_only(of_a_run, of_a_sweep):
-    assert [name for name in names_of(of_a_run) | of_a_sweep if parse(name) is None] == []
+def test_a_run_and_a_sweep_record_declared_metrics_only(of_a_run, of_online_values, of_a_sweep):
+    assert [
+        name for name in names_of(of_a_run) | names_of(of_online_values) | of_a_sweep if parse(name) is None
+    ] == []
 
 
-def test_every_declared_metric_is_recorded_on_every_split_that_it_names(of_a_run, of_a_sweep):
+def test_every_declared_metric_is_recorded_on_every_split_that_it_names(of_a_run, of_online_values, of_a_sweep):
     of_tasks = {split_metric(split, figure) for split in OF_A_MODEL for name in TASKS for figure in figures_of(name)}
-    found = [parse(name) for name in names_of(of_a_run) | of_a_sweep | of_tasks]
+    own = names_of(of_a_run) | names_of(of_online_values)
+    found = [parse(name) for name in own | of_a_sweep | of_tasks]
     recorded = {(each.metric.pattern, each.split) for each in found}
     assert recorded == {(each.pattern, split) for each in METRICS for split in each.splits or (None,)}
 
@@ -107,7 +117,7 @@ def test_a_name_is_taken_apart():
 
 def test_patterns_do_not_overlap():
     names = (
-        each.pattern.format(split=(each.splits or ("",))[0], modality="m", seed=1, status="failed")
+        each.pattern.format(split=(each.splits or ("",))[0], modality="m", seed=1, status="failed", figure="f")
         for each in METRICS
     )
     assert [parse(name).metric.pattern for name in names] == [each.pattern for each in METRICS]

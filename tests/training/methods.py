@@ -55,6 +55,9 @@ class Remembering(Method):
             for parameter in step.model.encoders[name].parameters():
                 parameter.grad.mul_(float(factor))
 
+    def figures(self):
+        return {"mean": float(self.mean[0])}
+
     def plan(self, inputs):
         phi = torch.from_numpy(np.nan_to_num(inputs.phi, nan=1.0).sum(axis=1))
         self.phi = (

@@ -13,8 +13,8 @@ from raymm.methods import Method, build_method
 from raymm.models.model import build_model
 from raymm.training.communicator import SingleProcess
 from raymm.training.optim import build_optimizer
-from raymm.training.step import RankBatch, Trainer, parameters_of
-from raymm.training.training_step import TrainingStep, sum_rows
+from raymm.training.step import Trainer, parameters_of
+from raymm.training.training_step import RankBatch, TrainingStep, sum_rows
 from raymm.valuation.utilities import utility
 from tests.games import settings
 
