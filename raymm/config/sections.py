@@ -90,6 +90,11 @@ class ModelConfig(Settings):
     baseline: Literal["zeros", "mean", "learned"] = Field(
         default="zeros", description="what stands in for a masked modality's feature"
     )
+    calibrate: Literal["none", "temperature", "modality_weights"] = Field(
+        default="none",
+        description="what is fitted on validation once training has ended, and corrects the outputs of the picked "
+        "model from then on: nothing, one temperature, or a weight for all and one for each modality alone",
+    )
 
 
 DEFAULT_METHOD = "sample"

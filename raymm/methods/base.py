@@ -40,8 +40,9 @@ __all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", 
 
 Rows = npt.NDArray[np.int64]
 
-Needs = Literal["nothing", "all", "subset"]
-"""Whose contributions a plan reads: none, those of all training samples, or of a random subset Z of them."""
+Needs = Literal["nothing", "state", "all", "subset"]
+"""What a plan reads: nothing, so that there is none; the method's state, so that nothing is valued for it; or the
+contributions of all training samples, or of a random subset Z of them."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class MethodContext:
         The utility that contributions are computed with.
     seed
         Seed of the run.
-    epochs
-        Epochs of the training.
+    epochs, warmup
+        Epochs of the training, and those before the first plan.
     classes
         Number of classes; 0 where labels have none.
     """
@@ -145,6 +146,7 @@ class MethodContext:
     utility: Utility
     seed: int
     epochs: int = 1
+    warmup: int = 0
     classes: int = 0
 
 
@@ -163,7 +165,8 @@ class Method:
     Settings
         Settings that only this method reads (`method.settings.NAME=...`).
     needs
-        Whose contributions `plan` reads; with "nothing" the training split is never valued and `plan` never called.
+        What `plan` reads; with "nothing" it is never called, with "state" the training split is not valued for it and
+        `phi` is NaN.
     source, cost
         Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
     module

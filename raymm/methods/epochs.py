@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +52,8 @@ class EpochEnd:
     batch
         `batch(split, count)` reads at most `count` random samples of "train" or "val" in the evaluation view; which
         ones is keyed by seed, epoch and split. `model.encode` and `model.fuse` take it from there.
+    batches
+        `batches(split)` reads all samples of "train" or "val" in the evaluation view, in order, batch by batch.
     """
 
     epoch: int
@@ -59,3 +61,4 @@ class EpochEnd:
     table: ValuationTable
     model: MultimodalModel
     batch: Callable[[Literal["train", "val"], int], Batch]
+    batches: Callable[[Literal["train", "val"]], Iterator[Batch]]

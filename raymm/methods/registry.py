@@ -68,6 +68,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         utility=get_utility(config.valuation.utility, schema.task),
         seed=config.training.seed,
         epochs=config.training.epochs,
+        warmup=config.method.warmup,
         classes=len(schema.classes),
     )
 
@@ -84,7 +85,7 @@ def _check_needs(method: type[Method], where: str) -> None:
     if method.needs not in get_args(Needs):
         raise ConfigError(f"{where}: needs is {method.needs!r}; {did_you_mean(str(method.needs), get_args(Needs))}")
     if method.needs == "nothing" and method.plan is not Method.plan:
-        raise ConfigError(f'{where} has a plan, which is never called; set needs = "all", or "subset"')
+        raise ConfigError(f'{where} has a plan, which is never called; set needs = "all", "subset" or "state"')
 
 
 METHODS.adapt = _adapt

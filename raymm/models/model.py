@@ -16,6 +16,7 @@ from raymm.data.batch import Batch
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in
+from raymm.models.calibration import Calibration
 from raymm.models.encoders.registry import build_encoder, share_settings
 from raymm.models.fusion.base import AdditiveFusion, Fusion
 from raymm.models.fusion.registry import build_fusion
@@ -52,6 +53,7 @@ class MultimodalModel(nn.Module):
         builders = _encoders_of(schema, config, share_settings(config.encoder, unnamed(schema, config)))
         self.encoders = nn.ModuleDict({name: build() for name, build in builders.items()})
         self.fusion = _fusion_of(schema, config)
+        self.calibration = None if config.calibrate == "none" else Calibration(len(self.names), config.calibrate)
         baseline = torch.zeros(len(self.names), config.feature_size)
         if config.baseline == "learned":
             self.baseline = nn.Parameter(baseline)
@@ -61,12 +63,18 @@ class MultimodalModel(nn.Module):
     @property
     def additive(self) -> bool:
         """Whether the logits of a coalition follow from a sum of `partials`."""
-        return isinstance(self.fusion, AdditiveFusion)
+        weighted = self.calibration is not None and self.calibration.weighs_modalities
+        return isinstance(self.fusion, AdditiveFusion) and (self.fusion.linear or not weighted)
 
     @property
     def finish(self) -> Callable[[Float[Tensor, "B H"]], Float[Tensor, "B K"]] | None:
         """From a sum of `partials` to logits; None where the sum is the logits."""
-        return self.fusion.finish if isinstance(self.fusion, AdditiveFusion) and not self.fusion.linear else None
+        if not isinstance(self.fusion, AdditiveFusion) or self.fusion.linear:
+            return None
+        if self.calibration is None or not self.calibration.fitted:
+            return self.fusion.finish
+        fusion, scale = self.fusion, self.calibration.scales[0]
+        return lambda sums: scale * fusion.finish(sums)
 
     def encode(self, batch: Batch) -> Features:
         """Features [B, n, D]; zeros where a modality does not take part."""
@@ -83,7 +91,14 @@ class MultimodalModel(nn.Module):
         return torch.stack(columns, dim=1)
 
     def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
-        """Logits from features, with the baseline where `mask` is False."""
+        """Logits from features, with the baseline where `mask` is False; corrected once a calibration is fitted."""
+        logits = self.fuse_as_trained(features, mask)
+        if self.calibration is None or not self.calibration.fitted:
+            return logits
+        return self.calibration.correct(logits, self.fuse_as_trained, features, mask)
+
+    def fuse_as_trained(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
+        """Logits from features without a calibration."""
         logits: Tensor = self.fusion(torch.where(mask[..., None], features, self.baseline), mask)
         return logits
 
@@ -104,7 +119,10 @@ class MultimodalModel(nn.Module):
         if not isinstance(self.fusion, AdditiveFusion):
             raise TypeError(f"{type(self.fusion).__name__} is not additive")
         absent = self.fusion.partials(self.baseline[None])
-        return self.fusion.partials(features) - absent, self.fusion.bias + absent[0].sum(dim=0)
+        partials, bias = self.fusion.partials(features) - absent, self.fusion.bias + absent[0].sum(dim=0)
+        if self.calibration is None or not self.calibration.fitted or not self.fusion.linear:
+            return partials, bias
+        return self.calibration.correct_partials(partials, bias)
 
     def set_baseline(self, mean: Float[Tensor, "n D"]) -> None:
         """Replace the baseline, for `baseline: mean`."""

@@ -31,6 +31,7 @@ __all__ = [
     "TRAIN_ACCURACY_UNCOPIED",
     "TRAIN_LOSS",
     "TRAIN_SECONDS",
+    "UNCALIBRATED_TEST",
     "VALUE_ENCODINGS",
     "VALUE_FUSIONS",
     "VALUE_SECONDS",
@@ -71,9 +72,11 @@ SCORE = "score"
 SCORE_SD = "score_sd"
 BEST_SCORE = "best/score"
 
-OF_A_MODEL = ("val", "best", "test")
+UNCALIBRATED_TEST = "uncalibrated_test"
+
+OF_A_MODEL = ("val", "best", "test", UNCALIBRATED_TEST)
 """Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
-and the test split, once, by the picked model."""
+and the test split, once, by the picked model; where that was calibrated, also by the model as it was trained."""
 
 PLACEHOLDERS = {
     "modality": "[a-z][a-z0-9_]*",
@@ -139,7 +142,7 @@ METRICS = (
         "neither",
         "mean contribution (Shapley value) of the modality over the samples that have it; on the training split, "
         "over those valued last",
-        ("train", "val", "test"),
+        ("train", "val", "test", UNCALIBRATED_TEST),
     ),
     Metric(
         TRAIN_ACCURACY_COPIED,
@@ -313,7 +316,8 @@ def is_of_split(name: str, split: str) -> bool:
     >>> [name for name in ("test/loss", "phi/test_audio", "val/loss") if is_of_split(name, "test")]
     ['test/loss', 'phi/test_audio']
     """
-    return name.startswith((split_metric(split, ""), phi_metric(split, "")))
+    ways = (split, UNCALIBRATED_TEST) if split == "test" else (split,)
+    return name.startswith(tuple(measure(way, "") for way in ways for measure in (split_metric, phi_metric)))
 
 
 def phi_by_modality(metrics: Mapping[str, float], split: str) -> dict[str, float]:

@@ -24,6 +24,7 @@ from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tasks.base import Task
 from raymm.tracking import metrics as names
 from raymm.training import planning
+from raymm.training.calibrate import calibrate
 from raymm.training.checkpoint import (
     Checkpoint,
     clear_unfinished,
@@ -247,6 +248,8 @@ class RunContext:
         unplanned = state_of(method)
         if online is not None:
             phi = planning.only_asked(online, method, dataset, config, epoch)
+        elif planning.valuation_due(method, config, epoch) and method.needs == "state":
+            phi = np.full((len(dataset.rows("train")), len(dataset.schema.names)), np.nan)
         elif planning.valuation_due(method, config, epoch):
             rows = planning.rows_to_value(method, dataset, config, epoch)
             tables["train"] = self.value(rows, epoch)
@@ -266,16 +269,27 @@ class RunContext:
         assert state.best_epoch is not None
         gap = self._online_gap(state)
         restore_weights(self.run.path, state.best_epoch, self.trainer)
-        table = self.value(self.dataset.rows("test"), state.best_epoch)
-        summary = evaluate(table, len(self.dataset.schema.classes), "test")
         chosen = state.history[state.best_epoch - 1]
+        tables, measured = self._tested(state.best_epoch)
         best = names.picked_metrics(chosen["metrics"])
         result = Result(
             best_epoch=chosen["epoch"],
-            metrics=_finite({**best, **summary, **gap, names.BEST_EPOCH: float(chosen["epoch"])}),
+            metrics=_finite({**best, **measured, **gap, names.BEST_EPOCH: float(chosen["epoch"])}),
             history=state.history,
         )
-        write_result(self.run, result, self.trainer.model, table, self.dataset)
+        write_result(self.run, result, self.trainer.model, tables, self.dataset)
+
+    def _tested(self, epoch: int) -> tuple[dict[str, ValuationTable], dict[str, float]]:
+        """Tables and metrics of the test split: of the model that is exported, and of it before it was calibrated."""
+        model, rows, classes = self.trainer.model, self.dataset.rows("test"), len(self.dataset.schema.classes)
+        tables: dict[str, ValuationTable] = {}
+        measured: dict[str, float] = {}
+        if model.calibration is not None:
+            tables[names.UNCALIBRATED_TEST] = self.value(rows, epoch)
+            measured |= evaluate(tables[names.UNCALIBRATED_TEST], classes, names.UNCALIBRATED_TEST)
+            calibrate(model, self.loader.reader, self.config)
+        tables["test"] = self.value(rows, epoch)
+        return tables, measured | evaluate(tables["test"], classes, "test")
 
     def _online_gap(self, state: Checkpoint) -> dict[str, float]:
         """How far contributions of the last training pass are from the evaluation view by the weights after it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from raymm.methods.extra_rows import random_rows
 from raymm.models.model import build_model
 from raymm.seeds import derive
 from raymm.tracking.metrics import PLACEHOLDERS, method_metric
+from raymm.valuation.engine import batches
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -43,7 +45,11 @@ def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEn
         chosen = random_rows(context.dataset.rows(split), count, seed)
         return reader.batch(chosen).to(trainer.device)
 
-    return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch)
+    def all_batches(split: Literal["train", "val"]) -> Iterator[Batch]:
+        for rows in batches(context.dataset.rows(split), config.training.batch_size):
+            yield reader.batch(rows).to(trainer.device)
+
+    return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch, all_batches)
 
 
 def method_figures(method: Method) -> dict[str, float]:

@@ -2,12 +2,14 @@
 
 RUN/result/result.json          metrics of the picked epoch on validation and test, the whole history
 RUN/result/valuation-test.parquet
+RUN/result/valuation-uncalibrated_test.parquet   where the picked model was calibrated: as it was trained
 RUN/result/model/               everything that is needed to predict: weights, schema, configuration
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,13 +46,16 @@ def finished(run: Path) -> bool:
     return is_committed(result_folder(run))
 
 
-def write_result(run: Run, result: Result, model: MultimodalModel, table: ValuationTable, dataset: Dataset) -> None:
-    """Commit the result of a run."""
+def write_result(
+    run: Run, result: Result, model: MultimodalModel, tables: Mapping[str, ValuationTable], dataset: Dataset
+) -> None:
+    """Commit the result of a run, with its valuation tables by the name of their split."""
     folder = result_folder(run.path)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     export_model(folder / layout.MODEL, model, run.config, dataset)
-    write_table(layout.valuation_file(folder, "test"), table)
+    for split, table in tables.items():
+        write_table(layout.valuation_file(folder, split), table)
     content = {
         "format": SavedResult.newest,
         "best_epoch": result.best_epoch,

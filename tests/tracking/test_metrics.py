@@ -43,8 +43,12 @@ def of_a_run(tmp_path_factory, dataset):
 
 @pytest.fixture(scope="module")
 def of_online_values(tmp_path_factory, dataset):
-    """A training whose contributions come from the training pass, by a method with numbers of its own."""
-    config = settings(method={"name": "tests.training.methods:Remembering"}, valuation={"source": "online"})
+    """A calibrated model whose contributions come from the training pass, by a method with numbers of its own."""
+    config = settings(
+        method={"name": "tests.training.methods:Remembering"},
+        valuation={"source": "online"},
+        model={"calibrate": "temperature"},
+    )
     return train(create_or_open(tmp_path_factory.mktemp("run") / "r", config, dataset), dataset, Backends())
 
 

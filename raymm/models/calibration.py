@@ -1,0 +1,130 @@
+"""Late calibration: a few numbers, fitted on validation once training has ended, that correct a model's outputs.
+
+`temperature` divides outputs by one number (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017), so it
+changes probabilities and no answer. `modality_weights` also adds the outputs of each modality alone:
+
+    l'(C) = a_0 l(C) + sum of a_i l({i}) over i in C
+
+with a_0 = 1 and a_i = 0 before they are fitted. The sum is over the modalities of the coalition, so a coalition of
+the calibrated model is what it was: the model with the other modalities masked. Where logits are sums of partial
+logits, those of the calibrated model are as well, and cost nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from raymm.tasks.base import Task
+
+__all__ = ["Calibrated", "Calibration", "fit_calibration"]
+
+Calibrated = Literal["none", "temperature", "modality_weights"]
+
+PENALTY = 0.01
+"""Of the squares of a_1 to a_n, beside the mean loss: where validation cannot tell, nothing is changed."""
+
+Logits = Callable[[Tensor, Tensor], Tensor]
+"""`(features, mask) -> logits` of the model as it was trained."""
+
+
+class Calibration(nn.Module):
+    """The numbers a_0 to a_n of a model of n modalities.
+
+    Attributes
+    ----------
+    scales
+        a_0, a_1, ..., a_n, [n + 1].
+    kind
+        "temperature" or "modality_weights".
+    """
+
+    scales: Tensor
+
+    def __init__(self, modalities: int, kind: Calibrated) -> None:
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("scales", torch.eye(1, modalities + 1)[0])
+        self._looked_at, self._fitted = -1, False
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the numbers change anything."""
+        # a GPU is asked once, not at every call
+        version = -1 if self.scales.is_inference() else self.scales._version  # noqa: SLF001
+        if version < 0 or version != self._looked_at:
+            identity = torch.eye(1, len(self.scales), device=self.scales.device)[0]
+            self._fitted, self._looked_at = bool((self.scales != identity).any()), version
+        return self._fitted
+
+    @property
+    def weighs_modalities(self) -> bool:
+        """Whether outputs of modalities alone are added."""
+        return self.fitted and self.kind == "modality_weights"
+
+    def correct(
+        self, logits: Float[Tensor, "B K"], of: Logits, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]
+    ) -> Float[Tensor, "B K"]:
+        """The outputs of rows from those of the model as it was trained."""
+        corrected = self.scales[0] * logits
+        if self.weighs_modalities:
+            for modality in range(mask.shape[1]):
+                alone = torch.zeros_like(mask)
+                alone[:, modality] = True
+                weight = self.scales[1 + modality] * mask[:, modality, None]
+                corrected = corrected + weight * of(features, alone & mask)
+        return corrected
+
+    def correct_partials(
+        self, partials: Float[Tensor, "B n K"], bias: Float[Tensor, " K"]
+    ) -> tuple[Float[Tensor, "B n K"], Float[Tensor, " K"]]:
+        """The terms of a sum of partial logits, where these are the logits.
+
+        l(C) = b + sum of d_i, so l'(C) = a_0 b + sum over C of ((a_0 + a_i) d_i + a_i b).
+        """
+        own = self.scales[1:, None]
+        return (self.scales[0] + own) * partials + own * bias, self.scales[0] * bias
+
+
+def fit_calibration(
+    calibration: Calibration,
+    together: Float[Tensor, "N K"],
+    alone: Float[Tensor, "N n K"],
+    labels: Tensor,
+    task: Task,
+) -> None:
+    """Set the numbers to those with the least loss on validation.
+
+    Parameters
+    ----------
+    together, alone
+        Outputs of all modalities that a sample has, and of each by itself; zeros where a sample lacks it.
+    labels
+        Labels [N].
+    task
+        Whose loss is minimised; for softmax and logistic losses the problem is convex.
+    """
+    weighs = calibration.kind == "modality_weights"
+    outputs = torch.cat([together[:, None], alone], dim=1).double() if weighs else together[:, None].double()
+    scales = torch.eye(1, outputs.shape[1], dtype=torch.float64, device=outputs.device)[0].requires_grad_()
+    optimizer = torch.optim.LBFGS([scales], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-9)
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = task.losses(torch.einsum("s,nsk->nk", scales, outputs), labels).mean()
+        value = value + PENALTY * scales[1:].square().sum()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    found = scales.detach()
+    if not weighs:
+        found = found.clamp(min=1e-3)  # a temperature is positive: no answer may change
+    if found.isfinite().all():
+        calibration.scales[: len(found)] = found.to(calibration.scales.dtype)
