@@ -8,6 +8,7 @@ by the sample, so that it does not change between epochs. Only modalities of the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -110,6 +111,11 @@ class BatchReader:
             labels=torch.from_numpy(self.dataset.label[index]),
             index=torch.from_numpy(index),
         )
+
+    def batches(self, index: Rows, size: int) -> Iterator[Batch]:
+        """Samples in the evaluation view, at most `size` at a time, in order."""
+        for start in range(0, len(index), size):
+            yield self.batch(index[start : start + size])
 
     def augmentation_keys(self, epoch: int, rows: Rows) -> Keys | None:
         """Keys of plan rows for `batch`, or None when the configuration augments nothing."""

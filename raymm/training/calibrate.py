@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from raymm.models.calibration import fit_calibration
-from raymm.valuation.engine import batches
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ def calibrate(model: MultimodalModel, reader: BatchReader, config: Config) -> No
     assert model.calibration is not None
     together, alone, labels = [], [], []
     with evaluating(model), torch.no_grad():
-        for rows in batches(reader.dataset.rows("val"), config.valuation.batch_size):
-            batch = reader.batch(rows).to(model.baseline.device)
+        for read in reader.batches(reader.dataset.rows("val"), config.valuation.batch_size):
+            batch = read.to(model.baseline.device)
             features = model.encode(batch)
             together.append(model.fuse_as_trained(features, batch.mask))
             alone.append(_alone(model, features, batch.mask))

@@ -14,7 +14,6 @@ from raymm.methods.extra_rows import random_rows
 from raymm.models.model import build_model
 from raymm.seeds import derive
 from raymm.tracking.metrics import PLACEHOLDERS, method_metric
-from raymm.valuation.engine import batches
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -46,8 +45,8 @@ def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEn
         return reader.batch(chosen).to(trainer.device)
 
     def all_batches(split: Literal["train", "val"]) -> Iterator[Batch]:
-        for rows in batches(context.dataset.rows(split), config.training.batch_size):
-            yield reader.batch(rows).to(trainer.device)
+        for read in reader.batches(context.dataset.rows(split), config.training.batch_size):
+            yield read.to(trainer.device)
 
     return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch, all_batches)
 
