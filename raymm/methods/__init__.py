@@ -4,22 +4,28 @@
 """
 
 from raymm.config.registries import METHODS
+from raymm.methods.auto import Auto
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
+from raymm.methods.coalition import Coalition
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
 from raymm.methods.joint import Joint
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
+from raymm.methods.multitask import Multitask
 from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
 from raymm.methods.random_copies import RandomCopies
 from raymm.methods.registry import build_method, get_method
 from raymm.methods.sample import Sample
 from raymm.methods.step import Step
+from raymm.methods.valued import Valued
 
 __all__ = [
     "FAMILIES",
     "METHODS",
+    "Auto",
+    "Coalition",
     "EpochEnd",
     "EpochStart",
     "ExtraRows",
@@ -29,12 +35,14 @@ __all__ = [
     "MethodContext",
     "Modality",
     "ModalityReference",
+    "Multitask",
     "PerClass",
     "Plan",
     "RandomCopies",
     "ResamplingInputs",
     "Sample",
     "Step",
+    "Valued",
     "base_plan",
     "build_method",
     "epoch_order",
