@@ -4,45 +4,51 @@
 """
 
 from raymm.config.registries import METHODS
-from raymm.methods.auto import Auto
+from raymm.methods.amco import Amco
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
-from raymm.methods.coalition import Coalition
+from raymm.methods.cml import Cml
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
 from raymm.methods.joint import Joint
+from raymm.methods.lfm import Lfm
+from raymm.methods.mbsd import Mbsd
+from raymm.methods.mcr import Mcr
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
-from raymm.methods.multitask import Multitask
+from raymm.methods.opm import Opm
 from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
 from raymm.methods.random_copies import RandomCopies
 from raymm.methods.registry import build_method, get_method
+from raymm.methods.remix import Remix
 from raymm.methods.sample import Sample
 from raymm.methods.step import Step
-from raymm.methods.valued import Valued
 
 __all__ = [
     "FAMILIES",
     "METHODS",
-    "Auto",
-    "Coalition",
+    "Amco",
+    "Cml",
     "EpochEnd",
     "EpochStart",
     "ExtraRows",
     "Family",
     "Joint",
+    "Lfm",
+    "Mbsd",
+    "Mcr",
     "Method",
     "MethodContext",
     "Modality",
     "ModalityReference",
-    "Multitask",
+    "Opm",
     "PerClass",
     "Plan",
     "RandomCopies",
+    "Remix",
     "ResamplingInputs",
     "Sample",
     "Step",
-    "Valued",
     "base_plan",
     "build_method",
     "epoch_order",

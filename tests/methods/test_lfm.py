@@ -1,0 +1,118 @@
+"""LFM: the divergence of modalities, and how much it counts."""
+
+import itertools
+
+import pytest
+import torch
+from torch.nn import functional
+
+from raymm.errors import ConfigError
+from raymm.methods.epochs import EpochEnd
+from tests.methods.updates import fused, part_of, step_of, trainer_of
+
+LACKING = ((1, 0), (4, 1))
+
+
+def sharpened(trainer):
+    """A trainer whose fusion gives outputs that are far apart."""
+    with torch.no_grad():
+        for parameter in trainer.model.fusion.parameters():
+            parameter.mul_(8)
+    return trainer
+
+
+def divergence(one, other):
+    """Jensen-Shannon, by torch's own Kullback-Leibler."""
+    p, q = one.softmax(dim=0), other.softmax(dim=0)
+    middle = ((p + q) / 2).log()
+    return (functional.kl_div(middle, p, reduction="sum") + functional.kl_div(middle, q, reduction="sum")) / 2
+
+
+def terms(trainer, part):
+    """Divergence and cross-entropy of each row."""
+    n, mask = len(trainer.model.names), part.batch.mask
+    alone = [fused(trainer, part, i) for i in range(n)]
+    gaps = []
+    for row in range(len(mask)):
+        pairs = [(i, j) for i, j in itertools.combinations(range(n), 2) if mask[row, i] and mask[row, j]]
+        found = [divergence(alone[i][row], alone[j][row]) for i, j in pairs]
+        gaps.append(torch.stack(found).mean() if found else torch.zeros(()))
+    outputs = fused(trainer, part, "all")
+    return torch.stack(gaps), functional.cross_entropy(outputs, part.batch.labels, reduction="none")
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_loss_is_a_weighted_mean_of_both(n):
+    trainer = sharpened(trainer_of("lfm", n, least=0.2))
+    part = part_of(trainer, 12, lacking=LACKING)
+    gaps, fused_losses = terms(trainer, part)
+    expected = 2 * (0.8 * fused_losses + 0.2 * gaps).sum()
+    assert float(gaps.sum()) > 0.01
+    assert float(trainer.method.loss(step_of(trainer, part))) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_schedule_falls_over_the_epochs():
+    trainer = sharpened(trainer_of("lfm", 2, strategy="schedule", least=0.1, most=0.7))
+    for epoch, amount in enumerate((0.7, 0.5, 0.3, 0.1)):
+        part = part_of(trainer, 12, lacking=LACKING, epoch=epoch)
+        gaps, fused_losses = terms(trainer, part)
+        expected = 2 * ((1 - amount) * fused_losses + amount * gaps).sum()
+        assert float(trainer.method.loss(step_of(trainer, part))) == pytest.approx(float(expected), rel=1e-5)
+    trainer.method.after_evaluation(None)
+    assert trainer.method.figures() == {}
+
+
+def end_of(trainer, train, held_out):
+    parts = {"train": train.batch, "val": held_out.batch}
+    return EpochEnd(0, 4, None, trainer.model, lambda split, count: parts[split], None)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_what_is_learned_follows_the_change_of_the_held_out_loss(n):
+    """Against the loss of held-out samples after a small step of plain descent, for two values of a."""
+    trainer = sharpened(trainer_of("lfm", n, least=0.0, most=1.0, rate=0.25))
+    train, held_out = part_of(trainer, 12, lacking=LACKING), part_of(trainer, 10, seed=1)
+    parameters = list(trainer.model.parameters())
+
+    def held_out_loss(amount, eta=2e-3):
+        gaps, losses = terms(trainer, train)
+        total = 2 * ((1 - amount) * losses.mean() + amount * gaps.mean())
+        gradients = torch.autograd.grad(total, parameters)
+        before = [one.detach().clone() for one in parameters]
+        with torch.no_grad():
+            for one, gradient in zip(parameters, gradients, strict=True):
+                one.sub_(eta * gradient)
+            after = float(terms(trainer, held_out)[1].double().mean())
+            for one, old in zip(parameters, before, strict=True):
+                one.copy_(old)
+        return after
+
+    trainer.method.amount = torch.tensor(0.5, dtype=torch.float64)
+    slope = (held_out_loss(0.9) - held_out_loss(0.1)) / 0.8
+    trainer.method.after_evaluation(end_of(trainer, train, held_out))
+    moved = float(trainer.method.amount) - 0.5
+    assert slope * moved < 0
+    gaps, losses = terms(trainer, train)
+    held_out_gradient, other = (
+        torch.cat([one.flatten() for one in torch.autograd.grad(loss, parameters)])
+        for loss in (terms(trainer, held_out)[1].mean(), gaps.mean() - losses.mean())
+    )
+    product, lengths = float(held_out_gradient @ other), float(held_out_gradient.norm() * other.norm())
+    assert moved == pytest.approx(0.25 * product / lengths, abs=1e-5)
+    assert slope == pytest.approx(-4e-3 * product, rel=0.1)
+
+
+def test_what_is_learned_stays_within_its_bounds_and_is_remembered():
+    trainer = trainer_of("lfm", 2, rate=5.0)
+    part = part_of(trainer, 12)
+    trainer.method.after_evaluation(end_of(trainer, part, part))
+    assert trainer.method.figures() == {"amount": pytest.approx(0.05)}
+    trainer.method.load_state_dict({"amount": torch.tensor(0.4, dtype=torch.float64)})
+    assert float(trainer.method.state_dict()["amount"]) == 0.4
+
+
+def test_bounds_must_be_in_order():
+    with pytest.raises(ConfigError, match=r"least=0.8 is above method.settings.most=0.2; exchange them"):
+        trainer_of("lfm", 2, least=0.8, most=0.2)
+    with pytest.raises(ConfigError, match="only modality"):
+        trainer_of("lfm", 1)
