@@ -5,8 +5,10 @@
 
 from raymm.config.registries import METHODS
 from raymm.methods.amco import Amco
+from raymm.methods.auto import Auto
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
 from raymm.methods.cml import Cml
+from raymm.methods.coalition import Coalition
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
 from raymm.methods.joint import Joint
@@ -15,6 +17,7 @@ from raymm.methods.mbsd import Mbsd
 from raymm.methods.mcr import Mcr
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
+from raymm.methods.multitask import Multitask
 from raymm.methods.opm import Opm
 from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
@@ -23,12 +26,15 @@ from raymm.methods.registry import build_method, get_method
 from raymm.methods.remix import Remix
 from raymm.methods.sample import Sample
 from raymm.methods.step import Step
+from raymm.methods.valued import Valued
 
 __all__ = [
     "FAMILIES",
     "METHODS",
     "Amco",
+    "Auto",
     "Cml",
+    "Coalition",
     "EpochEnd",
     "EpochStart",
     "ExtraRows",
@@ -41,6 +47,7 @@ __all__ = [
     "MethodContext",
     "Modality",
     "ModalityReference",
+    "Multitask",
     "Opm",
     "PerClass",
     "Plan",
@@ -49,6 +56,7 @@ __all__ = [
     "ResamplingInputs",
     "Sample",
     "Step",
+    "Valued",
     "base_plan",
     "build_method",
     "epoch_order",

@@ -5,7 +5,7 @@ Source: Wei et al., "Enhancing Multimodal Cooperation via Sample-level Modality 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -16,11 +16,12 @@ from raymm.methods.base import Method
 from raymm.methods.extra_rows import bernoulli_copies, mean_contributions, random_subset
 from raymm.methods.functions import FM, FunctionOfGap, get_function
 from raymm.methods.gaps import gaps
+from raymm.methods.kept import KeepSettings, with_kept
 
 if TYPE_CHECKING:
     from raymm.methods.base import ExtraRows, ResamplingInputs, Rows
 
-__all__ = ["Modality", "SubsetSettings"]
+__all__ = ["Modality", "ModalitySettings", "SubsetSettings"]
 
 
 class SubsetSettings(Settings):
@@ -30,13 +31,18 @@ class SubsetSettings(Settings):
     subset: float = Field(default=0.2, gt=0, le=1, description="part of the samples in Z")
 
 
+class ModalitySettings(SubsetSettings, KeepSettings):
+    """Settings of `modality` and `class`."""
+
+
 class Modality(Method):
     """Every sample gets a copy that keeps modality i with probability fm(d_i); d from mean contributions over Z.
 
-    Z is drawn before the valuation, without replacement, so that only that part is valued.
+    Z is drawn before the valuation, without replacement, so that only that part is valued. With `keep=coalition` a
+    copy keeps a random coalition that has i (`raymm.methods.kept`).
     """
 
-    Settings = SubsetSettings
+    Settings: ClassVar[type[Settings]] = ModalitySettings
     needs = "subset"
     source = "Wei et al., CVPR 2024, section 3.3"
     cost = "one encoder, one fusion and one backward pass a copy; a valuation of Z each time"
@@ -48,7 +54,8 @@ class Modality(Method):
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:
         """Copies of modalities that lag behind."""
         d = gaps(mean_contributions(inputs.phi)[None], inputs.utility)
-        return bernoulli_copies(inputs, np.broadcast_to(d, inputs.phi.shape), get_function(self.settings.fm))
+        copies = bernoulli_copies(inputs, np.broadcast_to(d, inputs.phi.shape), get_function(self.settings.fm))
+        return with_kept(copies, inputs, self.settings)
 
 
 METHODS.register("modality", Modality)

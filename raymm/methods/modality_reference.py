@@ -21,7 +21,7 @@ from raymm.config.registries import METHODS
 from raymm.methods.base import ExtraRows
 from raymm.methods.functions import get_function
 from raymm.methods.gaps import gaps
-from raymm.methods.modality import Modality
+from raymm.methods.modality import Modality, SubsetSettings
 from raymm.seeds import derive
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ NORM = 2 / 3
 class ModalityReference(Modality):
     """int(p N) rows with replacement, p = fm(2/3 d), for every modality."""
 
+    Settings = SubsetSettings
     source = "released code of Wei et al., CVPR 2024 (November 2024)"
 
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:

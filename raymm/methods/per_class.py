@@ -10,6 +10,7 @@ from raymm.config.registries import METHODS
 from raymm.methods.extra_rows import bernoulli_copies, mean_contributions
 from raymm.methods.functions import get_function
 from raymm.methods.gaps import gaps
+from raymm.methods.kept import with_kept
 from raymm.methods.modality import Modality
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class PerClass(Modality):
         d = gaps(np.where(np.isnan(mean), overall, mean), inputs.utility)
         count = member.sum(axis=1, keepdims=True)
         own = np.where(count > 0, member @ d / np.maximum(count, 1), gaps(overall[None], inputs.utility))
-        return bernoulli_copies(inputs, own, get_function(self.settings.fm))
+        return with_kept(bernoulli_copies(inputs, own, get_function(self.settings.fm)), inputs, self.settings)
 
 
 METHODS.register("class", PerClass)

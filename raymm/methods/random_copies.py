@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import ExtraRows, Method
 from raymm.methods.functions import FS, FunctionOfLack
+from raymm.methods.kept import KeepSettings, with_kept
 from raymm.methods.sample import Sample, SampleSettings, sample_counts
 from raymm.seeds import derive
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RandomCopies", "RandomSettings"]
 
 
-class RandomSettings(Settings):
+class RandomSettings(KeepSettings):
     """Settings of `random`."""
 
     fs: FunctionOfLack = Field(default_factory=FS.make, description="of `sample`, whose number of copies is matched")
@@ -32,7 +32,8 @@ class RandomSettings(Settings):
 class RandomCopies(Method):
     """Copies that keep one modality, drawn uniformly from all (sample, modality) pairs that exist.
 
-    The control of `sample`: whether the valuation chooses better than chance at the same number of rows.
+    The control of `sample`: whether the valuation chooses better than chance at the same number of rows. With
+    `keep=coalition` a copy keeps a random coalition that has the drawn modality (`raymm.methods.kept`).
     """
 
     Settings = RandomSettings
@@ -60,7 +61,7 @@ class RandomCopies(Method):
         where, which = np.nonzero(inputs.present)
         generator = np.random.default_rng(derive(inputs.seed, "random"))
         chosen = np.sort(generator.integers(len(where), size=count))
-        return ExtraRows(where[chosen], np.int64(1) << which[chosen])
+        return with_kept(ExtraRows(where[chosen], np.int64(1) << which[chosen]), inputs, self.settings)
 
 
 METHODS.register("random", RandomCopies)

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
 from raymm.methods.extra_rows import copies_of
 from raymm.methods.functions import FS, FunctionOfLack, get_function
+from raymm.methods.kept import KeepSettings, with_kept
 
 if TYPE_CHECKING:
     from raymm.methods.base import ExtraRows, MethodContext, ResamplingInputs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Sample", "SampleSettings", "sample_counts"]
 
 
-class SampleSettings(Settings):
+class SampleSettings(KeepSettings):
     """Settings of `sample`."""
 
     fs: FunctionOfLack = Field(default_factory=FS.make, description="copies at a lack 1 - phi of contribution")
@@ -32,7 +32,8 @@ class SampleSettings(Settings):
 class Sample(Method):
     """Modality i of a sample gets fs(1 - phi_i) copies that keep only i, where phi_i is below the fair share 1.
 
-    A fractional count is its floor plus a Bernoulli draw of the fraction. Defined for any number of modalities.
+    A fractional count is its floor plus a Bernoulli draw of the fraction. Defined for any number of modalities. With
+    `keep=coalition` a copy keeps a random coalition that has i (`raymm.methods.kept`).
     """
 
     Settings = SampleSettings
@@ -54,7 +55,7 @@ class Sample(Method):
 
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:
         """Copies of the samples with low contributions."""
-        return copies_of(sample_counts(self.settings, inputs))
+        return with_kept(copies_of(sample_counts(self.settings, inputs)), inputs, self.settings)
 
 
 def sample_counts(settings: SampleSettings, inputs: ResamplingInputs) -> npt.NDArray[np.int64]:

@@ -34,6 +34,11 @@ A data set:
 
 Media files that a manifest held itself lie beside it: DATA.files/<sha256>.<suffix>.
 
+A comparison of runs, of `raymm compare` or of a study:
+
+    REPORT/report.md, report.html       what is shown, and what is not
+    REPORT/runs.csv, comparisons.csv    a row a run, a row a comparison; the plots lie beside them
+
 A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-00012.parquet.
 
 While a folder or a file is written: FOLDER/.writer, `.FILE.writer` beside the file; see `raymm.storage.lock`.
@@ -45,6 +50,7 @@ from pathlib import Path
 
 __all__ = [
     "BEST",
+    "COMPARISONS_CSV",
     "CONFIG",
     "CURRENT",
     "DATA_REPORT",
@@ -65,10 +71,12 @@ __all__ = [
     "QUARANTINE",
     "RAY",
     "RECORDED",
+    "REPORT_MD",
     "RESULT",
     "RESULT_JSON",
     "RUN",
     "RUNS",
+    "RUNS_CSV",
     "STATE",
     "SUMMARY",
     "SUMMARY_MD",
@@ -116,6 +124,9 @@ RESULT = "result"
 PLOTS = "plots"
 CONFIG = "config.yaml"
 PAGE = "report.html"
+REPORT_MD = "report.md"
+RUNS_CSV = "runs.csv"
+COMPARISONS_CSV = "comparisons.csv"
 RAY = "ray"
 OUTBOX = "outbox"
 EVENTS = "events.jsonl"

@@ -34,26 +34,17 @@ def outcome(comparison: Comparison) -> Outcome:
     return "better" if (comparison.over_pairs.mean > 0) == comparison.figure.higher else "worse"
 
 
-def verdict(comparison: Comparison, title: str = "") -> str:
-    """The sentence.
+def verdict(comparison: Comparison) -> str:
+    """The sentence, such as "coalition beats joint by 5.4 points (95 % 1.0 to 9.8, p 0.020 after Holm, 25 pairs)".
 
-    Parameters
-    ----------
-    title
-        What is said of the second arm after its name, such as "matched by seconds".
-
-    Examples
-    --------
-    `docs/studies.md` explains the sentences: "coalition beats joint by 4.6 points (95 % 1.7 to 7.5, p 0.012 after
-    Holm, 25 pairs) on these 5 data sets; ...", "coalition against multitask: not shown, +0.1 points (...)".
+    Of several data sets it goes on with whether that holds for these alone, or is shown for others like them.
     """
-    second = f"{comparison.second}, {title}," if title else comparison.second
     found = outcome(comparison)
     if found == "not shown":
-        return f"{comparison.first} against {second.removesuffix(',')}: not shown, {_not_shown(comparison)}"
+        return f"{comparison.first} against {comparison.second}: not shown, {_not_shown(comparison)}"
     verb = "beats" if found == "better" else "is worse than"
     by = f"{amount(abs(comparison.over_pairs.mean), comparison.figure)} {unit_of(comparison.figure)}"
-    return f"{comparison.first} {verb} {second} by {by} ({_evidence(comparison)}){_scope(comparison)}"
+    return f"{comparison.first} {verb} {comparison.second} by {by} ({_evidence(comparison)}){_scope(comparison)}"
 
 
 def _not_shown(comparison: Comparison) -> str:

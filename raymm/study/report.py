@@ -1,0 +1,98 @@
+"""The report of a study: Markdown, a page, raw tables and plots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure as Plot
+
+from raymm.reports.html import write_html
+from raymm.reports.plots import save_all
+from raymm.reports.tables import markdown_table
+from raymm.storage import layout
+from raymm.storage.atomic import write_bytes
+from raymm.study.comparison import Against, compare_all
+from raymm.study.figures import data_of, figures_of
+from raymm.study.plots import cost_plot, differences_plot, epochs_plot
+from raymm.study.raw import comparisons_csv, runs_csv
+from raymm.study.samples import Samples, read_samples
+from raymm.study.sections import Image, Section, sections_of
+from raymm.study.tables import arms_by_score
+from raymm.study.verdict import verdict
+
+if TYPE_CHECKING:
+    from raymm.study.results import StudyResults
+
+__all__ = ["verdict_lines", "write_study_report"]
+
+
+def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
+    """Write the report of a study, or of as much of it as is finished.
+
+    Returns
+    -------
+    `report.md`, `report.html` (one file that needs no other), `runs.csv` (a row a run), `comparisons.csv` (a row a
+    comparison), and the plots, in this order.
+
+    Raises
+    ------
+    DataError
+        When runs of a data set were tested on different samples, or a test table is damaged.
+    """
+    samples, figures = read_samples(results), figures_of(results)
+    tables = compare_all(results, samples, figures)
+    plots = _plots(results, [table for table in tables if table.figure == figures[0]])
+    images = {key: image for key, (image, _) in plots.items()}
+    sections = sections_of(results, samples, tables, figures, images)
+    drawn = save_all({image.name: plot for image, plot in plots.values()}, folder)
+    files = [folder / name for name in (layout.REPORT_MD, layout.PAGE, layout.RUNS_CSV, layout.COMPARISONS_CSV)]
+    write_bytes(files[0], _markdown(sections).encode())
+    write_html(files[1], "study.html", title=results.title, sections=sections, folder=folder)
+    write_bytes(files[2], runs_csv(results).encode())
+    write_bytes(files[3], comparisons_csv(tables).encode())
+    return [*files, *drawn]
+
+
+def verdict_lines(results: StudyResults) -> list[str]:
+    """The verdicts of all comparisons, one a line; of the models as they are after calibration."""
+    tables = compare_all(results, Samples(), figures_of(results)[:1])
+    return [verdict(each) for table in tables for each in table.comparisons]
+
+
+def _plots(results: StudyResults, tables: Sequence[Against]) -> dict[str, tuple[Image, Plot]]:
+    """What can be drawn, by what it is for."""
+    arms, figure = arms_by_score(results), figures_of(results)[0]
+    found: dict[str, tuple[Image, Plot | None]] = {
+        "differences": (
+            Image("differences", "differences of all arms to the controls, with 95 % intervals"),
+            differences_plot(tables, arms) if tables else None,
+        ),
+        "cost": (
+            Image("cost", f"test {figure.name} against cost, with the Pareto front"),
+            cost_plot(results, figure, arms),
+        ),
+    }
+    for number, name in enumerate(data_of(results), 1):
+        image = Image(
+            f"epochs-{number}-{_slug(name)}", f"contributions and accuracy alone on {name}, over the epochs"
+        )
+        found[f"data {name}"] = image, epochs_plot([run for run in results.runs if run.data == name], arms)
+    return {key: (image, plot) for key, (image, plot) in found.items() if plot is not None}
+
+
+def _markdown(sections: Sequence[Section]) -> str:
+    texts = []
+    for section in sections:
+        texts.append(f"{'#' * section.level} {section.title}")
+        texts.append(section.text)
+        texts.append("\n".join(f"- {sentence.text}" for sentence in section.sentences))
+        texts.append("\n".join(markdown_table(*section.table)) if section.table else "")
+        texts += [f"![{image.shows}]({image.name}.png)" for image in section.images]
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "data"

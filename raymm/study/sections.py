@@ -1,0 +1,195 @@
+"""What the report of a study says, in order: sections of sentences, tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raymm.study.comparison import Against
+from raymm.study.figures import Figure, arms_of, data_of
+from raymm.study.tables import (
+    Table,
+    by_data_table,
+    cost_table,
+    difference_table,
+    interval_table,
+    mcnemar_table,
+    score_table,
+)
+from raymm.study.verdict import outcome, verdict
+from raymm.study.words import count_of
+
+if TYPE_CHECKING:
+    from raymm.study.results import StudyResults
+    from raymm.study.samples import Samples
+
+__all__ = ["Image", "Section", "Sentence", "sections_of"]
+
+SCORES = "Means and standard deviations over seeds{}. Validation is that of the picked epochs: arms are chosen by it."
+MACRO = " on each data set; macro is the mean over data sets"
+DIFFERENCES = (
+    "Pairs are runs of the same data set and seed. The difference and its 95 % interval are Student's t over all "
+    "pairs; p is corrected by Holm's method over the arms of a table. A difference is shown where the interval "
+    "excludes 0 and the corrected p is at most 0.05. d_z is the mean over the standard deviation of the pairs."
+)
+INTERVALS = (
+    "Each interval is over what else could have been drawn: all pairs, which verdicts rest on; the seeds, by their "
+    "means over data sets; other data sets like these; other test samples for these very models; and all at once. "
+    "Bootstrap intervals are percentiles, which are too narrow for five seeds or data sets."
+)
+BY_DATA = (
+    "95 % intervals over the seeds of each data set (t). A gain that vanishes without its best data set is that data "
+    "set's."
+)
+MCNEMAR = (
+    "Test samples that only the arm, and only the control, predicts right, the seeds of a data set pooled, with the "
+    "exact p. It is about these models: a sample counts once a seed, and another seed may say otherwise."
+)
+COST = (
+    "Totals of training, valuing the training split included, relative to the reference: geometric means over pairs. "
+    "Seconds depend on what else a machine does."
+)
+FRONT = " Filled points are on the Pareto front: no other arm is as good for as little."
+ALONE = "Contributions (phi) and accuracy of each modality alone, on validation after each epoch; means over seeds."
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A verdict, with what it says: "better", "worse" or "not shown"."""
+
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A plot: the name of its file without suffix, and what it shows."""
+
+    name: str
+    shows: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title with what stands below it; parts that are empty are left out.
+
+    Attributes
+    ----------
+    level
+        1 for the page, 2 and 3 below it.
+    text, sentences, table, images
+        In this order.
+    """
+
+    level: int
+    title: str
+    text: str = ""
+    sentences: tuple[Sentence, ...] = ()
+    table: Table | None = None
+    images: tuple[Image, ...] = ()
+
+
+def sections_of(
+    results: StudyResults,
+    samples: Samples,
+    tables: Sequence[Against],
+    figures: Sequence[Figure],
+    images: Mapping[str, Image],
+) -> list[Section]:
+    """The sections of a report.
+
+    Parameters
+    ----------
+    tables
+        Comparisons, of `compare_all`.
+    figures
+        What is compared, the first figure first.
+    images
+        Plots that were drawn: "cost", "differences", and one by the name of each data set.
+    """
+    first = [table for table in tables if table.figure == figures[0]]
+    trained = {table.second: table for table in tables if table.figure != figures[0]}
+    made = [Section(1, results.title, _opening(results, figures[0]))]
+    made += [Section(2, "Verdicts")] if first else []
+    made += [Section(3, f"Against {table.second}", sentences=_sentences(table)) for table in first]
+    text = SCORES.format(MACRO if len(data_of(results)) > 1 else "")
+    made += [Section(2, f"Test {figure.name}", text, table=score_table(results, figure)) for figure in figures]
+    cost = _found(images, "cost")
+    made.append(Section(2, "Cost", COST + (FRONT if cost else ""), table=cost_table(results), images=cost))
+    made += [Section(2, "Differences", DIFFERENCES, images=_found(images, "differences"))] if first else []
+    for table in first:
+        made += _differences(table, trained.get(table.second), explained=table is not first[0])
+    return [*made, *_epochs(results, images), *_remarks(results, samples), *_facts(results)]
+
+
+def _opening(results: StudyResults, figure: Figure) -> str:
+    """What there is, and what is missing."""
+    arms, data = arms_of(results), data_of(results)
+    seeds = sorted({run.seed for run in results.runs})
+    better = "higher" if figure.higher else "lower"
+    text = (
+        f"{count_of(len(arms), 'arm')} on {count_of(len(data), 'data set')} with {count_of(len(seeds), 'seed')}: "
+        f"{count_of(len(results.runs), 'finished run')}, compared by {figure.name} on test ({better} is better). "
+        "Each run reads the test split once, after validation has picked its epoch."
+    )
+    missing = [f"{count_of(results.pending, 'run')} not finished"] if results.pending else []
+    missing += [f"{count_of(len(results.failed), 'run')} failed"] if results.failed else []
+    return f"{text} {' and '.join(missing)}: what follows is of the others." if missing else text
+
+
+def _sentences(table: Against) -> tuple[Sentence, ...]:
+    """Better first, then worse, then not shown, each by size."""
+    order = {"better": 0, "worse": 1, "not shown": 2}
+    found = sorted(table.comparisons, key=lambda each: (order[outcome(each)], -abs(each.over_pairs.mean)))
+    return tuple(Sentence(outcome(each), verdict(each)) for each in found)
+
+
+def _differences(table: Against, trained: Against | None, *, explained: bool) -> list[Section]:
+    """The tables of one control; what they are is said of the first only."""
+    what = f"Arms less {table.second}"
+    made = [
+        Section(3, what, _balance(table), table=difference_table(table, trained)),
+        Section(3, f"{what}, 95 % intervals", "" if explained else INTERVALS, table=interval_table(table)),
+    ]
+    if any(len(each.by_data) > 1 for each in table.comparisons):
+        text = "" if explained else BY_DATA
+        made.append(Section(3, f"{what}, by data set", text, table=by_data_table(table)))
+    if tested := mcnemar_table(table):
+        text = "" if explained else MCNEMAR
+        made.append(Section(3, f"McNemar's test against {table.second}", text, table=tested))
+    return made
+
+
+def _balance(table: Against) -> str:
+    """Arms whose data sets do not have as many pairs each, so that their mean over pairs is not the macro mean."""
+    arms = [each.first for each in table.comparisons if not each.balanced]
+    return (
+        f"Not all data sets have as many pairs, which weighs them by their pairs: {', '.join(arms)}." if arms else ""
+    )
+
+
+def _epochs(results: StudyResults, images: Mapping[str, Image]) -> list[Section]:
+    made = [Section(3, name, images=_found(images, f"data {name}")) for name in data_of(results)]
+    made = [section for section in made if section.images]
+    return [Section(2, "Modalities over the epochs", ALONE), *made] if made else []
+
+
+def _remarks(results: StudyResults, samples: Samples) -> list[Section]:
+    """Runs that failed, and test tables that are not used."""
+    made = []
+    if results.failed:
+        made.append(Section(2, "Failed runs", table=(["run"], [[line] for line in results.failed])))
+    if samples.left_out:
+        text = "Statistics over samples leave these runs out:"
+        made.append(Section(2, "Test tables that do not fit", text, table=(["run"], [[x] for x in samples.left_out])))
+    return made
+
+
+def _facts(results: StudyResults) -> list[Section]:
+    rows = [[name, value] for name, value in results.facts.items()]
+    return [Section(2, "What was run", table=(["", ""], rows))] if rows else []
+
+
+def _found(images: Mapping[str, Image], name: str) -> tuple[Image, ...]:
+    return (images[name],) if name in images else ()
