@@ -2,62 +2,152 @@
 
 python -m bench.datasets --shared ../shared/data --name imu_digits --validation 10 --out DATA
 
-mfeat: six feature views of handwritten digits, split at random (1,200 / 400 / 400). imu_digits: seven sensor streams,
-split by time: of each class the last 15 drawings are the test split, and some before them validation.
+mfeat: six feature views of handwritten digits, split at random (1,200 / 400 / 400). imu_digits: seven sensor
+streams, split by time: of each class the last 15 drawings are the test split, and some before them validation. emoji:
+two renderings and texts in two languages; openclipart: a drawing, its title and its tags, of which some are missing.
+These two are split at random by groups of near copies (the same text but for man, woman or person; the same title but
+for numbers), so that no group is in two splits.
 """
 
 import argparse
+import hashlib
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from raymm.data import Dataset, Sample, Schema, SequenceSpec, VectorSpec, open_dataset, write_dataset
+from raymm.data import (
+    Dataset,
+    ImageSpec,
+    Sample,
+    Schema,
+    SequenceSpec,
+    TextSpec,
+    VectorSpec,
+    open_dataset,
+    write_dataset,
+)
+from raymm.data.kinds import ModalitySpec
 
 __all__ = ["CLASSES", "NAMES", "write"]
 
 CLASSES = tuple("0123456789")
-NAMES = ("mfeat", "imu_digits")
+NAMES = ("mfeat", "imu_digits", "emoji", "openclipart")
 TEST = 15
 VALIDATION = 5
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A data set in memory: columns of modalities by name, labels, splits and the names of the classes."""
+
+    inputs: Columns
+    label: np.ndarray
+    split: np.ndarray
+    classes: tuple[str, ...] = CLASSES
 
 
 def write(shared: Path, name: str, out: Path, validation: int = VALIDATION) -> Dataset:
     """Write one of `NAMES` to a folder and open it; `validation` drawings of each class where it is split by time."""
     with np.load(shared / f"{name}.npz") as arrays:
         columns = {key: arrays[key] for key in arrays.files}
-    split = _at_random(columns) if name == "mfeat" else _by_time(columns, validation)
-    inputs = {key: values for key, values in columns.items() if key not in {"y", "stamp", "order"}}
-    schema = Schema(modalities=tuple(_spec(key, values) for key, values in inputs.items()), classes=CLASSES)
-    return open_dataset(write_dataset(out, _samples(inputs, columns["y"], split), schema))
+    found = _imu_digits(columns, validation) if name == "imu_digits" else _READERS[name](columns)
+    schema = Schema(
+        modalities=tuple(_spec(key, values) for key, values in found.inputs.items()), classes=found.classes
+    )
+    return open_dataset(write_dataset(out, _samples(found), schema))
 
 
-def _spec(key: str, values: np.ndarray) -> VectorSpec | SequenceSpec:
+def _spec(key: str, values: np.ndarray) -> ModalitySpec:
+    if values.dtype.kind == "U":
+        return TextSpec(name=key)
+    if values.dtype == np.uint8:
+        return ImageSpec(name=key, height=values.shape[2], width=values.shape[3])
     if values.ndim == 2:
         return VectorSpec(name=key, size=values.shape[1])
     return SequenceSpec(name=key, channels=values.shape[1], length=values.shape[2])
 
 
-def _samples(inputs: dict[str, np.ndarray], label: np.ndarray, split: np.ndarray) -> Iterator[Sample]:
-    for row in range(len(label)):
-        values = {key: column[row] for key, column in inputs.items()}
-        yield Sample(f"sample-{row:04d}", str(split[row]), int(label[row]), values)
+def _samples(found: Arrays) -> Iterator[Sample]:
+    for row in range(len(found.label)):
+        values = {key: _value(column[row]) for key, column in found.inputs.items()}
+        yield Sample(f"sample-{row:04d}", str(found.split[row]), int(found.label[row]), values)
 
 
-def _at_random(columns: dict[str, np.ndarray]) -> np.ndarray:
+def _value(value: np.ndarray) -> np.ndarray | str | None:
+    """An empty text is a missing modality."""
+    return (str(value) or None) if value.dtype.kind == "U" else value
+
+
+def _mfeat(columns: Columns) -> Arrays:
     order = np.random.default_rng(0).permutation(len(columns["y"]))
     split = np.full(len(order), "train", dtype="<U5")
     split[order[1200:1600]], split[order[1600:]] = "val", "test"
-    return split
+    return Arrays(_without(columns, "y"), columns["y"], split)
 
 
-def _by_time(columns: dict[str, np.ndarray], validation: int) -> np.ndarray:
+def _imu_digits(columns: Columns, validation: int) -> Arrays:
     split = np.full(len(columns["y"]), "train", dtype="<U5")
     for label in range(len(CLASSES)):
         rows = np.nonzero(columns["y"] == label)[0]
         rows = rows[np.argsort(columns["order"][rows], kind="stable")]
         split[rows[-TEST - validation : -TEST]], split[rows[-TEST:]] = "val", "test"
+    return Arrays(_without(columns, "y", "stamp", "order"), columns["y"], split)
+
+
+def _emoji(columns: Columns) -> Arrays:
+    groups = [re.sub(r"\b(man|woman|person|men|women|people)\b", "", text.split("|")[0]) for text in columns["en"]]
+    inputs = {name: _picture(columns[name]) for name in ("twemoji", "noto")}
+    inputs |= {name: columns[name] for name in ("en", "de")}
+    return Arrays(inputs, columns["y"], _by_groups(groups, {"train": 600, "val": 300}), _names(columns))
+
+
+def _openclipart(columns: Columns) -> Arrays:
+    groups = [
+        re.sub(r"[\W\d_]+", " ", text.lower()) or path
+        for text, path in zip(columns["title"], columns["path"], strict=True)
+    ]
+    inputs = {"image": _picture(columns["image"]), "title": columns["title"], "tags": columns["tags_clean"]}
+    return Arrays(inputs, columns["y"], _by_groups(groups, {"train": 700, "val": 250}), _names(columns))
+
+
+_READERS = {"mfeat": _mfeat, "emoji": _emoji, "openclipart": _openclipart}
+
+
+def _picture(values: np.ndarray) -> np.ndarray:
+    """RGB over white, [N, 3, height, width]."""
+    if values.shape[-1] == 4:
+        opacity = values[..., 3:].astype(np.float32) / 255
+        values = np.rint(values[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    return values.transpose(0, 3, 1, 2)
+
+
+def _by_groups(groups: list[str], sizes: dict[str, int]) -> np.ndarray:
+    """Whole groups, in an order that their text decides, until each split has its size; the rest is for the test."""
+    keys = [hashlib.sha256(" ".join(group.split()).encode()).hexdigest() for group in groups]
+    split = np.full(len(keys), "test", dtype="<U5")
+    order = np.argsort(keys, kind="stable")
+    taken, names = 0, list(sizes)
+    for position, row in enumerate(order):
+        starts_group = position == 0 or keys[row] != keys[order[position - 1]]
+        if starts_group and names and taken >= sizes[names[0]]:
+            names, taken = names[1:], 0
+        if not names:
+            break
+        split[row], taken = names[0], taken + 1
     return split
+
+
+def _names(columns: Columns) -> tuple[str, ...]:
+    return tuple(str(name) for name in columns["classes"])
+
+
+def _without(columns: Columns, *names: str) -> Columns:
+    return {key: values for key, values in columns.items() if key not in names}
 
 
 def main() -> None:
