@@ -14,6 +14,7 @@ import torch
 from bench import (
     checksums,
     encoder_pass,
+    epoch,
     loop_overlap,
     many_rows,
     memory,
@@ -28,6 +29,7 @@ from bench.timing import Measured
 
 BENCHES = {
     "encoder_pass": encoder_pass.run,
+    "epoch": epoch.run,
     "ray_train": ray_train.run,
     "memory": memory.run,
     "ragged": ragged.run,

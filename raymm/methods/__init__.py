@@ -20,7 +20,7 @@ from raymm.methods.modality_reference import ModalityReference
 from raymm.methods.multitask import Multitask
 from raymm.methods.opm import Opm
 from raymm.methods.per_class import PerClass
-from raymm.methods.plan import Plan, base_plan, epoch_order, make_plan
+from raymm.methods.plan import Plan, base_plan, epoch_batches, epoch_order, make_plan
 from raymm.methods.random_copies import RandomCopies
 from raymm.methods.registry import build_method, get_method
 from raymm.methods.remix import Remix
@@ -59,6 +59,7 @@ __all__ = [
     "Valued",
     "base_plan",
     "build_method",
+    "epoch_batches",
     "epoch_order",
     "get_function",
     "get_method",
