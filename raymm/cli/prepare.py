@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from raymm.cli.options import FOLDER, backend_option, json_option, plugin_names, plugins_option, workers_option
+from raymm.cli.prepare_from import from_source, given_manifest, source_options
 from raymm.cli.progress import follow
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
@@ -24,14 +25,12 @@ __all__ = ["prepare"]
     epilog="Example: raymm prepare --manifest labels.csv --media-root clips --modalities audio,rgb,flow --out DATA"
 )
 @click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="CSV, Parquet, Arrow or JSON lines.",
+    "--manifest", type=click.Path(path_type=Path, dir_okay=False), help="CSV, Parquet, Arrow or JSON lines."
 )
-@click.option("--media-root", type=FOLDER, required=True, help="Folder that the manifest's paths are relative to.")
+@click.option("--media-root", type=FOLDER, help="Folder that the manifest's paths are relative to.")
 @click.option("--allow-outside", is_flag=True, help="Also read what paths or links lead to outside of that folder.")
-@click.option("--modalities", required=True, help="name, name:kind or name=package.module:KIND, with commas.")
+@click.option("--modalities", help="name, name:kind or name=package.module:KIND, with commas.")
+@source_options
 @click.option("--out", type=FOLDER, required=True, help="Folder of the new data set.")
 @click.option("--set", "settings", multiple=True, metavar="MODALITY.FIELD=VALUE", help="For example rgb.height=64.")
 @click.option(
@@ -59,10 +58,13 @@ __all__ = ["prepare"]
 @workers_option("CPUs that Ray uses at least.", default=2)
 @json_option()
 def prepare(
-    manifest: Path,
-    media_root: Path,
+    manifest: Path | None,
+    media_root: Path | None,
     allow_outside: bool,
-    modalities: str,
+    modalities: str | None,
+    source: str | None,
+    root: Path | None,
+    source_settings: tuple[str, ...],
     out: Path,
     settings: tuple[str, ...],
     sentence_encoders: tuple[str, ...],
@@ -76,7 +78,7 @@ def prepare(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Turn a manifest and a media folder into a data set; a rerun continues where it stopped."""
+    """Turn a manifest and a media folder, or a published data set, into a data set; a rerun continues it."""
     from raymm.config.plugins import load_plugins
     from raymm.data.labels import parse_task
     from raymm.data.lengths import length_lines, summary_of
@@ -84,13 +86,18 @@ def prepare(
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
     from raymm.data.prepare import all_remarks, chunks_of, finish, finished_reports, rows_of_shards
-    from raymm.data.schema_inference import build_schema, parse_kinds
+    from raymm.data.schema_inference import build_schema
 
     load_plugins(plugin_names(plugins))
-    kinds = parse_kinds(modalities)
-    encoders = parse_encoders(sentence_encoders, kinds)
-    names = [name.strip() for name in classes.split(",")] if classes else None
     given = parse_task(task, task_settings)
+    names = [name.strip() for name in classes.split(",")] if classes else None
+    if source is None:
+        manifest, media_root, kinds = given_manifest(manifest, media_root, modalities, root, source_settings)
+    else:
+        found = from_source(source, root, source_settings, modalities, seed, out, (manifest, media_root), _note)
+        manifest, media_root, kinds = found.manifest, found.root, found.kinds
+        names, given, settings = names or found.classes, given or found.task, (*found.sets, *settings)
+    encoders = parse_encoders(sentence_encoders, kinds)
     files = layout.embedded_folder(out)
     loaded = load_manifest(manifest, media_root, kinds, names, seed, given, files, allow_outside)
     for note in loaded.notes:

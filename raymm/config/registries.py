@@ -1,4 +1,4 @@
-"""Parts by name: one registry for each sort of part (encoders, fusions, methods, families, utilities, tasks, kinds).
+"""Parts by name: one registry for each sort of part (encoders, fusions, methods, utilities, tasks, kinds, ...).
 
 A registry knows its built-in parts by the package that brings them, which is imported when a name is first looked
 up. Parts of other packages come by `register` (from a plug-in) or by "package.module:NAME", which is imported
@@ -19,6 +19,7 @@ __all__ = [
     "FUSIONS",
     "KINDS",
     "METHODS",
+    "SOURCES",
     "TASKS",
     "UTILITIES",
     "Registry",
@@ -173,3 +174,4 @@ METHODS: Registry[Any] = Registry("method", "raymm.methods")
 FAMILIES: Registry[Any] = Registry("family of fs and fm", "raymm.methods.functions")
 UTILITIES: Registry[Any] = Registry("utility", "raymm.valuation.utilities")
 TASKS: Registry[Any] = Registry("task", "raymm.tasks")
+SOURCES: Registry[Any] = Registry("source of data", "raymm.data.sources")

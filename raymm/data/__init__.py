@@ -6,6 +6,7 @@ from raymm.data.format import Sample, write_dataset
 from raymm.data.kinds.audio import AudioSpec
 from raymm.data.kinds.embedding import EmbeddingSpec
 from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.flow_pictures import FlowPicturesSpec
 from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.rgb import RgbSpec
 from raymm.data.kinds.sequence import SequenceSpec
@@ -24,6 +25,7 @@ __all__ = [
     "BatchReader",
     "Dataset",
     "EmbeddingSpec",
+    "FlowPicturesSpec",
     "FlowSpec",
     "ImageSpec",
     "MediaError",

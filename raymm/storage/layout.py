@@ -32,7 +32,8 @@ A data set:
     DATA/views/<key>/<modality>.npy     cached features
     DATA/report.json, quarantine.csv    samples that could not be used
 
-Media files that a manifest held itself lie beside it: DATA.files/<sha256>.<suffix>.
+Beside it lie media files that a manifest held itself, DATA.files/<sha256>.<suffix>, and what `--source` made of
+published lists: DATA.source/manifest.csv, left_out.csv.
 
 A comparison of runs, of `raymm compare` or of a study:
 
@@ -94,6 +95,7 @@ __all__ = [
     "committed_epochs",
     "embedded_folder",
     "epoch_folder",
+    "left_out_file",
     "lock_of_file",
     "lock_of_folder",
     "result_folder",
@@ -102,6 +104,7 @@ __all__ = [
     "shard_names",
     "sidecar_file",
     "sidecar_files",
+    "source_manifest",
     "valuation_file",
     "valuation_files",
     "valuation_part",
@@ -234,6 +237,16 @@ def valuation_parts(folder: Path) -> set[int]:
 def embedded_folder(data: Path) -> Path:
     """Where the media files lie that the manifest of a data set held itself."""
     return data.with_name(f"{data.name}.files")
+
+
+def source_manifest(data: Path) -> Path:
+    """The manifest of a data set that is made of the published lists of a source."""
+    return data.with_name(f"{data.name}.source") / "manifest.csv"
+
+
+def left_out_file(data: Path) -> Path:
+    """The lines of published lists that are no sample, and why, beside the `source_manifest`."""
+    return source_manifest(data).with_name("left_out.csv")
 
 
 def shard_file(data: Path, number: int) -> Path:

@@ -5,6 +5,7 @@ from raymm.data.kinds.audio import AudioSpec
 from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.kinds.embedding import EmbeddingSpec
 from raymm.data.kinds.flow import FlowSpec
+from raymm.data.kinds.flow_pictures import FlowPicturesSpec
 from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.rgb import RgbSpec
@@ -16,6 +17,7 @@ __all__ = [
     "KINDS",
     "AudioSpec",
     "EmbeddingSpec",
+    "FlowPicturesSpec",
     "FlowSpec",
     "ImageSpec",
     "ModalitySpec",
@@ -27,5 +29,9 @@ __all__ = [
     "kind_of",
 ]
 
-for _spec in (AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec, ImageSpec, EmbeddingSpec):
+BUILT_IN = (
+    *(AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec, ImageSpec, EmbeddingSpec),
+    FlowPicturesSpec,
+)
+for _spec in BUILT_IN:
     KINDS.register(_spec.model_fields["kind"].default, _spec)

@@ -1,7 +1,7 @@
 """Sequences of feature vectors that were computed before: tokens of a language model, frames of a speech model."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Rows, Statistics
-from raymm.data.kinds.inputs import Probe
+from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Rows, Statistics, Value
+from raymm.data.kinds.inputs import Probe, SampleFiles
+from raymm.data.media.remarks import NOT_FINITE
 from raymm.data.moments import Moments
 
 __all__ = ["EmbeddingSpec"]
@@ -25,10 +26,14 @@ class EmbeddingSpec(ModalitySpec):
 
     default_encoder: ClassVar[str] = "pool"
     takes_noise: ClassVar[bool] = False
+    later_settings: ClassVar[frozenset[str]] = frozenset({"not_finite"})
 
     kind: str = "embedding"
     tokens: int = Field(ge=1, description="longest sequence")
     size: int = Field(ge=1)
+    not_finite: Literal["refuse", "zero"] = Field(
+        default="refuse", description="what becomes of NaN and infinite numbers: refused, or 0 and counted"
+    )
 
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:
@@ -39,6 +44,14 @@ class EmbeddingSpec(ModalitySpec):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.tokens, self.size + 1)
+
+    def decode(self, cell: Any, files: SampleFiles) -> Value:
+        """Vectors of a cell; numbers that are not finite become 0 where `not_finite` says so, which is remarked."""
+        value = super().decode(cell, files)
+        if self.not_finite == "refuse" or not isinstance(value, np.ndarray) or np.isfinite(value).all():
+            return value
+        files.remark(NOT_FINITE)
+        return np.where(np.isfinite(value), value, np.float32(0))
 
     def check(self, value: npt.NDArray[Any] | str) -> list[str]:
         """A sequence must not be longer than `tokens`."""

@@ -1,6 +1,7 @@
 """What kinds that are made of video frames share: their times, their statistics by channel, their augmentation."""
 
 import math
+import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -10,9 +11,14 @@ from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
+from raymm.data.media.problem import MediaError
 from raymm.data.media.remarks import of_length
 
-__all__ = ["FrameSpec"]
+__all__ = ["FrameSpec", "split_start"]
+
+
+START = re.compile(r"(?P<file>.+)#t=(?P<start>\d+(\.\d+)?)")
+"""A cell that names the second at which the window begins, as the fragment of a URI of media does (W3C)."""
 
 
 class FrameSpec(ModalitySpec):
@@ -42,6 +48,11 @@ class FrameSpec(ModalitySpec):
             return {}
         return {"frames": max(1, math.ceil(fps * probe.seconds - 1e-6))}
 
+    @classmethod
+    def file_of(cls, cell: Any) -> str:
+        """The file, without the second (`#t=4.6`) at which the window begins."""
+        return split_start(cell)[0] if isinstance(cell, str) else ""
+
     @property
     def window(self) -> float:
         """Seconds that the frames cover."""
@@ -49,11 +60,35 @@ class FrameSpec(ModalitySpec):
 
     def pictures(self, cell: Any, files: SampleFiles) -> list[Any]:
         """What the video shows at `frame_times`; a length that is not that of the window is remarked."""
+        file, start = split_start(cell)
+        if file != cell:
+            return self._later_pictures(file, start, files)
         shown = files.frames(cell, self.frame_times, self.stream)
         for remark in of_length(files.video_seconds(cell, self.stream), self.window):
             files.remark(remark)
         return shown
 
+    def _later_pictures(self, file: str, start: float, files: SampleFiles) -> list[Any]:
+        """What the video shows at `frame_times` after `start` seconds; only an end within the window is remarked."""
+        from raymm.data.media.video import read_frames
+
+        shown = read_frames(files.path(file), [start + time for time in self.frame_times], self.stream)
+        if shown.seconds <= start:
+            raise MediaError(f"begins at {start:g} s, and the video has {shown.seconds:.2f} s")
+        for remark in of_length(min(shown.seconds - start, self.window), self.window):
+            files.remark(remark)
+        return shown.pictures
+
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Frames [b, T, C, H, W], moved and mirrored where keys are given."""
         return crop_and_flip_at_random(values, keys, config.crop, config.flip, self.flips_sign)
+
+
+def split_start(cell: str) -> tuple[str, float]:
+    """The file of a cell, and the second at which its window begins.
+
+    >>> split_start("class_01/subject1_r0/sk_color.avi#t=4.6"), split_start("a.mp4")
+    (('class_01/subject1_r0/sk_color.avi', 4.6), ('a.mp4', 0.0))
+    """
+    match = START.fullmatch(cell)
+    return (match["file"], float(match["start"])) if match else (cell, 0.0)

@@ -1,6 +1,6 @@
 """What there is to say about a value that is good: nothing that stops, but much that a person wants to know."""
 
-__all__ = ["ANTIPHASE", "CLIPPED", "of_length"]
+__all__ = ["ANTIPHASE", "CLIPPED", "NOT_FINITE", "of_length"]
 
 ROUNDING = 0.1
 """Seconds; windows are rounded up to tenths, and differences up to that are not counted."""
@@ -8,6 +8,8 @@ ROUNDING = 0.1
 CUT = "longer than the window, and cut"
 PADDED = "shorter than the window, and padded"
 ANTIPHASE = "stereo in anti-phase: the mean of its channels is nearly silent; choose `channel` left or right"
+
+NOT_FINITE = "not finite in places, where 0 is stored"
 
 CLIPPED = "clipped: flat at full scale, recorded too loud"
 

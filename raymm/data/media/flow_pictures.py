@@ -1,0 +1,152 @@
+"""Optical flow that was computed before and saved as grey pictures, one for x and one for y a frame (TV-L1 folders).
+
+A pixel p of 0 to 255 stands for p / 255 * 2 * bound - bound pixels a frame; tools cut flow at a bound of 20 pixels.
+Layouts differ in where x and y are: in the name (`flow_x_00001.jpg`, `flow_y_00001.jpg`) or in a folder (`u/.../`,
+`v/.../`; `x/`, `y/`; `flow_x/`, `flow_y/`).
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from raymm.data.media.geometry import Fit, fitted_size
+from raymm.data.media.problem import MediaError
+
+__all__ = ["first_x_picture", "read_flow_pictures", "x_pictures", "y_picture"]
+
+Flow = npt.NDArray[np.float16]
+
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+PAIRS = {"u": "v", "x": "y", "flow_x": "flow_y"}
+"""Folders of x, and those of y."""
+
+IN_NAME = re.compile(r"flow_x(?=[_.\d])")
+NUMBER = re.compile(r"(\d+)\D*$")
+
+
+def first_x_picture(folder: Path) -> Path | None:
+    """The first picture of the flow in x in a folder, or in a folder for x within it; None where there is none."""
+    for place in (folder, *(folder / name for name in PAIRS)):
+        found = _x_of(place) if place.is_dir() else []
+        if found:
+            return found[0]
+    return None
+
+
+def x_pictures(first: Path) -> list[Path]:
+    """The pictures of the flow in x of the clip that begins with `first`, in the order of their numbers."""
+    return list(_listed(str(first.parent), first.parent.stat().st_mtime_ns))
+
+
+def y_picture(x: Path) -> Path:
+    """Where the flow in y lies that belongs to a picture of x.
+
+    Raises
+    ------
+    MediaError
+        When neither its name nor a folder says that it is x.
+
+    Examples
+    --------
+    >>> y_picture(Path("v_Bowling_g01_c01/flow_x_00001.jpg")).as_posix()
+    'v_Bowling_g01_c01/flow_y_00001.jpg'
+    >>> y_picture(Path("tvl1_flow/u/v_Bowling_g01_c01/frame000001.jpg")).as_posix()
+    'tvl1_flow/v/v_Bowling_g01_c01/frame000001.jpg'
+    """
+    parts = list(x.parts[:-1])
+    name = IN_NAME.sub("flow_y", x.name)
+    place = next((place for place in reversed(range(len(parts))) if parts[place] in PAIRS), None)
+    if place is not None:
+        parts[place] = PAIRS[parts[place]]
+    if place is None and name == x.name:
+        raise MediaError(
+            f"is no picture of flow in x: its name must hold flow_x, or a folder must be called {', '.join(PAIRS)}"
+        )
+    return Path(*parts, name)
+
+
+def read_flow_pictures(first: Path, indices: Sequence[int], bound: float, height: int, width: int, fit: Fit) -> Flow:
+    """Flow of some frames of a clip, float16 [T, 2, height, width], (x, y) in pixels a frame of the size given.
+
+    Parameters
+    ----------
+    first
+        The first picture of x.
+    indices
+        Numbers of frames from 0 on; after the last picture nothing moves.
+    bound
+        Pixels that white stands for, and black with a minus.
+
+    Raises
+    ------
+    MediaError
+        When a picture of y is not there or a picture cannot be read, is no 8-bit grey, or differs in size.
+    """
+    pictures = x_pictures(first)
+    out = np.zeros((len(indices), 2, height, width), np.float16)
+    for place, index in enumerate(indices):
+        if index < len(pictures):
+            out[place] = _field(pictures[index], bound, height, width, fit)
+    return out
+
+
+def _field(x: Path, bound: float, height: int, width: int, fit: Fit) -> npt.NDArray[np.float32]:
+    """Flow of one frame, [2, height, width]."""
+    both = [_grey(x), _grey(y_picture(x))]
+    if both[0].size != both[1].size:
+        raise MediaError(f"{x.name} is {both[0].size[0]} x {both[0].size[1]} pixels, its y has another size")
+    size = fitted_size(both[0].size, (width, height), fit)
+    scaled = [
+        np.asarray(grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=None)) * (2 * bound / 255) - bound
+        for grey in both
+    ]
+    stretch = np.array([size[0] / both[0].size[0], size[1] / both[0].size[1]])
+    return _placed(np.stack(scaled) * stretch[:, None, None], height, width)
+
+
+def _grey(path: Path) -> Image.Image:
+    """A picture of one channel, as float numbers."""
+    try:
+        with Image.open(path) as opened:
+            if opened.mode not in {"L", "RGB"}:
+                raise MediaError(f"{path.name} has the mode {opened.mode}; flow is saved as 8-bit grey")
+            return opened.convert("L").convert("F")
+    except FileNotFoundError:
+        raise MediaError(f"there is no picture {path.parent.name}/{path.name}") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
+        raise MediaError(f"{path.name} cannot be read as a picture ({cause})") from cause
+
+
+def _placed(field: npt.NDArray[np.float64], height: int, width: int) -> npt.NDArray[np.float32]:
+    """The middle of a field [2, H, W], cut, and padded with no movement, [2, height, width]."""
+    top, left = (max(0, have - want) // 2 for have, want in zip(field.shape[1:], (height, width), strict=True))
+    cut = field[:, top : top + height, left : left + width]
+    out = np.zeros((2, height, width), np.float32)
+    top, left = (height - cut.shape[1]) // 2, (width - cut.shape[2]) // 2
+    out[:, top : top + cut.shape[1], left : left + cut.shape[2]] = cut
+    return out
+
+
+@lru_cache(maxsize=4)
+def _listed(folder: str, changed: int) -> tuple[Path, ...]:
+    """Pictures of x in a folder, cached until it changes."""
+    del changed
+    return tuple(_x_of(Path(folder)))
+
+
+def _x_of(folder: Path) -> list[Path]:
+    """Pictures of x: those whose name says so, else all, where the folder or one above says so."""
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    named = [path for path in pictures if IN_NAME.search(path.name)]
+    chosen = named or (pictures if set(folder.parts) & set(PAIRS) else [])
+    return sorted(chosen, key=lambda path: (_number(path), path.name))
+
+
+def _number(path: Path) -> int:
+    match = NUMBER.search(path.stem)
+    return int(match[1]) if match else 0
