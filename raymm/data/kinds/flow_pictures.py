@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,14 +66,19 @@ class FlowPicturesSpec(FrameSpec):
         """The saved flow at `fps` from the first picture on; a length that is not that of the window is remarked."""
         from raymm.data.media.flow_pictures import read_flow_pictures, x_pictures
 
-        first = files.path(cell)
-        for remark in of_length(len(x_pictures(first)) / self.picture_rate, self.window):
+        first, root = files.path(cell), _root_of(files.path(cell), cell)
+        for remark in of_length(len(x_pictures(first, root)) / self.picture_rate, self.window):
             files.remark(remark)
-        return read_flow_pictures(first, self._indices(), self.bound, self.height, self.width, self.fit)
+        return read_flow_pictures(first, root, self._indices(), self.bound, self.height, self.width, self.fit)
 
     def _indices(self) -> Sequence[int]:
         """Number of the picture that is current at the beginning of each interval."""
         return [math.floor(number * self.picture_rate / self.fps + 1e-6) for number in range(self.frames)]
+
+
+def _root_of(path: Path, cell: str) -> Path:
+    """The media root, from a path below it."""
+    return path.parents[len(Path(cell).parts) - 1]
 
 
 def _longest(probe: Probe, rate: Any) -> float | None:
@@ -84,7 +90,7 @@ def _longest(probe: Probe, rate: Any) -> float | None:
     counts = []
     for cell in probe.cells[:LOOKED_AT]:
         try:
-            counts.append(len(x_pictures(probe.media_root / cell)))
+            counts.append(len(x_pictures(probe.media_root / cell, probe.media_root)))
         except (OSError, MediaError):
             continue
     longest = max(counts, default=0) / rate

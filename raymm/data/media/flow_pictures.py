@@ -29,54 +29,63 @@ IN_NAME = re.compile(r"flow_x(?=[_.\d])")
 NUMBER = re.compile(r"(\d+)\D*$")
 
 
-def first_x_picture(folder: Path) -> Path | None:
-    """The first picture of the flow in x in a folder, or in a folder for x within it; None where there is none."""
+def first_x_picture(folder: Path, root: Path) -> Path | None:
+    """The first picture of the flow in x in a folder, or in a folder for x within it; None where there is none.
+
+    Only folders below `root` say what is x.
+    """
     for place in (folder, *(folder / name for name in PAIRS)):
-        found = _x_of(place) if place.is_dir() else []
+        found = _x_of(place, root) if place.is_dir() else []
         if found:
             return found[0]
     return None
 
 
-def x_pictures(first: Path) -> list[Path]:
-    """The pictures of the flow in x of the clip that begins with `first`, in the order of their numbers."""
-    return list(_listed(str(first.parent), first.parent.stat().st_mtime_ns))
-
-
-def y_picture(x: Path) -> Path:
-    """Where the flow in y lies that belongs to a picture of x.
+def x_pictures(first: Path, root: Path) -> list[Path]:
+    """The pictures of the flow in x of the clip that begins with `first`, in the order of their numbers.
 
     Raises
     ------
     MediaError
-        When neither its name nor a folder says that it is x.
-
-    Examples
-    --------
-    >>> y_picture(Path("v_Bowling_g01_c01/flow_x_00001.jpg")).as_posix()
-    'v_Bowling_g01_c01/flow_y_00001.jpg'
-    >>> y_picture(Path("tvl1_flow/u/v_Bowling_g01_c01/frame000001.jpg")).as_posix()
-    'tvl1_flow/v/v_Bowling_g01_c01/frame000001.jpg'
+        When neither names nor folders below `root` say that the pictures are x.
     """
-    parts = list(x.parts[:-1])
-    name = IN_NAME.sub("flow_y", x.name)
-    place = next((place for place in reversed(range(len(parts))) if parts[place] in PAIRS), None)
-    if place is not None:
-        parts[place] = PAIRS[parts[place]]
-    if place is None and name == x.name:
+    found = _listed(str(first.parent), str(root), first.parent.stat().st_mtime_ns)
+    if first not in found:
         raise MediaError(
             f"is no picture of flow in x: its name must hold flow_x, or a folder must be called {', '.join(PAIRS)}"
         )
-    return Path(*parts, name)
+    return list(found[found.index(first) :])
 
 
-def read_flow_pictures(first: Path, indices: Sequence[int], bound: float, height: int, width: int, fit: Fit) -> Flow:
+def y_picture(x: Path, root: Path) -> Path:
+    """Where the flow in y lies that belongs to a picture of x: the name says so, or a folder, or both.
+
+    Examples
+    --------
+    >>> y_picture(Path("v_Bowling_g01_c01/flow_x_00001.jpg"), Path()).as_posix()
+    'v_Bowling_g01_c01/flow_y_00001.jpg'
+    >>> y_picture(Path("tvl1_flow/u/v_Bowling_g01_c01/frame000001.jpg"), Path()).as_posix()
+    'tvl1_flow/v/v_Bowling_g01_c01/frame000001.jpg'
+    """
+    parts = list(x.relative_to(root).parts[:-1])
+    name = IN_NAME.sub("flow_y", x.name)
+    place = next((place for place in reversed(range(len(parts))) if parts[place] in PAIRS), None)
+    if place is None:
+        return x.with_name(name)
+    parts[place] = PAIRS[parts[place]]
+    beside, across = x.with_name(name), root.joinpath(*parts, name)
+    return beside if name != x.name and beside.is_file() else across
+
+
+def read_flow_pictures(
+    first: Path, root: Path, indices: Sequence[int], bound: float, height: int, width: int, fit: Fit
+) -> Flow:
     """Flow of some frames of a clip, float16 [T, 2, height, width], (x, y) in pixels a frame of the size given.
 
     Parameters
     ----------
-    first
-        The first picture of x.
+    first, root
+        The first picture of x, and the folder below which names of folders count.
     indices
         Numbers of frames from 0 on; after the last picture nothing moves.
     bound
@@ -85,26 +94,25 @@ def read_flow_pictures(first: Path, indices: Sequence[int], bound: float, height
     Raises
     ------
     MediaError
-        When a picture of y is not there or a picture cannot be read, is no 8-bit grey, or differs in size.
+        When `first` is no picture of x, a picture of y is not there, or a picture cannot be read, is no 8-bit grey,
+        or differs in size.
     """
-    pictures = x_pictures(first)
+    pictures = x_pictures(first, root)
     out = np.zeros((len(indices), 2, height, width), np.float16)
     for place, index in enumerate(indices):
         if index < len(pictures):
-            out[place] = _field(pictures[index], bound, height, width, fit)
+            out[place] = _field(pictures[index], y_picture(pictures[index], root), bound, height, width, fit)
     return out
 
 
-def _field(x: Path, bound: float, height: int, width: int, fit: Fit) -> npt.NDArray[np.float32]:
+def _field(x: Path, y: Path, bound: float, height: int, width: int, fit: Fit) -> npt.NDArray[np.float32]:
     """Flow of one frame, [2, height, width]."""
-    both = [_grey(x), _grey(y_picture(x))]
+    both = [_grey(x), _grey(y)]
     if both[0].size != both[1].size:
         raise MediaError(f"{x.name} is {both[0].size[0]} x {both[0].size[1]} pixels, its y has another size")
     size = fitted_size(both[0].size, (width, height), fit)
-    scaled = [
-        np.asarray(grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=None)) * (2 * bound / 255) - bound
-        for grey in both
-    ]
+    resized = [np.asarray(grey.resize(size, Image.Resampling.BILINEAR), np.float64) for grey in both]
+    scaled = [pixels * (2 * bound / 255) - bound for pixels in resized]
     stretch = np.array([size[0] / both[0].size[0], size[1] / both[0].size[1]])
     return _placed(np.stack(scaled) * stretch[:, None, None], height, width)
 
@@ -133,17 +141,17 @@ def _placed(field: npt.NDArray[np.float64], height: int, width: int) -> npt.NDAr
 
 
 @lru_cache(maxsize=4)
-def _listed(folder: str, changed: int) -> tuple[Path, ...]:
+def _listed(folder: str, root: str, changed: int) -> tuple[Path, ...]:
     """Pictures of x in a folder, cached until it changes."""
     del changed
-    return tuple(_x_of(Path(folder)))
+    return tuple(_x_of(Path(folder), Path(root)))
 
 
-def _x_of(folder: Path) -> list[Path]:
-    """Pictures of x: those whose name says so, else all, where the folder or one above says so."""
+def _x_of(folder: Path, root: Path) -> list[Path]:
+    """Pictures of x: those whose name says so, else all, where the folder or one above it, below root, says so."""
     pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     named = [path for path in pictures if IN_NAME.search(path.name)]
-    chosen = named or (pictures if set(folder.parts) & set(PAIRS) else [])
+    chosen = named or (pictures if set(folder.relative_to(root).parts) & set(PAIRS) else [])
     return sorted(chosen, key=lambda path: (_number(path), path.name))
 
 

@@ -107,7 +107,7 @@ class _FlowFolders:
     def find(self, name: str) -> str | Absent:
         """The first picture of x of a clip."""
         for folder in self._found.get(name.lower(), ()):
-            first = first_x_picture(Path(folder))
+            first = first_x_picture(Path(folder), self._root)
             if first is not None:
                 return first.relative_to(self._root).as_posix()
         return Absent(f"{FLOW_FOLDERS[0]}/{name}/flow_x_00001.jpg")

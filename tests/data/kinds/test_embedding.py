@@ -8,6 +8,7 @@ from raymm.config import EncoderConfig, ModelConfig, ViewConfig
 from raymm.data import BatchReader, EmbeddingSpec, Sample, Schema, open_dataset, write_dataset
 from raymm.data.dataset import Dataset
 from raymm.data.in_memory import MemoryRows
+from raymm.data.media.files import SampleFiles
 from raymm.errors import ConfigError, DataError
 from raymm.models.model import build_model
 from tests.data.clips import SPLITS, manifest, prepare
@@ -83,3 +84,29 @@ def test_sizes_are_found_out_in_files(tmp_path):
 def test_noise_in_decibels_is_refused(dataset):
     with pytest.raises(ConfigError, match="'e' is embedding, which takes no noise in dB"):
         BatchReader(dataset, ViewConfig(noise_db={"e": 0}))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused_or_become_zero_and_are_said(tmp_path, bad):
+    array = np.array([[1, bad], [3, 4]], np.float32)
+    np.save(tmp_path / "a.npy", array)
+    for not_finite, expected in (("refuse", None), ("zero", [[1, 0], [3, 4]])):
+        spec = EmbeddingSpec(name="e", tokens=2, size=2, not_finite=not_finite)
+        files = SampleFiles(tmp_path)
+        value = spec.decode("a.npy", files)
+        if expected is None:
+            assert spec.check(value) == ["holds 1 values that are NaN or infinite"]
+            assert files.take_remarks() == []
+        else:
+            assert np.asarray(value).tolist() == expected
+            assert spec.check(value) == []
+            assert files.take_remarks() == ["not finite in places, where 0 is stored"]
+
+
+def test_a_setting_that_came_later_is_written_only_where_it_is_chosen():
+    before = {"name": "e", "kind": "embedding", "tokens": 2, "size": 2}
+    assert EmbeddingSpec(name="e", tokens=2, size=2).model_dump() == before
+    assert EmbeddingSpec(name="e", tokens=2, size=2, not_finite="zero").model_dump() == {
+        **before,
+        "not_finite": "zero",
+    }

@@ -126,11 +126,11 @@ def test_files_that_are_not_there_are_named_and_not_fatal(tree, tmp_path):
 
 
 def test_a_root_without_any_file_is_refused_with_the_first_path(tree, tmp_path):
-    name, root, expected = tree
+    name, root, _ = tree
     if name == "cmu_mosei":
         pytest.skip("one file holds all samples")
     changed = tmp_path / "root"
-    shutil.copytree(root, changed, ignore=lambda *_: [])
+    shutil.copytree(root, changed)
     for path in changed.rglob("*"):
         if path.suffix in {".mp4", ".wav", ".flv", ".avi", ".jpg"}:
             path.unlink()
@@ -145,19 +145,33 @@ def test_settings_and_modalities_that_there_are_not_are_said_with_the_nearest(tr
     with pytest.raises(ConfigError, match=r"val: Input should be less than 0\.9 \(got 2\)"):
         collect(name, root, {"val": 2})
     first = next(iter(SOURCES.get(name).modalities))
-    with pytest.raises(ConfigError, match=rf"--modalities: source {name} has no '{first}s'; did you mean '{first}'\?"):
+    with pytest.raises(
+        ConfigError, match=rf"--modalities: source {name} has no '{first}s'; did you mean '{first}'\?"
+    ):
         collect(name, root, modalities=f"{first}s")
 
 
 def test_a_line_that_cannot_be_read_names_file_and_line(tree, tmp_path):
     name, root, _ = tree
     broken = {
-        "kinetics_sounds": ("my_train.txt", "a,b", "my_train.txt, line 3: 'a,b' is not of the form ID_START,10,CLASS"),
+        "kinetics_sounds": (
+            "my_train.txt",
+            "a,b",
+            "my_train.txt, line 3: 'a,b' is not of the form ID_START,10,CLASS",
+        ),
         "vggsound": ("vggsound.csv", "a,b,c,d", "vggsound.csv, line 3: 'a,b,c,d' is not of the form ID,START,LABEL"),
         "ave": ("testSet.txt", "a&b", "testSet.txt, line 3: 'a&b' is not of the form Category&VideoID&Quality"),
         "crema_d": ("test.csv", "1001_DFA_ANG_XX,NEU", "test.csv, line 3: '1001_DFA_ANG_XX,NEU' is not of the form"),
-        "food101": ("texts/test_titles.csv", "a.jpg,b", "texts/test_titles.csv, line 3: 'a.jpg,b' is not of the form"),
-        "ucf101": ("ucfTrainTestlist/testlist01.txt", "v_a", "testlist01.txt, line 3: 'v_a' is not of the form CLASS"),
+        "food101": (
+            "texts/test_titles.csv",
+            "a.jpg,b",
+            "texts/test_titles.csv, line 3: 'a.jpg,b' is not of the form",
+        ),
+        "ucf101": (
+            "ucfTrainTestlist/testlist01.txt",
+            "v_a",
+            "testlist01.txt, line 3: 'v_a' is not of the form CLASS",
+        ),
         "nvgesture": (
             "nvgesture_test_correct_cvpr2016_v2.lst",
             "path:./Video_data/a label:one",
@@ -188,7 +202,9 @@ def test_the_manifest_that_is_written_is_prepared_to_the_same_data_set(tree, tmp
     out, again = tmp_path / "data", tmp_path / "again"
     prepare("--source", name, "--root", root, "--out", out)
     kinds = ",".join(f"{key}:{kind}" for key, kind in SOURCES.get(name).modalities.items())
-    sets = [word for setting in SOURCES.get(name).sets if not setting.startswith("flow") for word in ("--set", setting)]
+    sets = [
+        word for setting in SOURCES.get(name).sets if not setting.startswith("flow") for word in ("--set", setting)
+    ]
     manifest = layout.source_manifest(out)
     classes = open_dataset(out).schema.classes
     given = ["--classes", ",".join(classes)] if classes != tuple(sorted(classes)) else []

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from raymm.cli import main
 from raymm.config.registries import SOURCES
 from raymm.data import open_dataset
 from raymm.data.sources import collect
@@ -42,7 +43,9 @@ def test_folds_of_actors_tear_no_actor_apart_and_are_the_same_for_every_seed(tmp
         (tmp_path / file).unlink()
     listed = collect("crema_d", tmp_path, {"split": "actors", "fold": fold})
     assert not notes(listed, "warning: ")
-    assert {entry.sample_id: entry.label for entry in listed.entries} == {key: label for key, (_, label) in found.items()}
+    assert {entry.sample_id: entry.label for entry in listed.entries} == {
+        key: label for key, (_, label) in found.items()
+    }
     of_actor = {}
     for entry in listed.entries:
         of_actor.setdefault(entry.sample_id[:4], set()).add(entry.split)
@@ -135,7 +138,11 @@ def test_mm_debiased_names_the_clip_that_it_cannot_read(tmp_path):
         collect("mm_debiased", tmp_path)
     assert """MM-Debiased.json, 'x': is {"subset": "train", "label": "bowling"}; expected subset""" in str(said.value)
     assert "'y': is 3; expected subset (one of training, validation, testing) and label" in str(said.value)
-    for broken, words in (("[", "is no JSON"), ("[1]", "is no object of clips"), ("{}", "none of 0 samples is there")):
+    for broken, words in (
+        ("[", "is no JSON"),
+        ("[1]", "is no object of clips"),
+        ("{}", "none of 0 samples is there"),
+    ):
         (tmp_path / "MM-Debiased.json").write_text(broken)
         with pytest.raises(DataError, match=words):
             collect("mm_debiased", tmp_path)
@@ -233,7 +240,9 @@ def test_nvgesture_leaves_a_gesture_without_its_sensor_out(tmp_path):
     file = tmp_path / "nvgesture_test_correct_cvpr2016_v2.lst"
     file.write_text(file.read_text().replace("depth:sk_depth:3:9 ", "", 1))
     found = collect("nvgesture", tmp_path)
-    assert [item.why for item in found.left_out] == ["there is no class_01/subject6_r0 with a sensor depth in its list"]
+    assert [item.why for item in found.left_out] == [
+        "there is no class_01/subject6_r0 with a sensor depth in its list"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +337,6 @@ def test_options_that_do_not_go_together_are_said(tmp_path, capsys, words, said)
 
 def test_the_help_lists_the_sources(capsys):
     with pytest.raises(SystemExit):
-        from raymm.cli import main
-
         main(["prepare", "--help"])
     assert set(SOURCES) <= set(capsys.readouterr().out.replace(",", " ").split())
 

@@ -1,7 +1,7 @@
-"""Tiny trees in the layouts in which the field's data sets are published; each function returns what a reader must find.
+"""Tiny trees in the layouts in which the field's data sets are published; each function returns what must be found.
 
-What it must find is a dictionary from sample ids to `(split, label)`, where the split "train+" is that of the training
-list, of which a part becomes validation.
+That is a dictionary from sample ids to `(split, label)`, where the split "train+" is that of the training list, of
+which a part becomes validation.
 """
 
 import json
@@ -185,9 +185,8 @@ def nvgesture(root):
         for label in (1, 2):
             folder = f"class_{label:02d}/subject{person}_r0"
             split = "test" if person > 5 else "train"
-            lists[split].append(
-                f"path:./Video_data/{folder} depth:sk_depth:3:9 color:sk_color:5:9 duo_left:duo_left:1:9 label:{label}"
-            )
+            sensors = "depth:sk_depth:3:9 color:sk_color:5:9 duo_left:duo_left:1:9"
+            lists[split].append(f"path:./Video_data/{folder} {sensors} label:{label}")
             put(root / "Video_data" / folder / "sk_color.avi")
             put(root / "Video_data" / folder / "sk_depth.avi")
             found[folder.replace("/", "-")] = ("test" if split == "test" else "train+", f"{label:02d}")
