@@ -15,6 +15,7 @@ from raymm.methods.joint import Joint
 from raymm.methods.lfm import Lfm
 from raymm.methods.mbsd import Mbsd
 from raymm.methods.mcr import Mcr
+from raymm.methods.mmpareto import MMPareto
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
 from raymm.methods.multitask import Multitask
@@ -41,6 +42,7 @@ __all__ = [
     "Family",
     "Joint",
     "Lfm",
+    "MMPareto",
     "Mbsd",
     "Mcr",
     "Method",
