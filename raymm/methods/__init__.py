@@ -19,6 +19,7 @@ from raymm.methods.mmpareto import MMPareto
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
 from raymm.methods.multitask import Multitask
+from raymm.methods.ogm_ge import OgmGe
 from raymm.methods.opm import Opm
 from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_batches, epoch_order, make_plan
@@ -50,6 +51,7 @@ __all__ = [
     "Modality",
     "ModalityReference",
     "Multitask",
+    "OgmGe",
     "Opm",
     "PerClass",
     "Plan",
