@@ -4,6 +4,7 @@
 """
 
 from raymm.config.registries import METHODS
+from raymm.methods.agm import Agm
 from raymm.methods.amco import Amco
 from raymm.methods.auto import Auto
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
@@ -33,6 +34,7 @@ from raymm.methods.valued import Valued
 __all__ = [
     "FAMILIES",
     "METHODS",
+    "Agm",
     "Amco",
     "Auto",
     "Cml",
