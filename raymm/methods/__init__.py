@@ -24,6 +24,7 @@ from raymm.methods.ogm_ge import OgmGe
 from raymm.methods.opm import Opm
 from raymm.methods.per_class import PerClass
 from raymm.methods.plan import Plan, base_plan, epoch_batches, epoch_order, make_plan
+from raymm.methods.pmr import Pmr
 from raymm.methods.random_copies import RandomCopies
 from raymm.methods.registry import build_method, get_method
 from raymm.methods.remix import Remix
@@ -57,6 +58,7 @@ __all__ = [
     "Opm",
     "PerClass",
     "Plan",
+    "Pmr",
     "RandomCopies",
     "Remix",
     "ResamplingInputs",

@@ -31,8 +31,10 @@ SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 
 CLASSES = ("a", "b", "c")
 
-NEEDS: dict[str, dict[str, dict[str, object]]] = {}
-"""Settings, by section, that a method cannot do without in these runs."""
+NEEDS: dict[str, dict[str, dict[str, object]]] = {
+    "pmr": {"method": {"settings": {"entropy": 0.1}}},
+}
+"""Settings, by section, that a method cannot do without in these runs, or that let it act within their epochs."""
 
 
 def small_data(path, n, task="classification"):
