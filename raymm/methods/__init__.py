@@ -16,6 +16,7 @@ from raymm.methods.joint import Joint
 from raymm.methods.lfm import Lfm
 from raymm.methods.mbsd import Mbsd
 from raymm.methods.mcr import Mcr
+from raymm.methods.mmcosine import MMCosine
 from raymm.methods.mmpareto import MMPareto
 from raymm.methods.modality import Modality
 from raymm.methods.modality_reference import ModalityReference
@@ -46,6 +47,7 @@ __all__ = [
     "Family",
     "Joint",
     "Lfm",
+    "MMCosine",
     "MMPareto",
     "Mbsd",
     "Mcr",

@@ -32,6 +32,7 @@ SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 CLASSES = ("a", "b", "c")
 
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
+    "mmcosine": {"model": {"fusion": "cosine"}},
     "pmr": {"method": {"settings": {"entropy": 0.1}}},
 }
 """Settings, by section, that a method cannot do without in these runs, or that let it act within their epochs."""

@@ -1,6 +1,6 @@
 """Fusions: features and a mask in, logits out; one file each, chosen by name."""
 
-from raymm.models.fusion import attention, concat, film, gated, mlp, sum  # noqa: A004
+from raymm.models.fusion import attention, concat, cosine, film, gated, mlp, sum  # noqa: A004
 from raymm.models.fusion.base import AdditiveFusion, Fusion
 from raymm.models.fusion.registry import FUSIONS, build_fusion, register_fusion
 
@@ -11,6 +11,7 @@ __all__ = [
     "attention",
     "build_fusion",
     "concat",
+    "cosine",
     "film",
     "gated",
     "mlp",

@@ -40,7 +40,7 @@ class AdditiveFusion(Fusion):
         Whether the sum is the logits.
     """
 
-    bias: nn.Parameter
+    bias: Tensor
     linear = True
 
     @abstractmethod
