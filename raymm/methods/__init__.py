@@ -12,6 +12,7 @@ from raymm.methods.cml import Cml
 from raymm.methods.coalition import Coalition
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
+from raymm.methods.inforeg import InfoReg
 from raymm.methods.joint import Joint
 from raymm.methods.lfm import Lfm
 from raymm.methods.mbsd import Mbsd
@@ -45,6 +46,7 @@ __all__ = [
     "EpochStart",
     "ExtraRows",
     "Family",
+    "InfoReg",
     "Joint",
     "Lfm",
     "MMCosine",
