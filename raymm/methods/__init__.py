@@ -6,6 +6,7 @@
 from raymm.config.registries import METHODS
 from raymm.methods.agm import Agm
 from raymm.methods.amco import Amco
+from raymm.methods.arl import Arl
 from raymm.methods.auto import Auto
 from raymm.methods.base import ExtraRows, Method, MethodContext, ResamplingInputs
 from raymm.methods.cml import Cml
@@ -39,6 +40,7 @@ __all__ = [
     "METHODS",
     "Agm",
     "Amco",
+    "Arl",
     "Auto",
     "Cml",
     "Coalition",

@@ -32,6 +32,7 @@ SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 CLASSES = ("a", "b", "c")
 
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
+    "arl": {"method": {"settings": {"warmup": 1}}},
     "mmcosine": {"model": {"fusion": "cosine"}},
     "pmr": {"method": {"settings": {"entropy": 0.1}}},
 }
