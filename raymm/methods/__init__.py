@@ -13,6 +13,7 @@ from raymm.methods.cml import Cml
 from raymm.methods.coalition import Coalition
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.functions import FAMILIES, Family, get_function
+from raymm.methods.g_blend import GBlend
 from raymm.methods.inforeg import InfoReg
 from raymm.methods.joint import Joint
 from raymm.methods.lfm import Lfm
@@ -48,6 +49,7 @@ __all__ = [
     "EpochStart",
     "ExtraRows",
     "Family",
+    "GBlend",
     "InfoReg",
     "Joint",
     "Lfm",

@@ -33,6 +33,7 @@ CLASSES = ("a", "b", "c")
 
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
     "arl": {"method": {"settings": {"warmup": 1}}},
+    "g_blend": {"method": {"settings": {"every": 2}}},
     "mmcosine": {"model": {"fusion": "cosine"}},
     "pmr": {"method": {"settings": {"entropy": 0.1}}},
 }
