@@ -104,8 +104,11 @@ class Auto(Coalition):
         has_coalitions = terms.share.sum(dim=1)
         pull = ((terms.share * terms.parts).sum(dim=1) - terms.full) * has_coalitions
         towards = _gradient(pull.mean(), end.model)
+        end.cost.fusions += terms.parts.numel() + len(terms.full)
         val = EvaluationRows(end.model, end.batch("val", samples), seed, end.epoch)
         of_validation = _gradient(task.losses(val.masked_logits(val.mask).float(), val.labels).mean(), end.model)
+        end.cost.fusions += len(val.labels)
+        end.cost.backwards += len(terms.full) + len(val.labels)
         norms = of_validation.norm() * towards.norm()
         return of_validation @ towards / norms if norms > 0 else torch.zeros((), dtype=torch.float64)
 

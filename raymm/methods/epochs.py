@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from raymm.methods.cost import Cost
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -54,6 +56,9 @@ class EpochEnd:
         ones is keyed by seed, epoch and split. `model.encode` and `model.fuse` take it from there.
     batches
         `batches(split)` reads all samples of "train" or "val" in the evaluation view, in order, batch by batch.
+    cost
+        Counts what the method computes here. Rows that `batch` and `batches` read are counted as encoded once; add
+        fusions and backward passes.
     """
 
     epoch: int
@@ -62,3 +67,4 @@ class EpochEnd:
     model: MultimodalModel
     batch: Callable[[Literal["train", "val"], int], Batch]
     batches: Callable[[Literal["train", "val"]], Iterator[Batch]]
+    cost: Cost = field(default_factory=Cost)

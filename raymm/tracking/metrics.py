@@ -170,7 +170,8 @@ METRICS = (
         ENCODINGS,
         "rows",
         "lower",
-        "rows that went through an encoder in the epoch's training; a row with three modalities counts three times",
+        "rows that went through an encoder in the epoch's training, by what its method does after it too; a row with "
+        "three modalities counts three times",
     ),
     Metric(
         FUSIONS, "outputs", "lower", "outputs fused in the epoch's training; a row counts once for each coalition"

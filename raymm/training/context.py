@@ -42,13 +42,12 @@ from raymm.training.communicator import on_every_rank, on_first_rank
 from raymm.training.epoch import rank_rows, train_epoch
 from raymm.training.evaluate import evaluate
 from raymm.training.memory import most_memory, watch_memory
-from raymm.training.method_hooks import epoch_end, epoch_start, method_figures
+from raymm.training.method_hooks import after_evaluation, epoch_start
 from raymm.training.method_state import state_of
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, write_result
 from raymm.training.run import open_run
 from raymm.training.step import Trainer, parameters_of
-from raymm.valuation.protocol import evaluating
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -229,9 +228,7 @@ class RunContext:
             names.ROWS_DROPPED: float(state.plan.dropped),
             names.VALUE_SECONDS: time.perf_counter() - started,
         }
-        with evaluating(self.trainer.model):
-            self.trainer.method.after_evaluation(epoch_end(self, state.epoch, table))
-        metrics |= method_figures(self.trainer.method)
+        after_evaluation(self, state.epoch, table, metrics)
         self._plan_and_commit(state, {"val": table}, metrics, online)
 
     def _plan_and_commit(

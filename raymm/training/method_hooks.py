@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from raymm.errors import Problems, TrainingError
+from raymm.methods.cost import Cost
 from raymm.methods.epochs import EpochEnd, EpochStart
 from raymm.methods.extra_rows import random_rows
 from raymm.models.model import build_model
 from raymm.seeds import derive
+from raymm.tracking import metrics as names
 from raymm.tracking.metrics import PLACEHOLDERS, method_metric
+from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from raymm.training.context import RunContext
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["epoch_end", "epoch_start", "method_figures"]
+__all__ = ["after_evaluation", "epoch_end", "epoch_start", "method_figures"]
 
 
 def epoch_start(context: RunContext, epoch: int) -> EpochStart:
@@ -37,18 +41,34 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
 
 def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEnd:
     """What `Method.after_evaluation` is told."""
-    config, trainer, reader = context.config, context.trainer, context.loader.reader
+    config, trainer, reader, cost = context.config, context.trainer, context.loader.reader, Cost()
+
+    def counted(read: Batch) -> Batch:
+        cost.encodings += int(read.mask.sum())
+        return read.to(trainer.device)
 
     def batch(split: Literal["train", "val"], count: int) -> Batch:
         seed = derive(config.training.seed, "after_evaluation", split, epoch)
-        chosen = random_rows(context.dataset.rows(split), count, seed)
-        return reader.batch(chosen).to(trainer.device)
+        return counted(reader.batch(random_rows(context.dataset.rows(split), count, seed)))
 
     def all_batches(split: Literal["train", "val"]) -> Iterator[Batch]:
         for read in reader.batches(context.dataset.rows(split), config.training.batch_size):
-            yield read.to(trainer.device)
+            yield counted(read)
 
-    return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch, all_batches)
+    return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch, all_batches, cost)
+
+
+def after_evaluation(context: RunContext, epoch: int, table: ValuationTable, metrics: dict[str, float]) -> None:
+    """Tell the method of an epoch's evaluation; add its figures to the metrics, and its cost to that of training."""
+    method, started = context.trainer.method, time.perf_counter()
+    end = epoch_end(context, epoch, table)
+    with evaluating(context.trainer.model):
+        method.after_evaluation(end)
+    metrics |= method_figures(method)
+    metrics[names.TRAIN_SECONDS] += time.perf_counter() - started
+    metrics[names.ENCODINGS] += end.cost.encodings
+    metrics[names.FUSIONS] += end.cost.fusions
+    metrics[names.BACKWARDS] += end.cost.backwards
 
 
 def method_figures(method: Method) -> dict[str, float]:

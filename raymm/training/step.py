@@ -62,9 +62,9 @@ class Trainer:
 
     def summed(self, values: Tensor) -> Tensor:
         """A tensor summed over all ranks, without its graph; on every rank alike."""
-        total = values.detach().clone()
+        total = values.detach().to(self.device, copy=True)  # where the workers can reach it
         self.communicator.all_reduce_sum(total)
-        return total
+        return total.to(values.device)
 
     def _update(self, step: TrainingStep) -> Tensor:
         """One update of the weights; the loss of the global batch."""

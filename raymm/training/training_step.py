@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from raymm.errors import TrainingError
+from raymm.methods.cost import Cost
 from raymm.seeds import derive, keys_of, uniform
 from raymm.valuation.enumeration import value_samples
 from raymm.valuation.protocol import evaluating, logit_source
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from raymm.types import Features, Mask
     from raymm.valuation.logit_sources import LogitSource
 
-__all__ = ["Cost", "RankBatch", "TrainingStep", "sum_rows"]
+__all__ = ["RankBatch", "TrainingStep", "sum_rows"]
 
 
 @dataclass(frozen=True)
@@ -52,25 +53,6 @@ class RankBatch:
     number: int
     plan_rows: npt.NDArray[np.int64] | None = None
     base: npt.NDArray[np.bool_] | None = None
-
-
-@dataclass
-class Cost:
-    """What was computed, in rows of this rank.
-
-    Attributes
-    ----------
-    encodings
-        Rows that went through an encoder: a row with three modalities counts three times.
-    fusions
-        Outputs that were fused: a row counts once for each coalition, also where these are sums of partial logits.
-    backwards
-        Rows that went through a backward pass.
-    """
-
-    encodings: int = 0
-    fusions: int = 0
-    backwards: int = 0
 
 
 class TrainingStep:

@@ -163,8 +163,8 @@ def cancelling(generator, label, split):
     return np.eye(3)[label] + nuisance, np.eye(3)[label] - nuisance
 
 
-def amounts_of(tmp_path, draw, **more):
-    """The amount after each epoch of a short run on planted data."""
+def metrics_of(tmp_path, draw, **more):
+    """Metrics of each epoch of a short run on planted data: 120 samples for training, 60 for validation."""
     generator = np.random.default_rng(0)
     schema = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=3) for i in range(2)), classes=("a", "b", "c"))
 
@@ -184,11 +184,21 @@ def amounts_of(tmp_path, draw, **more):
     )
     run = create_or_open(tmp_path / "run", config, dataset)
     train(run, dataset, Backends())
-    return [entry["metrics"]["method/amount"] for entry in read_checkpoint(run.path, 7).history]
+    return [entry["metrics"] for entry in read_checkpoint(run.path, 7).history]
 
 
 @pytest.mark.parametrize(("draw", "up"), [(shortcut, True), (cancelling, False)])
 def test_the_amount_rises_where_a_shortcut_hides_a_modality_and_falls_where_only_both_show(tmp_path, draw, up):
-    amounts = amounts_of(tmp_path, draw)
+    amounts = [metrics["method/amount"] for metrics in metrics_of(tmp_path, draw)]
     assert amounts[-1] > 0.6 if up else amounts[-1] < 0.2
     assert amounts[-1] == amounts[-2]  # after the last epoch there is none to choose for
+
+
+def test_what_is_computed_after_an_epoch_is_counted_with_its_training(tmp_path):
+    *slopes, last = metrics_of(tmp_path, shortcut, samples=80)
+    encodings, fusions, backwards = 2 * 120, 3 * 120, 120
+    assert (last["cost/encodings"], last["cost/fusions"], last["cost/backwards"]) == (encodings, fusions, backwards)
+    for metrics in slopes:
+        assert metrics["cost/encodings"] == encodings + 2 * (80 + 60)
+        assert metrics["cost/fusions"] == fusions + 3 * 80 + 60
+        assert metrics["cost/backwards"] == backwards + 80 + 60
