@@ -140,11 +140,11 @@ def _new(
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.mirror.sweeps import refuse_other_sweep
-    from raymm.sweep.runs import with_seed
     from raymm.sweep.schedule import check_scheduler
     from raymm.sweep.search import check_draws, write_all
     from raymm.sweep.space import load_space
     from raymm.sweep.store import commit_sweep, new_sweep
+    from raymm.training.warmups import with_seed
 
     sweep_config = _sweep_config(space, search)
     base = with_seed(load(config, settings), sweep_config.seeds[0])  # imports the plug-ins, which may bring kinds

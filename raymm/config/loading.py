@@ -20,7 +20,7 @@ from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["load", "parse"]
+__all__ = ["load", "parse", "read_settings"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,18 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
     ConfigError
         With every mistake at once: unknown keys with the nearest match, values with what was expected.
     """
+    where = "configuration" if path is None else str(path)
+    return parse(read_settings(path, overrides), where, drop=log.warning)
+
+
+def read_settings(path: Path | None, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The nested settings that a YAML file and dotted overrides give, before they are validated.
+
+    Raises
+    ------
+    ConfigError
+        When the file is no mapping of sections, or an override is not written as one.
+    """
     values = {} if path is None else _read_yaml(path)
     values, met = modernise(values)
     for override in overrides:
@@ -44,7 +56,7 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
         log.warning("%s is called %s now", old, new)
     if isinstance(plugins := values.get("plugins"), list):
         values["plugins"] = absolute_plugins([str(spec) for spec in plugins])
-    return parse(values, "configuration" if path is None else str(path), drop=log.warning)
+    return values
 
 
 def parse(

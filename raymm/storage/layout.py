@@ -25,6 +25,17 @@ A sweep:
     SWEEP/summary/                      table, plots, page, and best.json: the trial that is tagged as the best
     SWEEP/tune/, sweep.log              files of Ray Tune; progress
 
+A study:
+
+    STUDY/study.yaml                    what the study is; without it there is none
+    STUDY/runs/DATA/ARM/seed-0/         a run
+    STUDY/pilots.json, pilots/          epochs of each arm at the budget; the runs by which they were decided
+    STUDY/tuning.json, tuning/          settings that were chosen on validation, and the runs of the trials
+    STUDY/warmups/                      runs of the epochs that arms share
+    STUDY/failed.json                   runs that failed when the study was last run
+    STUDY/report/                       tables, plots and page
+    STUDY/lanes/, study.log             what the processes said; progress
+
 A data set:
 
     DATA/manifest.json                  schema, statistics, checksums; written last
@@ -58,6 +69,8 @@ __all__ = [
     "ENDED",
     "EPOCHS",
     "EVENTS",
+    "FAILED",
+    "LANES",
     "LOCK",
     "MANIFEST",
     "METHOD",
@@ -67,11 +80,14 @@ __all__ = [
     "OUTBOX",
     "PAGE",
     "PARTS_ABOUT",
+    "PILOTS",
+    "PILOTS_JSON",
     "PLAN",
     "PLOTS",
     "QUARANTINE",
     "RAY",
     "RECORDED",
+    "REPORT",
     "REPORT_MD",
     "RESULT",
     "RESULT_JSON",
@@ -79,6 +95,8 @@ __all__ = [
     "RUNS",
     "RUNS_CSV",
     "STATE",
+    "STUDY",
+    "STUDY_LOG",
     "SUMMARY",
     "SUMMARY_MD",
     "SUMMARY_PAGE",
@@ -89,6 +107,8 @@ __all__ = [
     "TRIALS_CSV",
     "TRIAL_LOG",
     "TUNE",
+    "TUNING",
+    "TUNING_JSON",
     "VIEWS",
     "WARMUPS",
     "WEIGHTS",
@@ -154,6 +174,16 @@ BEST = "best.json"
 TRIALS_CSV = "trials.csv"
 SUMMARY_MD = "summary.md"
 SUMMARY_PAGE = "summary.html"
+
+STUDY = "study.yaml"
+STUDY_LOG = "study.log"
+PILOTS = "pilots"
+PILOTS_JSON = "pilots.json"
+TUNING = "tuning"
+TUNING_JSON = "tuning.json"
+FAILED = "failed.json"
+REPORT = "report"
+LANES = "lanes"
 
 TRIAL = "trial.json"
 RUNS = "runs"

@@ -24,10 +24,11 @@ from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
 from raymm.sweep.reported import CAUSE, EPOCHS, STATUS
-from raymm.sweep.runs import shared_warmups, warmup_epochs_done
+from raymm.sweep.runs import warmup_epochs_done
 from raymm.sweep.schedule import mutable, scheduler_of
 from raymm.sweep.search import EXAMPLES, draw, population, proposals_of
 from raymm.sweep.store import TrialOutcome, open_trial, pending, read_trials, write_outcome
+from raymm.training.warmups import shared_warmups
 
 if TYPE_CHECKING:
     from raymm.config.sections import ClusterConfig, Config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,6 @@ import numpy as np
 
 from raymm.config.canonical import parameters
 from raymm.config.loading import parse
-from raymm.config.sections import MethodConfig
-from raymm.methods.registry import get_method
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.layout import committed_epochs
@@ -23,6 +21,7 @@ from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, 
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
 from raymm.training.run import BranchPoint, create_or_open, validate_run
+from raymm.training.warmups import warm_start, warmup_of, with_seed
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config, TrainingConfig
@@ -42,13 +41,9 @@ __all__ = [
     "read_histories",
     "result_metrics",
     "score_at",
-    "shared_warmups",
     "trial_row",
     "trial_rows",
-    "warmup_epochs",
     "warmup_epochs_done",
-    "warmup_of",
-    "with_seed",
     "without_test",
 ]
 
@@ -85,41 +80,10 @@ def open_warmups(sweep: Sweep, config: Config, dataset: Dataset, until: int) -> 
     return _make([_warm_folder(sweep, config) for config in configs], configs, dataset, [None] * len(configs))
 
 
-def shared_warmups(configs: Iterable[Config]) -> list[tuple[Config, int]]:
-    """Warm-ups that at least two of the configurations share, with the number of epochs that they need."""
-    groups: dict[str, list[Config]] = {}
-    for config in configs:
-        groups.setdefault(warmup_of(config).fingerprint(), []).append(config)
-    shared = []
-    for group in groups.values():
-        until = max((warmup_epochs(config) for config in group), default=0)
-        if len(group) > 1 and until > 0:
-            shared.append((group[0], until))
-    return shared
-
-
 def warmup_epochs_done(sweep: Sweep, config: Config) -> int:
     """Epochs of the shared warm-up that every seed has committed."""
     folders = [_warm_folder(sweep, warmup_of(with_seed(config, seed))) for seed in sweep.settings.seeds]
     return min(max(committed_epochs(folder), default=0) for folder in folders)
-
-
-def warmup_of(config: Config) -> Config:
-    """The joint training whose first epochs are the warm-up of `config`: nothing of re-sampling is read in them."""
-    return config.model_copy(update={"method": MethodConfig(name="joint")})
-
-
-def warmup_epochs(config: Config) -> int:
-    """Epochs after which a run and its joint training part; 0 where no epoch is shared."""
-    method = get_method(config.method.name)
-    if method.needs == "nothing" or not method.acts_by_plan_only():
-        return 0
-    return min(max(1, config.method.warmup), config.training.epochs - 1)
-
-
-def with_seed(config: Config, seed: int) -> Config:
-    """The same settings with another seed."""
-    return config.model_copy(update={"training": _but(config.training, seed=seed)})
 
 
 def current_paths(sweep: Sweep, trial: Trial) -> list[Path]:
@@ -234,10 +198,7 @@ def _warm_folder(sweep: Sweep, warm: Config) -> Path:
 
 def _warm_start(sweep: Sweep, config: Config) -> BranchPoint | None:
     """The epoch of the shared warm-up from which a run starts; None when it has not been trained so far."""
-    folder = _warm_folder(sweep, warmup_of(config))
-    epochs = committed_epochs(folder)
-    wanted = warmup_epochs(config) or max(epochs, default=0)
-    return BranchPoint(folder, wanted) if wanted in epochs else None
+    return warm_start(_warm_folder(sweep, warmup_of(config)), config)
 
 
 def _but(training: TrainingConfig, **values: int) -> TrainingConfig:

@@ -16,17 +16,15 @@ from raymm.sweep.runs import (
     open_warmups,
     read_histories,
     score_at,
-    shared_warmups,
     trial_row,
     trial_rows,
-    warmup_epochs,
     warmup_epochs_done,
-    with_seed,
 )
 from raymm.sweep.space import resolve
 from raymm.sweep.store import TrialOutcome, read_outcome, write_outcome
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint
+from raymm.training.warmups import shared_warmups, warm_start, warmup_epochs, with_seed
 from tests.games import settings
 from tests.sweeps import finish, propose, stop, sweep_of, train_until
 
@@ -66,6 +64,18 @@ def test_trials_that_train_differently_share_none(difference):
     assert grouped(config(), config(fs={"scale": 1.0}, **difference)) == []
     pair = [config(**difference), config(fs={"scale": 1.0}, **difference)]
     assert grouped(config(), *pair, config(fs={"scale": 3.0})) == [(0, 2), (1, 2)]
+
+
+def test_trials_with_a_loss_of_their_own_share_no_joint_epochs(tmp_path, dataset):
+    own = config(strategy="tests.training.methods:Remembering")
+    assert grouped(config(), own) == []
+    sweep = sweep_of(tmp_path / "s", dataset)
+    trial = propose(sweep, 0, warmup=1)
+    warmup = open_warmups(sweep, trial.config, dataset, 1)
+    train_until(warmup, dataset, 1)
+    assert warm_start(warmup[0].path, trial.config) == BranchPoint(warmup[0].path, 1)
+    other = propose(sweep, 1, strategy="tests.training.methods:Remembering", warmup=1)
+    assert [run.start for run in open_runs(sweep, other, dataset)] == [None]
 
 
 def test_joint_trials_go_on_from_the_warmup_of_others_but_need_none():

@@ -1,0 +1,81 @@
+"""What pilots.json holds: budgets, what an epoch of each arm costs, and the epochs that follow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from raymm.errors import CheckpointError
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
+from raymm.storage.records import JsonRecord
+
+if TYPE_CHECKING:
+    from raymm.study.store import Study
+
+__all__ = ["Match", "read_matches", "write_matches"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The epochs of an arm on a data set.
+
+    Attributes
+    ----------
+    budget
+        What the arm `to` used, in rows, encodings or seconds.
+    warmup, before, after
+        What a pilot measured, see `raymm.study.costs.EpochCost`.
+    epochs, expected
+        Epochs that come nearest to the budget, and what they should cost.
+    """
+
+    data: str
+    arm: str
+    budget: float
+    warmup: int
+    before: float
+    after: float
+    epochs: int
+    expected: float
+
+
+class _SavedMatch(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    data: str
+    arm: str
+    budget: float = Field(gt=0)
+    warmup: int = Field(ge=0)
+    before: float
+    after: float = Field(gt=0)
+    epochs: int = Field(ge=1)
+    expected: float
+
+
+class SavedMatches(JsonRecord):
+    """A pilots.json."""
+
+    error = CheckpointError
+    remedy = "delete it and the folder runs: pilots are trained again, and epochs may then differ"
+
+    by: str
+    to: str
+    budgets: dict[str, float]
+    matches: list[_SavedMatch]
+
+
+def read_matches(study: Study) -> list[Match]:
+    """The epochs that were decided so far."""
+    file = study.path / layout.PILOTS_JSON
+    if not file.exists():
+        return []
+    return [Match(**entry.model_dump()) for entry in SavedMatches.read(file).matches]
+
+
+def write_matches(study: Study, budgets: dict[str, float], matches: list[Match]) -> None:
+    """Write the epochs that were decided."""
+    about: dict[str, Any] = {"by": study.settings.match, "to": study.settings.to, "budgets": budgets}
+    write_json(study.path / layout.PILOTS_JSON, {**about, "matches": [asdict(match) for match in matches]})

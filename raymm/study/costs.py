@@ -1,0 +1,108 @@
+"""What runs cost: totals of a run, and what an epoch costs before and after its warm-up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+from raymm.methods.registry import get_method
+from raymm.tracking import metrics as names
+from raymm.tracking.metrics import epoch_seconds
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+
+__all__ = ["COSTS", "EpochCost", "cost_of_epoch", "cost_of_run", "epoch_cost", "pilot_epochs", "warmup_of_plan"]
+
+COSTS = ("rows", "encodings", "fusions", "backwards", "seconds")
+"""Costs that add up over epochs, those of valuing the training split included."""
+
+RECORDED = {
+    "rows": (names.ROWS,),
+    "encodings": (names.ENCODINGS, names.VALUE_ENCODINGS),
+    "fusions": (names.FUSIONS, names.VALUE_FUSIONS),
+    "backwards": (names.BACKWARDS,),
+}
+"""The metrics of an epoch that make up a cost."""
+
+AFTER = 3
+"""Epochs after the warm-up that a pilot trains at least."""
+
+History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    """What an epoch of an arm costs on a data set.
+
+    Attributes
+    ----------
+    warmup
+        Epochs before the first plan of extra rows; 0 for a method without one.
+    before, after
+        Cost of an epoch among them, and of one after them.
+    """
+
+    warmup: int
+    before: float
+    after: float
+
+    def total(self, epochs: int) -> float:
+        """Cost of a run of so many epochs.
+
+        >>> EpochCost(warmup=5, before=10.0, after=25.0).total(9)
+        150.0
+        """
+        return min(epochs, self.warmup) * self.before + max(0, epochs - self.warmup) * self.after
+
+    def epochs_for(self, budget: float) -> int:
+        """Epochs whose cost comes nearest to a budget: one at least, and one after the warm-up.
+
+        >>> cost = EpochCost(warmup=5, before=10.0, after=25.0)
+        >>> cost.epochs_for(150.0), cost.epochs_for(161.0), cost.epochs_for(163.0), cost.epochs_for(1.0)
+        (9, 9, 10, 6)
+        """
+        return max(1, self.warmup + max(round((budget - self.warmup * self.before) / self.after), self.warmup and 1))
+
+
+def cost_of_epoch(metrics: Mapping[str, float], cost: str) -> float:
+    """One of `COSTS` of an epoch, from its metrics; 0 where the run did not record it."""
+    if cost == "seconds":
+        return epoch_seconds(metrics)
+    return float(sum(metrics.get(name, 0.0) for name in RECORDED[cost]))
+
+
+def cost_of_run(history: History) -> dict[str, float]:
+    """All `COSTS` of a run, and `memory`, its largest in bytes; 0 for what was not recorded."""
+    totals = {cost: sum(cost_of_epoch(entry["metrics"], cost) for entry in history) for cost in COSTS}
+    memory = max((entry["metrics"].get(names.MEMORY, 0.0) for entry in history), default=0.0)
+    return {**totals, "memory": memory * 2**20}
+
+
+def warmup_of_plan(config: Config) -> int:
+    """Epochs before the first plan of extra rows; 0 for a method that makes none."""
+    return 0 if get_method(config.method.name).needs == "nothing" else config.method.warmup
+
+
+def pilot_epochs(config: Config) -> int:
+    """Epochs of a pilot: the warm-up, and whole rounds of valuing the training split after it, `AFTER` at least."""
+    every = 1 if get_method(config.method.name).needs == "nothing" else config.method.every
+    return warmup_of_plan(config) + -(-AFTER // every) * every
+
+
+def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
+    """What an epoch costs, from the history of a pilot that was left before its last epoch.
+
+    The last epoch of the warm-up is left out where there is another, since the training split is valued for the first
+    time in it: a run of E epochs values the split after E - warm-up of its epochs, so that each of those that follow
+    the warm-up pays for one valuation. Of seconds the first epoch is left out where there is another, since libraries
+    load in it, and the median counts in the place of the mean.
+    """
+    warmup = warmup_of_plan(config)
+    spent = [cost_of_epoch(entry["metrics"], cost) for entry in history]
+    cold, average = (1, median) if cost == "seconds" else (0, fmean)
+    first, rest = spent[:warmup], spent[warmup:] if warmup else spent[cold:] or spent
+    before = first[cold:-1] or first[:-1] or first
+    return EpochCost(warmup, average(before) if before else 0.0, average(rest))

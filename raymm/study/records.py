@@ -1,0 +1,85 @@
+"""The results of a study, read from its folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from raymm import __version__
+from raymm.data.identity import short_digest
+from raymm.study.budgets import read_matches
+from raymm.study.costs import cost_of_run
+from raymm.study.failures import read_failures
+from raymm.study.jobs import job_folder
+from raymm.study.results import RunRecord, StudyResults
+from raymm.study.settings import JOINT
+from raymm.tracking.metrics import higher_is_better, split_metric
+from raymm.training.result import finished, read_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from raymm.study.store import Study
+
+__all__ = ["budgets_reached", "read_results", "read_run"]
+
+
+def read_run(data: str, arm: str, seed: int, path: Path) -> RunRecord:
+    """The record of one finished run."""
+    result = read_result(path)
+    return RunRecord(data, arm, seed, path, result.metrics, result.history, cost_of_run(result.history))
+
+
+def read_results(study: Study) -> StudyResults:
+    """The finished runs of a study, how many are not finished, and what failed when it was last run."""
+    settings, failures = study.settings, read_failures(study)
+    every = [(data, arm, seed) for data in settings.data for arm in settings.arms for seed in settings.seeds]
+    paths = {entry: job_folder(study, *entry) for entry in every}
+    runs = tuple(read_run(*entry, path) for entry, path in paths.items() if finished(path))
+    failed = {entry for entry in every for failure in failures if failure.is_of(*entry)}
+    selection = study.config.training.selection
+    return StudyResults(
+        title=study.title,
+        metric=selection,
+        higher=higher_is_better(split_metric("test", selection)),
+        reference=JOINT if JOINT in settings.arms else next(iter(settings.arms)),
+        runs=runs,
+        pending=len(every) - len(runs) - sum(not finished(paths[entry]) for entry in failed),
+        about=_about(study, runs),
+        failed=tuple(map(str, failures)),
+        facts=_facts(study),
+    )
+
+
+def budgets_reached(study: Study, runs: Sequence[RunRecord]) -> dict[tuple[str, str], float]:
+    """By data set and arm, what its finished runs used on average, in parts of the budget; empty without matching."""
+    used: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for run in runs:
+        used[run.data, run.arm].append(run.cost.get(study.settings.match, 0.0))
+    budgets = {(match.data, match.arm): match.budget for match in read_matches(study)}
+    return {pair: fmean(used[pair]) / budget for pair, budget in budgets.items() if pair in used}
+
+
+def _about(study: Study, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """What is said of each arm that is matched."""
+    reached: dict[str, list[float]] = defaultdict(list)
+    for (_, arm), part in budgets_reached(study, runs).items():
+        reached[arm].append(part)
+    by, to = study.settings.match, study.settings.to
+    return {
+        arm: f"{by} of {to}: {min(parts):.2f}" + (f" to {max(parts):.2f}" if len(parts) > 1 else "") + " of them used"
+        for arm, parts in reached.items()
+    }
+
+
+def _facts(study: Study) -> dict[str, str]:
+    settings = study.settings
+    sets = [f"{name} ({short_digest(about.digest or '')})" for name, about in settings.data.items()]
+    facts = {"data": ", ".join(sets), "seeds": ", ".join(map(str, settings.seeds)), "raymm": __version__}
+    if settings.match != "none":
+        facts["matched"] = (
+            f"by {settings.match}; every arm but joint has the epochs that cost what {settings.to} used"
+        )
+    return facts

@@ -1,0 +1,80 @@
+"""What runs cost, and the epochs at a budget, against runs that are counted epoch by epoch."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from raymm.config.loading import parse
+from raymm.study.costs import EpochCost, cost_of_epoch, cost_of_run, epoch_cost, pilot_epochs
+from raymm.tracking import metrics as names
+
+PLAIN, COPIES, VALUATION = 10.0, 17.0, 5.0
+
+
+def entry(epoch, rows, value=0.0):
+    metrics = {names.ROWS: rows, names.ENCODINGS: 3 * rows, names.VALUE_ENCODINGS: value, names.MEMORY: 5.0 + epoch}
+    return {"epoch": epoch, "metrics": metrics | {names.TRAIN_SECONDS: rows / 100, names.VALUE_SECONDS: value / 100}}
+
+
+def history(epochs, warmup, every):
+    """A run as the loop trains it: the split is valued after an epoch when the next one plans, not after the last."""
+    made = []
+    for epoch in range(epochs):
+        after = epoch + 1 - warmup
+        valued = after >= 0 and after % every == 0 and epoch + 1 < epochs
+        made.append(entry(epoch, PLAIN if epoch < warmup else COPIES, VALUATION if valued else 0.0))
+    return made
+
+
+def settings(method, warmup, every, epochs):
+    return parse({"method": {"name": method, "warmup": warmup, "every": every}, "training": {"epochs": epochs}})
+
+
+@pytest.mark.parametrize(("warmup", "every"), list(itertools.product([2, 3, 5], [1, 2, 3])))
+def test_a_pilot_tells_what_a_whole_run_costs(warmup, every):
+    config = settings("sample", warmup, every, 200)
+    pilot = history(200, warmup, every)[: pilot_epochs(config)]
+    for cost in ("rows", "encodings"):
+        found = epoch_cost(pilot, config, cost)
+        for epochs in (warmup + every, warmup + 4 * every, warmup + 12 * every):
+            whole = cost_of_run(history(epochs, warmup, every))[cost]
+            assert found.total(epochs) == pytest.approx(whole)
+            assert found.epochs_for(whole) == epochs
+
+
+@pytest.mark.parametrize("cost", ["rows", "encodings", "seconds"])
+def test_a_method_without_a_plan_costs_the_same_every_epoch(cost):
+    config = settings("joint", 5, 1, 30)
+    assert pilot_epochs(config) == 3
+    pilot = [entry(epoch, PLAIN) for epoch in range(3)]
+    pilot[0]["metrics"][names.TRAIN_SECONDS] = 9.0  # libraries load
+    one = {"rows": 10.0, "encodings": 30.0, "seconds": 0.1}[cost]
+    assert epoch_cost(pilot, config, cost) == EpochCost(0, 0.0, pytest.approx(one))
+
+
+def test_the_epochs_are_those_whose_cost_is_nearest():
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        warmup = int(generator.integers(0, 6))
+        before, after = generator.uniform(0.1, 9, size=2)
+        cost = EpochCost(warmup, float(before) if warmup else 0.0, float(after))
+        budget = float(generator.uniform(0.01, 400))
+        allowed = range(warmup + 1, 5000)
+        best = min(abs(cost.total(epochs) - budget) for epochs in allowed)
+        found = cost.epochs_for(budget)
+        assert found in allowed
+        assert abs(cost.total(found) - budget) == pytest.approx(best)
+
+
+def test_totals_are_sums_over_epochs_and_memory_is_the_most():
+    run = [entry(0, 10.0, 4.0), entry(1, 12.0)]
+    assert cost_of_run(run) == {
+        "rows": 22.0,
+        "encodings": 70.0,
+        "fusions": 0.0,
+        "backwards": 0.0,
+        "seconds": pytest.approx(0.26),
+        "memory": 6.0 * 2**20,
+    }
+    assert cost_of_epoch(run[0]["metrics"], "encodings") == 34.0

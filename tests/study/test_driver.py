@@ -1,0 +1,189 @@
+"""A study from its beginning to its results, in this process: order, matching, failures, and lanes that are lost."""
+
+import json
+
+import pytest
+
+from raymm.study.costs import cost_of_run
+from raymm.study.failures import read_failures
+from raymm.study.lanes import Task, run_tasks
+from raymm.study.records import budgets_reached
+from raymm.training.loop import Backends, train
+from raymm.training.result import read_result
+from raymm.training.run import create_or_open, open_run
+from tests.games import settings, small_dataset
+from tests.study.studies import SETTINGS, Events, HereLane, run_here, study_of, told
+
+SAMPLES = 60
+
+
+def test_every_run_is_the_run_that_raymm_train_makes(tmp_path, dataset):
+    events = Events()
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "random"])
+    results = run_here(study, events=events)
+    assert [(run.arm, run.seed) for run in results.runs] == [("joint", 0), ("joint", 1), ("random", 0), ("random", 1)]
+    ended = [event[2:4] for event in events.ended if event[0] == "run"]
+    assert ended == [("joint", 0), ("random", 0), ("joint", 1), ("random", 1)]
+    assert (results.metric, results.higher, results.reference, results.pending) == ("accuracy", True, "joint", 0)
+    alone = create_or_open(
+        tmp_path / "r", settings(**{**SETTINGS, "method": {"name": "random", "warmup": 1}}), dataset
+    )
+    expected = train(alone, dataset, Backends())
+    assert results.runs[2].metrics == expected.metrics
+    assert results.runs[2].cost == cost_of_run(read_result(study.path / "runs/d/random/seed-0").history)
+
+
+def test_warmups_that_arms_share_are_trained_once_and_change_no_bit(tmp_path, dataset):
+    arms = {
+        "joint": None,
+        "sample": None,
+        "late": {"method": "random", "method.warmup": 2},
+        "loss": {"method": "tests.training.methods:Remembering"},
+        "other": {"method": "random", "optimizer.lr": 0.01},
+    }
+    events = Events()
+    study = study_of(tmp_path / "s", {"d": dataset}, arms)
+    run_here(study, events=events)
+    warm = [event for event in events.ended if event[0] == "warm-up"]
+    assert [event[3] for event in warm] == [0, 1]
+    starts = {path.parents[0].name: open_run(path).start for path in study.path.glob("runs/d/*/seed-0")}
+    assert {arm: start and start.epoch for arm, start in starts.items()} == {
+        "joint": 2,
+        "sample": 1,
+        "late": 2,
+        "loss": None,
+        "other": None,
+    }
+    for arm in arms:
+        own = study_of(tmp_path / arm, {"d": dataset}, {arm: study.settings.arms[arm]})
+        run_here(own)
+        assert told(own.path) == {name: bits for name, bits in told(study.path).items() if f"/{arm}/" in name}
+
+
+def test_what_is_finished_is_not_trained_again(tmp_path, dataset):
+    study, lane = study_of(tmp_path / "s", {"d": dataset}, ["joint"]), HereLane()
+    run_here(study, lane)
+    before = told(study.path)
+    again = HereLane()
+    assert len(run_here(study, again).runs) == 2
+    assert (len(lane.trained), again.trained) == (2, [])
+    assert told(study.path) == before
+
+
+def test_a_lane_that_is_lost_goes_on_from_the_last_commit(tmp_path, dataset):
+    straight = study_of(tmp_path / "straight", {"d": dataset}, ["sample"])
+    run_here(straight)
+    lane, events = HereLane(losses=2), Events()
+    study = study_of(tmp_path / "lost", {"d": dataset}, ["sample"])
+    run_here(study, lane, events)
+    assert told(study.path) == told(straight.path)
+    assert len(lane.trained) == 4
+    assert [text for text in events.setups if "was lost (SIGKILL)" in text]
+
+
+def test_a_run_whose_lane_is_lost_too_often_fails_and_the_others_go_on(tmp_path, dataset):
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint"], settings={**SETTINGS, "cluster": {"max_failures": 1}})
+    results = run_here(study, HereLane(losses=2))
+    assert [run.seed for run in results.runs] == [1]
+    (failure,) = read_failures(study)
+    assert failure.is_of("d", "joint", 0)
+    assert "died 2 times (SIGKILL" in failure.cause
+
+
+def test_an_arm_that_fails_does_not_end_the_study_and_is_tried_again(tmp_path, dataset):
+    arms = {"joint": None, "wild": {"method": "joint", "optimizer.lr": 1e30, "optimizer.clip_norm": None}}
+    study = study_of(tmp_path / "s", {"d": dataset}, arms)
+    results = run_here(study)
+    assert [run.arm for run in results.runs] == ["joint", "joint"]
+    assert results.pending == 0
+    assert len(results.failed) == 2
+    assert results.failed[0].startswith("failed: d, wild, seed 0: ")
+    lane = HereLane()
+    assert len(run_here(study, lane).failed) == 2
+    assert [path.parent.name for path in lane.trained] == ["wild", "wild"]
+
+
+def test_an_arm_that_one_data_set_does_not_allow_fails_there_alone(tmp_path, dataset):
+    other = small_dataset(tmp_path / "e", 80)
+    data = {
+        "d": {"path": str(dataset.path), "settings": {"valuation.utility": "logit"}},
+        "e": {"path": str(other.path)},
+    }
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], data=data, seeds=[0])
+    results = run_here(study)
+    assert {(run.data, run.arm) for run in results.runs} == {("d", "joint"), ("e", "joint"), ("e", "sample")}
+    assert (
+        "failed: d, sample, all seeds: method=sample: valuation.utility=logit has no fair share" in results.failed[0]
+    )
+
+
+@pytest.mark.parametrize("by", ["rows", "encodings", "seconds"])
+def test_arms_get_the_epochs_that_cost_what_the_named_arm_used(tmp_path, dataset, by):
+    more = {"match": by, "settings": {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 6}}}
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "multi=random"], **more)
+    events = Events()
+    results = run_here(study, events=events)
+    assert [(kind, arm) for kind, _, arm, _, _ in events.ended][:4] == [
+        ("run", "sample"),
+        ("run", "sample"),
+        ("pilot", "multi"),
+        ("pilot", "joint_matched"),
+    ]
+    runs = {(run.arm, run.seed): run for run in results.runs}
+    assert len(runs) == 8
+    assert len(runs["joint", 0].history) == len(runs["sample", 0].history) == 6
+    if by == "seconds":
+        return
+    budget = (runs["sample", 0].cost[by] + runs["sample", 1].cost[by]) / 2  # the median of two
+    reached = budgets_reached(study, results.runs)
+    assert set(reached) == {("d", "multi"), ("d", "joint_matched")}
+    for arm in ("multi", "joint_matched"):
+        own = [runs[arm, seed] for seed in (0, 1)]
+        used = sum(run.cost[by] for run in own) / 2
+        assert reached["d", arm] == pytest.approx(used / budget)
+        assert abs(used - budget) <= 0.75 * max(run.cost[by] for run in own) / len(own[0].history) * 2
+    assert results.about["joint_matched"].startswith(f"{by} of sample: ")
+
+
+def test_epochs_that_were_decided_stay(tmp_path, dataset):
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], match="rows", seeds=[0])
+    run_here(study)
+    file = study.path / "pilots.json"
+    decided = json.loads(file.read_text())
+    decided["matches"][0]["epochs"] = 2
+    file.write_text(json.dumps(decided))
+    (study.path / "runs/d/joint_matched").rename(study.path / "away")
+    events = Events()
+    results = run_here(study, events=events)
+    assert [event[:3] for event in events.ended] == [("run", "d", "joint_matched")]
+    assert len(next(run for run in results.runs if run.arm == "joint_matched").history) == 2
+
+
+def test_where_the_budget_is_not_known_the_matched_arms_fail_and_joint_is_trained(tmp_path, dataset):
+    wild = {"optimizer.lr": 1e30, "optimizer.clip_norm": None}
+    arms = {"joint": None, "sample": wild, "random": None}
+    results = run_here(study_of(tmp_path / "s", {"d": dataset}, arms, match="rows", seeds=[0]))
+    assert [run.arm for run in results.runs] == ["joint"]
+    assert any(
+        "random, all seeds: its budget is that of sample, which did not finish on d" in f for f in results.failed
+    )
+
+
+def test_lanes_share_the_tasks_and_an_error_of_a_lane_itself_is_raised(tmp_path):
+    class Counting(HereLane):
+        def train(self, path, until):
+            assert until is None
+            self.trained.append(path.name)
+            return ""
+
+    lanes = [Counting(), Counting(), Counting()]
+    ended = list(run_tasks(lanes, [Task(tmp_path / str(i)) for i in range(20)]))
+    assert sorted(name for lane in lanes for name in lane.trained) == sorted(map(str, range(20)))
+    assert {end.cause for end in ended} == {""}
+
+    class Broken(HereLane):
+        def train(self, path, until):
+            raise OSError(f"no process for {path} {until}")
+
+    with pytest.raises(OSError, match="no process"):
+        list(run_tasks([Broken()], [Task(tmp_path)]))
