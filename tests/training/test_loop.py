@@ -19,6 +19,7 @@ from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
 from tests.games import settings
+from tests.methods.test_every_method import NEEDS
 
 
 def run_of(path, dataset, **sections):
@@ -30,7 +31,8 @@ COPYING = {"sample", "random", "modality", "modality_reference", "class"}
 
 @pytest.mark.parametrize("strategy", sorted(METHODS))
 def test_every_strategy_trains_a_model_that_beats_chance(tmp_path, dataset, strategy):
-    result = train(run_of(tmp_path / "r", dataset, method={"name": strategy}), dataset, Backends())
+    model = NEEDS.get(strategy, {}).get("model", {})
+    result = train(run_of(tmp_path / "r", dataset, method={"name": strategy}, model=model), dataset, Backends())
     assert result.metrics["test/accuracy"] > 0.6
     assert result.metrics["best/accuracy"] == max(e["metrics"]["val/accuracy"] for e in result.history)
     extra = result.history[-1]["metrics"]["rows/epoch"] - len(dataset.rows("train"))
