@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
 
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
@@ -82,7 +81,8 @@ class MMPareto(Method):
         cosines = []
         for position, joint in enumerate(step.all_reduce(torch.cat(self._joint)).split(parts)):
             gradients = [one.grad for one in step.encoder_parameters(position) if one.grad is not None]
-            combined, cosine = pareto(joint, parameters_to_vector(gradients).float())
+            alone = torch.cat([joint.new_zeros(0), *(one.flatten().float() for one in gradients)])
+            combined, cosine = pareto(joint, alone)
             for gradient, part in zip(gradients, combined.split([one.numel() for one in gradients]), strict=True):
                 gradient.copy_(self.settings.gamma * part.view_as(gradient))
             cosines.append(cosine)

@@ -59,7 +59,7 @@ def shared_outputs(step: Step) -> Tensor:
     """
     n = step.mask.shape[1]
     alone = torch.cat([torch.eye(n, dtype=torch.bool), torch.zeros(1, n, dtype=torch.bool)])
-    outputs = step.coalition_logits(alone)
+    outputs = step.coalition_logits(alone).float()
     return outputs[:, :n] - (1 - 1 / n) * outputs[:, n:]
 
 

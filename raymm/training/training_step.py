@@ -174,8 +174,8 @@ class TrainingStep:
         """Flat gradient of a loss over the rows of the global batch, by an encoder's parameters, [P], float32."""
         parameters = self.encoder_parameters(modality)
         self.cost.backwards += len(self)
-        if not loss.requires_grad:
-            return torch.cat([one.new_zeros(one.numel()) for one in parameters])
+        if not loss.requires_grad or not parameters:
+            return torch.zeros(sum(one.numel() for one in parameters), device=self.features.device)
         found = torch.autograd.grad(loss / self.rows, parameters, retain_graph=True, allow_unused=True)
         flat = [
             torch.zeros_like(one) if gradient is None else gradient

@@ -114,6 +114,18 @@ def test_the_cosine_of_an_epoch_is_that_of_its_steps_and_begins_anew():
     assert trainer.method.figures()["conflict_cosine_m0"] == pytest.approx(sum(seen) / 3)
 
 
+def test_an_encoder_without_weights_is_no_trouble():
+    class Padded(torch.nn.Module):
+        def forward(self, x):
+            return functional.pad(x, (0, 1))
+
+    trainer = trainer_of("mmpareto", 2)
+    trainer.model.encoders["m1"] = Padded()
+    begin(trainer)
+    backward(trainer, part_of(trainer))
+    assert set(trainer.method.figures()) == {"conflict_cosine_m0", "conflict_m0"}
+
+
 def test_one_modality_is_refused():
     with pytest.raises(ConfigError, match=r"method=mmpareto: 'm0' is the only modality.*use method=joint"):
         trainer_of("mmpareto", 1)
