@@ -136,6 +136,8 @@ class MethodContext:
         Epochs of the training, and those before the first plan.
     classes
         Number of classes; 0 where labels have none.
+    schedule
+        Name of the learning rate's schedule.
     """
 
     modalities: tuple[str, ...]
@@ -148,6 +150,7 @@ class MethodContext:
     epochs: int = 1
     warmup: int = 0
     classes: int = 0
+    schedule: str = "constant"
 
 
 class Method:

@@ -61,7 +61,9 @@ class GBlend(Method):
     - offline: as in the paper, from trials that train each path alone. Epochs 0 to every - 1 train each modality
       alone (with heads=own encoders and heads are apart, so that they are n separate trainings at once), epochs
       `every` to 2 * every - 1 the joint loss alone from the initial weights; then the weights are fixed, and training
-      begins anew from the initial weights. What the optimizer remembers and the schedule go on through all three.
+      begins anew from the initial weights. The learning rate must be constant: it is a function of the epoch, and
+      training would begin with what the trials left of it. What the optimizer remembers goes on through all three,
+      and the epoch that is picked may be one of the trials.
 
     Defined for two or more modalities, every fusion and every task.
     """
@@ -81,10 +83,17 @@ class GBlend(Method):
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
-        """Refuse a single modality, and trials that leave no epoch to train in."""
+        """Refuse a single modality, and trials that leave no epoch to train in or a lower rate."""
         found = one_modality(context)
+        if settings.estimate == "online":
+            return found
         trials = 2 * settings.every
-        if settings.estimate == "offline" and context.epochs <= trials:
+        if context.schedule != "constant":
+            found.append(
+                f"with optimizer.schedule={context.schedule} training would begin after the trials, with the rate of "
+                "that epoch; set optimizer.schedule=constant, or method.settings.estimate=online"
+            )
+        if context.epochs <= trials:
             found.append(
                 f"the trials take 2 * every = {trials} epochs, and training.epochs={context.epochs} leaves none to "
                 "train in; set fewer method.settings.every, or method.settings.estimate=online"

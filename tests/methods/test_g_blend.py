@@ -9,6 +9,12 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.methods.g_blend import blend
+from raymm.storage import layout
+from raymm.storage.layout import epoch_folder
+from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.run import create_or_open, open_run
+from tests.games import settings
+from tests.methods.test_every_method import small_data
 from tests.methods.updates import backward, begin, encoder_grads, fused, part_of, step_of, trainer_of
 
 
@@ -93,7 +99,9 @@ def test_online_weights_are_estimated_at_the_end_of_each_window():
 
 
 def test_offline_trials_train_each_path_alone_from_the_initial_weights():
-    trainer = trainer_of("g_blend", 2, estimate="offline", every=2, holdout=0.3, training={"epochs": 6})
+    trainer = trainer_of(
+        "g_blend", 2, estimate="offline", every=2, holdout=0.3, training={"epochs": 6}, schedule="constant"
+    )
     initial = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     heads = {name: value.clone() for name, value in trainer.method.module.state_dict().items()}
     clone = deepcopy(trainer.model)
@@ -135,5 +143,28 @@ def test_weights_stay_where_nothing_generalises_or_nothing_is_held_out():
 
 
 def test_trials_that_leave_no_epoch_are_refused():
-    with pytest.raises(ConfigError, match=r"trials take 2 \* every = 20 epochs, and training.epochs=4 leaves none"):
+    with pytest.raises(ConfigError) as refused:
         trainer_of("g_blend", 2, estimate="offline")
+    assert "trials take 2 * every = 20 epochs, and training.epochs=4 leaves none" in str(refused.value)
+    assert "with optimizer.schedule=cosine training would begin after the trials" in str(refused.value)
+
+
+def test_trials_resume_at_every_epoch(tmp_path):
+    dataset = small_data(tmp_path / "data", 2)
+    config = settings(
+        training={"epochs": 6, "batch_size": 7, "keep": 9},
+        method={"name": "g_blend", "settings": {"estimate": "offline", "every": 2}, "warmup": 1},
+        model={"feature_size": 6, "encoder": {"width": 4}},
+        optimizer={"schedule": "constant"},
+    )
+    runs = [create_or_open(tmp_path / name, config, dataset) for name in ("whole", "again")]
+    train(runs[0], dataset, Backends())
+    for epoch in range(1, 6):
+        for state in iter_epochs(open_run(runs[1].path), dataset, Backends()):
+            if state.epoch == epoch:
+                break
+    train(open_run(runs[1].path), dataset, Backends())
+    for epoch in range(1, 7):
+        for file in (layout.WEIGHTS, layout.OPTIMIZER, layout.METHOD):
+            one, other = (epoch_folder(run.path, epoch) / file for run in runs)
+            assert one.read_bytes() == other.read_bytes()

@@ -19,7 +19,7 @@ __all__ = ["SIZE", "backward", "begin", "encoder_grads", "fused", "part_of", "st
 SIZE = 5
 
 
-def trainer_of(name, n=2, fusion="concat", *, task=None, classes=3, training=None, **own):
+def trainer_of(name, n=2, fusion="concat", *, task=None, classes=3, training=None, schedule="cosine", **own):
     """A trainer of a method with its settings; vectors of four numbers, features of five."""
     extra = {} if task is None else {"task": task}
     schema = Schema(
@@ -30,7 +30,14 @@ def trainer_of(name, n=2, fusion="concat", *, task=None, classes=3, training=Non
     config = settings(
         method={"name": name, "settings": own, "warmup": 0},
         model={"feature_size": SIZE, "encoder": {"width": 4}, "fusion": fusion},
-        optimizer={"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "clip_norm": None},
+        optimizer={
+            "name": "sgd",
+            "lr": 0.1,
+            "momentum": 0.0,
+            "weight_decay": 0.0,
+            "clip_norm": None,
+            "schedule": schedule,
+        },
         training={"epochs": 4, "batch_size": 8, **(training or {})},
     )
     model = build_model(schema, config.model, 0)
