@@ -1,10 +1,10 @@
 """(k) Seconds of an epoch after warm-up, training and valuation, over the reference's way on the same data and model.
 
 The reference's way is that of the method's published code: all modalities of every row of the plan are read and
-encoded, also those that the row masks, whose features are then replaced; and the training split is valued by running
-the whole model, encoders included, once for each coalition. The rows are those of the plan of `sample` after its
-warm-up. raymm's `sample` trains the same rows; `coalition` trains each sample once and values it in the same pass, from
-the features at hand; `joint` trains each sample once and values nothing.
+encoded, also those that the row masks, whose features are then replaced; and the training split is valued by
+running the whole model, encoders included, once for each coalition. The rows are those of the plan of `sample` after
+its warm-up. raymm's `sample` trains the same rows; `coalition` trains each sample once and values it in the same
+pass, from the features at hand; `joint` trains each sample once and values nothing.
 """
 
 import itertools

@@ -76,7 +76,7 @@ def _oracle() -> click.Command:
 )
 @click.option(
     "--match",
-    type=click.Choice(["none", "rows", "encodings", "seconds"]),
+    type=click.Choice(["none", "rows", "encodings", "seconds", "cpu_seconds"]),
     help="Give every arm the epochs that cost what the arm --to uses.  [default: none]",
 )
 @click.option("--to", metavar="ARM", help="Arm whose budget the others get.  [default: sample, or the first]")

@@ -18,6 +18,7 @@ COSTS = {
     "fusions": "fusions",
     "backwards": "backward rows",
     "seconds": "seconds",
+    "cpu_seconds": "processor seconds",
     "memory": "memory (MiB)",
 }
 """Costs of a run, and what people call them."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COSTS", "EpochCost", "cost_of_epoch", "cost_of_run", "epoch_cost", "pilot_epochs", "warmup_of_plan"]
 
-COSTS = ("rows", "encodings", "fusions", "backwards", "seconds")
+COSTS = ("rows", "encodings", "fusions", "backwards", "seconds", "cpu_seconds")
 """Costs that add up over epochs, those of valuing the training split included."""
 
 RECORDED = {
@@ -24,8 +24,11 @@ RECORDED = {
     "encodings": (names.ENCODINGS, names.VALUE_ENCODINGS),
     "fusions": (names.FUSIONS, names.VALUE_FUSIONS),
     "backwards": (names.BACKWARDS,),
+    "cpu_seconds": (names.CPU_SECONDS,),
 }
 """The metrics of an epoch that make up a cost."""
+
+TIMES = ("seconds", "cpu_seconds")
 
 AFTER = 3
 """Epochs after the warm-up that a pilot trains at least."""
@@ -102,7 +105,7 @@ def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
     """
     warmup = warmup_of_plan(config)
     spent = [cost_of_epoch(entry["metrics"], cost) for entry in history]
-    cold, average = (1, median) if cost == "seconds" else (0, fmean)
+    cold, average = (1, median) if cost in TIMES else (0, fmean)
     first, rest = spent[:warmup], spent[warmup:] if warmup else spent[cold:] or spent
     before = first[cold:-1] or first[:-1] or first
     return EpochCost(warmup, average(before) if before else 0.0, average(rest))

@@ -16,6 +16,7 @@ __all__ = [
     "BACKWARDS",
     "BEST_EPOCH",
     "BEST_SCORE",
+    "CPU_SECONDS",
     "ENCODINGS",
     "FUSIONS",
     "GAUGES",
@@ -67,6 +68,7 @@ VALUE_FUSIONS = "cost/value_fusions"
 MEMORY = "cost/memory_mib"
 TRAIN_SECONDS = "time/train_s"
 VALUE_SECONDS = "time/value_s"
+CPU_SECONDS = "time/cpu_s"
 BEST_EPOCH = "best/epoch"
 SCORE = "score"
 SCORE_SD = "score_sd"
@@ -185,6 +187,12 @@ METRICS = (
     Metric(ROWS_DROPPED, "rows", "neither", "extra rows that the row budget cut from the epoch's plan"),
     Metric(TRAIN_SECONDS, "s", "lower", "time that the epoch trained"),
     Metric(VALUE_SECONDS, "s", "lower", "time that the epoch valued, evaluated and planned"),
+    Metric(
+        CPU_SECONDS,
+        "s",
+        "lower",
+        "processor time of the first worker in the epoch, all threads together; other work does not lengthen it",
+    ),
     Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked, counted from 0"),
     Metric(
         SCORE,

@@ -118,7 +118,7 @@ class RunContext:
 
     def advance(self, state: Checkpoint) -> Checkpoint:
         """Train one epoch on all ranks; evaluate, value, plan and commit on rank 0; return the committed state."""
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         rate = learning_rate(self.config.optimizer, state.epoch, self.config.training.epochs)
         set_learning_rate(self.trainer.optimizer, rate)
         self._verify_shards(state)
@@ -131,6 +131,7 @@ class RunContext:
             **report.metrics,
             names.MEMORY: most_memory(self.trainer.device),
             names.TRAIN_SECONDS: time.perf_counter() - started,
+            names.CPU_SECONDS: time.process_time() - cpu,
         }
         self._on_first_rank(partial(self._evaluate_and_commit, state, measured, report.phi))
         restore_method_state(self.run.path, state.epoch + 1, self.trainer.method)
@@ -211,7 +212,7 @@ class RunContext:
 
         `online` are the contributions of the training split from the training pass, where they come from there.
         """
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         table = self.value(self.dataset.rows("val"), state.epoch + 1)
         figures = evaluate(table, len(self.dataset.schema.classes), "val")
         selection = self.config.training.selection
@@ -229,6 +230,7 @@ class RunContext:
             names.VALUE_SECONDS: time.perf_counter() - started,
         }
         after_evaluation(self, state.epoch, table, metrics)
+        metrics[names.CPU_SECONDS] += time.process_time() - cpu
         self._plan_and_commit(state, {"val": table}, metrics, online)
 
     def _plan_and_commit(
@@ -239,7 +241,7 @@ class RunContext:
         online: npt.NDArray[np.float64] | None,
     ) -> None:
         """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
         method = self.trainer.method
         unplanned = state_of(method)
@@ -258,6 +260,7 @@ class RunContext:
                 metrics[names.phi_metric("train", name)] = float(mean)
         plan = planning.plan_epoch(method, dataset, config, epoch, phi)
         metrics[names.VALUE_SECONDS] += time.perf_counter() - started
+        metrics[names.CPU_SECONDS] = metrics.get(names.CPU_SECONDS, 0.0) + time.process_time() - cpu
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
         following = Checkpoint(epoch, plan, phi, history, _best(history, config, dataset.schema.task))
         commit(self.run.path, following, self.trainer, tables, unplanned, config.training.keep)

@@ -75,6 +75,7 @@ def test_totals_are_sums_over_epochs_and_memory_is_the_most():
         "fusions": 0.0,
         "backwards": 0.0,
         "seconds": pytest.approx(0.26),
+        "cpu_seconds": 0.0,
         "memory": 6.0 * 2**20,
     }
     assert cost_of_epoch(run[0]["metrics"], "encodings") == 34.0

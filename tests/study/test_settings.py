@@ -68,7 +68,7 @@ def test_seeds_that_cannot_be_read_are_shown(text):
         ({"match": "rows", "to": "amco"}, "to: no arm 'amco'"),
         ({"match": "rows", "arms": ["joint"]}, "match: rows: which arm's budget? There is only joint"),
         ({"arms": ["joint_matched", "sample"]}, "arms.joint_matched: is at a budget; say which by match"),
-        ({"match": "flops"}, "match: Input should be 'none', 'rows', 'encodings' or 'seconds'"),
+        ({"match": "flops"}, "match: Input should be 'none', 'rows', 'encodings', 'seconds' or 'cpu_seconds'"),
         ({"tune": 2, "seeds": "0,1000"}, "1000 is the seed by which arms are tuned"),
         ({"tuning": 2}, "tuning: no such setting; did you mean 'tune'?"),
     ],
