@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,16 @@ import click
 
 from raymm.cli.options import (
     FOLDER,
+    chosen,
+    experiment_option,
     json_option,
     noise_option,
     noise_overrides,
     overrides_argument,
     plugins_option,
     plugins_overrides,
+    store_option,
+    workers_option,
 )
 from raymm.errors import ConfigError
 
@@ -81,17 +85,22 @@ def _oracle() -> click.Command:
 )
 @click.option("--to", metavar="ARM", help="Arm whose budget the others get.  [default: sample, or the first]")
 @click.option("--tune", type=click.IntRange(0), help="Trials of every arm, chosen on validation.  [default: 0]")
-@click.option("--lanes", type=click.IntRange(1), help="Runs at the same time.  [default: as many as there are cores]")
+@click.option(
+    "--lanes", type=click.IntRange(1), help="Runs at the same time.  [default: as many as there is room for]"
+)
 @click.option(
     "--backend",
-    type=click.Choice(["local"]),
-    default="local",
+    type=click.Choice(["local", "ray"]),
+    default="ray",
     show_default=True,
-    help="local: processes of this machine.",
+    help="ray: actors on the cluster of RAY_ADDRESS, or on a Ray of its own; local: processes, of the same numbers.",
 )
+@workers_option("Ray Train workers of each run; with 1, a lane trains its runs by itself.  [default: 1]")
 @plugins_option
 @noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings of all arms.")
+@store_option
+@experiment_option
 @json_option("runs")
 @overrides_argument
 def study(
@@ -99,6 +108,8 @@ def study(
     file: Path | None,
     lanes: int | None,
     backend: str,
+    store: Path,
+    experiment: str,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -106,24 +117,46 @@ def study(
 
     The same command goes on with what was interrupted. The exit code is 1 where a run failed.
     """
-    from raymm.cli.study_progress import Progress
+    from raymm.cluster.connect import require_cores
     from raymm.storage.atomic import remove_unfinished
     from raymm.storage.layout import lock_of_folder
     from raymm.storage.lock import writing
-    from raymm.study.driver import run_study
-    from raymm.study.failures import read_failures
-    from raymm.study.session import Silent
     from raymm.study.store import create_or_open
 
     settings = _asked(file, asked)
     with writing(lock_of_folder(out), f"the study {out}"):
         remove_unfinished(out)
         job = create_or_open(out, settings)
-        with _interruptible(out), _lanes(job, backend, lanes) as places:
-            results = run_study(job, places, Progress(job, Silent(), len(places), quiet=as_json))
-    _show(job, results, as_json)
-    if read_failures(job):
+        if backend == "ray":
+            require_cores(job.config.cluster)
+        with _interruptible(out):
+            results, report = _run(job, backend, lanes, store, experiment, as_json)
+    _show(job, results, report, as_json)
+    if results.failed:
         click.get_current_context().exit(1)
+
+
+def _run(
+    job: "Study", backend: str, count: int | None, store: Path, experiment: str, quiet: bool
+) -> "tuple[StudyResults, list[Path]]":
+    """Run the study, recorded in MLflow, and write its report."""
+    from raymm.cli.study_progress import Progress
+    from raymm.storage import layout
+    from raymm.study.driver import run_study
+    from raymm.study.report import write_study_report
+    from raymm.study.tracking import StudyTracker
+    from raymm.tracking.base import ending
+    from raymm.tracking.mlflow import MlflowTracker, store_of
+
+    uri, artifacts = store_of(store)
+    record = StudyTracker(job, job.datasets(), lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
+    report: list[Path] = []
+    record.begin()
+    with ending(lambda status: record.close(status, report)):
+        with _lanes(job, backend, count, uri) as lanes:
+            results = run_study(job, lanes, Progress(job, record, len(lanes), quiet))
+        report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
+    return results, report
 
 
 def _asked(file: Path | None, asked: dict[str, Any]) -> "StudySettings":
@@ -138,7 +171,13 @@ def _asked(file: Path | None, asked: dict[str, Any]) -> "StudySettings":
         return parse_study(read_study_file(file), str(file))
     if not asked["data"] or not asked["arms"]:
         raise click.UsageError("give --data and --arms, or --from FILE")
-    overrides = (*plugins_overrides(asked["plugins"]), *noise_overrides(asked["noise"]), *asked["overrides"])
+    workers = chosen(cluster__workers=asked["workers"])
+    overrides = (
+        *workers,
+        *plugins_overrides(asked["plugins"]),
+        *noise_overrides(asked["noise"]),
+        *asked["overrides"],
+    )
     values = {
         "data": list(asked["data"]),
         "arms": [name.strip() for name in asked["arms"].split(",") if name.strip()],
@@ -149,24 +188,43 @@ def _asked(file: Path | None, asked: dict[str, Any]) -> "StudySettings":
 
 
 @contextmanager
-def _lanes(job: "Study", backend: str, count: int | None) -> "Iterator[list[Lane]]":
+def _lanes(job: "Study", backend: str, count: int | None, tracking_uri: str) -> "Iterator[list[Lane]]":
     """The lanes of a backend, which end with the block."""
-    from raymm.study.local_lanes import cores
-
-    lanes = [_lane(job, backend, number) for number in range(count or cores())]
-    try:
-        yield lanes
-    finally:
+    with ExitStack() as stack:
+        if backend == "local":
+            lanes = _local_lanes(job, count)
+        else:
+            stack.enter_context(_connected(job, tracking_uri))
+            lanes = _ray_lanes(job, count)
         for lane in lanes:
-            lane.close()
+            stack.callback(lane.close)
+        yield lanes
 
 
-def _lane(job: "Study", backend: str, number: int) -> "Lane":
+def _local_lanes(job: "Study", count: int | None) -> "list[Lane]":
     from raymm.storage import layout
-    from raymm.study.local_lanes import LocalLane
+    from raymm.study.local_lanes import LocalLane, cores
 
-    del backend
-    return LocalLane(job.path / layout.LANES / f"lane-{number + 1}.log")
+    return [LocalLane(job.path / layout.LANES / f"lane-{i + 1}.log") for i in range(count or cores())]
+
+
+@contextmanager
+def _connected(job: "Study", tracking_uri: str) -> Iterator[None]:
+    from raymm.cluster.connect import connect
+    from raymm.cluster.preflight import preflight
+
+    config = job.config
+    with connect(config.cluster):
+        preflight(config.cluster, job.path, tracking_uri, config.plugins)
+        yield
+
+
+def _ray_lanes(job: "Study", count: int | None) -> "list[Lane]":
+    from raymm.cluster.lanes import RayLane, lanes_that_fit
+
+    cluster = job.config.cluster
+    fits = lanes_that_fit(cluster)
+    return [RayLane(cluster) for _ in range(min(count or fits, fits))]
 
 
 @contextmanager
@@ -179,13 +237,11 @@ def _interruptible(out: Path) -> Iterator[None]:
         raise
 
 
-def _show(job: "Study", results: "StudyResults", as_json: bool) -> None:
-    from raymm.storage import layout
+def _show(job: "Study", results: "StudyResults", report: list[Path], as_json: bool) -> None:
     from raymm.study.records import budgets_reached
-    from raymm.study.report import verdict_lines, write_study_report
+    from raymm.study.report import verdict_lines
     from raymm.study.summary import result_table
 
-    report = write_study_report(results, job.path / layout.REPORT) if results.runs else []
     if as_json:
         runs = [{**vars(run), "path": str(run.path), "history": len(run.history)} for run in results.runs]
         click.echo(json.dumps({"study": str(job.path), "runs": runs, "failed": results.failed}))

@@ -15,19 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Ended", "Lane", "LaneClosedError", "LaneLostError", "Task", "run_tasks"]
+from raymm.training.lane_errors import LaneLostError
 
-
-class LaneLostError(Exception):
-    """The process of a lane has died."""
-
-
-class LaneClosedError(Exception):
-    """The lane was closed while it trained, or before."""
+__all__ = ["Ended", "Lane", "Task", "run_tasks"]
 
 
 class Lane(Protocol):
     """A place that trains one run at a time."""
+
+    @property
+    def started(self) -> bool:
+        """Whether its process has been started, and was not lost since."""
 
     def train(self, path: Path, until: int | None) -> str:
         """Train the run of a folder (see `raymm.training.whole_runs.train_folder`); returns why it failed, or "".
@@ -73,7 +71,7 @@ def run_tasks(
     Parameters
     ----------
     say
-        Told of lanes that were lost.
+        Told of lanes that start, and of those that were lost.
     """
     waiting, ended = deque(tasks), queue.Queue[Ended | BaseException]()
 
@@ -100,11 +98,13 @@ def run_tasks(
 def _train(lane: Lane, number: int, task: Task, say: Callable[[str], None]) -> Ended:
     began = time.monotonic()
     for left in range(task.restarts, -1, -1):
+        if not lane.started:
+            say(f"lane {number + 1} starts")
         try:
             cause = lane.train(task.path, task.until)
         except LaneLostError as lost:
             if left:
-                say(f"lane {number + 1} was lost ({lost}); started again, its run goes on from the last commit")
+                say(f"lane {number + 1} was lost ({lost}); its run goes on from the last commit")
             cause = f"the process that trained it died {task.restarts + 1} times ({lost}; cluster.max_failures)"
         else:
             return Ended(task, cause, time.monotonic() - began, number)

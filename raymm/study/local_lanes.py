@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from raymm.study.lanes import LaneClosedError, LaneLostError
+from raymm.training.lane_errors import LaneClosedError, LaneLostError
 
 __all__ = ["LocalLane", "cores", "main"]
 
@@ -36,6 +36,11 @@ class LocalLane:
         self._log = log
         self._process: subprocess.Popen[str] | None = None
         self._closed = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the process has been started, and was not lost."""
+        return self._process is not None
 
     def train(self, path: Path, until: int | None) -> str:
         """Train the run of a folder; see `raymm.study.lanes.Lane`."""

@@ -1,9 +1,11 @@
-"""Training whole runs in this process, one after the other, by their folders: what a lane of a study does."""
+"""Training whole runs by their folders, one after the other: what a lane of a study does."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,19 +16,39 @@ from raymm.storage.lock import writing
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
 
-__all__ = ["PATIENCE", "train_folder"]
+if TYPE_CHECKING:
+    from raymm.training.run import Run
+
+__all__ = ["any_device", "train_folder", "train_here"]
 
 PATIENCE = 30.0
 """Seconds to wait for a process that trained the run before, and has not ended yet."""
 
+Loop = Callable[["Run", int | None], object]
+"""`(run, until)`: trains a run until so many epochs are done, or to its end."""
 
-def train_folder(path: Path, until: int | None = None) -> str:
+
+def train_here(run: Run, until: int | None, device: torch.device | None = None) -> None:
+    """Train a run in this process."""
+    for state in iter_epochs(run, run.dataset(), Backends(device=device or any_device())):
+        if state.epoch >= (math.inf if until is None else until):
+            break
+
+
+def any_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train_folder(path: Path, until: int | None = None, loop: Loop = train_here) -> str:
     """Train the run of a folder from its newest committed epoch on.
 
     Parameters
     ----------
     until
         Epochs after which to leave off, the run unfinished and its test split unread; None trains to the end.
+    loop
+        How it is trained; default: in this process.
 
     Returns
     -------
@@ -35,11 +57,7 @@ def train_folder(path: Path, until: int | None = None) -> str:
     try:
         with writing(lock_of_folder(path), f"the run {path}", patience=PATIENCE):
             remove_unfinished(path)
-            run = open_run(path)
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            for state in iter_epochs(run, run.dataset(), Backends(device=device)):
-                if state.epoch >= (math.inf if until is None else until):
-                    break
+            loop(open_run(path), until)
     except RaymmError as cause:
         return " ".join(str(cause).split())
     except Exception as cause:  # noqa: BLE001  (one run that failed must not end the others)

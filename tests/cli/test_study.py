@@ -22,11 +22,11 @@ SMALL = [
 @pytest.fixture
 def here(monkeypatch):
     """Lanes that are this process."""
-    monkeypatch.setattr(verb, "_lane", lambda *_: HereLane())
+    monkeypatch.setattr(verb, "_local_lanes", lambda *_: [HereLane()])
 
 
 def study(capfd, dataset, out, *options):
-    fixed = ["--data", dataset.path, "--out", out, "--lanes", 1, "--backend", "local"]
+    fixed = ["--data", dataset.path, "--out", out, "--store", out.with_name("store"), "--backend", "local"]
     return call(capfd, "study", *fixed, *options, *SMALL)
 
 
@@ -59,7 +59,7 @@ def test_a_line_a_run_without_test_figures_then_a_table(capfd, tmp_path, dataset
 def test_a_file_makes_the_study_again(capfd, tmp_path, dataset, here):
     assert study(capfd, dataset, tmp_path / "s", "--arms", "joint", "--seeds", "3")[0] == 0
     file = tmp_path / "s" / "study.yaml"
-    fixed = ["--out", tmp_path / "t", "--lanes", 1, "--backend", "local"]
+    fixed = ["--out", tmp_path / "t", "--store", tmp_path / "store", "--backend", "local"]
     code, out, err = call(capfd, "study", "--from", file, *fixed, "--json")
     assert code == 0, err
     (run,) = json.loads(out)["runs"]
@@ -76,7 +76,9 @@ def test_a_run_that_failed_is_said_and_the_exit_code_is_1(capfd, tmp_path, datas
     values = {"data": [str(dataset.path)], "arms": arms, "seeds": [0], "settings": {"training": {"epochs": 2}}}
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(values))
-    code, out, _ = call(capfd, "study", "--from", file, "--out", tmp_path / "s", "--lanes", 1, "--backend", "local")
+    code, out, _ = call(
+        capfd, "study", "--from", file, "--out", tmp_path / "s", "--store", tmp_path / "store", "--backend", "local"
+    )
     assert code == 1
     assert f"failed: {dataset.path.name}, wild, seed 0: " in out
     assert "2/2" in out

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from raymm.storage import sha256_of
 from raymm.study.driver import run_study
-from raymm.study.lanes import LaneLostError
 from raymm.study.session import Silent
 from raymm.study.settings import parse_study
 from raymm.study.store import create_or_open
+from raymm.training.lane_errors import LaneLostError
 from raymm.training.whole_runs import train_folder
 from tests.games import untimed
 
@@ -27,6 +27,7 @@ class HereLane:
     """A lane that is this process; it is lost as often as a test wants, each time after one epoch more."""
 
     losses: int = 0
+    started: bool = True
     trained: list = field(default_factory=list)
 
     def train(self, path, until):

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from raymm.storage.layout import committed_epochs
-from raymm.study.lanes import LaneClosedError, LaneLostError
 from raymm.study.local_lanes import LocalLane
+from raymm.training.lane_errors import LaneClosedError, LaneLostError
 from tests.study.studies import SETTINGS, run_here, study_of, told
 
 SAMPLES = 60
@@ -25,7 +25,7 @@ def command(out, dataset):
     own = [f"{section}.{name}={value}" for section, values in SETTINGS.items() for name, value in values.items()]
     own = [setting for setting in own if not setting.startswith("model.encoder")] + ["model.encoder.width=8"]
     options = ["--data", dataset.path, "--arms", ARMS, "--seeds", "0-1", "--match", "rows", "--out", out]
-    words = ["study", *options, "--backend", "local", "--lanes", "2", *own]
+    words = ["study", *options, "--backend", "local", "--lanes", "2", "--store", out.with_name("store"), *own]
     return [sys.executable, "-m", "raymm", *map(str, words)]
 
 

@@ -1,0 +1,69 @@
+"""Lanes on Ray: the bits of one process, also where the process of a lane is killed; groups of workers."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from raymm.cluster.lanes import RayLane, lanes_that_fit
+from raymm.config import ClusterConfig
+from raymm.errors import ClusterError
+from raymm.storage.layout import committed_epochs
+from raymm.study.driver import run_study
+from raymm.training.result import read_result
+from tests.study.studies import SETTINGS, Events, HereLane, run_here, study_of, told
+
+pytestmark = pytest.mark.ray
+
+SAMPLES = 120
+ONE = ClusterConfig(workers=1)
+
+
+def test_two_lanes_of_which_one_is_killed_give_the_bits_of_one_process(ray_local, tmp_path, dataset):
+    import ray
+
+    straight = study_of(tmp_path / "straight", {"d": dataset}, ["joint", "sample"])
+    run_here(straight)
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"])
+    lanes, events, killed = [RayLane(ONE), RayLane(ONE)], Events(), []
+
+    def kill():
+        while not any(committed_epochs(run) for run in study.path.glob("runs/d/*/*")):
+            time.sleep(0.01)
+        killed.append(ray.get(lanes[0]._actor.__ray_call__.remote(lambda _: os.getpid())))
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        results = run_study(study, lanes, events)
+    finally:
+        thread.join()
+        for lane in lanes:
+            lane.close()
+    assert killed
+    assert not results.failed
+    assert told(study.path) == told(straight.path)
+    assert [text for text in events.setups if text.startswith("lane 1 was lost")]
+
+
+def test_with_several_workers_a_lane_trains_by_worker_groups(ray_local, tmp_path, dataset):
+    settings = {**SETTINGS, "cluster": {"workers": 2, "actors": 0}}
+    straight = study_of(tmp_path / "straight", {"d": dataset}, ["joint"], seeds=[0])
+    run_here(straight, HereLane())
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint"], seeds=[0], settings=settings)
+    lane = RayLane(study.config.cluster)
+    results = run_study(study, [lane], Events())
+    lane.close()
+    assert not results.failed
+    one, two = (read_result(root.path / "runs/d/joint/seed-0").metrics for root in (straight, study))
+    assert two["test/loss"] == pytest.approx(one["test/loss"], abs=1e-4)
+
+
+def test_as_many_lanes_fit_as_runs(ray_local):
+    assert lanes_that_fit(ONE) == 4
+    assert lanes_that_fit(ClusterConfig(workers=2, actors=0)) == 2
+    with pytest.raises(ClusterError, match="no run fits on this cluster: it asks for 9 workers of 1 CPUs"):
+        lanes_that_fit(ClusterConfig(workers=9))
