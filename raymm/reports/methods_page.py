@@ -17,7 +17,7 @@ from raymm.valuation.utilities import get_utility
 
 __all__ = ["changes", "defined_for", "methods_page"]
 
-COUNTS = (1, 2, 3, 4, 8)
+COUNTS = range(1, 17)
 """Numbers of modalities that a method is asked about."""
 
 EPOCHS = 100
@@ -87,12 +87,12 @@ def _context(count: int, fusion: str, task: str) -> MethodContext:
 
 
 def _counts_text(taken: Collection[int]) -> str:
-    first = min(taken)
-    if set(taken) == set(COUNTS):
-        return "any"
-    if set(taken) == {count for count in COUNTS if count >= first}:
-        return f"{first} or more"
-    return ", ".join(map(str, sorted(taken)))
+    first, last = min(taken), max(taken)
+    if set(taken) != set(range(first, last + 1)):
+        return ", ".join(map(str, sorted(taken)))
+    if last == COUNTS[-1]:
+        return "any" if first == COUNTS[0] else f"{first} or more"
+    return f"{first} to {last}" if first < last else str(first)
 
 
 def _text(taken: Collection[str], known: Sequence[str]) -> str:
@@ -105,9 +105,7 @@ def _section(name: str, method: type[Method]) -> str:
     fields = method.Settings.model_fields
     if fields:
         defaults = {key: _default(value) for key, value in method.Settings().model_dump(mode="json").items()}
-        rows = [
-            (f"`{key}`", f"`{_default(defaults[key])}`", field.description or "") for key, field in fields.items()
-        ]
+        rows = [(f"`{key}`", f"`{defaults[key]}`", field.description or "") for key, field in fields.items()]
         lines += ["", *markdown_table(("setting", "default", "meaning"), rows)]
     return "\n".join(lines)
 
