@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from raymm.valuation.coalitions import coalition_masks, coalition_sizes
+from raymm.valuation.bits import masks_of
 
 if TYPE_CHECKING:
     from raymm.tasks.base import Task
@@ -137,8 +138,9 @@ class Coalitions:
     @cached_property
     def members(self) -> Tensor:
         """All coalitions of a row that lacks nothing, bool [S, n], in the order of their codes."""
-        wanted = torch.isin(coalition_sizes(self.n), torch.tensor(self.sizes_of(self.n), dtype=torch.int64))
-        return coalition_masks(self.n)[wanted]
+        chosen = (members for s in self.sizes_of(self.n) for members in combinations(range(self.n), s))
+        codes = sorted(sum(1 << i for i in members) for members in chosen)
+        return masks_of(torch.tensor(codes, dtype=torch.int64), self.n)
 
     def terms(self, rows: FusedRows, task: Task) -> Terms:
         """Losses of rows, of all their coalitions or of drawn ones."""

@@ -5,6 +5,7 @@ from math import comb
 
 import pytest
 import torch
+from hypothesis import given, settings, strategies
 
 from raymm.errors import ConfigError
 from raymm.methods.coalition_terms import Coalitions
@@ -101,9 +102,29 @@ def test_several_labels_a_sample():
 
 
 def test_a_rank_without_rows_has_a_loss_of_nothing():
-    for settings in ({}, {"draw": 2}):
-        step, trainer = step_of("coalition", 3, mask=torch.ones(0, 3, dtype=torch.bool), **settings)
+    for own in ({}, {"draw": 2}):
+        step, trainer = step_of("coalition", 3, mask=torch.ones(0, 3, dtype=torch.bool), **own)
         assert trainer.method.loss(step).item() == 0
+
+
+@given(data=strategies.data(), n=strategies.integers(1, 5))
+@settings(max_examples=25)
+def test_any_settings_on_any_rows_are_the_sum_over_their_coalitions(data, n):
+    sizes = (
+        data.draw(strategies.none() | strategies.sets(strategies.integers(1, n - 1), min_size=1)) if n > 1 else None
+    )
+    weights = data.draw(strategies.sampled_from(sorted(KERNELS)))
+    amount = data.draw(strategies.none() | strategies.floats(0, 1))
+    codes = data.draw(strategies.lists(strategies.integers(1, 2**n - 1), min_size=1, max_size=6))
+    mask = torch.tensor([[code >> i & 1 == 1 for i in range(n)] for code in codes])
+    given_sizes = {} if sizes is None else {"sizes": sorted(sizes)}
+    step, trainer = step_of("coalition", n, mask=mask, weights=weights, amount=amount, **given_sizes)
+    rows = []
+    for row in range(len(codes)):
+        count = len([s for s in range(1, int(mask[row].sum())) if sizes is None or s in sizes])
+        default = count / (count + 2)
+        rows.append(by_kernel(step, row, KERNELS[weights], default if amount is None else amount, sizes))
+    assert trainer.method.loss(step).item() == pytest.approx(sum(row.item() for row in rows), rel=1e-4)
 
 
 # drawn coalitions
