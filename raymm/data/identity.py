@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-__all__ = ["digest_of", "legacy_digest_of", "same_data", "short_digest"]
+__all__ = ["digest_of", "is_legacy", "legacy_digest_of", "same_data", "short_digest"]
 
 PREFIX = "sha256:"
 
@@ -47,6 +47,11 @@ def legacy_digest_of(manifest: Mapping[str, Any]) -> str:
     return "".join(entry["sha256"][:8] for entry in manifest["files"].values())[:64]
 
 
+def is_legacy(digest: str) -> bool:
+    """Whether a recorded digest has the form of version 0.1.0."""
+    return not digest.startswith(PREFIX)
+
+
 def same_data(recorded: str, dataset: Identified) -> bool:
     """Whether a recorded digest, of this form or that of version 0.1.0, is the digest of a data set.
 
@@ -57,7 +62,7 @@ def same_data(recorded: str, dataset: Identified) -> bool:
     >>> same_data("sha256:a2e7", dataset), same_data("ab01", dataset), same_data("sha256:ab01", dataset)
     (True, True, False)
     """
-    return recorded == (dataset.digest if recorded.startswith(PREFIX) else dataset.legacy_digest)
+    return recorded == (dataset.legacy_digest if is_legacy(recorded) else dataset.digest)
 
 
 def short_digest(digest: str) -> str:

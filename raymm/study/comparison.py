@@ -106,15 +106,22 @@ def controls_of(results: StudyResults) -> list[str]:
     return found if results.reference in found or results.reference not in arms else [results.reference, *found]
 
 
-def compare_all(results: StudyResults, samples: Samples, figures: list[Figure]) -> list[Against]:
-    """Every arm against every control, in every figure; two controls are compared once, under the earlier one."""
+def compare_all(results: StudyResults, samples: Mapping[Figure, Samples]) -> list[Against]:
+    """Every arm against every control, in every figure; two controls are compared once, under the earlier one.
+
+    Parameters
+    ----------
+    samples
+        The figures that are compared, with the test samples that they are of (`read_samples`); with `Samples()` there
+        are no statistics over samples.
+    """
     made = []
     controls = controls_of(results)
-    for figure in figures:
+    for figure, of_figure in samples.items():
         values = values_of(results.runs, figure)
         for place, second in enumerate(controls):
             firsts = [arm for arm in arms_of(results) if arm not in controls[: place + 1]]
-            found = [compare_arms(values, figure, first, second, samples) for first in firsts]
+            found = [compare_arms(values, figure, first, second, of_figure) for first in firsts]
             found = [comparison for comparison in found if comparison.over_pairs.count]
             if found:
                 made.append(Against(second, figure, _corrected(found)))
@@ -122,11 +129,11 @@ def compare_all(results: StudyResults, samples: Samples, figures: list[Figure]) 
 
 
 def compare_arms(values: Values, figure: Figure, first: str, second: str, samples: Samples) -> Comparison:
-    """Every statistic of two arms; those over test samples where the figure is measured on them (`Samples`)."""
+    """Every statistic of two arms; those over test samples where the samples have the runs of every pair."""
     pairing = paired(values, first, second)
     differences = pairing.all
     test, flips = t_test(differences), sign_flip(differences)
-    resampled = _resampled(pairing, first, second, samples) if figure.predicted else {}
+    resampled = _resampled(pairing, first, second, samples)
     better = np.sign(differences) * (1 if figure.higher else -1)
     return Comparison(
         first=first,
@@ -141,7 +148,7 @@ def compare_arms(values: Values, figure: Figure, first: str, second: str, sample
         by_samples=over_samples(resampled),
         by_all=hierarchical(resampled),
         p_flips=flips,
-        mcnemar=_mcnemar(pairing, first, second, samples) if figure.predicted else {},
+        mcnemar=_mcnemar(pairing, first, second, samples),
         effect=effect_size(differences),
         won=int((better > 0).sum()),
         tied=int((better == 0).sum()),

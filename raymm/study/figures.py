@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.study.statistics import differences
-from raymm.tracking.metrics import parse, split_metric
+from raymm.tracking.metrics import UNCALIBRATED_TEST, parse, split_metric
 
 if TYPE_CHECKING:
     from raymm.study.results import RunRecord, StudyResults
@@ -24,27 +24,36 @@ Values = Mapping[str, Mapping[tuple[str, int], float]]
 
 @dataclass(frozen=True)
 class Figure:
-    """What is compared.
+    """What is compared: a metric on the test split.
 
     Attributes
     ----------
     name
         For people, such as "accuracy" or "accuracy as trained".
-    keys
-        Names of the metric; of a run, the first that it has is taken.
+    metric
+        Such as "accuracy".
     higher
         Whether more is better.
     share
         Whether it is a share, which people write in points.
-    predicted
-        Whether it is of the predictions that the test tables hold.
+    splits
+        By whose metric it is, the first that a run has: "test", or before it "uncalibrated_test".
     """
 
     name: str
-    keys: tuple[str, ...]
+    metric: str
     higher: bool
     share: bool
-    predicted: bool = True
+    splits: tuple[str, ...] = ("test",)
+
+    def split_of(self, run: RunRecord) -> str | None:
+        """The split that the figure of a run is of, which is also that of its test table; None where it has none."""
+        return next((split for split in self.splits if split_metric(split, self.metric) in run.metrics), None)
+
+    def of(self, run: RunRecord) -> float:
+        """The figure of a run; NaN where it has none."""
+        split = self.split_of(run)
+        return float("nan") if split is None else float(run.metrics[split_metric(split, self.metric)])
 
 
 @dataclass(frozen=True)
@@ -79,24 +88,21 @@ class Pairing:
 
 def figures_of(results: StudyResults) -> list[Figure]:
     """The metric on test; where runs have that of the model before calibration too, it comes second."""
-    key = split_metric("test", results.metric)
-    before = split_metric("uncalibrated_test", results.metric)
-    declared = parse(key)
+    declared = parse(split_metric("test", results.metric))
     share = declared is not None and declared.metric.unit == "share"
-    found = [Figure(results.metric, (key,), results.higher, share)]
-    if any(before in run.metrics for run in results.runs):
-        found.append(Figure(f"{results.metric} as trained", (before, key), results.higher, share, predicted=False))
+    found = [Figure(results.metric, results.metric, results.higher, share)]
+    trained = replace(found[0], name=f"{results.metric} as trained", splits=(UNCALIBRATED_TEST, "test"))
+    if any(trained.split_of(run) == UNCALIBRATED_TEST for run in results.runs):
+        found.append(trained)
     return found
 
 
 def values_of(runs: Sequence[RunRecord], figure: Figure) -> Values:
     """The figure of every run that has it as a finite number."""
-    values: dict[str, dict[tuple[str, int], float]] = {}
+    values: dict[str, dict[tuple[str, int], float]] = {run.arm: {} for run in runs}
     for run in runs:
-        found = next((run.metrics[key] for key in figure.keys if key in run.metrics), float("nan"))
-        of_arm = values.setdefault(run.arm, {})
-        if isfinite(found):
-            of_arm[run.data, run.seed] = float(found)
+        if isfinite(found := figure.of(run)):
+            values[run.arm][run.data, run.seed] = found
     return values
 
 

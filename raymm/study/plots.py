@@ -29,7 +29,7 @@ __all__ = ["cost_plot", "differences_plot", "epochs_plot", "pareto_front"]
 
 MARKERS = "osD^vP"
 DASHES = ("-", "--", ":", "-.")
-DRAWN_COSTS = ("seconds", "encodings")
+DRAWN_COSTS = ("seconds", "cpu_seconds", "encodings")
 LOGARITHMIC = 4.0
 """Costs whose largest is so many times the smallest are drawn on a logarithmic axis."""
 CONTROLS_PER_ROW = 2
@@ -81,7 +81,7 @@ def cost_plot(results: StudyResults, figure: Figure, arms: Sequence[str]) -> Plo
     if not points:
         return None
     shown = [arm for arm in arms if any(arm in found for found in points.values())]
-    plot = new_figure(4.2 * len(points) + 2.4, max(3.6, 0.21 * len(shown) + 1.0))
+    plot = new_figure(3.5 * len(points) + 2.4, max(3.6, 0.21 * len(shown) + 1.0))
     axes = plot.subplots(1, len(points), sharey=True, squeeze=False)[0]
     for axis, (cost, found) in zip(axes, points.items(), strict=True):
         _cost_panel(axis, found, arms, figure)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from raymm.study.cost_ratios import COSTS
-from raymm.study.verdict import outcome
+from raymm.study.verdict import outcome, verdict
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from raymm.study.comparison import Against, Comparison
     from raymm.study.results import StudyResults
 
-__all__ = ["comparisons_csv", "runs_csv"]
+__all__ = ["comparison_rows", "comparisons_csv", "runs_csv"]
 
 
 def runs_csv(results: StudyResults) -> str:
@@ -40,8 +41,17 @@ def runs_csv(results: StudyResults) -> str:
 
 
 def comparisons_csv(tables: Sequence[Against]) -> str:
-    """Every number of every comparison, in the figure's own unit (a share is not in points)."""
-    return _csv([_row(each) for table in tables for each in table.comparisons], ["first", "second"])
+    """`comparison_rows` as CSV; what is not defined is left empty."""
+    return _csv(comparison_rows(tables), ["first", "second"])
+
+
+def comparison_rows(tables: Sequence[Against]) -> list[dict[str, Any]]:
+    """Every number of every comparison, in the figure's own unit (a share is not in points); None where undefined."""
+    rows = [_row(each) for table in tables for each in table.comparisons]
+    return [
+        {key: None if isinstance(value, float) and isnan(value) else value for key, value in row.items()}
+        for row in rows
+    ]
 
 
 def _row(each: Comparison) -> dict[str, Any]:
@@ -50,6 +60,7 @@ def _row(each: Comparison) -> dict[str, Any]:
         "second": each.second,
         "figure": each.figure.name,
         "outcome": outcome(each),
+        "verdict": verdict(each),
         "p_t": each.p_t,
         "p": each.p,
         "p_holm": each.p_holm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure as Plot
 
@@ -15,9 +15,9 @@ from raymm.reports.tables import markdown_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.study.comparison import Against, compare_all
-from raymm.study.figures import data_of, figures_of
+from raymm.study.figures import Figure, data_of, figures_of
 from raymm.study.plots import cost_plot, differences_plot, epochs_plot
-from raymm.study.raw import comparisons_csv, runs_csv
+from raymm.study.raw import comparison_rows, comparisons_csv, runs_csv
 from raymm.study.samples import Samples, read_samples
 from raymm.study.sections import Image, Section, sections_of
 from raymm.study.tables import arms_by_score
@@ -26,7 +26,7 @@ from raymm.study.verdict import verdict
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
 
-__all__ = ["verdict_lines", "write_study_report"]
+__all__ = ["comparison_records", "verdict_lines", "write_study_report"]
 
 
 def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
@@ -42,11 +42,11 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
     DataError
         When runs of a data set were tested on different samples, or a test table is damaged.
     """
-    samples, figures = read_samples(results), figures_of(results)
-    tables = compare_all(results, samples, figures)
-    plots = _plots(results, [table for table in tables if table.figure == figures[0]])
+    samples = _samples(results)
+    tables = compare_all(results, samples)
+    plots = _plots(results, [table for table in tables if table.figure.splits == ("test",)])
     images = {key: image for key, (image, _) in plots.items()}
-    sections = sections_of(results, samples, tables, figures, images)
+    sections = sections_of(results, samples, tables, images)
     drawn = save_all({image.name: plot for image, plot in plots.values()}, folder)
     files = [folder / name for name in (layout.REPORT_MD, layout.PAGE, layout.RUNS_CSV, layout.COMPARISONS_CSV)]
     write_bytes(files[0], _markdown(sections).encode())
@@ -58,8 +58,17 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
 
 def verdict_lines(results: StudyResults) -> list[str]:
     """The verdicts of all comparisons, one a line; of the models as they are after calibration."""
-    tables = compare_all(results, Samples(), figures_of(results)[:1])
+    tables = compare_all(results, {figures_of(results)[0]: Samples()})
     return [verdict(each) for table in tables for each in table.comparisons]
+
+
+def comparison_records(results: StudyResults) -> list[dict[str, Any]]:
+    """Every comparison with its verdict and all its numbers, for programs: what `comparisons.csv` holds."""
+    return comparison_rows(compare_all(results, _samples(results)))
+
+
+def _samples(results: StudyResults) -> dict[Figure, Samples]:
+    return {figure: read_samples(results, figure) for figure in figures_of(results)}
 
 
 def _plots(results: StudyResults, tables: Sequence[Against]) -> dict[str, tuple[Image, Plot]]:

@@ -26,7 +26,7 @@ class RunRecord:
         The entries of the epochs: `epoch`, counted from 0, and its `metrics`.
     cost
         Totals of training, with the valuation of the training split: `rows`, `encodings` (encoder rows), `fusions`,
-        `backwards`, `seconds` and `memory` (bytes); 0 where it is not known.
+        `backwards`, `seconds`, `cpu_seconds` and `memory` (bytes); 0 where it is not known.
     """
 
     data: str

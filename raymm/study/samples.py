@@ -12,10 +12,10 @@ import numpy.typing as npt
 from raymm.errors import DataError, Problems
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.bootstrap import resampled_means
-from raymm.tracking.metrics import split_metric
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
+    from raymm.study.figures import Figure
     from raymm.study.results import RunRecord, StudyResults
 
 __all__ = ["Key", "Samples", "read_samples"]
@@ -29,7 +29,7 @@ ACCURACY = "accuracy"
 
 @dataclass(frozen=True)
 class Samples:
-    """The test samples of runs.
+    """The test samples of runs, as one figure is of them: of the models after calibration, or as trained.
 
     Attributes
     ----------
@@ -46,26 +46,29 @@ class Samples:
     left_out: tuple[str, ...] = ()
 
 
-def read_samples(results: StudyResults) -> Samples:
-    """Read the test tables of all runs; nothing where the metric is no mean over samples.
+def read_samples(results: StudyResults, figure: Figure) -> Samples:
+    """Read the test tables that a figure is of; nothing where it is no mean over samples.
 
     Raises
     ------
     DataError
         When a table is missing or damaged, or runs of one data set were tested on different samples, naming them.
     """
-    if results.metric != ACCURACY:
+    if figure.metric != ACCURACY:
         return Samples()
     right: dict[Key, npt.NDArray[np.bool_]] = {}
     left_out: list[str] = []
     first: dict[str, tuple[RunRecord, npt.NDArray[np.str_]]] = {}
     problems = Problems("runs that were tested on other samples cannot be compared")
     for run in results.runs:
-        ids, correct = _read(run)
+        split = figure.split_of(run)
+        if split is None:
+            continue
+        ids, correct = _read(run, split)
         other, known = first.setdefault(run.data, (run, ids))
         if not np.array_equal(ids, known):
             problems.add(_other_samples(run, ids, other, known))
-        elif (reason := _disagreement(run, correct)) is not None:
+        elif (reason := _disagreement(run, figure, correct)) is not None:
             left_out.append(reason)
         else:
             right[run.data, run.arm, run.seed] = correct
@@ -73,19 +76,19 @@ def read_samples(results: StudyResults) -> Samples:
     return Samples(right, _resampled(right, list(first)), tuple(left_out))
 
 
-def _read(run: RunRecord) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
+def _read(run: RunRecord, split: str) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
     """Sample ids in order, and whether each is predicted right."""
-    table = read_table(valuation_file(result_folder(run.path), "test"))
+    table = read_table(valuation_file(result_folder(run.path), split))
     order = np.argsort(table.sample_id, kind="stable")
     return table.sample_id[order], table.grand_correct[order]
 
 
-def _disagreement(run: RunRecord, correct: npt.NDArray[np.bool_]) -> str | None:
+def _disagreement(run: RunRecord, figure: Figure, correct: npt.NDArray[np.bool_]) -> str | None:
     """Why the table of a run is not used: its accuracy is not the one that the run reports."""
-    reported, found = run.metrics.get(split_metric("test", ACCURACY)), float(correct.mean())
-    if reported is not None and abs(reported - found) <= 1e-6:
+    reported, found = figure.of(run), float(correct.mean())
+    if abs(reported - found) <= 1e-6:
         return None
-    return f"{run.path}: accuracy {reported} is reported, and its test table gives {found:.6g}"
+    return f"{run.path}: {figure.name} {reported:.6g} is reported, and its test table gives {found:.6g}"
 
 
 def _other_samples(run: RunRecord, ids: npt.NDArray[np.str_], other: RunRecord, known: npt.NDArray[np.str_]) -> str:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "Section", "Sentence", "sections_of"]
 
-SCORES = "Means and standard deviations over seeds{}. Validation is that of the picked epochs: arms are chosen by it."
+SCORES = (
+    "Means and standard deviations over seeds{}. Validation is that of the picked epochs, as trained: arms are "
+    "chosen by it, never by test."
+)
 MACRO = " on each data set; macro is the mean over data sets"
 DIFFERENCES = (
     "Pairs are runs of the same data set and seed. The difference and its 95 % interval are Student's t over all "
@@ -92,22 +95,22 @@ class Section:
 
 def sections_of(
     results: StudyResults,
-    samples: Samples,
+    samples: Mapping[Figure, Samples],
     tables: Sequence[Against],
-    figures: Sequence[Figure],
     images: Mapping[str, Image],
 ) -> list[Section]:
     """The sections of a report.
 
     Parameters
     ----------
+    samples
+        What is compared, the first figure first, with its test samples.
     tables
         Comparisons, of `compare_all`.
-    figures
-        What is compared, the first figure first.
     images
         Plots that were drawn: "cost", "differences", and one by the name of each data set.
     """
+    figures = list(samples)
     first = [table for table in tables if table.figure == figures[0]]
     trained = {table.second: table for table in tables if table.figure != figures[0]}
     made = [Section(1, results.title, _opening(results, figures[0]))]
@@ -175,14 +178,14 @@ def _epochs(results: StudyResults, images: Mapping[str, Image]) -> list[Section]
     return [Section(2, "Modalities over the epochs", ALONE), *made] if made else []
 
 
-def _remarks(results: StudyResults, samples: Samples) -> list[Section]:
+def _remarks(results: StudyResults, samples: Mapping[Figure, Samples]) -> list[Section]:
     """Runs that failed, and test tables that are not used."""
     made = []
     if results.failed:
         made.append(Section(2, "Failed runs", table=(["run"], [[line] for line in results.failed])))
-    if samples.left_out:
+    if left_out := [[line] for of_figure in samples.values() for line in of_figure.left_out]:
         text = "Statistics over samples leave these runs out:"
-        made.append(Section(2, "Test tables that do not fit", text, table=(["run"], [[x] for x in samples.left_out])))
+        made.append(Section(2, "Test tables that do not fit", text, table=(["run"], left_out)))
     return made
 
 

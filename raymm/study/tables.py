@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from raymm.study.cost_ratios import COSTS, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
 from raymm.study.words import amount, p_text, range_text, ratio_text
-from raymm.tracking.metrics import split_metric
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
@@ -50,10 +50,10 @@ def score_table(results: StudyResults, figure: Figure) -> Table:
     """
     data = data_of(results)
     values = values_of(results.runs, figure)
-    best = values_of(results.runs, _on_validation(results, figure))
+    best = values_of(results.runs, replace(figure, splits=("best",)))
     most = {name: max(len(_of(values, arm, name)) for arm in values) for name in data}
     several, said = len(data) > 1, bool(results.about)
-    header = ["arm", *data, *(["macro"] if several else []), "validation", *(["budget"] if said else [])]
+    header = ["arm", *data, *(["macro"] if several else []), "validation", *(["note"] if said else [])]
     body = [
         [
             arm,
@@ -165,12 +165,6 @@ def _without_best(each: Comparison) -> str:
     best = max(means, key=lambda name: means[name] if each.figure.higher else -means[name])
     rest = float(np.mean([mean for name, mean in means.items() if name != best]))
     return f"{amount(rest, each.figure, signed=True)} ({best} left out)"
-
-
-def _on_validation(results: StudyResults, figure: Figure) -> Figure:
-    """The metric of the picked epoch on validation; of the model that the figure is of."""
-    key, before = split_metric("best", results.metric), split_metric("uncalibrated_val", results.metric)
-    return Figure(figure.name, (key,) if figure.predicted else (before, key), figure.higher, figure.share)
 
 
 def _of(values: Values, arm: str, data: str) -> list[float]:

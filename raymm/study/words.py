@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING
 
-from raymm.tracking.metrics import parse
+from raymm.tracking.metrics import parse, split_metric
 
 if TYPE_CHECKING:
     from raymm.study.bootstrap import Range
@@ -22,7 +22,7 @@ def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
     Examples
     --------
     >>> from raymm.study.figures import Figure
-    >>> accuracy = Figure("accuracy", ("test/accuracy",), higher=True, share=True)
+    >>> accuracy = Figure("accuracy", "accuracy", higher=True, share=True)
     >>> amount(0.0541, accuracy), amount(-0.0541, accuracy, signed=True), amount(0.0004, accuracy)
     ('5.4', '-5.4', '0.04')
     """
@@ -45,7 +45,7 @@ def range_text(ends: Range | None, figure: Figure) -> str:
 
 def unit_of(figure: Figure) -> str:
     """Of differences: "points" where it is a share, else the unit of the metric."""
-    declared = parse(figure.keys[-1])
+    declared = parse(split_metric("test", figure.metric))
     return "points" if figure.share else declared.metric.unit if declared else figure.name
 
 

@@ -39,6 +39,7 @@ ONLY_PARSED = {
     "demo": "starts Ray; tests/e2e runs it",
     "sweep": "starts Ray Tune; tests/cli/test_sweep.py runs it",
     "study": "takes minutes; tests/cli/test_study_oracle.py runs it",
+    "compare": "compares runs of two methods; tests/study/test_compare.py runs it",
     "ui": "serves until Ctrl-C",
 }
 """Verbs that are not run here, and why."""

@@ -1,5 +1,6 @@
 """Comparisons put the statistics of the right runs together: pairs of a data set and seed, in families."""
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -34,7 +35,7 @@ ON_VALUES = values_of(RESULTS.runs, FIGURE)
 
 
 def found(first, second="joint", samples=None, results=RESULTS):
-    tables = compare_all(results, samples or Samples(), figures_of(results))
+    tables = compare_all(results, {figures_of(results)[0]: samples or Samples()})
     table = next(table for table in tables if table.second == second)
     return next(comparison for comparison in table.comparisons if comparison.first == first)
 
@@ -73,7 +74,7 @@ def test_an_arm_without_all_data_sets_has_no_macro_mean():
 
 
 def test_controls_are_compared_once_and_a_family_is_a_control():
-    tables = compare_all(RESULTS, Samples(), figures_of(RESULTS)[:1])
+    tables = compare_all(RESULTS, {FIGURE: Samples()})
     assert [(table.second, [each.first for each in table.comparisons]) for table in tables] == [
         ("joint", ["coalition", "random", "extra"]),
         ("random", ["coalition", "extra"]),
@@ -128,7 +129,7 @@ def tested(tmp_path):
 
 def test_samples_are_paired_by_their_ids(tested):
     runs, rights = tested
-    samples = read_samples(results_of(runs))
+    samples = read_samples(results_of(runs), FIGURE)
     for run, right in zip(runs, rights, strict=True):
         assert np.array_equal(samples.right[run.data, run.arm, run.seed], right)
     comparison = found("coalition", samples=samples, results=results_of(runs))
@@ -142,7 +143,7 @@ def test_samples_are_paired_by_their_ids(tested):
 
 def test_the_interval_over_samples_is_that_of_the_mean_over_seeds_of_each_sample(tested):
     runs, rights = tested
-    comparison = found("coalition", samples=read_samples(results_of(runs)), results=results_of(runs))
+    comparison = found("coalition", samples=read_samples(results_of(runs), FIGURE), results=results_of(runs))
     of_sample = np.mean([rights[3 + seed].astype(float) - rights[seed] for seed in range(3)], axis=0)
     deviation = of_sample.std() / np.sqrt(60)
     low, high = comparison.by_samples
@@ -155,7 +156,7 @@ def test_the_interval_over_samples_is_that_of_the_mean_over_seeds_of_each_sample
 def test_a_table_of_another_accuracy_is_left_out_and_said(tested):
     runs, _ = tested
     runs[0] = record("a", "joint", 0, 0.123456, path=runs[0].path)
-    samples = read_samples(results_of(runs))
+    samples = read_samples(results_of(runs), FIGURE)
     assert len(samples.left_out) == 1
     assert samples.left_out[0].startswith(
         f"{runs[0].path}: accuracy 0.123456 is reported, and its test table gives 0."
@@ -172,7 +173,7 @@ def test_runs_that_were_tested_on_other_samples_are_refused(tested, tmp_path):
     for name in ("fewer", "others"):
         runs.append(record("a", name, 0, 0.5, path=tmp_path / name))
     with pytest.raises(DataError) as said:
-        read_samples(results_of(runs))
+        read_samples(results_of(runs), FIGURE)
     assert "runs that were tested on other samples cannot be compared: 2 problems" in str(said.value)
     assert f"{tmp_path / 'fewer'} was tested on 50 samples and {runs[0].path} on 60 of 'a', 50 of them" in str(
         said.value
@@ -183,4 +184,4 @@ def test_runs_that_were_tested_on_other_samples_are_refused(tested, tmp_path):
 
 
 def test_samples_of_another_metric_are_not_read():
-    assert read_samples(results_of(RESULTS.runs, metric="macro_f1")) == Samples()
+    assert read_samples(RESULTS, replace(FIGURE, metric="macro_f1")) == Samples()

@@ -39,7 +39,7 @@ def results(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tables(results):
-    return compare_all(results, read_samples(results), figures_of(results))
+    return compare_all(results, {figure: read_samples(results, figure) for figure in figures_of(results)})
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_fewer_seeds_are_said_and_a_missing_data_set_has_no_macro_mean():
     results = results_of(runs, about={"sample": "0.98 of the budget"})
     row = cells(score_table(results, figures_of(results)[0]), "sample")
     assert (row["a"], row["b"], row["macro"]) == ("80.5 ± 0.7 (2)", "-", "-")
-    assert row["budget"] == "0.98 of the budget"
+    assert row["note"] == "0.98 of the budget"
     assert arms_by_score(results) == ["joint", "sample"]
 
 
@@ -149,16 +149,19 @@ def test_what_is_left_without_the_best_data_set():
     runs += [record(data, "new", s, 0.5 + 0.01 * s + gain) for data, gain in gains.items() for s in range(2)]
     for higher, left in ((True, "+2.0 (a left out)"), (False, "+6.5 (b left out)")):
         results = results_of(runs, higher=higher)
-        table = by_data_table(compare_all(results, Samples(), figures_of(results))[0])
+        table = by_data_table(compare_all(results, {figure: Samples() for figure in figures_of(results)})[0])
         assert cells(table, "new")["without its best data set"] == left
         assert cells(table, "new")["a"] == "+10.0 ± 0.0"
 
 
-def test_mcnemar_is_shown_by_data_set(tables):
+def test_mcnemar_is_shown_by_data_set(results, tables):
     each = next(one for one in tables[0].comparisons if one.first == "random")
     test = each.mcnemar["imu"]
     assert cells(mcnemar_table(tables[0]), "random")["imu"].startswith(f"{test.only_first}:{test.only_second}, p ")
-    assert mcnemar_table(tables[-1]) is None  # as trained: no table has these predictions
+    trained = next(one for one in tables[-1].comparisons).mcnemar["imu"]  # of the predictions before calibration
+    assert (trained.only_first, trained.only_second) != (test.only_first, test.only_second)
+    figure = tables[0].figure
+    assert mcnemar_table(compare_all(results, {figure: Samples()})[0]) is None
 
 
 def test_costs_are_geometric_means_of_ratios_of_pairs():

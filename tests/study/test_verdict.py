@@ -30,7 +30,7 @@ def comparison(gains, data=("digits",), others=None, **named):
 
 def compared(runs, **named):
     results = results_of(runs, **named)
-    return compare_all(results, Samples(), figures_of(results))[0].comparisons[0]
+    return compare_all(results, {figure: Samples() for figure in figures_of(results)})[0].comparisons[0]
 
 
 def p_of(gains):
