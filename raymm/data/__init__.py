@@ -9,6 +9,7 @@ from raymm.data.kinds.flow import FlowSpec
 from raymm.data.kinds.flow_pictures import FlowPicturesSpec
 from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
 from raymm.data.kinds.vector import VectorSpec
@@ -30,6 +31,7 @@ __all__ = [
     "ImageSpec",
     "MediaError",
     "ModalitySpec",
+    "RgbPicturesSpec",
     "RgbSpec",
     "Sample",
     "Schema",

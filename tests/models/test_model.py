@@ -17,6 +17,7 @@ from raymm.data import (
     FlowPicturesSpec,
     FlowSpec,
     ImageSpec,
+    RgbPicturesSpec,
     RgbSpec,
     Schema,
     SequenceSpec,
@@ -48,6 +49,7 @@ MORE = (
     ImageSpec(name="picture", height=16, width=16),
     EmbeddingSpec(name="tokens", tokens=4, size=5),
     FlowPicturesSpec(name="saved", frames=3, height=16, width=16),
+    RgbPicturesSpec(name="frames", frames=2, height=16, width=16),
 )
 INPUTS = {
     "audio": lambda b, g: torch.randn(b, 1, 16, 21, generator=g),
@@ -58,6 +60,7 @@ INPUTS = {
     "imu": lambda b, g: torch.randn(b, 3, 20, generator=g),
     "picture": lambda b, g: torch.randn(b, 3, 16, 16, generator=g),
     "saved": lambda b, g: torch.randn(b, 3, 2, 16, 16, generator=g),
+    "frames": lambda b, g: torch.rand(b, 2, 3, 16, 16, generator=g) * 2 - 1,
     "tokens": lambda b, g: torch.cat([torch.randn(b, 4, 5, generator=g), torch.ones(b, 4, 1)], dim=2),
 }
 VECTORS = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=4) for i in range(4)), classes=("a", "b", "c"))

@@ -9,6 +9,7 @@ from raymm.data.kinds.flow_pictures import FlowPicturesSpec
 from raymm.data.kinds.image import ImageSpec
 from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
 from raymm.data.kinds.vector import VectorSpec
@@ -22,6 +23,7 @@ __all__ = [
     "ImageSpec",
     "ModalitySpec",
     "Probe",
+    "RgbPicturesSpec",
     "RgbSpec",
     "SequenceSpec",
     "TextSpec",
@@ -31,7 +33,7 @@ __all__ = [
 
 BUILT_IN = (
     *(AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec, ImageSpec, EmbeddingSpec),
-    FlowPicturesSpec,
+    *(FlowPicturesSpec, RgbPicturesSpec),
 )
 for _spec in BUILT_IN:
     KINDS.register(_spec.model_fields["kind"].default, _spec)

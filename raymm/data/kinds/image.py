@@ -1,5 +1,6 @@
 """Still pictures: PNG, JPEG, WebP and whatever else Pillow reads."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,8 +17,9 @@ from raymm.data.media.problem import MediaError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Fit = Literal["squash", "crop", "pad"]
 
-__all__ = ["ImageSpec"]
+__all__ = ["ImageSpec", "read_picture"]
 
 GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
@@ -32,7 +34,7 @@ class ImageSpec(ModalitySpec):
     kind: str = "image"
     height: int = Field(default=64, ge=8)
     width: int = Field(default=64, ge=8)
-    fit: Literal["squash", "crop", "pad"] = Field(default="squash", description="what becomes of other proportions")
+    fit: Fit = Field(default="squash", description="what becomes of other proportions")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,22 +46,27 @@ class ImageSpec(ModalitySpec):
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The (first) picture of a file, resized with antialiasing as `fit` says."""
-        from PIL import Image, ImageOps
-
-        from raymm.data.media.geometry import fitted_size, place
-
-        try:
-            with Image.open(files.path(cell)) as opened:
-                picture = _on_white(ImageOps.exif_transpose(opened))
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
-            raise MediaError(f"cannot be read as a picture ({cause})") from cause
-        size = fitted_size(picture.size, (self.width, self.height), self.fit)
-        resized = place(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)), self.height, self.width)
-        return np.ascontiguousarray(resized.transpose(2, 0, 1))
+        return read_picture(files.path(cell), self.height, self.width, self.fit)
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Pictures [b, 3, H, W], moved and mirrored where keys are given."""
         return crop_and_flip_at_random(values[:, None], keys, config.crop, config.flip, signed=False)[:, 0]
+
+
+def read_picture(path: Path, height: int, width: int, fit: Fit) -> npt.NDArray[np.uint8]:
+    """The (first) picture of a file, uint8 [3, height, width]; raises `MediaError` when it cannot be read."""
+    from PIL import Image, ImageOps
+
+    from raymm.data.media.geometry import fitted_size, place
+
+    try:
+        with Image.open(path) as opened:
+            picture = _on_white(ImageOps.exif_transpose(opened))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
+        raise MediaError(f"cannot be read as a picture ({cause})") from cause
+    size = fitted_size(picture.size, (width, height), fit)
+    resized = place(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)), height, width)
+    return np.ascontiguousarray(resized.transpose(2, 0, 1))
 
 
 def _on_white(picture: "Image") -> "Image":

@@ -15,18 +15,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from raymm.data.media.geometry import Fit, fitted_size
+from raymm.data.media.picture_files import SUFFIXES, numbered
 from raymm.data.media.problem import MediaError
 
-__all__ = ["first_x_picture", "read_flow_pictures", "x_pictures", "y_picture"]
+__all__ = ["PAIRS", "first_x_picture", "read_flow_pictures", "x_pictures", "y_picture"]
 
 Flow = npt.NDArray[np.float16]
 
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 PAIRS = {"u": "v", "x": "y", "flow_x": "flow_y"}
 """Folders of x, and those of y."""
 
 IN_NAME = re.compile(r"flow_x(?=[_.\d])")
-NUMBER = re.compile(r"(\d+)\D*$")
 
 
 def first_x_picture(folder: Path, root: Path) -> Path | None:
@@ -152,9 +151,4 @@ def _x_of(folder: Path, root: Path) -> list[Path]:
     pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     named = [path for path in pictures if IN_NAME.search(path.name)]
     chosen = named or (pictures if set(folder.relative_to(root).parts) & set(PAIRS) else [])
-    return sorted(chosen, key=lambda path: (_number(path), path.name))
-
-
-def _number(path: Path) -> int:
-    match = NUMBER.search(path.stem)
-    return int(match[1]) if match else 0
+    return numbered(chosen)

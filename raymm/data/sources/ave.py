@@ -21,7 +21,7 @@ class Ave(ClipSource):
     title = "AVE"
     layout: ClassVar[tuple[str, ...]] = (
         "trainSet.txt, valSet.txt and testSet.txt (Category&VideoID&Quality&StartTime&EndTime)",
-        "AVE/ with VideoID.mp4",
+        "AVE/ with VideoID.mp4; or visual/VideoID/ and audio/VideoID.wav (rgb=pictures)",
     )
     splits = "published train, val and test"
     classes = "28"
@@ -33,13 +33,14 @@ class Ave(ClipSource):
     def read(self, root: Path, names: Sequence[str], problems: Problems) -> Listing:
         """A sample is a video; the times of its event are not used."""
         lists = Lists(root, problems)
-        clips = Clips(root, ("AVE", "video", "videos"), "the videos", problems)
+        find = Clips(root, self.settings, problems, ("AVE", "video", "videos")).finders(names)
         entries = []
         for split, file in LISTS.items():
             path = lists.find((file,), f"the list of the {split} split")
             for label, video in lists.lines(path, _parse) if path else ():
                 if label:
-                    entries.append(Entry(video, split, label, clips.cells(names, video), youtube_id(video)))
+                    cells = {name: find[name](video) for name in names}
+                    entries.append(Entry(video, split, label, cells, youtube_id(video)))
         return Listing(entries)
 
 

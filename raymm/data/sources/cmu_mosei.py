@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from raymm.data.media.arrays import read_array, shape_of
 from raymm.data.media.problem import MediaError
@@ -31,6 +31,12 @@ class CmuMoseiSettings(SourceSettings):
     classes: Literal["2", "2_without_neutral", "3"] = Field(
         default="2", description="negative and the others; negative and positive without 0; or with a class for 0"
     )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _as_text(cls, given: object) -> object:
+        """`classes=2` is a number in YAML."""
+        return str(given) if isinstance(given, int) else given
 
 
 class CmuMosei(Source):

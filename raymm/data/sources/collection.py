@@ -10,6 +10,7 @@ from typing import Any
 
 from raymm.data.kinds.base import kind_of
 from raymm.data.sources.base import Absent, Entry, Listing, Source, get_source
+from raymm.data.sources.contract import checked
 from raymm.data.sources.selection import LeftOut, hold_out, leave_out, shared_note
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.storage import layout
@@ -63,7 +64,7 @@ def collect(
     Raises
     ------
     ConfigError
-        When there is no such source, setting or modality.
+        When there is no such source, setting or modality, or the source returns what is no listing.
     DataError
         With all lists and folders that are not there and all lines that cannot be read; or when no file is there.
     """
@@ -73,7 +74,7 @@ def collect(
     if not root.is_dir():
         problems.add("there is no such folder; --root is the folder of the data set")
         problems.raise_if_any(DataError)
-    listing = source.read(root, names, problems)
+    listing = checked(source.read(root, names, problems), name, names)
     problems.raise_if_any(DataError, note=f"expected in --root: {'; '.join(source.layout)}" if source.layout else "")
     kinds = {known: kind for known, kind in source.kinds().items() if known in names}
     texts = [known for known, kind in kinds.items() if kind_of(kind).is_text]

@@ -1,14 +1,15 @@
 """CREMA-D (Cao et al., IEEE Transactions on Affective Computing 2014)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from raymm.data.sources.base import Absent, Entry, Listing, Source, SourceSettings, Split
+from raymm.data.sources.av_clips import Clips, ClipSettings, ClipSource
+from raymm.data.sources.base import Entry, Listing, Split
 from raymm.data.sources.files import SOUND, VIDEO, Files
 from raymm.data.sources.lists import LineError, Lists
 from raymm.errors import Problems
@@ -26,7 +27,7 @@ LISTS: dict[Split, tuple[str, ...]] = {
 FOLDS = 5
 
 
-class CremaDSettings(SourceSettings):
+class CremaDSettings(ClipSettings):
     """Which split of CREMA-D."""
 
     split: Literal["published", "actors"] = Field(
@@ -37,14 +38,14 @@ class CremaDSettings(SourceSettings):
     )
 
 
-class CremaD(Source):
+class CremaD(ClipSource):
     """Actors who say twelve sentences in six emotions."""
 
     Settings = CremaDSettings
     title = "CREMA-D"
     layout: ClassVar[tuple[str, ...]] = (
         "AudioWAV/ with 1001_DFA_ANG_XX.wav",
-        "VideoFlash/ with 1001_DFA_ANG_XX.flv (or .mp4)",
+        "VideoFlash/ with 1001_DFA_ANG_XX.flv (or .mp4); or Image-01-FPS/1001_DFA_ANG_XX/ (rgb=pictures)",
         "train.csv and test.csv (NAME,EMOTION), not needed with split=actors",
     )
     splits = "published train and test, val taken from train; or five folds of actors (split=actors, fold=1 to 5)"
@@ -53,19 +54,16 @@ class CremaD(Source):
         "the usual lists have all actors, and their sentences, in train and in test alike: a model may know the "
         "actor; split=actors has each actor in one split"
     )
-    modalities: ClassVar[Mapping[str, str]] = {"audio": "audio", "rgb": "rgb"}
-    further: ClassVar[Mapping[str, str]] = {"flow": "flow"}
+    sets: ClassVar[Sequence[str]] = ()
     recordings = "actors"
 
     def read(self, root: Path, names: Sequence[str], problems: Problems) -> Listing:
         """Sound is that of AudioWAV; pictures are those of VideoFlash."""
-        needs_video = any(name != "audio" for name in names)
-        sound = Files(root, ("AudioWAV",), SOUND, "the sound" if "audio" in names else "", problems)
-        video = Files(root, ("VideoFlash", "video"), VIDEO, "the videos" if needs_video else "", problems)
-        lines = self._lines(root, problems, sorted({*sound.names, *video.names}))
+        find = Clips(root, self.settings, problems, ("VideoFlash",), ("AudioWAV", "audio")).finders(names)
+        known = Files(root, ("AudioWAV", "audio", "VideoFlash"), (*SOUND, *VIDEO), "", problems).names
         entries = []
-        for name, split, emotion in lines:
-            cells: dict[str, str | Absent] = {key: (sound if key == "audio" else video).find(name) for key in names}
+        for name, split, emotion in self._lines(root, problems, known):
+            cells = {key: find[key](name) for key in names}
             actor = name.partition("_")[0]
             group = actor if self.settings.split == "actors" else name
             entries.append(Entry(name, split, emotion, cells, actor, group))

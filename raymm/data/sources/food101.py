@@ -29,7 +29,7 @@ class Food101(Source):
     )
     splits = "published train and test; val taken from train"
     classes = "101"
-    trap = "pages were found by a search for the class, so most titles hold its name: text alone is hard to beat"
+    trap = "pages were found by a search for the class, so many titles hold its name: text alone is hard to beat"
     modalities: ClassVar[Mapping[str, str]] = {"image": "image", "text": "text"}
     recordings = "pictures"
 

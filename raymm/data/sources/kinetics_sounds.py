@@ -28,6 +28,7 @@ class KineticsSounds(ClipSource):
     layout: ClassVar[tuple[str, ...]] = (
         "my_train.txt and my_test.txt (ID_START,10,CLASS) or train_1fps_path.txt and test_1fps_path.txt (PATH CLASS)",
         "videos/, train/, val/ or test/ with ID_START.mp4 or ID_000START_000END.mp4, in folders of classes or not",
+        "or, with rgb=pictures, train/ID_START/ and test/ID_START/ with pictures and ID_START.wav",
     )
     splits = "published train and test; val where there is a list, else taken from train by video"
     classes = "31, numbers in the published lists"
@@ -38,12 +39,12 @@ class KineticsSounds(ClipSource):
     def read(self, root: Path, names: Sequence[str], problems: Problems) -> Listing:
         """Lines are a name (or path) first and the number of the class last."""
         lists = Lists(root, problems)
-        clips = Clips(root, FOLDERS, "the clips", problems)
+        find = Clips(root, self.settings, problems, FOLDERS).finders(names)
         entries = []
         for split, files in LISTS.items():
             path = lists.find(files, f"the list of the {split} split", required=split != "val")
             for name, label in lists.lines(path, _parse) if path else ():
-                cells = clips.cells(names, *_stems(name))
+                cells = {modality: find[modality](*_stems(name)) for modality in names}
                 entries.append(Entry(name, split, label, cells, youtube_id(name)))  # type: ignore[arg-type]
         classes = sorted({entry.label for entry in entries}, key=int)
         return Listing(entries, classes)

@@ -13,6 +13,7 @@ from raymm.errors import Problems
 __all__ = ["MmDebiased"]
 
 LIST = "MM-Debiased.json"
+FOLDERS = ("videos", "video", "VGGSound", "Kinetics")
 SUBSETS: dict[str, Split] = {"training": "train", "validation": "val", "testing": "test"}
 
 
@@ -31,7 +32,7 @@ class MmDebiased(ClipSource):
     def read(self, root: Path, names: Sequence[str], problems: Problems) -> Listing:
         """Ids are those of VGGSound (ID_START), of Kinetics (ID_000START_000END) or of a whole video."""
         lists = Lists(root, problems)
-        clips = Clips(root, ("videos", "video", "VGGSound", "Kinetics"), "the clips", problems)
+        find = Clips(root, self.settings, problems, FOLDERS).finders(names)
         path = lists.find((LIST, f"MM-Debiased dataset/{LIST}"), "the list of all clips with subset and label")
         entries = []
         for name, about in (_read(lists, path) if path else {}).items():
@@ -42,7 +43,8 @@ class MmDebiased(ClipSource):
                     "and label"
                 )
                 continue
-            entries.append(Entry(name, split, label, clips.cells(names, *_stems(name)), youtube_id(name)))
+            cells = {modality: find[modality](*_stems(name)) for modality in names}
+            entries.append(Entry(name, split, label, cells, youtube_id(name)))
         return Listing(entries)
 
 

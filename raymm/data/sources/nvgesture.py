@@ -43,7 +43,7 @@ class NvGesture(Source):
     )
     splits = "published train and test, apart by person; val taken from train by person (a valid list is used)"
     classes = "25"
-    trap = "a gesture begins somewhere in its video: whoever reads from the first frame on sees a hand at the wheel"
+    trap = "a gesture is a part of its video, which the lists name: whoever reads from the first frame on misses it"
     modalities: ClassVar[Mapping[str, str]] = {"rgb": "rgb", "depth": "rgb"}
     further: ClassVar[Mapping[str, str]] = {"flow": "flow"}
     sets: ClassVar[Sequence[str]] = (

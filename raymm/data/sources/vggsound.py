@@ -22,21 +22,22 @@ class VggSound(ClipSource):
     layout: ClassVar[tuple[str, ...]] = (
         "vggsound.csv (YouTube ID, start second, label, train or test)",
         "video/ (or videos/, train/, test/) with ID_000START.mp4 or ID_START.mp4",
+        "or, with rgb=pictures, such folders of pictures and audio/ID_START.wav",
     )
     splits = "published train and test; val taken from train by video"
     classes = "309"
-    trap = "a tenth and more of the links is dead: report how many clips are left; labels are noisy"
+    trap = "many links are dead: report how many clips are left; labels are noisy"
 
     def read(self, root: Path, names: Sequence[str], problems: Problems) -> Listing:
         """Clips are called by the id and the second at which they start."""
         lists = Lists(root, problems)
-        clips = Clips(root, FOLDERS, "the clips", problems)
+        find = Clips(root, self.settings, problems, FOLDERS).finders(names)
         path = lists.find(("vggsound.csv",), "the list of all clips (YouTube ID, start second, label, split)")
         entries = []
         for video, start, label, split in lists.rows(path, _parse) if path else ():
             if not video:  # the header
                 continue
-            cells = clips.cells(names, f"{video}_{start:06d}", f"{video}_{start}")
+            cells = {name: find[name](f"{video}_{start:06d}", f"{video}_{start}") for name in names}
             entries.append(Entry(f"{video}_{start:06d}", split, label, cells, youtube_id(video)))
         return Listing(entries)
 

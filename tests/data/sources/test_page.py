@@ -6,12 +6,13 @@ import numpy as np
 
 from raymm.data.sources import SOURCES, collect
 from tests.data.sources import trees
-from tests.data.sources.page import PAGE, table
+from tests.data.sources.page import PAGE, settings, table
 from tests.docs.snippets import snippets_of
 
 
 def test_the_table_of_sources_is_that_of_the_sources():
-    assert table() in PAGE.read_text()  # else `python -m tests.data.sources.page`
+    assert table() in PAGE.read_text()
+    assert settings() in PAGE.read_text()  # else `python -m tests.data.sources.page`
 
 
 def test_every_source_says_what_a_person_must_know():

@@ -1,14 +1,18 @@
 """What is particular to a source: its settings, its traps, and values that are read from the right place."""
 
+import re
 import shutil
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from raymm.cli import main
 from raymm.config.registries import SOURCES
 from raymm.data import open_dataset
-from raymm.data.sources import collect
+from raymm.data.sources import Entry, Listing, Source, collect
 from raymm.data.sources.crema_d import FOLDS
 from raymm.errors import ConfigError, DataError
 from raymm.storage import layout
@@ -72,7 +76,7 @@ def test_crema_d_may_have_a_validation_list_and_only_sound(tmp_path):
     assert sorted(key for key, split in splits(found).items() if split == "val") == sorted(
         line.split(",")[0] for line in lines[:4]
     )
-    with pytest.raises(DataError, match="there is no folder VideoFlash or video: the videos"):
+    with pytest.raises(DataError, match="there is no folder VideoFlash: the videos, for rgb"):
         collect("crema_d", tmp_path)
     assert found.classes == ["NEU", "ANG"]
 
@@ -206,7 +210,7 @@ def test_a_clip_without_flow_pictures_is_left_out(tmp_path):
     trees.ucf101(tmp_path, flow="u")
     shutil.rmtree(tmp_path / "tvl1_flow/u/v_YoYo_g03_c01")
     found = collect("ucf101", tmp_path, {"flow": "tvl1"})
-    assert [item.why for item in found.left_out] == ["there is no tvl1_flow/v_YoYo_g03_c01/flow_x_00001.jpg"]
+    assert [item.why for item in found.left_out] == ["there is no tvl1_flow/v_YoYo_g03_c01/ with pictures"]
     shutil.rmtree(tmp_path / "tvl1_flow")
     with pytest.raises(DataError, match="there is no folder tvl1_flow or ucf101_tvl1_flow or flow: the pictures of"):
         collect("ucf101", tmp_path, {"flow": "tvl1"})
@@ -356,3 +360,100 @@ def test_a_second_call_finds_nothing_to_do(tmp_path, capsys):
     assert "is finished, and nothing has changed since" in capsys.readouterr().err
     assert layout.source_manifest(out).read_bytes() == before
     assert rows_of(layout.left_out_file(out)) == []
+
+
+@pytest.mark.parametrize("given", [2, "2", 3])
+def test_classes_may_be_written_as_a_number(tmp_path, given):
+    trees.cmu_mosei(tmp_path)
+    assert len(collect("cmu_mosei", tmp_path, {"classes": given}).classes) == int(given)
+
+
+def frames(folder, count=3, suffix="jpg"):
+    """Pictures of a clip: red is their number times 60."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, count + 1):
+        Image.new("RGB", (16, 12), (60 * number, 0, 0)).save(folder / f"frame_{number:05d}.{suffix}")
+
+
+def kept_pictures(root, name):
+    """A tree in which every video gave way to pictures and sound; the layout is one that people share."""
+    found = trees.TREES[name](root)
+    for place, video in enumerate(sorted([*root.rglob("*.mp4"), *root.rglob("*.flv")])):
+        top = video.relative_to(root).parts[0]
+        clip = video.stem
+        video.unlink()
+        if name == "crema_d":
+            frames(root / "Image-01-FPS" / clip)
+            continue
+        within = root / (top if top in {"train", "test"} else "visual")
+        frames(within / (clip if place % 2 else f"{clip}.mp4"))
+        trees.put((within / clip if top in {"train", "test"} else root / "audio") / f"{clip}.wav", "wav")
+    return found
+
+
+@pytest.mark.parametrize("name", ["kinetics_sounds", "vggsound", "ave", "crema_d", "mm_debiased"])
+def test_pictures_and_sound_that_were_taken_out_of_the_clips_are_read(tmp_path, name):
+    root, out = tmp_path / "root", tmp_path / "data"
+    found = kept_pictures(root, name)
+    words = ["--source", name, "--root", root, "--source-setting", "rgb=pictures", "--out", out]
+    prepare(*words, "--set", "rgb.frames=4", "--set", "rgb.fps=1")
+    pictures = values(out, "rgb")
+    assert set(pictures) == set(found)
+    for stored in pictures.values():
+        assert np.abs(stored[:, 0].mean(axis=(1, 2)) - [60, 120, 180, 180]).max() < 4
+    assert open_dataset(out).present.all()
+
+
+def test_ids_of_youtube_differ_by_their_capitals(tmp_path):
+    video = "aBcDeFgHiJk"
+    trees.text(tmp_path / "vggsound.csv", f"{video},0,dog,train", f"{video.lower()},0,dog,test")
+    frames(tmp_path / "visual" / f"{video}_000000")
+    found = collect("vggsound", tmp_path, {"rgb": "pictures"}, modalities="rgb")
+    assert [entry.sample_id for entry in found.entries] == [f"{video}_000000"]
+    assert [item.entry.sample_id for item in found.left_out] == [f"{video.lower()}_000000"]
+
+
+class Broken(Source):
+    modalities: ClassVar = {"audio": "audio"}
+    returns = None
+
+    def read(self, root, names, problems):  # noqa: ARG002
+        return self.returns
+
+
+GOOD = Entry("a", "train", "x", {"audio": "a.wav"}, "r")
+
+
+@pytest.mark.parametrize(
+    ("returns", "words"),
+    [
+        (None, "read returns a NoneType; return a raymm.data.sources.Listing"),
+        (Listing([3]), "an entry is a int; make it a raymm.data.sources.Entry"),
+        (Listing([replace(GOOD, label=3)]), "sample 'a': its label is 3; it must be a text that is not empty"),
+        (Listing([replace(GOOD, sample_id=" ")]), "sample ' ': its sample_id is ' '; it must be a text"),
+        (Listing([replace(GOOD, split="valid")]), "sample 'a': its split is 'valid'; it must be one of train, val"),
+        (Listing([replace(GOOD, cells={})]), "sample 'a': its cells are {}; one is needed for each of audio"),
+        (
+            Listing([replace(GOOD, cells={"audio": 3})]),
+            "sample 'a': its cell audio is 3; it must be a text or Absent",
+        ),
+    ],
+)
+def test_what_a_source_of_another_package_returns_is_checked(tmp_path, monkeypatch, returns, words):
+    monkeypatch.setattr(Broken, "returns", returns)
+    with monkeypatch.context() as patch:
+        patch.setitem(SOURCES._parts, "broken", Broken)
+        with pytest.raises(ConfigError, match=f"source broken: {re.escape(words)}"):
+            collect("broken", tmp_path)
+
+
+def test_saved_flow_is_read_for_every_source_of_clips(tmp_path):
+    root, out = tmp_path / "root", tmp_path / "data"
+    found = trees.ave(root)
+    for place, name in enumerate(found):
+        trees.flow_pictures(root / "flow", name, "x", place)
+    words = ["--source", "ave", "--root", root, "--modalities", "audio,flow", "--source-setting", "flow=tvl1"]
+    prepare(*words, "--set", "flow.height=16", "--set", "flow.width=20", "--out", out)
+    flow = values(out, "flow")
+    for place, name in enumerate(found):
+        assert np.abs(flow[name][:, 0] - ((128 + place) / 255 * 40 - 20)).max() < 0.2
