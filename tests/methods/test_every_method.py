@@ -35,7 +35,6 @@ NEEDS: dict[str, dict[str, dict[str, object]]] = {
     "amco": {"method": {"settings": {"share": 0.2}}},
     "arl": {"method": {"settings": {"warmup": 1}}},
     "g_blend": {"method": {"settings": {"every": 2}}},
-    "mcr": {"method": {"settings": {"permutations": 2, "contrast": 0.5, "redundancy": 0.5}}},
     "mmcosine": {"model": {"fusion": "cosine"}},
     "pmr": {"method": {"settings": {"entropy": 0.1}}},
 }

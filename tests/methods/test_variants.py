@@ -13,6 +13,9 @@ VARIANTS = {
     "valued-classes": ("valued", {"by": "class", "draw": 2, "floor": 0.0}),
     "valued-modalities": ("valued", {"by": "modality", "amount": 0.8}),
     "auto-drawn": ("auto", {"draw": 1, "samples": 7, "rate": 0.3}),
+    "lfm-schedule": ("lfm", {"strategy": "schedule"}),
+    "mcr-contrast": ("mcr", {"amount": 0.0, "contrast": 0.5}),
+    "mcr-everything": ("mcr", {"permutations": 2, "k": -1, "contrast": 0.3, "redundancy": 0.5}),
     "sample-coalitions": ("sample", {"keep": "coalition"}),
     "random-coalitions": ("random", {"keep": "coalition"}),
 }
