@@ -56,6 +56,7 @@ class Agm(Method):
     Settings = AgmSettings
     source = "Li et al., ICCV 2023, section 3.2"
     cost = "2^n fusions more; no further pass"
+    tuned = (("alpha", (0.1, 0.3, 1.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -53,6 +53,7 @@ class Auto(Coalition):
     cost = (
         "as coalition; after an epoch one encoder and one backward pass of `samples` rows of training and validation"
     )
+    tuned = (("start", (0.3, 0.5, 0.7)), ("rate", (0.05, 0.1, 0.2)))
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

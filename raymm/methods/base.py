@@ -36,13 +36,17 @@ if TYPE_CHECKING:
     from raymm.methods.step import Step
     from raymm.valuation.utilities import Utility
 
-__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows"]
+__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Tuned"]
 
 Rows = npt.NDArray[np.int64]
 
 Needs = Literal["nothing", "state", "all", "subset"]
 """What a plan reads: nothing, so that there is none; the method's state, so that nothing is valued for it; or the
 contributions of all training samples, or of a random subset Z of them."""
+
+
+Tuned = tuple[tuple[str, tuple[Any, ...]], ...]
+"""Names of settings, each with values."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,8 @@ class Method:
         `phi` is NaN.
     source, cost
         Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
+    tuned
+        Settings that matter, each with values for a study to try beside the learning rate: `("fs.scale", (1, 2, 4))`.
     module
         Trainable parameters of the method's own (such as unimodal heads), optimised with the model's; or None.
     turns
@@ -183,6 +189,7 @@ class Method:
     needs: ClassVar[Needs] = "nothing"
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
+    tuned: ClassVar[Tuned] = ()
     module: nn.Module | None = None
     turns: int = 1
 

@@ -14,7 +14,7 @@ from raymm.methods.base import Method
 from raymm.methods.coalition_terms import MOST, Coalitions, Weights
 
 if TYPE_CHECKING:
-    from raymm.methods.base import MethodContext
+    from raymm.methods.base import MethodContext, Tuned
     from raymm.methods.coalition_terms import Terms
     from raymm.methods.step import Step
 
@@ -65,6 +65,7 @@ class Coalition(Method):
     Settings: ClassVar[type[TermSettings]] = CoalitionSettings
     source = "raymm; random orders as in Shapley, 1953"
     cost = "a fusion a coalition (2^n - 1, or draw + 1); no further encoder or backward pass"
+    tuned: ClassVar[Tuned] = (("amount", (0.3, 0.5, 0.7)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -49,6 +49,7 @@ class MMPareto(Method):
     Settings = MMParetoSettings
     source = "Wei and Hu, ICML 2024, section 3.3"
     cost = "a second backward pass of the encoders; n + 1 fusions more, or one and n linear layers with heads=own"
+    tuned = (("gamma", (1.0, 1.5, 2.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

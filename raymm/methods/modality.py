@@ -46,6 +46,7 @@ class Modality(Method):
     needs = "subset"
     source = "Wei et al., CVPR 2024, section 3.3"
     cost = "one encoder, one fusion and one backward pass a copy; a valuation of Z each time"
+    tuned = (("fm.scale", (0.5, 1.0, 2.0)),)
 
     def rows_to_value(self, rows: Rows, seed: int) -> Rows:
         """Z."""

@@ -43,6 +43,7 @@ class Multitask(Method):
     Settings = MultitaskSettings
     source = "the usual control; Wang et al., CVPR 2020, with all weights alike"
     cost = "n further fusions (shared) or linear heads (own); no further encoder or backward pass"
+    tuned = (("amount", (0.3, 0.5, 1.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -40,6 +40,7 @@ class RandomCopies(Method):
     needs = "all"
     source = "raymm; the control of Wei et al., CVPR 2024, section 3.3"
     cost = "one encoder, one fusion and one backward pass a copy; a valuation of the training split each time"
+    tuned = (("fs.scale", (1.0, 2.0, 4.0)),)
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:

@@ -53,6 +53,7 @@ class Remix(Method):
     needs = "state"
     source = "Ma et al., ICML 2025, section 3"
     cost = "1 encoder row and n fusions a sample; one forward pass over the training split an epoch"
+    tuned = (("amount", (0.5, 1.0, 2.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -77,6 +77,7 @@ class Valued(Coalition):
     Settings = ValuedSettings
     source = "raymm; fs and phi of Wei et al., CVPR 2024, section 3.3"
     cost = "as coalition, and 2^n fusions without gradient where phi is that of the row"
+    tuned = (("amount", (0.3, 0.5, 0.7)), ("floor", (0.25, 0.5, 1.0)))
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

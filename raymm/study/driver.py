@@ -9,6 +9,7 @@ from raymm.study.jobs import jobs_of
 from raymm.study.matching import match_arms, matched_pairs
 from raymm.study.records import read_results
 from raymm.study.session import Session
+from raymm.study.tuning import tune_arms
 from raymm.study.warmups import train_warmups
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run_study(study: Study, lanes: Sequence[Lane], callback: StudyCallback) -> S
     """
     (study.path / layout.FAILED).unlink(missing_ok=True)
     session = Session(study, study.datasets(), lanes, callback)
-    chosen = match_arms(session, {})
+    chosen = match_arms(session, tune_arms(session))
     unmatched = {pair for pair in matched_pairs(study) if pair not in chosen}
     jobs = [job for job in jobs_of(study, chosen) if (job.data, job.arm) not in unmatched]
     session.cache_features(jobs)

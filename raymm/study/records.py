@@ -82,4 +82,9 @@ def _facts(study: Study) -> dict[str, str]:
         facts["matched"] = (
             f"by {settings.match}; every arm but joint has the epochs that cost what {settings.to} used"
         )
+    if settings.tune:
+        facts["tuned"] = (
+            f"{settings.tune} trials of every arm on every data set, chosen on validation with a seed that is not "
+            "among those of the study"
+        )
     return facts

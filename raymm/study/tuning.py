@@ -1,0 +1,159 @@
+"""Tuning: every arm gets the same number of trials of its own small space, chosen on validation.
+
+A trial is a run of a seed that is not among the study's (its first and 1000), which is left after its last epoch: the
+test split is never read. The first trial has the settings as they were given. The others draw the learning rate, of
+all arms alike, and what the method says of its own settings (`Method.tuned`). Draws are keyed by the study's first
+seed and the number of the trial, so that arms are tried at the same learning rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from raymm.config.base import flatten
+from raymm.config.legacy import modern_key
+from raymm.errors import CheckpointError
+from raymm.methods.registry import get_method
+from raymm.seeds import derive, keys_of, uniform
+from raymm.storage import layout
+from raymm.storage.atomic import write_json
+from raymm.storage.records import JsonRecord
+from raymm.study.configs import config_of
+from raymm.study.jobs import Job
+from raymm.tracking.metrics import higher_is_better, split_metric
+from raymm.training.checkpoint import read_history
+from raymm.training.warmups import with_seed
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.study.jobs import Chosen
+    from raymm.study.session import Session
+    from raymm.study.store import Study
+
+__all__ = ["SEED_OFFSET", "draws", "tune_arms"]
+
+SEED_OFFSET = 1000
+"""What is added to the study's first seed for that of the trials."""
+
+LR_RANGE = 5.0
+"""Learning rates are drawn from a fifth of the one that is given to five times it, uniformly in the logarithm."""
+
+
+class _SavedTrial(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    settings: dict[str, Any]
+    score: float | None
+
+
+class _SavedArm(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    data: str
+    arm: str
+    chosen: int
+    trials: list[_SavedTrial]
+
+
+class SavedTuning(JsonRecord):
+    """A tuning.json."""
+
+    error = CheckpointError
+    remedy = "delete it: trials that are finished are read again"
+
+    arms: list[_SavedArm]
+
+
+def draws(config: Config, count: int, seed: int, fixed: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The settings of each trial of an arm, dotted; the first changes nothing.
+
+    Parameters
+    ----------
+    fixed
+        Dotted settings that make the arm what it is, and are not drawn.
+    """
+    tuned = get_method(config.method.name).tuned
+    space = {key: values for name, values in tuned if (key := f"method.settings.{name}") not in fixed}
+    trials: list[dict[str, Any]] = [{}]
+    for number in range(1, count):
+        share = 2 * _uniform(seed, "optimizer.lr", number) - 1
+        drawn: dict[str, Any] = {"optimizer.lr": float(f"{config.optimizer.lr * LR_RANGE**share:.3g}")}
+        for name, values in space.items():
+            drawn[name] = values[int(_uniform(seed, name, number) * len(values))]
+        trials.append(drawn)
+    return trials
+
+
+def tune_arms(session: Session) -> Chosen:
+    """Train the trials of all arms that were not tuned before, and choose the best of each by validation.
+
+    Returns
+    -------
+    What was chosen, by data set and arm; empty without tuning. Where no trial of an arm has trained to its end, its
+    settings stay as they are.
+    """
+    study = session.study
+    if not study.settings.tune:
+        return {}
+    saved = {(arm.data, arm.arm): arm for arm in _read(study)}
+    every = [(data, arm) for data in study.settings.data for arm in study.settings.arms]
+    pairs = [pair for pair in every if pair not in study.unfit and pair not in saved]
+    trials = {pair: _trials(study, pair) for pair in pairs}
+    jobs = [job for jobs in trials.values() for job, _ in jobs]
+    if jobs:
+        session.callback.on_setup(f"{study.settings.tune} trials of each arm on each data set, chosen on validation")
+        session.cache_features(jobs)
+        session.train(jobs)
+    for pair, tried in trials.items():
+        saved[pair] = _chosen(pair, tried)
+        _write(study, [saved[name] for name in every if name in saved])
+    return {pair: arm.trials[arm.chosen].settings for pair, arm in saved.items()}
+
+
+def _trials(study: Study, pair: tuple[str, str]) -> list[tuple[Job, dict[str, Any]]]:
+    """The trials of an arm, each with what was drawn."""
+    settings, first = study.settings, study.settings.seeds[0]
+    made = []
+    own = {modern_key(key) for key in flatten(settings.arms[pair[1]])}
+    for number, drawn in enumerate(draws(config_of(settings, *pair), settings.tune, first, own)):
+        config = with_seed(config_of(settings, *pair, drawn), first + SEED_OFFSET)
+        path = study.path / layout.TUNING / pair[0] / pair[1] / f"trial-{number}"
+        job = Job(*pair, config.training.seed, config, path, config.training.epochs, f"trial {number}")
+        made.append((job, drawn))
+    return made
+
+
+def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]]]) -> _SavedArm:
+    """The trials with their scores, and the best of them; of equals the first."""
+    scores = [_score(job) if job.done else None for job, _ in trials]
+    name = split_metric("val", trials[0][0].config.training.selection)
+    sign = 1 if higher_is_better(name) else -1
+    ranks = [-math.inf if score is None else sign * score for score in scores]
+    saved = [_SavedTrial(settings=dict(drawn), score=score) for (_, drawn), score in zip(trials, scores, strict=True)]
+    return _SavedArm(data=pair[0], arm=pair[1], chosen=int(np.argmax(ranks)), trials=saved)
+
+
+def _score(job: Job) -> float | None:
+    """The best validation metric of any epoch of a trial."""
+    name = split_metric("val", job.config.training.selection)
+    found = [entry["metrics"][name] for entry in read_history(job.path) if name in entry["metrics"]]
+    return float((max if higher_is_better(name) else min)(found)) if found else None
+
+
+def _uniform(seed: int, name: str, number: int) -> float:
+    keys = keys_of(derive(seed, "tune", name), np.array([number], dtype=np.int64))
+    return float(uniform(keys, 1)[0, 0])
+
+
+def _read(study: Study) -> list[_SavedArm]:
+    file = study.path / layout.TUNING_JSON
+    return SavedTuning.read(file).arms if file.exists() else []
+
+
+def _write(study: Study, arms: Sequence[_SavedArm]) -> None:
+    write_json(study.path / layout.TUNING_JSON, {"arms": [arm.model_dump(mode="json") for arm in arms]})

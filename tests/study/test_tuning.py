@@ -1,0 +1,91 @@
+"""Tuning: as many trials of every arm, chosen on validation, without a look at test; the same draws every time."""
+
+import json
+
+import pytest
+
+from raymm.config.loading import parse
+from raymm.config.registries import METHODS
+from raymm.study.tuning import draws
+from raymm.training.run import open_run
+from tests.study.studies import SETTINGS, Events, HereLane, run_here, study_of
+
+SAMPLES = 60
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory, dataset):
+    """A study of two arms with three trials each, and what was told of it."""
+    events = Events()
+    study = study_of(tmp_path_factory.mktemp("tuned") / "s", {"d": dataset}, ["joint", "sample"], seeds=[5], tune=3)
+    return study, run_here(study, events=events), events
+
+
+def test_every_arm_gets_as_many_trials_of_a_seed_that_is_not_the_studys(tuned):
+    study, results, events = tuned
+    assert [event[2:4] for event in events.ended if event[0].startswith("trial")] == [
+        *[("joint", 1005)] * 3,
+        *[("sample", 1005)] * 3,
+    ]
+    assert not list(study.path.glob("tuning/**/result"))  # test was not read
+    assert "3 trials of every arm" in results.facts["tuned"]
+
+
+def test_the_best_on_validation_is_what_the_runs_are_trained_with(tuned):
+    study, results, _ = tuned
+    arms = json.loads((study.path / "tuning.json").read_text())["arms"]
+    assert [(arm["data"], arm["arm"]) for arm in arms] == [("d", "joint"), ("d", "sample")]
+    for arm, run in zip(arms, results.runs, strict=True):
+        scores = []
+        for number in range(3):
+            folder = study.path / "tuning/d" / arm["arm"] / f"trial-{number}" / "epochs"
+            last = json.loads((folder / "epoch-00004" / "state.json").read_text())
+            scores.append(max(entry["metrics"]["val/accuracy"] for entry in last["history"]))
+        assert [trial["score"] for trial in arm["trials"]] == scores
+        assert arm["chosen"] == scores.index(max(scores))
+        config = open_run(run.path).config
+        drawn = arm["trials"][arm["chosen"]]["settings"]
+        assert config.optimizer.lr == drawn.get("optimizer.lr", 0.005)
+        assert config.training.seed == 5
+
+
+def test_what_was_chosen_stays_when_the_study_goes_on(tuned):
+    study, results, _ = tuned
+    file = study.path / "tuning.json"
+    before = file.read_text()
+    lane = HereLane()
+    assert run_here(study, lane).runs == results.runs
+    assert lane.trained == []
+    assert file.read_text() == before
+
+
+def test_draws_are_keyed_and_arms_are_tried_at_the_same_learning_rates():
+    joint, sample = (parse({**SETTINGS, "method": {"name": name, "warmup": 1}}) for name in ("joint", "sample"))
+    one, other = draws(joint, 20, 3), draws(sample, 20, 3)
+    assert one == draws(joint, 20, 3)
+    assert one != draws(joint, 20, 4)
+    assert one[0] == other[0] == {}
+    assert draws(joint, 20, 3)[:6] == draws(joint, 6, 3)
+    rates = [trial["optimizer.lr"] for trial in one[1:]]
+    assert rates == [trial["optimizer.lr"] for trial in other[1:]]
+    assert min(rates) >= 0.001
+    assert max(rates) <= 0.025
+    assert len(set(rates)) == 19
+    assert {trial["method.settings.fs.scale"] for trial in other[1:]} == {1.0, 2.0, 4.0}
+    assert draws(sample, 3, 3, {"method.settings.fs.scale"})[1:] == one[1:3]
+
+
+def test_what_methods_say_is_worth_tuning_they_read():
+    named = 0
+    for name in METHODS:
+        for setting, values in METHODS.get(name).tuned:
+            for value in values:
+                nested = value
+                for part in reversed(setting.split(".")):
+                    nested = {part: nested}
+                read = parse({"method": {"name": name, "settings": nested}}).model_dump()["method"]["settings"]
+                for part in setting.split("."):
+                    read = read[part]
+                assert read == value, (name, setting)
+                named += 1
+    assert named > 20
