@@ -38,16 +38,20 @@ __all__ = [
     "VALUE_SECONDS",
     "Metric",
     "ParsedMetric",
+    "agreement_metric",
+    "breaks_metric",
     "conflict_metric",
     "epoch_seconds",
     "gap_metric",
     "higher_is_better",
     "is_of_split",
+    "low_metric",
     "method_metric",
     "parse",
     "phi_by_modality",
     "phi_metric",
     "picked_metrics",
+    "repairs_metric",
     "seed_score",
     "split_metric",
     "trial_count",
@@ -145,6 +149,32 @@ METRICS = (
         "mean contribution (Shapley value) of the modality over the samples that have it; on the training split, "
         "over those valued last",
         ("train", "val", "test", UNCALIBRATED_TEST),
+    ),
+    Metric(
+        "phi/low_{modality}",
+        "share",
+        "lower",
+        "validation samples whose contribution is below the fair share, of those that have the modality",
+    ),
+    Metric(
+        "phi/agreement_{modality}",
+        "kappa",
+        "higher",
+        "whether the validation samples below the fair share (of a utility without one, below the median) are those "
+        "of the epoch before: Cohen's kappa, 1 for the same samples and 0 for as many by chance",
+    ),
+    Metric(
+        "phi/breaks_{modality}",
+        "share",
+        "lower",
+        "validation samples that all other modalities predict right and all together wrong, of those that have it "
+        "and another; only where all coalitions are evaluated",
+    ),
+    Metric(
+        "phi/repairs_{modality}",
+        "share",
+        "higher",
+        "validation samples that all other modalities predict wrong and all together right, of the same",
     ),
     Metric(
         TRAIN_ACCURACY_COPIED,
@@ -266,6 +296,26 @@ def phi_metric(split: str, modality: str) -> str:
     'phi/val_audio'
     """
     return f"phi/{split}_{modality}"
+
+
+def low_metric(modality: str) -> str:
+    """Share of samples whose contribution is below the fair share."""
+    return f"phi/low_{modality}"
+
+
+def agreement_metric(modality: str) -> str:
+    """Agreement of two epochs on which samples contribute little."""
+    return f"phi/agreement_{modality}"
+
+
+def breaks_metric(modality: str) -> str:
+    """Share of samples on which a modality turns a right answer of all others wrong."""
+    return f"phi/breaks_{modality}"
+
+
+def repairs_metric(modality: str) -> str:
+    """Share of samples on which a modality turns a wrong answer of all others right."""
+    return f"phi/repairs_{modality}"
 
 
 def conflict_metric(modality: str) -> str:

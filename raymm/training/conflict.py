@@ -23,7 +23,8 @@ def conflict_sums(step: TrainingStep) -> Tensor:
     """Sum over rows of the cosine between two gradients by the feature of modality i, and their number, [2, n].
 
     The gradients are those of the loss of all modalities that the row keeps, and of the loss of i alone. Rows count
-    that keep i and another modality. Float64; the step, its graph and all generators are left as they are.
+    that keep i and another modality, and of which neither gradient is 0, as it is where float32 has no smaller loss.
+    Float64; the step, its graph and all generators are left as they are.
     """
     rows, n = step.mask.shape
     sums = torch.zeros(2, n, dtype=torch.float64, device=step.mask.device)
@@ -37,11 +38,19 @@ def conflict_sums(step: TrainingStep) -> Tensor:
             only = torch.zeros_like(step.mask)
             only[:, modality] = True
             alone = _gradient(step, only, features)
-            cosine = torch.cosine_similarity(together[:, modality], alone[:, modality], dim=1)
-            counted = several & step.mask[:, modality]
-            sums[0, modality] = cosine.double()[counted].sum()
+            cosine = _cosines(together[:, modality], alone[:, modality])
+            counted = several & step.mask[:, modality] & ~cosine.isnan()
+            sums[0, modality] = cosine[counted].sum()
             sums[1, modality] = counted.sum()
     return sums
+
+
+def _cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Cosine of each pair of rows, however short they are; NaN where one is 0.
+
+    `torch.cosine_similarity` takes lengths below 1e-8 for 1e-8, which gradients of well-fitted rows are.
+    """
+    return (first / first.norm(dim=1, keepdim=True) * (second / second.norm(dim=1, keepdim=True))).sum(dim=1)
 
 
 def _gradient(step: TrainingStep, mask: Tensor, features: Tensor) -> Tensor:

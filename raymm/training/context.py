@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
-from raymm.errors import TrainingError
+from raymm.errors import DataError, TrainingError
 from raymm.methods.extra_rows import mean_contributions, random_rows
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
@@ -40,7 +41,7 @@ from raymm.training.checkpoint import (
 )
 from raymm.training.communicator import on_every_rank, on_first_rank
 from raymm.training.epoch import rank_rows, train_epoch
-from raymm.training.evaluate import evaluate
+from raymm.training.evaluate import diagnostic_metrics, evaluate
 from raymm.training.memory import most_memory, watch_memory
 from raymm.training.method_hooks import after_evaluation, epoch_start
 from raymm.training.method_state import state_of
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["RunContext"]
+
+log = logging.getLogger(__name__)
 
 COMPARED = 512
 """Training samples by which contributions from the training pass are compared with the evaluation view."""
@@ -224,6 +227,7 @@ class RunContext:
         metrics = {
             **measured,
             **figures,
+            **diagnostic_metrics(table, self._validation_before(state)),
             names.ROWS: float(len(state.plan)),
             names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
             names.ROWS_DROPPED: float(state.plan.dropped),
@@ -232,6 +236,20 @@ class RunContext:
         after_evaluation(self, state.epoch, table, metrics)
         metrics[names.CPU_SECONDS] += time.process_time() - cpu
         self._plan_and_commit(state, {"val": table}, metrics, online)
+
+    def _validation_before(self, state: Checkpoint) -> ValuationTable | None:
+        """The valuation of validation after the epoch before; None for the first, or where it cannot be read."""
+        if state.epoch == 0:
+            return None
+        try:
+            return read_table(valuation_file(epoch_folder(self.run.path, state.epoch), "val"))
+        except DataError as cause:
+            log.warning(
+                "how far contributions of epoch %d are those of the one before is not known: %s",
+                state.epoch + 1,
+                cause,
+            )
+            return None
 
     def _plan_and_commit(
         self,

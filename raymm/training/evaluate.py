@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raymm.errors import Problems, TrainingError
-from raymm.tracking.metrics import phi_metric, split_metric
+from raymm.tracking.metrics import (
+    agreement_metric,
+    breaks_metric,
+    low_metric,
+    phi_metric,
+    repairs_metric,
+    split_metric,
+)
+from raymm.valuation.agreement import agreement, low_shares
+from raymm.valuation.marginals import broken_and_repaired
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["evaluate"]
+__all__ = ["diagnostic_metrics", "evaluate"]
 
 
 def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float]:
@@ -40,6 +49,31 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
                 metrics[split_metric(split, "accuracy", name)] = float(table.unimodal_correct[has, position].mean())
             metrics[phi_metric(split, name)] = float(table.phi[has, position].mean())
     return metrics
+
+
+def diagnostic_metrics(table: ValuationTable, before: ValuationTable | None) -> dict[str, float]:
+    """What the diagnostics of a run read from the valuation of validation, beside its metrics.
+
+    Parameters
+    ----------
+    table, before
+        Tables after an epoch and after the one before it, where there is one.
+
+    Returns
+    -------
+    `phi/low_NAME`, `phi/breaks_NAME` and `phi/repairs_NAME`, shares of samples, and `phi/agreement_NAME`, Cohen's
+    kappa; NaN, or left out, where they are not defined.
+    """
+    figures = [(low_metric, low_shares(table))]
+    if before is not None:
+        figures.append((agreement_metric, agreement(table, before)))
+    if (shares := broken_and_repaired(table)) is not None:
+        figures += zip((breaks_metric, repairs_metric), shares, strict=True)
+    return {
+        metric(name): float(value)
+        for metric, values in figures
+        for name, value in zip(table.info.modalities, values, strict=True)
+    }
 
 
 def _wrong(figures: Mapping[str, Any]) -> list[str]:
