@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import torch
 
 from raymm.mirror.runs import mirrored
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
+from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["train_tracked"]
+__all__ = ["train_seeds_tracked", "train_tracked"]
 
 
 def train_tracked(
@@ -55,6 +58,39 @@ def _train_tracked(run: Run, dataset: Dataset, backend: str, store: Path, experi
         log(result.history)
         record_result(tracker, run, result, dataset)
     return result
+
+
+def train_seeds_tracked(runs: Sequence[Run], dataset: Dataset, store: Path, experiment: str) -> list[Result]:
+    """Train runs that differ in their seed with one worker group on Ray, and record each in MLflow as it is done."""
+    from raymm.cluster.train import train_together
+
+    uri, artifacts = store_of(store)
+    with ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
+        if not all(finished(run.path) for run in runs):
+            report = partial(_echo_slowest, epochs=runs[0].config.training.epochs, shown=[0])
+            train_together(runs, report, runs[0].path / layout.RAY, restarts=runs[0].config.cluster.max_failures)
+        results = [read_result(run.path) for run in runs]
+        for run, result in zip(runs, results, strict=True):
+            tracker = MlflowTracker(uri, run.path, artifacts)
+            tracker.start(run_info(run, dataset, experiment))
+            with ending(tracker.finish):
+                HistoryLog(tracker)(result.history)
+                record_result(tracker, run, result, dataset)
+    return results
+
+
+def _echo_slowest(histories: Sequence[Sequence[dict[str, Any]]], epochs: int, shown: list[int]) -> None:
+    """A line for each epoch that all runs have committed: means over the runs."""
+    for epoch in range(shown[0], min(map(len, histories))):
+        entries = [history[epoch]["metrics"] for history in histories]
+        common = set.intersection(*map(set, entries))
+        means = {
+            name: sum(metrics[name] for metrics in entries) / len(entries) for name in entries[0] if name in common
+        }
+        click.echo(_line({"epoch": epoch, "metrics": means}, epochs, "accuracy"))
+        shown[0] = epoch + 1
 
 
 def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -> Result:
