@@ -10,6 +10,7 @@ from pydantic import Field
 from raymm.data.kinds.image import read_picture
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.kinds.picture_folder import PictureFolderSpec
+from raymm.data.media.problem import MediaError
 from raymm.data.media.remarks import of_length
 
 __all__ = ["RgbPicturesSpec"]
@@ -47,5 +48,11 @@ class RgbPicturesSpec(PictureFolderSpec):
         for remark in of_length(len(pictures) / self.picture_rate, self.window):
             files.remark(remark)
         chosen = [pictures[min(index, len(pictures) - 1)] for index in self.indices(0.5)]
-        read = {path: read_picture(path, self.height, self.width, self.fit) for path in dict.fromkeys(chosen)}
+        read = {path: self._read(path) for path in dict.fromkeys(chosen)}
         return np.stack([read[path] for path in chosen])
+
+    def _read(self, path: Path) -> npt.NDArray[np.uint8]:
+        try:
+            return read_picture(path, self.height, self.width, self.fit)
+        except MediaError as cause:
+            raise MediaError(f"{path.name} {cause}") from cause

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from raymm.data.media.problem import MediaError
 
-__all__ = ["array_file", "read_array", "shape_of"]
+__all__ = ["UNREADABLE", "array_file", "read_array", "shape_of"]
 
 EXPANSION = 100
 """How many times larger than its packed form an array may be, beyond `FREE` bytes."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from raymm.data.media.arrays import read_array, shape_of
+from raymm.data.media.arrays import UNREADABLE, read_array, shape_of
 from raymm.data.media.problem import MediaError
 from raymm.data.sources.base import Entry, Listing, Source, SourceSettings, Split
 from raymm.data.sources.lists import Lists
@@ -108,10 +108,14 @@ def _videos(path: Path, key: str, count: int, problems: Problems) -> list[str]:
             if key not in arrays:
                 return own
             ids: npt.NDArray[np.str_] = np.asarray(arrays[key]).astype(str)
-    except ValueError:
-        problems.add(f"{path.name}: {key} holds objects, which only a pickle can; save it as an array of texts")
+    except UNREADABLE as cause:
+        objects = "holds objects, which only a pickle can; save it as an array of texts"
+        problems.add(f"{path.name}: {key} {objects if 'pickle' in str(cause) else f'cannot be read ({cause})'}")
         return own
-    if len(ids) != count:
-        problems.add(f"{path.name}: {key} has {len(ids)} rows, expected {count}")
+    if ids.shape[:1] != (count,):
+        problems.add(f"{path.name}: {key} has the shape {list(ids.shape)}; expected {count} rows")
         return own
-    return [str(name).partition("$_$")[0] for name in ids.reshape(count, -1)[:, 0]]
+    return [
+        str(row.flat[0]).partition("$_$")[0] if row.size else name
+        for name, row in zip(own, map(np.asarray, ids), strict=True)
+    ]

@@ -145,4 +145,4 @@ def _text(cell: str | Absent) -> str:
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n").writerows(rows)
-    return file.getvalue().encode()
+    return file.getvalue().encode(errors="backslashreplace")  # JSON may hold half of a surrogate pair

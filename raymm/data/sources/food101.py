@@ -67,7 +67,7 @@ class _Columns:
         if len(fields) <= max(self._places):
             raise LineError("is not of the form PICTURE,TITLE,CLASS")
         picture, text, label = (fields[place] for place in self._places)
-        if not picture or not label:
+        if not Path(picture).stem or not label:
             raise LineError("names no picture or no class")
         return picture, text, label
 

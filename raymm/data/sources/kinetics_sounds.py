@@ -52,7 +52,7 @@ class KineticsSounds(ClipSource):
 
 def _parse(line: str) -> tuple[str, str]:
     fields = [field for field in re.split(r"[,\s]+", line) if field]
-    if len(fields) < 2 or not fields[-1].isdecimal():
+    if len(fields) < 2 or not fields[-1].isdecimal() or not Path(fields[0]).name:
         raise LineError("is not of the form ID_START,10,CLASS or PATH CLASS, with the number of a class")
     return Path(fields[0]).name, str(int(fields[-1]))
 

@@ -69,7 +69,7 @@ class Lists:
         for number, line in lines:
             try:
                 found.append(parse(line))
-            except LineError as cause:
+            except (LineError, ValueError) as cause:  # the latter of a number of thousands of digits
                 shown = line if isinstance(line, str) else ",".join(line)
                 cut = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
                 self.problems.add(f"{self.called(path)}, line {number}: '{cut}' {cause}")

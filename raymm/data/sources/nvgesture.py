@@ -1,5 +1,6 @@
 """nvGesture (Molchanov et al., CVPR 2016): gestures in a car, in colour and depth."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,13 +78,17 @@ def _cell(root: Path, line: _Line, sensor: str) -> str | Absent:
         return Absent(f"{line.folder} with a sensor {sensor} in its list")
     file, first = line.sensors[sensor]
     path = f"Video_data/{line.folder}/{file}.avi"
-    return f"{path}#t={first / FPS:.6f}" if (root / path).is_file() else Absent(path)
+    return f"{path}#t={first / FPS:.6f}" if os.path.isfile(root / path) else Absent(path)  # noqa: PTH113  (a name may be too long)
+
+
+def _is_frame(text: str) -> bool:
+    return text.isdecimal() and len(text) < 9
 
 
 def _parse(text: str) -> _Line:
     fields = [word.split(":") for word in text.split()]
     about = {field[0]: field[1] for field in fields if len(field) == 2}
-    sensors = {field[0]: (field[1], int(field[2])) for field in fields if len(field) == 4 and field[2].isdecimal()}
+    sensors = {field[0]: (field[1], int(field[2])) for field in fields if len(field) == 4 and _is_frame(field[2])}
     folder = about.get("path", "").removeprefix("./").removeprefix("Video_data/").strip("/")
     if not folder or not about.get("label", "").isdecimal() or not sensors:
         raise LineError("is not of the form path:./Video_data/class_01/subject1_r0 color:sk_color:138:218 label:1")

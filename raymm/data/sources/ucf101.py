@@ -73,7 +73,7 @@ class Ucf101(ClipSource):
 def _clip(line: str) -> tuple[str, str]:
     """Name and class of a line such as `Bowling/v_Bowling_g08_c01.avi 12`."""
     label, slash, file = line.split(maxsplit=1)[0].partition("/")
-    if not slash or not label or not file:
+    if not slash or not label or not Path(file).stem:
         raise LineError("is not of the form CLASS/CLIP.avi, with the number of the class behind it or not")
     return Path(file).stem, label
 
