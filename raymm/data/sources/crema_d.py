@@ -25,6 +25,9 @@ LISTS: dict[Split, tuple[str, ...]] = {
     "test": ("test.csv", "annotations/test.csv"),
 }
 FOLDS = 5
+PUBLISHED = (
+    "the usual lists of CREMA-D have the same actors in train and test; --source-setting split=actors has none in two"
+)
 
 
 class CremaDSettings(ClipSettings):
@@ -67,7 +70,7 @@ class CremaD(ClipSource):
             actor = name.partition("_")[0]
             group = actor if self.settings.split == "actors" else name
             entries.append(Entry(name, split, emotion, cells, actor, group))
-        return Listing(entries, EMOTIONS)
+        return Listing(entries, EMOTIONS, [PUBLISHED] if self.settings.split == "published" else [])
 
     def _lines(self, root: Path, problems: Problems, names: Sequence[str]) -> list[tuple[str, Split, str]]:
         """Name, split and emotion of each clip, by the lists or by the folds."""

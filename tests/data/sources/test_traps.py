@@ -36,8 +36,11 @@ def values(out, name):
 
 def test_crema_d_warns_of_actors_who_are_in_both_lists(tmp_path):
     trees.crema_d(tmp_path)
-    (said,) = notes(collect("crema_d", tmp_path), "warning: ")
+    found = collect("crema_d", tmp_path)
+    (said,) = notes(found, "warning: ")
     assert said.startswith("warning: of 10 actors, the training split shares 10 with test and ")
+    assert notes(found, "--source-setting split=actors has none in two")
+    assert not notes(collect("crema_d", tmp_path, {"split": "actors"}), "the usual lists")
 
 
 @pytest.mark.parametrize("fold", range(1, FOLDS + 1))
