@@ -46,12 +46,13 @@ class McrSettings(Settings):
 class Mcr(Method):
     """L = CE(z) + alone * sum of CE(z_i) + amount * R + contrast * N + redundancy * E.
 
-    R = mean over permutations of sum over i of (k sum over j != i of J_ij - J_ii). J_ij is the Jensen-Shannon
-    divergence between the prediction of a row and the one with the features of modality i taken from another row of
-    the batch; only encoder j learns from it, and the fusion: features of the other modalities and the undisturbed
-    prediction are constants. (Code that the authors publish lets gradients into the undisturbed prediction as well.)
-    So an encoder raises the effect of its own modality and, with k = 1, lowers that of the others. The permutations
-    are of the global batch, keyed by seed, epoch and step. Rows that lack a modality take no part in R.
+    R = mean over permutations of sum over i of (k J'_i - J_i). J_i is the Jensen-Shannon divergence between the
+    prediction of a row and the one with the features of modality i taken from another row of the batch, as encoder i
+    learns from it: features of the others are constants. J'_i is the same number as the other encoders learn from it:
+    features of i are constants. So an encoder raises the effect of its own modality and, with k = 1, lowers that of
+    the others. The undisturbed prediction is a constant in both (code that the authors publish lets gradients into
+    it); the fusion learns from both. The permutations are of the global batch, keyed by seed, epoch and step. Rows
+    that lack a modality take no part in R.
 
     N is the supervised contrast (`raymm.methods.contrast`) between the features of all modalities of the batch. E is
     the mean square error of features that two layers of the method's own predict from the outputs, which are
@@ -61,7 +62,7 @@ class Mcr(Method):
 
     Settings = McrSettings
     source = "Kontras et al., NeurIPS 2025, section 3"
-    cost = "n + permutations * n fusions more, permutations * n^2 unless k = 0; no further pass"
+    cost = "n + 2 * permutations * n fusions more (n + permutations * n where k = 0); no further pass"
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)
@@ -106,16 +107,13 @@ class Mcr(Method):
             for i in range(n):
                 source = self._permutation(step, whole, number, i)
                 target = torch.empty_like(source).scatter_(0, source, torch.arange(len(source), device=source.device))
-                disturbed = features[own].clone()
-                disturbed[:, i] = features[source[own], i]
                 mixed = features[target[own]].clone()  # the rows that features of this rank's rows went to
                 mixed[:, i] = step.features[:, i]
                 total = total - self._divergence(step, mixed, predicted[target[own]])
-                for j in range(n) if self.settings.k else ():
-                    if j != i:
-                        rival = disturbed.clone()
-                        rival[:, j] = step.features[:, j]
-                        total = total + self.settings.k * self._divergence(step, rival, predicted[own])
+                if self.settings.k:
+                    mixed = step.features.clone()
+                    mixed[:, i] = features[source[own], i]
+                    total = total + self.settings.k * self._divergence(step, mixed, predicted[own])
         return torch.where(whole[own], total, 0.0) / self.settings.permutations
 
     def _permutation(self, step: Step, whole: Tensor, number: int, modality: int) -> Tensor:

@@ -52,7 +52,7 @@ class Remix(Method):
     Settings = RemixSettings
     needs = "state"
     source = "Ma et al., ICML 2025, section 3"
-    cost = "1 encoder row and n fusions a sample; one forward pass over the training split an epoch"
+    cost = "1 encoder row a sample instead of n, n + 1 fusions; an epoch one forward pass over the training split"
     tuned = (("amount", (0.5, 1.0, 2.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:

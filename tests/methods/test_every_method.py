@@ -82,9 +82,9 @@ def data(tmp_path_factory):
     return get
 
 
-def config_of(name, *, dropout=0.0, fusion=None):
+def config_of(name, *, dropout=0.0, fusion=None, precision="float32"):
     sections = {
-        "training": {"epochs": EPOCHS, "batch_size": 7, "keep": 9},
+        "training": {"epochs": EPOCHS, "batch_size": 7, "keep": 9, "precision": precision},
         "method": {"name": name, "warmup": 1},
         "model": {"feature_size": 6, "encoder": {"width": 4, "dropout": dropout}},
         "optimizer": {"name": "sgd", "lr": 0.05},
@@ -212,6 +212,16 @@ def assert_close(one, other):
     assert mine.keys() == theirs.keys()
     for key, tensor in mine.items():
         assert torch.allclose(tensor, theirs[key], rtol=1e-4, atol=1e-5, equal_nan=True), key
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_trains_in_half_precision(name, tmp_path, data):
+    """Features and outputs of two types meet in no place where they must not."""
+    dataset = data(defined_for(name, data, 3, 2, 1))
+    run = create_or_open(tmp_path / "r", config_of(name, precision="bfloat16"), dataset, check=False)
+    stop_at(run, dataset, EPOCHS)
+    history = read_checkpoint(run.path, EPOCHS).history
+    assert np.isfinite([entry["metrics"]["train/loss"] for entry in history]).all()
 
 
 @pytest.mark.parametrize("name", METHODS)

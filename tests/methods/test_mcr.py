@@ -26,13 +26,11 @@ def regulariser(trainer, step, k, permutations):
         for i in range(n):
             seed = derive(trainer.method.context.seed, "mcr", step.epoch, step.number, number, i)
             order = np.random.default_rng(seed).permutation(len(whole))
-            for learner in range(n):
-                sign = -1 if learner == i else k
-                for position, row in enumerate(whole):
-                    other = whole[order[position]]
-                    mixed = constant[row].clone()
-                    mixed[i] = constant[other, i]
-                    mixed[learner] = features[other if learner == i else row, learner]
+            for position, row in enumerate(whole):
+                other = whole[order[position]]
+                own, rivals = constant[row].clone(), features[row].clone()
+                own[i], rivals[i] = features[other, i], constant[other, i]
+                for sign, mixed in ((-1, own), (k, rivals)):
                     outputs = trainer.model.fuse(mixed[None], mask[row : row + 1])[0]
                     total = total + sign * divergence(outputs, predicted[row])
     return total / permutations
