@@ -16,6 +16,11 @@ VARIANTS = {
     "lfm-schedule": ("lfm", {"strategy": "schedule"}),
     "mcr-contrast": ("mcr", {"amount": 0.0, "contrast": 0.5}),
     "mcr-everything": ("mcr", {"permutations": 2, "k": -1, "contrast": 0.3, "redundancy": 0.5}),
+    "mmpareto-shared": ("mmpareto", {"heads": "shared", "gamma": 1.0}),
+    "ogm-window": ("ogm_ge", {"others": "min", "first_epoch": 1, "last_epoch": 1}),
+    "pmr-full": ("pmr", {"strength": "full", "momentum": 0.5, "last_epoch": 1}),
+    "inforeg-shared": ("inforeg", {"heads": "shared", "span": 1, "growth": 0.0}),
+    "g_blend-shared": ("g_blend", {"heads": "shared", "every": 2, "holdout": 0.3}),
     "sample-coalitions": ("sample", {"keep": "coalition"}),
     "random-coalitions": ("random", {"keep": "coalition"}),
 }
