@@ -90,11 +90,21 @@ class ModelConfig(Settings):
     baseline: Literal["zeros", "mean", "learned"] = Field(
         default="zeros", description="what stands in for a masked modality's feature"
     )
-    calibrate: Literal["none", "temperature", "modality_weights"] = Field(
+    calibrate: Literal["none", "temperature", "modality_weights", "modality_temperatures"] = Field(
         default="none",
         description="what is fitted on validation once training has ended, and corrects the outputs of the picked "
-        "model from then on: nothing, one temperature, or a weight for all and one for each modality alone",
+        "model from then on: nothing, one temperature, a weight for all and one for each modality alone, or (of "
+        "fusion=ensemble) a temperature for each modality",
     )
+
+    @model_validator(mode="after")
+    def _temperatures_are_of_an_ensemble(self) -> Self:
+        if self.calibrate == "modality_temperatures" and self.fusion.name != "ensemble":
+            raise ValueError(
+                "calibrate=modality_temperatures is for fusion=ensemble, whose answer is a mean over the modalities, "
+                f"not for fusion={self.fusion.name}; use modality_weights"
+            )
+        return self
 
 
 DEFAULT_METHOD = "sample"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from raymm.methods.cost import Cost
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from raymm.data.batch import Batch
     from raymm.models.model import MultimodalModel
     from raymm.valuation.table import ValuationTable
@@ -30,6 +32,8 @@ class EpochStart:
         The model, whose weights may be changed.
     initial_model
         Makes a new model with the weights that this run began with.
+    forget
+        Takes a module whose weights begin anew: what the optimizer remembers of them is of others.
     """
 
     epoch: int
@@ -37,6 +41,7 @@ class EpochStart:
     samples: int
     model: MultimodalModel
     initial_model: Callable[[], MultimodalModel]
+    forget: Callable[[nn.Module], None]
 
 
 @dataclass(frozen=True)

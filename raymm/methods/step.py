@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from raymm.models.model import MultimodalModel
     from raymm.types import Features, Mask
 
 __all__ = ["Step"]
@@ -79,6 +80,9 @@ class Step(Protocol):
         features
             Features in the place of the step's, [B, n, D].
         """
+
+    def features_by(self, other: MultimodalModel) -> Features:
+        """Features [B, n, D] of the same inputs by the encoders of another model, without a graph."""
 
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], in nats, one a row: [B]."""

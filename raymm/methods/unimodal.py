@@ -16,6 +16,7 @@ __all__ = [
     "EpochMeans",
     "Heads",
     "batch_means",
+    "leave",
     "modality_losses",
     "modality_outputs",
     "of_the_others",
@@ -100,6 +101,12 @@ def scale_encoders(step: Step, factors: Tensor) -> None:
         for parameter in step.encoder_parameters(position):
             if parameter.grad is not None:
                 parameter.grad.mul_(factor)
+
+
+def leave(parameters: Iterable[nn.Parameter]) -> None:
+    """Keep parameters as they are in this update: no gradient, so no momentum and no weight decay either."""
+    for parameter in parameters:
+        parameter.grad = None
 
 
 class EpochMeans:

@@ -8,6 +8,12 @@ changes probabilities and no answer. `modality_weights` also adds the outputs of
 with a_0 = 1 and a_i = 0 before they are fitted. The sum is over the modalities of the coalition, so a coalition of
 the calibrated model is what it was: the model with the other modalities masked. Where logits are sums of partial
 logits, those of the calibrated model are as well, and cost nothing more.
+
+`modality_temperatures` is for an ensemble (`model.fusion=ensemble`), whose answer is the mean of its members':
+
+    l'(C) = mean of l({i}) / T_i over i in C
+
+Each T_i is fitted for its modality by itself, as the temperature of a model that has no other.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "Calibration", "fit_calibration"]
 
-Calibrated = Literal["none", "temperature", "modality_weights"]
+Calibrated = Literal["none", "temperature", "modality_weights", "modality_temperatures"]
 
 PENALTY = 0.01
 """Of the squares of a_1 to a_n, beside the mean loss: where validation cannot tell, nothing is changed."""
@@ -39,9 +45,9 @@ class Calibration(nn.Module):
     Attributes
     ----------
     scales
-        a_0, a_1, ..., a_n, [n + 1].
+        a_0, a_1, ..., a_n, [n + 1]; of `modality_temperatures` 0, 1 / T_1, ..., 1 / T_n.
     kind
-        "temperature" or "modality_weights".
+        "temperature", "modality_weights" or "modality_temperatures".
     """
 
     scales: Tensor
@@ -65,7 +71,7 @@ class Calibration(nn.Module):
     @property
     def weighs_modalities(self) -> bool:
         """Whether outputs of modalities alone are added."""
-        return self.fitted and self.kind == "modality_weights"
+        return self.fitted and self.kind != "temperature"
 
     def correct(
         self, logits: Float[Tensor, "B K"], of: Logits, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]
@@ -73,10 +79,11 @@ class Calibration(nn.Module):
         """The outputs of rows from those of the model as it was trained."""
         corrected = self.scales[0] * logits
         if self.weighs_modalities:
+            members = mask.sum(dim=1, keepdim=True).clamp(min=1) if self.kind == "modality_temperatures" else 1
             for modality in range(mask.shape[1]):
                 alone = torch.zeros_like(mask)
                 alone[:, modality] = True
-                weight = self.scales[1 + modality] * mask[:, modality, None]
+                weight = self.scales[1 + modality] * mask[:, modality, None] / members
                 corrected = corrected + weight * of(features, alone & mask)
         return corrected
 
@@ -109,8 +116,20 @@ def fit_calibration(
     task
         Whose loss is minimised; for softmax and logistic losses the problem is convex.
     """
-    weighs = calibration.kind == "modality_weights"
-    outputs = torch.cat([together[:, None], alone], dim=1).double() if weighs else together[:, None].double()
+    if calibration.kind == "modality_weights":
+        found = _best_scales(torch.cat([together[:, None], alone], dim=1), labels, task)
+    elif calibration.kind == "temperature":
+        found = _positive(_best_scales(together[:, None], labels, task))
+    else:
+        each = [_positive(_best_scales(alone[:, i, None], labels, task)) for i in range(alone.shape[1])]
+        found = torch.cat([torch.zeros_like(each[0]), *each])
+    if found.isfinite().all():
+        calibration.scales[: len(found)] = found.to(calibration.scales.dtype)
+
+
+def _best_scales(outputs: Float[Tensor, "N s K"], labels: Tensor, task: Task) -> Float[Tensor, " s"]:
+    """Factors of outputs whose sum has the least loss, from (1, 0, ..., 0)."""
+    outputs = outputs.double()
     scales = torch.eye(1, outputs.shape[1], dtype=torch.float64, device=outputs.device)[0].requires_grad_()
     optimizer = torch.optim.LBFGS([scales], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-9)
 
@@ -123,8 +142,9 @@ def fit_calibration(
 
     with torch.enable_grad():
         optimizer.step(loss)
-    found = scales.detach()
-    if not weighs:
-        found = found.clamp(min=1e-3)  # a temperature is positive: no answer may change
-    if found.isfinite().all():
-        calibration.scales[: len(found)] = found.to(calibration.scales.dtype)
+    return scales.detach()
+
+
+def _positive(scales: Tensor) -> Tensor:
+    """A temperature is positive: it may change no answer."""
+    return scales.clamp(min=1e-3)

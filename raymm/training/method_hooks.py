@@ -20,6 +20,8 @@ from raymm.tracking.metrics import PLACEHOLDERS, method_metric
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from raymm.data.batch import Batch
     from raymm.methods.base import Method
     from raymm.models.model import MultimodalModel
@@ -36,7 +38,11 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
     def initial() -> MultimodalModel:
         return build_model(context.dataset.schema, config.model, config.training.seed).to(trainer.device)
 
-    return EpochStart(epoch, config.training.epochs, len(context.dataset.present), trainer.model, initial)
+    def forget(module: nn.Module) -> None:
+        for parameter in module.parameters():
+            trainer.optimizer.state.pop(parameter, None)
+
+    return EpochStart(epoch, config.training.epochs, len(context.dataset.present), trainer.model, initial, forget)
 
 
 def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEnd:

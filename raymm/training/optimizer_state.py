@@ -26,21 +26,20 @@ def optimizer_tensors(module: nn.Module, optimizer: Optimizer) -> dict[str, Tens
 
 
 def load_optimizer_tensors(module: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors`.
+    """The inverse of `optimizer_tensors`; of a parameter that was never updated nothing is remembered.
 
     Raises
     ------
     ValueError
-        When the tensors are those of other parameters.
+        When there are tensors of other parameters.
     """
     parameters = dict(module.named_parameters())
     states: dict[str, dict[str, Tensor]] = {}
     for flat, tensor in tensors.items():
         name, _, entry = flat.removeprefix(PREFIX).rpartition(".")
         states.setdefault(name, {})[entry] = tensor
-    if states and states.keys() != parameters.keys():
-        different = sorted(states.keys() ^ parameters.keys())
-        raise ValueError(f"optimizer state of other parameters, first {different[0]}")
+    if others := sorted(states.keys() - parameters.keys()):
+        raise ValueError(f"optimizer state of other parameters, first {others[0]}")
     for name, parameter in parameters.items():
         optimizer.state.pop(parameter, None)
         if name in states:

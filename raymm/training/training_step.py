@@ -20,6 +20,7 @@ from raymm.valuation.protocol import evaluating, logit_source
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
+    from raymm.models.model import MultimodalModel
     from raymm.training.step import Trainer
     from raymm.types import Features, Mask
     from raymm.valuation.logit_sources import LogitSource
@@ -72,9 +73,9 @@ class TrainingStep:
         self.mask, self.labels, self.index, self.weight = batch.mask, batch.labels, batch.index, part.weight
         self.rows, self.epoch, self.number, self.turn = part.rows, part.epoch, part.number, 0
         self.model: nn.Module = trainer.model
-        self.cost = Cost(encodings=sum(len(values) for values in batch.inputs.values()))
+        self.cost = Cost()
         self._trainer, self._part = trainer, part
-        self.features: Features = self._encode(batch)
+        self.features: Features = self._encode(trainer.model)
 
     def begin_turn(self, turn: int) -> None:
         """Forget what was fused with the weights of the turn before."""
@@ -126,6 +127,11 @@ class TrainingStep:
     def unimodal_logits(self) -> Tensor:
         """Outputs of each modality alone, [B, n, K]; those of no modality where a row lacks it."""
         return self.coalition_logits(torch.eye(self.mask.shape[1], dtype=torch.bool))
+
+    def features_by(self, other: MultimodalModel) -> Features:
+        """Features [B, n, D] of the same inputs by the encoders of another model, without a graph."""
+        with torch.no_grad():
+            return self._encode(other)
 
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], one a row: [B]."""
@@ -183,8 +189,9 @@ class TrainingStep:
         ]
         return torch.cat([gradient.detach().reshape(-1).float() for gradient in flat])
 
-    def _encode(self, batch: Batch) -> Features:
-        model = self._trainer.model
+    def _encode(self, model: MultimodalModel) -> Features:
+        batch = self._part.batch
+        self.cost.encodings += sum(len(values) for values in batch.inputs.values())
         if not len(batch):
             return torch.zeros(0, len(model.names), model.size, device=self._trainer.device)
         with self._trainer.autocast():

@@ -3,7 +3,9 @@
 A method is tried with its defaults, or as `NEEDS` says; one that is registered is tried here without another line.
 """
 
+import copy
 import inspect
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -34,9 +36,15 @@ CLASSES = ("a", "b", "c")
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
     "amco": {"method": {"settings": {"share": 0.2}}},
     "arl": {"method": {"settings": {"warmup": 1}}},
+    "ensemble": {"model": {"fusion": "ensemble"}},
     "g_blend": {"method": {"settings": {"every": 2}}},
+    "greedy": {"method": {"settings": {"warmup": 0, "tolerance": 0.0, "window": 2}}},
+    "mla": {"model": {"fusion": "entropy"}},
     "mmcosine": {"model": {"fusion": "cosine"}},
     "pmr": {"method": {"settings": {"entropy": 0.1}}},
+    "reconboost": {"method": {"settings": {"rectification": 0}}},
+    "relearning": {"method": {"settings": {"every": 1}}},
+    "umt": {"method": {"settings": {"strength": 1.0}}},
 }
 """Settings, by section, that a method cannot do without in these runs, or that let it act within their epochs."""
 
@@ -164,6 +172,7 @@ def one_and_two_ranks(name, dataset, path):
     stop_at(one, dataset, EPOCHS)
     communicators = ranks(2)
     built = [RunContext.build(two, dataset, Backends(communicator=rank)) for rank in communicators]
+    initial = copy.deepcopy(built[0].trainer.model)  # building one sets the seed of torch, which threads share
 
     def work(context):
         state = context.load_or_init()
@@ -171,7 +180,8 @@ def one_and_two_ranks(name, dataset, path):
             state = context.advance(state)
         return [tensors_of(context.trainer.model), context.trainer.method.state_dict()]
 
-    return one, two, on_ranks(communicators, built, work)
+    with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
+        return one, two, on_ranks(communicators, built, work)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -234,7 +244,7 @@ def test_what_a_method_is_defined_for_trains_and_what_it_is_not_is_refused_in_wo
         dataset = data(n, task)
         config = config_of(name, fusion=fusion)
         if lines := refusals(config, dataset.schema):
-            said = [line.removeprefix(f"method={name}: ").strip(" -") for line in lines]
+            said = [line.removeprefix(f"method={name}: ").strip(" -") for line in lines if "problems" not in line]
             assert all(len(line.split()) >= 6 for line in said), (n, task, fusion, said)
             continue
         run = create_or_open(tmp_path / f"{n}-{task}-{fusion}", config, dataset, check=False)

@@ -116,7 +116,7 @@ def test_a_rank_without_rows_sums_with_the_others():
 
 
 def start_of(trainer, samples=ROWS):
-    return EpochStart(0, 3, samples, trainer.model, lambda: trainer.model)
+    return EpochStart(0, 3, samples, trainer.model, lambda: trainer.model, lambda module: None)
 
 
 def table_of(unimodal_correct, phi, label, classes=("x", "y", "z")):

@@ -50,6 +50,23 @@ def test_an_optimizer_that_was_restored_takes_the_same_step(name):
     assert not all(torch.equal(a, b) for a, b in zip(module.parameters(), forgetful.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_a_parameter_that_was_never_updated_has_no_state_and_none_is_asked_for(name):
+    """As of what a method leaves as it is: the optimizer that was restored begins with it where the other does."""
+    module, optimizer = trained(name, steps=0)
+    for frozen in (True, False):
+        module[0].requires_grad_(not frozen)
+        update(module, optimizer)
+        if frozen:
+            saved = {key: tensor.clone() for key, tensor in optimizer_tensors(module, optimizer).items()}
+            other, fresh = trained(name, seed=1, steps=0)
+            other.load_state_dict(module.state_dict())
+            assert {key.split(".")[1] for key in saved} == {"2"}
+            load_optimizer_tensors(other, fresh, saved)
+    update(other, fresh)
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters(), strict=True))
+
+
 def test_an_optimizer_without_a_memory_saves_nothing():
     module, optimizer = trained("sgd", momentum=0.0)
     assert optimizer_tensors(module, optimizer) == {}
