@@ -57,6 +57,7 @@ class Amco(Method):
     Settings = AmcoSettings
     source = "Zhou et al., ICASSP 2023"
     cost = "n fusions more; no further pass"
+    tuned = (("share", (0.4, 0.5, 0.6)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

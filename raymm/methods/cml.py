@@ -47,6 +47,7 @@ class Cml(Method):
     Settings = CmlSettings
     source = "Ma et al., ICML 2023, section 3"
     cost = "n - 1 fusions more; no further pass"
+    tuned = (("amount", (0.1, 1.0, 10.0)),)
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:

@@ -58,6 +58,7 @@ class Lfm(Method):
     Settings = LfmSettings
     source = "Yang et al., NeurIPS 2024"
     cost = "n fusions more; learned: two batches with three backward passes an epoch"
+    tuned = (("rate", (0.05, 0.2)), ("most", (0.5, 0.95)))
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

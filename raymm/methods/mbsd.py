@@ -45,6 +45,7 @@ class Mbsd(Method):
     Settings = MbsdSettings
     source = "MBSD as in Xu et al., BalanceBenchmark, arXiv 2502.10816"
     cost = "n fusions more; no further pass"
+    tuned = (("amount", (0.3, 1.0, 3.0)),)
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:

@@ -107,6 +107,9 @@ def _section(name: str, method: type[Method]) -> str:
         defaults = {key: _default(value) for key, value in method.Settings().model_dump(mode="json").items()}
         rows = [(f"`{key}`", f"`{defaults[key]}`", field.description or "") for key, field in fields.items()]
         lines += ["", *markdown_table(("setting", "default", "meaning"), rows)]
+    if method.tuned:
+        tried = (f"`{setting}` {', '.join(map(json.dumps, values))}" for setting, values in method.tuned)
+        lines += ["", f"A study that tunes tries {'; '.join(tried)}."]
     return "\n".join(lines)
 
 

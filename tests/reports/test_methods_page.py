@@ -1,5 +1,7 @@
 """The reference of methods: what the registry says, and what `problems` refuse."""
 
+import json
+
 import pytest
 
 from raymm.methods import METHODS, Method, get_method
@@ -16,6 +18,8 @@ def test_every_method_has_a_row_and_a_section():
         for setting, field in method.Settings.model_fields.items():
             assert f"| `{setting}` |" in page
             assert " ".join(field.description.split()) in page
+        for setting, values in method.tuned:
+            assert f"`{setting}` {', '.join(map(json.dumps, values))}" in page
 
 
 @pytest.mark.parametrize(
