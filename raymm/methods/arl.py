@@ -58,6 +58,7 @@ class Arl(Method):
     Settings = ArlSettings
     source = "Wei et al., ICCV 2025, section 3.3"
     cost = "n + 1 fusions more; no further pass"
+    tuned = (("gamma", (0.5, 1.0, 2.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

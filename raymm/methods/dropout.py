@@ -34,6 +34,7 @@ class Dropout(Method):
     Settings = DropoutSettings
     source = "Neverova et al., TPAMI 2016, section 4.2 (ModDrop)"
     cost = "less by the encoder rows that are dropped"
+    tuned = (("rate", (0.1, 0.3, 0.5)),)
 
     def mask(self, kept: npt.NDArray[np.bool_], keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """What is kept of each row."""

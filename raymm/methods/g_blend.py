@@ -71,6 +71,7 @@ class GBlend(Method):
     Settings = GBlendSettings
     source = "Wang et al., CVPR 2020, section 3"
     cost = "n linear layers (heads=own) or n fusions more; offline: the first 2 * every epochs are trials"
+    tuned = (("holdout", (0.1, 0.2)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -52,6 +52,7 @@ class Greedy(Method):
     Settings = GreedySettings
     source = "Wu et al., ICML 2022, sections 3.3 and 5 (in a form for late fusion, without MMTM layers)"
     cost = "nothing; less in re-balancing steps, which go back through one encoder"
+    tuned = (("tolerance", (0.003, 0.01, 0.03)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -49,6 +49,7 @@ class Mla(Method):
     Settings = MlaSettings
     source = "Zhang et al., CVPR 2024, section 3 (MLA)"
     cost = "n fusions; a backward pass of the head in each of n updates; no further encoder pass"
+    tuned = (("alpha", (0.03, 0.1, 0.3)),)
     turns = 2
 
     def __init__(self, settings: Any, context: MethodContext) -> None:

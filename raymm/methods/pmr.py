@@ -58,6 +58,7 @@ class Pmr(Method):
     Settings = PmrSettings
     source = "Fan et al., CVPR 2023, equations 5 to 12"
     cost = "n * K distances of features a row; no further pass or fusion"
+    tuned = (("alpha", (0.3, 1.0, 3.0)),)
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)

@@ -58,6 +58,7 @@ class Pretrained(Method):
     Settings = PretrainedSettings
     source = "frozen or fine-tuned fusion of unimodal encoders, a control of Kontras et al., NeurIPS 2025 (MCR)"
     cost = "nothing; less where encoders are frozen, whose backward pass is left out"
+    tuned = (("finetune", (0, 1)),)
 
     module: nn.ModuleList
 

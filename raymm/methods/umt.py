@@ -49,6 +49,7 @@ class Umt(Method):
     Settings = UmtSettings
     source = "Du et al., ICML 2023, section 4 (UMT)"
     cost = "one encoder pass more in stage 2, without a backward pass"
+    tuned = (("strength", (1.0, 10.0, 50.0)),)
 
     module: nn.ModuleList
 

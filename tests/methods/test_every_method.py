@@ -265,3 +265,4 @@ def test_a_method_says_what_it_is(name):
     assert own != inspect.getdoc(Method)
     for setting, field in method.Settings.model_fields.items():
         assert field.description, f"say what {setting} is"
+    assert method.tuned or not method.Settings.model_fields, "say what of it is worth tuning"

@@ -1,12 +1,15 @@
-"""The reference of methods: what the registry says, and what `problems` refuse."""
+"""The reference of methods: what the registry says, what `problems` refuse, and the page that is committed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from raymm.methods import METHODS, Method, get_method
 from raymm.methods.base import ExtraRows
 from raymm.reports.methods_page import changes, defined_for, methods_page
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_method_has_a_row_and_a_section():
@@ -72,3 +75,8 @@ class Everything(Two):
 def test_what_methods_change_and_take_is_found():
     assert (changes(Two), *defined_for(Two)) == ("weights between epochs", "2", "concat, sum", "any")
     assert changes(Everything) == "rows, mask, loss, gradients, updates"
+
+
+def test_the_committed_page_is_what_the_registry_says():
+    """`methods_page` writes it again; the command stands in the page."""
+    assert (ROOT / "docs" / "methods.md").read_text() == methods_page()
