@@ -197,8 +197,9 @@ class RunContext:
         of_training = names.phi_metric("train", "")
         metrics = {name: value for name, value in entry.items() if not name.startswith(of_training)}
         tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
-        before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
         online = reached.phi if self.config.valuation.source == "online" else None
+        phi = reached.phi if online is None else None  # else it is of this very epoch, and logged with it
+        before = Checkpoint(start.epoch - 1, reached.plan, phi, reached.history[:-1])
         self._plan_and_commit(before, tables, metrics, online)
 
     def _method_goes_on(self, start: BranchPoint) -> bool:

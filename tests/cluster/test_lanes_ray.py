@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import yaml
 
 from raymm.cluster.lanes import RayLane, lanes_that_fit
 from raymm.config import ClusterConfig
@@ -13,6 +14,7 @@ from raymm.errors import ClusterError
 from raymm.storage.layout import committed_epochs
 from raymm.study.driver import run_study
 from raymm.training.result import read_result
+from tests.cli.calling import call
 from tests.study.studies import SETTINGS, Events, HereLane, run_here, study_of, told
 
 pytestmark = pytest.mark.ray
@@ -49,16 +51,18 @@ def test_two_lanes_of_which_one_is_killed_give_the_bits_of_one_process(ray_local
     assert [text for text in events.setups if text.startswith("lane 1 was lost")]
 
 
-def test_with_several_workers_a_lane_trains_by_worker_groups(ray_local, tmp_path, dataset):
-    settings = {**SETTINGS, "cluster": {"workers": 2, "actors": 0}}
+def test_the_command_trains_by_worker_groups_where_it_has_several_workers(ray_local, tmp_path, dataset, capfd):
     straight = study_of(tmp_path / "straight", {"d": dataset}, ["joint"], seeds=[0])
     run_here(straight, HereLane())
-    study = study_of(tmp_path / "s", {"d": dataset}, ["joint"], seeds=[0], settings=settings)
-    lane = RayLane(study.config.cluster)
-    results = run_study(study, [lane], Events())
-    lane.close()
-    assert not results.failed
-    one, two = (read_result(root.path / "runs/d/joint/seed-0").metrics for root in (straight, study))
+    file = tmp_path / "mine.yaml"
+    settings = {**SETTINGS, "cluster": {"workers": 2, "actors": 0}}
+    values = {"data": {"d": str(dataset.path)}, "arms": ["joint"], "seeds": [0], "settings": settings}
+    file.write_text(yaml.safe_dump(values))
+    words = ["study", "--from", file, "--out", tmp_path / "s", "--store", tmp_path / "store"]
+    code, out, err = call(capfd, *words)
+    assert code == 0, err
+    assert "1 runs; up to 2 at once" in out
+    one, two = (read_result(root / "runs/d/joint/seed-0").metrics for root in (straight.path, tmp_path / "s"))
     assert two["test/loss"] == pytest.approx(one["test/loss"], abs=1e-4)
 
 

@@ -40,12 +40,14 @@ def test_warmups_that_arms_share_are_trained_once_and_change_no_bit(tmp_path, da
         "late": {"method": "random", "method.warmup": 2},
         "loss": {"method": "tests.training.methods:Remembering"},
         "other": {"method": "random", "optimizer.lr": 0.01},
+        "online": {"method": "sample", "valuation.source": "online"},
+        "online_more": {"method": "sample", "valuation.source": "online", "method.settings.fs.scale": 3.0},
     }
     events = Events()
     study = study_of(tmp_path / "s", {"d": dataset}, arms)
     run_here(study, events=events)
     warm = [event for event in events.ended if event[0] == "warm-up"]
-    assert [event[3] for event in warm] == [0, 1]
+    assert [event[3] for event in warm] == [0, 0, 1, 1]
     starts = {path.parents[0].name: open_run(path).start for path in study.path.glob("runs/d/*/seed-0")}
     assert {arm: start and start.epoch for arm, start in starts.items()} == {
         "joint": 2,
@@ -53,6 +55,8 @@ def test_warmups_that_arms_share_are_trained_once_and_change_no_bit(tmp_path, da
         "late": 2,
         "loss": None,
         "other": None,
+        "online": 1,
+        "online_more": 1,
     }
     for arm in arms:
         own = study_of(tmp_path / arm, {"d": dataset}, {arm: study.settings.arms[arm]})

@@ -85,6 +85,7 @@ def test_data_that_changed_or_are_not_there_are_all_named(tmp_path, dataset, oth
         (["joint", "smaple"], {}, "no method 'smaple'; did you mean 'sample'?"),
         ({"joint": {"method.settings.fs.scale": 3}}, {}, "method.settings.fs: 'joint' does not read it"),
         ({"a": {"training.seed": 3}}, {}, "training.seed: every arm is trained with the same seeds"),
+        ({"joint": {"cluster.workers": 2}}, {}, "cluster.workers: arms train in the same lanes; give it to all"),
         (["joint"], {"cluster": {"mirror": "s3://b/c"}}, "cluster.mirror: a study has no mirror"),
         (["joint"], {"training": {"epohcs": 3}}, "did you mean 'epochs'?"),
         ({"a": {"training.selection": "loss"}, "joint": None}, {}, "training.selection: arms are compared by one"),
