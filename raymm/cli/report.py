@@ -11,8 +11,11 @@ __all__ = ["report"]
 
 @click.command(epilog="Example: raymm report runs/sample")
 @click.argument("run", type=FOLDER)
-def report(run: Path) -> None:
-    """Write RUN/plots and RUN/report.html."""
+@click.option("--baseline", type=FOLDER, help="Another run on the same data; says so where no difference is shown.")
+def report(run: Path, baseline: Path | None) -> None:
+    """Write RUN/plots and RUN/report.html, and say which failure signatures hold."""
+    from raymm.reports.diagnostics.finding import finding_lines
+    from raymm.reports.diagnostics.of_run import findings_against, findings_of
     from raymm.reports.run_page import write_run_page
     from raymm.reports.run_tracking import draw_plots
     from raymm.training.result import read_result
@@ -22,4 +25,9 @@ def report(run: Path) -> None:
     result = read_result(opened.path)
     dataset = opened.dataset()
     paths = draw_plots(opened.path, result, dataset)
-    click.echo(f"wrote {write_run_page(opened, result, paths, dataset.schema.classes)}")
+    findings = findings_of(opened, dataset, result.history)
+    if baseline is not None:
+        findings += findings_against(opened, open_run(baseline))
+    for line in finding_lines(findings):
+        click.echo(line)
+    click.echo(f"wrote {write_run_page(opened, result, paths, dataset.schema.classes, findings)}")

@@ -14,6 +14,8 @@ import click
 import torch
 
 from raymm.mirror.runs import mirrored
+from raymm.reports.diagnostics.finding import finding_lines
+from raymm.reports.diagnostics.of_run import FindingLog, facts_of, findings_of
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
@@ -39,7 +41,8 @@ def train_tracked(
 ) -> Result:
     """Train `run` to its end on a backend ("local" or "ray") and record it in MLflow.
 
-    The run is FAILED in the store when training raises, KILLED when it is interrupted.
+    The run is FAILED in the store when training raises, KILLED when it is interrupted. A failure signature
+    (`docs/diagnostics.md`) is logged when it first holds, and said again, if it still does, at the end.
     """
     with writing(lock_of_folder(run.path), f"the run {run.path}"):
         remove_unfinished(run.path)
@@ -50,13 +53,17 @@ def _train_tracked(run: Run, dataset: Dataset, backend: str, store: Path, experi
     uri, artifacts = store_of(store)
     tracker = MlflowTracker(uri, run.path, artifacts)
     tracker.start(run_info(run, dataset, experiment))
-    log = HistoryLog(tracker)
+    log, findings = HistoryLog(tracker), FindingLog(tracker, facts_of(run, dataset))
     with ending(tracker.finish):
-        reports = _Reports(log, run.config.training.epochs, quiet, run.config.training.selection)
+        reports = _Reports(log, findings, run.config.training.epochs, quiet, run.config.training.selection)
         with mirrored(run.path, run.config.cluster.mirror, reports) as report:
             result = _train(run, dataset, backend, uri, report)
         log(result.history)
+        findings(result.history)
         record_result(tracker, run, result, dataset)
+    if not quiet:
+        for line in finding_lines(findings_of(run, dataset, result.history)):
+            click.echo(line)
     return result
 
 
@@ -112,6 +119,7 @@ class _Reports:
     """Logs the history, and prints one plain line an epoch."""
 
     log: HistoryLog
+    findings: FindingLog
     epochs: int
     quiet: bool
     selection: str
@@ -123,6 +131,7 @@ class _Reports:
             if not self.quiet:
                 click.echo(_line(entry, self.epochs, self.selection))
         self.shown = len(history)
+        self.findings(history)
 
 
 def _line(entry: dict[str, Any], epochs: int, selection: str) -> str:

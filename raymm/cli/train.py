@@ -1,6 +1,7 @@
 """`raymm train`: a training run, in one process or on Ray Train, tracked in MLflow."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def train(
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.mirror.runs import open_mirrored
+    from raymm.reports.diagnostics.of_run import findings_of
     from raymm.storage.layout import lock_of_folder
     from raymm.storage.lock import writing
     from raymm.tracking.metrics import is_of_split
@@ -74,7 +76,9 @@ def train(
         run = open_mirrored(out, settings, dataset)
         result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
     if as_json:
-        click.echo(json.dumps({"run": str(run.path), "best_epoch": result.best_epoch, "metrics": result.metrics}))
+        findings = [asdict(finding) for finding in findings_of(run, dataset, result.history)]
+        found = {"best_epoch": result.best_epoch, "metrics": result.metrics, "findings": findings}
+        click.echo(json.dumps({"run": str(run.path), **found}))
         return
     click.echo(f"picked epoch {result.best_epoch + 1} on validation; see {run.path} and `raymm ui --store {store}`")
     for name, value in sorted(result.metrics.items()):

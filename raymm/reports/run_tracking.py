@@ -14,6 +14,8 @@ from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError
 from raymm.reports import plots
+from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
+from raymm.reports.diagnostics.of_run import findings_of
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed, verify
@@ -24,11 +26,12 @@ from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
+    from raymm.reports.diagnostics.finding import Finding
     from raymm.tracking.base import Tracker
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["HistoryLog", "draw_plots", "record_files", "record_result", "run_info"]
+__all__ = ["HistoryLog", "draw_plots", "record_files", "record_findings", "record_result", "run_info"]
 
 LOADER = "raymm.models.predictor:load"
 """Recorded models are loaded by it; when it moves, its former name goes to `raymm.tracking.mlflow.loaders`."""
@@ -63,17 +66,30 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
             "raymm.dataset_digest": run.digest,
             "raymm.run_dir": str(run.path),
         },
-        description=(
-            f"Method **{config.method.name}** on `{run.data.name}`: {len(dataset)} samples, modalities "
-            f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} classes."
-        ),
+        description=_description(run, dataset),
+    )
+
+
+def _description(run: Run, dataset: Dataset) -> str:
+    return (
+        f"Method **{run.config.method.name}** on `{run.data.name}`: {len(dataset)} samples, modalities "
+        f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} classes."
     )
 
 
 def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
-    """Record the result of a finished run: its metrics and files."""
+    """Record the result of a finished run: its metrics, findings and files."""
     tracker.log_summary(result.metrics)
+    if findings := record_findings(tracker, run, result, dataset):
+        tracker.log_description(f"{_description(run, dataset)}\n\n{findings_markdown(findings)}")
     record_files(tracker, run, result, dataset)
+
+
+def record_findings(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> list[Finding]:
+    """Record the findings of a finished run as tags `raymm.finding.NAME`, and return them."""
+    findings = findings_of(run, dataset, result.history)
+    tracker.log_tags(finding_tags(findings))
+    return findings
 
 
 def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:

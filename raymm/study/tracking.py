@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from raymm import __version__
 from raymm.data.identity import short_digest
-from raymm.reports.run_tracking import HistoryLog, run_info
+from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import result_folder, valuation_file
@@ -142,6 +142,7 @@ class StudyTracker:
         HistoryLog(tracker)(result.history)
         tracker.log_summary(result.metrics)
         tracker.log_tags({"raymm.ended": "finished"})
+        record_findings(tracker, open_run(path), result, self.datasets[data])
         write_bytes(path / layout.CONFIG, open_run(path).config.to_yaml().encode())
         tracker.log_artifact(path / layout.CONFIG)
         tracker.log_artifact(folder / layout.RESULT_JSON)

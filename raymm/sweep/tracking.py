@@ -18,7 +18,7 @@ import numpy as np
 from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
-from raymm.reports.run_tracking import record_files
+from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.sweep.rows import deviation_of
@@ -235,6 +235,7 @@ class SweepTracker:
         by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
         tracker.log_summary({**summary, **by_seed})
         best = int(np.argmax(scores))
+        record_findings(tracker, runs[best], results[best], self.dataset)
         record_files(tracker, runs[best], results[best], self.dataset)
         tracker.log_tags({"raymm.model_seed": str(runs[best].config.training.seed), **_schedule(trial)})
 

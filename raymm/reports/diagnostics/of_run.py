@@ -1,0 +1,130 @@
+"""The findings of a run: its facts from its settings and data, its findings as epochs end and at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raymm.methods.registry import get_method
+from raymm.reports.diagnostics import diagnose, no_difference_from
+from raymm.reports.diagnostics.evidence import Evidence, Facts
+from raymm.reports.diagnostics.finding import finding_tags, log_line
+from raymm.storage.layout import result_folder, valuation_file
+from raymm.training.result import read_result
+from raymm.valuation.table_file import read_table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from raymm.data.dataset import Dataset
+    from raymm.reports.diagnostics.finding import Finding
+    from raymm.tasks.base import Labels, Task
+    from raymm.tracking.base import Tracker
+    from raymm.training.run import Run
+
+__all__ = ["FindingLog", "facts_of", "findings_against", "findings_of"]
+
+log = logging.getLogger(__name__)
+
+ANSWERS = 100
+"""Constant answers that are tried for chance: the most frequent labels."""
+
+
+def findings_of(run: Run, dataset: Dataset, history: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Findings of a run after the epochs of its history."""
+    return diagnose(Evidence(facts_of(run, dataset), history))
+
+
+def findings_against(run: Run, baseline: Run) -> list[Finding]:
+    """Whether a finished run is not shown to differ from another, by their test tables.
+
+    Raises
+    ------
+    CheckpointError
+        When one of the runs has not come to its end.
+    DataError
+        When they are not of the same test samples.
+    """
+    for each in (run, baseline):
+        read_result(each.path)  # compares the checksums of all files
+    own, other = (read_table(valuation_file(result_folder(each.path), "test")) for each in (run, baseline))
+    return no_difference_from(own, other, baseline.name)
+
+
+@dataclass
+class FindingLog:
+    """Follows a run: logs a finding when it first holds, and keeps the tags of a tracker up to date."""
+
+    tracker: Tracker
+    facts: Facts
+    epochs: int = 0
+    told: set[tuple[str, str]] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Look at every epoch that is new."""
+        for done in range(self.epochs + 1, len(history) + 1):
+            self._look(Evidence(self.facts, history[:done]))
+        self.epochs = max(self.epochs, len(history))
+
+    def _look(self, evidence: Evidence) -> None:
+        findings = diagnose(evidence)
+        new = [finding for finding in findings if finding.key not in self.told]
+        for finding in new:
+            log.warning("epoch %d: %s", evidence.done, log_line(finding))
+        self.told |= {finding.key for finding in new}
+        tags = finding_tags(findings, {name for name, _ in self.told})
+        if tags != self.tags:
+            self.tracker.log_tags(tags)
+            self.tags = tags
+
+
+def facts_of(run: Run, dataset: Dataset) -> Facts:
+    """What the signatures are told of a run."""
+    config, names = run.config, dataset.schema.names
+    rows, train = dataset.rows("val"), dataset.rows("train")
+    present = dataset.present[rows]
+    resamples = get_method(config.method.name).needs != "nothing"
+    return Facts(
+        modalities=names,
+        validation=dict(zip(names, present.sum(axis=0).tolist(), strict=True)),
+        accompanied=dict(zip(names, _accompanied(present).sum(axis=0).tolist(), strict=True)),
+        samples=len(rows),
+        chance=_chance(dataset.schema.task, dataset.label[rows], present, names),
+        batch_rows={
+            name: float(share) * min(config.training.batch_size, len(train))
+            for name, share in zip(names, _accompanied(dataset.present[train]).mean(axis=0), strict=True)
+        },
+        epochs=config.training.epochs,
+        reference=max(config.method.warmup if resamples else 0, 0 if run.start is None else run.start.epoch),
+        resamples=resamples,
+    )
+
+
+def _accompanied(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which samples have each modality and another, bool [N, n]."""
+    several: npt.NDArray[np.bool_] = present & (present.sum(axis=1) > 1)[:, None]
+    return several
+
+
+def _chance(task: Task, labels: Labels, present: npt.NDArray[np.bool_], names: Sequence[str]) -> dict[str, float]:
+    """Accuracy of the best constant answer on the samples that have each modality; none where no answer is right."""
+    if not task.hard:
+        return {}
+    return {
+        name: _best_constant(task, labels[present[:, position]])
+        for position, name in enumerate(names)
+        if present[:, position].any()
+    }
+
+
+def _best_constant(task: Task, labels: Labels) -> float:
+    answers, counts = np.unique(labels, axis=0, return_counts=True)
+    frequent = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
+    return max(
+        float(task.is_right(np.repeat(answer[None], len(labels), axis=0), labels).mean()) for answer in frequent
+    )

@@ -1,0 +1,154 @@
+"""What the signatures are told of a run, and where its findings are recorded and shown."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from raymm.cli import main
+from raymm.config.registries import METHODS
+from raymm.data import open_dataset
+from raymm.data.format import Sample, write_dataset
+from raymm.data.kinds.vector import VectorSpec
+from raymm.data.schema import Schema
+from raymm.reports.diagnostics.advice import first_method
+from raymm.reports.diagnostics.finding import finding_tags
+from raymm.reports.diagnostics.of_run import facts_of, findings_of
+from raymm.reports.run_page import write_run_page
+from raymm.reports.run_tracking import record_result
+from raymm.tasks import get_task
+from raymm.tracking.base import MemoryTracker
+from raymm.training.loop import Backends, train
+from raymm.training.run import BranchPoint, create_or_open
+from tests.games import settings
+from tests.reports.planted_failures import FAILURES
+
+LABELS = ("a", "b", "c")
+
+
+def written(path, rows, task="classification"):
+    """A data set of rows (split, label, modalities)."""
+    schema = Schema(
+        modalities=tuple(VectorSpec(name=f"m{i}", size=2) for i in range(3)), classes=LABELS, task=get_task(task)
+    )
+    samples = (
+        Sample(f"s{number:02d}", split, label, {f"m{i}": np.full(2, float(number), np.float32) for i in has})
+        for number, (split, label, has) in enumerate(rows)
+    )
+    write_dataset(path, samples, schema)
+    return open_dataset(path)
+
+
+@pytest.fixture
+def gappy(tmp_path):
+    """Validation: m0 in four samples, m1 in three of them, m2 alone in one."""
+    rows = [("val", 0, (0, 1)), ("val", 0, (0, 1)), ("val", 1, (0, 1)), ("val", 1, (0,)), ("val", 2, (2,))]
+    rows += [("train", label, (0, 1) if label else (0,)) for label in (0, 1, 2, 1)]
+    rows += [("test", label, (0, 1, 2)) for label in range(3)]
+    return written(tmp_path / "gappy", rows)
+
+
+def test_facts_count_samples_that_have_a_modality_and_another(tmp_path, gappy):
+    config = settings(training={"epochs": 9, "batch_size": 2}, method={"name": "sample", "warmup": 2})
+    facts = facts_of(create_or_open(tmp_path / "run", config, gappy), gappy)
+    assert facts.modalities == ("m0", "m1", "m2")
+    assert facts.validation == {"m0": 4, "m1": 3, "m2": 1}
+    assert facts.accompanied == {"m0": 3, "m1": 3, "m2": 0}
+    assert facts.chance == pytest.approx({"m0": 2 / 4, "m1": 2 / 3, "m2": 1.0})
+    assert facts.batch_rows == pytest.approx({"m0": 2 * 3 / 4, "m1": 2 * 3 / 4, "m2": 0.0})
+    assert (facts.samples, facts.epochs, facts.reference, facts.resamples) == (5, 9, 2, True)
+
+
+def test_a_method_without_copies_has_no_warm_up_and_a_branch_begins_where_it_began(tmp_path, gappy):
+    joint = settings(method={"name": "joint"})
+    facts = facts_of(create_or_open(tmp_path / "run", joint, gappy), gappy)
+    assert (facts.reference, facts.resamples) == (0, False)
+    start = BranchPoint(tmp_path / "run", 3)
+    assert facts_of(create_or_open(tmp_path / "branch", joint, gappy, start), gappy).reference == 3
+
+
+def test_chance_of_several_labels_is_that_of_the_best_label_set(tmp_path):
+    sets = [(True, False, True)] * 3 + [(False, True, False)] * 2 + [(True, True, True)]
+    rows = [(split, label, (0, 1, 2)) for split in ("train", "val", "test") for label in sets]
+    dataset = written(tmp_path / "labels", rows, "multilabel")
+    facts = facts_of(create_or_open(tmp_path / "run", settings(), dataset), dataset)
+    task, labels = dataset.schema.task, dataset.label[dataset.rows("val")]
+    every = [np.array([[bool(code >> bit & 1) for bit in range(3)]] * 6) for code in range(8)]
+    best = max(task.is_right(answer, labels).mean() for answer in every)
+    assert facts.chance == pytest.approx(dict.fromkeys(facts.modalities, best))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A run with findings: a modality that is noise."""
+    return FAILURES["at_chance"].run(tmp_path_factory.mktemp("planted"), 0)
+
+
+def test_findings_of_a_finished_run_are_tags_and_stand_in_its_description(planted):
+    run, result = planted
+    dataset, tracker = run.dataset(), MemoryTracker()
+    record_result(tracker, run, result, dataset)
+    findings = findings_of(run, dataset, result.history)
+    assert {finding.name for finding in findings} >= {"at_chance", "low_contributor"}
+    assert finding_tags(findings).items() <= tracker.tags.items()
+    assert tracker.tags["raymm.finding.at_chance"] == "m1"
+    assert tracker.description.startswith("Method **sample** on `data`: 600 samples, modalities m0, m1, 4 classes.\n")
+    assert "- **at_chance** (warning): m1 alone is not above chance: right on" in tracker.description
+
+
+def test_a_run_without_findings_has_no_such_tag_and_keeps_its_description(tmp_path, gappy):
+    run = create_or_open(tmp_path / "run", settings(training={"epochs": 2}), gappy)
+    result, tracker = train(run, gappy, Backends()), MemoryTracker()
+    record_result(tracker, run, result, gappy)
+    assert (tracker.tags, tracker.description) == ({}, None)
+    page = write_run_page(run, result, []).read_text()
+    assert "No failure signature holds at the end of this run." in page
+
+
+def test_findings_stand_on_the_page(planted, tmp_path):
+    run, result = planted
+    page = write_run_page(run, result, [], (), findings_of(run, run.dataset(), result.history)).read_text()
+    assert "<h2>Findings</h2>" in page
+    assert "warning: m1 alone is not above chance: right on" in page
+
+
+def call(capsys, *words):
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_verb_report_says_them_and_compares_with_a_baseline(planted, capsys):
+    run, _ = planted
+    twin = run.path.parent / "twin"
+    shutil.copytree(run.path, twin)
+    said = call(capsys, "report", run.path, "--baseline", twin)
+    assert "warning: m1 alone is not above chance: right on" in said
+    assert "note: no difference from twin is shown: accuracy" in said
+    assert "0 right only here and 0 only there, p 1.00 [no_difference]" in said
+    assert "no difference from twin is shown" in (run.path / "report.html").read_text()
+
+
+def test_the_verb_train_says_them_at_the_end_and_in_json(planted, tmp_path, capsys):
+    run, result = planted
+    expected = findings_of(run, run.dataset(), result.history)
+    config = tmp_path / "config.yaml"
+    config.write_text(run.config.to_yaml())
+    words = ["train", "--data", run.data, "--out", tmp_path / "run", "--store", tmp_path / "mlflow"]
+    words += ["--config", config, "--backend", "local"]
+    said = call(capsys, *words)
+    assert all(
+        f"{finding.severity}: {finding.sentence} [{finding.name}]\n  {finding.advice}\n" in said
+        for finding in expected
+    )
+    found = json.loads(call(capsys, *words, "--json").splitlines()[-1])["findings"]
+    assert [(each["name"], each["subject"], each["sentence"]) for each in found] == [
+        (finding.name, finding.subject, finding.sentence) for finding in expected
+    ]
+
+
+def test_advice_names_only_methods_that_there_are():
+    assert first_method("no_such_method", "joint") == "--method joint"
+    assert {"sample", "random", "joint"} <= set(METHODS.names())
