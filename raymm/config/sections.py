@@ -90,6 +90,11 @@ class ModelConfig(Settings):
     baseline: Literal["zeros", "mean", "learned"] = Field(
         default="zeros", description="what stands in for a masked modality's feature"
     )
+    modalities: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="modalities that the model reads; the others are as if no sample had them. Default: all",
+    )
     calibrate: Literal["none", "temperature", "modality_weights", "modality_temperatures"] = Field(
         default="none",
         description="what is fitted on validation once training has ended, and corrects the outputs of the picked "
@@ -266,6 +271,11 @@ class Config(Settings):
 
     @model_validator(mode="before")
     @classmethod
+    def _modality_that_is_alone(cls, values: Any) -> Any:
+        return read_one_alone(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="before")
+    @classmethod
     def _warmup_that_was_not_given(cls, values: Any) -> Any:
         return shorten_default_warmup(values) if isinstance(values, Mapping) else values
 
@@ -317,6 +327,20 @@ def shorten_default_warmup(values: Mapping[str, Any]) -> Mapping[str, Any]:
         epochs,
     )
     return {**values, "method": {**method, "warmup": epochs // 3}}
+
+
+def read_one_alone(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings in which the model reads the one modality that the method `alone` names, where nothing else is said.
+
+    >>> read_one_alone({"method": {"name": "alone", "settings": {"modality": "rgb"}}})["model"]
+    {'modalities': ['rgb']}
+    """
+    method, model = _given(values.get("method", {})), values.get("model", {})
+    own = method.get("settings")
+    name = own.get("modality") if isinstance(own, Mapping) else getattr(own, "modality", None)
+    if method.get("name") != "alone" or not isinstance(name, str) or not isinstance(model, Mapping):
+        return values
+    return values if model.get("modalities") else {**values, "model": {**model, "modalities": [name]}}
 
 
 def _plans(method: Mapping[str, Any]) -> bool:

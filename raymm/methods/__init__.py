@@ -5,6 +5,7 @@
 
 from raymm.config.registries import METHODS
 from raymm.methods.agm import Agm
+from raymm.methods.alone import Alone
 from raymm.methods.amco import Amco
 from raymm.methods.arl import Arl
 from raymm.methods.auto import Auto
@@ -48,6 +49,7 @@ __all__ = [
     "FAMILIES",
     "METHODS",
     "Agm",
+    "Alone",
     "Amco",
     "Arl",
     "Auto",

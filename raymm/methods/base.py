@@ -142,6 +142,8 @@ class MethodContext:
         Number of classes; 0 where labels have none.
     schedule
         Name of the learning rate's schedule.
+    reads
+        Names of the modalities that the model reads (`model.modalities`); None for all.
     """
 
     modalities: tuple[str, ...]
@@ -155,6 +157,7 @@ class MethodContext:
     warmup: int = 0
     classes: int = 0
     schedule: str = "constant"
+    reads: tuple[str, ...] | None = None
 
 
 class Method:

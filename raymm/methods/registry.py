@@ -70,6 +70,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         epochs=config.training.epochs,
         warmup=config.method.warmup,
         classes=len(schema.classes),
+        reads=config.model.modalities,
         schedule=config.optimizer.schedule,
     )
 

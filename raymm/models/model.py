@@ -35,6 +35,8 @@ class MultimodalModel(nn.Module):
         Modalities in schema order; axis n of features and masks.
     masking
         What stands in for a masked feature: `zeros`, `mean` or `learned`.
+    read
+        Names of the modalities that are encoded and fused; any other is as if every sample lacked it.
 
     Raises
     ------
@@ -43,11 +45,14 @@ class MultimodalModel(nn.Module):
     """
 
     baseline: Tensor
+    reads: Tensor
 
     def __init__(self, schema: Schema, config: ModelConfig) -> None:
         super().__init__()
         _check_names(schema, config)
         self.names = schema.names
+        self.read = frozenset(self.names if config.modalities is None else config.modalities)
+        self.register_buffer("reads", torch.tensor([name in self.read for name in self.names]), persistent=False)
         self.size = config.feature_size
         self.masking: str = config.baseline
         builders = _encoders_of(schema, config, share_settings(config.encoder, unnamed(schema, config)))
@@ -82,7 +87,7 @@ class MultimodalModel(nn.Module):
         for position, name in enumerate(self.names):
             values = batch.inputs[name]
             column = self.baseline.new_zeros(len(batch), self.size)
-            if len(values):
+            if len(values) and name in self.read:
                 # their number is that of the values (`Batch`): a GPU is not waited for to count them
                 rows = torch.nonzero_static(batch.mask[:, position], size=len(values))[:, 0]
                 encoded = self.encoders[name](values)
@@ -99,6 +104,7 @@ class MultimodalModel(nn.Module):
 
     def fuse_as_trained(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
         """Logits from features without a calibration."""
+        mask = mask if len(self.read) == len(self.names) else mask & self.reads
         logits: Tensor = self.fusion(torch.where(mask[..., None], features, self.baseline), mask)
         return logits
 
@@ -120,6 +126,8 @@ class MultimodalModel(nn.Module):
             raise TypeError(f"{type(self.fusion).__name__} is not additive")
         absent = self.fusion.partials(self.baseline[None])
         partials, bias = self.fusion.partials(features) - absent, self.fusion.bias + absent[0].sum(dim=0)
+        if len(self.read) < len(self.names):
+            partials = partials * self.reads[:, None]
         if self.calibration is None or not self.calibration.fitted or not self.fusion.linear:
             return partials, bias
         return self.calibration.correct_partials(partials, bias)
@@ -174,6 +182,11 @@ def _fusion_of(schema: Schema, config: ModelConfig) -> Fusion:
 def _check_names(schema: Schema, config: ModelConfig) -> None:
     problems = Problems("model.encoders")
     for name in config.encoders:
+        if name not in schema.names:
+            problems.add(f"no modality '{name}'; {did_you_mean(name, schema.names)}")
+    problems.raise_if_any(ConfigError)
+    problems = Problems("model.modalities")
+    for name in config.modalities or ():
         if name not in schema.names:
             problems.add(f"no modality '{name}'; {did_you_mean(name, schema.names)}")
     problems.raise_if_any(ConfigError)

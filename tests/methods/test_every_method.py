@@ -34,6 +34,7 @@ SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 CLASSES = ("a", "b", "c")
 
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
+    "alone": {"method": {"settings": {"modality": "m0"}}},
     "amco": {"method": {"settings": {"share": 0.2}}},
     "arl": {"method": {"settings": {"warmup": 1}}},
     "ensemble": {"model": {"fusion": "ensemble"}},
