@@ -76,7 +76,10 @@ def _oracle() -> click.Command:
 @click.option("--seeds", metavar="0-4", help="Seeds of every arm on every data set.  [default: 0-4]")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the study; an unfinished study there goes on.")
 @click.option(
-    "--from", "file", type=click.Path(path_type=Path, dir_okay=False), help="A study.yaml with all settings."
+    "--from",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file with all settings of a study, such as that in its folder.",
 )
 @click.option(
     "--match",

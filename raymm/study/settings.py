@@ -153,7 +153,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"'{name}' is named twice; give each a name of its own, as a mapping in a study.yaml")
+            raise ValueError(
+                f"'{name}' is named twice; give each a name of its own, as a mapping in a file for --from"
+            )
     return dict(pairs)
 
 
