@@ -177,7 +177,7 @@ def _check_metric(runs: Sequence[RunRecord], metric: str) -> None:
         name.removeprefix(split_metric("test", ""))
         for run in runs
         for name in run.metrics
-        if name.startswith("test/")
+        if name.startswith(split_metric("test", ""))
     }
     without = [run.path for run in runs if key not in run.metrics]
     if len(without) == len(runs):
