@@ -29,6 +29,7 @@ __all__ = [
     "phi_distribution",
     "phi_over_epochs",
     "phi_per_class",
+    "plain_text",
     "save",
     "save_all",
     "style_axis",
@@ -103,7 +104,7 @@ def phi_per_class(
     reach = max(least, float(np.nanmax(np.abs(table - middle), initial=0.0)))
     image = axis.imshow(table, cmap="PuOr", vmin=middle - reach, vmax=middle + reach, aspect="auto")
     axis.set_xticks(range(len(names)), names)
-    axis.set_yticks(range(len(classes)), classes)
+    axis.set_yticks(range(len(classes)), [plain_text(name) for name in classes])
     for row, column in np.ndindex(table.shape):
         value = table[row, column]
         text = "-" if np.isnan(value) else f"{value:.2f}"
@@ -171,6 +172,15 @@ def panels(count: int, ylabel: str, width: float, margin: float, sharex: bool = 
     for axis in axes[count:]:
         axis.set_axis_off()
     return figure, list(axes[:count])
+
+
+def plain_text(name: str) -> str:
+    r"""A name as matplotlib draws it letter by letter: `$` begins no formula, and `_` first hides no legend.
+
+    >>> plain_text("$5 to $9"), plain_text("_own") == "_own"
+    ('\\$5 to \\$9', False)
+    """
+    return ("\u200b" if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def style_axis(axis: Axes, grid: Literal["x", "y"] | None = "y") -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Plot
 from matplotlib.ticker import MaxNLocator
 
-from raymm.reports.plots import COLOURS, new_figure, style_axis
+from raymm.reports.plots import COLOURS, new_figure, plain_text, style_axis
 from raymm.reports.statistics import nan_mean
 from raymm.study.cost_ratios import COSTS, cost_ratio
 from raymm.study.figures import Figure, data_of, macro_mean, values_of
@@ -85,7 +85,7 @@ def cost_plot(results: StudyResults, figure: Figure, arms: Sequence[str]) -> Plo
     axes = plot.subplots(1, len(points), sharey=True, squeeze=False)[0]
     for axis, (cost, found) in zip(axes, points.items(), strict=True):
         _cost_panel(axis, found, arms, figure)
-        axis.set_xlabel(f"{COSTS[cost]}, of {results.reference}")
+        axis.set_xlabel(f"{COSTS[cost]}, of {plain_text(results.reference)}")
     axes[0].set_ylabel(f"test {figure.name}{' (%)' if figure.share else ''}")
     _legend(plot, shown, arms, marked=True)
     return plot
@@ -102,7 +102,7 @@ def differences_plot(tables: Sequence[Against], arms: Sequence[str]) -> Plot:
         _differences_panel(axis, table, shown)
     for axis in axes[len(tables) :]:
         axis.set_axis_off()
-    axes[0].set_yticks(range(len(shown)), list(reversed(shown)))
+    axes[0].set_yticks(range(len(shown)), [plain_text(arm) for arm in reversed(shown)])
     axes[0].set_ylim(-0.6, len(shown) - 0.4)
     for name, colour in OUTCOMES.items():
         axes[0].plot([], [], "o", color=colour, label=name)
@@ -177,7 +177,8 @@ def _differences_panel(axis: Axes, table: Against, shown: Sequence[str]) -> None
             color=OUTCOMES[outcome(each)],
         )
     axis.axvline(0.0, color="black", linewidth=1, linestyle="--")
-    axis.set_xlabel(f"{table.figure.name} less that of {table.second}{' (points)' if table.figure.share else ''}")
+    points = " (points)" if table.figure.share else ""
+    axis.set_xlabel(f"{table.figure.name} less that of {plain_text(table.second)}{points}")
     style_axis(axis, grid="x")
 
 
@@ -207,7 +208,7 @@ def _legend(plot: Plot, shown: Sequence[str], arms: Sequence[str], *, marked: bo
     for arm in shown:
         place = arms.index(arm)
         colour, marker = _look(place)
-        axis([], [], marker if marked else _dashes(place), color=colour, label=arm)
+        axis([], [], marker if marked else _dashes(place), color=colour, label=plain_text(arm))
     plot.legend(*plot.axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
 
 

@@ -25,7 +25,7 @@ EXACT_PAIRS = 16
 DRAWN_FLIPS = 2**16
 """Sign flips that are drawn of more pairs."""
 RESOLUTION = 1e-9
-"""Differences that agree to this part of the numbers that they are of are equal: the rest is rounding."""
+"""Differences that agree to this part of the numbers that they are of, by their median, are equal: it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
     (False, [0.1, 0.1])
     """
     left, right = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    largest = float(np.abs([left, right]).max(initial=0.0))
-    if not largest > 0:
+    sizes = np.maximum(np.abs(left), np.abs(right))
+    if not sizes.any():
         return left - right
-    step = RESOLUTION * 2.0 ** np.ceil(np.log2(largest))
+    step = RESOLUTION * 2.0 ** np.ceil(np.log2(np.median(sizes[sizes > 0])))
     return np.round((left - right) / step) * step
 
 

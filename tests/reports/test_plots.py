@@ -103,3 +103,14 @@ def test_a_plot_is_saved_whole_and_without_leftovers(tmp_path: Path):
     plots.save(figure, tmp_path / "plots" / "phi.png")
     assert (tmp_path / "plots" / "phi.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["phi.png"]
+
+
+def test_names_are_drawn_letter_by_letter():
+    """`$` would begin a formula, which need not be one."""
+    phi = np.array([[0.5, 1.5]])
+    figure = plots.phi_per_class(NAMES[:2], ["$\\frac$", "a_b", "5 $"], phi, np.ones((1, 3), bool), 1.0)
+    figure.canvas.draw()
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [r"\$\frac\$", "a_b", r"5 \$"]
+    axis = plots.new_figure(2, 2).subplots()
+    axis.plot([0], [0], label=plots.plain_text("_hidden"))
+    assert len(axis.get_legend_handles_labels()[1]) == 1

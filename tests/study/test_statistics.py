@@ -130,6 +130,12 @@ def test_equal_differences_of_shares_are_equal_numbers(drawn):
     assert found == pytest.approx(np.full(len(right), more / samples))
 
 
+def test_one_run_that_diverged_hides_no_other_difference():
+    found = differences([1e9, 0.5, 0.6, 0.7], [0.4, 0.4999, 0.6001, 0.7])
+    assert found == pytest.approx([1e9, 0.0001, -0.0001, 0.0])
+    assert differences([0.0, 0.0], [0.0, 0.3]).tolist() == pytest.approx([0.0, -0.3])
+
+
 @given(some.integers(2, 100_000), some.data())
 def test_shares_that_differ_in_a_sample_stay_different(samples, data):
     right = data.draw(some.integers(1, samples))
