@@ -6,6 +6,7 @@ ICML 2022, sections 3.3 and 5.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -113,7 +114,7 @@ def _effective_update(parameters: list[torch.nn.Parameter]) -> float:
     """Squared norm of the gradient over that of the parameters."""
     gradient = sum(float(one.grad.double().square().sum()) for one in parameters if one.grad is not None)
     size = sum(float(one.detach().double().square().sum()) for one in parameters)
-    return gradient / size if size else 0.0
+    return gradient / size if size and math.isfinite(gradient) else 0.0  # float16 passes over a step that overflows
 
 
 METHODS.register("greedy", Greedy)

@@ -116,7 +116,8 @@ class InfoReg(Method):
                     trace = trace + gradient.double().square().mean()
                 gradient.add_(strength * (parameter.detach() - before))
             traces.append(trace)
-        self._trace = self._trace.to(self._strength.device) + torch.stack(traces)
+        found = torch.stack(traces)  # of a step that overflows in float16 and is passed over: not finite
+        self._trace = self._trace.to(found.device) + torch.where(found.isfinite(), found, 0.0)
         self._means.add(pull=self._strength)
 
     def after_steps(self, reduce: Callable[[Tensor], Tensor]) -> None:

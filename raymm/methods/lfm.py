@@ -91,9 +91,11 @@ class Lfm(Method):
             return
         parameters = [one for one in end.model.parameters() if one.requires_grad]
         with torch.enable_grad():
-            _, held_out = _losses(end, end.batch("val", self.settings.samples))
-            apart, fused = _losses(end, end.batch("train", self.settings.samples))
+            held, trained = end.batch("val", self.settings.samples), end.batch("train", self.settings.samples)
+            _, held_out = _losses(end, held)
+            apart, fused = _losses(end, trained)
             own, other = _flat(held_out, parameters), _flat(apart - fused, parameters)
+        end.cost.backwards += len(held) + len(trained)
         step = self.settings.rate * functional.cosine_similarity(own, other, dim=0).cpu()
         self.amount = (self.amount + step).clamp(self.settings.least, self.settings.most)
 
@@ -132,6 +134,7 @@ def _losses(end: EpochEnd, batch: Batch) -> tuple[Tensor, Tensor]:
     single = torch.eye(batch.mask.shape[1], dtype=torch.bool, device=batch.mask.device)
     alone = torch.stack([end.model.fuse(features, batch.mask & one) for one in single], dim=1)
     fused = functional.cross_entropy(end.model.fuse(features, batch.mask).float(), batch.labels)
+    end.cost.fusions += len(batch) * (batch.mask.shape[1] + 1)
     return gap(alone, batch.mask).mean(), fused
 
 

@@ -119,7 +119,7 @@ class OgmGe(Method):
         for position, name in enumerate(self.context.modalities):
             for number, parameter in enumerate(step.encoder_parameters(position)):
                 gradient = parameter.grad
-                if gradient is None or gradient.ndim < 2:
+                if gradient is None or gradient.ndim < 2 or gradient.numel() < 2:  # one number has no deviation
                     continue
                 generator = torch.Generator(gradient.device)
                 generator.manual_seed(derive(self.context.seed, "ogm_ge", step.epoch, step.number, name, number))

@@ -85,6 +85,7 @@ class Remix(Method):
         single = torch.eye(len(self.context.modalities), dtype=torch.bool)
         for batch in end.batches("train"):
             features = end.model.encode(batch)
+            end.cost.fusions += len(batch) * len(single)
             for position, only in enumerate(single.to(batch.mask.device)):
                 sure = divergence_from_uniform(end.model.fuse(features, batch.mask & only))
                 sure = torch.where(batch.mask[:, position], sure, torch.nan)

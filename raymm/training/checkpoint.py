@@ -76,11 +76,14 @@ class Checkpoint:
     plan
         Rows of the next epoch.
     phi
-        Newest contributions of the training split, float64 [N, n], or None before the first valuation.
+        Contributions of the training split that plans are made from, float64 [N, n]; None before the first valuation.
     history
         One entry an epoch: `{"epoch": 0, "metrics": {...}}`.
     best_epoch
         Number of the epoch folder with the best validation metric so far, or None.
+    online
+        Contributions of the training split from the training pass of this epoch, float64 [N, n], where they are asked
+        for; NaN where a sample was not trained whole.
     """
 
     epoch: int
@@ -88,6 +91,7 @@ class Checkpoint:
     phi: npt.NDArray[np.float64] | None = None
     history: tuple[dict[str, Any], ...] = field(default=())
     best_epoch: int | None = None
+    online: npt.NDArray[np.float64] | None = None
 
 
 def commit(
@@ -183,7 +187,8 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
     try:
         arrays = load_arrays(folder / layout.PLAN)
         plan = _plan_in(arrays, about.dropped)
-        return Checkpoint(about.epoch, plan, arrays.get("phi"), about.entries, about.best_epoch)
+        phi, online = arrays.get("phi"), arrays.get("online")
+        return Checkpoint(about.epoch, plan, phi, about.entries, about.best_epoch, online)
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
 
@@ -289,6 +294,8 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
         arrays["base"] = np.array([state.plan.base], np.int64)
     if state.phi is not None:
         arrays["phi"] = state.phi
+    if state.online is not None:
+        arrays["online"] = state.online
     save_arrays(arrays, path)
 
 

@@ -16,10 +16,9 @@ import torch
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError, TrainingError
-from raymm.methods.extra_rows import mean_contributions, random_rows
+from raymm.methods.extra_rows import mean_contributions
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
-from raymm.seeds import derive
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tasks.base import Task
@@ -45,6 +44,7 @@ from raymm.training.evaluate import diagnostic_metrics, evaluate
 from raymm.training.memory import most_memory, watch_memory
 from raymm.training.method_hooks import after_evaluation, epoch_start
 from raymm.training.method_state import state_of
+from raymm.training.online import online_gap
 from raymm.training.optim import build_optimizer, learning_rate, set_learning_rate
 from raymm.training.result import Result, write_result
 from raymm.training.run import open_run
@@ -62,9 +62,6 @@ if TYPE_CHECKING:
 __all__ = ["RunContext"]
 
 log = logging.getLogger(__name__)
-
-COMPARED = 512
-"""Training samples by which contributions from the training pass are compared with the evaluation view."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +194,8 @@ class RunContext:
         of_training = names.phi_metric("train", "")
         metrics = {name: value for name, value in entry.items() if not name.startswith(of_training)}
         tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
-        online = reached.phi if self.config.valuation.source == "online" else None
-        phi = reached.phi if online is None else None  # else it is of this very epoch, and logged with it
-        before = Checkpoint(start.epoch - 1, reached.plan, phi, reached.history[:-1])
+        online = reached.online if self.config.valuation.source == "online" else None
+        before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
         self._plan_and_commit(before, tables, metrics, online)
 
     def _method_goes_on(self, start: BranchPoint) -> bool:
@@ -264,29 +260,32 @@ class RunContext:
         dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
         method = self.trainer.method
         unplanned = state_of(method)
-        if online is not None:
-            phi = planning.only_asked(online, method, dataset, config, epoch)
-        elif planning.valuation_due(method, config, epoch) and method.needs == "state":
+        due = planning.valuation_due(method, config, epoch)
+        if due and method.needs == "state":
             phi = np.full((len(dataset.rows("train")), len(dataset.schema.names)), np.nan)
-        elif planning.valuation_due(method, config, epoch):
+        elif due and online is not None:
+            phi = planning.only_asked(online, method, dataset, config, epoch)
+        elif due:
             rows = planning.rows_to_value(method, dataset, config, epoch)
             tables["train"] = self.value(rows, epoch)
             phi = planning.phi_of_split(tables["train"], rows, dataset)
             metrics[names.VALUE_ENCODINGS] = float(dataset.present[rows].sum())
             metrics[names.VALUE_FUSIONS] = float(len(rows) * 2.0 ** len(dataset.schema.names))
-        if phi is not None and phi is not before.phi:
-            for name, mean in zip(dataset.schema.names, mean_contributions(phi), strict=True):
+        newest = phi if online is None and phi is not before.phi else online
+        if newest is not None:
+            for name, mean in zip(dataset.schema.names, mean_contributions(newest), strict=True):
                 metrics[names.phi_metric("train", name)] = float(mean)
         plan = planning.plan_epoch(method, dataset, config, epoch, phi)
         metrics[names.VALUE_SECONDS] += time.perf_counter() - started
         metrics[names.CPU_SECONDS] = metrics.get(names.CPU_SECONDS, 0.0) + time.process_time() - cpu
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
-        following = Checkpoint(epoch, plan, phi, history, _best(history, config, dataset.schema.task))
+        best = _best(history, config, dataset.schema.task)
+        following = Checkpoint(epoch, plan, phi, history, best, online)
         commit(self.run.path, following, self.trainer, tables, unplanned, config.training.keep)
 
     def _write_result(self, state: Checkpoint) -> None:
         assert state.best_epoch is not None
-        gap = self._online_gap(state)
+        gap = {} if state.online is None else online_gap(self, state.online, state.epoch)
         restore_weights(self.run.path, state.best_epoch, self.trainer)
         chosen = state.history[state.best_epoch - 1]
         tables, measured = self._tested(state.best_epoch)
@@ -309,18 +308,6 @@ class RunContext:
             calibrate(model, self.loader.reader, self.config)
         tables["test"] = self.value(rows, epoch)
         return tables, measured | evaluate(tables["test"], classes, "test")
-
-    def _online_gap(self, state: Checkpoint) -> dict[str, float]:
-        """How far contributions of the last training pass are from the evaluation view by the weights after it."""
-        if self.config.valuation.source != "online" or state.phi is None:
-            return {}
-        train = self.dataset.rows("train")
-        rows = random_rows(train, COMPARED, derive(self.config.training.seed, "online_gap"))
-        exact, online = self.value(rows, state.epoch).phi, state.phi[np.searchsorted(train, rows)]
-        means = mean_contributions(np.abs(exact - online))
-        return {
-            names.gap_metric(name): float(mean) for name, mean in zip(self.dataset.schema.names, means, strict=True)
-        }
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

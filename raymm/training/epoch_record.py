@@ -73,9 +73,12 @@ class EpochRecord:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     def _add_phi(self, step: TrainingStep, phi: Tensor) -> None:
-        """Contributions of samples that stand in the batch once and whole."""
-        position = torch.from_numpy(np.searchsorted(self._train, step.index[step.base].cpu().numpy()))
-        values, device = phi[step.base], self._phi.device
+        """Contributions of samples that stand in the batch once and whole: with all modalities that they have."""
+        index, device = step.index.cpu().numpy(), self._phi.device
+        present = torch.from_numpy(self._dataset.present[index]).to(device)
+        whole = step.base & (step.mask == present).all(dim=1)
+        position = torch.from_numpy(np.searchsorted(self._train, index[whole.cpu().numpy()]))
+        values = phi[whole]
         known = ~torch.isnan(values)
         self._phi[0].index_add_(0, position.to(device), torch.where(known, values, 0.0))
         self._phi[1].index_add_(0, position.to(device), known.double())

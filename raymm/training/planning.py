@@ -42,12 +42,8 @@ def joint_plan(dataset: Dataset) -> Plan:
 def plan_epoch(
     method: Method, dataset: Dataset, config: Config, epoch: int, phi: npt.NDArray[np.float64] | None
 ) -> Plan:
-    """The plan of `epoch` from the newest contributions of the training split; joint while there are none.
-
-    Contributions that come from the training pass are there before the warm-up has ended, and are not planned from.
-    """
-    early = config.valuation.source == "online" and epoch < config.method.warmup
-    if phi is None or early:
+    """The plan of `epoch` from contributions of the training split; joint while there are none."""
+    if phi is None:
         return joint_plan(dataset)
     rows = dataset.rows("train")
     inputs = ResamplingInputs(

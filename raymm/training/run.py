@@ -25,6 +25,7 @@ from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.records import read_json
+from raymm.training.online import check_online
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
         tried[model] = model_mistakes(schema, config.model)
     checks: list[Callable[[], object]] = [
         lambda: build_method(config, schema),
+        lambda: check_online(config, schema),
         lambda: schema.task.check_selection(config.training.selection),
         lambda: check_noise(schema, config.view),
     ]

@@ -163,8 +163,9 @@ class TrainingStep:
 
     def gather(self, values: Tensor) -> Tensor:
         """Rows of all ranks in the order of the global batch, [rows, ...]; on every rank alike."""
-        whole = values.new_zeros(self.rows, *values.shape[1:])
-        whole[self.positions] = values.detach()
+        dtype = torch.promote_types(values.dtype, torch.float32) if values.is_floating_point() else values.dtype
+        whole = values.new_zeros(self.rows, *values.shape[1:], dtype=dtype)  # the same on a rank without rows
+        whole[self.positions] = values.detach().to(dtype)
         return self.all_reduce(whole)
 
     def encoder_parameters(self, modality: int) -> list[nn.Parameter]:

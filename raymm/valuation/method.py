@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.protocol import SplitModel
 
-__all__ = ["ValuationMethod", "choose_method"]
+__all__ = ["ValuationMethod", "choose_method", "largest_exact"]
 
 EXACT, EXACT_SUMS, EXACT_SUMS_CUDA = 12, 16, 20
 """Largest n for which all coalitions are evaluated by default: of any fusion; of sums of partial logits; of those on
@@ -99,10 +99,21 @@ def choose_method(
     return ValuationMethod("sampled", budget, valuation.refine and n <= limit, seed)
 
 
-def _limit(source: LogitSource) -> int:
-    if not isinstance(source, SumSource):
+def largest_exact(*, sums: bool, cuda: bool = False) -> int:
+    """Largest number of modalities whose coalitions are all evaluated by default.
+
+    >>> largest_exact(sums=False), largest_exact(sums=True)
+    (12, 16)
+    """
+    if not sums:
         return EXACT
-    return EXACT_SUMS_CUDA if source.partial_logits.is_cuda else EXACT_SUMS
+    return EXACT_SUMS_CUDA if cuda else EXACT_SUMS
+
+
+def _limit(source: LogitSource) -> int:
+    if isinstance(source, SumSource):
+        return largest_exact(sums=True, cuda=source.partial_logits.is_cuda)
+    return largest_exact(sums=False)
 
 
 def _budget(model: SplitModel, batch: Any, present: torch.Tensor, asked: int | str | None) -> int:
