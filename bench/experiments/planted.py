@@ -8,28 +8,37 @@ import numpy.typing as npt
 
 from raymm.data import Dataset, Sample, Schema, VectorSpec, open_dataset, write_dataset
 
-__all__ = ["noisy_prototypes", "splits_of", "write_vectors"]
+__all__ = ["prototypes", "show", "splits_of", "write_vectors"]
 
 Labels = npt.NDArray[np.int64]
 
 
-def noisy_prototypes(
-    shown: Labels, noise: npt.NDArray[np.float64], *, classes: int, size: int, generator: np.random.Generator
+def prototypes(n: int, classes: int, size: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Random unit vectors [n, classes, size], one for each modality and class."""
+    drawn = generator.normal(size=(n, classes, size))
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=-1, keepdims=True))
+
+
+def show(
+    centres: npt.NDArray[np.float64],
+    shown: Labels,
+    noise: npt.NDArray[np.float64],
+    generator: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    """Vectors [N, n, size]: a random unit vector for each class and modality, and normal noise.
+    """Vectors [N, n, size]: prototypes in normal noise.
 
     Parameters
     ----------
+    centres
+        Prototypes [n, classes, size].
     shown
         The class that each modality of each sample shows [N, n]; -1 for noise alone.
     noise
         Standard deviation of each number, of each modality [n] or of each modality of each sample [N, n].
     """
-    prototypes = generator.normal(size=(shown.shape[1], classes, size))
-    prototypes /= np.linalg.norm(prototypes, axis=-1, keepdims=True)
-    evidence = prototypes[np.arange(shown.shape[1]), shown] * (shown >= 0)[..., None]
+    evidence = centres[np.arange(len(centres)), shown] * (shown >= 0)[..., None]
     spread = np.broadcast_to(noise, shown.shape)[..., None]
-    return (evidence + spread * generator.normal(size=evidence.shape)).astype(np.float32)
+    return np.asarray(evidence + spread * generator.normal(size=evidence.shape), np.float32)
 
 
 def splits_of(count: int) -> list[str]:

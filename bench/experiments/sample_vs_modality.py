@@ -16,11 +16,11 @@ UCF: dict[str, Any] = {"training.epochs": 30, "method.warmup": 5, "model.encoder
 
 QUESTION = (
     "Does it help to choose copies sample by sample, rather than by the mean contribution of each modality, when "
-    "both may encode as many rows? `sample` decides the budget; `modality`, `random` (as many copies as `sample` would "
-    "make, of random samples and modalities) and `joint_matched` train as many epochs as it pays for. grid_digits is "
-    "spoken digits with sound at -10 dB (three modalities), imu_digits is digits drawn in the air (seven sensor "
-    "streams, split by time). With `--ucf` UCF-101 is a third data set, prepared by `raymm prepare --source ucf101 "
-    "--root UCF-101 --modalities rgb,flow --out UCF`; its videos are not part of this checkout."
+    "both may encode as many rows? `sample` decides the budget; `modality`, `random` (as many copies as `sample` "
+    "would make, of random samples and modalities) and `joint_matched` train as many epochs as it pays for. "
+    "grid_digits is spoken digits with sound at -10 dB (three modalities), imu_digits is digits drawn in the air "
+    "(seven sensor streams, split by time). With `--ucf` UCF-101 is a third data set, prepared by `raymm prepare "
+    "--source ucf101 --root UCF-101 --modalities rgb,flow --out UCF`; its videos are not part of this checkout."
 )
 
 

@@ -24,10 +24,10 @@ Shown = Callable[[RunRecord], float]
 """A figure of a run."""
 
 
-def add_scores(page: Page, results: StudyResults) -> None:
+def add_scores(page: Page, results: StudyResults, of: str = "") -> None:
     """Accuracy of every arm, and the verdicts of the comparisons with the controls."""
     page.head(
-        "Accuracy on test",
+        f"Accuracy on test{of}",
         "Percent, mean and standard deviation over seeds. The epoch was picked on validation, test read once a run.",
     )
     page.table(*score_table(results, figures_of(results)[0]))
@@ -56,9 +56,9 @@ def phi_rows(results: StudyResults, arms: Sequence[str]) -> list[list[str]]:
     return rows
 
 
-def add_costs(page: Page, results: StudyResults, text: str = "") -> None:
+def add_costs(page: Page, results: StudyResults, of: str = "") -> None:
     """Costs relative to joint training."""
-    page.head("Costs", text or "Training with the valuation of the training split, of those of the first line's arm.")
+    page.head(f"Costs{of}", "Training and the valuation of the training split: of joint a run, of others the ratio.")
     page.table(*cost_table(results))
 
 

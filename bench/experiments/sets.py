@@ -9,7 +9,7 @@ import numpy as np
 
 from bench import datasets
 from bench.experiments.inputs import Inputs
-from bench.experiments.planted import noisy_prototypes, write_vectors
+from bench.experiments.planted import prototypes, show, write_vectors
 
 __all__ = ["SETTINGS", "entry", "prepare_clips", "real"]
 
@@ -33,6 +33,8 @@ OF_SETS: dict[str, dict[str, Any]] = {
     "emoji": {"training.epochs": 6, "method.warmup": 2},
     "openclipart": {"training.epochs": 7, "method.warmup": 2},
 }
+VALIDATION = 10
+"""Drawings of each class that validate where a set is split by time."""
 MODALITIES = {"grid_digits": 3, "imu_digits": 7, "mfeat": 6, "emoji": 4, "openclipart": 3}
 
 
@@ -45,7 +47,7 @@ def real(inputs: Inputs, name: str) -> dict[str, Any]:
         elif name == "grid_digits":
             prepare_clips(inputs.shared / name / "labels.csv", inputs.shared / name / "clips", folder)
         else:
-            datasets.write(inputs.shared, name, folder)
+            datasets.write(inputs.shared, name, folder, VALIDATION)
     return entry(inputs, folder, {} if inputs.quick else OF_SETS[name])
 
 
@@ -67,5 +69,5 @@ def _stand_in(folder: Path, n: int) -> None:
     generator = np.random.default_rng(n)
     label = np.arange(120) % 3
     shown = np.repeat(label[:, None], n, axis=1)
-    values = noisy_prototypes(shown, np.linspace(0.1, 0.6, n), classes=3, size=6, generator=generator)
+    values = show(prototypes(n, 3, 6, generator), shown, np.linspace(0.1, 0.6, n), generator)
     write_vectors(folder, values, label, [f"m{i}" for i in range(n)])

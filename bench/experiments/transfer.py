@@ -33,29 +33,31 @@ FUSIONS = ("concat", "mlp")
 
 QUESTION = (
     "Do the methods carry over to other modalities: drawings with titles and tags (openclipart, some of them "
-    "missing), two renderings of emoji with texts in two languages, seven sensors, and a visual question whose answer needs "
-    "both modalities? In the visual question a square is at one of four places, and the text says how many steps "
-    "further the answer is, modulo four: alone, image and text tell nothing. phi of a model that answers right is 1 "
-    "for each, and the interaction of the pair (on right or wrong) 1 - 1/4 = 0.75. Additive fusion (`concat`) cannot "
-    "represent the answer, so the question is asked with `mlp` too. Regression is left out: it needs a task that "
-    "raymm does not have yet."
+    "missing), two renderings of emoji with texts in two languages, seven sensors, and a visual question whose "
+    "answer needs both modalities? In the visual question a square is at one of four places, and the text says "
+    "how many steps further the answer is, modulo four: alone, image and text tell nothing. phi of a model that "
+    "answers right is 1 for each, and the interaction of the pair (on right or wrong) 1 - 1/4 = 0.75. Additive "
+    "fusion (`concat`) cannot represent the answer, so the question is asked with `mlp` too. Regression is left "
+    "out: it needs a task that raymm does not have yet."
 )
 
 
 def run(inputs: Inputs) -> Page:
-    """Train all arms on all data sets, and compare the visual question with what is known of it."""
+    """Train all arms on all data sets; the visual question is compared with what is known of it."""
     data = {name: real(inputs, name) for name in SETS}
     folder = inputs.work / "data" / "question"
     if not (folder / "manifest.json").exists():
         write_dataset(folder, _samples(120 if inputs.quick else 1200), _schema())
-    for fusion in FUSIONS:
-        data[f"question_{fusion}"] = entry(inputs, folder, {**QUESTION_SETTINGS, "model.fusion": fusion})
+    settings = {fusion: {**QUESTION_SETTINGS, "model.fusion": fusion} for fusion in FUSIONS}
+    asked = {f"question_{fusion}": entry(inputs, folder, own) for fusion, own in settings.items()}
+    question = study_of(inputs, "question", asked, ARMS)
     results = study_of(inputs, "transfer", data, ARMS)
     page = Page("Transfer to other modalities", QUESTION)
-    add_scores(page, results)
-    _add_question(page, results)
+    _add_question(page, question)
+    add_scores(page, results, ": drawings, emoji and sensors")
     add_phi(page, results)
     add_costs(page, results)
+    add_runs(page, question, "question.csv")
     add_runs(page, results)
     return page
 
