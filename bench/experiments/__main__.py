@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.experiments import classes, sample_vs_modality, transfer
+from bench.experiments import classes, complexity, modalities, sample_vs_modality, transfer
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from raymm.errors import RaymmError
@@ -21,6 +21,8 @@ from raymm.study.settings import seeds_of
 
 EXPERIMENTS: dict[str, Callable[[Inputs], Page]] = {
     "classes": classes.run,
+    "complexity": complexity.run,
+    "modalities": modalities.run,
     "sample_vs_modality": sample_vs_modality.run,
     "transfer": transfer.run,
 }
