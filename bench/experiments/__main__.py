@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.experiments import classes, complexity, modalities, sample_vs_modality, transfer
+from bench.experiments import classes, complexity, modalities, resolutions, sample_vs_modality, transfer
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from raymm.errors import RaymmError
@@ -23,6 +23,7 @@ EXPERIMENTS: dict[str, Callable[[Inputs], Page]] = {
     "classes": classes.run,
     "complexity": complexity.run,
     "modalities": modalities.run,
+    "resolutions": resolutions.run,
     "sample_vs_modality": sample_vs_modality.run,
     "transfer": transfer.run,
 }
