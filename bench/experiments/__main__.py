@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.experiments import classes, complexity, modalities, resolutions, sample_vs_modality, transfer
+from bench.experiments import classes, complexity, families, modalities, resolutions, sample_vs_modality, transfer
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from raymm.errors import RaymmError
@@ -22,6 +22,7 @@ from raymm.study.settings import seeds_of
 EXPERIMENTS: dict[str, Callable[[Inputs], Page]] = {
     "classes": classes.run,
     "complexity": complexity.run,
+    "families": families.run,
     "modalities": modalities.run,
     "resolutions": resolutions.run,
     "sample_vs_modality": sample_vs_modality.run,
@@ -49,7 +50,8 @@ def _command(asked: argparse.Namespace) -> str:
     more += " --quick" if asked.quick else ""
     seeds = ",".join(map(str, asked.seeds))
     shared = "--shared ../shared/data --out"
-    return f"python -m bench.experiments {asked.name} {shared} docs/results/{asked.name} --seeds {seeds}{more}"
+    folder = {"families": "families/matched"}.get(asked.name, asked.name)
+    return f"python -m bench.experiments {asked.name} {shared} docs/results/{folder} --seeds {seeds}{more}"
 
 
 def _parser() -> argparse.ArgumentParser:
