@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
 QUICK: dict[str, Any] = {
     "model.encoder.width": 4,
     "model.feature_size": 8,
-    "training.epochs": 4,
+    "training.epochs": 2,
     "method.warmup": 1,
 }
 OF_SETS: dict[str, dict[str, Any]] = {
