@@ -14,7 +14,7 @@ from bench.experiments.sections import add_costs, add_runs, add_scores, mean_tex
 from bench.experiments.sets import entry, real
 from bench.experiments.studies import runs_of, study_of
 from raymm.data import Dataset, Sample, Schema, open_dataset, write_dataset
-from raymm.reports.plots import COLOURS, panels, style_axis
+from raymm.reports.plots import COLOURS, new_figure, style_axis
 from raymm.study.figures import arms_of, data_of
 from raymm.study.results import StudyResults
 from raymm.tracking.metrics import phi_by_modality
@@ -130,7 +130,8 @@ def _rows(found: dict[str, StudyResults]) -> list[list[str]]:
 
 
 def _plot(found: dict[str, StudyResults]) -> Figure:
-    figure, axes = panels(3, "", width=3.4, margin=1.4)
+    figure = new_figure(12.0, 3.4)
+    axes = figure.subplots(1, 3)
     titles = ("accuracy, test (%)", "smallest phi / mean phi", "processor seconds, of joint")
     for dashes, name in (("-", "sensors"), ("--", "synthetic")):
         results = found[name]

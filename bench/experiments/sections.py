@@ -1,15 +1,16 @@
 """Sections that the pages of studies have in common: scores, verdicts, contributions, costs and raw figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.experiments.page import Page
 from bench.experiments.studies import runs_of
-from raymm.reports.plots import COLOURS, panels, style_axis
+from raymm.reports.plots import COLOURS, new_figure, style_axis
 from raymm.study.figures import arms_of, data_of, figures_of
 from raymm.study.raw import runs_csv
 from raymm.study.report import verdict_lines
@@ -17,11 +18,10 @@ from raymm.study.results import RunRecord, StudyResults
 from raymm.study.tables import cost_table, score_table
 from raymm.tracking.metrics import phi_by_modality, split_metric
 
-__all__ = ["Shown", "add_costs", "add_phi", "add_runs", "add_scores", "mean_text", "phi_plot", "phi_rows"]
+__all__ = ["add_costs", "add_phi", "add_runs", "add_scores", "mean_text", "phi_plot", "phi_rows"]
 
 MARKERS = "osD^vP*X"
-Shown = Callable[[RunRecord], float]
-"""A figure of a run."""
+PER_ROW = 3
 
 
 def add_scores(page: Page, results: StudyResults, of: str = "") -> None:
@@ -84,35 +84,33 @@ def mean_text(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> s
     return f"{scale * np.mean(values):.{digits}f}{deviation}"
 
 
-def phi_plot(
-    results: StudyResults, arms: Sequence[str], truth: Mapping[str, Mapping[str, float]] | None = None
-) -> Figure:
-    """Mean phi of every modality, a panel a data set and a marker an arm.
-
-    Parameters
-    ----------
-    truth
-        Known contributions by data set and modality.
-    """
+def phi_plot(results: StudyResults, arms: Sequence[str]) -> Figure:
+    """Mean phi of every modality, a panel a data set, which has modalities of its own, and a marker an arm."""
     data = data_of(results)
-    figure, axes = panels(len(data), "", width=3.4, margin=1.2)
-    for axis, name in zip(axes, data, strict=True):
-        modalities = _modalities(results, name)
-        for place, arm in enumerate(arms):
-            means = [_mean_phi(runs_of(results, name, arm), modality) for modality in modalities]
-            heights = np.arange(len(modalities)) + 0.6 * (place / max(len(arms) - 1, 1) - 0.5)
-            look = {"color": COLOURS[place % len(COLOURS)], "linestyle": "none"}
-            axis.plot(means, heights, MARKERS[place % len(MARKERS)], label=arm, markersize=5, **look)
-        for height, modality in enumerate(modalities):
-            if truth:
-                axis.plot([truth[name][modality]] * 2, [height - 0.45, height + 0.45], color="black", linewidth=1)
-        axis.axvline(1.0, color="black", linewidth=0.8, linestyle="--")
-        axis.set_yticks(range(len(modalities)), modalities)
-        axis.set(title=name, xlabel="mean phi, test")
-        axis.invert_yaxis()
-        style_axis(axis, grid="x")
+    rows = -(-len(data) // PER_ROW)
+    most = max(len(_modalities(results, name)) for name in data)
+    figure = new_figure(3.6 * min(len(data), PER_ROW) + 1.6, rows * (0.4 * most + 1.2))
+    axes = figure.subplots(rows, min(len(data), PER_ROW), squeeze=False).ravel()
+    for axis, name in zip(axes, data, strict=False):
+        _phi_panel(axis, results, name, arms)
+    for axis in axes[len(data) :]:
+        axis.set_axis_off()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     return figure
+
+
+def _phi_panel(axis: Axes, results: StudyResults, data: str, arms: Sequence[str]) -> None:
+    modalities = _modalities(results, data)
+    for place, arm in enumerate(arms):
+        means = [_mean_phi(runs_of(results, data, arm), modality) for modality in modalities]
+        heights = np.arange(len(modalities)) + 0.6 * (place / max(len(arms) - 1, 1) - 0.5)
+        look = {"color": COLOURS[place % len(COLOURS)], "linestyle": "none", "markersize": 5}
+        axis.plot(means, heights, MARKERS[place % len(MARKERS)], label=arm, **look)
+    axis.axvline(1.0, color="black", linewidth=0.8, linestyle="--")
+    axis.set_yticks(range(len(modalities)), modalities)
+    axis.set(title=data, xlabel="mean phi, test")
+    axis.invert_yaxis()
+    style_axis(axis, grid="x")
 
 
 def _modalities(results: StudyResults, data: str) -> list[str]:

@@ -1,5 +1,6 @@
 import json
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from bench.experiments.__main__ import EXPERIMENTS, main
 from bench.experiments.classes import CLASSES, SIZE, observed_phi, planted
 from bench.experiments.planted import splits_of
 from bench.experiments.resolutions import moved
+from bench.experiments.sections import phi_plot
 from bench.experiments.timed import Series, slope
 from bench.experiments.transfer import ANSWERS, question_data
+from raymm.study.results import RunRecord, StudyResults
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
@@ -124,3 +127,20 @@ def test_splits_have_every_class_of_a_cycle_alike():
 
     assert [int((splits == name).sum()) for name in ("train", "val", "test")] == [32, 16, 16]
     assert all(len(set(np.bincount(label[splits == name]))) == 1 for name in ("train", "val", "test"))
+
+
+def test_every_data_set_of_a_plot_has_its_own_modalities():
+    found = phi_plot(StudyResults("", "accuracy", higher=True, reference="joint", runs=_runs(), pending=0), ["joint"])
+
+    names = {axis.get_title(): [text.get_text() for text in axis.get_yticklabels()] for axis in found.axes}
+    assert names == {"grid": ["audio", "rgb"], "imu": ["gravity", "position", "gyroscope"]}
+    points = {axis.get_title(): axis.lines[0].get_xdata().tolist() for axis in found.axes}
+    assert points == {"grid": [1.5, 0.5], "imu": [0.1, 0.2, 0.3]}
+
+
+def _runs():
+    phi = {"grid": {"audio": 1.5, "rgb": 0.5}, "imu": {"gravity": 0.1, "position": 0.2, "gyroscope": 0.3}}
+    return tuple(
+        RunRecord(data, "joint", 0, Path(), {f"phi/test_{name}": value for name, value in of.items()}, [], {})
+        for data, of in phi.items()
+    )
