@@ -72,7 +72,7 @@ class Page:
             f"{self.runs} runs of {len(inputs.seeds)} seeds, {self.seconds:,.0f} s of processor time for training "
             "them and valuing their training splits"
             if self.runs
-            else "No model was trained"
+            else "No study was run; times alone were measured"
         )
         return (
             f"raymm at commit `{commit_of(inputs.work)}`. {what}; 1 thread a run. Everything between the question "

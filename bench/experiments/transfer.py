@@ -1,8 +1,8 @@
 """Other kinds of data: images with texts, sensors, and a visual question that neither modality answers alone.
 
 The question adds a number from 0 to 3 to the position of a bright square in the image, modulo 4. Either modality
-alone leaves every answer as likely as before, so values are known of any model that answers right: v of the empty
-coalition and of either modality is that of a guess, and v of both is 2.
+alone leaves every answer as likely as before, so values are known of any model that answers right: either modality is right
+by chance, and both always.
 """
 
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ QUESTION = (
     "missing), two renderings of emoji with texts in two languages, seven sensors, and a visual question whose "
     "answer needs both modalities? In the visual question a square is at one of four places, and the text says "
     "how many steps further the answer is, modulo four: alone, image and text tell nothing. phi of a model that "
-    "answers right is 1 for each, and the interaction of the pair (on right or wrong) 1 - 1/4 = 0.75. Additive "
-    "fusion (`concat`) cannot represent the answer, so the question is asked with `mlp` too. Regression is left "
-    "out: it needs a task that raymm does not have yet."
+    "answers right is 1 for each, and the interaction of the pair (on right or wrong) 1 - 2/4 = 0.5, since the "
+    "empty coalition counts as wrong. Additive fusion (`concat`) cannot represent the answer, so the question is "
+    "asked with `mlp` too. Regression is left out: it needs a task that raymm does not have yet."
 )
 
 
@@ -98,7 +98,7 @@ def _add_question(page: Page, results: StudyResults) -> None:
     page.head(
         "The visual question against what is known",
         "Means and standard deviations over seeds, on test. Interaction: that of the pair on right or wrong. The "
-        "last line is of a model that answers right, and guesses where it sees one modality or none.",
+        "last line is of a model that answers right, and guesses where it sees one modality.",
     )
     rows = []
     for data in (f"question_{fusion}" for fusion in FUSIONS):
@@ -107,5 +107,5 @@ def _add_question(page: Page, results: StudyResults) -> None:
             accuracy = mean_text([each.metrics["test/accuracy"] for each in runs], 100, 1)
             phi = [mean_text([each.metrics[f"phi/test_{name}"] for each in runs]) for name in ("image", "text")]
             rows.append([data, arm, accuracy, *phi, mean_text([interaction(each) for each in runs])])
-    rows.append(["known", "", "100", "1", "1", f"{1 - 1 / ANSWERS:g}"])
+    rows.append(["known", "", "100", "1", "1", f"{1 - 2 / ANSWERS:g}"])
     page.table(["data", "arm", "accuracy (%)", "phi image", "phi text", "interaction"], rows)
