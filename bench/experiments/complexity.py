@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+from dataclasses import asdict
 
 from matplotlib.figure import Figure
 
@@ -10,6 +12,7 @@ from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from bench.experiments.timed import Series, slope
 from raymm.reports.plots import COLOURS, panels, style_axis
+from raymm.storage.atomic import write_json
 
 __all__ = ["run"]
 
@@ -28,10 +31,7 @@ TEXT = (
 
 def run(inputs: Inputs) -> Page:
     """Measure all series."""
-    groups = {
-        "Valuation": valuation_series(quick=inputs.quick),
-        "Training": training_series(inputs.work / "data", quick=inputs.quick),
-    }
+    groups = _measured(inputs)
     page = Page("What valuation and training cost, and how that grows", QUESTION)
     for title, series in groups.items():
         page.head(title, TEXT if title == "Valuation" else "Small encoders of vectors; concat; batches of 32 rows.")
@@ -40,6 +40,19 @@ def run(inputs: Inputs) -> Page:
         page.plot(title.lower(), _plot(series), shows)
     page.file("series.csv", _csv([one for series in groups.values() for one in series]), "All times")
     return page
+
+
+def _measured(inputs: Inputs) -> dict[str, list[Series]]:
+    """The series, which are measured once in a working folder."""
+    saved = inputs.work / "series.json"
+    if not saved.exists():
+        groups = {
+            "Valuation": valuation_series(quick=inputs.quick),
+            "Training": training_series(inputs.work / "data", quick=inputs.quick),
+        }
+        write_json(saved, {title: [asdict(one) for one in series] for title, series in groups.items()})
+    found = json.loads(saved.read_text())
+    return {title: [Series(**one) for one in series] for title, series in found.items()}
 
 
 def _row(series: Series) -> list[str]:

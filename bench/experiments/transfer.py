@@ -1,8 +1,8 @@
 """Other kinds of data: images with texts, sensors, and a visual question that neither modality answers alone.
 
 The question adds a number from 0 to 3 to the position of a bright square in the image, modulo 4. Either modality
-alone leaves every answer as likely as before, so values are known of any model that answers right: either modality is right
-by chance, and both always.
+alone leaves every answer as likely as before, so values are known of any model that answers right: either modality
+is right by chance, and both always.
 """
 
 from collections.abc import Iterator
