@@ -17,12 +17,14 @@ from raymm.data.format import Sample, write_dataset
 from raymm.errors import ConfigError
 from raymm.methods import METHODS, Method, build_method, get_method
 from raymm.models.fusion import FUSIONS
+from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
 from raymm.tasks import get_task
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
 from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.method_hooks import epoch_end, epoch_start
 from raymm.training.run import create_or_open, open_run
 from tests.games import settings, untimed
 from tests.ranks import on_ranks, ranks
@@ -236,6 +238,93 @@ def test_a_method_trains_in_half_precision(name, tmp_path, data):
     stop_at(run, dataset, EPOCHS)
     history = read_checkpoint(run.path, EPOCHS).history
     assert np.isfinite([entry["metrics"]["train/loss"] for entry in history]).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_exchange_numbers_of_one_type_in_half_precision(name, tmp_path, data):
+    """A rank without rows has no outputs of bfloat16, and takes part in all sums (`tests.ranks` compares types)."""
+    dataset = data(defined_for(name, data, 3, 2, 1))
+    config = config_of(name, precision="bfloat16", fusion="mlp")  # whose outputs are of that type
+    if refusals(config, dataset.schema):
+        config = config_of(name, precision="bfloat16")
+    run = create_or_open(tmp_path / "r", config, dataset, check=False)
+    communicators = ranks(2)
+    built = [RunContext.build(run, dataset, Backends(communicator=rank)) for rank in communicators]
+    initial = copy.deepcopy(built[0].trainer.model)
+
+    def work(context):
+        state = context.load_or_init()
+        while state.epoch < 2:
+            state = context.advance(state)
+
+    with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
+        on_ranks(communicators, built, work)
+    assert np.isfinite(read_checkpoint(run.path, 2).history[-1]["metrics"]["train/loss"])
+
+
+class Overflow:
+    """A loss scale that was too large in one step: its gradients are not finite, and it is passed over."""
+
+    def __init__(self, step):
+        self.step_of_overflow, self.steps = step, 0
+
+    def scale(self, loss):
+        return loss
+
+    def unscale_(self, optimizer):
+        self.steps += 1
+        for group in optimizer.param_groups if self.steps == self.step_of_overflow else ():
+            for parameter in group["params"]:
+                parameter.grad.fill_(torch.inf)
+
+    def step(self, optimizer):
+        if self.steps != self.step_of_overflow:
+            optimizer.step()
+
+    def update(self):
+        pass
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_that_overflows_leaves_no_trace_in_what_a_method_keeps(name, tmp_path, data):
+    """As the first steps in float16 do: weights and state are as finite as without it."""
+    dataset, holes = data(defined_for(name, data, 3, 2, 1)), []
+    for step in (0, 1):  # none, or the first one
+        run = create_or_open(tmp_path / f"{step}", config_of(name), dataset, check=False)
+        with RunContext.build(run, dataset, Backends()) as context:
+            context.trainer.scaler = Overflow(step)
+            context.advance(context.load_or_init())
+            tensors = [*context.trainer.method.state_dict().values(), *tensors_of(context.trainer.model).values()]
+        assert not any(tensor.isinf().any() for tensor in tensors)
+        holes.append([int(tensor.isnan().sum()) for tensor in tensors])
+    assert holes[0] == holes[1]
+
+
+LOOKING = [name for name in METHODS if get_method(name).after_evaluation is not Method.after_evaluation]
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_what_a_method_fuses_after_an_epoch_is_counted(name, tmp_path, data, monkeypatch):
+    """By a fusion of which each coalition is fused by itself, so that rows of it can be counted from outside."""
+    dataset, rows = data(2), []
+    fuse = MultimodalModel.fuse
+    monkeypatch.setattr(
+        MultimodalModel, "fuse", lambda model, *given: rows.append(len(given[0])) or fuse(model, *given)
+    )
+    run = create_or_open(tmp_path / "r", config_of(name, fusion="attention"), dataset, check=False)
+    with RunContext.build(run, dataset, Backends()) as context:
+        context.trainer.method.before_epoch(epoch_start(context, 0))
+        table = context.value(dataset.rows("val"), 1)
+        rows.clear()
+        end = epoch_end(context, 0, table)
+        context.trainer.method.after_evaluation(end)
+    assert end.cost.fusions == sum(rows)
 
 
 @pytest.mark.parametrize("name", METHODS)
