@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
@@ -147,6 +148,7 @@ def _plot(found: dict[str, StudyResults]) -> Figure:
                 axis.plot(n, line, f"o{dashes}", color=COLOURS[place], markersize=4, label=f"{arm}, {name}")
                 axis.set(title=title, xlabel="modalities")
     for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         style_axis(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     return figure
