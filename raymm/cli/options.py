@@ -94,7 +94,7 @@ method_option = click.option(
     "method",
     cls=NamesOption,
     names=_methods,
-    help="{names}, or package.module:NAME.  [default: sample]",
+    help="{names}, or package.module:NAME.  [default: coalition]",
 )
 
 plugins_option = click.option(

@@ -112,7 +112,8 @@ class ModelConfig(Settings):
         return self
 
 
-DEFAULT_METHOD = "sample"
+DEFAULT_METHOD = "coalition"
+"""What the main study supports, see docs/results/study."""
 
 
 class MethodConfig(Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["comparison_rows", "comparisons_csv", "runs_csv"]
 
 
-def runs_csv(results: StudyResults) -> str:
+def runs_csv(results: StudyResults, folder: Path | None = None) -> str:
     """Data set, arm, seed, folder, costs as `cost_...` (memory in bytes) and all metrics, a row a run in their order.
 
-    A cost or metric that a run does not have is left empty.
+    A cost or metric that a run does not have is left empty. Folders below `folder` are relative to it.
     """
     metrics = sorted({name for run in results.runs for name in run.metrics})
     rows = [
@@ -31,13 +32,17 @@ def runs_csv(results: StudyResults) -> str:
             "data": run.data,
             "arm": run.arm,
             "seed": run.seed,
-            "path": str(run.path),
+            "path": str(_below(run.path, folder)),
             **{f"cost_{cost}": run.cost.get(cost) or None for cost in COSTS},
             **{name: run.metrics.get(name) for name in metrics},
         }
         for run in results.runs
     ]
     return _csv(rows, ["data", "arm", "seed"])
+
+
+def _below(path: Path, folder: Path | None) -> Path:
+    return path.relative_to(folder) if folder is not None and path.is_relative_to(folder) else path
 
 
 def comparisons_csv(tables: Sequence[Against]) -> str:

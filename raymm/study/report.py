@@ -51,7 +51,7 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
     files = [folder / name for name in (layout.REPORT_MD, layout.PAGE, layout.RUNS_CSV, layout.COMPARISONS_CSV)]
     write_bytes(files[0], _markdown(sections).encode())
     write_html(files[1], "study.html", title=results.title, sections=sections, folder=folder)
-    write_bytes(files[2], runs_csv(results).encode())
+    write_bytes(files[2], runs_csv(results, folder.absolute().parent).encode())
     write_bytes(files[3], comparisons_csv(tables).encode())
     return [*files, *drawn]
 
