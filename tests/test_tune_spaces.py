@@ -68,8 +68,8 @@ def test_the_shipped_spaces_name_every_family_and_every_fusion():
     assert set(fusions.categories) == set(FUSIONS) - OF_A_METHOD
 
 
-def test_smoke_is_two_configurations_over_one_key():
-    assert len(load_space(str(FOLDER / "smoke.py"))) == 1
+def test_smoke_is_two_configurations_of_one_method():
+    assert len(load_space(str(FOLDER / "smoke.py"))) == 2
     assert len(list(drawn("smoke.py", 1))) == 2
 
 

@@ -6,5 +6,5 @@ from ray import tune
 
 
 def smoke() -> dict[str, Any]:
-    """Two scales of fs."""
-    return {"method.settings.fs.scale": tune.grid_search([1.0, 2.0])}
+    """Two scales of fs, of the sample-level method."""
+    return {"method.name": "sample", "method.settings.fs.scale": tune.grid_search([1.0, 2.0])}

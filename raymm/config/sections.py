@@ -312,10 +312,10 @@ def shorten_default_warmup(values: Mapping[str, Any]) -> Mapping[str, Any]:
     Anything else comes back as it is: a warm-up that was given, a method without a plan, enough epochs, and what is
     not yet valid.
 
-    >>> shorten_default_warmup({"training": {"epochs": 3}})
-    {'training': {'epochs': 3}, 'method': {'warmup': 1}}
-    >>> shorten_default_warmup({"training": {"epochs": 3}, "method": {"warmup": 5}})
-    {'training': {'epochs': 3}, 'method': {'warmup': 5}}
+    >>> shorten_default_warmup({"training": {"epochs": 3}, "method": "sample"})
+    {'training': {'epochs': 3}, 'method': {'name': 'sample', 'warmup': 1}}
+    >>> shorten_default_warmup({"training": {"epochs": 3}, "method": {"name": "sample", "warmup": 5}})
+    {'training': {'epochs': 3}, 'method': {'name': 'sample', 'warmup': 5}}
     """
     training, method = _given(values.get("training", {})), _given(values.get("method", {}))
     epochs, default = training.get("epochs"), MethodConfig.model_fields["warmup"].default

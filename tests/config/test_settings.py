@@ -7,7 +7,9 @@ from raymm.errors import ConfigError
 
 
 def test_defaults_round_trip_through_yaml(tmp_path):
-    config = load(None, ("training.epochs=10", "method.settings.fs.family=tanh", "view.noise_db.audio=-10"))
+    config = load(
+        None, ("method=sample", "training.epochs=10", "method.settings.fs.family=tanh", "view.noise_db.audio=-10")
+    )
     (tmp_path / "c.yaml").write_text(config.to_yaml())
     assert load(tmp_path / "c.yaml") == config
     assert config.view.noise_db == {"audio": -10.0}
@@ -36,26 +38,26 @@ def test_every_mistake_is_said_at_once_with_the_nearest_match():
         ("method.warmup=30", "^configuration: method.warmup=30 leaves no epoch of training.epochs=30"),
         ("epochs=3", "^configuration: epochs: no such setting; did you mean training.epochs?$"),
         ("training.lr=3", "training.lr: no such setting; did you mean optimizer.lr?$"),
-        ("family=tanh", "did you mean method.settings.fs.family or method.settings.fm.family?$"),
+        ("family=tanh", "did you mean method.settings.fm.family or method.settings.fs.family?$"),
     ],
 )
 def test_overrides_that_do_not_fit_are_explained(override, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
-        load(None, (override,))
+        load(None, ("method=sample", override))
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(1, 0), (2, 0), (3, 1), (5, 1), (6, 5), (30, 5)], ids=str)
 def test_a_warmup_that_was_not_given_leaves_epochs_to_resample(caplog, epochs, warmup):
-    made = load(None, (f"training.epochs={epochs}",))
+    made = load(None, ("method=sample", f"training.epochs={epochs}"))
     assert made.method.warmup == warmup
-    assert Config(training=made.training).method.warmup == warmup
+    assert Config(training=made.training, method={"name": "sample"}).method.warmup == warmup
     said = f"method.warmup is {warmup}: the default of 5 leaves none of training.epochs={epochs} to re-sample"
     assert (said in caplog.messages) == (epochs <= 5)
 
 
 def test_a_warmup_that_was_given_and_that_of_joint_stay(tmp_path):
     with pytest.raises(ConfigError, match=r"method\.warmup=5 leaves no epoch of training\.epochs=3"):
-        load(None, ("training.epochs=3", "method.warmup=5"))
+        load(None, ("method=sample", "training.epochs=3", "method.warmup=5"))
     assert load(None, ("training.epochs=3", "method.name=joint")).method.warmup == 5
     (tmp_path / "c.yaml").write_text("training: {epochs: 4}\nresampling: {warmup: 3}")
     assert load(tmp_path / "c.yaml").method.warmup == 3
@@ -87,7 +89,7 @@ def test_the_fingerprint_covers_what_decides_the_numbers():
 
 
 def test_flat_keys_are_dotted_and_complete():
-    flat = flatten(Config())
+    flat = flatten(load(None, ("method=sample",)))
     assert flat["method.settings.fs.family"] == "linear"
     assert flat["training.precision"] == "float32"
     assert all(not isinstance(value, dict) for value in flat.values())

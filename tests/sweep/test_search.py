@@ -8,7 +8,7 @@ from ray import tune
 from ray.tune.search import Searcher
 from ray.tune.search.variant_generator import generate_variants
 
-from raymm.config import Config
+from raymm.config import load
 from raymm.config.canonical import canonical
 from raymm.errors import ConfigError
 from raymm.sweep import search
@@ -22,11 +22,12 @@ from tests.sweeps import finish, propose, sweep_of
 
 SAMPLES = 60
 
+BASE = load(None, ("method=sample",))
 SCALE, FAMILY, RATE = "method.settings.fs.scale", "method.settings.fs.family", "method.settings.fs.rate"
 
 
 def drawn(space, count, seed=0):
-    return [sampled for sampled, _ in draw(space, count, Config(), seed)]
+    return [sampled for sampled, _ in draw(space, count, BASE, seed)]
 
 
 def test_a_seed_decides_the_draws():
@@ -39,11 +40,11 @@ def test_a_seed_decides_the_draws():
 
 def test_draws_are_plain_values_in_a_valid_configuration():
     space = {"method.settings.fs.steps": tune.randint(1, 5), FAMILY: "step", SCALE: tune.uniform(0.5, 1.0)}
-    (sampled, config), *_ = draw(space, 3, Config(), 0)
+    (sampled, config), *_ = draw(space, 3, BASE, 0)
     assert [type(sampled[name]) for name in space] == [int, str, float]
     assert config.method.settings.fs.settings.scale == sampled[SCALE]
     with pytest.raises(ConfigError, match=r"trial: .*leaves no epoch"):
-        draw({"method.warmup": tune.choice([99])}, 1, Config(), 0)
+        draw({"method.warmup": tune.choice([99])}, 1, BASE, 0)
 
 
 def test_a_grid_is_tried_once_whatever_the_count():
@@ -67,7 +68,7 @@ def test_choices_are_exhausted_and_then_there_are_no_more():
 def test_draws_that_do_the_same_are_tried_once():
     """tanh's rate is not read where fs is linear."""
     space = {FAMILY: tune.grid_search(["linear", "tanh"]), RATE: tune.grid_search([0.5, 1.0, 2.0])}
-    found = draw(space, 1, Config(), 0)
+    found = draw(space, 1, BASE, 0)
     assert len(found) == 4
     assert len({config.fingerprint() for _, config in found}) == 4
     assert [values[RATE] for values, _ in found if values[FAMILY] == "linear"] == [0.5]

@@ -9,7 +9,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from raymm.config import Config, load
+from raymm.config import load
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError
@@ -157,7 +157,7 @@ def test_both_ends_of_a_range_are_checked(tmp_path):
 )
 def test_each_value_is_tried_with_the_settings_that_all_trials_share(tmp_path, sampler, fits):
     spec = write(tmp_path, "s", f"def s():\n    return {{'method.warmup': tune.{sampler}}}\n")
-    base, schema = load(None, ("training.epochs=4", "method.warmup=1")), SCHEMA
+    base, schema = load(None, ("method=sample", "training.epochs=4", "method.warmup=1")), SCHEMA
     assert load_space(spec)
     if fits:
         assert load_space(spec, base, schema)
@@ -189,9 +189,9 @@ def test_values_are_laid_over_the_base_and_equal_runs_become_equal():
 
 def test_a_value_that_does_not_fit_the_base_is_refused_with_all_others():
     with pytest.raises(ConfigError, match=r"trial: .*leaves no epoch of training\.epochs=4"):
-        resolve(load(None, ("training.epochs=4", "method.warmup=1")), {"method.warmup": 4})
+        resolve(load(None, ("method=sample", "training.epochs=4", "method.warmup=1")), {"method.warmup": 4})
     with pytest.raises(ConfigError, match=r"method\.settings\.fs: no family of fs and fm 'tan'"):
-        resolve(Config(), {"method.settings.fs.family": "tan"})
+        resolve(load(None, ("method=sample",)), {"method.settings.fs.family": "tan"})
 
 
 def test_values_are_plain_whatever_drew_them():
