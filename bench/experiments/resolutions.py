@@ -41,7 +41,7 @@ def run(inputs: Inputs) -> Page:
     base = open_dataset(folders[f"fps_{BASE}"])
     folders |= {name: _moved_copy(inputs, base, name, *move) for name, move in MOVES.items()}
     data = {name: entry(inputs, folder, SETTINGS) for name, folder in folders.items()}
-    results = study_of(inputs, "resolutions", data, ARMS)
+    results = study_of(inputs, "resolutions", data, ARMS, match="encodings", to="sample")
     page = Page("Different temporal resolutions, and windows that do not agree", QUESTION)
     add_scores(page, results)
     add_phi(page, results)
