@@ -30,7 +30,13 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 KILLER = Path(__file__).with_name("killer.py")
 EPOCHS = 3
-SETTINGS = [f"training.epochs={EPOCHS}", "training.batch_size=32", "training.threads=1", "method.warmup=1"]
+SETTINGS = [
+    "method=sample",
+    f"training.epochs={EPOCHS}",
+    "training.batch_size=32",
+    "training.threads=1",
+    "method.warmup=1",
+]
 SETTINGS += ["model.feature_size=8", "optimizer.name=adam", "training.keep=9", "cluster.workers=1"]
 BITS = ("model.safetensors", "optimizer.safetensors", "plan.safetensors")
 

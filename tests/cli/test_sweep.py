@@ -55,7 +55,7 @@ def here(tmp_path, monkeypatch):
 
 
 def new(capfd, dataset, *more, space="space.py"):
-    settings = ["training.epochs=4", "method.warmup=1"]
+    settings = ["method=sample", "training.epochs=4", "method.warmup=1"]
     return call(capfd, "sweep", "--data", dataset.path, "--space", space, "--out", "s", *more, *settings)
 
 

@@ -40,7 +40,7 @@ def call(capfd, *arguments):
 
 
 def new(capfd, here, dataset, out="n"):
-    settings = ["training.epochs=4", "method.warmup=1", f"cluster.mirror={here / 'mirror'}"]
+    settings = ["method=sample", "training.epochs=4", "method.warmup=1", f"cluster.mirror={here / 'mirror'}"]
     return call(capfd, "--data", dataset.path, "--space", "space.py", "--out", out, "--trials", 2, *settings)
 
 

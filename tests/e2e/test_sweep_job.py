@@ -18,6 +18,7 @@ from tests.mlflow_ui import serve
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SETTINGS = [
+    "method=sample",
     "training.epochs=4",
     "training.batch_size=32",
     "training.threads=1",

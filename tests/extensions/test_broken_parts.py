@@ -184,7 +184,7 @@ def test_a_builder_that_fails_is_named(tmp_path, dataset, build, words):
         ),
         ({"state_dict": lambda self: None}, "mine.state_dict: returns a NoneType"),
         ({"plan": lambda self, inputs: None}, "'mine' has a plan, which is never called; set needs"),
-        ({"needs": "everything"}, "needs is 'everything'; known: all, nothing, subset"),
+        ({"needs": "everything"}, "needs is 'everything'; known: all, nothing, state, subset"),
     ],
 )
 def test_a_method_that_breaks_its_contract_is_refused(tmp_path, dataset, part, words):

@@ -245,6 +245,8 @@ def test_a_data_set_of_a_registered_kind_and_task_names_the_task_by_its_place(ou
     words = ["prepare", "--manifest", "labels.csv", "--media-root", ".", "--modalities", "taps:events"]
     words += ["--task", "ordinal", "--backend", "local"]
     assert call(*words, "--out", "DATA") == 2
+    assert "no task 'ordinal'" in capsys.readouterr().err
+    assert call(*words[:-4], *words[-2:], "--out", "DATA") == 2
     assert "no kind 'events'" in capsys.readouterr().err
     assert call(*words, "--out", "DATA", "--plugins", "partpack") == 0
     schema = open_dataset(outside / "DATA").schema
