@@ -33,6 +33,9 @@ TIMES = ("seconds", "cpu_seconds")
 AFTER = 3
 """Epochs after the warm-up that a pilot trains at least."""
 
+ROUNDS = 2
+"""Rounds of valuing the training split that a pilot trains at least."""
+
 History = Sequence[Mapping[str, Any]]
 
 
@@ -90,9 +93,9 @@ def warmup_of_plan(config: Config) -> int:
 
 
 def pilot_epochs(config: Config) -> int:
-    """Epochs of a pilot: the warm-up, and whole rounds of valuing the training split after it, `AFTER` at least."""
-    every = 1 if get_method(config.method.name).needs == "nothing" else config.method.every
-    return warmup_of_plan(config) + -(-AFTER // every) * every
+    """Epochs of a pilot: the warm-up, and whole rounds of valuing after it, `ROUNDS` and `AFTER` epochs at least."""
+    every = _round(config)
+    return warmup_of_plan(config) + max(ROUNDS, -(-AFTER // every)) * every
 
 
 def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
@@ -101,11 +104,22 @@ def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
     The last epoch of the warm-up is left out where there is another, since the training split is valued for the first
     time in it: a run of E epochs values the split after E - warm-up of its epochs, so that each of those that follow
     the warm-up pays for one valuation. Of seconds the first epoch is left out where there is another, since libraries
-    load in it, and the median counts in the place of the mean.
+    load in it, and the median counts in the place of the mean: after the warm-up that of the means of whole rounds of
+    `method.every` epochs, each with one valuation.
     """
     warmup = warmup_of_plan(config)
     spent = [cost_of_epoch(entry["metrics"], cost) for entry in history]
     cold, average = (1, median) if cost in TIMES else (0, fmean)
     first, rest = spent[:warmup], spent[warmup:] if warmup else spent[cold:] or spent
     before = first[cold:-1] or first[:-1] or first
-    return EpochCost(warmup, average(before) if before else 0.0, average(rest))
+    return EpochCost(warmup, average(before) if before else 0.0, average(_means_of_rounds(rest, _round(config))))
+
+
+def _round(config: Config) -> int:
+    """Epochs from one valuation of the training split to the next; 1 for a method that has none."""
+    return 1 if get_method(config.method.name).needs == "nothing" else config.method.every
+
+
+def _means_of_rounds(spent: Sequence[float], every: int) -> list[float]:
+    """The mean of each whole round; of all epochs where there is no whole one."""
+    return [fmean(spent[end - every : end]) for end in range(every, len(spent) + 1, every)] or [fmean(spent)]

@@ -14,7 +14,12 @@ PLAIN, COPIES, VALUATION = 10.0, 17.0, 5.0
 
 def entry(epoch, rows, value=0.0):
     metrics = {names.ROWS: rows, names.ENCODINGS: 3 * rows, names.VALUE_ENCODINGS: value, names.MEMORY: 5.0 + epoch}
-    return {"epoch": epoch, "metrics": metrics | {names.TRAIN_SECONDS: rows / 100, names.VALUE_SECONDS: value / 100}}
+    times = {
+        names.TRAIN_SECONDS: rows / 100,
+        names.VALUE_SECONDS: value / 100,
+        names.CPU_SECONDS: (rows + value) / 50,
+    }
+    return {"epoch": epoch, "metrics": metrics | times}
 
 
 def history(epochs, warmup, every):
@@ -35,12 +40,25 @@ def settings(method, warmup, every, epochs):
 def test_a_pilot_tells_what_a_whole_run_costs(warmup, every):
     config = settings("sample", warmup, every, 200)
     pilot = history(200, warmup, every)[: pilot_epochs(config)]
-    for cost in ("rows", "encodings"):
+    for cost in ("rows", "encodings", "seconds", "cpu_seconds"):
         found = epoch_cost(pilot, config, cost)
         for epochs in (warmup + every, warmup + 4 * every, warmup + 12 * every):
             whole = cost_of_run(history(epochs, warmup, every))[cost]
             assert found.total(epochs) == pytest.approx(whole)
             assert found.epochs_for(whole) == epochs
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_rounds_are_whole_and_few(every):
+    assert pilot_epochs(settings("sample", 2, every, 30)) == 2 + {1: 3, 2: 4, 3: 6}[every]
+
+
+def test_one_slow_epoch_does_not_count():
+    config = settings("sample", 3, 1, 200)
+    pilot = history(200, 3, 1)[: pilot_epochs(config)]
+    expected = epoch_cost(pilot, config, "seconds")
+    pilot[4]["metrics"][names.TRAIN_SECONDS] = 9.0
+    assert epoch_cost(pilot, config, "seconds") == expected
 
 
 @pytest.mark.parametrize("cost", ["rows", "encodings", "seconds"])
@@ -75,7 +93,7 @@ def test_totals_are_sums_over_epochs_and_memory_is_the_most():
         "fusions": 0.0,
         "backwards": 0.0,
         "seconds": pytest.approx(0.26),
-        "cpu_seconds": 0.0,
+        "cpu_seconds": pytest.approx(0.52),
         "memory": 6.0 * 2**20,
     }
     assert cost_of_epoch(run[0]["metrics"], "encodings") == 34.0
