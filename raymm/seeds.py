@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 __all__ = ["derive", "keys_of", "normal", "uniform"]
 
+LARGEST = np.float32(1 - 2.0**-24)
+"""The largest float32 below 1."""
+
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -32,7 +35,8 @@ def uniform(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.float32]
     """Uniform numbers in (0, 1), shape `[*keys.shape, count]`."""
     steps = np.arange(1, count + 1, dtype=np.uint64) * _GAMMA
     bits = _mix(keys[..., None] + steps) >> np.uint64(40)
-    return ((bits.astype(np.float32) + 0.5) * np.float32(2.0**-24)).astype(np.float32)
+    drawn = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24)
+    return np.minimum(drawn, LARGEST).astype(np.float32)  # the last of 2**24 numbers would be rounded to 1
 
 
 def normal(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.float32]:

@@ -189,7 +189,7 @@ class Method:
     """
 
     Settings: ClassVar[type[Settings]] = Settings
-    needs: ClassVar[Needs] = "nothing"
+    needs: Needs = "nothing"
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     tuned: ClassVar[Tuned] = ()

@@ -55,10 +55,10 @@ class InfoReg(Method):
     `span` epochs one earlier, epochs before the first counting as 0; the trace of an epoch is the sum over steps and
     weight matrices of the mean squared gradient of L. The first epoch is early.
 
-    The published code looks at one modality's trace and slows down that modality alone (beta 0.95; its branch for the
-    other is never reached). Here each modality has its own window, and all have one beta; the mean of the others is
-    this package's form for more than two modalities. Defined for two or more modalities, every fusion, and every task
-    whose labels have a probability.
+    The published code adds the pull before it sums the trace, which then has it as well. It looks at one modality's
+    trace and slows down that modality alone (beta 0.95; its branch for the other is never reached). Here each
+    modality has its own window, and all have one beta; the mean of the others is this package's form for more than
+    two modalities. Defined for two or more modalities, every fusion, and every task whose labels have a probability.
     """
 
     Settings = InfoRegSettings

@@ -87,7 +87,7 @@ class Lfm(Method):
 
     def after_evaluation(self, end: EpochEnd) -> None:
         """Learn a."""
-        if self.settings.strategy == "schedule":
+        if self.settings.strategy == "schedule" or end.epoch + 1 == end.epochs:
             return
         parameters = [one for one in end.model.parameters() if one.requires_grad]
         with torch.enable_grad():

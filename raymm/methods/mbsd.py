@@ -35,9 +35,10 @@ class Mbsd(Method):
 
     z_i are the outputs of modality i alone; s and t the larger and the smaller of the probabilities that i and j give
     to the label. w = s - t where at least one of the two is right, else 0: a pair that is wrong together teaches
-    nothing. w and s are taken as constants, so that the surer modality is a teacher and does not come down to the
-    other. Code that is in use has t (log t - s) for the last term, which is no divergence; here it is the Kullback-
-    Leibler divergence that is meant. Pairs of which a row lacks one are left out, and counted as 0.
+    nothing. w and s are taken as constants, so that the second term teaches the less sure modality alone, while the
+    first draws both together. Code that is in use has t (log t - s) for the last term, which is no divergence; here
+    it is the Kullback- Leibler divergence that is meant. Pairs of which a row lacks one are left out, and counted as
+    0.
 
     Defined for two or more modalities, every fusion, and classification.
     """

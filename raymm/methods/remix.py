@@ -80,7 +80,7 @@ class Remix(Method):
     @torch.no_grad()
     def after_evaluation(self, end: EpochEnd) -> None:
         """Note how sure each modality is of each training sample, once the next epoch is remixed."""
-        if end.epoch + 1 < self.context.warmup:
+        if not self.context.warmup <= end.epoch + 1 < end.epochs:
             return
         single = torch.eye(len(self.context.modalities), dtype=torch.bool)
         for batch in end.batches("train"):

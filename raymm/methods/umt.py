@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from raymm.methods.base import MethodContext
-    from raymm.methods.epochs import EpochStart
+    from raymm.methods.epochs import EpochEnd, EpochStart
     from raymm.methods.step import Step
     from raymm.models.model import MultimodalModel
 
@@ -68,15 +68,19 @@ class Umt(Method):
         return stage_problems(settings.stage, context)
 
     def before_epoch(self, start: EpochStart) -> None:
-        """Make teachers of the encoders at the end of their stage; restore them after that."""
+        """Begin anew at the end of the teachers' stage, and restore them from there on."""
         if start.epoch < self.stage:
             return
         self._teachers = start.initial_model().eval().requires_grad_(requires_grad=False)
         if start.epoch == self.stage:
-            self.kept = {name: tensor.detach().clone() for name, tensor in start.model.encoders.state_dict().items()}
             start.model.encoders.load_state_dict(self._teachers.encoders.state_dict())
             start.forget(start.model.encoders)
         self._teachers.encoders.load_state_dict(self.kept)
+
+    def after_evaluation(self, end: EpochEnd) -> None:
+        """Make teachers of the encoders at the end of their stage; all ranks read those of the first."""
+        if end.epoch + 1 == self.stage:
+            self.kept = {name: tensor.detach().clone() for name, tensor in end.model.encoders.state_dict().items()}
 
     def loss(self, step: Step) -> Tensor:
         """The loss of the stage."""

@@ -18,6 +18,7 @@ from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from raymm.config.legacy import modern_key
 from raymm.errors import ConfigError
+from raymm.methods.registry import get_method
 from raymm.sweep.reported import EPOCHS, GIVEN, SCORE
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.store import read_outcome, read_trials
@@ -48,6 +49,11 @@ def check_scheduler(settings: SweepConfig, config: Config, space: Mapping[str, A
         raise ConfigError(
             f"--scheduler pbt: {settings.space} draws nothing that may change while a run goes on; let it draw one "
             f"of {', '.join(MUTABLE)} (as method.settings.fs.scale)"
+        )
+    if settings.scheduler == "pbt" and (keeping := _methods_that_keep(config, space)):
+        raise ConfigError(
+            f"--scheduler pbt: method.settings of {', '.join(keeping)} cannot change while a run goes on, since what "
+            "the method keeps would begin anew; let the space draw optimizer.lr instead, or use --scheduler asha"
         )
     if settings.scheduler == "pbt" and settings.search == "optuna":
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
@@ -83,6 +89,16 @@ def mutable(space: Mapping[str, Any]) -> dict[str, Domain]:
 def within(sampled: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
     """Perturbed values, clipped to the ranges of their samplers; a range of integers excludes its upper end."""
     return {key: _clipped(value, space.get(key)) for key, value in sampled.items()}
+
+
+def _methods_that_keep(config: Config, space: Mapping[str, Any]) -> list[str]:
+    """Methods whose settings would change in mid-training although they act by more than their plan."""
+    keys = {modern_key(key): value for key, value in space.items()}
+    if not any(modern_key(key).startswith("method.settings.") for key in mutable(space)):
+        return []
+    drawn = keys.get("method.name", keys.get("method", config.method.name))
+    names = drawn.categories if isinstance(drawn, Categorical) else [drawn]
+    return [name for name in names if isinstance(name, str) and not get_method(name).acts_by_plan_only()]
 
 
 def _clipped(value: Any, domain: Any) -> Any:

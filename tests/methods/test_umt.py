@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from raymm.methods import EpochEnd
 from tests.methods.test_pretrained import alone_loss
 from tests.methods.tiny import assert_equal, changes, gradients, part_of, rows_of, start_of, trainer_of
 
@@ -14,6 +15,7 @@ def taught(n, batch=None, **own):
     trainer.method.before_epoch(start_of(trainer, 0))
     batch = rows_of(trainer)
     trainer.step(part_of(batch, epoch=0))
+    trainer.method.after_evaluation(EpochEnd(0, 9, None, trainer.model, None, None))
     return trainer, batch
 
 

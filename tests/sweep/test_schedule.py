@@ -186,3 +186,13 @@ def test_trials_that_reach_the_last_epoch_are_let_finish(tmp_path, dataset):
 def test_grace_without_anybody_who_ends_trials_early_is_a_mistake():
     with pytest.raises(ConfigError, match=r"--grace 3: nothing ends trials early; give --scheduler asha or median"):
         check_scheduler(SweepConfig(space="s.py", grace_period=3), load(None), {})
+
+
+@pytest.mark.parametrize("names", [{"method.name": "umt"}, {"method.name": tune.choice(["sample", "umt"])}], ids=str)
+def test_settings_of_a_method_that_keeps_something_do_not_change(names):
+    space = {**names, "method.settings.strength": tune.uniform(1, 9)}
+    with pytest.raises(ConfigError, match=r"pbt: method\.settings of umt cannot change while a run goes on"):
+        check_scheduler(SweepConfig(space="s.py", scheduler="pbt"), config(), space)
+    check_scheduler(
+        SweepConfig(space="s.py", scheduler="pbt"), config(), {**names, "optimizer.lr": tune.uniform(0, 1)}
+    )
