@@ -42,8 +42,8 @@ def run_study(study: Study, lanes: Sequence[Lane], callback: StudyCallback) -> S
     (study.path / layout.FAILED).unlink(missing_ok=True)
     session = Session(study, study.datasets(), lanes, callback)
     chosen = match_arms(session, tune_arms(session))
-    unmatched = {pair for pair in matched_pairs(study) if pair not in chosen}
-    jobs = [job for job in jobs_of(study, chosen) if (job.data, job.arm) not in unmatched]
+    unmatched = {pair for pair in matched_pairs(session.study) if pair not in chosen}
+    jobs = [job for job in jobs_of(session.study, chosen) if (job.data, job.arm) not in unmatched]
     session.cache_features(jobs)
     session.train(jobs, train_warmups(session, jobs))
     return read_results(study)

@@ -60,7 +60,8 @@ def match_arms(session: Session, chosen: Chosen) -> Chosen:
                 matches[pair] = found
         write_matches(study, budgets, [matches[pair] for pair in pairs if pair in matches])
     epochs = {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
-    return {**chosen, **epochs}
+    kept = {pair: settings for pair, settings in chosen.items() if pair not in pairs}
+    return {**kept, **epochs}
 
 
 def _train_what_is_measured(session: Session, chosen: Chosen, pairs: list[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ from raymm.study.failures import read_failures
 from raymm.study.jobs import job_folder
 from raymm.study.results import RunRecord, StudyResults
 from raymm.study.settings import JOINT
+from raymm.study.tuning import trials_finished
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.result import finished, read_result
 
@@ -85,6 +86,15 @@ def _facts(study: Study) -> dict[str, str]:
     if settings.tune:
         facts["tuned"] = (
             f"{settings.tune} trials of every arm on every data set, chosen on validation with a seed that is not "
-            "among those of the study"
+            f"among those of the study{_trials_that_lack(study)}"
         )
     return facts
+
+
+def _trials_that_lack(study: Study) -> str:
+    """How many trials have finished of the arms where it is not all; empty where there is none."""
+    lacking = [
+        f"{count} of {study.settings.tune} of {arm} on {data}"
+        for (data, arm), count in trials_finished(study).items()
+    ]
+    return f"; finished were only {', '.join(lacking)}" if lacking else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["SEED_OFFSET", "draws", "tune_arms"]
+__all__ = ["SEED_OFFSET", "draws", "trials_finished", "tune_arms"]
 
 SEED_OFFSET = 1000
 """What is added to the study's first seed for that of the trials."""
@@ -56,8 +57,13 @@ class _SavedArm(BaseModel):
 
     data: str
     arm: str
-    chosen: int
+    chosen: int | None
     trials: list[_SavedTrial]
+
+    @property
+    def finished(self) -> int:
+        """Trials that have a score."""
+        return sum(trial.score is not None for trial in self.trials)
 
 
 class SavedTuning(JsonRecord):
@@ -94,15 +100,16 @@ def tune_arms(session: Session) -> Chosen:
 
     Returns
     -------
-    What was chosen, by data set and arm; empty without tuning. Where no trial of an arm has trained to its end, its
-    settings stay as they are.
+    What was chosen, by data set and arm; empty without tuning. Arms of which a trial failed for the first time are
+    not among them: the session counts them as failed, and trains none of their runs. Where no trial of an arm has
+    trained to its end when it was tried again, its settings stay as they are.
     """
     study = session.study
     if not study.settings.tune:
         return {}
     saved = {(arm.data, arm.arm): arm for arm in _read(study)}
     every = [(data, arm) for data in study.settings.data for arm in study.settings.arms]
-    pairs = [pair for pair in every if pair not in study.unfit and pair not in saved]
+    pairs = [pair for pair in every if pair not in study.unfit and (pair not in saved or saved[pair].chosen is None)]
     trials = {pair: _trials(study, pair) for pair in pairs}
     jobs = [job for jobs in trials.values() for job, _ in jobs]
     if jobs:
@@ -110,9 +117,27 @@ def tune_arms(session: Session) -> Chosen:
         session.cache_features(jobs)
         session.train(jobs)
     for pair, tried in trials.items():
-        saved[pair] = _chosen(pair, tried)
+        saved[pair] = _chosen(pair, tried, again=pair in saved)
         _write(study, [saved[name] for name in every if name in saved])
-    return {pair: arm.trials[arm.chosen].settings for pair, arm in saved.items()}
+    _hold_back(session, [arm for arm in saved.values() if arm.chosen is None])
+    return {pair: arm.trials[arm.chosen].settings for pair, arm in saved.items() if arm.chosen is not None}
+
+
+def trials_finished(study: Study) -> dict[tuple[str, str], int]:
+    """By data set and arm, how many trials have finished, of arms that lack some."""
+    return {(arm.data, arm.arm): arm.finished for arm in _read(study) if arm.finished < len(arm.trials)}
+
+
+def _hold_back(session: Session, arms: Sequence[_SavedArm]) -> None:
+    """Train no run of these arms: a choice that changes later would leave an arm with runs of several settings."""
+    unfit = dict(session.study.unfit)
+    for arm in arms:
+        unfit[arm.data, arm.arm] = (
+            f"{arm.finished} of {len(arm.trials)} trials finished, so that its settings are not chosen; the same "
+            "command tries the others again, and then chooses among those that finished"
+        )
+        session.fail(arm.data, arm.arm, None, unfit[arm.data, arm.arm])
+    session.study = replace(session.study, unfit=unfit)
 
 
 def _trials(study: Study, pair: tuple[str, str]) -> list[tuple[Job, dict[str, Any]]]:
@@ -128,14 +153,18 @@ def _trials(study: Study, pair: tuple[str, str]) -> list[tuple[Job, dict[str, An
     return made
 
 
-def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]]]) -> _SavedArm:
-    """The trials with their scores, and the best of them; of equals the first."""
+def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]]], *, again: bool) -> _SavedArm:
+    """The trials with their scores, and the best of them; of equals the first.
+
+    Nothing is chosen where one did not finish, unless it was tried again.
+    """
     scores = [_score(job) if job.done else None for job, _ in trials]
     name = split_metric("val", trials[0][0].config.training.selection)
     sign = 1 if higher_is_better(name) else -1
     ranks = [-math.inf if score is None else sign * score for score in scores]
     saved = [_SavedTrial(settings=dict(drawn), score=score) for (_, drawn), score in zip(trials, scores, strict=True)]
-    return _SavedArm(data=pair[0], arm=pair[1], chosen=int(np.argmax(ranks)), trials=saved)
+    known = again or all(job.done for job, _ in trials)
+    return _SavedArm(data=pair[0], arm=pair[1], chosen=int(np.argmax(ranks)) if known else None, trials=saved)
 
 
 def _score(job: Job) -> float | None:

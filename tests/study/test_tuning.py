@@ -59,6 +59,53 @@ def test_what_was_chosen_stays_when_the_study_goes_on(tuned):
     assert file.read_text() == before
 
 
+class FullDisk(HereLane):
+    """A lane on which a trial of `sample` fails."""
+
+    def train(self, path, until):
+        if (path.parent.name, path.name) == ("sample", "trial-1"):
+            return "no space left"
+        return super().train(path, until)
+
+
+@pytest.fixture
+def lacking(tmp_path, dataset):
+    """A study of which a trial of `sample` has failed, and its results."""
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], seeds=[5], tune=2, match="rows")
+    return study, run_here(study, FullDisk())
+
+
+def test_an_arm_of_which_a_trial_failed_is_not_trained_before_that_is_tried_again(lacking):
+    study, results = lacking
+    assert {run.arm for run in results.runs} == {"joint"}
+    assert not (study.path / "runs/d/sample").exists()
+    assert any(
+        "d, sample, all seeds: 1 of 2 trials finished, so that its settings" in line for line in results.failed
+    )
+    assert "finished were only 1 of 2 of sample on d" in results.facts["tuned"]
+    lane = HereLane()
+    again = run_here(study, lane)
+    assert lane.trained[0] == study.path / "tuning/d/sample/trial-1"
+    assert {run.arm for run in again.runs} == {"joint", "sample", "joint_matched"}
+    assert (again.failed, again.pending) == ((), 0)
+    assert "only" not in again.facts["tuned"]
+    arm = next(arm for arm in json.loads((study.path / "tuning.json").read_text())["arms"] if arm["arm"] == "sample")
+    scores = [trial["score"] for trial in arm["trials"]]
+    assert arm["chosen"] == scores.index(max(scores))
+
+
+def test_a_trial_that_fails_again_leaves_the_choice_to_the_others_and_the_report_says_so(lacking):
+    study, _ = lacking
+    results = run_here(study, FullDisk())
+    assert {run.arm for run in results.runs} == {"joint", "sample", "joint_matched"}
+    assert "finished were only 1 of 2 of sample on d" in results.facts["tuned"]
+    sample = next(run for run in results.runs if run.arm == "sample")
+    assert open_run(sample.path).config.optimizer.lr == 0.005  # of trial 0
+    lane = FullDisk()
+    assert run_here(study, lane).runs == results.runs
+    assert lane.trained == []
+
+
 def test_draws_are_keyed_and_arms_are_tried_at_the_same_learning_rates():
     joint, sample = (parse({**SETTINGS, "method": {"name": name, "warmup": 1}}) for name in ("joint", "sample"))
     one, other = draws(joint, 20, 3), draws(sample, 20, 3)
