@@ -190,9 +190,7 @@ class RunContext:
             restore_method(start.run, start.epoch, self.trainer, unplanned=True)
         if reached.best_epoch not in {None, start.epoch}:
             link_checkpoint(start.run, reached.best_epoch, self.run.path)
-        entry = reached.history[-1]["metrics"]
-        of_training = names.phi_metric("train", "")
-        metrics = {name: value for name, value in entry.items() if not name.startswith(of_training)}
+        metrics = _without_valuation_of_training(reached.history[-1]["metrics"])
         tables = {"val": read_table(valuation_file(epoch_folder(start.run, start.epoch), "val"))}
         online = reached.online if self.config.valuation.source == "online" else None
         before = Checkpoint(start.epoch - 1, reached.plan, reached.phi, reached.history[:-1])
@@ -257,31 +255,44 @@ class RunContext:
     ) -> None:
         """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
         started, cpu = time.perf_counter(), time.process_time()
-        dataset, config, epoch, phi = self.dataset, self.config, before.epoch + 1, before.phi
-        method = self.trainer.method
-        unplanned = state_of(method)
-        due = planning.valuation_due(method, config, epoch)
-        if due and method.needs == "state":
-            phi = np.full((len(dataset.rows("train")), len(dataset.schema.names)), np.nan)
-        elif due and online is not None:
-            phi = planning.only_asked(online, method, dataset, config, epoch)
-        elif due:
-            rows = planning.rows_to_value(method, dataset, config, epoch)
-            tables["train"] = self.value(rows, epoch)
-            phi = planning.phi_of_split(tables["train"], rows, dataset)
-            metrics[names.VALUE_ENCODINGS] = float(dataset.present[rows].sum())
-            metrics[names.VALUE_FUSIONS] = float(len(rows) * 2.0 ** len(dataset.schema.names))
+        dataset, config, epoch = self.dataset, self.config, before.epoch + 1
+        unplanned = state_of(self.trainer.method)
+        phi = self._contributions(before, tables, metrics, online)
         newest = phi if online is None and phi is not before.phi else online
         if newest is not None:
             for name, mean in zip(dataset.schema.names, mean_contributions(newest), strict=True):
                 metrics[names.phi_metric("train", name)] = float(mean)
-        plan = planning.plan_epoch(method, dataset, config, epoch, phi)
+        plan = planning.plan_epoch(self.trainer.method, dataset, config, epoch, phi)
         metrics[names.VALUE_SECONDS] += time.perf_counter() - started
         metrics[names.CPU_SECONDS] = metrics.get(names.CPU_SECONDS, 0.0) + time.process_time() - cpu
         history = (*before.history, {"epoch": before.epoch, "metrics": _finite(metrics)})
         best = _best(history, config, dataset.schema.task)
         following = Checkpoint(epoch, plan, phi, history, best, online)
         commit(self.run.path, following, self.trainer, tables, unplanned, config.training.keep)
+
+    def _contributions(
+        self,
+        before: Checkpoint,
+        tables: dict[str, ValuationTable],
+        metrics: dict[str, float],
+        online: npt.NDArray[np.float64] | None,
+    ) -> npt.NDArray[np.float64] | None:
+        """Contributions of the training split for the next plan: new ones where they are due, else those from before.
+
+        A valuation is added to `tables`, and what it cost to `metrics`.
+        """
+        method, dataset, config, epoch = self.trainer.method, self.dataset, self.config, before.epoch + 1
+        if not planning.valuation_due(method, config, epoch):
+            return before.phi
+        if method.needs == "state":
+            return np.full((len(dataset.rows("train")), len(dataset.schema.names)), np.nan)
+        if online is not None:
+            return planning.only_asked(online, method, dataset, config, epoch)
+        rows = planning.rows_to_value(method, dataset, config, epoch)
+        tables["train"] = self.value(rows, epoch)
+        metrics[names.VALUE_ENCODINGS] = float(dataset.present[rows].sum())
+        metrics[names.VALUE_FUSIONS] = float(len(rows) * 2.0 ** len(dataset.schema.names))
+        return planning.phi_of_split(tables["train"], rows, dataset)
 
     def _write_result(self, state: Checkpoint) -> None:
         assert state.best_epoch is not None
@@ -308,6 +319,12 @@ class RunContext:
             calibrate(model, self.loader.reader, self.config)
         tables["test"] = self.value(rows, epoch)
         return tables, measured | evaluate(tables["test"], classes, "test")
+
+
+def _without_valuation_of_training(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of an epoch without what valuing the training split after it gave and cost."""
+    cost, contributions = {names.VALUE_ENCODINGS, names.VALUE_FUSIONS}, names.phi_metric("train", "")
+    return {name: value for name, value in metrics.items() if name not in cost and not name.startswith(contributions)}
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -202,6 +202,23 @@ def test_contributions_of_the_source_are_not_taken_for_those_of_the_branch(tmp_p
     assert ["phi/val_m0" in metrics for metrics in last] == [True, True]
 
 
+@pytest.mark.parametrize("strategy", ["joint", "sample"])
+def test_what_it_cost_the_source_to_value_is_no_cost_of_the_branch(tmp_path, dataset, joint, strategy):
+    source = run_of(tmp_path / "source", dataset, strategy="sample")
+    list(zip(range(3), iter_epochs(source, dataset, Backends()), strict=False))
+    costs = []
+    for name, start in (("of-joint", joint), ("of-sample", source.path)):
+        run = run_of(tmp_path / name, dataset, BranchPoint(start, 2), strategy=strategy)
+        next(iter_epochs(run, dataset, Backends()))
+        metrics = read_checkpoint(run.path, 2).history[-1]["metrics"]
+        costs.append({key: value for key, value in metrics.items() if key.startswith("cost/value_")})
+    samples = 0 if strategy == "joint" else len(dataset.rows("train"))  # each of two modalities
+    whole = read_checkpoint(source.path, 2).history[-1]["metrics"]
+    assert set(whole) >= {"cost/value_encodings", "cost/value_fusions"}
+    expected = {"cost/value_encodings": 2.0 * samples, "cost/value_fusions": 4.0 * samples} if samples else {}
+    assert costs == [expected, expected]
+
+
 def test_a_rank_that_comes_after_the_first_commit_still_waits_with_the_others(tmp_path, dataset, joint):
     class Second:
         rank, world = 1, 2
