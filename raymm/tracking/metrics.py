@@ -168,7 +168,7 @@ METRICS = (
         "share",
         "lower",
         "validation samples that all other modalities predict right and all together wrong, of those that have it "
-        "and another; only where all coalitions are evaluated",
+        "and another that the model reads; only where all coalitions are evaluated",
     ),
     Metric(
         "phi/repairs_{modality}",

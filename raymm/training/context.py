@@ -222,7 +222,7 @@ class RunContext:
         metrics = {
             **measured,
             **figures,
-            **diagnostic_metrics(table, self._validation_before(state)),
+            **diagnostic_metrics(table, self._validation_before(state), self.trainer.model.reads.cpu().numpy()),
             names.ROWS: float(len(state.plan)),
             names.ROWS_TOTAL: float(len(state.plan) + sum(entry["metrics"][names.ROWS] for entry in state.history)),
             names.ROWS_DROPPED: float(state.plan.dropped),

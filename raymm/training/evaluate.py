@@ -20,6 +20,8 @@ from raymm.valuation.agreement import agreement, low_shares
 from raymm.valuation.marginals import broken_and_repaired
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["diagnostic_metrics", "evaluate"]
@@ -51,13 +53,17 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
     return metrics
 
 
-def diagnostic_metrics(table: ValuationTable, before: ValuationTable | None) -> dict[str, float]:
+def diagnostic_metrics(
+    table: ValuationTable, before: ValuationTable | None, read: npt.NDArray[np.bool_] | None = None
+) -> dict[str, float]:
     """What the diagnostics of a run read from the valuation of validation, beside its metrics.
 
     Parameters
     ----------
     table, before
         Tables after an epoch and after the one before it, where there is one.
+    read
+        Modalities that the model reads, bool [n]; default: all.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def diagnostic_metrics(table: ValuationTable, before: ValuationTable | None) -> 
     figures = [(low_metric, low_shares(table))]
     if before is not None:
         figures.append((agreement_metric, agreement(table, before)))
-    if (shares := broken_and_repaired(table)) is not None:
+    if (shares := broken_and_repaired(table, read)) is not None:
         figures += zip((breaks_metric, repairs_metric), shares, strict=True)
     return {
         metric(name): float(value)

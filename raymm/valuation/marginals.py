@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["broken_and_repaired"]
 
 
-def broken_and_repaired(table: ValuationTable) -> npt.NDArray[np.float64] | None:
+def broken_and_repaired(
+    table: ValuationTable, read: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.float64] | None:
     """Shares of samples, [2, n], that adding a modality to all others turns from right to wrong, and wrong to right.
 
     Of the samples that have the modality and another one; NaN where there are none. None where not all coalitions
     were evaluated, or the task does not say what is right.
+
+    Parameters
+    ----------
+    read
+        Modalities that the model reads, bool [n]; the others are as if no sample had them. Default: all.
     """
     n = table.phi.shape[1]
     if not table.enumerated or not table.task.hard:
         return None
-    present = ~np.isnan(table.phi)
+    present = ~np.isnan(table.phi) if read is None else ~np.isnan(table.phi) & read
     full = 2**n - 1
     right = bits_at(table.outcomes, [full, *(full & ~(1 << position) for position in range(n))])
     shares = np.full((2, n), np.nan)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,24 @@ def test_facts_count_samples_that_have_a_modality_and_another(tmp_path, gappy):
     assert facts.chance == pytest.approx({"m0": 2 / 4, "m1": 2 / 3, "m2": 1.0})
     assert facts.batch_rows == pytest.approx({"m0": 2 * 3 / 4, "m1": 2 * 3 / 4, "m2": 0.0})
     assert (facts.samples, facts.epochs, facts.reference, facts.resamples) == (5, 9, 2, True)
+
+
+def test_facts_are_of_the_modalities_that_the_model_reads(tmp_path, gappy):
+    every = facts_of(create_or_open(tmp_path / "all", settings(), gappy), gappy)
+    two = settings(model={"modalities": ["m2", "m0"]})
+    facts = facts_of(create_or_open(tmp_path / "two", two, gappy), gappy)
+    assert facts.modalities == ("m0", "m2")
+    assert facts.validation == {"m0": 4, "m2": 1}
+    assert facts.chance == {name: every.chance[name] for name in ("m0", "m2")}
+    assert facts.accompanied == {"m0": 0, "m2": 0}  # none has both
+
+
+def test_a_run_of_one_modality_is_not_told_of_the_others(tmp_path):
+    planted = FAILURES["at_chance"]  # m1 is noise
+    method = {"name": "alone", "settings": {"modality": "m0"}}
+    run, result = replace(planted, sections={"method": method}).run(tmp_path, 0)
+    assert [(finding.name, finding.subject) for finding in findings_of(run, run.dataset(), result.history)] == []
+    assert "phi/breaks_m0" not in result.history[-1]["metrics"]  # nothing else answers
 
 
 def test_a_method_without_copies_has_no_warm_up_and_a_branch_begins_where_it_began(tmp_path, gappy):

@@ -69,6 +69,17 @@ def test_marginals_are_unknown_where_not_all_coalitions_were_evaluated_or_nobody
     assert np.isnan(broken_and_repaired(replace(table, phi=alone))).all()
 
 
+@pytest.mark.parametrize("read", [(0, 2), (1, 2), (1,)])
+def test_modalities_that_are_not_read_are_no_company(read):
+    table = random_table(1, n=3)
+    mask = np.isin(np.arange(3), read)
+    as_if_absent = replace(table, phi=np.where(mask, table.phi, np.nan))
+    found = broken_and_repaired(table, mask)
+    assert found == pytest.approx(broken_and_repaired(as_if_absent), nan_ok=True)
+    assert np.isnan(found[:, ~mask]).all()
+    assert np.isnan(found[:, mask]).all() == (len(read) == 1)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_kappa_is_that_of_the_table_of_counts(seed):
     generator = np.random.default_rng(seed)

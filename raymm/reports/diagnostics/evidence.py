@@ -23,9 +23,9 @@ class Facts:
     Attributes
     ----------
     modalities
-        Names, in schema order.
+        Names of those that the model reads, in schema order.
     validation, accompanied
-        Validation samples that have each modality, and those that have it and another, by name.
+        Validation samples that have each modality, and those that have it and another that is read, by name.
     samples
         Validation samples.
     chance

@@ -85,9 +85,9 @@ class FindingLog:
 
 def facts_of(run: Run, dataset: Dataset) -> Facts:
     """What the signatures are told of a run."""
-    config, names = run.config, dataset.schema.names
-    rows, train = dataset.rows("val"), dataset.rows("train")
-    present = dataset.present[rows]
+    config, rows, train = run.config, dataset.rows("val"), dataset.rows("train")
+    names, columns = _read(run, dataset)
+    present = dataset.present[rows][:, columns]
     resamples = get_method(config.method.name).needs != "nothing"
     return Facts(
         modalities=names,
@@ -97,12 +97,19 @@ def facts_of(run: Run, dataset: Dataset) -> Facts:
         chance=_chance(dataset.schema.task, dataset.label[rows], present, names),
         batch_rows={
             name: float(share) * min(config.training.batch_size, len(train))
-            for name, share in zip(names, _accompanied(dataset.present[train]).mean(axis=0), strict=True)
+            for name, share in zip(names, _accompanied(dataset.present[train][:, columns]).mean(axis=0), strict=True)
         },
         epochs=config.training.epochs,
         reference=max(config.method.warmup if resamples else 0, 0 if run.start is None else run.start.epoch),
         resamples=resamples,
     )
+
+
+def _read(run: Run, dataset: Dataset) -> tuple[tuple[str, ...], list[int]]:
+    """The modalities that the model of a run reads, in schema order, and their columns of `present`."""
+    read = run.config.model.modalities
+    columns = [at for at, name in enumerate(dataset.schema.names) if read is None or name in read]
+    return tuple(dataset.schema.names[at] for at in columns), columns
 
 
 def _accompanied(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
