@@ -19,19 +19,27 @@ __all__ = ["Failure", "read_failures", "write_failures"]
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed: data set, arm, seed (None: all of them), and why."""
+    """A run that failed: data set, arm, seed (None: all of them), and why.
+
+    Attributes
+    ----------
+    kind
+        "run", or what else failed, which by itself is no run of the study: "pilot" or "trial 2".
+    """
 
     data: str
     arm: str
     seed: int | None
     cause: str
+    kind: str = "run"
 
     def is_of(self, data: str, arm: str, seed: int) -> bool:
-        """Whether it keeps a run from its end."""
-        return (self.data, self.arm) == (data, arm) and self.seed in {None, seed}
+        """Whether it keeps a run of the study from its end."""
+        return self.kind == "run" and (self.data, self.arm) == (data, arm) and self.seed in {None, seed}
 
     def __str__(self) -> str:
-        which = "all seeds" if self.seed is None else f"seed {self.seed}"
+        of_run = "all seeds" if self.seed is None else f"seed {self.seed}"
+        which = of_run if self.kind == "run" else self.kind
         return f"failed: {self.data}, {self.arm}, {which}: {self.cause}"
 
 

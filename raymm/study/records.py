@@ -39,7 +39,8 @@ def read_results(study: Study) -> StudyResults:
     every = [(data, arm, seed) for data in settings.data for arm in settings.arms for seed in settings.seeds]
     paths = {entry: job_folder(study, *entry) for entry in every}
     runs = tuple(read_run(*entry, path) for entry, path in paths.items() if finished(path))
-    failed = {entry for entry in every for failure in failures if failure.is_of(*entry)}
+    left = [entry for entry, path in paths.items() if not finished(path)]
+    failed_runs = sum(any(failure.is_of(*entry) for failure in failures) for entry in left)
     selection = study.config.training.selection
     return StudyResults(
         title=study.title,
@@ -47,9 +48,10 @@ def read_results(study: Study) -> StudyResults:
         higher=higher_is_better(split_metric("test", selection)),
         reference=JOINT if JOINT in settings.arms else next(iter(settings.arms)),
         runs=runs,
-        pending=len(every) - len(runs) - sum(not finished(paths[entry]) for entry in failed),
+        pending=len(left) - failed_runs,
         about=_about(study, runs),
         failed=tuple(map(str, failures)),
+        failed_runs=failed_runs,
         facts=_facts(study),
     )
 

@@ -59,7 +59,9 @@ class StudyResults:
     about
         What is said of an arm beside its name, such as "matched by seconds: 0.98 of the budget".
     failed
-        A line for each run that failed: which, and why.
+        A line for each run, pilot or trial that failed, and for an arm that cannot be run: which, and why.
+    failed_runs
+        Runs that are not finished since they failed; they are not among `pending`.
     facts
         What else a report says, in its order, such as the command, how arms were matched and tuned, the version.
     """
@@ -72,4 +74,5 @@ class StudyResults:
     pending: int
     about: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    failed_runs: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)

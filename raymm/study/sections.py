@@ -137,7 +137,7 @@ def _opening(results: StudyResults, figure: Figure) -> str:
         "Each run reads the test split once, after validation has picked its epoch."
     )
     missing = [f"{count_of(results.pending, 'run')} not finished"] if results.pending else []
-    missing += [f"{count_of(len(results.failed), 'run')} failed"] if results.failed else []
+    missing += [f"{count_of(results.failed_runs, 'run')} failed"] if results.failed_runs else []
     return f"{text} {' and '.join(missing)}: what follows is of the others." if missing else text
 
 
@@ -179,10 +179,10 @@ def _epochs(results: StudyResults, images: Mapping[str, Image]) -> list[Section]
 
 
 def _remarks(results: StudyResults, samples: Mapping[Figure, Samples]) -> list[Section]:
-    """Runs that failed, and test tables that are not used."""
+    """What failed, and test tables that are not used."""
     made = []
     if results.failed:
-        made.append(Section(2, "Failed runs", table=(["run"], [[line] for line in results.failed])))
+        made.append(Section(2, "What failed", table=(["what"], [[line] for line in results.failed])))
     if left_out := [[line] for of_figure in samples.values() for line in of_figure.left_out]:
         text = "Statistics over samples leave these runs out:"
         made.append(Section(2, "Test tables that do not fit", text, table=(["run"], left_out)))

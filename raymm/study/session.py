@@ -69,9 +69,9 @@ class Session:
         for (data, arm), cause in self.study.unfit.items():
             self.fail(data, arm, None, cause)
 
-    def fail(self, data: str, arm: str, seed: int | None, cause: str) -> None:
-        """Note a failure; it is written down at once, for whoever reads the folder."""
-        self.failures.append(Failure(data, arm, seed, cause))
+    def fail(self, data: str, arm: str, seed: int | None, cause: str, kind: str = "run") -> None:
+        """Note a `Failure`; it is written down at once, for whoever reads the folder."""
+        self.failures.append(Failure(data, arm, seed, cause, kind))
         write_failures(self.study, self.failures)
 
     def cache_features(self, jobs: Iterable[Job]) -> None:
@@ -105,6 +105,5 @@ class Session:
 
     def _end(self, job: Job, cause: str, seconds: float) -> None:
         if cause and job.kind != "warm-up":  # of which each run trains its own, and fails by itself
-            about = "" if job.kind == "run" else f"{job.kind}: "
-            self.fail(job.data, job.arm, job.seed if job.kind == "run" else None, about + cause)
+            self.fail(job.data, job.arm, job.seed, cause, job.kind)
         self.callback.on_run_end(job, cause, seconds)

@@ -99,7 +99,7 @@ def test_an_arm_that_fails_does_not_end_the_study_and_is_tried_again(tmp_path, d
     study = study_of(tmp_path / "s", {"d": dataset}, arms)
     results = run_here(study)
     assert [run.arm for run in results.runs] == ["joint", "joint"]
-    assert results.pending == 0
+    assert (results.pending, results.failed_runs) == (0, 2)
     assert len(results.failed) == 2
     assert results.failed[0].startswith("failed: d, wild, seed 0: ")
     lane = HereLane()
@@ -113,8 +113,9 @@ def test_an_arm_that_one_data_set_does_not_allow_fails_there_alone(tmp_path, dat
         "d": {"path": str(dataset.path), "settings": {"valuation.utility": "logit"}},
         "e": {"path": str(other.path)},
     }
-    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], data=data, seeds=[0])
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], data=data, seeds=[0, 1, 2])
     results = run_here(study)
+    assert (len(results.runs), results.pending, len(results.failed), results.failed_runs) == (9, 0, 1, 3)
     assert {(run.data, run.arm) for run in results.runs} == {("d", "joint"), ("e", "joint"), ("e", "sample")}
     assert (
         "failed: d, sample, all seeds: method=sample: valuation.utility=logit has no fair share" in results.failed[0]
@@ -171,6 +172,23 @@ def test_where_the_budget_is_not_known_the_matched_arms_fail_and_joint_is_traine
     assert any(
         "random, all seeds: its budget is that of sample, which did not finish on d" in f for f in results.failed
     )
+
+
+def test_a_pilot_that_fails_is_no_run_and_is_not_of_all_seeds(tmp_path, dataset):
+    class NoPilots(HereLane):
+        def train(self, path, until):
+            return "no space left" if path.parents[1].name == "pilots" else super().train(path, until)
+
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], match="rows")
+    results = run_here(study, NoPilots())
+    assert results.failed == (
+        "failed: d, joint_matched, pilot: no space left",
+        "failed: d, joint_matched, all seeds: its pilot did not finish, so its epochs are not known",
+    )
+    assert (len(results.runs), results.failed_runs, results.pending) == (4, 2, 0)
+    pilot, arm = read_failures(study)
+    assert not pilot.is_of("d", "joint_matched", 0)
+    assert arm.is_of("d", "joint_matched", 0)
 
 
 def test_lanes_share_the_tasks_and_an_error_of_a_lane_itself_is_raised(tmp_path):

@@ -34,7 +34,8 @@ DATA = {"grid/digits": ("audio", "rgb"), "imu": ("acc", "gyro", "mag")}
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     made = plausible(tmp_path_factory.mktemp("runs"), ARMS, DATA, seeds=3, count=80)
-    return replace(made, pending=2, failed=(f"imu, random, seed 7: {EVIL}",), facts={"command": EVIL})
+    failed = (f"failed: imu, random, all seeds: {EVIL}", "failed: imu, joint, trial 2: no space left")
+    return replace(made, pending=2, failed=failed, failed_runs=3, facts={"command": EVIL})
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_markdown_has_the_verdicts_and_what_is_missing(results, written):
     for line in verdict_lines(results):
         assert f"- {line}\n" in text
     assert "3 arms on 2 data sets with 3 seeds: 18 finished runs, compared by accuracy on test" in text
-    assert "2 runs not finished and 1 run failed: what follows is of the others." in text
+    assert "2 runs not finished and 3 runs failed: what follows is of the others." in text
     assert "coalition\\|all" in text  # a cell of a table
     assert text.count("](epochs-1-grid-digits.png)") == 1
 
@@ -86,7 +87,7 @@ def test_the_page_escapes_and_loads_nothing(results, written):
     page = Page(written[1])
     assert "script" not in page.tags
     assert page.texts.count(EVIL) == 1
-    assert f"imu, random, seed 7: {EVIL}" in page.texts
+    assert f"failed: imu, random, all seeds: {EVIL}" in page.texts
     images = [address for address in page.addresses if not address.startswith("#")]
     assert len(images) == page.tags.count("img") == 4
     assert all(address.startswith("data:image/png;base64,") for address in images)

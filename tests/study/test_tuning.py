@@ -79,6 +79,8 @@ def test_an_arm_of_which_a_trial_failed_is_not_trained_before_that_is_tried_agai
     study, results = lacking
     assert {run.arm for run in results.runs} == {"joint"}
     assert not (study.path / "runs/d/sample").exists()
+    assert (len(results.runs), results.failed_runs, results.pending) == (1, 2, 0)  # that of joint_matched hangs on it
+    assert results.failed[0] == "failed: d, sample, trial 1: no space left"
     assert any(
         "d, sample, all seeds: 1 of 2 trials finished, so that its settings" in line for line in results.failed
     )
@@ -98,6 +100,7 @@ def test_a_trial_that_fails_again_leaves_the_choice_to_the_others_and_the_report
     study, _ = lacking
     results = run_here(study, FullDisk())
     assert {run.arm for run in results.runs} == {"joint", "sample", "joint_matched"}
+    assert (results.failed, results.failed_runs) == (("failed: d, sample, trial 1: no space left",), 0)
     assert "finished were only 1 of 2 of sample on d" in results.facts["tuned"]
     sample = next(run for run in results.runs if run.arm == "sample")
     assert open_run(sample.path).config.optimizer.lr == 0.005  # of trial 0
