@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["budgets_reached", "read_results", "read_run"]
 
+NEAR = 0.9, 1.1
+"""Parts of a budget that are near to it."""
+
 
 def read_run(data: str, arm: str, seed: int, path: Path) -> RunRecord:
     """The record of one finished run."""
@@ -52,7 +55,7 @@ def read_results(study: Study) -> StudyResults:
         about=_about(study, runs),
         failed=tuple(map(str, failures)),
         failed_runs=failed_runs,
-        facts=_facts(study),
+        facts=_facts(study, runs),
     )
 
 
@@ -77,13 +80,14 @@ def _about(study: Study, runs: Sequence[RunRecord]) -> dict[str, str]:
     }
 
 
-def _facts(study: Study) -> dict[str, str]:
+def _facts(study: Study, runs: Sequence[RunRecord]) -> dict[str, str]:
     settings = study.settings
     sets = [f"{name} ({short_digest(about.digest or '')})" for name, about in settings.data.items()]
     facts = {"data": ", ".join(sets), "seeds": ", ".join(map(str, settings.seeds)), "raymm": __version__}
     if settings.match != "none":
         facts["matched"] = (
             f"by {settings.match}; every arm but joint has the epochs that cost what {settings.to} used"
+            f"{_far_from_budget(study, runs)}"
         )
     if settings.tune:
         facts["tuned"] = (
@@ -91,6 +95,14 @@ def _facts(study: Study) -> dict[str, str]:
             f"among those of the study{_trials_that_lack(study)}"
         )
     return facts
+
+
+def _far_from_budget(study: Study, runs: Sequence[RunRecord]) -> str:
+    """The arms whose runs used clearly less or more than their budget, with the part; empty where there is none."""
+    low, high = NEAR
+    reached = budgets_reached(study, runs).items()
+    far = [f"{arm} on {data} {part:.3g} of it" for (data, arm), part in reached if not low <= part <= high]
+    return f"; not near this budget ({low} to {high} of it) are {', '.join(far)}" if far else ""
 
 
 def _trials_that_lack(study: Study) -> str:

@@ -7,7 +7,7 @@ import pytest
 from raymm.study.costs import cost_of_run
 from raymm.study.failures import read_failures
 from raymm.study.lanes import Task, run_tasks
-from raymm.study.records import budgets_reached
+from raymm.study.records import budgets_reached, read_results
 from raymm.training.loop import Backends, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
@@ -148,6 +148,27 @@ def test_arms_get_the_epochs_that_cost_what_the_named_arm_used(tmp_path, dataset
         assert reached["d", arm] == pytest.approx(used / budget)
         assert abs(used - budget) <= 0.75 * max(run.cost[by] for run in own) / len(own[0].history) * 2
     assert results.about["joint_matched"].startswith(f"{by} of sample: ")
+
+
+def test_the_report_names_arms_that_are_not_near_their_budget(tmp_path, dataset):
+    more = {"match": "encodings", "settings": {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 8}}}
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "umt"], seeds=[0], **more)
+    results = run_here(study)
+    runs = {run.arm: run for run in results.runs}
+    used = runs["umt"].cost["encodings"]
+    over = used / runs["sample"].cost["encodings"]
+    assert over > 1.2  # teachers encode every row once more in the second stage, which the pilot does not reach
+    assert f"not near this budget (0.9 to 1.1 of it) are umt on d {over:.3g} of it" in results.facts["matched"]
+    file = study.path / "pilots.json"
+    decided = json.loads(file.read_text())
+    for part, far in ((0.89, True), (0.91, False), (1.09, False), (1.11, True)):
+        for match in decided["matches"]:
+            own = runs[match["arm"]].cost["encodings"]
+            match["budget"] = own / (part if match["arm"] == "umt" else 1.0)
+        file.write_text(json.dumps(decided))
+        said = read_results(study).facts["matched"]
+        assert said.endswith(f"are umt on d {part} of it") == far
+        assert ("not near" in said) == far
 
 
 def test_epochs_that_were_decided_stay(tmp_path, dataset):
