@@ -41,6 +41,7 @@ __all__ = [
     "agreement_metric",
     "breaks_metric",
     "conflict_metric",
+    "conflict_rows_metric",
     "epoch_seconds",
     "gap_metric",
     "higher_is_better",
@@ -184,6 +185,13 @@ METRICS = (
     ),
     Metric(TRAIN_ACCURACY_UNCOPIED, "share", "higher", "the same, of those without copies in an epoch with copies"),
     Metric(
+        "conflict/rows_{modality}",
+        "rows",
+        "neither",
+        "rows that the mean cosine of `conflict/{modality}` is of: those that keep this modality and another that "
+        "the model reads, and of which neither gradient is 0",
+    ),
+    Metric(
         "conflict/{modality}",
         "cosine",
         "higher",
@@ -321,6 +329,11 @@ def repairs_metric(modality: str) -> str:
 def conflict_metric(modality: str) -> str:
     """Conflict of a modality with all together."""
     return f"conflict/{modality}"
+
+
+def conflict_rows_metric(modality: str) -> str:
+    """Rows that the conflict of a modality is the mean of."""
+    return f"conflict/rows_{modality}"
 
 
 def gap_metric(modality: str) -> str:

@@ -6,7 +6,7 @@ gradients here are what methods such as MMPareto look for. Taken at the features
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -23,14 +23,14 @@ def conflict_sums(step: TrainingStep) -> Tensor:
     """Sum over rows of the cosine between two gradients by the feature of modality i, and their number, [2, n].
 
     The gradients are those of the loss of all modalities that the row keeps, and of the loss of i alone. Rows count
-    that keep i and another modality, and of which neither gradient is 0, as it is where float32 has no smaller loss.
-    Float64; the step, its graph and all generators are left as they are.
+    that keep i and another modality that is read, and of which neither gradient is 0, as it is where float32 has no
+    smaller loss. Float64; the step, its graph and all generators are left as they are.
     """
     rows, n = step.mask.shape
     sums = torch.zeros(2, n, dtype=torch.float64, device=step.mask.device)
     if not rows or n == 1:
         return sums
-    several = step.mask.sum(dim=1) > 1
+    several = (step.mask & cast("Tensor", step.model.reads)).sum(dim=1) > 1
     features = step.features.detach().requires_grad_()
     with evaluating(step.model), torch.enable_grad():
         together = _gradient(step, step.mask, features)

@@ -62,6 +62,7 @@ class EpochRecord:
         measured = dict(zip((names.ENCODINGS, names.FUSIONS, names.BACKWARDS), cost.tolist(), strict=True))
         for position, name in enumerate(self._names):
             measured[names.conflict_metric(name)] = float(cosine[position] / rows[position])
+            measured[names.conflict_rows_metric(name)] = float(rows[position])
         for number, name in enumerate((names.TRAIN_ACCURACY_UNCOPIED, names.TRAIN_ACCURACY_COPIED)):
             measured[name] = float(right[number, 0] / right[number, 1])
         return measured, self._contributions()

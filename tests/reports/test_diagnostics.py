@@ -27,7 +27,6 @@ FACTS = Facts(
     accompanied={"audio": 400, "rgb": 400},
     samples=400,
     chance={"audio": 0.25, "rgb": 0.25},
-    batch_rows={"audio": 32.0, "rgb": 32.0},
     epochs=EPOCHS,
     reference=4,
     resamples=True,
@@ -44,6 +43,7 @@ HEALTHY = {
     **{f"phi/breaks_{name}": 0.02 for name in NAMES},
     **{f"phi/repairs_{name}": 0.1 for name in NAMES},
     **{f"conflict/{name}": 0.5 for name in NAMES},
+    **{f"conflict/rows_{name}": 32.0 for name in NAMES},
 }
 
 
@@ -147,7 +147,13 @@ def test_accuracy_that_falls_after_re_sampling_is_told_with_the_gaps():
     )
     assert "learned by heart" in finding.advice
     assert "pull the model away" in sentence(history(val__accuracy=falls, train__accuracy_copied=0.5)).advice
+    assert "method.row_budget" in finding.advice
     assert found(history(val__accuracy=falls), replace(FACTS, resamples=False)) == []
+    entries = history(val__accuracy=falls, train__accuracy_copied=None, train__accuracy_uncopied=None)
+    remixed = sentence(entries, replace(FACTS, in_place=True)).advice
+    assert remixed.startswith("no sample is trained whole any more: try a longer method.warmup")
+    assert "cop" not in remixed
+    assert "row_budget" not in remixed
     z = stats.norm.isf(SIGNATURE_LEVEL / 6)
     for now in np.arange(0.6, 0.8, 0.01):
         entries = history(val__accuracy=np.r_[np.full(4, 0.8), np.full(8, now)])
@@ -193,8 +199,26 @@ def test_conflict_is_told_where_the_mean_cosine_is_below_the_widest_error():
         "gradients of rgb conflict: the loss of rgb alone and of all modalities pull its features apart, by a mean "
         "cosine of -0.40 over 8 epochs (256 rows; -0.40 in the last)"
     )
+    assert found(history(conflict__rgb=-0.4, conflict__rows_rgb=None)) == []  # of how many rows is not known
     late = np.r_[np.full(9, -0.9), np.full(3, 0.1)]
     assert found(history(conflict__rgb=late)) == []
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "counted", "told"),
+    [(-0.3, -0.1, 32, False), (-0.3, -0.1, 1, True), (-0.25, -0.25, 32, True), (-0.25, -0.25, 1, False)],
+)
+def test_conflict_is_judged_by_the_rows_that_counted_each_as_much(early, late, counted, told):
+    rows = np.r_[np.full(8, 32), np.full(4, counted)]  # the first 4 epochs are not judged
+    cosines = np.r_[np.full(8, early), np.full(4, late)]
+    every = np.repeat(cosines[4:], rows[4:])
+    assert (every.mean() < -stats.norm.isf(SIGNATURE_LEVEL / 12) / np.sqrt(len(every))) == told
+    entries = history(conflict__rgb=cosines, conflict__rows_rgb=rows)
+    assert found(entries) == [("conflict", "rgb")] * told
+    if told:
+        assert (
+            f"cosine of {every.mean():.2f} over 8 epochs ({len(every)} rows; {late:.2f}" in sentence(entries).sentence
+        )
 
 
 def null_history(generator):

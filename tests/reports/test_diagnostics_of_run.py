@@ -20,7 +20,7 @@ from raymm.reports.run_page import write_run_page
 from raymm.reports.run_tracking import record_result
 from raymm.tasks import get_task
 from raymm.tracking.base import MemoryTracker
-from raymm.training.loop import Backends, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import BranchPoint, create_or_open
 from tests.games import settings
 from tests.reports.planted_failures import FAILURES
@@ -57,7 +57,6 @@ def test_facts_count_samples_that_have_a_modality_and_another(tmp_path, gappy):
     assert facts.validation == {"m0": 4, "m1": 3, "m2": 1}
     assert facts.accompanied == {"m0": 3, "m1": 3, "m2": 0}
     assert facts.chance == pytest.approx({"m0": 2 / 4, "m1": 2 / 3, "m2": 1.0})
-    assert facts.batch_rows == pytest.approx({"m0": 2 * 3 / 4, "m1": 2 * 3 / 4, "m2": 0.0})
     assert (facts.samples, facts.epochs, facts.reference, facts.resamples) == (5, 9, 2, True)
 
 
@@ -82,9 +81,20 @@ def test_a_run_of_one_modality_is_not_told_of_the_others(tmp_path):
 def test_a_method_without_copies_has_no_warm_up_and_a_branch_begins_where_it_began(tmp_path, gappy):
     joint = settings(method={"name": "joint"})
     facts = facts_of(create_or_open(tmp_path / "run", joint, gappy), gappy)
-    assert (facts.reference, facts.resamples) == (0, False)
+    assert (facts.reference, facts.resamples, facts.in_place) == (0, False, False)
     start = BranchPoint(tmp_path / "run", 3)
     assert facts_of(create_or_open(tmp_path / "branch", joint, gappy, start), gappy).reference == 3
+
+
+@pytest.mark.parametrize("method", ["remix", "sample", "random"])
+def test_rows_in_the_place_of_samples_are_no_copies(tmp_path, method):
+    rows = [(split, label, (0, 1, 2)) for split in ("train", "val", "test") for label in range(3)]
+    dataset = written(tmp_path / "data", rows)
+    run = create_or_open(tmp_path / "run", settings(method={"name": method}), dataset)
+    for state in iter_epochs(run, dataset, Backends()):
+        if state.epoch == 1:
+            assert (state.plan.base == 0) == facts_of(run, dataset).in_place == (method == "remix")
+            break
 
 
 def test_chance_of_several_labels_is_that_of_the_best_label_set(tmp_path):

@@ -44,7 +44,7 @@ def _finding(evidence: Evidence, level: float, now: float) -> Finding:
         "run",
         f"validation accuracy fell after re-sampling began: from {points(level)} % to {points(now)} % of "
         f"{evidence.facts.samples} samples{_in_words(gaps)}",
-        _advice(gaps),
+        _advice(gaps, evidence.facts.in_place),
         "warning",
         {"before": level, "now": now, **gaps},
     )
@@ -56,7 +56,12 @@ def _in_words(gaps: dict[str, float]) -> str:
     return f"; training accuracy less validation accuracy, in points: {', '.join(words)}" if words else ""
 
 
-def _advice(gaps: dict[str, float]) -> str:
+def _advice(gaps: dict[str, float], in_place: bool) -> str:
+    if in_place:
+        return (
+            "no sample is trained whole any more: try a longer method.warmup, a smaller optimizer.lr or more "
+            "regularisation, and compare with --method random and --method joint"
+        )
     fewer = "fewer copies (method.row_budget=0.5), a smaller optimizer.lr or more regularisation"
     control = "and compare with --method random and --method joint"
     if gaps.get("gap_copied", 0.0) > max(gaps.get("gap_uncopied", 0.0), 0.0):

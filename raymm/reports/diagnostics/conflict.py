@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from raymm.reports.diagnostics.advice import first_method
 from raymm.reports.diagnostics.bounds import quantile
 from raymm.reports.diagnostics.finding import Finding
-from raymm.tracking.metrics import conflict_metric
+from raymm.tracking.metrics import conflict_metric, conflict_rows_metric
 
 if TYPE_CHECKING:
     from raymm.reports.diagnostics.evidence import Evidence
@@ -17,21 +19,22 @@ __all__ = ["conflict"]
 
 
 def conflict(evidence: Evidence) -> list[Finding]:
-    """Modalities whose mean cosine is below 0 in the recent epochs, and over all judged ones by more than chance.
+    """Modalities whose mean cosine is below 0 in the recent epochs, and over all judged rows by more than chance.
 
     A cosine lies in [-1, 1], so its variance is at most 1 and the error of the mean of R rows at most 1 / sqrt(R).
     """
     facts, found = evidence.facts, []
     for name in facts.modalities:
-        metric = conflict_metric(name)
-        recent = evidence.recent(metric)
-        cosines = evidence.values(metric, evidence.settled, evidence.done)
-        rows = facts.batch_rows[name] * max(evidence.done - evidence.settled, 0)
-        if recent is None or cosines is None or rows == 0 or (recent >= 0).any():
+        recent = evidence.recent(conflict_metric(name))
+        cosines, rows = (
+            evidence.values(metric(name), evidence.settled, evidence.done)
+            for metric in (conflict_metric, conflict_rows_metric)
+        )
+        if recent is None or cosines is None or rows is None or not rows.any() or (recent >= 0).any():
             continue
-        mean, error = float(cosines.mean()), 1 / math.sqrt(rows)
+        mean, error = float(np.average(cosines, weights=rows)), 1 / math.sqrt(rows.sum())
         if mean < -quantile(evidence.level(len(facts.modalities))) * error:
-            found.append(_finding(name, mean, float(cosines[-1]), len(cosines), round(rows)))
+            found.append(_finding(name, mean, float(cosines[-1]), len(cosines), round(rows.sum())))
     return found
 
 

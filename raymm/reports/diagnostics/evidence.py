@@ -31,15 +31,15 @@ class Facts:
     chance
         Accuracy of the best constant answer on the validation samples that have each modality, by name; none where
         the task does not say what is right.
-    batch_rows
-        Rows of a batch of an epoch that keep each modality and another, about, by name.
     epochs
         Epochs that the run is to train.
     reference
         Epochs before what the run is about began: its warm-up, or the epoch of the run that it started from; 0 where
         nothing of the kind is there.
     resamples
-        Whether a plan adds copies after the reference.
+        Whether a plan re-samples after the reference.
+    in_place
+        Whether its rows stand in the place of the samples, so that there are no copies beside them and no row budget.
     """
 
     modalities: tuple[str, ...]
@@ -47,10 +47,10 @@ class Facts:
     accompanied: Mapping[str, int]
     samples: int
     chance: Mapping[str, float]
-    batch_rows: Mapping[str, float]
     epochs: int
     reference: int = 0
     resamples: bool = False
+    in_place: bool = False
 
 
 @dataclass(frozen=True)

@@ -85,23 +85,21 @@ class FindingLog:
 
 def facts_of(run: Run, dataset: Dataset) -> Facts:
     """What the signatures are told of a run."""
-    config, rows, train = run.config, dataset.rows("val"), dataset.rows("train")
+    config, rows = run.config, dataset.rows("val")
     names, columns = _read(run, dataset)
     present = dataset.present[rows][:, columns]
-    resamples = get_method(config.method.name).needs != "nothing"
+    needs = get_method(config.method.name).needs
+    resamples = needs != "nothing"
     return Facts(
         modalities=names,
         validation=dict(zip(names, present.sum(axis=0).tolist(), strict=True)),
         accompanied=dict(zip(names, _accompanied(present).sum(axis=0).tolist(), strict=True)),
         samples=len(rows),
         chance=_chance(dataset.schema.task, dataset.label[rows], present, names),
-        batch_rows={
-            name: float(share) * min(config.training.batch_size, len(train))
-            for name, share in zip(names, _accompanied(dataset.present[train][:, columns]).mean(axis=0), strict=True)
-        },
         epochs=config.training.epochs,
         reference=max(config.method.warmup if resamples else 0, 0 if run.start is None else run.start.epoch),
         resamples=resamples,
+        in_place=needs == "state",
     )
 
 
