@@ -86,7 +86,9 @@ def _oracle() -> click.Command:
     type=click.Choice(["none", "rows", "encodings", "seconds", "cpu_seconds"]),
     help="Give every arm the epochs that cost what the arm --to uses.  [default: none]",
 )
-@click.option("--to", metavar="ARM", help="Arm whose budget the others get.  [default: sample, or the first]")
+@click.option(
+    "--to", metavar="ARM", help="Arm whose budget the others get.  [default: sample, or the first that is not joint]"
+)
 @click.option("--tune", type=click.IntRange(0), help="Trials of every arm, chosen on validation.  [default: 0]")
 @click.option(
     "--lanes", type=click.IntRange(1), help="Runs at the same time.  [default: as many as there is room for]"

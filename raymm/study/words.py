@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from raymm.study.bootstrap import Range
     from raymm.study.figures import Figure
 
+SMALLEST = 1e-5
+"""What is smaller is rounding: test accuracies are sums of whole samples, and figures of other kinds as long."""
+
 __all__ = ["amount", "count_of", "p_text", "range_text", "ratio_text", "unit_of"]
 
 
@@ -32,7 +35,7 @@ def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
     sign = "+" if signed and number > 0 else ""
     text = f"{number:.{digits}f}"
     if float(text) == 0:
-        text = f"{number:.1g}" if abs(number) >= 1e-9 else f"{0:.{digits}f}"
+        text = f"{number:.1g}" if abs(number) >= SMALLEST else f"{0:.{digits}f}"
     return f"{sign}{text}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
+from raymm.training.warm_process import warm_process
 
 if TYPE_CHECKING:
     from raymm.training.run import Run
@@ -29,8 +31,11 @@ Loop = Callable[["Run", int | None], object]
 
 
 def train_here(run: Run, until: int | None, device: torch.device | None = None) -> None:
-    """Train a run in this process."""
-    for state in iter_epochs(run, run.dataset(), Backends(device=device or any_device())):
+    """Train a run in this process, which has loaded what trainings load when the first epoch begins."""
+    dataset, device = run.dataset(), device or any_device()
+    with contextlib.suppress(Exception):  # what is wrong with the run is said by its training
+        warm_process(run.config, dataset, device)
+    for state in iter_epochs(run, dataset, Backends(device=device)):
         if state.epoch >= (math.inf if until is None else until):
             break
 
