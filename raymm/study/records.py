@@ -15,7 +15,7 @@ from raymm.study.failures import read_failures
 from raymm.study.jobs import job_folder
 from raymm.study.results import RunRecord, StudyResults
 from raymm.study.settings import JOINT
-from raymm.study.tuning import trials_finished
+from raymm.study.tuned import trials_finished
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.result import finished, read_result
 

@@ -14,18 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from raymm.config.base import flatten
 from raymm.config.legacy import modern_key
-from raymm.errors import CheckpointError
 from raymm.methods.registry import get_method
 from raymm.seeds import derive, keys_of, uniform
 from raymm.storage import layout
-from raymm.storage.atomic import write_json
-from raymm.storage.records import JsonRecord
 from raymm.study.configs import config_of
 from raymm.study.jobs import Job
+from raymm.study.tuned import SavedArm, SavedTrial, read_tuning, write_tuning
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.warmups import with_seed
@@ -36,43 +33,13 @@ if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["SEED_OFFSET", "draws", "trials_finished", "tune_arms"]
+__all__ = ["SEED_OFFSET", "draws", "tune_arms"]
 
 SEED_OFFSET = 1000
 """What is added to the study's first seed for that of the trials."""
 
 LR_RANGE = 5.0
 """Learning rates are drawn from a fifth of the one that is given to five times it, uniformly in the logarithm."""
-
-
-class _SavedTrial(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    settings: dict[str, Any]
-    score: float | None
-
-
-class _SavedArm(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    data: str
-    arm: str
-    chosen: int | None
-    trials: list[_SavedTrial]
-
-    @property
-    def finished(self) -> int:
-        """Trials that have a score."""
-        return sum(trial.score is not None for trial in self.trials)
-
-
-class SavedTuning(JsonRecord):
-    """A tuning.json."""
-
-    error = CheckpointError
-    remedy = "delete it: trials that are finished are read again"
-
-    arms: list[_SavedArm]
 
 
 def draws(config: Config, count: int, seed: int, fixed: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -107,7 +74,7 @@ def tune_arms(session: Session) -> Chosen:
     study = session.study
     if not study.settings.tune:
         return {}
-    saved = {(arm.data, arm.arm): arm for arm in _read(study)}
+    saved = {(arm.data, arm.arm): arm for arm in read_tuning(study)}
     every = [(data, arm) for data in study.settings.data for arm in study.settings.arms]
     pairs = [pair for pair in every if pair not in study.unfit and (pair not in saved or saved[pair].chosen is None)]
     trials = {pair: _trials(study, pair) for pair in pairs}
@@ -118,17 +85,12 @@ def tune_arms(session: Session) -> Chosen:
         session.train(jobs)
     for pair, tried in trials.items():
         saved[pair] = _chosen(pair, tried, again=pair in saved)
-        _write(study, [saved[name] for name in every if name in saved])
+        write_tuning(study, [saved[name] for name in every if name in saved])
     _hold_back(session, [arm for arm in saved.values() if arm.chosen is None])
     return {pair: arm.trials[arm.chosen].settings for pair, arm in saved.items() if arm.chosen is not None}
 
 
-def trials_finished(study: Study) -> dict[tuple[str, str], int]:
-    """By data set and arm, how many trials have finished, of arms that lack some."""
-    return {(arm.data, arm.arm): arm.finished for arm in _read(study) if arm.finished < len(arm.trials)}
-
-
-def _hold_back(session: Session, arms: Sequence[_SavedArm]) -> None:
+def _hold_back(session: Session, arms: Sequence[SavedArm]) -> None:
     """Train no run of these arms: a choice that changes later would leave an arm with runs of several settings."""
     unfit = dict(session.study.unfit)
     for arm in arms:
@@ -153,7 +115,7 @@ def _trials(study: Study, pair: tuple[str, str]) -> list[tuple[Job, dict[str, An
     return made
 
 
-def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]]], *, again: bool) -> _SavedArm:
+def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]]], *, again: bool) -> SavedArm:
     """The trials with their scores, and the best of them; of equals the first.
 
     Nothing is chosen where one did not finish, unless it was tried again.
@@ -162,9 +124,9 @@ def _chosen(pair: tuple[str, str], trials: Sequence[tuple[Job, Mapping[str, Any]
     name = split_metric("val", trials[0][0].config.training.selection)
     sign = 1 if higher_is_better(name) else -1
     ranks = [-math.inf if score is None else sign * score for score in scores]
-    saved = [_SavedTrial(settings=dict(drawn), score=score) for (_, drawn), score in zip(trials, scores, strict=True)]
+    saved = [SavedTrial(settings=dict(drawn), score=score) for (_, drawn), score in zip(trials, scores, strict=True)]
     known = again or all(job.done for job, _ in trials)
-    return _SavedArm(data=pair[0], arm=pair[1], chosen=int(np.argmax(ranks)) if known else None, trials=saved)
+    return SavedArm(data=pair[0], arm=pair[1], chosen=int(np.argmax(ranks)) if known else None, trials=saved)
 
 
 def _score(job: Job) -> float | None:
@@ -177,12 +139,3 @@ def _score(job: Job) -> float | None:
 def _uniform(seed: int, name: str, number: int) -> float:
     keys = keys_of(derive(seed, "tune", name), np.array([number], dtype=np.int64))
     return float(uniform(keys, 1)[0, 0])
-
-
-def _read(study: Study) -> list[_SavedArm]:
-    file = study.path / layout.TUNING_JSON
-    return SavedTuning.read(file).arms if file.exists() else []
-
-
-def _write(study: Study, arms: Sequence[_SavedArm]) -> None:
-    write_json(study.path / layout.TUNING_JSON, {"arms": [arm.model_dump(mode="json") for arm in arms]})
