@@ -46,8 +46,8 @@ def _finding(evidence: Evidence, name: str, accuracy: float, chance: float, boun
         f"validation samples, the most frequent answer on {points(chance)} %; more than {points(bound)} % would "
         "be above it",
         f"look at {name} of some samples and at its encoder and rate; train it alone or with "
-        f"{first_method('multitask', 'coalition', 'random')} to see whether it can be learned; it may also count "
-        "only together with others (synergy in `raymm value`)",
+        f"{first_method('multitask', 'coalition', 'random', but=evidence.facts.method)} to see whether it can be "
+        "learned; it may also count only together with others (synergy in `raymm value`)",
         "warning",
         {alone: accuracy, "chance": chance, "bound": bound},
     )

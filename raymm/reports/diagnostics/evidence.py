@@ -40,6 +40,8 @@ class Facts:
         Whether a plan re-samples after the reference.
     in_place
         Whether its rows stand in the place of the samples, so that there are no copies beside them and no row budget.
+    method
+        Name of the run's method.
     """
 
     modalities: tuple[str, ...]
@@ -51,6 +53,7 @@ class Facts:
     reference: int = 0
     resamples: bool = False
     in_place: bool = False
+    method: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from raymm.reports.diagnostics.advice import first_method
+from raymm.reports.diagnostics.advice import TRAINED_ALONE, first_method
 from raymm.reports.diagnostics.bounds import points, quantile
 from raymm.reports.diagnostics.finding import Finding
 from raymm.tracking.metrics import low_metric, phi_metric
@@ -82,6 +82,13 @@ def _finding(evidence: Evidence, name: str, highest: str, first: float) -> Findi
 
 
 def _advice(evidence: Evidence, name: str) -> str:
+    method = evidence.facts.method
+    if method in TRAINED_ALONE:
+        return (
+            f"{method} trains {name} alone already: see what {name} can tell by itself (--method alone "
+            f"method.settings.modality={name}); if that is more, give it a better encoder or more epochs; if not, "
+            "leave it as it is"
+        )
     if not evidence.facts.resamples:
         return f"train with {first_method('coalition', 'multitask', 'sample')}, which acts on low contributors"
     return (

@@ -100,6 +100,7 @@ def facts_of(run: Run, dataset: Dataset) -> Facts:
         reference=max(config.method.warmup if resamples else 0, 0 if run.start is None else run.start.epoch),
         resamples=resamples,
         in_place=needs == "state",
+        method=config.method.name,
     )
 
 
