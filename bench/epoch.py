@@ -1,4 +1,6 @@
-"""(k) Seconds of an epoch after warm-up, training and valuation, over the reference's way on the same data and model.
+"""(k) An epoch after warm-up, training and valuation, over the reference's way on the same data and model.
+
+Seconds are processor time of one thread.
 
 The reference's way is that of the method's published code: all modalities of every row of the plan are read and
 encoded, also those that the row masks, whose features are then replaced; and the training split is valued by
@@ -15,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.timing import Bar, Measured, seconds_of
+from bench.timing import Bar, Measured, processor_seconds_of
 from bench.trainer import trainer_of
 from raymm.config import Config, load
 from raymm.data import BatchReader, Dataset, open_dataset
@@ -51,7 +53,9 @@ def run(data: Path) -> Measured:
     }
     for work in works.values():
         work()
-    return _measured([{name: seconds_of(work) for name, work in works.items()} for _ in range(ROUNDS)], base, plan)
+    return _measured(
+        [{name: processor_seconds_of(work) for name, work in works.items()} for _ in range(ROUNDS)], base, plan
+    )
 
 
 def _measured(seconds: list[dict[str, float]], base: Plan, plan: Plan) -> Measured:

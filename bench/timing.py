@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Bar", "Measured", "seconds_of", "side_by_side"]
+__all__ = ["Bar", "Measured", "processor_seconds_of", "seconds_of", "side_by_side"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,13 @@ def seconds_of(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def processor_seconds_of(work: Callable[[], object]) -> float:
+    """Processor time of one call in this process, all threads together: what other work does not lengthen."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def side_by_side(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, list[float]]:
