@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from raymm.config import Config, load
+from raymm.config import load
 from raymm.errors import ConfigError
 from raymm.methods.functions import FAMILIES, FM, FS, get_function
 
 
 def fs(**given):
-    return get_function(
-        load(None, tuple(f"method.settings.fs.{key}={value}" for key, value in given.items())).method.settings.fs
-    )
+    overrides = [f"method.settings.fs.{key}={value}" for key, value in given.items()]
+    return get_function(load(None, ("method=sample", *overrides)).method.settings.fs)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -39,7 +38,7 @@ def test_linear_and_step_agree_on_the_grid_of_two_modalities():
 
 def test_fs_is_twice_fm_where_nothing_is_said():
     assert (FS.make().settings.scale, FM.make().settings.scale) == (2.0, 1.0)
-    assert Config().method.settings.fs == FS.make()
+    assert load(None, ("method=sample",)).method.settings.fs == FS.make()
 
 
 def test_an_unknown_family_names_the_setting_and_the_nearest():

@@ -37,7 +37,7 @@ def scales():
     return {"method.name": tune.grid_search(["joint", "sample"]), "optimizer.lr": 0.005}
 
 def population():
-    return {"method.settings.fs.scale": tune.uniform(0.5, 4.0), "optimizer.lr": 0.005}
+    return {"method.name": "sample", "method.settings.fs.scale": tune.uniform(0.5, 4.0), "optimizer.lr": 0.005}
 """
 
 
