@@ -78,7 +78,7 @@ def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):
             capfd,
             "sweep",
             *("--data", dataset.path, "--space", "space.py", "--out", scheduler, "--scheduler", scheduler),
-            *("training.epochs=4", "method.warmup=1"),
+            *("method=sample", "training.epochs=4", "method.warmup=1"),
         )
         assert code == 0
         assert open_sweep(here / scheduler).config.training.keep == keep
