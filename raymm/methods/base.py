@@ -189,7 +189,7 @@ class Method:
     """
 
     Settings: ClassVar[type[Settings]] = Settings
-    needs: Needs = "nothing"
+    needs: ClassVar[Needs] = "nothing"
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     tuned: ClassVar[Tuned] = ()

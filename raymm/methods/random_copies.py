@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from raymm.config.registries import METHODS
-from raymm.methods.base import ExtraRows, Method, Needs
+from raymm.methods.base import ExtraRows, Method
 from raymm.methods.functions import FS, FunctionOfLack
 from raymm.methods.kept import KeepSettings, with_kept
 from raymm.methods.sample import Sample, SampleSettings, sample_counts
@@ -37,15 +37,10 @@ class RandomCopies(Method):
     """
 
     Settings = RandomSettings
-    needs: Needs = "all"
+    needs = "all"
     source = "raymm; the control of Wei et al., CVPR 2024, section 3.3"
     cost = "one encoder, one fusion and one backward pass a copy; a valuation of the training split each time"
     tuned = (("fs.scale", (1.0, 2.0, 4.0)),)
-
-    def __init__(self, settings: Any, context: MethodContext) -> None:
-        super().__init__(settings, context)
-        if settings.random_rows is not None:
-            self.needs = "state"  # the number of copies is given, so that nothing has to be valued for it
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:

@@ -12,7 +12,7 @@ from raymm.errors import CheckpointError
 from raymm.methods import base_plan
 from raymm.storage import commit_directory, layout, sha256_of
 from raymm.storage.layout import epoch_folder
-from raymm.tracking.metrics import ENCODINGS, ROWS, VALUE_ENCODINGS, phi_metric
+from raymm.tracking.metrics import ENCODINGS
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
 from raymm.training.loop import Backends, iter_epochs, train
@@ -226,14 +226,6 @@ def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
         assert torch.allclose(kept(runs[0], EPOCHS)[f"state.{name}"], tensor, atol=1e-3)
     sizes = [len(range(rank, len(read_checkpoint(runs[1].path, 1).plan) % 31, world)) for rank in range(world)]
     assert min(sizes) < max(sizes)
-
-
-def test_random_copies_of_a_given_number_value_nothing(tmp_path, dataset):
-    result = train(run_of(tmp_path / "r", dataset, "random", own={"random_rows": 0.5}), dataset, Backends())
-    entries = [entry["metrics"] for entry in result.history]
-    assert not any(VALUE_ENCODINGS in metrics or phi_metric("train", "m0") in metrics for metrics in entries)
-    count = len(dataset.rows("train"))
-    assert [metrics[ROWS] for metrics in entries] == [count] * 2 + [count + round(0.5 * count)] * (EPOCHS - 2)
 
 
 def test_a_plan_from_what_a_method_keeps_is_looked_up_only_where_one_follows(tmp_path, dataset):
