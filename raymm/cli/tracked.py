@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,16 @@ from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
+from raymm.sweep.runs import mean_metrics
 from raymm.tracking.base import ending
-from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_by_modality, split_metric
+from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 from raymm.tracking.mlflow import MlflowTracker, store_of
+from raymm.tracking.of_an_epoch import phi_by_modality
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
     from raymm.training.loop import Report
     from raymm.training.result import Result
@@ -68,36 +70,19 @@ def _train_tracked(run: Run, dataset: Dataset, backend: str, store: Path, experi
 
 
 def train_seeds_tracked(runs: Sequence[Run], dataset: Dataset, store: Path, experiment: str) -> list[Result]:
-    """Train runs that differ in their seed with one worker group on Ray, and record each in MLflow as it is done."""
+    """Train runs that differ in their seed with one worker group on the connected Ray, then record each in MLflow."""
+    from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_together
 
-    uri, artifacts = store_of(store)
-    with ExitStack() as stack:
-        for run in runs:
-            stack.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
-        if not all(finished(run.path) for run in runs):
-            report = partial(_echo_slowest, epochs=runs[0].config.training.epochs, shown=[0])
-            train_together(runs, report, runs[0].path / layout.RAY, restarts=runs[0].config.cluster.max_failures)
-        results = [read_result(run.path) for run in runs]
-        for run, result in zip(runs, results, strict=True):
-            tracker = MlflowTracker(uri, run.path, artifacts)
-            tracker.start(run_info(run, dataset, experiment))
-            with ending(tracker.finish):
-                HistoryLog(tracker)(result.history)
-                record_result(tracker, run, result, dataset)
-    return results
-
-
-def _echo_slowest(histories: Sequence[Sequence[dict[str, Any]]], epochs: int, shown: list[int]) -> None:
-    """A line for each epoch that all runs have committed: means over the runs."""
-    for epoch in range(shown[0], min(map(len, histories))):
-        entries = [history[epoch]["metrics"] for history in histories]
-        common = set.intersection(*map(set, entries))
-        means = {
-            name: sum(metrics[name] for metrics in entries) / len(entries) for name in entries[0] if name in common
-        }
-        click.echo(_line({"epoch": epoch, "metrics": means}, epochs, "accuracy"))
-        shown[0] = epoch + 1
+    first = runs[0]
+    if not all(finished(run.path) for run in runs):
+        with ExitStack() as locks:
+            for run in runs:
+                locks.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
+            preflight(first.config.cluster, first.path, store_of(store)[0], first.config.plugins)
+            reports, restarts = _MeanReports(first.config), first.config.cluster.max_failures
+            train_together(runs, reports, first.path / layout.RAY, restarts=restarts)
+    return [train_tracked(run, dataset, "ray", store, experiment, quiet=True) for run in runs]
 
 
 def _train(run: Run, dataset: Dataset, backend: str, uri: str, report: Report) -> Result:
@@ -132,6 +117,22 @@ class _Reports:
                 click.echo(_line(entry, self.epochs, self.selection))
         self.shown = len(history)
         self.findings(history)
+
+
+@dataclass
+class _MeanReports:
+    """Prints one line for each epoch that all of several runs have committed: means over the runs."""
+
+    config: Config
+    shown: int = 0
+
+    def __call__(self, histories: Sequence[Sequence[dict[str, Any]]]) -> None:
+        reached = min(len(history) for history in histories)
+        for epoch in range(self.shown, reached):
+            metrics = mean_metrics([history[epoch]["metrics"] for history in histories])
+            entry = {"epoch": epoch, "metrics": metrics}
+            click.echo(_line(entry, self.config.training.epochs, self.config.training.selection))
+        self.shown = reached
 
 
 def _line(entry: dict[str, Any], epochs: int, selection: str) -> str:
