@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from raymm.config.registries import METHODS
 from raymm.methods.coalition import Coalition, TermSettings
 from raymm.methods.evaluation_rows import EvaluationRows
+from raymm.methods.gradients import flat_gradient
 
 if TYPE_CHECKING:
     from raymm.methods.base import MethodContext
@@ -118,13 +119,7 @@ class Auto(Coalition):
 
 def _gradient(loss: Tensor, model: nn.Module) -> Tensor:
     """Gradient of a loss by all weights that are trained, flat, float64 on the CPU."""
-    parameters = [one for one in model.parameters() if one.requires_grad]
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    flat = [
-        torch.zeros_like(one) if gradient is None else gradient
-        for one, gradient in zip(parameters, found, strict=True)
-    ]
-    return torch.cat([gradient.reshape(-1).double().cpu() for gradient in flat])
+    return flat_gradient(loss, [one for one in model.parameters() if one.requires_grad]).double().cpu()
 
 
 METHODS.register("auto", Auto)

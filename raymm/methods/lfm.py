@@ -16,6 +16,7 @@ from torch.nn import functional
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.gradients import flat_gradient
 from raymm.methods.probabilities import jensen_shannon, no_classes, pairs
 from raymm.methods.unimodal import one_modality
 
@@ -94,7 +95,7 @@ class Lfm(Method):
             held, trained = end.batch("val", self.settings.samples), end.batch("train", self.settings.samples)
             _, held_out = _losses(end, held)
             apart, fused = _losses(end, trained)
-            own, other = _flat(held_out, parameters), _flat(apart - fused, parameters)
+            own, other = (flat_gradient(one, parameters).double() for one in (held_out, apart - fused))
         end.cost.backwards += len(held) + len(trained)
         step = self.settings.rate * functional.cosine_similarity(own, other, dim=0).cpu()
         self.amount = (self.amount + step).clamp(self.settings.least, self.settings.most)
@@ -136,16 +137,6 @@ def _losses(end: EpochEnd, batch: Batch) -> tuple[Tensor, Tensor]:
     fused = functional.cross_entropy(end.model.fuse(features, batch.mask).float(), batch.labels)
     end.cost.fusions += len(batch) * (batch.mask.shape[1] + 1)
     return gap(alone, batch.mask).mean(), fused
-
-
-def _flat(loss: Tensor, parameters: list[torch.nn.Parameter]) -> Tensor:
-    """Gradient of a loss, [P], float64; zeros where it does not depend on a parameter."""
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    flat = [
-        torch.zeros_like(one) if gradient is None else gradient
-        for one, gradient in zip(parameters, found, strict=True)
-    ]
-    return torch.cat([one.reshape(-1) for one in flat]).double()
 
 
 METHODS.register("lfm", Lfm)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.unimodal import Heads, modality_outputs, own_heads
 
 if TYPE_CHECKING:
     from raymm.methods.base import MethodContext
@@ -22,7 +23,7 @@ __all__ = ["Multitask", "MultitaskSettings"]
 class MultitaskSettings(Settings):
     """Settings of `multitask`."""
 
-    heads: Literal["shared", "own"] = Field(
+    heads: Heads = Field(
         default="shared",
         description="outputs of a modality alone: of the fusion without the others, or of a linear head of its own",
     )
@@ -47,8 +48,7 @@ class Multitask(Method):
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)
-        if settings.heads == "own":
-            self.module = nn.ModuleList(nn.Linear(context.feature_size, context.outputs) for _ in context.modalities)
+        self.module = own_heads(settings.heads, context)
 
     @classmethod
     def idle(cls, settings: Any) -> tuple[str, ...]:
@@ -67,9 +67,8 @@ class Multitask(Method):
 
     def _outputs(self, step: Step, n: int) -> tuple[Tensor, Tensor]:
         """Fused outputs [B, K], and those of each modality alone [B, n, K]."""
-        if isinstance(self.module, nn.ModuleList):
-            heads = [head(step.features[:, i]) for i, head in enumerate(self.module)]
-            return step.logits, torch.stack(heads, dim=1)
+        if self.module is not None:
+            return step.logits, modality_outputs(step, self.module)
         both = torch.cat([torch.eye(n, dtype=torch.bool), torch.ones(1, n, dtype=torch.bool)])
         outputs = step.coalition_logits(both)
         return outputs[:, -1], outputs[:, :-1]

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from raymm.errors import TrainingError
 from raymm.methods.cost import Cost
+from raymm.methods.gradients import flat_gradient
 from raymm.seeds import derive, keys_of, uniform
 from raymm.valuation.enumeration import value_samples
 from raymm.valuation.protocol import evaluating, logit_source
@@ -183,12 +184,7 @@ class TrainingStep:
         self.cost.backwards += len(self)
         if not loss.requires_grad or not parameters:
             return torch.zeros(sum(one.numel() for one in parameters), device=self.features.device)
-        found = torch.autograd.grad(loss / self.rows, parameters, retain_graph=True, allow_unused=True)
-        flat = [
-            torch.zeros_like(one) if gradient is None else gradient
-            for one, gradient in zip(parameters, found, strict=True)
-        ]
-        return torch.cat([gradient.detach().reshape(-1).float() for gradient in flat])
+        return flat_gradient(loss / self.rows, parameters, retain_graph=True).detach().float()
 
     def _encode(self, model: MultimodalModel) -> Features:
         batch = self._part.batch
