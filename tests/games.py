@@ -1,5 +1,6 @@
 """Small planted data sets that several tests train on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import torch
 from torch import nn
 
 from raymm.config import Config, parse
-from raymm.data import Dataset, open_dataset
+from raymm.data import Dataset, Schema, VectorSpec, open_dataset
+from raymm.data.format import Sample, write_dataset
+from raymm.tasks import get_task
 from raymm.tracking.metrics import MEMORY
 from raymm.valuation.utilities import Utility, is_correct
 from tests.planted import planted_game
@@ -17,6 +20,7 @@ __all__ = [
     "HALF",
     "OwnModel",
     "StopError",
+    "gappy_dataset",
     "no_model",
     "own_model",
     "settings",
@@ -33,6 +37,31 @@ def small_dataset(path: Path, count: int = 240) -> Dataset:
     carriers = np.stack([generator.random(count) < 0.95, generator.random(count) < 0.6], axis=1)
     carriers[~carriers.any(axis=1), 0] = True
     planted_game(carriers, noise=np.array([0.2, 0.5])).write(path)
+    return open_dataset(path)
+
+
+def gappy_dataset(path: Path, n: int, splits: tuple[str, ...], noise: tuple[float, float], task: str) -> Dataset:
+    """Vectors that show one of three classes, noisier from modality to modality; every fourth sample lacks one.
+
+    `noise` is that of the first modality, and what each further one has more.
+    """
+    generator = np.random.default_rng(n)
+    vectors = tuple(VectorSpec(name=f"m{i}", size=6) for i in range(n))
+    schema = Schema(modalities=vectors, classes=("a", "b", "c"), task=get_task(task))
+
+    def samples() -> Iterator[Sample]:
+        for row, split in enumerate(splits):
+            chosen = row % 3
+            label = tuple(c == chosen for c in range(3)) if task == "multilabel" else chosen
+            values = {
+                f"m{i}": (np.eye(6)[chosen] + (noise[0] + noise[1] * i) * generator.normal(size=6)).astype(np.float32)
+                for i in range(n)
+            }
+            if n > 1 and row % 4 == 1:
+                del values[f"m{row // 4 % n}"]
+            yield Sample(f"s{row:02d}", split, label, values)
+
+    write_dataset(path, samples(), schema)
     return open_dataset(path)
 
 

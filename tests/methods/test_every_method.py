@@ -12,28 +12,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from raymm.data import Schema, VectorSpec, open_dataset
-from raymm.data.format import Sample, write_dataset
 from raymm.errors import ConfigError
 from raymm.methods import METHODS, Method, build_method, get_method
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
-from raymm.tasks import get_task
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.method_hooks import epoch_end, epoch_start
 from raymm.training.run import create_or_open, open_run
-from tests.games import settings, untimed
+from tests.games import gappy_dataset, settings, untimed
 from tests.ranks import on_ranks, ranks
 
 EPOCHS = 3
 SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 """22 rows in batches of 7: of the last batch, the second of two ranks has none."""
 
-CLASSES = ("a", "b", "c")
 
 NEEDS: dict[str, dict[str, dict[str, object]]] = {
     "alone": {"method": {"settings": {"modality": "m0"}}},
@@ -56,26 +52,7 @@ UNTUNED = {"alone"}
 
 
 def small_data(path, n, task="classification"):
-    """Vectors that show the class, noisier from modality to modality; every fourth sample lacks one of them."""
-    generator = np.random.default_rng(n)
-    schema = Schema(
-        modalities=tuple(VectorSpec(name=f"m{i}", size=6) for i in range(n)), classes=CLASSES, task=get_task(task)
-    )
-
-    def samples():
-        for row, split in enumerate(SPLITS):
-            chosen = row % 3
-            label = tuple(c == chosen for c in range(3)) if task == "multilabel" else chosen
-            values = {
-                f"m{i}": (np.eye(6)[chosen] + (0.3 + 0.4 * i) * generator.normal(size=6)).astype(np.float32)
-                for i in range(n)
-            }
-            if n > 1 and row % 4 == 1:
-                del values[f"m{row // 4 % n}"]
-            yield Sample(f"s{row:02d}", split, label, values)
-
-    write_dataset(path, samples(), schema)
-    return open_dataset(path)
+    return gappy_dataset(path, n, SPLITS, (0.3, 0.4), task)
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from raymm.data import Schema, VectorSpec, open_dataset
-from raymm.data.format import Sample, write_dataset
 from raymm.errors import ConfigError
-from raymm.tasks import get_task
 from raymm.tracking.metrics import gap_metric, phi_metric
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
@@ -16,7 +13,7 @@ from raymm.training.run import create_or_open, open_run
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.protocol import evaluating
 from raymm.valuation.utilities import get_utility
-from tests.games import settings
+from tests.games import gappy_dataset, settings
 from tests.ranks import on_ranks, ranks
 
 EPOCHS = 5
@@ -25,25 +22,7 @@ SPLITS = ("train",) * 26 + ("val",) * 9 + ("test",) * 6
 
 
 def data_of(path, n=3, task="classification"):
-    """Vectors that show the class, noisier from modality to modality; every fourth sample lacks one of them."""
-    generator = np.random.default_rng(n)
-    vectors = tuple(VectorSpec(name=f"m{i}", size=6) for i in range(n))
-    schema = Schema(modalities=vectors, classes=("a", "b", "c"), task=get_task(task))
-
-    def samples():
-        for row, split in enumerate(SPLITS):
-            chosen = row % 3
-            label = tuple(c == chosen for c in range(3)) if task == "multilabel" else chosen
-            values = {
-                f"m{i}": (np.eye(6)[chosen] + (0.5 + 0.5 * i) * generator.normal(size=6)).astype(np.float32)
-                for i in range(n)
-            }
-            if n > 1 and row % 4 == 1:
-                del values[f"m{row // 4 % n}"]
-            yield Sample(f"s{row:02d}", split, label, values)
-
-    write_dataset(path, samples(), schema)
-    return open_dataset(path)
+    return gappy_dataset(path, n, SPLITS, (0.5, 0.5), task)
 
 
 @pytest.fixture(autouse=True)
