@@ -18,7 +18,7 @@ from raymm.data import Dataset, Sample, Schema, open_dataset, write_dataset
 from raymm.reports.plots import COLOURS, new_figure, style_axis
 from raymm.study.figures import arms_of, data_of
 from raymm.study.results import StudyResults
-from raymm.tracking.metrics import phi_by_modality
+from raymm.tracking.of_an_epoch import phi_by_modality
 
 __all__ = ["run", "subset"]
 

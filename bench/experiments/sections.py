@@ -16,7 +16,8 @@ from raymm.study.raw import runs_csv
 from raymm.study.report import verdict_lines
 from raymm.study.results import RunRecord, StudyResults
 from raymm.study.tables import cost_table, score_table
-from raymm.tracking.metrics import phi_by_modality, split_metric
+from raymm.tracking.metrics import split_metric
+from raymm.tracking.of_an_epoch import phi_by_modality
 
 __all__ = ["add_costs", "add_phi", "add_runs", "add_scores", "mean_text", "phi_plot", "phi_rows"]
 

@@ -40,7 +40,7 @@ def demo(out: Path, workers: int, seed: int) -> None:
     """Make clips, prepare them, train without and with a remedy on Ray, value with actors, log to MLflow."""
     from raymm.cli.demo_clips import write_collection
     from raymm.cluster.connect import connect
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
     with writing(lock_of_folder(out), f"the demo {out}"):
         _make_room(out)
@@ -127,7 +127,8 @@ def _figures(results: "list[Result]") -> dict[str, str]:
     """Accuracy of all modalities and of each alone, and contributions, over seeds; rows and seconds of a run."""
     import numpy as np
 
-    from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, phi_metric, split_metric
+    from raymm.tracking.metrics import ROWS_TOTAL, phi_metric, split_metric
+    from raymm.tracking.of_an_epoch import epoch_seconds
 
     measured = {"accuracy": split_metric("test", "accuracy")}
     measured |= {f"{name} alone": split_metric("test", "accuracy", name) for name in MODALITIES}

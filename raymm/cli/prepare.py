@@ -134,7 +134,7 @@ def _run(
         return list(follow(run_here(chunks, schema, media_root, out), len(chunks), "preparing"))
     from raymm.cluster.connect import connect
     from raymm.cluster.prepare import run_on_ray
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
     with connect(ClusterConfig(workers=workers)):
         return list(follow(run_on_ray(chunks, schema, media_root, out), len(chunks), "preparing"))

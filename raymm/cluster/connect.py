@@ -22,7 +22,7 @@ from raymm.errors import ClusterError, Problems
 from raymm.signals import stoppable
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
 __all__ = ["connect", "is_multi_node", "require_cores", "set_defaults"]
 

@@ -23,7 +23,7 @@ from raymm.training.lane_errors import LaneClosedError, LaneLostError
 from raymm.training.whole_runs import any_device, train_folder, train_here
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
     from raymm.training.run import Run
 
 __all__ = ["RayLane", "lanes_that_fit"]

@@ -22,7 +22,7 @@ from raymm.cluster.session_folder import session_folder
 from raymm.errors import ClusterError, last_line
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
 __all__ = ["DASHBOARD", "init_ray", "local_ray"]
 

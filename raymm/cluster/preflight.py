@@ -25,7 +25,7 @@ from raymm.config.plugins import load_plugins
 from raymm.errors import ClusterError, ConfigError, Problems, last_line
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
 __all__ = ["NodeReport", "ask_nodes", "check_nodes", "check_resources", "check_tracking", "preflight"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
 __all__ = [
     "Totals",

@@ -24,7 +24,7 @@ from torch.distributed import DistError
 from raymm.errors import ClusterError, last_line
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig
+    from raymm.config.cluster import ClusterConfig
 
 __all__ = ["run_worker_group"]
 

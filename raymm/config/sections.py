@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_seriali
 
 from raymm.config.base import Settings
 from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, make_settings, part_called
+from raymm.config.cluster import ClusterConfig
 from raymm.config.registries import ENCODERS, FUSIONS, METHODS
 from raymm.config.view import ViewConfig
 from raymm.errors import ConfigError, did_you_mean
@@ -222,38 +223,6 @@ class TrainingConfig(Settings):
 
     UNDECISIVE: ClassVar[tuple[str, ...]] = ("keep", "loader_workers")
     """Settings that decide no number of a run."""
-
-
-class ClusterConfig(Settings):
-    """How Ray is used; of this, `--backend local` reads only `mirror`."""
-
-    workers: int = Field(default=2, ge=1)
-    cpus_per_worker: float = Field(default=1.0, gt=0)
-    gpus_per_worker: float = Field(default=0.0, ge=0)
-    actors: int = Field(default=2, ge=0, description="valuation actors; 0: the first train worker values by itself")
-    cpus_per_actor: float = Field(
-        default=0.0,
-        ge=0,
-        description="0: the actors work while the train workers wait, so they need no CPUs of their own",
-    )
-    gpus_per_actor: float = Field(default=0.0, ge=0)
-    max_failures: int = Field(default=3, ge=0, description="times the worker group is started again")
-    start_timeout: float = Field(default=120.0, gt=0, description="seconds to wait for the resources")
-    mirror: str | None = Field(default=None, description="s3://bucket/prefix: committed epochs are copied there")
-
-    @field_validator("mirror")
-    @classmethod
-    def _mirror_is_a_place(cls, mirror: str | None) -> str | None:
-        if mirror is None:
-            return None
-        scheme, separator, rest = mirror.partition("://")
-        if not mirror.startswith("/") and not (scheme and separator and rest):
-            raise ValueError(
-                f"'{mirror}' is no place; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
-            )
-        if "@" in rest:
-            raise ValueError("holds credentials, which would be written into every run; give them by the environment")
-        return mirror
 
 
 class Config(Settings):

@@ -8,7 +8,7 @@ from raymm.reports.tables import markdown_table
 from raymm.tracking.metrics import GAUGES, METRICS
 
 if TYPE_CHECKING:
-    from raymm.tracking.metrics import Metric
+    from raymm.tracking.metric import Metric
 
 __all__ = ["metrics_page"]
 

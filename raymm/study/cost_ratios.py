@@ -10,9 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from raymm.study.results import RunRecord
 
-__all__ = ["COSTS", "cost_ratio", "mean_cost"]
+__all__ = ["COST_NAMES", "cost_ratio", "mean_cost"]
 
-COSTS = {
+COST_NAMES = {
     "rows": "rows",
     "encodings": "encoder rows",
     "fusions": "fusions",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.methods.registry import get_method
 from raymm.tracking import metrics as names
-from raymm.tracking.metrics import epoch_seconds
+from raymm.tracking.of_an_epoch import epoch_seconds
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config

@@ -16,10 +16,11 @@ from matplotlib.ticker import MaxNLocator
 
 from raymm.reports.plots import COLOURS, new_figure, plain_text, style_axis
 from raymm.reports.statistics import nan_mean
-from raymm.study.cost_ratios import COSTS, cost_ratio
+from raymm.study.cost_ratios import COST_NAMES, cost_ratio
 from raymm.study.figures import Figure, data_of, macro_mean, values_of
 from raymm.study.verdict import outcome
-from raymm.tracking.metrics import phi_by_modality, phi_metric, split_metric
+from raymm.tracking.metrics import phi_metric, split_metric
+from raymm.tracking.of_an_epoch import phi_by_modality
 
 if TYPE_CHECKING:
     from raymm.study.comparison import Against
@@ -85,7 +86,7 @@ def cost_plot(results: StudyResults, figure: Figure, arms: Sequence[str]) -> Plo
     axes = plot.subplots(1, len(points), sharey=True, squeeze=False)[0]
     for axis, (cost, found) in zip(axes, points.items(), strict=True):
         _cost_panel(axis, found, arms, figure)
-        axis.set_xlabel(f"{COSTS[cost]}, of {plain_text(results.reference)}")
+        axis.set_xlabel(f"{COST_NAMES[cost]}, of {plain_text(results.reference)}")
     axes[0].set_ylabel(f"test {figure.name}{' (%)' if figure.share else ''}")
     _legend(plot, shown, arms, marked=True)
     return plot

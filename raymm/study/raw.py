@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from raymm.study.cost_ratios import COSTS
+from raymm.study.cost_ratios import COST_NAMES
 from raymm.study.verdict import outcome, verdict
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def runs_csv(results: StudyResults, folder: Path | None = None) -> str:
             "arm": run.arm,
             "seed": run.seed,
             "path": str(_below(run.path, folder)),
-            **{f"cost_{cost}": run.cost.get(cost) or None for cost in COSTS},
+            **{f"cost_{cost}": run.cost.get(cost) or None for cost in COST_NAMES},
             **{name: run.metrics.get(name) for name in metrics},
         }
         for run in results.runs

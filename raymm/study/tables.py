@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raymm.study.cost_ratios import COSTS, cost_ratio, mean_cost
+from raymm.study.cost_ratios import COST_NAMES, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
 from raymm.study.words import amount, p_text, range_text, ratio_text
@@ -126,12 +126,12 @@ def mcnemar_table(against: Against) -> Table | None:
 def cost_table(results: StudyResults) -> Table:
     """Costs relative to the reference, under what a run of the reference costs."""
     runs, reference = results.runs, results.reference
-    rows = [[f"{reference}, a run", *(_absolute(mean_cost(runs, reference, cost), cost) for cost in COSTS)]]
+    rows = [[f"{reference}, a run", *(_absolute(mean_cost(runs, reference, cost), cost) for cost in COST_NAMES)]]
     rows += [
-        [arm, *(ratio_text(cost_ratio(runs, arm, reference, cost)) for cost in COSTS)]
+        [arm, *(ratio_text(cost_ratio(runs, arm, reference, cost)) for cost in COST_NAMES)]
         for arm in arms_by_score(results)
     ]
-    return ["arm", *COSTS.values()], rows
+    return ["arm", *COST_NAMES.values()], rows
 
 
 def _difference_row(each: Comparison) -> list[str]:

@@ -31,7 +31,8 @@ from raymm.sweep.store import TrialOutcome, open_trial, pending, read_trials, wr
 from raymm.training.warmups import shared_warmups
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ClusterConfig, Config
+    from raymm.config.cluster import ClusterConfig
+    from raymm.config.sections import Config
     from raymm.sweep.reported import Trainables
     from raymm.sweep.store import Sweep, Trial
     from raymm.sweep.tracking import SweepCallback

@@ -17,7 +17,8 @@ from raymm.storage.layout import committed_epochs
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.saved import SavedCurrent
 from raymm.sweep.store import read_outcome, read_trials
-from raymm.tracking.metrics import ROWS_TOTAL, epoch_seconds, higher_is_better, is_of_split, split_metric
+from raymm.tracking.metrics import ROWS_TOTAL, higher_is_better, is_of_split, split_metric
+from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
 from raymm.training.run import BranchPoint, create_or_open, validate_run

@@ -6,11 +6,10 @@ read back by `parse`; `docs/metrics.md` is rendered from the declarations (`raym
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from string import Formatter
-from typing import Literal
+
+from raymm.tracking.metric import PLACEHOLDERS, Metric, ParsedMetric
 
 __all__ = [
     "BACKWARDS",
@@ -36,22 +35,17 @@ __all__ = [
     "VALUE_ENCODINGS",
     "VALUE_FUSIONS",
     "VALUE_SECONDS",
-    "Metric",
-    "ParsedMetric",
     "agreement_metric",
     "breaks_metric",
     "conflict_metric",
     "conflict_rows_metric",
-    "epoch_seconds",
     "gap_metric",
     "higher_is_better",
     "is_of_split",
     "low_metric",
     "method_metric",
     "parse",
-    "phi_by_modality",
     "phi_metric",
-    "picked_metrics",
     "repairs_metric",
     "seed_score",
     "split_metric",
@@ -84,43 +78,6 @@ UNCALIBRATED_TEST = "uncalibrated_test"
 OF_A_MODEL = ("val", "best", "test", UNCALIBRATED_TEST)
 """Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
 and the test split, once, by the picked model; where that was calibrated, also by the model as it was trained."""
-
-PLACEHOLDERS = {
-    "modality": "[a-z][a-z0-9_]*",
-    "seed": "[0-9]+",
-    "status": "finished|stopped|failed",
-    "figure": "[a-z][a-z0-9_]*",
-}
-"""What a placeholder of a pattern stands for, as regular expressions; `{split}` stands for the metric's `splits`."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """The declaration of a metric, or of a family of metrics.
-
-    Attributes
-    ----------
-    pattern
-        The name; `{split}`, `{modality}`, `{seed}`, `{status}` and `{figure}` stand for parts that differ.
-    unit
-        As people write it.
-    better
-        Which values are better: "higher", "lower", or "neither" for what is no aim.
-    meaning
-        A phrase.
-    splits
-        What `{split}` stands for.
-    tags
-        Labels of the series, of a Prometheus gauge.
-    """
-
-    pattern: str
-    unit: str
-    better: Literal["higher", "lower", "neither"]
-    meaning: str
-    splits: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-
 
 METRICS = (
     Metric(TRAIN_LOSS, "nats", "lower", "mean loss over the rows that the epoch trained"),
@@ -245,6 +202,7 @@ METRICS = (
 )
 """What a run (per epoch, and at its end) and a sweep record."""
 
+
 GAUGES = (
     Metric("raymm_epoch", "epochs", "neither", "epochs that the run has committed", tags=("run",)),
     Metric(
@@ -270,18 +228,6 @@ GAUGES = (
     ),
 )
 """What Prometheus can scrape while a run goes; Ray puts `ray_` before these names."""
-
-
-@dataclass(frozen=True)
-class ParsedMetric:
-    """A metric's name taken apart; parts that its pattern lacks are None."""
-
-    metric: Metric
-    split: str | None = None
-    modality: str | None = None
-    seed: str | None = None
-    status: str | None = None
-    figure: str | None = None
 
 
 def split_metric(split: str, figure: str, modality: str | None = None) -> str:
@@ -390,23 +336,6 @@ def is_of_split(name: str, split: str) -> bool:
     """
     ways = (split, UNCALIBRATED_TEST) if split == "test" else (split,)
     return name.startswith(tuple(measure(way, "") for way in ways for measure in (split_metric, phi_metric)))
-
-
-def phi_by_modality(metrics: Mapping[str, float], split: str) -> dict[str, float]:
-    """Mean contributions on a split by modality, in the order of the metrics."""
-    prefix = phi_metric(split, "")
-    return {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
-
-
-def picked_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The validation metrics of an epoch under the names of the picked epoch: `val/accuracy` as `best/accuracy`."""
-    val, best = split_metric("val", ""), split_metric("best", "")
-    return {best + name.removeprefix(val): value for name, value in metrics.items() if name.startswith(val)}
-
-
-def epoch_seconds(metrics: Mapping[str, float]) -> float:
-    """Seconds that an epoch took, training and valuation together."""
-    return metrics[TRAIN_SECONDS] + metrics[VALUE_SECONDS]
 
 
 @cache

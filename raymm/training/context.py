@@ -23,6 +23,7 @@ from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tasks.base import Task
 from raymm.tracking import metrics as names
+from raymm.tracking.of_an_epoch import picked_metrics
 from raymm.training import planning
 from raymm.training.calibrate import calibrate
 from raymm.training.checkpoint import (
@@ -300,7 +301,7 @@ class RunContext:
         restore_weights(self.run.path, state.best_epoch, self.trainer)
         chosen = state.history[state.best_epoch - 1]
         tables, measured = self._tested(state.best_epoch)
-        best = names.picked_metrics(chosen["metrics"])
+        best = picked_metrics(chosen["metrics"])
         result = Result(
             best_epoch=chosen["epoch"],
             metrics=_finite({**best, **measured, **gap, names.BEST_EPOCH: float(chosen["epoch"])}),

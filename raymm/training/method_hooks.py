@@ -16,7 +16,8 @@ from raymm.methods.extra_rows import random_rows
 from raymm.models.model import build_model
 from raymm.seeds import derive
 from raymm.tracking import metrics as names
-from raymm.tracking.metrics import PLACEHOLDERS, method_metric
+from raymm.tracking.metric import PLACEHOLDERS
+from raymm.tracking.metrics import method_metric
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:

@@ -14,16 +14,8 @@ from raymm.cluster import prometheus
 from raymm.reports.metrics_page import metrics_page
 from raymm.tasks import TASKS, get_task
 from raymm.tracking import metrics
-from raymm.tracking.metrics import (
-    GAUGES,
-    METRICS,
-    OF_A_MODEL,
-    higher_is_better,
-    is_of_split,
-    parse,
-    picked_metrics,
-    split_metric,
-)
+from raymm.tracking.metrics import GAUGES, METRICS, OF_A_MODEL, higher_is_better, is_of_split, parse, split_metric
+from raymm.tracking.of_an_epoch import picked_metrics
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings

@@ -1,6 +1,7 @@
 """What kinds have in common that read the frames of a clip from the pictures in a folder."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,9 +51,9 @@ class PictureFolderSpec(FrameSpec):
         return {} if seconds is None else {"frames": max(1, math.ceil(fps * seconds - 1e-6))}
 
     @classmethod
+    @abstractmethod
     def pictures_from(cls, first: Path, root: Path) -> list[Path]:
         """Pictures of a clip from the first one on, of a media root."""
-        raise NotImplementedError
 
     @classmethod
     def _longest(cls, probe: Probe, rate: float) -> float | None:
