@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -35,7 +36,18 @@ class Head:
         if variables:
             options += ["--runtime-env-json", json.dumps({"env_vars": variables})]
         submit = [RAY, "job", "submit", "--working-dir", str(working_dir), *options, "--"]
-        return self.run(*submit, *command, timeout=timeout)
+        code, output = self.run(*submit, *command, timeout=timeout)
+        return code, output + self._log(output) if wait else output
+
+    def _log(self, output):
+        """The whole log of the job: Ray may stop following it before its last lines."""
+        found = re.search(r"raysubmit_\w+", output)
+        if found is None:
+            return ""
+        bearer = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(f"{self.url}/api/jobs/{found.group()}/logs", headers=bearer)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["logs"]
 
     def run(self, *command, timeout=120, **environment):
         env = {**self.env, **environment}
