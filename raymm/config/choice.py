@@ -4,16 +4,20 @@ In YAML and on the command line name and settings stand side by side (`model.fus
 and the name alone is enough (`model.fusion=mlp`). The settings are checked by the part's own pydantic class.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
 
 from raymm.config.base import Settings
-from raymm.config.registries import Registry
 from raymm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from raymm.config.registries import Registry
 
 __all__ = [
     "Choice",

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from raymm.config.sections import EncoderConfig, ModelConfig
+from raymm.config.model import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.schema import Schema

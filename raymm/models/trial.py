@@ -19,7 +19,7 @@ from raymm.models.model import MultimodalModel, build_model
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
 
 if TYPE_CHECKING:
-    from raymm.config.sections import ModelConfig
+    from raymm.config.model import ModelConfig
     from raymm.data.batch import Batch
     from raymm.data.dataset import Dataset
     from raymm.data.reader import BatchReader

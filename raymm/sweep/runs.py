@@ -25,7 +25,8 @@ from raymm.training.run import BranchPoint, create_or_open, validate_run
 from raymm.training.warmups import warm_start, warmup_of, with_seed
 
 if TYPE_CHECKING:
-    from raymm.config.sections import Config, TrainingConfig
+    from raymm.config.sections import Config
+    from raymm.config.training import TrainingConfig
     from raymm.data.dataset import Dataset
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.training.run import Run

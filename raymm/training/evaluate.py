@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["diagnostic_metrics", "evaluate"]
+__all__ = ["diagnostic_metrics", "evaluate", "finite"]
 
 
 def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float]:
@@ -80,6 +80,11 @@ def diagnostic_metrics(
         for metric, values in figures
         for name, value in zip(table.info.modalities, values, strict=True)
     }
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics that JSON and MLflow can hold."""
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _wrong(figures: Mapping[str, Any]) -> list[str]:

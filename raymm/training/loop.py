@@ -9,22 +9,40 @@ A run may branch off another (`Run.start`): it takes over a committed epoch and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
+from raymm.tracking import metrics as names
+from raymm.training import planning
 from raymm.training.backends import Backends, Report, ValueFn
+from raymm.training.branch import take_over
+from raymm.training.checkpoint import (
+    Checkpoint,
+    clear_unfinished,
+    load_latest,
+    read_checkpoint,
+    restore,
+    restore_method_state,
+)
+from raymm.training.conclude import conclude
 from raymm.training.context import RunContext
+from raymm.training.epoch import train_epoch
+from raymm.training.epoch_end import evaluate_and_commit, plan_and_commit
+from raymm.training.memory import most_memory, watch_memory
+from raymm.training.method_hooks import epoch_start
+from raymm.training.optim import learning_rate, set_learning_rate
 from raymm.training.result import finished, read_result
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
-    from raymm.training.checkpoint import Checkpoint
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["Backends", "Report", "ValueFn", "iter_epochs", "train"]
+__all__ = ["Backends", "Report", "ValueFn", "advance", "iter_epochs", "load_or_init", "train"]
 
 
 def train(run: Run, dataset: Dataset, backends: Backends) -> Result:
@@ -49,9 +67,57 @@ def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Chec
     if finished(run.path):
         return
     with RunContext.build(run, dataset, backends) as context:
-        state = context.load_or_init()
+        state = load_or_init(context)
         yield state
         while state.epoch < run.config.training.epochs:
-            state = context.advance(state)
+            state = advance(context, state)
             yield state
-        context.finish(state)
+        context.on_first_rank(partial(conclude, context, state))
+
+
+def load_or_init(context: RunContext) -> Checkpoint:
+    """Restore the newest committed epoch, after committing the branch point where there is one; report it."""
+    run = context.run
+    context.on_first_rank(partial(_leave_committed_epochs, context))
+    state = load_latest(run.path)
+    if state is None:
+        return _reported(context, Checkpoint(0, planning.joint_plan(context.dataset)))
+    restore(run.path, state.epoch, context.trainer)
+    return _reported(context, state)
+
+
+def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
+    """Train one epoch on all ranks; evaluate, value, plan and commit on rank 0; return the committed state."""
+    started, cpu, trainer = time.perf_counter(), time.process_time(), context.trainer
+    rate = learning_rate(context.config.optimizer, state.epoch, context.config.training.epochs)
+    set_learning_rate(trainer.optimizer, rate)
+    context.verify_shards(state)
+    watch_memory(trainer.device)
+    trainer.method.before_epoch(epoch_start(context, state.epoch))
+    report = train_epoch(trainer, context.loader, state.plan, state.epoch)
+    measured = {
+        names.TRAIN_LOSS: report.loss,
+        names.LEARNING_RATE: rate,
+        **report.metrics,
+        names.MEMORY: most_memory(trainer.device),
+        names.TRAIN_SECONDS: time.perf_counter() - started,
+        names.CPU_SECONDS: time.process_time() - cpu,
+    }
+    context.on_first_rank(partial(evaluate_and_commit, context, state, measured, report.phi))
+    restore_method_state(context.run.path, state.epoch + 1, trainer.method)
+    return _reported(context, read_checkpoint(context.run.path, state.epoch + 1))
+
+
+def _leave_committed_epochs(context: RunContext) -> None:
+    """Delete what was not committed; commit the branch point, where there is one that was not, and plan anew.
+
+    The branch point is then an epoch of this run, as if it had been trained here.
+    """
+    clear_unfinished(context.run.path)
+    if context.run.start is not None and (taken := take_over(context, context.run.start)) is not None:
+        plan_and_commit(context, *taken)
+
+
+def _reported(context: RunContext, state: Checkpoint) -> Checkpoint:
+    context.backends.report(state.history)
+    return state

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 if TYPE_CHECKING:
-    from raymm.config.sections import OptimizerConfig
+    from raymm.config.optimizer import OptimizerConfig
 
 __all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.config.sections import MethodConfig
+from raymm.config.method import MethodConfig
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.methods.plan import base_plan

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.config.sections import MethodConfig
+from raymm.config.method import MethodConfig
 from raymm.methods.registry import get_method
 from raymm.storage.layout import committed_epochs
 from raymm.training.run import BranchPoint

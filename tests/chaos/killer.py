@@ -131,7 +131,7 @@ def on_file(tensors, path):
 def arm():
     from raymm.cluster import valuation_pool
     from raymm.storage.layout import committed_epochs
-    from raymm.training import checkpoint, context, step
+    from raymm.training import checkpoint, context, epoch_end, loop, step
 
     def on_start(loop):
         reach("restore", len(committed_epochs(loop.run.path)))
@@ -145,13 +145,13 @@ def arm():
     def saved(run, state, *_):
         reach("after the commit", state.epoch - 1, only_first=True)
 
-    before(context.RunContext, "load_or_init", on_start)
+    before(loop, "load_or_init", on_start)
     before(context.RunContext, "value", on_value)
     before(step.Trainer, "step", on_step)
     after(step, "sum_gradients", on_update)
     after(checkpoint, "save_tensors", on_file)
-    before(context, "commit", on_save)
-    after(context, "commit", saved)
+    before(epoch_end, "commit", on_save)
+    after(epoch_end, "commit", saved)
     before(valuation_pool, "value_batch", lambda *_: reach("actor", -1))
     threading.Thread(target=watch, daemon=True).start()
 

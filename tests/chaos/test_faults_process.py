@@ -229,9 +229,9 @@ def test_F30_a_flipped_bit_of_the_newest_epoch(dataset, whole, copy, name, share
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_F30_a_flipped_bit_of_the_best_epoch(tmp_path, dataset, whole, share, monkeypatch):
-    from raymm.training import context
+    from raymm.training import epoch_end
 
-    monkeypatch.setattr(context, "_best", lambda *_: 1)
+    monkeypatch.setattr(epoch_end, "best_epoch", lambda *_: 1)
     shutil.copytree(whole, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "result")
     for epoch in (2, 3):

@@ -11,7 +11,7 @@ from raymm.data import BatchReader
 from raymm.methods.plan import Plan, epoch_batches, rank_batches
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
-from raymm.training import context
+from raymm.training import context, epoch_end, loop
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
@@ -52,17 +52,17 @@ def whole(tmp_path_factory, dataset):
 def epochs_trained(monkeypatch):
     """The epochs that are trained while a test runs, and how often samples are valued."""
     done, valued = [], []
-    advance, value = context.RunContext.advance, context.RunContext.value
+    advance, value = loop.advance, context.RunContext.value
 
-    def count(self, state):
+    def count(of_run, state):
         done.append(state.epoch + 1)
-        return advance(self, state)
+        return advance(of_run, state)
 
     def count_values(self, rows, epoch):
         valued.append(epoch)
         return value(self, rows, epoch)
 
-    monkeypatch.setattr(context.RunContext, "advance", count)
+    monkeypatch.setattr(loop, "advance", count)
     monkeypatch.setattr(context.RunContext, "value", count_values)
     return done, valued
 
@@ -160,18 +160,18 @@ def test_D3_one_epoch_is_trained_again(tmp_path, dataset, whole, epochs_trained,
     """The process dies when all of the third epoch is done but its commit."""
     done, _ = epochs_trained
     run = made(tmp_path / "r", dataset)
-    real = context.RunContext._plan_and_commit
+    real = epoch_end.plan_and_commit
 
-    def dies(self, state, *more, **named):
+    def dies(of_run, state, *more, **named):
         if state.epoch == EPOCHS - 1:
             raise StopError
-        return real(self, state, *more, **named)
+        return real(of_run, state, *more, **named)
 
-    monkeypatch.setattr(context.RunContext, "_plan_and_commit", dies)
+    monkeypatch.setattr(epoch_end, "plan_and_commit", dies)
     with pytest.raises(StopError):
         train(run, dataset, Backends())
     assert done == [1, 2, 3]
-    monkeypatch.setattr(context.RunContext, "_plan_and_commit", real)
+    monkeypatch.setattr(epoch_end, "plan_and_commit", real)
     train(open_run(run.path), dataset, Backends())
     assert done == [1, 2, 3, 3]
     assert bits(run.path) == bits(whole)

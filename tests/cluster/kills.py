@@ -11,7 +11,7 @@ from pathlib import Path
 
 from raymm.cluster import valuation_pool
 from raymm.storage import layout
-from raymm.training import checkpoint, context, step
+from raymm.training import checkpoint, epoch_end, loop, step
 
 MOMENT, FOLDER, BEGUN = "{moment}", Path("{folder}"), time.time()
 
@@ -67,14 +67,14 @@ def half_of_a_file(tensors, path):
 
 write = checkpoint.save_tensors
 SAVING = {{
-    "before it saves": lambda: before(context, "commit"),
+    "before it saves": lambda: before(epoch_end, "commit"),
     "in the midst of a file": lambda: setattr(checkpoint, "save_tensors", half_of_a_file),
     "saved, not committed": lambda: before(checkpoint, "commit_directory"),
     "committed, others wait": lambda: before(checkpoint, "_prune"),
     "while it waits for valuations": lambda: before(valuation_pool, "_result"),
 }}
 ON_EVERY_RANK = {{
-    "before it restores": lambda: before(context.RunContext, "load_or_init"),
+    "before it restores": lambda: before(loop, "load_or_init"),
     "in its first step": lambda: before(step.Trainer, "step", nth(1)),
     "in the midst of an epoch": lambda: before(step.Trainer, "step", nth(4)),
     "between gradients and update": lambda: after(step, "sum_gradients"),

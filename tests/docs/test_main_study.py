@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import raymm
-from raymm.config.sections import DEFAULT_METHOD
+from raymm.config.method import DEFAULT_METHOD
 
 ROOT = Path(raymm.__file__).parents[1]
 STUDY = ROOT / "docs" / "results" / "study"

@@ -20,7 +20,7 @@ from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
 from raymm.training.method_hooks import epoch_end, epoch_start
 from raymm.training.run import create_or_open, open_run
 from tests.games import gappy_dataset, settings, untimed
@@ -158,9 +158,9 @@ def one_and_two_ranks(name, dataset, path):
     initial = copy.deepcopy(built[0].trainer.model)  # building one sets the seed of torch, which threads share
 
     def work(context):
-        state = context.load_or_init()
+        state = load_or_init(context)
         while state.epoch < EPOCHS:
-            state = context.advance(state)
+            state = advance(context, state)
         return [tensors_of(context.trainer.model), context.trainer.method.state_dict()]
 
     with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
@@ -230,9 +230,9 @@ def test_two_ranks_exchange_numbers_of_one_type_in_half_precision(name, tmp_path
     initial = copy.deepcopy(built[0].trainer.model)
 
     def work(context):
-        state = context.load_or_init()
+        state = load_or_init(context)
         while state.epoch < 2:
-            state = context.advance(state)
+            state = advance(context, state)
 
     with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
         on_ranks(communicators, built, work)
@@ -276,7 +276,7 @@ def test_a_step_that_overflows_leaves_no_trace_in_what_a_method_keeps(name, tmp_
         run = create_or_open(tmp_path / f"{step}", config_of(name), dataset, check=False)
         with RunContext.build(run, dataset, Backends()) as context:
             context.trainer.scaler = Overflow(step)
-            context.advance(context.load_or_init())
+            advance(context, load_or_init(context))
             tensors = [*context.trainer.method.state_dict().values(), *tensors_of(context.trainer.model).values()]
         assert not any(tensor.isinf().any() for tensor in tensors)
         holes.append([int(tensor.isnan().sum()) for tensor in tensors])

@@ -5,7 +5,7 @@ import pytest
 from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
-from raymm.training import context
+from raymm.training import epoch_end, loop
 from raymm.training.checkpoint import load_latest, read_checkpoint
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import finished
@@ -102,8 +102,8 @@ def test_another_seed_and_another_epoch_end_elsewhere(tmp_path, dataset, joint):
 
 def best_in_warmup(monkeypatch):
     """A learning rate that spoils everything after the first epoch."""
-    plain = context.learning_rate
-    monkeypatch.setattr(context, "learning_rate", lambda c, e, n: plain(c, e, n) if e == 0 else 10.0)
+    plain = loop.learning_rate
+    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: plain(c, e, n) if e == 0 else 10.0)
 
 
 @pytest.mark.parametrize("keep", [1, 9])
@@ -144,7 +144,7 @@ def test_a_branch_that_was_stopped_before_its_first_commit_starts_over(tmp_path,
     runs = [run_of(tmp_path / name, dataset, BranchPoint(source.path, 3), **given) for name in ("one", "two")]
     whole = outcome(runs[0], dataset, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(context, "commit", lambda *_: pytest.fail("stop"))
+        patch.setattr(epoch_end, "commit", lambda *_: pytest.fail("stop"))
         with pytest.raises(pytest.fail.Exception):
             train(runs[1], dataset, Backends())
     assert committed_epochs(runs[1].path) == [1]

@@ -17,10 +17,10 @@ from raymm.reports.run_tracking import record_files
 from raymm.storage import commit_directory, layout
 from raymm.storage.layout import epoch_folder
 from raymm.tracking import MemoryTracker
-from raymm.training import context
+from raymm.training import context, epoch_end
 from raymm.training.checkpoint import load_latest, read_checkpoint
 from raymm.training.communicator import SingleProcess, on_every_rank
-from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.loop import Backends, iter_epochs, load_or_init, train
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint, create_or_open
 from tests.games import settings, small_dataset
@@ -61,7 +61,7 @@ DAMAGE = {
 @pytest.mark.parametrize("how", DAMAGE)
 def test_the_best_epoch_is_compared_before_its_model_is_exported(tmp_path, dataset, how, monkeypatch):
     """The best epoch is not the newest, which alone is compared when a run goes on."""
-    monkeypatch.setattr(context, "_best", lambda *_: 1)
+    monkeypatch.setattr(epoch_end, "best_epoch", lambda *_: 1)
     opened = create_or_open(tmp_path / "r", settings(**SECTIONS), dataset)
     states = iter_epochs(opened, dataset, Backends())
     assert [next(states) for _ in range(5)][-1].best_epoch == 1
@@ -226,6 +226,6 @@ def test_ranks_compare_their_shards_before_the_epoch_and_a_single_one_as_it_read
     monkeypatch.setattr(Shards, "verify", lambda _, rows: compared.append(np.array(rows)))
     for communicator, expected in ((SingleProcess(), 0), (TwoRanks(False), 1)):
         of_rank = context.RunContext.build(opened, dataset, Backends(communicator=communicator))
-        of_rank._verify_shards(of_rank.load_or_init())
+        of_rank.verify_shards(load_or_init(of_rank))
         assert len(compared) == expected
     assert 0 < len(compared[0]) < len(dataset.rows("train"))

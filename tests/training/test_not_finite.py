@@ -9,7 +9,7 @@ from raymm.data import VectorSpec
 from raymm.errors import TrainingError
 from raymm.methods import Method
 from raymm.storage.layout import committed_epochs
-from raymm.training import context
+from raymm.training import loop
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.training.step import Trainer
@@ -96,8 +96,8 @@ def test_a_loss_that_is_wrong_from_the_start_is_said_at_once(tmp_path, dataset, 
 def test_a_rate_that_is_too_high_is_to_be_lowered_and_what_was_committed_is_kept(
     tmp_path, dataset, monkeypatch, from_epoch
 ):
-    plain = context.learning_rate
-    monkeypatch.setattr(context, "learning_rate", lambda c, e, n: 1e30 if e == from_epoch else plain(c, e, n))
+    plain = loop.learning_rate
+    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: 1e30 if e == from_epoch else plain(c, e, n))
     said, run = said_of(tmp_path, dataset, training={"batch_size": 8})
     assert f"epoch {from_epoch}, step " in said
     assert "; lower optimizer.lr or set optimizer.clip_norm" in said

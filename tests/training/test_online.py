@@ -8,7 +8,7 @@ from raymm.errors import ConfigError
 from raymm.tracking.metrics import gap_metric, phi_metric
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.protocol import evaluating
@@ -125,9 +125,9 @@ def test_contributions_do_not_depend_on_ranks_loader_workers_or_a_stop(tmp_path,
     contexts = [RunContext.build(many, three, Backends(communicator=rank)) for rank in communicators]
 
     def work(context):
-        state = context.load_or_init()
+        state = load_or_init(context)
         while state.epoch < EPOCHS:
-            state = context.advance(state)
+            state = advance(context, state)
 
     on_ranks(communicators, contexts, work)
     for epoch, state in plain.items():
@@ -202,7 +202,7 @@ def test_means_and_the_distance_from_the_evaluation_view_are_recorded(tmp_path, 
         for i, mean in enumerate(np.nanmean(online, axis=0)):
             assert result.history[epoch - 1]["metrics"][phi_metric("train", f"m{i}")] == pytest.approx(mean)
     with RunContext.build(open_run(run.path), three, Backends()) as context:
-        context.load_or_init()
+        load_or_init(context)
         batch = context.loader.reader.batch(three.rows("train"))
         with evaluating(context.trainer.model), torch.no_grad():
             features = context.trainer.model.encode(batch)

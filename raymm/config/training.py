@@ -1,0 +1,34 @@
+"""The loop over epochs."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from raymm.config.base import Settings
+
+__all__ = ["TrainingConfig"]
+
+
+class TrainingConfig(Settings):
+    """The loop."""
+
+    epochs: int = Field(default=30, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="rows of a global batch, over all workers")
+    seed: int = Field(default=0, ge=0)
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    selection: str = Field(
+        default="accuracy",
+        description="validation metric that picks the model: accuracy, macro_f1 or loss; of several labels a sample "
+        "also micro_f1 or mAP. The lower loss decides between equals",
+    )
+    keep: int = Field(default=2, ge=1, description="epochs kept on disk beside the best")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of torch in each process")
+    loader_workers: int = Field(
+        default=0,
+        ge=0,
+        description="processes that read batches ahead of each training process, which need CPUs of their own; 0: it "
+        "reads by itself. The numbers do not depend on it",
+    )
+
+    UNDECISIVE: ClassVar[tuple[str, ...]] = ("keep", "loader_workers")
+    """Settings that decide no number of a run."""
