@@ -15,7 +15,7 @@ from raymm.storage.atomic import remove_unfinished
 from raymm.storage.lock import writing
 
 if TYPE_CHECKING:
-    from raymm.data.prepare import Chunk, ChunkReport
+    from raymm.data.prepare import Chunk, ChunkReport, OnBad
     from raymm.data.schema import Schema
 
 __all__ = ["prepare"]
@@ -53,6 +53,7 @@ __all__ = ["prepare"]
     show_default=True,
     help="Stop and say what is wrong, or leave bad samples out and list them.",
 )
+@click.option("--group", help="Column of what splits keep whole, such as the speaker.  [default: group, if there]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
 @backend_option
 @workers_option("CPUs that Ray uses at least.", default=2)
@@ -73,6 +74,7 @@ def prepare(
     task_settings: tuple[str, ...],
     plugins: tuple[str, ...],
     on_bad_sample: str,
+    group: str | None,
     seed: int,
     backend: str,
     workers: int,
@@ -85,7 +87,7 @@ def prepare(
     from raymm.data.manifest import load_manifest
     from raymm.data.media.text_embeddings import parse_encoders
     from raymm.data.media_root import files_of, require_some_media
-    from raymm.data.prepare import all_remarks, chunks_of, finish, finished_reports, rows_of_shards
+    from raymm.data.prepare import all_remarks, chunks_of, finish, finished_reports, groups_of, rows_of_shards
     from raymm.data.schema_inference import build_schema
 
     load_plugins(plugin_names(plugins))
@@ -99,7 +101,7 @@ def prepare(
         names, given, settings = names or found.classes, given or found.task, (*found.sets, *settings)
     encoders = parse_encoders(sentence_encoders, kinds)
     files = layout.embedded_folder(out)
-    loaded = load_manifest(manifest, media_root, kinds, names, seed, given, files, allow_outside)
+    loaded = load_manifest(manifest, media_root, kinds, names, seed, given, files, allow_outside, group)
     for note in loaded.notes:
         _note(note)
     require_some_media(files_of(loaded.records, kinds), media_root, manifest.parent)
@@ -112,7 +114,8 @@ def prepare(
         with writing(layout.lock_of_folder(out), f"the data set {out}"):
             remove_unfinished(out)
             reports = _run(chunks, schema, media_root.absolute(), out.absolute(), backend, workers)
-            finish(out, schema, reports, "raise" if on_bad_sample == "raise" else "quarantine")
+            on_bad: OnBad = "raise" if on_bad_sample == "raise" else "quarantine"
+            finish(out, schema, reports, on_bad, groups_of(loaded.records))
     for line in length_lines(summary_of([report.lengths for report in reports]), schema):
         _note(line)
     for modality, remark, count in all_remarks(reports):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from raymm.data.identity import digest_of, legacy_digest_of
@@ -64,6 +65,9 @@ class Dataset:
         What identifies the data set, see `raymm.data.identity.digest_of`; empty for rows in memory.
     legacy_digest
         The same in the form of version 0.1.0.
+    groups
+        What each sample belongs to, such as its speaker, [N]; empty texts where that is not known. None where it is
+        of no sample.
     """
 
     path: Path
@@ -72,6 +76,7 @@ class Dataset:
     statistics: dict[str, dict[str, list[float]]]
     digest: str
     legacy_digest: str = ""
+    groups: npt.NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.shards)
@@ -140,7 +145,8 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     schema = _read_schema(manifest, path)
     shards = Shards(path, schema, manifest.files, checked=check)
     _check_manifest(manifest, schema, shards, path)
-    return Dataset(path, schema, shards, manifest.statistics, digest_of(values), legacy_digest_of(values))
+    groups = _read_groups(path, len(shards)) if layout.groups_file(path).name in manifest.files else None
+    return Dataset(path, schema, shards, manifest.statistics, digest_of(values), legacy_digest_of(values), groups)
 
 
 class _Manifest(JsonRecord):
@@ -167,6 +173,16 @@ def _read_schema(manifest: _Manifest, path: Path) -> Schema:
         raise DataError(
             f"{path}/{layout.MANIFEST}: its schema cannot be read ({cause}); prepare the data set again"
         ) from cause
+
+
+def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
+    file = layout.groups_file(path)
+    verify(path, names=[file.name])
+    with pa.memory_map(str(file)) as source:
+        groups = np.array(pa.ipc.open_file(source).read_all().column("group").to_pylist(), np.str_)
+    if len(groups) != rows:
+        raise DataError(f"{file}: has {len(groups)} rows, the shards have {rows}; prepare the data set again")
+    return groups
 
 
 def _check_manifest(manifest: _Manifest, schema: Schema, shards: Shards, path: Path) -> None:

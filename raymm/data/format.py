@@ -26,7 +26,7 @@ from raymm.storage.atomic import atomic_path, remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.lock import writing
 
-__all__ = ["Sample", "finish_dataset", "write_dataset", "write_shard"]
+__all__ = ["Sample", "finish_dataset", "statistics_of", "write_dataset", "write_groups", "write_shard"]
 
 SHARD_ROWS = 256
 
@@ -35,7 +35,8 @@ SHARD_ROWS = 256
 class Sample:
     """One row: `values` by modality name; a modality that is absent or None is missing.
 
-    The label is the number of the class; of the task `multilabel`, one bool a class.
+    The label is the number of the class; of the task `multilabel`, one bool a class. The group is what must not be
+    torn apart by splits, such as the speaker.
     """
 
     sample_id: str
@@ -43,6 +44,7 @@ class Sample:
     label: Any
     values: Mapping[str, Value]
     source: str = field(default="")
+    group: str = field(default="")
 
 
 def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) -> Path:
@@ -90,6 +92,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
         left.unlink()
     problems = Problems(str(out))
     seen: set[str] = set()
+    groups: dict[str, str] = {}
     rows = iter(samples)
     number = 0
     while chunk := list(islice(rows, SHARD_ROWS)):
@@ -97,6 +100,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
             if sample.sample_id in seen:
                 problems.add(f"sample '{sample.sample_id}': its id appears twice")
             seen.add(sample.sample_id)
+            groups |= {sample.sample_id: sample.group} if sample.group else {}
             for trouble in check_sample(sample, schema):
                 problems.add(f"sample '{sample.sample_id}': {trouble}")
         if not problems.items:
@@ -105,7 +109,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
     if not seen:
         problems.add("no samples were given")
     problems.raise_if_any(DataError)
-    finish_dataset(out, schema)
+    finish_dataset(out, schema, groups=groups)
     return out
 
 
@@ -157,20 +161,45 @@ def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
         writer.write_batch(batch)
 
 
-def finish_dataset(out: Path, schema: Schema, about: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Compute the statistics of the training split and write the manifest, which makes the data set exist."""
+def finish_dataset(
+    out: Path, schema: Schema, about: Mapping[str, Any] | None = None, groups: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Compute the statistics of the training split and write the manifest, which makes the data set exist.
+
+    Parameters
+    ----------
+    about
+        What else the manifest says.
+    groups
+        What samples belong to, by their ids; samples that are not there belong to none.
+    """
     shards = Shards(out, schema)
+    if groups:
+        write_groups(layout.groups_file(out), [groups.get(sample_id, "") for sample_id in shards.sample_id.tolist()])
+    else:
+        layout.groups_file(out).unlink(missing_ok=True)
     manifest = {
         "format": FORMAT,
         "schema": schema.model_dump(mode="json"),
         "rows": len(shards),
-        "statistics": _statistics(shards, schema),
+        "statistics": statistics_of(shards, schema),
         **(about or {}),
     }
     return commit_directory(out, manifest, without=[layout.VIEWS])
 
 
-def _statistics(shards: Any, schema: Schema) -> dict[str, Statistics]:
+def write_groups(path: Path, groups: Sequence[str]) -> None:
+    """Write the group of each row, empty where it has none, in the order of the rows."""
+    table = pa.table({"group": pa.array(groups, pa.string())})
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+
+
+def statistics_of(shards: Any, schema: Schema) -> dict[str, Statistics]:
     """What each modality keeps of the training split, see `ModalitySpec.statistics`."""
     train = np.flatnonzero(shards.split == "train")
     statistics = {}

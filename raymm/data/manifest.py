@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
 from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes
 from raymm.data.manifest_rows import Rows, Specs, read_rows
@@ -34,7 +35,7 @@ Kinds = dict[str, str]
 class Record:
     """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
 
-    The label is an int, or a tuple of bools, see `raymm.tasks`.
+    The label is an int, or a tuple of bools, see `raymm.tasks`. The group is empty where there is none.
     """
 
     sample_id: str
@@ -42,6 +43,7 @@ class Record:
     label: Any
     source: str
     cells: dict[str, Any]
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def load_manifest(
     task: Task | None = None,
     embedded: Path | None = None,
     allow_outside: bool = False,
+    group: str | None = None,
 ) -> Manifest:
     """Read and check a manifest.
 
@@ -84,6 +87,8 @@ def load_manifest(
         Folder for the files of a manifest that holds files itself (`{bytes, path}`, or bytes); default: refuse them.
     allow_outside
         Whether paths, and symbolic links in the media root, may lead out of it.
+    group
+        The column of what must stay in one split (speakers, patients); default: `group`, where there is one.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def load_manifest(
         root.
     """
     specs = {name: kind_of(kind, "kinds") for name, kind in kinds.items()}
-    rows = read_rows(path, specs, embedded)
+    rows = read_rows(path, specs, embedded, group)
     problems = Problems(str(path))
     different = _different(rows.labels)
     task, note = _choose_task(path, different, task)
@@ -113,7 +118,8 @@ def load_manifest(
     refuse_absent_classes(array, splits, task, names, problems)
     problems.raise_if_any(DataError)
     shared = shared_note([files[1:] for files in rows.files], splits, resolved)
-    notes = (*rows.notes, *filter(None, (note, renamed, shared)))
+    torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
+    notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
 
 
@@ -129,6 +135,9 @@ def _splits(
 ) -> tuple[list[str], str]:
     """The split of each row, named or assigned, and a sentence on names that were understood."""
     own = [source if _is_own_file(source, rows.specs) else "" for source in rows.sources]
+    if rows.splits is None and rows.groups is not None:
+        units = units_of([resolved.get(file) for file in own], [group or None for group in rows.groups])
+        return assign_grouped_splits(labels, units, ids, task, classes, seed, problems), ""
     if rows.splits is None:
         return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
     splits, renamed = read_splits([split.strip() for split in rows.splits], ids, problems)
@@ -146,9 +155,12 @@ def _recordings(own: Sequence[str], resolved: dict[str, str]) -> list[str]:
 def _records(rows: Rows, ids: Sequence[str], splits: Sequence[str], labels: Sequence[Any]) -> tuple[Record, ...]:
     names = list(rows.cells)
     cells = zip(*rows.cells.values(), strict=True)
+    groups = rows.groups or [""] * len(rows)
     return tuple(
-        Record(sample_id, split, label, rows.called(source), dict(zip(names, own, strict=True)))
-        for sample_id, split, label, source, own in zip(ids, splits, labels, rows.sources, cells, strict=True)
+        Record(sample_id, split, label, rows.called(source), dict(zip(names, own, strict=True)), group)
+        for sample_id, split, label, source, own, group in zip(
+            ids, splits, labels, rows.sources, cells, groups, strict=True
+        )
     )
 
 

@@ -40,6 +40,8 @@ class Rows:
         As the manifest has them: texts, numbers or lists; None where missing.
     ids, splits
         Texts; empty where the cell is. `splits` is None without such a column.
+    groups
+        What samples belong to that must stay in one split, as text; empty where the cell is. None without a column.
     file
         The column of that name; None where a cell is empty, or there is no such column.
     cells
@@ -58,6 +60,7 @@ class Rows:
     specs: Specs
     embedded: Mapping[str, str]
     notes: tuple[str, ...]
+    groups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,13 +85,19 @@ class Rows:
         return self.embedded.get(file, file)
 
 
-def read_rows(path: Path, specs: Specs, embedded: Path | None = None) -> Rows:
+GROUP = "group"
+"""The column of groups, where no other is named."""
+
+
+def read_rows(path: Path, specs: Specs, embedded: Path | None = None, group: str | None = None) -> Rows:
     """Read the columns of a manifest that are needed.
 
     Parameters
     ----------
     embedded
         Where files are written that the manifest holds itself.
+    group
+        The column of groups; default: `group`, where there is one that is no modality.
 
     Raises
     ------
@@ -104,15 +113,22 @@ def read_rows(path: Path, specs: Specs, embedded: Path | None = None) -> Rows:
     if not len(table.columns):
         problems.add("has no rows")
     _check_columns(list(columns), specs, problems)
+    grouped = GROUP if group is None and GROUP in columns and GROUP not in specs else group
+    if grouped is not None and grouped not in columns:
+        problems.add(f"no column '{grouped}' for --group; {did_you_mean(grouped, columns)}")
     problems.raise_if_any(DataError)
     missing = pa.chunked_array([pa.nulls(len(table.columns))])
     used = _Columns(columns, missing, problems)
     labels, ids, splits = used.read("label", _labels), used.read("sample_id", _texts), used.read("split", _texts)
+    groups = None if grouped is None else used.read(grouped, _texts)
     file = used.read("file", _paths)
     cells = {name: _own(name, spec, used, file) for name, spec in specs.items()}
     problems.raise_if_any(DataError)
     ids, splits = ([cell or "" for cell in cells] for cells in (ids, splits))
-    return Rows(labels, ids, splits if "split" in columns else None, file, cells, specs, files.names, table.notes)
+    return Rows(
+        *(labels, ids, splits if "split" in columns else None, file, cells, specs, files.names, table.notes),
+        None if groups is None else [(cell or "").strip() for cell in groups],
+    )
 
 
 class _Columns:

@@ -8,7 +8,7 @@ on Ray (`raymm.cluster.prepare`), in any order, with the same result.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,7 @@ __all__ = [
     "chunks_of",
     "finish",
     "finished_reports",
+    "groups_of",
     "prepare_chunk",
     "run_here",
 ]
@@ -147,8 +148,15 @@ def all_remarks(reports: Sequence[ChunkReport]) -> list[tuple[str, str, int]]:
     return [(*key, count) for key, count in sorted(total.items())]
 
 
-def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: OnBad) -> dict[str, Any]:
+def finish(
+    out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: OnBad, groups: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Commit the data set, or say what is wrong.
+
+    Parameters
+    ----------
+    groups
+        By sample id, see `groups_of`.
 
     Raises
     ------
@@ -175,7 +183,13 @@ def finish(out: Path, schema: Schema, reports: Sequence[ChunkReport], on_bad: On
         _check_classes(out, schema, problems)
     problems.raise_if_any(DataError)
     remarks = [{"modality": name, "remark": said, "samples": count} for name, said, count in all_remarks(reports)]
-    return finish_dataset(out, schema, {"preparation": {**about, **({"remarks": remarks} if remarks else {})}})
+    preparation = {**about, **({"remarks": remarks} if remarks else {})}
+    return finish_dataset(out, schema, {"preparation": preparation}, groups)
+
+
+def groups_of(records: Sequence[Record]) -> dict[str, str]:
+    """The group of each sample that has one."""
+    return {record.sample_id: record.group for record in records if record.group}
 
 
 def finished_reports(
@@ -203,12 +217,17 @@ def finished_reports(
 
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
     """What a shard is made from; changes when a record, the schema or a source file does."""
-    parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [vars(record) for record in chunk.records]]
+    parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [_fields(record) for record in chunk.records]]
     for file in sorted({file for record in chunk.records for file in _files(record, schema)}):
         path = media_root / file
         stat = path.stat() if path.is_file() else None
         parts.append([file, stat and stat.st_size, stat and stat.st_mtime_ns])
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_identity).encode()).hexdigest()
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    """What a record says; a group only where there is one, so that data sets of earlier versions are recognised."""
+    return {name: value for name, value in vars(record).items() if name != "group" or value}
 
 
 def _identity(value: Any) -> str:

@@ -11,7 +11,7 @@ from raymm.errors import Problems
 from raymm.seeds import derive
 from raymm.tasks.base import Labels, Task
 
-__all__ = ["assign_splits", "read_splits"]
+__all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare"]
 
 SHARES = (0.70, 0.85)
 """Where train and val end."""
@@ -91,7 +91,7 @@ def assign_splits(
     for file in sorted(group_of):
         members[group_of[file]].append(file)
     if task.classes_in_every_split:
-        _refuse_rare({name: len(mine) for name, mine in members.items() if name}, problems)
+        refuse_rare({name: len(mine) for name, mine in members.items() if name}, "files", problems)
     generator = np.random.default_rng(derive(seed, "splits"))
     split_of: dict[str, str] = {}
     for group in sorted(members):
@@ -117,11 +117,12 @@ def _edges(count: int) -> tuple[int, int]:
     return min(first, second - 1), second
 
 
-def _refuse_rare(files: dict[str, int], problems: Problems) -> None:
-    rare = {name: count for name, count in files.items() if count < len(SPLITS)}
+def refuse_rare(counts: dict[str, int], units: str, problems: Problems) -> None:
+    """Name the classes that have fewer "files" or "groups", `units`, than there are splits."""
+    rare = {name: count for name, count in counts.items() if count < len(SPLITS)}
     if rare:
         shown = name_some([f"{name} ({count})" for name, count in sorted(rare.items())])
         problems.add(
-            f"{len(rare)} of {len(files)} classes have fewer files than there are splits ({len(SPLITS)}): {shown}; "
-            "add files, give these classes one common name, or leave their rows out"
+            f"{len(rare)} of {len(counts)} classes have fewer {units} than there are splits ({len(SPLITS)}): {shown}"
+            f"; add {units}, give these classes one common name, or leave their rows out"
         )

@@ -40,6 +40,7 @@ A data set:
 
     DATA/manifest.json                  schema, statistics, checksums; written last
     DATA/shards/part-00000.arrow        samples; `.part-00000.json` beside it says what it was made from
+    DATA/groups.arrow                   what samples belong to (speakers, patients), where that is known
     DATA/views/<key>/<modality>.npy     cached features
     DATA/report.json, quarantine.csv    samples that could not be used
 
@@ -115,6 +116,7 @@ __all__ = [
     "committed_epochs",
     "embedded_folder",
     "epoch_folder",
+    "groups_file",
     "left_out_file",
     "lock_of_file",
     "lock_of_folder",
@@ -293,6 +295,11 @@ def shard_names(data: Path, files: Iterable[str] | None) -> list[str]:
     """Names of the shards among the files of a manifest, in order; without a manifest, of all that are there."""
     there = [file.relative_to(data).as_posix() for file in shard_files(data)] if files is None else files
     return sorted((name for name in there if SHARD.fullmatch(name)), key=lambda name: (len(name), name))
+
+
+def groups_file(data: Path) -> Path:
+    """What each row of a data set belongs to; there where some row belongs to something."""
+    return data / "groups.arrow"
 
 
 def sidecar_file(shard: Path) -> Path:

@@ -1,0 +1,157 @@
+"""Groups of samples that must not be torn apart, such as the clips of a speaker: splits that respect them.
+
+A model that has heard a speaker in training knows the voice in the test, so that a split between samples of one group
+makes results too good. Samples of one group, and samples of one recording, make a unit that goes into one split.
+"""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from raymm.data.labels import name_some
+from raymm.data.schema import SPLITS
+from raymm.data.splits import SHARES, refuse_rare
+from raymm.errors import Problems
+from raymm.seeds import derive
+from raymm.tasks.base import Labels, Task
+
+__all__ = ["assign_grouped_splits", "torn_groups_note", "units_of"]
+
+PARTS = np.diff([0.0, *SHARES, 1.0])
+"""Shares of train, val and test."""
+
+
+def units_of(*keys: Sequence[Hashable | None]) -> npt.NDArray[np.int64]:
+    """The unit of each sample, [N]: samples that have a key in common are one unit, over as many steps as it takes.
+
+    Parameters
+    ----------
+    keys
+        Sequences of N keys each, such as files and groups; None shares nothing.
+
+    Examples
+    --------
+    >>> units_of(["a", "a", "b", None], ["x", "y", "y", None]).tolist()
+    [0, 0, 0, 1]
+    """
+    count = len(keys[0])
+    above = list(range(count))
+
+    def root(row: int) -> int:
+        while above[row] != row:
+            above[row] = above[above[row]]
+            row = above[row]
+        return row
+
+    for column in keys:
+        first: dict[Hashable, int] = {}
+        for row, key in enumerate(column):
+            if key is not None:
+                one, other = sorted((root(first.setdefault(key, row)), root(row)))
+                above[other] = one
+    _, units = np.unique([root(row) for row in range(count)], return_inverse=True)
+    return units.astype(np.int64)
+
+
+def assign_grouped_splits(
+    labels: Labels,
+    units: npt.NDArray[np.int64],
+    names: Sequence[str],
+    task: Task,
+    classes: Sequence[str],
+    seed: int,
+    problems: Problems,
+) -> list[str]:
+    """Splits by unit, as near to 70/15/15 within each class as whole units allow.
+
+    Units are dealt out from the largest to the smallest, each to the split that lacks most of its samples; equally
+    large ones in an order that the seed decides. Then a class that a split lacks gets a unit from another split,
+    where one can be spared. A class of fewer units than there are splits goes to `problems` where the task needs
+    every class in every split.
+
+    Parameters
+    ----------
+    labels, units
+        Of N samples.
+    names
+        What the sample is called by which its unit is known: with the seed they decide, and not the order of the
+        rows.
+    """
+    strata = task.strata(labels, len(classes))
+    counts = np.zeros((int(units.max()) + 1, len(classes) + 1))
+    np.add.at(counts, (units, strata), 1)
+    if task.classes_in_every_split:
+        of_class = (counts > 0).sum(axis=0).tolist()
+        there = {name: of_class[number] for number, name in enumerate(classes) if of_class[number]}
+        refuse_rare(there, "groups", problems)
+    split = _deal(counts, _order(counts, units, names, seed))
+    _fill_gaps(counts[:, : len(classes)], split)
+    return [SPLITS[split[unit]] for unit in units]
+
+
+def _order(
+    counts: npt.NDArray[np.float64], units: npt.NDArray[np.int64], names: Sequence[str], seed: int
+) -> npt.NDArray[np.int64]:
+    """Units from the largest to the smallest; the seed decides between equals."""
+    first: dict[int, str] = {}
+    for unit, name in zip(units.tolist(), names, strict=True):
+        first[unit] = min(name, first.get(unit, name))
+    by_name = np.array(sorted(first, key=lambda unit: first[unit]), np.int64)
+    drawn = by_name[np.random.default_rng(derive(seed, "splits", "groups")).permutation(len(by_name))]
+    return drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
+
+
+def _deal(counts: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The number of the split of each unit."""
+    total = np.maximum(counts.sum(axis=0), 1)
+    lacking = PARTS[:, None] * counts.sum(axis=0)  # [splits, classes]
+    split = np.zeros(len(counts), np.int64)
+    for unit in order:
+        chosen = int(np.argmax((lacking / total / PARTS[:, None]) @ counts[unit]))
+        split[unit] = chosen
+        lacking[chosen] -= counts[unit]
+    return split
+
+
+def _fill_gaps(counts: npt.NDArray[np.float64], split: npt.NDArray[np.int64]) -> None:
+    """Move the smallest unit that can be spared to each split that lacks a class, as far as there is one."""
+    has = counts > 0
+    for target in range(len(SPLITS)):
+        for label in np.flatnonzero(has.any(axis=0)):
+            if has[split == target, label].any():
+                continue
+            spared = [unit for unit in np.flatnonzero(has[:, label]) if _can_be_spared(has, split, int(unit))]
+            if spared:
+                split[min(spared, key=lambda unit: (counts[unit].sum(), unit))] = target
+
+
+def _can_be_spared(has: npt.NDArray[np.bool_], split: npt.NDArray[np.int64], unit: int) -> bool:
+    """Whether the split of a unit keeps every class without it."""
+    others = split == split[unit]
+    others[unit] = False
+    return bool((has[others].any(axis=0) | ~has[unit]).all())
+
+
+def torn_groups_note(groups: Sequence[str], splits: Sequence[str]) -> str:
+    """A sentence on groups whose samples the manifest puts into several splits; empty where there are none.
+
+    Examples
+    --------
+    >>> torn_groups_note(["ann", "ann", "bob", ""], ["train", "test", "train", "val"])[:64]
+    "1 of 2 groups ('ann') is in more than one split, with 2 of 4 sam"
+    """
+    where: dict[str, set[str]] = {}
+    for group, split in zip(groups, splits, strict=True):
+        if group:
+            where.setdefault(group, set()).add(split)
+    torn = sorted(group for group, found in where.items() if len(found) > 1)
+    if not torn:
+        return ""
+    known = set(torn)
+    inside = sum(group in known for group in groups)
+    return (
+        f"{len(torn)} of {len(where)} groups ({name_some([repr(group) for group in torn])}) "
+        f"{'is' if len(torn) == 1 else 'are'} in more than one split, with {inside} of {len(groups)} samples: "
+        "results on test may be too good; leave the column split out and they are kept whole"
+    )

@@ -1,0 +1,156 @@
+"""Groups of samples (speakers, patients): splits that keep them whole, what is warned of, and what is stored."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raymm.data import Schema, VectorSpec, open_dataset
+from raymm.data.format import Sample, write_dataset
+from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
+from raymm.data.manifest import load_manifest
+from raymm.data.schema import SPLITS
+from raymm.errors import DataError, Problems
+from raymm.tasks import Classification
+from tests.data.clips import manifest
+
+CLASSES = ("a", "b", "c")
+
+
+def assigned(labels, groups, seed=0):
+    problems = Problems("m.csv")
+    names = [f"s{row:04d}" for row in range(len(labels))]
+    splits = assign_grouped_splits(
+        np.array(labels), units_of(groups), names, Classification(), CLASSES, seed, problems
+    )
+    return splits, problems.items
+
+
+@st.composite
+def populations(draw):
+    """Samples of 9 to 30 groups of 1 to 6 samples; each class is in three groups at least."""
+    sizes = draw(st.lists(st.integers(1, 6), min_size=9, max_size=30))
+    labels, groups = [], []
+    for number, size in enumerate(sizes):
+        own = draw(st.lists(st.sampled_from(range(3)), min_size=size, max_size=size))
+        own[0] = number % 3
+        labels += own
+        groups += [f"g{number}"] * size
+    return labels, groups
+
+
+@given(populations(), st.integers(0, 3))
+def test_no_group_is_torn_apart_and_every_split_has_every_class(population, seed):
+    labels, groups = population
+    splits, problems = assigned(labels, groups, seed)
+    assert not problems
+    where = {}
+    for group, split in zip(groups, splits, strict=True):
+        assert where.setdefault(group, split) == split
+    for split in SPLITS:
+        assert {label for label, own in zip(labels, splits, strict=True) if own == split} == set(range(3))
+    assert splits.count("train") >= max(splits.count("val"), splits.count("test")) or len(labels) < 30
+
+
+@given(populations(), st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_decides_nothing(population, random):
+    labels, groups = population
+    splits, _ = assigned(labels, groups)
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    names = [f"s{row:04d}" for row in order]
+    units = units_of([groups[row] for row in order])
+    again = assign_grouped_splits(
+        np.array(labels)[order], units, names, Classification(), CLASSES, 0, Problems("m.csv")
+    )
+    assert again == [splits[row] for row in order]
+
+
+def test_shares_are_those_of_single_samples_where_groups_are_small():
+    labels = [row % 3 for row in range(1200)]
+    splits, _ = assigned(labels, [f"g{row // 4}" for row in range(1200)])
+    for label in range(3):
+        own = [split for split, found in zip(splits, labels, strict=True) if found == label]
+        shares = [own.count(split) / len(own) for split in SPLITS]
+        assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.02)
+    assert assigned(labels, [f"g{row // 4}" for row in range(1200)], seed=1)[0] != splits
+
+
+def test_a_class_of_two_groups_is_refused_by_name():
+    labels = [0] * 9 + [1] * 9 + [2] * 8
+    groups = [f"g{row}" for row in range(18)] + ["x"] * 4 + ["y"] * 4
+    said = "1 of 3 classes have fewer groups than there are splits (3): c (2); add groups, give these classes one "
+    assert assigned(labels, groups)[1] == [f"{said}common name, or leave their rows out"]
+
+
+def test_units_are_joined_over_several_steps():
+    files = ["a", "a", "b", "c", None, None]
+    groups = ["x", None, "y", "y", "x", None]
+    units = units_of(files, groups).tolist()
+    assert units[0] == units[1] == units[4]
+    assert units[2] == units[3]
+    assert len(set(units)) == 3
+
+
+def rows_of(groups, splits=None, column="speaker"):
+    rows = [
+        {"sample_id": f"s{row:03d}", "label": "ab"[row % 2], "pose": f"p{row}.npy", column: group}
+        for row, group in enumerate(groups)
+    ]
+    return [{**row, **({"split": splits[number]} if splits else {})} for number, row in enumerate(rows)]
+
+
+def test_a_manifest_deals_whole_groups_by_a_named_column_or_by_the_column_group(tmp_path):
+    groups = [f"spk{row // 6}" for row in range(120)]
+    named = load_manifest(manifest(tmp_path, rows_of(groups)), tmp_path, {"pose": "vector"}, group="speaker")
+    usual = load_manifest(manifest(tmp_path, rows_of(groups, column="group")), tmp_path, {"pose": "vector"})
+    apart = load_manifest(manifest(tmp_path, rows_of(groups)), tmp_path, {"pose": "vector"})
+    for found in (named, usual):
+        assert [record.group for record in found.records] == groups
+        assert all(len({r.split for r in found.records if r.group == group}) == 1 for group in groups)
+    assert any(len({r.split for r, own in zip(apart.records, groups, strict=True) if own == g}) > 1 for g in groups)
+    assert not any(record.group for record in apart.records)
+
+
+def test_given_splits_that_tear_groups_apart_are_warned_of_with_numbers(tmp_path):
+    splits = [SPLITS[row % 3] for row in range(12)]
+    groups = ["ann"] * 2 + [f"g{row}" for row in range(10)]
+    rows = [{**row, "label": "ab"[number // 3 % 2]} for number, row in enumerate(rows_of(groups, splits))]
+    found = load_manifest(manifest(tmp_path, rows), tmp_path, {"pose": "vector"}, group="speaker")
+    said = "1 of 11 groups ('ann') is in more than one split, with 2 of 12 samples: results on test may be too good; "
+    assert [note for note in found.notes if "groups" in note] == [
+        f"{said}leave the column split out and they are kept whole"
+    ]
+    assert torn_groups_note(["ann", "ann"], ["val", "val"]) == ""
+
+
+def test_a_column_of_groups_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'speeker' for --group; did you mean 'speaker'\?"):
+        load_manifest(manifest(tmp_path, rows_of(["x"] * 6)), tmp_path, {"pose": "vector"}, group="speeker")
+
+
+def vectors(count, groups):
+    schema = Schema(modalities=[VectorSpec(name="pose", size=2)], classes=("a", "b"))
+    samples = [
+        Sample(f"s{row}", SPLITS[row % 3], row // 3 % 2, {"pose": np.ones(2)}, group=groups[row])
+        for row in range(count)
+    ]
+    return samples, schema
+
+
+def test_groups_are_stored_and_read_and_data_sets_without_them_are_as_before(tmp_path):
+    groups = ["ann", "", "bob", *[""] * 9]
+    with_groups = open_dataset(write_dataset(tmp_path / "with", *vectors(12, groups)))
+    without = open_dataset(write_dataset(tmp_path / "without", *vectors(12, [""] * 12)))
+    assert with_groups.groups.tolist() == groups
+    assert without.groups is None
+    assert with_groups.digest != without.digest
+    assert not (tmp_path / "without" / "groups.arrow").exists()
+
+
+def test_changed_groups_are_refused(tmp_path):
+    out = write_dataset(tmp_path / "d", *vectors(12, ["ann"] * 12))
+    file = out / "groups.arrow"
+    file.write_bytes(file.read_bytes().replace(b"annann", b"bobann", 1))
+    with pytest.raises(DataError, match=r"groups.arrow was changed"):
+        open_dataset(out)
