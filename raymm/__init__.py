@@ -1,6 +1,34 @@
 """raymm: value every modality of every sample, and re-sample the ones that contribute too little.
 
-Importing this package loads neither Ray nor MLflow; they are loaded by the verbs that need them.
+A public name is imported when it is first used: importing this package loads neither torch nor Ray nor MLflow.
 """
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+PUBLIC = {
+    "Config": "raymm.config",
+    "Progress": "raymm.api.progress",
+    "open_dataset": "raymm.data",
+    "prepare": "raymm.api.prepare",
+    "train": "raymm.api.train",
+    "write_dataset": "raymm.data",
+}
+"""Public names, and the modules that define them; `__init__.pyi` says the same to type checkers."""
+
+__all__ = ["__version__", *PUBLIC]  # noqa: PLE0604  (strings, from the table)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'raymm' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(PUBLIC[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names, and what is loaded already."""
+    return sorted({*globals(), *PUBLIC} - {"Any", "import_module"})

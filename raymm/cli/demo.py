@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from raymm.cli.options import FOLDER, workers_option
-from raymm.cli.progress import follow
+from raymm.cli.progress import follow, printing
 from raymm.errors import DataError
 from raymm.storage import layout
 from raymm.storage.layout import lock_of_folder
@@ -81,7 +81,8 @@ def _prepare(collection: "Collection", data: Path) -> None:
 
 
 def _train(out: Path, method: str, workers: int, seed: int) -> "list[Result]":
-    from raymm.cli.tracked import train_seeds_tracked
+    from raymm.api.stores import Store
+    from raymm.api.tracked import train_seeds_tracked
     from raymm.config.loading import load
     from raymm.data.dataset import open_dataset
     from raymm.training.run import create_or_open
@@ -91,7 +92,7 @@ def _train(out: Path, method: str, workers: int, seed: int) -> "list[Result]":
         chosen = (f"method.name={method}", f"training.seed={number}", f"cluster.workers={workers}")
         run = out / layout.RUNS / f"{method}-s{number}"
         runs.append(create_or_open(run, load(None, (*SETTINGS, *chosen)), dataset))
-    return train_seeds_tracked(runs, dataset, out / "mlflow", "raymm-demo")
+    return train_seeds_tracked(runs, dataset, Store.of(out / "mlflow"), "raymm-demo", printing())
 
 
 def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":

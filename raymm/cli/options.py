@@ -18,6 +18,7 @@ __all__ = [
     "experiment_option",
     "json_option",
     "method_option",
+    "noise_levels",
     "noise_option",
     "noise_overrides",
     "overrides_argument",
@@ -116,16 +117,21 @@ def plugins_overrides(plugins: tuple[str, ...]) -> tuple[str, ...]:
     return (f"plugins={json.dumps(specs)}",) if specs else ()
 
 
-def noise_overrides(noise: tuple[str, ...]) -> tuple[str, ...]:
-    """`audio=-10dB` to `view.noise_db.audio=-10`; raises `ConfigError` for anything else."""
-    made = []
+def noise_levels(noise: tuple[str, ...]) -> dict[str, float]:
+    """`audio=-10dB` to -10 of audio; raises `ConfigError` for anything else."""
+    made = {}
     for item in noise:
         name, equals, level = item.partition("=")
         number = level.lower().removesuffix("db").strip()
         if not equals or not _is_number(number):
             raise ConfigError(f"--noise '{item}': write it as modality=level in dB, for example audio=-10dB")
-        made.append(f"view.noise_db.{name}={float(number)}")
-    return tuple(made)
+        made[name] = float(number)
+    return made
+
+
+def noise_overrides(noise: tuple[str, ...]) -> tuple[str, ...]:
+    """The levels of `noise_levels` as settings."""
+    return tuple(f"view.noise_db.{name}={level}" for name, level in noise_levels(noise).items())
 
 
 def chosen(**options: Any) -> tuple[str, ...]:

@@ -1,17 +1,47 @@
-"""Progress of long work: a bar on a terminal, a line every tenth in a log, with an estimate of the time left."""
+"""Progress of long work as the command line shows it: lines, and a bar or a line every tenth for items."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-__all__ = ["follow"]
+if TYPE_CHECKING:
+    from raymm.api.progress import Progress
+
+__all__ = ["follow", "printing"]
 
 T = TypeVar("T")
+
+
+def printing(quiet: bool = False) -> "Progress":
+    """A progress that prints epochs and steps as lines on stdout, and the rest on stderr.
+
+    Parameters
+    ----------
+    quiet
+        Leave out what goes to stdout, which belongs to a program.
+    """
+    from raymm.api.progress import Epoch, Progress
+
+    class Printing(Progress):
+        def on_epoch(self, epoch: Epoch) -> None:
+            self.on_line(str(epoch))
+
+        def on_line(self, line: str) -> None:
+            if not quiet:
+                click.echo(line)
+
+        def on_note(self, words: str) -> None:
+            click.echo(f"note: {words}", err=True)
+
+        def follow(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+            return follow(items, total, what)
+
+    return Printing()
 
 
 def follow(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -3,24 +3,25 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from raymm.cli.options import (
     FOLDER,
     backend_option,
-    chosen,
     experiment_option,
     json_option,
     method_option,
+    noise_levels,
     noise_option,
-    noise_overrides,
     overrides_argument,
+    plugin_names,
     plugins_option,
-    plugins_overrides,
     store_option,
     workers_option,
 )
+from raymm.cli.progress import printing
 
 __all__ = ["train"]
 
@@ -49,7 +50,7 @@ def train(
     epochs: int | None,
     noise: tuple[str, ...],
     config: Path | None,
-    backend: str,
+    backend: Literal["local", "ray"],
     workers: int | None,
     store: Path,
     experiment: str,
@@ -57,30 +58,28 @@ def train(
     overrides: tuple[str, ...],
 ) -> None:
     """Train a model, value it after each epoch and re-sample what contributes too little."""
-    from raymm.cli.tracked import train_tracked
-    from raymm.cluster.connect import require_cores
-    from raymm.config.loading import load
-    from raymm.data.dataset import open_dataset
-    from raymm.mirror.runs import open_mirrored
-    from raymm.reports.diagnostics.of_run import findings_of
-    from raymm.storage.layout import lock_of_folder
-    from raymm.storage.lock import writing
-    from raymm.tracking.metrics import is_of_split
+    import raymm
 
-    options = chosen(method__name=method, training__seed=seed, training__epochs=epochs, cluster__workers=workers)
-    settings = load(config, (*options, *plugins_overrides(plugins), *noise_overrides(noise), *overrides))
-    if backend == "ray":
-        require_cores(settings.cluster)
-    with writing(lock_of_folder(out), f"the run {out}"):
-        dataset = open_dataset(data)
-        run = open_mirrored(out, settings, dataset)
-        result = train_tracked(run, dataset, backend, store, experiment, quiet=as_json)
+    result = raymm.train(
+        data,
+        out=out,
+        config=config,
+        settings=overrides,
+        method=method,
+        seed=seed,
+        epochs=epochs,
+        noise=noise_levels(noise),
+        plugins=plugin_names(plugins),
+        workers=workers,
+        backend=backend,
+        store=store,
+        experiment=experiment,
+        progress=printing(quiet=as_json),
+    )
     if as_json:
-        findings = [asdict(finding) for finding in findings_of(run, dataset, result.history)]
+        findings = [asdict(finding) for finding in result.findings]
         found = {"best_epoch": result.best_epoch, "metrics": result.metrics, "findings": findings}
-        click.echo(json.dumps({"run": str(run.path), **found}))
+        click.echo(json.dumps({"run": str(result.folder), **found}))
         return
-    click.echo(f"picked epoch {result.best_epoch + 1} on validation; see {run.path} and `raymm ui --store {store}`")
-    for name, value in sorted(result.metrics.items()):
-        if is_of_split(name, "test"):
-            click.echo(f"  {name:<28} {value:.4f}")
+    picked = f"picked epoch {result.best_epoch + 1} on validation; see {result.folder} and `raymm ui --store {store}`"
+    click.echo("\n".join([*result.finding_lines(), picked, *result.test_lines()]))

@@ -57,7 +57,7 @@ class NodeReport:
     plugins: str = ""
 
 
-def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str, plugins: Sequence[str] = ()) -> None:
+def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str | None, plugins: Sequence[str] = ()) -> None:
     """Check that a run can be trained on the connected cluster.
 
     Parameters
@@ -67,7 +67,7 @@ def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str, plugins: 
     run_dir
         Folder of the run; it must exist, and every node must see it.
     tracking_uri
-        MLflow tracking URI that the run will write to.
+        MLflow tracking URI that the run will write to; None where it is not recorded.
     plugins
         Plug-ins that every process of the run imports.
 
@@ -81,7 +81,7 @@ def preflight(config: ClusterConfig, run_dir: Path, tracking_uri: str, plugins: 
     several = is_multi_node()
     reports = _reports_of_nodes(run_dir, config.start_timeout, plugins) if several or plugins else []
     if several:
-        problems.items += check_tracking(tracking_uri)
+        problems.items += check_tracking(tracking_uri) if tracking_uri is not None else []
         problems.items += check_nodes(reports, run_dir, _versions())
     problems.items += [f"node {report.node}: {report.plugins}" for report in reports if report.plugins]
     problems.raise_if_any(ClusterError)

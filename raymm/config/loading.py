@@ -1,7 +1,7 @@
 """Read a configuration: one YAML file, dotted overrides, unknown keys refused with the nearest match."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import UnionType
@@ -20,9 +20,12 @@ from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["load", "parse", "read_settings"]
+__all__ = ["Overrides", "lay_over", "load", "parse", "read_settings"]
 
 log = logging.getLogger(__name__)
+
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Settings in the place of others, see `lay_over`."""
 
 
 def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
@@ -48,15 +51,39 @@ def read_settings(path: Path | None, overrides: tuple[str, ...] = ()) -> dict[st
     ConfigError
         When the file is no mapping of sections, or an override is not written as one.
     """
-    values = {} if path is None else _read_yaml(path)
-    values, met = modernise(values)
-    for override in overrides:
-        _apply(values, override, met)
+    return lay_over({} if path is None else _read_yaml(path), overrides)
+
+
+def lay_over(values: Mapping[str, Any], *overrides: Overrides) -> dict[str, Any]:
+    """Nested settings with others in the place of some; neither is validated.
+
+    Names of 0.1.0 become those of today, and a line says so.
+
+    Parameters
+    ----------
+    overrides
+        Each either dotted text as on the command line (`"training.epochs=5"`), or a mapping from dotted names or
+        sections to values as they are; later ones win.
+
+    Raises
+    ------
+    ConfigError
+        When an override is not written as one, or leads through a plain value.
+
+    Examples
+    --------
+    >>> lay_over({"training": {"epochs": 30, "seed": 1}}, ["training.epochs=5"], {"method": "joint"})
+    {'training': {'epochs': 5, 'seed': 1}, 'method': 'joint'}
+    """
+    laid, met = modernise(dict(values))
+    for given in overrides:
+        for key, value, text in _pairs(given):
+            _apply(laid, key, value, text, met)
     for old, new in dict(met).items():
         log.warning("%s is called %s now", old, new)
-    if isinstance(plugins := values.get("plugins"), list):
-        values["plugins"] = absolute_plugins([str(spec) for spec in plugins])
-    return values
+    if isinstance(plugins := laid.get("plugins"), list):
+        laid["plugins"] = absolute_plugins([str(spec) for spec in plugins])
+    return laid
 
 
 def parse(
@@ -110,18 +137,39 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _apply(values: dict[str, Any], override: str, met: list[tuple[str, str]]) -> None:
+def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any, str]]:
+    """The dotted name of each override, its value, and how it was written."""
+    if isinstance(overrides, Mapping):
+        for name, value in _leaves(overrides):
+            yield name, value, f"override {{'{name}': {value!r}}}"
+        return
+    for override in (overrides,) if isinstance(overrides, str) else overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                f"override '{override}': write it as section.field=value, for example training.epochs=10"
+            )
+        yield key, yaml_value(text, f"override '{override}': the value"), f"override '{override}'"
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in nested sections, by dotted names; an empty section is a value."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _apply(values: dict[str, Any], given: str, value: Any, text: str, met: list[tuple[str, str]]) -> None:
     """Put an override into the nested values; an old name goes to where it belongs now and is noted in `met`."""
-    given, equals, text = override.partition("=")
-    if not equals or not given:
-        raise ConfigError(f"override '{override}': write it as section.field=value, for example training.epochs=10")
     key = modern_key(given)
     if key != given:
         met.append((given, key))
     try:
-        put(values, key.split("."), yaml_value(text, f"override '{override}': the value"))
+        put(values, key.split("."), value)
     except TypeError as cause:
-        raise ConfigError(f"override '{override}': {cause}") from cause
+        raise ConfigError(f"{text}: {cause}") from cause
 
 
 def _mistakes(

@@ -3,14 +3,19 @@
 A video is decoded once, whatever number of modalities need its frames.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.data.kinds.base import ModalitySpec, Value
-from raymm.data.manifest import Record
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.data.quarantine import BadValue
 from raymm.data.schema import Schema
+
+if TYPE_CHECKING:
+    from raymm.data.manifest import Record
 
 __all__ = ["read_sample"]
 

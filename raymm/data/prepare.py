@@ -5,13 +5,15 @@ size and time of the files); a rerun does only the chunks for which that has cha
 on Ray (`raymm.cluster.prepare`), in any order, with the same result.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,7 +21,6 @@ from raymm.data.decode import read_sample
 from raymm.data.format import Sample, finish_dataset, write_shard
 from raymm.data.labels import refuse_absent_classes
 from raymm.data.lengths import Lengths, lengths_of, summary_of
-from raymm.data.manifest import Record
 from raymm.data.media.text_embeddings import Encoders, embed_texts
 from raymm.data.quarantine import BadValue, problem_lines, write_quarantine
 from raymm.data.schema import FORMAT, Schema
@@ -29,6 +30,9 @@ from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import is_committed
+
+if TYPE_CHECKING:
+    from raymm.data.manifest import Record
 
 __all__ = [
     "Chunk",

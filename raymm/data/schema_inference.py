@@ -4,9 +4,11 @@ What the user leaves open is read from the data: the window from the longest med
 vectors and sequences from the first array, the size of encoded texts from their encoder.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,11 +18,13 @@ from raymm.config.yaml_text import yaml_value
 from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.vector import VectorSpec
-from raymm.data.manifest import Kinds, Manifest
 from raymm.data.media.text_embeddings import Encoders
 from raymm.data.schema import Schema
 from raymm.data.window import Say, infer_window
 from raymm.errors import ConfigError, Problems, did_you_mean
+
+if TYPE_CHECKING:
+    from raymm.data.manifest import Kinds, Manifest
 
 __all__ = ["build_schema", "parse_kinds"]
 

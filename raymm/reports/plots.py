@@ -30,6 +30,7 @@ __all__ = [
     "phi_over_epochs",
     "phi_per_class",
     "plain_text",
+    "samples_per_class",
     "save",
     "save_all",
     "style_axis",
@@ -151,6 +152,22 @@ def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) 
         _epochs(axis)
     loss.legend(frameon=False, fontsize=8)
     _legend(accuracy)
+    return figure
+
+
+def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]]) -> Figure:
+    """Samples of each class, a bar a class, one part of it a split; counts are [K] by the name of the split."""
+    figure = new_figure(5.0, 0.28 * len(classes) + 1.2)
+    axis = figure.subplots()
+    places, left = np.arange(len(classes)), np.zeros(len(classes))
+    for position, (split, of_split) in enumerate(counts.items()):
+        axis.barh(places, of_split, left=left, color=_colour(position), label=split)
+        left = left + of_split
+    axis.set_yticks(places, [plain_text(name) for name in classes])
+    axis.invert_yaxis()
+    axis.set_xlabel("samples")
+    style_axis(axis, "x")
+    _legend(axis)
     return figure
 
 

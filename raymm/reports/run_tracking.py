@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,15 @@ from raymm.tracking.metrics import phi_metric
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from raymm.data.dataset import Dataset
     from raymm.reports.diagnostics.finding import Finding
     from raymm.tracking.base import Tracker
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["HistoryLog", "draw_plots", "record_files", "record_findings", "record_result", "run_info"]
+__all__ = ["HistoryLog", "draw_plots", "figures_of", "record_files", "record_findings", "record_result", "run_info"]
 
 LOADER = "raymm.models.predictor:load"
 """Recorded models are loaded by it; when it moves, its former name goes to `raymm.tracking.mlflow.loaders`."""
@@ -111,16 +113,22 @@ def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -
 
 def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
     """Draw the plots of a finished run into RUN/plots and return their paths."""
+    drawn = {name: draw() for name, draw in figures_of(run, result, dataset).items()}
+    return plots.save_all(drawn, run / layout.PLOTS)
+
+
+def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callable[[], Figure]]:
+    """What draws each plot of a finished run, by the plot's name."""
     table = read_table(layout.valuation_file(result_folder(run), "test"))
     names, classes, fair_share = dataset.schema.names, dataset.schema.classes, table.info.fair_share
     mean = np.array(
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
     )
     epochs = np.array([entry["epoch"] for entry in result.history])
-    figures = {
-        "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
-        "phi-over-epochs": plots.phi_over_epochs(names, epochs, mean, fair_share),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.membership(len(classes)), fair_share),
-        "learning-curves": plots.learning_curves(names, result.history),
+    member = table.membership(len(classes))
+    return {
+        "phi-distribution": lambda: plots.phi_distribution(names, table.phi, fair_share),
+        "phi-over-epochs": lambda: plots.phi_over_epochs(names, epochs, mean, fair_share),
+        "phi-per-class": lambda: plots.phi_per_class(names, classes, table.phi, member, fair_share),
+        "learning-curves": lambda: plots.learning_curves(names, result.history),
     }
-    return plots.save_all(figures, run / layout.PLOTS)

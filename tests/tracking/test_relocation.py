@@ -14,9 +14,11 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
+from raymm.api.progress import Progress
+from raymm.api.stores import Store
+from raymm.api.tracked import train_tracked
 from raymm.cli import main
 from raymm.cli.machine import tracking
-from raymm.cli.tracked import train_tracked
 from raymm.data import Dataset
 from raymm.errors import TrackingError
 from raymm.tracking import RunInfo
@@ -107,7 +109,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> 
     shutil.copy(mlflow_template, tree.database)
     data = small_dataset(tmp_path_factory.mktemp("data") / "d")
     run = create_or_open(tree.path / "runs" / "tiny", settings(training={"epochs": 2}), data)
-    train_tracked(run, data, "local", tree.path / "mlflow", EXPERIMENT, quiet=True)
+    train_tracked(run, data, "local", Store.of(tree.path / "mlflow"), EXPERIMENT, Progress())
     register_model(tree.uri, EXPERIMENT, run.key, "tiny")
     tree.client.create_logged_model("1", "logged")
     (found,) = tree.client.search_runs(["1"])

@@ -5,21 +5,25 @@ sentence-transformers model (the extra `raymm[text]`); nothing is downloaded. Ea
 the CPU, since preparing asks Ray for CPUs only.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
-from raymm.data.manifest import Record
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.storage.directory import sha256_of
+
+if TYPE_CHECKING:
+    from raymm.data.manifest import Record
 
 __all__ = ["Encoders", "SentenceEncoder", "embed_texts", "open_encoder", "parse_encoders"]
 

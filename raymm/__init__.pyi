@@ -1,0 +1,8 @@
+from raymm.api.prepare import prepare as prepare
+from raymm.api.progress import Progress as Progress
+from raymm.api.train import train as train
+from raymm.config import Config as Config
+from raymm.data import open_dataset as open_dataset
+from raymm.data import write_dataset as write_dataset
+
+__version__: str

@@ -1,0 +1,98 @@
+"""What `raymm.prepare` returns: a data set on disk, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raymm.api.notebook import as_html
+from raymm.data.dataset import open_dataset
+from raymm.data.schema import SPLITS
+from raymm.reports.plots import samples_per_class
+from raymm.storage import layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from raymm.data.dataset import Dataset
+    from raymm.data.prepare import ChunkReport
+    from raymm.data.schema import Schema
+
+__all__ = ["Prepared"]
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """A finished data set.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    schema
+        Names, kinds and shapes of its modalities, and its classes.
+    rows
+        Number of samples.
+    quarantined
+        Ids of the samples that were left out; `quarantine.csv` in the folder says why.
+    unchanged
+        Whether an earlier call had made it already.
+    """
+
+    folder: Path
+    schema: Schema
+    rows: int
+    quarantined: tuple[str, ...]
+    unchanged: bool = False
+
+    @classmethod
+    def of(cls, folder: Path, schema: Schema, reports: Sequence[ChunkReport], *, unchanged: bool = False) -> Prepared:
+        """The data set that these reports are of."""
+        bad = {item.sample_id for report in reports for item in report.bad}
+        return cls(folder, schema, sum(report.rows for report in reports), tuple(sorted(bad)), unchanged)
+
+    def open(self) -> Dataset:
+        """The data set, opened for reading."""
+        return open_dataset(self.folder)
+
+    def summary(self) -> str:
+        """What the data set holds, and what was left out of it."""
+        shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in self.schema.modalities)
+        lines = [f"{self.rows} samples, {len(self.schema.classes)} classes: {shapes}"]
+        if self.quarantined:
+            where = self.folder / layout.QUARANTINE
+            lines.append(f"{len(self.quarantined)} samples were left out; {where} says why")
+        return "\n".join(lines)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a sample: its id, split, label by name, source file, and whether it has each modality."""
+        import numpy as np
+        import pandas as pd
+
+        dataset = self.open()
+        shards, task = dataset.shards, self.schema.task
+        columns = {
+            "sample_id": shards.sample_id,
+            "split": shards.split,
+            "label": [task.text(label, self.schema.classes) for label in shards.label],
+            "source": shards.sources(np.arange(len(dataset))),
+        }
+        has = {f"has_{name}": shards.present[:, position] for position, name in enumerate(self.schema.names)}
+        return pd.DataFrame({**columns, **has})
+
+    def plot(self) -> Figure:
+        """How many samples of each class every split has, as a figure of matplotlib."""
+        dataset = self.open()
+        member = self.schema.task.class_membership(dataset.label, len(self.schema.classes))
+        counts = {split: member[dataset.shards.split == split].sum(axis=0) for split in SPLITS}
+        return samples_per_class(self.schema.classes, counts)
+
+    def __repr__(self) -> str:
+        left = f", {len(self.quarantined)} left out" if self.quarantined else ""
+        return f"Prepared({str(self.folder)!r}, {self.rows} samples{left})"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())

@@ -1,0 +1,90 @@
+"""The settings of a call: a configuration in any form, and what is laid over it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from raymm.config.loading import Overrides, lay_over, parse, read_settings
+from raymm.config.sections import Config
+from raymm.errors import ConfigError
+
+__all__ = ["Given", "config_of", "given_settings", "named", "options_of"]
+
+log = logging.getLogger(__name__)
+
+Given = Config | Mapping[str, Any] | str | Path | None
+"""A configuration, nested or dotted settings, the path of a YAML file, or None for the defaults."""
+
+
+def config_of(given: Given, settings: Overrides = (), options: Mapping[str, Any] | None = None) -> Config:
+    """The validated configuration of a call.
+
+    Parameters
+    ----------
+    given
+        What is laid over by `options`, and these by `settings`.
+    settings
+        As `Config.override` takes them.
+    options
+        Arguments that stand for settings, by dotted name; None where one was not given.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake at once.
+    """
+    where = str(given) if isinstance(given, str | Path) else "configuration"
+    return parse(given_settings(given, settings, options), where, drop=log.warning)
+
+
+def given_settings(
+    given: Given, settings: Overrides = (), options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What `config_of` validates: nested settings."""
+    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    return lay_over(_nested(given), chosen, settings)
+
+
+def options_of(
+    *,
+    method: str | None = None,
+    seed: int | None = None,
+    epochs: int | None = None,
+    workers: int | None = None,
+    plugins: Sequence[str] = (),
+    noise: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """The settings that arguments of several functions stand for, by dotted name; None where one was not given.
+
+    >>> given = options_of(epochs=5, noise={"audio": -10})
+    >>> {name: value for name, value in given.items() if value is not None}
+    {'training.epochs': 5, 'view.noise_db.audio': -10}
+    """
+    return {
+        "method.name": method,
+        "training.seed": seed,
+        "training.epochs": epochs,
+        "cluster.workers": workers,
+        "plugins": named(plugins) or None,
+        **{f"view.noise_db.{name}": level for name, level in (noise or {}).items()},
+    }
+
+
+def named(plugins: Sequence[str]) -> list[str]:
+    """Plug-ins, of which one may be given by itself."""
+    return [plugins] if isinstance(plugins, str) else list(plugins)
+
+
+def _nested(given: Given) -> dict[str, Any]:
+    if isinstance(given, Config):
+        return given.model_dump(mode="json", exclude_unset=True)
+    if isinstance(given, Mapping):
+        return lay_over({}, given)
+    if given is None or isinstance(given, str | Path):
+        return read_settings(None if given is None else Path(given))
+    raise ConfigError(
+        f"config is a {type(given).__name__}: give a raymm.Config, a mapping of settings, or the path of a YAML file"
+    )

@@ -1,0 +1,41 @@
+"""Where the runs of a call are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raymm.tracking.base import NullTracker
+
+if TYPE_CHECKING:
+    from raymm.tracking.base import Tracker
+
+__all__ = ["Store"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where runs are recorded: `MLFLOW_TRACKING_URI`, else a local MLflow store in `folder`, or nowhere.
+
+    Attributes
+    ----------
+    uri
+        Tracking URI; None where nothing is recorded.
+    tracker
+        Makes the tracker of a run from the run's folder.
+    """
+
+    uri: str | None = None
+    tracker: Callable[[Path], Tracker] = field(default=lambda _: NullTracker())
+
+    @classmethod
+    def of(cls, folder: str | Path | None) -> Store:
+        """The store of a call; a local one is made, or moved with its folder."""
+        if folder is None:
+            return cls()
+        from raymm.tracking.mlflow import MlflowTracker, store_of
+
+        uri, artifacts = store_of(Path(folder))
+        return cls(uri, lambda run: MlflowTracker(uri, run, artifacts))

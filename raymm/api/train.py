@@ -1,0 +1,97 @@
+"""`raymm.train`: a training run, in this process or on Ray Train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from raymm.api.progress import Showing, showing
+from raymm.api.settings import Given, config_of, options_of
+from raymm.api.stores import Store
+from raymm.api.tracked import train_tracked
+from raymm.api.training_result import TrainingResult
+from raymm.config.loading import Overrides
+from raymm.data.dataset import open_dataset
+from raymm.mirror.runs import open_mirrored
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
+
+__all__ = ["train"]
+
+
+def train(
+    data: str | Path,
+    *,
+    out: str | Path,
+    config: Given = None,
+    settings: Overrides = (),
+    method: str | None = None,
+    seed: int | None = None,
+    epochs: int | None = None,
+    noise: Mapping[str, float] | None = None,
+    plugins: Sequence[str] = (),
+    workers: int | None = None,
+    backend: Literal["local", "ray"] = "local",
+    store: str | Path | None = None,
+    experiment: str = "raymm",
+    progress: Showing = "auto",
+) -> TrainingResult:
+    """Train a model, value it after each epoch and re-sample what contributes too little.
+
+    Parameters
+    ----------
+    data
+        Folder of a data set.
+    out
+        Folder of the run. An unfinished run that is there goes on, a finished one is read; one of other settings or
+        data is refused.
+    config
+        Settings to begin with: a `Config`, nested or dotted settings, or a YAML file. Default: the defaults.
+    settings
+        Over these and the options: `("training.epochs=5", ...)` or `{"training.epochs": 5}`.
+    method, seed, epochs, workers
+        The settings `method.name`, `training.seed`, `training.epochs` and `cluster.workers`.
+    noise
+        White noise on modalities: signal-to-noise ratios in dB by name.
+    plugins
+        Files or modules that register parts of your own.
+    backend
+        "local", this process, or "ray": the cluster of RAY_ADDRESS, or a Ray of its own. The numbers are the same.
+    store
+        Folder of a local MLflow store (`MLFLOW_TRACKING_URI` goes before it); None records nothing.
+    experiment
+        MLflow experiment.
+    progress
+        Who is told of the epochs; "auto" shows a bar on a terminal or in a notebook, None nothing.
+
+    Returns
+    -------
+    The result, which is read from the folder of the run.
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        For settings, data or a folder that do not fit, before anything is trained.
+    TrainingError, ClusterError, TrackingError
+        As they occur; what was committed is kept, and the same call goes on from there.
+
+    Examples
+    --------
+    >>> import raymm
+    >>> raymm.train("no/such/data", out="runs/sample", method="sample")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    raymm.errors.DataError: ...no/such/data: there is no such folder; ...
+    """
+    options = options_of(method=method, seed=seed, epochs=epochs, workers=workers, plugins=plugins, noise=noise)
+    chosen = config_of(config, settings, options)
+    if backend == "ray":
+        from raymm.cluster.connect import require_cores
+
+        require_cores(chosen.cluster)
+    folder = Path(out)
+    with showing(progress) as told, writing(lock_of_folder(folder), f"the run {folder}"):
+        dataset = open_dataset(data)
+        run = open_mirrored(folder, chosen, dataset)
+        result = train_tracked(run, dataset, backend, Store.of(store), experiment, told)
+    return TrainingResult(run, result, dataset)
