@@ -64,6 +64,7 @@ class Registry(Generic[T]):
         self.noun = noun
         self._package = package
         self._parts: dict[str, T] = {}
+        self._libraries: dict[str, Callable[[str, str], T]] = {}
 
     def register(self, name: str, part: T) -> T:
         """Make a part known by a name, and return it.
@@ -80,8 +81,12 @@ class Registry(Generic[T]):
         self._parts[name] = part
         return part
 
+    def register_library(self, prefix: str, make: Callable[[str, str], T]) -> None:
+        """Make the parts of a library known as "prefix:NAME"; `make(NAME, where)` returns or refuses one."""
+        self._libraries[prefix] = make
+
     def get(self, name: str, where: str = "") -> T:
-        """The part of a name, or of "package.module:NAME".
+        """The part of a name, of "package.module:NAME", or of a library that was registered.
 
         Parameters
         ----------
@@ -95,9 +100,12 @@ class Registry(Generic[T]):
         """
         prefix = f"{where}: " if where else ""
         self._load()
-        if ":" not in name and name not in self._parts:
+        library, colon, inner = name.partition(":")
+        if colon and library in self._libraries:
+            return self._libraries[library](inner, where)
+        if not colon and name not in self._parts:
             raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
-        found: Any = load_object(name, where) if ":" in name else self._parts[name]
+        found: Any = load_object(name, where) if colon else self._parts[name]
         return found if self.adapt is None else self.adapt(found, f"{prefix}'{name}'")
 
     def names(self) -> list[str]:

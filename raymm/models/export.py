@@ -17,6 +17,7 @@ from raymm.config.loading import parse
 from raymm.config.plugins import copy_plugins
 from raymm.data.schema import Schema
 from raymm.errors import CheckpointError
+from raymm.models.encoders.weights import weights_come_later
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -72,7 +73,8 @@ def load_model(folder: Path) -> Exported:
     config, about = load_settings(folder)
     with _readable(folder):
         schema = Schema.from_saved(about.content)
-        model = build_model(schema, config.model, config.training.seed)
+        with weights_come_later():
+            model = build_model(schema, config.model, config.training.seed)
         weights = load_file(folder / layout.WEIGHTS)
         _refuse_not_finite(folder, weights)
         model.load_state_dict(weights)

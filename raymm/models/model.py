@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from raymm.config.model import EncoderConfig, ModelConfig
 from raymm.data.batch import Batch
-from raymm.data.kinds.base import ModalitySpec
+from raymm.data.kinds.base import ModalitySpec, Statistics
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, Problems, did_you_mean, mistakes_in
 from raymm.models.calibration import Calibration
@@ -132,17 +132,32 @@ class MultimodalModel(nn.Module):
             return partials, bias
         return self.calibration.correct_partials(partials, bias)
 
+    def set_statistics(self, statistics: Mapping[str, Statistics]) -> None:
+        """Tell the statistics of the data, by modality, to encoders that ask for them (`set_statistics`)."""
+        for name, encoder in self.encoders.items():
+            if callable(take := getattr(encoder, "set_statistics", None)):
+                take(statistics.get(name))
+
     def set_baseline(self, mean: Float[Tensor, "n D"]) -> None:
         """Replace the baseline, for `baseline: mean`."""
         with torch.no_grad():
             self.baseline.copy_(mean)
 
 
-def build_model(schema: Schema, config: ModelConfig, seed: int) -> MultimodalModel:
-    """A model whose initial weights are a function of `seed` alone; the global generator is left as it was."""
+def build_model(
+    schema: Schema, config: ModelConfig, seed: int, statistics: Mapping[str, Statistics] | None = None
+) -> MultimodalModel:
+    """A model whose initial weights are a function of `seed` alone; the global generator is left as it was.
+
+    `statistics` are those of the data by modality, which encoders with `normalise=weights` need; without them such an
+    encoder gives NaN until a state is loaded.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "model"))
-        return MultimodalModel(schema, config)
+        model = MultimodalModel(schema, config)
+    if statistics is not None:
+        model.set_statistics(statistics)
+    return model
 
 
 def model_mistakes(schema: Schema, config: ModelConfig) -> list[str]:

@@ -41,7 +41,7 @@ def trial_mistakes(reader: BatchReader, config: ModelConfig) -> list[str]:
     schema = reader.dataset.schema
     batch = reader.batch(rows_to_try(reader.dataset))
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        model = build_model(schema, config, seed=0).eval()
+        model = build_model(schema, config, seed=0, statistics=reader.dataset.statistics).eval()
         found = [mistake for name in schema.names for mistake in _encoder_mistakes(model, name, batch)]
         return found or mistakes_in(lambda: _check_fusion(model, batch, schema.outputs, config.fusion.name))
 

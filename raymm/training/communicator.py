@@ -53,9 +53,10 @@ class TorchDistributed:
 def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator, loss: Tensor) -> Tensor:
     """Add gradients and the loss over all ranks, in one message; return the summed loss.
 
-    A parameter without a gradient counts as zero, so that an update does not depend on which rank had which rows.
+    A parameter without a gradient counts as zero, so that an update does not depend on which rank had which rows. One
+    that is frozen (`requires_grad` is False) is left out, so that no optimizer lets it decay.
     """
-    owned = list(parameters)
+    owned = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in owned:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)

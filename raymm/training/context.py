@@ -47,7 +47,7 @@ class RunContext:
         config, device = run.config, backends.device
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
-        model = build_model(dataset.schema, config.model, config.training.seed).to(device)
+        model = build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(device)
         method = build_method(config, dataset.schema)
         if method.module is not None:
             method.module.to(device)

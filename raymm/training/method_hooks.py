@@ -37,7 +37,8 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
     config, trainer = context.config, context.trainer
 
     def initial() -> MultimodalModel:
-        return build_model(context.dataset.schema, config.model, config.training.seed).to(trainer.device)
+        dataset = context.dataset
+        return build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(trainer.device)
 
     def forget(module: nn.Module) -> None:
         for parameter in module.parameters():

@@ -43,7 +43,7 @@ def warm_process(config: Config, dataset: Dataset, device: torch.device) -> None
         return
     _warmed.add(dataset.digest)
     joint = config.model_copy(update={"method": MethodConfig(name="joint")})
-    model = build_model(dataset.schema, config.model, 0).to(device)
+    model = build_model(dataset.schema, config.model, 0, dataset.statistics).to(device)
     method = build_method(joint, dataset.schema)
     optimizer = build_optimizer(parameters_of(model, method), joint.optimizer)
     trainer = Trainer(model, optimizer, method, joint, SingleProcess(), device, dataset.schema.task)

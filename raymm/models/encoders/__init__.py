@@ -1,6 +1,6 @@
 """Encoders: one file a kind, chosen by name, each `[b, ...] -> [b, D]` and independent of the other rows."""
 
-from raymm.models.encoders import cnn, cnn1d, mlp, pool, resnet, text
+from raymm.models.encoders import cnn, cnn1d, mlp, pool, resnet, text, torchvision_models
 from raymm.models.encoders.registry import ENCODERS, build_encoder, register_encoder, share_settings
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "resnet",
     "share_settings",
     "text",
+    "torchvision_models",
 ]
