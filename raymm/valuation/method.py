@@ -5,6 +5,7 @@ It is made once for all rows of a valuation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,11 @@ from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import check_budget
 
 if TYPE_CHECKING:
-    from raymm.config.sections import Config
+    from raymm.config.sections import Config, ValuationConfig
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.protocol import SplitModel
 
-__all__ = ["ValuationMethod", "choose_method", "largest_exact"]
+__all__ = ["ValuationMethod", "choose_for", "choose_method", "largest_exact"]
 
 EXACT, EXACT_SUMS, EXACT_SUMS_CUDA = 12, 16, 20
 """Largest n for which all coalitions are evaluated by default: of any fusion; of sums of partial logits; of those on
@@ -67,22 +68,37 @@ class ValuationMethod:
 def choose_method(
     model: SplitModel, batch: Any, present: torch.Tensor, config: Config, epoch: int | None
 ) -> ValuationMethod:
-    """The method that `config.valuation` asks for, for this model.
+    """The method that `config.valuation` asks for, for this model; errors as `choose_for`.
 
     Parameters
     ----------
     batch, present
         Some samples on the model's device, from which the kind of fusion and the cost of a coalition are found.
+    """
+    with torch.inference_mode():
+        source = logit_source(model, model.encode(batch), present)
+    seed = derive(config.training.seed, "valuation", epoch or 0)
+    return choose_for(source, config.valuation, seed, lambda: _encoders_over_fusion(model, batch, present))
+
+
+def choose_for(
+    source: LogitSource, valuation: ValuationConfig, seed: int, encodings: Callable[[], float]
+) -> ValuationMethod:
+    """The method that settings ask for, by the logit source of some samples.
+
+    Parameters
+    ----------
+    seed
+        Of the designs, where values are sampled.
+    encodings
+        The cost of what is run once a batch, in coalitions; called where the budget is a multiple of it.
 
     Raises
     ------
     ConfigError
         When `exact` is asked for more than 20 modalities, or the budget is too small.
     """
-    valuation, n = config.valuation, present.shape[1]
-    with torch.inference_mode():
-        features = model.encode(batch)
-        source = logit_source(model, features, present)
+    n = source.present.shape[1]
     linear = isinstance(source, SumSource) and source.head is None
     limit = _limit(source)
     if valuation.method == "exact" and n > MAX_PLAYERS:
@@ -91,11 +107,10 @@ def choose_method(
         return ValuationMethod("exact", chunk=None if linear else source.chunk)
     if valuation.method == "auto" and linear and valuation.utility == "logit":
         return ValuationMethod("closed_form")
-    budget = _budget(model, batch, present, valuation.budget)
+    budget = _budget(n, valuation.budget, encodings)
     check_budget(n, budget, valuation.budget)
     if n <= MAX_PLAYERS and budget >= 2**n:
         return ValuationMethod("exact", chunk=None if linear else source.chunk)
-    seed = derive(config.training.seed, "valuation", epoch or 0)
     return ValuationMethod("sampled", budget, valuation.refine and n <= limit, seed)
 
 
@@ -116,15 +131,14 @@ def _limit(source: LogitSource) -> int:
     return largest_exact(sums=False)
 
 
-def _budget(model: SplitModel, batch: Any, present: torch.Tensor, asked: int | str | None) -> int:
+def _budget(n: int, asked: int | str | None, encodings: Callable[[], float]) -> int:
     """Number of coalitions: the setting, a multiple of the cost of one forward pass ("1x"), or the default."""
-    n = present.shape[1]
     if asked is None:
         return max(DEFAULT_BUDGET, 32 * n)
     if isinstance(asked, int):
         return asked
     passes = float(asked.removesuffix("x"))
-    return min(int(passes * _encoders_over_fusion(model, batch, present)), 2 ** min(n, MAX_PLAYERS))
+    return min(int(passes * encodings()), 2 ** min(n, MAX_PLAYERS))
 
 
 def _encoders_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:

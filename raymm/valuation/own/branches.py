@@ -1,0 +1,209 @@
+"""Branch modules of a model: found by name, run once a batch, and replaced by their outputs with some rows masked.
+
+A branch is recorded by a forward hook. To replay, its `forward` gives the recorded output with the baseline in the
+place of masked rows, always a new tensor, so that a model that changes it in place changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.types import Mask
+from raymm.valuation.conformance import ModelError
+from raymm.valuation.own.structure import leaves_of, map_leaves, tensors_of
+
+__all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped"]
+
+PLAIN = (Tensor, bool, int, float, str, type(None))
+"""What a branch may give, in any containers."""
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+"""Attributes of a module that hold the hooks around its `forward`."""
+
+
+@dataclass
+class Branch:
+    """A module that sees one modality alone.
+
+    Attributes
+    ----------
+    axes
+        Axis of the samples of each tensor of its output, found in the first batch.
+    """
+
+    name: str
+    module: nn.Module
+    axes: tuple[int, ...] | None = None
+
+    def check(self, output: Any, rows: int) -> None:
+        """Find the axis of the samples of each tensor, and compare it with that of the batches before.
+
+        Raises
+        ------
+        ModelError
+            When a tensor has none, or another one than before, or the output holds something that cannot be masked.
+        """
+        strange = sorted({type(leaf).__name__ for leaf in leaves_of(output) if not isinstance(leaf, PLAIN)})
+        if strange:
+            raise ModelError(
+                f"branch '{self.name}' gives a {', a '.join(strange)}, which cannot be masked; name a module whose "
+                "output is tensors (in tuples, lists or mappings), or wrap this one"
+            )
+        axes = self.axes or tuple(self._axis(tensor, rows) for tensor in tensors_of(output))
+        if not axes:
+            raise ModelError(f"branch '{self.name}' gives a {type(output).__name__} without any tensor")
+        found = [tensor.shape[axis] if axis < tensor.ndim else None for axis, tensor in _pairs(axes, output)]
+        if len(axes) != len(tensors_of(output)) or any(size != rows for size in found):
+            shapes = ", ".join(str(list(tensor.shape)) for tensor in tensors_of(output))
+            raise ModelError(
+                f"branch '{self.name}' gives {shapes} for {rows} samples; in the first batch the samples were axis "
+                f"{', '.join(map(str, axes))}"
+            )
+        self.axes = axes
+
+    def _axis(self, tensor: Tensor, rows: int) -> int:
+        """The first of the first two axes that is as long as the batch (the second of states of recurrent layers)."""
+        if tensor.is_nested or tensor.layout != torch.strided:
+            raise ModelError(f"branch '{self.name}' gives a nested or sparse tensor; name a module with plain ones")
+        fits = [axis for axis in range(min(2, tensor.ndim)) if tensor.shape[axis] == rows]
+        if not fits:
+            raise ModelError(
+                f"branch '{self.name}' gives a tensor {list(tensor.shape)} of which no axis is the {rows} samples of "
+                "the batch; name a module whose outputs have one row a sample, or wrap this one"
+            )
+        return fits[0]
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The module inside of `torch.compile`, whose branches would not be seen, and of data parallel wrappers."""
+    inner = getattr(model, "_orig_mod", None)
+    if isinstance(inner, nn.Module):
+        return unwrapped(inner)
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return unwrapped(model.module)
+    return model
+
+
+def find_branches(model: nn.Module, modalities: Mapping[str, nn.Module | str]) -> list[Branch]:
+    """The branch module of each modality, given itself or by its dotted name.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes: names of no module, modules of another model, one module for two modalities.
+    """
+    parts = {name: part for name, part in model.named_modules(remove_duplicate=False) if name}
+    problems = Problems("modalities=")
+    branches = []
+    for name, module in modalities.items():
+        found = parts.get(module) if isinstance(module, str) else module
+        if found is None:
+            problems.add(
+                f"'{name}': {type(model).__name__} has no module '{module}'; {did_you_mean(str(module), parts)}"
+            )
+        elif not isinstance(found, nn.Module):
+            problems.add(f"'{name}' is a {type(found).__name__}; give a module of the model, or its dotted name")
+        elif all(found is not part for part in parts.values()):
+            problems.add(f"'{name}': this {type(found).__name__} is no part of the {type(model).__name__}")
+        else:
+            branches.append(Branch(name, found))
+    problems.extend(_overlaps(branches))
+    problems.raise_if_any(ConfigError)
+    return branches
+
+
+@contextmanager
+def recording(
+    branches: Sequence[Branch], stand_in: Callable[[Branch, Any], Any] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """Copies of what each branch gives inside, a list by name in the order of the first calls.
+
+    `stand_in(branch, output)` gives what the model gets in the place of an output.
+    """
+    calls: dict[str, list[Any]] = {}
+
+    def hook_of(branch: Branch) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+            calls.setdefault(branch.name, []).append(map_leaves(_copied, output))
+            return None if stand_in is None else stand_in(branch, output)
+
+        return hook
+
+    with ExitStack() as stack:
+        for branch in branches:
+            stack.callback(branch.module.register_forward_hook(hook_of(branch)).remove)
+        yield calls
+
+
+@contextmanager
+def replaced(gives: Mapping[str, Callable[[], Any]], branches: Sequence[Branch]) -> Iterator[None]:
+    """Inside, branches do not run; each call of one gives what `gives[name]()` makes."""
+    with ExitStack() as stack:
+        for branch in branches:
+            if branch.name in gives:
+                stack.enter_context(_replaced(branch.module, gives[branch.name]))
+        yield
+
+
+def masked_rows(branch: Branch, output: Any, keep: Mask, baselines: Sequence[Tensor]) -> Any:
+    """A new output with the baseline at the rows where `keep`, bool [B], is False."""
+    assert branch.axes is not None
+    left = list(zip(branch.axes, baselines, strict=True))
+
+    def masked(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        axis, baseline = left.pop(0)
+        shape = [1] * leaf.ndim
+        shape[axis] = len(keep)
+        return torch.where(keep.view(shape), leaf, baseline)
+
+    return map_leaves(masked, output)
+
+
+@contextmanager
+def _replaced(module: nn.Module, give: Callable[[], Any]) -> Iterator[None]:
+    """A module that gives something else where it is called; hooks, which have acted on the recorded output, rest."""
+    instead = {"forward": lambda *_args, **_kwargs: give(), **{name: OrderedDict() for name in HOOKS}}
+    own = vars(module)
+    before = {name: own[name] for name in instead if name in own}
+    own.update(instead)
+    try:
+        yield
+    finally:
+        for name in instead:
+            del own[name]
+        own.update(before)
+
+
+def _overlaps(branches: Sequence[Branch]) -> list[str]:
+    """Branches that are the same module, or parts of each other."""
+    found = []
+    for first, second in combinations(branches, 2):
+        if first.module is second.module:
+            found.append(
+                f"'{first.name}' and '{second.name}' are the same module; a module of two modalities cannot tell "
+                "them apart: wrap it in one module for each"
+            )
+        elif any(part is second.module for part in first.module.modules()):
+            found.append(f"'{second.name}' is a part of '{first.name}'")
+        elif any(part is first.module for part in second.module.modules()):
+            found.append(f"'{first.name}' is a part of '{second.name}'")
+    return found
+
+
+def _copied(leaf: Any) -> Any:
+    return leaf.detach().clone() if isinstance(leaf, Tensor) else leaf
+
+
+def _pairs(axes: Sequence[int], output: Any) -> list[tuple[int, Tensor]]:
+    return list(zip(axes, tensors_of(output), strict=False))

@@ -1,0 +1,79 @@
+"""Checks that masking by replay, or by a function, is a function of batch and mask alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from raymm.types import Mask
+from raymm.valuation.conformance import ModelError
+
+__all__ = ["check_predict", "close", "same_rows_when_all_is_masked"]
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+"""Largest difference of two logits that should be the same, in parts of the largest of them."""
+
+Masked = Callable[[Mask], Float[Tensor, "B K"]]
+
+
+def close(found: Tensor, true: Tensor) -> bool:
+    """Whether two tensors of numbers are the same but for rounding; NaN is the same as NaN.
+
+    >>> close(torch.tensor([1.0, torch.nan]), torch.tensor([1.00001, torch.nan]))
+    True
+    """
+    if found.shape != true.shape:
+        return False
+    largest = true.double().abs().nan_to_num(0.0, 0.0).max().clamp(min=1.0) if true.numel() else 1.0
+    return torch.allclose(found.double(), true.double(), rtol=0.0, atol=TOLERANCE * float(largest), equal_nan=True)
+
+
+def check_predict(predict: Masked, present: Mask, what: str) -> None:
+    """Check that the logits of a mask are the same after another, and that samples do not mix.
+
+    Parameters
+    ----------
+    what
+        The name of `predict` in messages.
+
+    Raises
+    ------
+    ModelError
+        When they are not, or do.
+    """
+    whole = predict(present)
+    predict(torch.zeros_like(present))
+    if not close(predict(present), whole):
+        raise ModelError(
+            f"{what} gives other logits when it is called again with the same batch and mask: it changes the batch "
+            "in place, or draws at random in evaluation mode"
+        )
+    if len(present) > 1:
+        mask = present.clone()
+        mask[0] = False
+        others = predict(mask)[1:]
+        changed = [row for row in range(len(others)) if not close(others[row], whole[row + 1])]
+        if changed:
+            raise ModelError(
+                f"{what}: the logits of sample {changed[0] + 1} of the batch change when sample 0 is masked; samples "
+                "of a batch must not mix (is an axis of a branch's output taken for the samples, or are the logits "
+                "similarities between samples?)"
+            )
+
+
+def same_rows_when_all_is_masked(logits: Float[Tensor, "B K"]) -> bool:
+    """Whether all samples have the same logits once every modality is masked; says so in the log if they have not."""
+    same = all(close(row, logits[0]) for row in logits[1:])
+    if not same:
+        log.warning(
+            "with every branch masked the logits still differ between samples: something else of their inputs "
+            "reaches the model (a modality that modalities= does not name, lengths of padded inputs); it is there in "
+            "every coalition"
+        )
+    return same

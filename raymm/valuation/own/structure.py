@@ -1,0 +1,90 @@
+"""Tensors inside of what batches and modules hold: mappings, lists, tuples, named tuples and dataclasses."""
+
+import copy
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["described", "leaves_of", "map_leaves", "tensors_of", "to_device"]
+
+MOST_DESCRIBED = 12
+"""Tensors that an error message describes."""
+
+
+def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
+    """The same structure with new containers, and `change(leaf)` in the place of each leaf.
+
+    A leaf is whatever is no container; an object with a method `to` (a tensor, a batch of somebody's own) is a leaf
+    unless it is a mapping.
+
+    Examples
+    --------
+    >>> map_leaves(lambda leaf: 2 * leaf, {"a": [1, 2], "b": (3,)})
+    {'a': [2, 4], 'b': (6,)}
+    """
+    if isinstance(value, Mapping):
+        return _like(value, {key: map_leaves(change, item) for key, item in value.items()})
+    if hasattr(value, "to") or isinstance(value, type | torch.Size):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_leaves(change, item) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(map_leaves(change, item) for item in value)
+    if is_dataclass(value):
+        made = copy.copy(value)
+        for field in fields(value):
+            object.__setattr__(made, field.name, map_leaves(change, getattr(value, field.name)))
+        return made
+    return change(value)
+
+
+def leaves_of(value: Any) -> list[Any]:
+    """All leaves, in order."""
+    found: list[Any] = []
+    map_leaves(found.append, value)
+    return found
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """All tensors, in order."""
+    return [leaf for leaf in leaves_of(value) if isinstance(leaf, Tensor)]
+
+
+def to_device(value: Any, device: torch.device | None) -> Any:
+    """A batch with everything that has a method `to` on a device, in new containers; None leaves it where it is."""
+    if device is None:
+        return map_leaves(lambda leaf: leaf, value)
+    return map_leaves(lambda leaf: leaf.to(device) if callable(getattr(leaf, "to", None)) else leaf, value)
+
+
+def described(value: Any) -> str:
+    """The types and shapes of the tensors in a batch, for messages.
+
+    >>> described({"audio": torch.zeros(4, 8), "ids": ["a", "b", "c", "d"]})
+    'audio float32 [4, 8]'
+    """
+    named = value.items() if isinstance(value, Mapping) else enumerate(value) if _listed(value) else [("", value)]
+    found = [
+        f"{name} {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}".strip()
+        for name, item in named
+        for tensor in tensors_of(item)
+    ]
+    rest = f" and {len(found) - MOST_DESCRIBED} more tensors" if len(found) > MOST_DESCRIBED else ""
+    return (", ".join(found[:MOST_DESCRIBED]) or type(value).__name__) + rest
+
+
+def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    """A mapping of the same type, such as the outputs of a Hugging Face model, with other items."""
+    if type(value) is dict or not isinstance(value, MutableMapping):
+        return items
+    made = copy.copy(value)
+    for key, item in items.items():
+        made[key] = item
+    return made
+
+
+def _listed(value: Any) -> bool:
+    return isinstance(value, list | tuple)

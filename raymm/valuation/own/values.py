@@ -1,0 +1,187 @@
+"""Values of one's own model on one's own batches, in memory: no data set of raymm, no Ray, nothing on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from raymm.errors import ConfigError, DataError, RaymmError, in_one_line
+from raymm.tasks.base import Task
+from raymm.tasks.registry import get_task
+from raymm.types import Mask
+from raymm.valuation.own.errors import BatchError
+from raymm.valuation.own.reading import Reading, Where
+from raymm.valuation.own.valuer import Game, Valuer
+from raymm.valuation.own.ways import Way
+from raymm.valuation.own.ways_in import Model, way_of
+from raymm.valuation.protocol import evaluating
+from raymm.valuation.table import ValuationTable, join_tables
+from raymm.valuation.utilities import Utility
+
+__all__ = ["value_batches"]
+
+
+def value_batches(
+    model: Any,
+    batches: Iterable[Any],
+    *,
+    modalities: Mapping[str, nn.Module | str] | Sequence[str] | None = None,
+    predict: Callable[[Any, Mask], Any] | None = None,
+    forward: Callable[[nn.Module, Any], Any] | None = None,
+    outputs: Callable[[Any], Tensor] | None = None,
+    label: Where | None = None,
+    ids: Where | None = None,
+    source: Where | None = None,
+    present: Where | Mapping[str, Where] | None = None,
+    mask: str | Callable[[str, Any], Any] | None = None,
+    reference: Iterable[Any] | None = None,
+    utility: str | Utility | None = None,
+    task: str | Task = "classification",
+    classes: int | Sequence[str] | None = None,
+    method: str = "auto",
+    budget: int | str | None = None,
+    refine: bool = True,
+    seed: int = 0,
+    chunk: int | None = None,
+    split: str = "",
+    progress: Callable[[int, int | None], None] | None = None,
+) -> ValuationTable:
+    """Shapley values of the modalities of every sample, of any model on any batches.
+
+    The model is valued in evaluation mode without gradients, and afterwards each of its parts has the mode from
+    before; random numbers of torch that are drawn meanwhile are not missed later.
+
+    Parameters
+    ----------
+    model
+        One of: a module whose `modalities` are branch modules; an object with `encode(batch)` and `fuse(features,
+        mask)`, see `raymm.valuation.SplitModel`; a function `(batch, mask) -> logits`.
+    batches
+        Mappings, tuples, lists or other objects; tensors in them are moved to the model's device.
+    modalities
+        By name the module that sees this modality alone, itself or by its dotted name: it is run once a batch, the
+        rest of `forward` once a coalition with its output masked. Or the names alone, in the order of the mask.
+    predict
+        A function `(batch, mask) -> logits`, mask bool [B, n], which is called once a coalition.
+    forward
+        `(model, batch) -> what it returns`, for branches. Default: entries of a mapping as keywords, those of a tuple
+        as arguments, without what `label`, `ids`, `source` and `present` name; anything else as the one argument.
+    outputs
+        From what the model returns to logits [B, K]; default: a tensor, or its `logits`.
+    label, ids, source
+        Key, position, attribute, or function of the batch. Default label: the one key or attribute of label, labels,
+        target, targets, y; the last entry of a tuple. Default ids: running numbers.
+    present
+        Where it stands which modalities a sample has: [B, n], or a mapping of names to [B]; or by name where each [B]
+        stands. Default: all.
+    mask
+        What stands in for the output of a masked branch: "zeros" (default), "mean" over the samples (one more pass
+        over the batches), or a function `(name, output) -> stand-in` of the same structure.
+    reference
+        Batches over which the mean is taken instead.
+    utility, task, classes
+        The utility v(C), by default the task's (`count`), what labels are, and number or names of the classes.
+    method, budget, refine, seed
+        As the settings `valuation.method`, `budget` and `refine`, and the seed of designs: exact to 12 modalities.
+    chunk
+        Coalitions of a batch in memory at one time, for `encode` and `fuse`; other models take one.
+    split
+        The split that the table says of all samples.
+    progress
+        Called after each batch with the number of batches that are done, and of all where that is known.
+
+    Examples
+    --------
+    Two branches of different width. What they give is added by a head that looks at audio only:
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.a, self.v = nn.Linear(2, 2, bias=False), nn.Linear(3, 5)
+    ...         torch.nn.init.eye_(self.a.weight)
+    ...     def forward(self, audio, video):
+    ...         return self.a(audio) + 0 * self.v(video).sum(1, keepdim=True) + torch.tensor([0.0, 0.5])
+    >>> batch = {"audio": torch.eye(2), "video": torch.ones(2, 3), "label": [0, 1], "clip": ["x.mp4", "y.mp4"]}
+    >>> net = Net()
+    >>> table = value_batches(net, [batch], modalities={"audio": net.a, "video": "v"}, ids="clip")
+    >>> table.sample_id.tolist(), table.phi.tolist()
+    (['x.mp4', 'y.mp4'], [[1.5, 0.5], [1.0, 1.0]])
+
+    Raises
+    ------
+    ConfigError
+        When arguments do not fit each other or the model.
+    BatchError
+        When a batch cannot be valued: its number, what is wrong, and the values before it.
+    """
+    kind = get_task(task) if isinstance(task, str) else task
+    what = Model(model, modalities, predict, forward, outputs, mask, reference, chunk)
+    way = way_of(what, kind)
+    game = Game.of(utility, kind, classes, method, budget, refine, seed, split)
+    reading = Reading(way.outputs.names, kind, what.device, label, ids, source, present)
+    if way.reads_twice and reference is None and iter(batches) is batches:
+        raise ConfigError(
+            "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "
+            "other batches as reference="
+        )
+    with _undisturbed(model, what.device):
+        if way.reads_twice:
+            _prepare_all(way, reading, batches if reference is None else reference)
+        return _value_all(Valuer(way, game, model), reading, batches, progress)
+
+
+def _prepare_all(way: Way, reading: Reading, batches: Iterable[Any]) -> None:
+    number = 0
+    try:
+        for batch in batches:
+            way.prepare(reading.read(batch))
+            number += 1
+    except Exception as cause:
+        raise BatchError(number, f"while the mean is taken: {_words(cause)}") from cause
+    way.prepared()
+
+
+def _value_all(
+    valuer: Valuer,
+    reading: Reading,
+    batches: Iterable[Any],
+    progress: Callable[[int, int | None], None] | None,
+) -> ValuationTable:
+    tables: list[ValuationTable] = []
+    total = _number_of(batches)
+    try:
+        for batch in batches:
+            tables.append(valuer.value(reading.read(batch)))
+            if progress is not None:
+                progress(len(tables), total)
+    except Exception as cause:
+        raise BatchError(len(tables), _words(cause), join_tables(tables) if tables else None) from cause
+    if not tables:
+        raise DataError("there are no batches to value (an iterator that was read before is empty)")
+    return join_tables(tables)
+
+
+def _number_of(batches: Any) -> int | None:
+    try:
+        return len(batches)
+    except TypeError:
+        return None
+
+
+def _words(cause: Exception) -> str:
+    return str(cause) if isinstance(cause, RaymmError) else in_one_line(cause)
+
+
+@contextmanager
+def _undisturbed(model: Any, device: torch.device | None) -> Iterator[None]:
+    """Evaluation mode and no gradients inside; afterwards modes and random numbers go on as if nothing had been.
+
+    Not inference mode: what a model caches of such tensors could not take part in a later training.
+    """
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=devices):
+        yield

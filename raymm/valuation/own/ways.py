@@ -1,0 +1,145 @@
+"""The ways to the logits of coalitions: a model in two parts, a function; branch modules are in `branch_way`.
+
+A way takes what `raymm.valuation.own.reading` read of a batch and gives its logit source. On the first batch it
+checks that what it does is what the model does.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from raymm.errors import ConfigError
+from raymm.types import Features, Mask
+from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
+from raymm.valuation.own.checks import check_predict
+from raymm.valuation.own.errors import own_code
+from raymm.valuation.own.outputs import Outputs
+from raymm.valuation.own.reading import Given
+from raymm.valuation.own.sources import Opened, whole_only
+from raymm.valuation.own.structure import map_leaves
+from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source
+
+__all__ = ["FunctionWay", "SplitWay", "Way", "flops"]
+
+FEW = 8
+"""Samples on which the `partials` of a model are compared with its `fuse`."""
+
+
+class Way(ABC):
+    """How the logits of the coalitions of a batch are found.
+
+    Attributes
+    ----------
+    outputs
+        Names of the modalities, the task, and how logits are found.
+    masking
+        What stands in for what is masked, in tables.
+    reads_twice
+        Whether it reads the batches once before they are valued.
+    """
+
+    outputs: Outputs
+    masking: str = "the model's own"
+    reads_twice: bool = False
+
+    def prepare(self, given: Given) -> None:
+        """Look at a batch before any is valued, where `reads_twice`."""
+        del given
+        raise NotImplementedError
+
+    def prepared(self) -> None:
+        """All batches were looked at."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def open(self, given: Given, *, first: bool) -> Opened:
+        """Run what is run once a batch; the first is checked as well, which runs more."""
+
+    @abstractmethod
+    def encodings(self, given: Given) -> float:
+        """Floating-point operations of what is run once a batch, in those of one coalition."""
+
+
+class SplitWay(Way):
+    """A model with `encode` and `fuse`, and with `partials` where it has them."""
+
+    def __init__(self, model: SplitModel, outputs: Outputs, coalitions: int | None) -> None:
+        self.model, self.outputs, self.coalitions = model, outputs, coalitions
+        self.masking = str(getattr(model, "masking", type(self).masking))
+
+    def open(self, given: Given, *, first: bool) -> Opened:
+        """Encode, once."""
+        features = self._encode(given)
+        if first:
+            self._check(features, given.present)
+        whole = logit_source(self.model, features, given.present)
+        if self.coalitions is not None:
+            whole.step = self.coalitions
+        return Opened(whole, lambda rows: logit_source(self.model, features[rows], given.present[rows]))
+
+    def encodings(self, given: Given) -> float:
+        """Encoders over fusion."""
+        encoders = flops(lambda: self.model.encode(given.batch))
+        source = logit_source(self.model, self.model.encode(given.batch), given.present)
+        return encoders / max(1, flops(lambda: source.logits(given.present[:1])))
+
+    def _encode(self, given: Given) -> Features:
+        with own_code("encode", given.batch):
+            features = self.model.encode(given.batch)
+        shape = (len(given), len(self.outputs.names))
+        if not isinstance(features, Tensor) or features.ndim != 3 or tuple(features.shape[:2]) != shape:
+            got = list(features.shape) if isinstance(features, Tensor) else f"a {type(features).__name__}"
+            raise ModelError(
+                f"encode returns {got}; expected features [samples, modalities, size] = [{shape[0]}, {shape[1]}, "
+                f"...] of {', '.join(self.outputs.names)}"
+            )
+        return features
+
+    def _check(self, features: Features, present: Mask) -> None:
+        """Finite logits of the right width, and `partials` that agree with `fuse`, on a few samples."""
+        few, there = features[:FEW], present[:FEW]
+        with own_code("fuse", few):
+            logits = self.outputs.logits(self.model.fuse(few, there), len(few))
+        self.outputs.finite(logits, there)
+        if isinstance(self.model, AdditiveModel) and getattr(self.model, "additive", True):
+            names = self.outputs.names
+            compare_sources(self.model, few, there, names=names, coalitions=few_coalitions(len(names)))
+
+
+class FunctionWay(Way):
+    """A function `predict(batch, mask) -> logits`, mask bool [B, n], which is called once a coalition."""
+
+    def __init__(self, predict: Callable[[Any, Mask], Any], outputs: Outputs) -> None:
+        self.predict, self.outputs = predict, outputs
+        self.masking = getattr(predict, "__qualname__", type(predict).__qualname__)
+
+    def open(self, given: Given, *, first: bool) -> Opened:
+        """Nothing is run before the coalitions."""
+
+        def predict(mask: Mask) -> Float[Tensor, "B K"]:
+            batch = map_leaves(lambda leaf: leaf, given.batch)
+            with own_code("predict", batch):
+                returned = self.predict(batch, mask.clone())
+            return self.outputs.finite(self.outputs.logits(returned, len(given)), mask)
+
+        if first:
+            check_predict(predict, given.present, "predict")
+        return whole_only(predict, given.present)
+
+    def encodings(self, given: Given) -> float:
+        """Not known: nothing tells the parts of a function apart."""
+        del given
+        raise ConfigError("budget: a multiple ('1x') needs encoders that run apart from the rest; give a number")
+
+
+def flops(run: Callable[[], object]) -> int:
+    """Floating-point operations of a call."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
