@@ -3,6 +3,7 @@
 from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
+from raymm.valuation.own import BatchError, value_batches
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
 from raymm.valuation.sample_values import SampleValues
 from raymm.valuation.sampling.budget import Sampling
@@ -13,6 +14,7 @@ from raymm.valuation.utilities import Utility, get_utility, register_utility, ut
 
 __all__ = [
     "AdditiveModel",
+    "BatchError",
     "ModelError",
     "SampleValues",
     "Sampling",
@@ -32,6 +34,7 @@ __all__ = [
     "shapley_values",
     "source_for",
     "utility",
+    "value_batches",
     "value_sampled",
     "value_samples",
     "write_table",
