@@ -11,12 +11,18 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Config": "raymm.config",
     "Progress": "raymm.api.progress",
+    "compare": "raymm.api.compare",
     "open_dataset": "raymm.data",
     "prepare": "raymm.api.prepare",
+    "study": "raymm.api.study",
+    "sweep": "raymm.api.sweep",
     "train": "raymm.api.train",
     "write_dataset": "raymm.data",
 }
 """Public names, and the modules that define them; `__init__.pyi` says the same to type checkers."""
+
+PACKAGES = ("study", "sweep")
+"""Public functions that are packages as well, see `raymm.verb`."""
 
 __all__ = ["__version__", *PUBLIC]  # noqa: PLE0604  (strings, from the table)
 
@@ -25,6 +31,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name not in PUBLIC:
         raise AttributeError(f"module 'raymm' has no attribute {name!r}")
+    if name in PACKAGES:
+        return import_module(f"raymm.{name}")
     found = globals()[name] = getattr(import_module(PUBLIC[name]), name)
     return found
 

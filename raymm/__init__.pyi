@@ -1,5 +1,8 @@
+from raymm.api.compare import compare as compare
 from raymm.api.prepare import prepare as prepare
 from raymm.api.progress import Progress as Progress
+from raymm.api.study import study as study
+from raymm.api.sweep import sweep as sweep
 from raymm.api.train import train as train
 from raymm.config import Config as Config
 from raymm.data import open_dataset as open_dataset

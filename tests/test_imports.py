@@ -59,5 +59,5 @@ def test_chains_are_short():
 
 
 def test_the_graph_sees_imports_inside_functions_and_ignores_those_of_types():
-    assert "raymm.sweep.driver" in GRAPH["raymm.cli.sweep"]  # inside a function
+    assert "raymm.sweep.driver" in GRAPH["raymm.api.sweep"]  # inside a function
     assert "raymm.training.backends" not in GRAPH["raymm.training.context"]  # for types only

@@ -23,14 +23,10 @@ def compare(runs: tuple[Path, ...], out: Path, metric: str | None, reference: st
 
     Runs become arms by what differs in their settings, and are paired by data set and seed.
     """
-    from raymm.study.compare import compare_runs
-    from raymm.study.report import verdict_lines, write_study_report
+    import raymm
 
-    results = compare_runs(runs, metric=metric, reference=reference)
-    files = write_study_report(results, out)
+    result = raymm.compare(runs, out=out, metric=metric, reference=reference)
     if as_json:
-        from raymm.study.report import comparison_records
-
-        click.echo(json.dumps({"comparisons": comparison_records(results), "files": list(map(str, files))}))
+        click.echo(json.dumps({"comparisons": result.comparisons(), "files": list(map(str, result.report))}))
         return
-    click.echo("\n".join([*verdict_lines(results), *(f"wrote {file}" for file in files[:2])]))
+    click.echo("\n".join([*result.verdicts(), *(f"wrote {file}" for file in result.report[:2])]))

@@ -2,33 +2,28 @@
 
 import importlib
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from raymm.cli.options import (
     FOLDER,
-    chosen,
     experiment_option,
     json_option,
+    noise_levels,
     noise_option,
-    noise_overrides,
     overrides_argument,
+    plugin_names,
     plugins_option,
-    plugins_overrides,
     store_option,
     workers_option,
 )
+from raymm.cli.progress import printing
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from raymm.study.lanes import Lane
-    from raymm.study.results import StudyResults
-    from raymm.study.settings import StudySettings
-    from raymm.study.store import Study
+    from raymm.api.study_result import StudyResult
 
 __all__ = ["study"]
 
@@ -112,7 +107,7 @@ def study(
     out: Path,
     file: Path | None,
     lanes: int | None,
-    backend: str,
+    backend: Literal["local", "ray"],
     store: Path,
     experiment: str,
     as_json: bool,
@@ -122,135 +117,44 @@ def study(
 
     The same command goes on with what was interrupted. The exit code is 1 where a run failed.
     """
-    from raymm.cluster.connect import require_cores
-    from raymm.storage.atomic import remove_unfinished
-    from raymm.storage.layout import lock_of_folder
-    from raymm.storage.lock import writing
-    from raymm.study.store import create_or_open
+    import raymm
 
-    settings = _asked(file, asked)
-    with writing(lock_of_folder(out), f"the study {out}"):
-        remove_unfinished(out)
-        job = create_or_open(out, settings)
-        if backend == "ray":
-            require_cores(job.config.cluster)
-        with _interruptible(out):
-            results, report = _run(job, backend, lanes, store, experiment, as_json)
-    _show(job, results, report, as_json)
-    if results.failed:
+    _check(file, asked)
+    result = raymm.study(
+        asked["data"],
+        asked["arms"] or (),
+        out=out,
+        file=file,
+        lanes=lanes,
+        config=asked["config"],
+        settings=asked["overrides"],
+        plugins=plugin_names(asked["plugins"]),
+        noise=noise_levels(asked["noise"]),
+        backend=backend,
+        store=store,
+        experiment=experiment,
+        progress=printing(quiet=as_json),
+        **{name: asked[name] for name in ("seeds", "match", "to", "tune", "workers")},
+    )
+    _show(result, as_json)
+    if result.failed:
         click.get_current_context().exit(1)
 
 
-def _run(
-    job: "Study", backend: str, count: int | None, store: Path, experiment: str, quiet: bool
-) -> "tuple[StudyResults, list[Path]]":
-    """Run the study, recorded in MLflow, and write its report."""
-    from raymm.cli.study_progress import Progress
-    from raymm.storage import layout
-    from raymm.study.driver import run_study
-    from raymm.study.report import write_study_report
-    from raymm.study.tracking import StudyTracker
-    from raymm.tracking.base import ending
-    from raymm.tracking.mlflow import MlflowTracker, store_of
-
-    uri, artifacts = store_of(store)
-    record = StudyTracker(job, job.datasets(), lambda folder: MlflowTracker(uri, folder, artifacts), experiment)
-    report: list[Path] = []
-    record.begin()
-    with ending(lambda status: record.close(status, report)):
-        with _lanes(job, backend, count, uri) as lanes:
-            results = run_study(job, lanes, Progress(job, record, len(lanes), quiet))
-        report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
-    return results, report
-
-
-def _asked(file: Path | None, asked: dict[str, Any]) -> "StudySettings":
-    """The settings of the study, of options or of a file; raises `UsageError` for both, or for neither."""
-    from raymm.config.loading import read_settings
-    from raymm.study.settings import parse_study, read_study_file
-
+def _check(file: Path | None, asked: dict[str, Any]) -> None:
+    """Raise `UsageError` for options beside a file that has them all, or where there is neither."""
     if file is not None:
         given = [option.opts[0] for option in study.params if asked.get(option.name or "") and option.name != "file"]
         if given:
             raise click.UsageError(f"--from {file} has all settings of the study; leave out {', '.join(given)}")
-        return parse_study(read_study_file(file), str(file))
-    if not asked["data"] or not asked["arms"]:
+    elif not asked["data"] or not asked["arms"]:
         raise click.UsageError("give --data and --arms, or --from FILE")
-    workers = chosen(cluster__workers=asked["workers"])
-    overrides = (
-        *workers,
-        *plugins_overrides(asked["plugins"]),
-        *noise_overrides(asked["noise"]),
-        *asked["overrides"],
-    )
-    values = {
-        "data": list(asked["data"]),
-        "arms": [name.strip() for name in asked["arms"].split(",") if name.strip()],
-        "settings": read_settings(asked["config"], overrides),
-        **{name: asked[name] for name in ("seeds", "match", "to", "tune") if asked[name] is not None},
-    }
-    return parse_study(values, "study")
 
 
-@contextmanager
-def _lanes(job: "Study", backend: str, count: int | None, tracking_uri: str) -> "Iterator[list[Lane]]":
-    """The lanes of a backend, which end with the block."""
-    with ExitStack() as stack:
-        if backend == "local":
-            lanes = _local_lanes(job, count)
-        else:
-            stack.enter_context(_connected(job, tracking_uri))
-            lanes = _ray_lanes(job, count)
-        for lane in lanes:
-            stack.callback(lane.close)
-        yield lanes
-
-
-def _local_lanes(job: "Study", count: int | None) -> "list[Lane]":
-    from raymm.storage import layout
-    from raymm.study.local_lanes import LocalLane, cores
-
-    return [LocalLane(job.path / layout.LANES / f"lane-{i + 1}.log") for i in range(count or cores())]
-
-
-@contextmanager
-def _connected(job: "Study", tracking_uri: str) -> Iterator[None]:
-    from raymm.cluster.connect import connect
-    from raymm.cluster.preflight import preflight
-
-    config = job.config
-    with connect(config.cluster):
-        preflight(config.cluster, job.path, tracking_uri, config.plugins)
-        yield
-
-
-def _ray_lanes(job: "Study", count: int | None) -> "list[Lane]":
-    from raymm.cluster.lanes import RayLane, lanes_that_fit
-
-    cluster = job.config.cluster
-    fits = lanes_that_fit(cluster)
-    return [RayLane(cluster) for _ in range(min(count or fits, fits))]
-
-
-@contextmanager
-def _interruptible(out: Path) -> Iterator[None]:
-    """Say how to go on after Ctrl-C or `ray job stop`."""
-    try:
-        yield
-    except KeyboardInterrupt as cause:
-        cause.args = (f"the same command goes on with {out}",)
-        raise
-
-
-def _show(job: "Study", results: "StudyResults", report: list[Path], as_json: bool) -> None:
-    from raymm.study.records import budgets_reached
-    from raymm.study.report import verdict_lines
-    from raymm.study.summary import result_table
-
+def _show(result: "StudyResult", as_json: bool) -> None:
     if as_json:
-        runs = [{**vars(run), "path": str(run.path), "history": len(run.history)} for run in results.runs]
-        click.echo(json.dumps({"study": str(job.path), "runs": runs, "failed": results.failed}))
+        runs = [{**vars(run), "path": str(run.path), "history": len(run.history)} for run in result.runs]
+        click.echo(json.dumps({"study": str(result.folder), "runs": runs, "failed": result.failed}))
         return
-    table = result_table(results, budgets_reached(job, results.runs))
-    click.echo("\n".join(["", *table, "", *verdict_lines(results), *results.failed]))
-    click.echo(f"report with plots: {report[0]}" if report else "no run has finished")
+    click.echo(f"\n{result.summary()}")
+    click.echo(f"report with plots: {result.report[0]}" if result.report else "no run has finished")

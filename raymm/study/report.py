@@ -26,7 +26,7 @@ from raymm.study.verdict import verdict
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
 
-__all__ = ["comparison_records", "verdict_lines", "write_study_report"]
+__all__ = ["comparison_records", "study_plots", "verdict_lines", "write_study_report"]
 
 
 def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
@@ -44,7 +44,7 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
     """
     samples = _samples(results)
     tables = compare_all(results, samples)
-    plots = _plots(results, [table for table in tables if table.figure.splits == ("test",)])
+    plots = _plots(results, tables)
     images = {key: image for key, (image, _) in plots.items()}
     sections = sections_of(results, samples, tables, images)
     drawn = save_all({image.name: plot for image, plot in plots.values()}, folder)
@@ -67,12 +67,18 @@ def comparison_records(results: StudyResults) -> list[dict[str, Any]]:
     return comparison_rows(compare_all(results, _samples(results)))
 
 
+def study_plots(results: StudyResults) -> dict[str, Plot]:
+    """The plots of a report by their names: `differences`, `cost`, and `epochs-1-NAME` of each data set."""
+    return {image.name: plot for image, plot in _plots(results, compare_all(results, _samples(results))).values()}
+
+
 def _samples(results: StudyResults) -> dict[Figure, Samples]:
     return {figure: read_samples(results, figure) for figure in figures_of(results)}
 
 
 def _plots(results: StudyResults, tables: Sequence[Against]) -> dict[str, tuple[Image, Plot]]:
     """What can be drawn, by what it is for."""
+    tables = [table for table in tables if table.figure.splits == ("test",)]
     arms, figure = arms_by_score(results), figures_of(results)[0]
     found: dict[str, tuple[Image, Plot | None]] = {
         "differences": (

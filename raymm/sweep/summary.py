@@ -19,10 +19,12 @@ from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from raymm.sweep.effects import Effect
     from raymm.sweep.rows import TrialRow
 
-__all__ = ["sweep_lines", "sweep_table", "write_sweep_summary"]
+__all__ = ["sweep_figures", "sweep_lines", "sweep_table", "write_sweep_summary"]
 
 LINES = 20
 """Trials that the terminal shows; the CSV holds all."""
@@ -82,19 +84,24 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> 
     # of objects, so that whole numbers stay whole in columns that have gaps
     table = pd.DataFrame(sweep_table(rows) or None, columns=None if rows else ["place"], dtype=object)
     write_bytes(files[0], table.to_csv(index=False, lineterminator="\n").encode())
-    found = effects(rows)
-    scored = [row for row in rows if row.scores]
+    figures = sweep_figures(rows, metric)
+    images = plots.save_all(figures, folder)
+    files += [*images, folder / layout.SUMMARY_MD]
+    parts = _parts(rows, metric, effects(rows))
+    write_bytes(files[-1], _markdown(parts, list(figures)).encode())
+    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, images))
+    return files
+
+
+def sweep_figures(rows: Sequence[TrialRow], metric: str) -> dict[str, Figure]:
+    """The plots that the trials allow: "parameters" and "families"."""
+    found, scored = effects(rows), [row for row in rows if row.scores]
     figures = {}
     if scored and varied(scored):
         figures["parameters"] = score_by_parameter(scored, metric)
     if len(found) > 1:
         figures["families"] = families_plot(found, metric)
-    images = plots.save_all(figures, folder)
-    files += [*images, folder / layout.SUMMARY_MD]
-    parts = _parts(rows, metric, found)
-    write_bytes(files[-1], _markdown(parts, list(figures)).encode())
-    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, images))
-    return files
+    return figures
 
 
 def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:

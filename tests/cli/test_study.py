@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from raymm.cli import study as verb
+from raymm.api import study as verb
 from tests.cli.calling import call
 from tests.study.studies import HereLane
 

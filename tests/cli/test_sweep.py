@@ -50,7 +50,7 @@ def here(tmp_path, monkeypatch):
     """A folder with a space, where nothing is run."""
     (tmp_path / "space.py").write_text(SPACE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("raymm.cli.sweep._run", lambda *_, **__: [])
+    monkeypatch.setattr("raymm.api.sweep._run", lambda *_, **__: [])
     return tmp_path
 
 
@@ -193,7 +193,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
         os.kill(os.getpid(), number)
         time.sleep(9)
 
-    monkeypatch.setattr("raymm.cli.sweep._run", interrupted)
+    monkeypatch.setattr("raymm.api.sweep._run", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs beside
     try:
         code, _, err = new(capfd, dataset)

@@ -30,7 +30,7 @@ def here(tmp_path, monkeypatch):
         with mirrored_sweep(job):
             return []
 
-    monkeypatch.setattr("raymm.cli.sweep._run", run)
+    monkeypatch.setattr("raymm.api.sweep._run", run)
     return tmp_path
 
 

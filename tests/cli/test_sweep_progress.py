@@ -2,7 +2,8 @@
 
 import time
 
-from raymm.cli.sweep_progress import Progress
+from raymm.api.sweep_progress import SweepProgress
+from raymm.cli.progress import printing
 from raymm.sweep.store import TrialOutcome, write_outcome
 from tests.sweeps import finish, propose, stop, sweep_of
 
@@ -34,9 +35,9 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
     done = propose(sweep, 0, fs__family="tanh", fs__rate=0.123456789, every=2, row_budget=1.5, **wide)
     stopped, failed = propose(sweep, 1, fs__scale=1.0), propose(sweep, 2, fs__scale=2.0)
     callback = Silent()
-    progress = Progress(sweep, callback, quiet=False)
+    progress = SweepProgress(sweep, callback, printing())
     progress.on_trial_start(done)
-    monkeypatch.setattr("raymm.cli.sweep_progress.EVERY", -1.0)
+    monkeypatch.setattr("raymm.api.sweep_progress.EVERY", -1.0)
     progress.on_epoch(done, 2)
     monkeypatch.undo()
     progress.on_trial_end(done, finish(sweep, done, dataset))
@@ -69,7 +70,7 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
 
 def test_work_before_the_trials_is_said(tmp_path, dataset, capfd):
     sweep, callback = sweep_of(tmp_path / "s", dataset), Silent()
-    Progress(sweep, callback, quiet=False).on_setup("features of audio are computed once")
+    SweepProgress(sweep, callback, printing()).on_setup("features of audio are computed once")
     assert capfd.readouterr().out == "features of audio are computed once\n"
     assert (sweep.path / "sweep.log").read_text().endswith("features of audio are computed once\n")
     assert callback.heard == [("setup", "features of audio are computed once")]
@@ -77,7 +78,7 @@ def test_work_before_the_trials_is_said(tmp_path, dataset, capfd):
 
 def test_a_quiet_sweep_writes_its_log_alone(tmp_path, dataset, capfd):
     sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=9)
-    progress = Progress(sweep, Silent(), quiet=True)
+    progress = SweepProgress(sweep, Silent(), printing(quiet=True))
     progress.on_trial_start(propose(sweep, 0, fs__scale=1.0))
     assert capfd.readouterr().out == ""
     assert "  0/9  000-" in (sweep.path / "sweep.log").read_text()

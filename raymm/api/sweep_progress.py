@@ -1,4 +1,4 @@
-"""The progress of a sweep, in lines of at most 80 columns: on the terminal, and with the time in SWEEP/sweep.log."""
+"""The progress of a sweep, in lines of at most 80 columns: for a `Progress`, and with the time in SWEEP/sweep.log."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import click
-
 from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.labels import brief
 from raymm.sweep.runs import read_histories, score_at
 
 if TYPE_CHECKING:
+    from raymm.api.progress import Progress
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.sweep.tracking import SweepCallback
 
-__all__ = ["Progress"]
+__all__ = ["SweepProgress"]
 
 WIDTH = 80
 EVERY = 30.0
@@ -25,30 +24,30 @@ EVERY = 30.0
 
 
 @dataclass
-class Progress:
-    """A callback that prints the events and passes them on to another one."""
+class SweepProgress:
+    """A callback that tells of the events and passes them on to another one."""
 
     sweep: Sweep
     to: SweepCallback
-    quiet: bool
+    told: Progress
     _running: dict[str, int] = field(default_factory=dict)
     _shown: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
     _here: int = 0
 
     def on_setup(self, text: str) -> None:
-        """Print work that precedes the trials."""
+        """Tell of work that precedes the trials."""
         self.to.on_setup(text)
         self._say(text)
 
     def on_trial_start(self, trial: Trial) -> None:
-        """Print a trial that begins."""
+        """Tell of a trial that begins."""
         self.to.on_trial_start(trial)
         if self._running.setdefault(trial.name, 0) == 0:
             self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
 
     def on_epoch(self, trial: Trial, epochs: int) -> None:
-        """Print the running trials, every half minute."""
+        """Tell of the running trials, every half minute."""
         self.to.on_epoch(trial, epochs)
         self._running[trial.name] = max(epochs, self._running.get(trial.name, 0))
         if time.monotonic() - self._shown > EVERY:
@@ -56,7 +55,7 @@ class Progress:
             self._say(f"{self._count()}  of {self.sweep.config.training.epochs} epochs: {going}")
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """Print the outcome of a trial."""
+        """Tell of the outcome of a trial."""
         self.to.on_trial_end(trial, outcome)
         self._running.pop(trial.name, None)
         self._here += 1
@@ -86,8 +85,7 @@ class Progress:
     def _say(self, text: str) -> None:
         line = text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
         self._shown = time.monotonic()
-        if not self.quiet:
-            click.echo(line)
+        self.told.on_line(line)
         with (self.sweep.path / layout.SWEEP_LOG).open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 

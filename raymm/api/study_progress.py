@@ -1,4 +1,4 @@
-"""The progress of a study: a line a run, on the terminal, and with the time in STUDY/study.log."""
+"""The progress of a study: a line a run, for a `Progress`, and with the time in STUDY/study.log."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import click
-
 from raymm.storage import layout
 from raymm.study.jobs import job_folder
 from raymm.tracking.metrics import split_metric
 from raymm.training.result import finished, read_result
 
 if TYPE_CHECKING:
+    from raymm.api.progress import Progress
     from raymm.study.jobs import Job
     from raymm.study.session import StudyCallback
     from raymm.study.store import Study
 
-__all__ = ["Progress"]
+__all__ = ["StudyProgress"]
 
 
 @dataclass
-class Progress:
-    """A callback that prints the events and passes them on to another one; test figures are not shown."""
+class StudyProgress:
+    """A callback that tells of the events and passes them on to another one; test figures are not shown."""
 
     study: Study
     to: StudyCallback
     lanes: int
-    quiet: bool
+    told: Progress
     _began: float = field(default_factory=time.monotonic)
     _here: int = 0
     _ended: int = 0
@@ -46,12 +45,12 @@ class Progress:
             self._say(f"{data}  {arm}  cannot be run: {cause}")
 
     def on_setup(self, text: str) -> None:
-        """Print what begins."""
+        """Tell of what begins."""
         self.to.on_setup(text)
         self._say(text)
 
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
-        """Print the outcome of a run."""
+        """Tell of the outcome of a run."""
         self.to.on_run_end(job, cause, seconds)
         if job.kind == "run":
             self._here += 1
@@ -75,7 +74,6 @@ class Progress:
         return f", about {seconds / 60:.0f} min left" if seconds > 60 else ""
 
     def _say(self, text: str) -> None:
-        if not self.quiet:
-            click.echo(text)
+        self.told.on_line(text)
         with (self.study.path / layout.STUDY_LOG).open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

@@ -1,0 +1,51 @@
+"""`raymm.compare`: finished runs against each other, paired by data set and seed, with a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from raymm.api.study_result import StudyResult
+from raymm.study.compare import compare_runs
+from raymm.study.report import write_study_report
+
+__all__ = ["compare"]
+
+
+def compare(
+    runs: Sequence[str | Path],
+    *,
+    out: str | Path = "comparison",
+    metric: str | None = None,
+    reference: str | None = None,
+) -> StudyResult:
+    """Compare finished runs: which arm is better, by how much, and whether that is shown.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs. They become arms by what differs in their settings, and are paired by data set and seed.
+    out
+        Folder of the report.
+    metric
+        What is compared on test; default: what the runs picked their epochs by.
+    reference
+        Arm that costs are relative to; default: joint, or the first run's.
+
+    Raises
+    ------
+    CheckpointError
+        When a folder is no finished run, or the runs cannot be compared; with all problems.
+    ConfigError
+        When there is no such metric or arm.
+
+    Examples
+    --------
+    >>> import raymm
+    >>> raymm.compare([])
+    Traceback (most recent call last):
+    raymm.errors.CheckpointError: no runs to compare
+    """
+    folder = Path(out)
+    results = compare_runs([Path(run) for run in runs], metric=metric, reference=reference)
+    return StudyResult(folder, results, write_study_report(results, folder))

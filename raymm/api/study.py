@@ -1,0 +1,208 @@
+"""`raymm.study`: arms compared on data sets over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from raymm.api.progress import Showing, showing
+from raymm.api.settings import Given, given_settings, options_of
+from raymm.api.stores import Store
+from raymm.api.study_progress import StudyProgress
+from raymm.api.study_result import StudyResult
+from raymm.config.loading import Overrides
+from raymm.errors import ConfigError
+from raymm.storage import layout
+from raymm.storage.atomic import remove_unfinished
+from raymm.storage.layout import lock_of_folder
+from raymm.storage.lock import writing
+from raymm.study.driver import run_study
+from raymm.study.local_lanes import LocalLane, cores
+from raymm.study.records import budgets_reached
+from raymm.study.report import write_study_report
+from raymm.study.settings import Match, parse_study, read_study_file
+from raymm.study.store import create_or_open
+from raymm.study.tracking import StudyTracker
+from raymm.tracking.base import ending
+
+if TYPE_CHECKING:
+    from raymm.api.progress import Progress
+    from raymm.study.lanes import Lane
+    from raymm.study.results import StudyResults
+    from raymm.study.settings import StudySettings
+    from raymm.study.store import Study
+
+__all__ = ["study"]
+
+
+def study(
+    data: str | Path | Sequence[str | Path] = (),
+    arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] = (),
+    *,
+    out: str | Path,
+    seeds: str | Sequence[int] | None = None,
+    file: str | Path | None = None,
+    match: Match | None = None,
+    to: str | None = None,
+    tune: int | None = None,
+    lanes: int | None = None,
+    config: Given = None,
+    settings: Overrides = (),
+    plugins: Sequence[str] = (),
+    noise: Mapping[str, float] | None = None,
+    workers: int | None = None,
+    backend: Literal["local", "ray"] = "local",
+    store: str | Path | None = None,
+    experiment: str = "raymm",
+    progress: Showing = "auto",
+) -> StudyResult:
+    """Train arms on data sets over seeds and compare them on test, which every run reads once.
+
+    The same call goes on with what was interrupted. A run that fails does not end the study; the result names it.
+
+    Parameters
+    ----------
+    data
+        Folders of data sets.
+    arms
+        Methods (`"joint,sample"` or a list), or by name the settings of each arm.
+    out
+        Folder of the study.
+    seeds
+        Seeds of every arm on every data set: `range(5)`, or `"0-4"`.
+    file
+        Instead of these and of all settings: a YAML file such as that in the folder of a study.
+    match, to
+        Give every arm the epochs that cost what the arm `to` uses: "rows", "encodings", "seconds" or "cpu_seconds".
+    tune
+        Trials of every arm, chosen on validation.
+    lanes
+        Runs at the same time; default: as many as there is room for.
+    config, settings, plugins, noise, workers
+        Settings that all arms share, as in `raymm.train`.
+    backend
+        "local", processes of this machine, or "ray", actors on a cluster.
+    store, experiment
+        MLflow store (None: nothing is recorded) and experiment.
+    progress
+        Who is told of the runs.
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        For arguments, data or a folder that do not fit, before anything is trained.
+
+    Examples
+    --------
+    >>> import raymm
+    >>> raymm.study("data", out="studies/one")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: give data and arms, or file
+    """
+    asked = {"data": _folders(data), "arms": _arms(arms), "seeds": seeds, "match": match, "to": to, "tune": tune}
+    shared = {"config": config, "settings": settings, "plugins": plugins, "noise": noise, "workers": workers}
+    options = options_of(workers=workers, plugins=plugins, noise=noise)
+    folder = Path(out)
+    if file is None:
+        parsed = _asked(asked, given_settings(config, settings, options))
+    else:
+        parsed = _from_file(Path(file), [name for name, value in {**asked, **shared}.items() if value])
+    with showing(progress) as told, writing(lock_of_folder(folder), f"the study {folder}"):
+        remove_unfinished(folder)
+        job = create_or_open(folder, parsed)
+        if backend == "ray":
+            from raymm.cluster.connect import require_cores
+
+            require_cores(job.config.cluster)
+        with _interruptible(folder):
+            results, report = _run(job, backend, lanes, Store.of(store), experiment, told)
+    return StudyResult(job.path, results, report, budgets_reached(job, results.runs))
+
+
+def _asked(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> StudySettings:
+    if not asked["data"] or not asked["arms"]:
+        raise ConfigError("give data and arms, or file")
+    given = {name: value for name, value in asked.items() if value is not None}
+    seeds = given.get("seeds")
+    if seeds is not None and not isinstance(seeds, str):
+        given["seeds"] = list(seeds)
+    return parse_study({**given, "settings": dict(settings)}, "study")
+
+
+def _from_file(file: Path, given: Sequence[str]) -> StudySettings:
+    if given:
+        raise ConfigError(f"the file {file} has all settings of the study; leave out {', '.join(given)}")
+    return parse_study(read_study_file(file), str(file))
+
+
+def _folders(data: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(data)] if isinstance(data, str | Path) else [str(folder) for folder in data]
+
+
+def _arms(arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None]) -> Any:
+    if isinstance(arms, Mapping):
+        return dict(arms)
+    return [name.strip() for name in arms.split(",") if name.strip()] if isinstance(arms, str) else list(arms)
+
+
+def _run(
+    job: Study, backend: str, count: int | None, store: Store, experiment: str, told: Progress
+) -> tuple[StudyResults, list[Path]]:
+    """Run the study, recorded in the store, and write its report."""
+    record = StudyTracker(job, job.datasets(), store.tracker, experiment)
+    report: list[Path] = []
+    record.begin()
+    with ending(lambda status: record.close(status, report)):
+        with _lanes(job, backend, count, store.uri) as lanes:
+            results = run_study(job, lanes, StudyProgress(job, record, len(lanes), told))
+        report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
+    return results, report
+
+
+@contextmanager
+def _lanes(job: Study, backend: str, count: int | None, tracking_uri: str | None) -> Iterator[list[Lane]]:
+    """The lanes of a backend, which end with the block."""
+    with ExitStack() as stack:
+        if backend == "local":
+            lanes = _local_lanes(job, count)
+        else:
+            stack.enter_context(_connected(job, tracking_uri))
+            lanes = _ray_lanes(job, count)
+        for lane in lanes:
+            stack.callback(lane.close)
+        yield lanes
+
+
+def _local_lanes(job: Study, count: int | None) -> list[Lane]:
+    return [LocalLane(job.path / layout.LANES / f"lane-{i + 1}.log") for i in range(count or cores())]
+
+
+@contextmanager
+def _connected(job: Study, tracking_uri: str | None) -> Iterator[None]:
+    from raymm.cluster.connect import connect
+    from raymm.cluster.preflight import preflight
+
+    config = job.config
+    with connect(config.cluster):
+        preflight(config.cluster, job.path, tracking_uri, config.plugins)
+        yield
+
+
+def _ray_lanes(job: Study, count: int | None) -> list[Lane]:
+    from raymm.cluster.lanes import RayLane, lanes_that_fit
+
+    cluster = job.config.cluster
+    fits = lanes_that_fit(cluster)
+    return [RayLane(cluster) for _ in range(min(count or fits, fits))]
+
+
+@contextmanager
+def _interruptible(out: Path) -> Iterator[None]:
+    """Say how to go on after Ctrl-C or `ray job stop`."""
+    try:
+        yield
+    except KeyboardInterrupt as cause:
+        cause.args = (f"the same command goes on with {out}",)
+        raise
