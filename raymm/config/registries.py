@@ -17,6 +17,7 @@ __all__ = [
     "ENCODERS",
     "FAMILIES",
     "FUSIONS",
+    "ITEMS",
     "KINDS",
     "METHODS",
     "SOURCES",
@@ -183,3 +184,4 @@ FAMILIES: Registry[Any] = Registry("family of fs and fm", "raymm.methods.functio
 UTILITIES: Registry[Any] = Registry("utility", "raymm.valuation.utilities")
 TASKS: Registry[Any] = Registry("task", "raymm.tasks")
 SOURCES: Registry[Any] = Registry("source of data", "raymm.data.sources")
+ITEMS: Registry[Any] = Registry("source of samples", "raymm.data.indexed")

@@ -17,7 +17,8 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from raymm.data.identity import digest_of, legacy_digest_of
-from raymm.data.schema import FORMAT, SPLITS, Schema
+from raymm.data.indexed.index import INDEX_FORMAT, open_index
+from raymm.data.schema import SPLITS, Schema
 from raymm.data.shards import Shards
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.storage import layout
@@ -53,6 +54,13 @@ class SampleRows(Protocol):
 
     def verify(self, rows: Rows) -> None:
         """Raise `DataError` when what these rows are read from was changed after it was written."""
+
+    def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
+        """Get ready to read these modalities [B, n] of samples [B]: where values come together, each sample once."""
+
+    @property
+    def reopens(self) -> bool:
+        """Whether another process opens the rows by the path of the data set, instead of getting a copy of them."""
 
 
 @dataclass(frozen=True)
@@ -143,21 +151,21 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     if check:
         verify(path, names=[name for name in manifest.files if not name.startswith(f"{layout.VIEWS}/")])
     schema = _read_schema(manifest, path)
-    shards = Shards(path, schema, manifest.files, checked=check)
+    shards, groups = _open_rows(path, schema, manifest, check)
     _check_manifest(manifest, schema, shards, path)
-    groups = _read_groups(path, len(shards)) if layout.groups_file(path).name in manifest.files else None
     return Dataset(path, schema, shards, manifest.statistics, digest_of(values), legacy_digest_of(values), groups)
 
 
 class _Manifest(JsonRecord):
     """What the manifest of a data set says."""
 
-    newest = FORMAT
+    newest = INDEX_FORMAT
     remedy = "prepare the data set again"
 
     content: dict[str, Any] = Field(alias="schema")
     files: dict[str, dict[str, Any]]
     rows: int | None = None
+    source: dict[str, Any] | None = None
     statistics: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
 
 
@@ -175,6 +183,17 @@ def _read_schema(manifest: _Manifest, path: Path) -> Schema:
         ) from cause
 
 
+def _open_rows(
+    path: Path, schema: Schema, manifest: _Manifest, check: bool
+) -> tuple[SampleRows, npt.NDArray[np.str_] | None]:
+    """The rows, of shards or of an index, and the groups that they belong to."""
+    if manifest.source is not None:
+        rows, named = open_index(path, schema, manifest.source)
+        return rows, np.array(named, np.str_) if any(named) else None
+    shards = Shards(path, schema, manifest.files, checked=check)
+    return shards, _read_groups(path, len(shards)) if layout.groups_file(path).name in manifest.files else None
+
+
 def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
     file = layout.groups_file(path)
     verify(path, names=[file.name])
@@ -185,7 +204,7 @@ def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
     return groups
 
 
-def _check_manifest(manifest: _Manifest, schema: Schema, shards: Shards, path: Path) -> None:
+def _check_manifest(manifest: _Manifest, schema: Schema, shards: SampleRows, path: Path) -> None:
     """Compare what the manifest says of the rows with the rows."""
     problems = Problems(f"{path}/{layout.MANIFEST}")
     if manifest.rows not in {None, len(shards)}:

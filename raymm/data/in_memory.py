@@ -24,6 +24,8 @@ class MemoryRows:
         Naming every row and modality that does not fit the schema.
     """
 
+    reopens = False
+
     def __init__(self, schema: Schema, columns: Mapping[str, Sequence[Any]]) -> None:
         count = max(len(column) for column in columns.values())
         filled = {name: list(columns.get(name, [None] * count)) for name in schema.names}
@@ -61,6 +63,9 @@ class MemoryRows:
 
     def verify(self, rows: Rows) -> None:
         """Rows in memory are as they were checked."""
+
+    def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
+        """They are there."""
 
 
 def _checked(value: Any, spec: ModalitySpec, row: int, problems: Problems) -> Any:

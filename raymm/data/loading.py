@@ -24,10 +24,8 @@ from torch.utils import data
 
 from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
-from raymm.data.identity import digest_of
-from raymm.data.shards import Shards
+from raymm.data.dataset import open_dataset
 from raymm.errors import DataError, RaymmError, TrainingError
-from raymm.storage.directory import read_manifest
 
 if TYPE_CHECKING:
     from raymm.data.reader import BatchReader
@@ -173,19 +171,19 @@ class _Batches(data.Dataset[Batch | RaymmError]):
             return cause
 
     def __getstate__(self) -> dict[str, Any]:
-        """The reader without its caches, and without its shards where these are files."""
+        """The reader without its caches, and without its rows where these are opened by their path."""
         dataset = self._reader.dataset
-        on_disk = isinstance(dataset.shards, Shards)
-        closed = replace(dataset, shards=None) if on_disk else dataset  # type: ignore[arg-type]
-        return {"_reader": replace(self._reader, dataset=closed), "_opened": not on_disk}
+        reopens = dataset.shards.reopens
+        closed = replace(dataset, shards=None) if reopens else dataset  # type: ignore[arg-type]
+        return {"_reader": replace(self._reader, dataset=closed), "_opened": not reopens}
 
 
 def _reopened(reader: BatchReader) -> BatchReader:
     dataset = reader.dataset
-    manifest = read_manifest(dataset.path)
-    if digest_of(manifest) != dataset.digest:
+    found = open_dataset(dataset.path)
+    if found.digest != dataset.digest:
         raise DataError(f"{dataset.path}: changed while it was read; start a new run")
-    return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema, manifest["files"])))
+    return replace(reader, dataset=replace(dataset, shards=found.shards))
 
 
 @contextmanager

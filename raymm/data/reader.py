@@ -100,6 +100,8 @@ class BatchReader:
         """
         self.dataset.shards.verify(index)
         kept = self.dataset.present[index] if mask is None else mask & self.dataset.present[index]
+        cached = self._cached if keys is None else {}
+        self.dataset.shards.prefetch(index, kept & [name not in cached for name in self.dataset.schema.names])
         inputs = {}
         for position, spec in enumerate(self.dataset.schema.modalities):
             where = np.flatnonzero(kept[:, position])

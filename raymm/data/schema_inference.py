@@ -26,7 +26,7 @@ from raymm.errors import ConfigError, Problems, did_you_mean
 if TYPE_CHECKING:
     from raymm.data.manifest import Kinds, Manifest
 
-__all__ = ["build_schema", "parse_kinds"]
+__all__ = ["build_schema", "made_specs", "parse_kinds", "parse_settings"]
 
 Settings = dict[str, dict[str, Any]]
 
@@ -96,7 +96,7 @@ def build_schema(
     encoders = encoders or {}
     types = {name: kind_of(kind) for name, kind in kinds.items()}
     fields = {name: set() if name in encoders else spec.settable() for name, spec in types.items()}
-    chosen = _parse_settings(fields, settings)
+    chosen = parse_settings(fields, settings)
     seconds = _given_window(chosen) or infer_window(_timed_files(types, manifest), media_root, say)
     specs: list[ModalitySpec] = []
     problems = Problems("--set")
@@ -111,7 +111,7 @@ def build_schema(
                 f"{name}: probe of the kind '{kinds[name]}' returns a {type(found).__name__}; expected a dictionary"
             )
             continue
-        specs += _made(spec, {"name": name, "kind": kinds[name], **found, **chosen[name]}, problems)
+        specs += made_specs(spec, {"name": name, "kind": kinds[name], **found, **chosen[name]}, problems)
     problems.items += [f"{spec.name}.{trouble}" for spec in specs for trouble in spec.problems()]
     problems.raise_if_any(ConfigError)
     try:
@@ -120,7 +120,7 @@ def build_schema(
         raise ConfigError("; ".join(_in_words({**error, "loc": ()}) for error in cause.errors())) from cause
 
 
-def _made(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:
+def made_specs(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:
     """The spec of a modality; none, and problems, where a field is wrong."""
     try:
         return [kind.model_validate(fields)]
@@ -133,7 +133,7 @@ def _in_words(error: Any, *prefix: str) -> str:
     return mistake_in_words(error, lambda _: "no such field", prefix)
 
 
-def _parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:
+def parse_settings(fields: dict[str, set[str]], settings: Sequence[str]) -> Settings:
     """Settings by modality; `fields` are those that each modality has."""
     chosen: Settings = {name: {} for name in fields}
     problems = Problems("--set")

@@ -76,6 +76,8 @@ class Shards:
         unknown split, a label outside the classes, no modality).
     """
 
+    reopens = True
+
     def __init__(self, path: Path, schema: Schema, files: Entries | None = None, *, checked: bool = False) -> None:
         self._path, self._schema, self._arrow_schema = path, schema, schema.of_shard
         self._files = files
@@ -123,6 +125,9 @@ class Shards:
             shards = np.unique(np.searchsorted(self._starts, rows, side="right") - 1)
             for shard in shards[self._unchecked[shards]]:
                 self._open(int(shard))
+
+    def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
+        """Modalities are read one by one."""
 
     def _locate(self, rows: Rows) -> Iterator[tuple[int, Rows, Rows]]:
         """For each shard of some rows: its number, where in `rows` they stand, and which rows of it they are."""

@@ -11,7 +11,7 @@ from raymm.errors import Problems
 from raymm.seeds import derive
 from raymm.tasks.base import Labels, Task
 
-__all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare"]
+__all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare", "split_called"]
 
 SHARES = (0.70, 0.85)
 """Where train and val end."""
@@ -60,6 +60,15 @@ def read_splits(cells: Sequence[str], ids: Sequence[str], problems: Problems) ->
     renamed = {cell: split for cell, split in renamed.items() if cell != split}
     note = f"splits {', '.join(map(repr, renamed))} are taken as {', '.join(renamed.values())}" if renamed else ""
     return [split_of.get(cell.lower(), cell) for cell in cells], note
+
+
+def split_called(name: str) -> str:
+    """The split that a name of the field means; empty where it means none.
+
+    >>> split_called("Validation"), split_called("eval")
+    ('val', '')
+    """
+    return next((split for split, names in NAMES.items() if name.strip().lower() in names), "")
 
 
 def _unknown(cell: str) -> str:

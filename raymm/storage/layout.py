@@ -44,8 +44,13 @@ A data set:
     DATA/views/<key>/<modality>.npy     cached features
     DATA/report.json, quarantine.csv    samples that could not be used
 
-Beside it lie media files that a manifest held itself, DATA.files/<sha256>.<suffix>, and what `--source` made of
-published lists: DATA.source/manifest.csv, left_out.csv.
+An index, of samples whose values stay where they are; that of a run or of a table lies beside it, RUN.data:
+
+    INDEX/index.arrow                   ids, splits, labels; what is there of each sample
+    INDEX/manifest.json                 schema, statistics, where the samples lie, checksums; written last
+
+Beside a data set lie media files that a manifest held itself, DATA.files/<sha256>.<suffix>, and what `--source` made
+of published lists: DATA.source/manifest.csv, left_out.csv.
 
 A comparison of runs, of `raymm compare` or of a study:
 
@@ -117,6 +122,8 @@ __all__ = [
     "embedded_folder",
     "epoch_folder",
     "groups_file",
+    "index_file",
+    "index_folder",
     "left_out_file",
     "lock_of_file",
     "lock_of_folder",
@@ -300,6 +307,16 @@ def shard_names(data: Path, files: Iterable[str] | None) -> list[str]:
 def groups_file(data: Path) -> Path:
     """What each row of a data set belongs to; there where some row belongs to something."""
     return data / "groups.arrow"
+
+
+def index_file(folder: Path) -> Path:
+    """The rows of an index."""
+    return folder / "index.arrow"
+
+
+def index_folder(out: Path) -> Path:
+    """The index of samples that stay where they are, beside the run, the sweep or the table that is made of them."""
+    return out.with_name(f"{out.name}.data")
 
 
 def sidecar_file(shard: Path) -> Path:

@@ -224,6 +224,11 @@ class ModalitySpec(BaseModel):
             return [
                 f"holds {int(beyond.sum())} values that {self.dtype} has no room for, such as {first}; scale them"
             ]
+        if self.dtype.kind in "iu" and array.dtype.kind == "f" and (cut := array != np.floor(array)).any():
+            first = f"{array[cut][0]:g}"
+            return [
+                f"holds {int(cut.sum())} fractions, such as {first}; {self.dtype} is whole numbers only: scale them"
+            ]
         return []
 
     def stored(self, value: Any) -> npt.NDArray[Any]:
