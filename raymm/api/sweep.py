@@ -14,7 +14,7 @@ from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
 from raymm.api.sweep_result import SweepResult
 from raymm.config.loading import Overrides
-from raymm.data.dataset import open_dataset
+from raymm.data.opening import open_data
 from raymm.errors import ConfigError, DataError
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
@@ -155,7 +155,7 @@ def _new(data: Path, plan: SweepConfig, out: Path, config: Config) -> tuple[Swee
 
     base = with_seed(config, plan.seeds[0])
     require_cores(base.cluster)
-    dataset = open_dataset(data)
+    dataset = open_data(data, layout.index_folder(out))
     if plan.scheduler == "pbt":  # a trial may continue from any epoch of another one
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
     drawn_from = load_space(plan.space, base, dataset.schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, config_of, options_of
@@ -12,16 +12,16 @@ from raymm.api.stores import Store
 from raymm.api.tracked import train_tracked
 from raymm.api.training_result import TrainingResult
 from raymm.config.loading import Overrides
-from raymm.data.dataset import open_dataset
+from raymm.data.opening import Data, open_data
 from raymm.mirror.runs import open_mirrored
-from raymm.storage.layout import lock_of_folder
+from raymm.storage.layout import index_folder, lock_of_folder
 from raymm.storage.lock import writing
 
 __all__ = ["train"]
 
 
 def train(
-    data: str | Path,
+    data: Data,
     *,
     out: str | Path,
     config: Given = None,
@@ -31,6 +31,7 @@ def train(
     epochs: int | None = None,
     noise: Mapping[str, float] | None = None,
     plugins: Sequence[str] = (),
+    data_settings: Mapping[str, Any] | None = None,
     workers: int | None = None,
     backend: Literal["local", "ray"] = "local",
     store: str | Path | None = None,
@@ -42,7 +43,8 @@ def train(
     Parameters
     ----------
     data
-        Folder of a data set.
+        Folder of a data set; or samples that stay where they are, of which OUT.data becomes the index: a function or
+        `torch.utils.data.Dataset` of your own, "package.module:NAME", or whatever else docs/your_data.md names.
     out
         Folder of the run. An unfinished run that is there goes on, a finished one is read; one of other settings or
         data is refused.
@@ -56,6 +58,8 @@ def train(
         White noise on modalities: signal-to-noise ratios in dB by name.
     plugins
         Files or modules that register parts of your own.
+    data_settings
+        How samples that stay where they are are taken, such as `{"args": {"root": "clips"}}`.
     backend
         "local", this process, or "ray": the cluster of RAY_ADDRESS, or a Ray of its own. The numbers are the same.
     store
@@ -91,7 +95,7 @@ def train(
         require_cores(chosen.cluster)
     folder = Path(out)
     with showing(progress) as told, writing(lock_of_folder(folder), f"the run {folder}"):
-        dataset = open_dataset(data)
+        dataset = open_data(data, index_folder(folder), data_settings, told.on_note)
         run = open_mirrored(folder, chosen, dataset)
         result = train_tracked(run, dataset, backend, Store.of(store), experiment, told)
     return TrainingResult(run, result, dataset)

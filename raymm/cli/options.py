@@ -15,6 +15,8 @@ __all__ = [
     "NamesOption",
     "backend_option",
     "chosen",
+    "data_option",
+    "data_setting_option",
     "experiment_option",
     "json_option",
     "method_option",
@@ -41,6 +43,22 @@ backend_option = click.option(
     default="ray",
     show_default=True,
     help="ray: the cluster of RAY_ADDRESS, or a Ray of its own; local: this process, with the same numbers.",
+)
+
+data_option = click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="Data set that `raymm prepare` made; or package.module:NAME of your own Dataset, or other samples that stay "
+    "where they are (docs/your_data.md).",
+)
+
+data_setting_option = click.option(
+    "--data-setting",
+    "data_settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of samples that stay where they are, for example args.root=clips.",
 )
 
 experiment_option = click.option("--experiment", default="raymm", show_default=True, help="MLflow experiment.")

@@ -10,6 +10,8 @@ import click
 from raymm.cli.options import (
     FOLDER,
     backend_option,
+    data_option,
+    data_setting_option,
     experiment_option,
     json_option,
     method_option,
@@ -27,7 +29,8 @@ __all__ = ["train"]
 
 
 @click.command(epilog="Example: raymm train --data DATA --method sample --out runs/sample training.epochs=30")
-@click.option("--data", type=FOLDER, required=True, help="Data set that `raymm prepare` made.")
+@data_option
+@data_setting_option
 @click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
 @method_option
 @plugins_option
@@ -42,7 +45,8 @@ __all__ = ["train"]
 @json_option()
 @overrides_argument
 def train(
-    data: Path,
+    data: str,
+    data_settings: tuple[str, ...],
     out: Path,
     method: str | None,
     plugins: tuple[str, ...],
@@ -59,6 +63,7 @@ def train(
 ) -> None:
     """Train a model, value it after each epoch and re-sample what contributes too little."""
     import raymm
+    from raymm.data.opening import parse_data_settings
 
     result = raymm.train(
         data,
@@ -70,6 +75,7 @@ def train(
         epochs=epochs,
         noise=noise_levels(noise),
         plugins=plugin_names(plugins),
+        data_settings=parse_data_settings(data_settings),
         workers=workers,
         backend=backend,
         store=store,

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER, NamesOption, backend_option, json_option, plugin_names, plugins_option
+from raymm.cli.options import (
+    FOLDER,
+    NamesOption,
+    backend_option,
+    data_option,
+    data_setting_option,
+    json_option,
+    plugin_names,
+    plugins_option,
+)
 from raymm.cli.progress import follow
 
 if TYPE_CHECKING:
@@ -30,7 +39,8 @@ def _utilities() -> list[str]:
 
 
 @click.command(epilog="Example: raymm value --data DATA --checkpoint runs/sample --split test --out test.parquet")
-@click.option("--data", type=FOLDER, required=True, help="Data set with the modalities of the model.")
+@data_option
+@data_setting_option
 @click.option("--checkpoint", type=FOLDER, help="Folder of a finished run, or of an exported model.")
 @click.option("--model", metavar="MODULE:FUNCTION", help="A model of your own: a function from the schema to it.")
 @click.option(
@@ -51,7 +61,8 @@ def _utilities() -> list[str]:
 @click.option("--report", type=FOLDER, help="Also write a report with plots, as Markdown.")
 @json_option("summary")
 def value(
-    data: Path,
+    data: str,
+    data_settings: tuple[str, ...],
     checkpoint: Path | None,
     model: str | None,
     split: str,
@@ -69,16 +80,22 @@ def value(
     as_json: bool,
 ) -> None:
     """Value every modality of every sample of a split."""
-    from raymm.data.dataset import open_dataset
+    from raymm.data.opening import open_data, parse_data_settings
     from raymm.models.valued import import_plugins, load_for, load_own, with_masking
-    from raymm.storage.layout import lock_of_file
+    from raymm.storage.layout import index_folder, lock_of_file
     from raymm.storage.lock import writing
     from raymm.valuation.jobs import value_to_file
 
     if (checkpoint is None) == (model is None):
         raise click.UsageError("give one of --checkpoint and --model")
     own_plugins = import_plugins(plugin_names(plugins), checkpoint)
-    dataset = open_dataset(data)
+    dataset = open_data(
+        data,
+        index_folder(out),
+        parse_data_settings(data_settings),
+        lambda words: click.echo(f"note: {words}", err=True),
+        known=[] if checkpoint is None else [index_folder(checkpoint)],
+    )
     settings = {"utility": utility, "method": method, "budget": _budget(budget)}
     chosen = {key: setting for key, setting in settings.items() if setting is not None}
     job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)

@@ -14,6 +14,7 @@ from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.media.problem import MediaError
+from raymm.data.opening import open_data
 from raymm.data.reader import BatchReader
 from raymm.data.schema import ModalitySpec, Schema
 
@@ -39,6 +40,7 @@ __all__ = [
     "TextSpec",
     "VectorSpec",
     "View",
+    "open_data",
     "open_dataset",
     "write_dataset",
 ]

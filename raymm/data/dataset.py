@@ -58,10 +58,6 @@ class SampleRows(Protocol):
     def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
         """Get ready to read these modalities [B, n] of samples [B]: where values come together, each sample once."""
 
-    @property
-    def reopens(self) -> bool:
-        """Whether another process opens the rows by the path of the data set, instead of getting a copy of them."""
-
 
 @dataclass(frozen=True)
 class Dataset:

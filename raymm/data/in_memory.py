@@ -24,8 +24,6 @@ class MemoryRows:
         Naming every row and modality that does not fit the schema.
     """
 
-    reopens = False
-
     def __init__(self, schema: Schema, columns: Mapping[str, Sequence[Any]]) -> None:
         count = max(len(column) for column in columns.values())
         filled = {name: list(columns.get(name, [None] * count)) for name in schema.names}

@@ -24,8 +24,10 @@ from torch.utils import data
 
 from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
-from raymm.data.dataset import open_dataset
+from raymm.data.identity import digest_of
+from raymm.data.shards import Shards
 from raymm.errors import DataError, RaymmError, TrainingError
+from raymm.storage.directory import read_manifest
 
 if TYPE_CHECKING:
     from raymm.data.reader import BatchReader
@@ -171,19 +173,19 @@ class _Batches(data.Dataset[Batch | RaymmError]):
             return cause
 
     def __getstate__(self) -> dict[str, Any]:
-        """The reader without its caches, and without its rows where these are opened by their path."""
+        """The reader without its caches, and without its shards where these are files."""
         dataset = self._reader.dataset
-        reopens = dataset.shards.reopens
-        closed = replace(dataset, shards=None) if reopens else dataset  # type: ignore[arg-type]
-        return {"_reader": replace(self._reader, dataset=closed), "_opened": not reopens}
+        on_disk = isinstance(dataset.shards, Shards)
+        closed = replace(dataset, shards=None) if on_disk else dataset  # type: ignore[arg-type]
+        return {"_reader": replace(self._reader, dataset=closed), "_opened": not on_disk}
 
 
 def _reopened(reader: BatchReader) -> BatchReader:
     dataset = reader.dataset
-    found = open_dataset(dataset.path)
-    if found.digest != dataset.digest:
+    manifest = read_manifest(dataset.path)
+    if digest_of(manifest) != dataset.digest:
         raise DataError(f"{dataset.path}: changed while it was read; start a new run")
-    return replace(reader, dataset=replace(dataset, shards=found.shards))
+    return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema, manifest["files"])))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Open data wherever it lies: a prepared data set, or samples that stay where they are and get an index."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,22 @@ from raymm.config.yaml_text import yaml_value
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.indexed import live
 from raymm.data.indexed.base import ItemSource, Say
-from raymm.data.indexed.index import make_index, move_source
+from raymm.data.indexed.make import make_index, move_source
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.storage.directory import is_committed, read_manifest
 
-__all__ = ["open_data", "parse_data_settings"]
+__all__ = ["Data", "open_data", "parse_data_settings"]
 
 Data = Path | str | Any
 """A path, "package.module:NAME", a function or a `torch.utils.data.Dataset`."""
 
 
 def open_data(
-    data: Data, index: Path | None = None, settings: Mapping[str, Any] | None = None, say: Say = lambda _: None
+    data: Data,
+    index: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    say: Say = lambda _: None,
+    known: Sequence[Path] = (),
 ) -> Dataset:
     """Open a data set, or samples that stay where they are.
 
@@ -35,6 +39,8 @@ def open_data(
         How these are taken, see the source.
     say
         Called with what was guessed.
+    known
+        Indexes that are used instead where they are there and of this place, such as that of the run to be valued.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def open_data(
         return open_dataset(where)  # which says what is wrong
     if index is None:
         raise ConfigError(f"{where}: its samples stay where they are, which needs a folder for an index of them")
-    index = index.absolute()
+    index = next((path for path in known if _is_of(path, source)), index).absolute()
     if not is_committed(index):
         make_index(index, source, say)
     return _opened(index, source)
@@ -82,6 +88,11 @@ def parse_data_settings(settings: tuple[str, ...] | list[str], option: str = "--
 
 
 LISTS = ("set", "classes", "task_settings")
+
+
+def _is_of(index: Path, source: ItemSource) -> bool:
+    """Whether there is an index of the same place and settings."""
+    return is_committed(index) and read_manifest(index).get("source") == source.about
 
 
 def _where(data: Data) -> str:

@@ -76,8 +76,6 @@ class Shards:
         unknown split, a label outside the classes, no modality).
     """
 
-    reopens = True
-
     def __init__(self, path: Path, schema: Schema, files: Entries | None = None, *, checked: bool = False) -> None:
         self._path, self._schema, self._arrow_schema = path, schema, schema.of_shard
         self._files = files

@@ -5,21 +5,26 @@ that are too many to be decoded), an index takes the place of the shards: ids, s
 sample has, and the statistics of the training split. The values are asked of an `ItemSource` by the number of a row.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from raymm.config.base import Settings
 from raymm.config.mistakes import settings_mistakes
-from raymm.data.kinds.base import Value
-from raymm.data.schema import Schema
 from raymm.errors import ConfigError, DataError, Problems
-from raymm.tasks.base import Labels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from raymm.data.kinds.base import Value
+    from raymm.data.schema import Schema
+    from raymm.tasks.base import Labels
 
 __all__ = [
     "REMEDY",

@@ -43,6 +43,8 @@ class IndexedRows:
         The columns of the index, see `raymm.data.indexed.index`.
     open_reader
         Makes the reader, in every process anew.
+    shared
+        Whether other processes can; else they get a copy of the reader of this one.
 
     Raises
     ------
@@ -53,8 +55,7 @@ class IndexedRows:
     def __init__(
         self, path: Path, schema: Schema, table: pa.Table, open_reader: Callable[[Kept], ItemReader], *, shared: bool
     ) -> None:
-        self._path, self._schema, self._open_reader = path, schema, open_reader
-        self.reopens = shared
+        self._path, self._schema, self._open_reader, self._shared = path, schema, open_reader, shared
         rows = gather(table.to_batches(), schema, path)
         self.sample_id, self.split = rows.sample_id, rows.split
         self.label: Labels = rows.label
@@ -118,7 +119,8 @@ class IndexedRows:
         """Each value is checked when it is read."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": OrderedDict(), "_cached_bytes": 0, "_ready": {}}
+        reader = None if self._shared else self._reader
+        return {**self.__dict__, "_reader": reader, "_cache": OrderedDict(), "_cached_bytes": 0, "_ready": {}}
 
     def _values(self, name: str, rows: Rows) -> Iterable[tuple[int, Any]]:
         """Where a row stands, and its value, of those that have the modality."""

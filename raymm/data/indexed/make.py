@@ -1,0 +1,76 @@
+"""Make an index: look at all samples of a source once, and write down what is known of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raymm.data.format import statistics_of
+from raymm.data.indexed.base import ItemSource, Listing, Say
+from raymm.data.indexed.index import INDEX_FORMAT
+from raymm.data.indexed.rows import IDENTITY, IndexedRows
+from raymm.errors import DataError
+from raymm.storage import layout
+from raymm.storage.atomic import atomic_path, remove_unfinished
+from raymm.storage.directory import commit_directory
+from raymm.storage.lock import writing
+
+__all__ = ["make_index", "move_source"]
+
+
+def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> Path:
+    """Look at all samples of a source once and write down what is known of them; returns the folder.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With every mistake at once; nothing is then left that could be opened.
+    """
+    with writing(layout.lock_of_folder(folder), f"the index {folder}"):
+        remove_unfinished(folder)
+        listing = source.listing(say)
+        table = _table(listing)
+        rows = IndexedRows(folder, listing.schema, table, lambda _: listing.reader, shared=False)
+        statistics = statistics_of(rows, listing.schema)
+        with (
+            atomic_path(layout.index_file(folder)) as temporary,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema) as writer,
+        ):
+            writer.write_table(table)
+        manifest: dict[str, Any] = {
+            "format": INDEX_FORMAT,
+            "schema": listing.schema.model_dump(mode="json"),
+            "rows": len(rows),
+            "statistics": statistics,
+            "source": source.about,
+        }
+        commit_directory(folder, manifest, without=[layout.VIEWS])
+    return folder
+
+
+def move_source(folder: Path, manifest: dict[str, Any], source: ItemSource) -> None:
+    """Write down where the samples of an index lie now."""
+    rest = {key: value for key, value in manifest.items() if key not in {"files", "checksum"}}
+    commit_directory(folder, {**rest, "source": source.about}, without=[layout.VIEWS])
+
+
+def _table(listing: Listing) -> pa.Table:
+    """The columns of an index."""
+    samples, schema = listing.samples, listing.schema
+    if not samples:
+        raise DataError("no samples were found")
+    label = schema.task.array([sample.label for sample in samples], len(schema.classes))
+    columns: dict[str, Any] = {
+        "sample_id": pa.array([sample.sample_id for sample in samples], pa.string()),
+        "split": pa.array([sample.split for sample in samples], pa.string()),
+        "label": schema.task.to_arrow(label),
+        "source": pa.array([sample.source for sample in samples], pa.string()),
+        "group": pa.array([sample.group for sample in samples], pa.string()),
+        "content": pa.array([sample.content for sample in samples], pa.string()),
+    }
+    for name in schema.names:
+        columns[name] = pa.array([True if name in sample.present else None for sample in samples], pa.bool_())
+    identity = json.dumps(listing.identity, sort_keys=True).encode()
+    return pa.table(list(columns.values()), names=list(columns), metadata={IDENTITY: identity})
