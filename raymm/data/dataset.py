@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.indexed.index import INDEX_FORMAT, open_index
-from raymm.data.schema import SPLITS, Schema
+from raymm.data.schema import FORMAT, SPLITS, Schema
 from raymm.data.shards import Shards
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.storage import layout
@@ -143,7 +143,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
         )
         raise DataError(f"{path}: {where}; give the folder that `raymm prepare --out` made, or make it first")
     values = read_manifest(path)
-    manifest = _Manifest.of(values, path / layout.MANIFEST)
+    manifest = (_IndexManifest if "source" in values else _Manifest).of(values, path / layout.MANIFEST)
     if check:
         verify(path, names=[name for name in manifest.files if not name.startswith(f"{layout.VIEWS}/")])
     schema = _read_schema(manifest, path)
@@ -155,7 +155,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
 class _Manifest(JsonRecord):
     """What the manifest of a data set says."""
 
-    newest = INDEX_FORMAT
+    newest = FORMAT
     remedy = "prepare the data set again"
 
     content: dict[str, Any] = Field(alias="schema")
@@ -163,6 +163,12 @@ class _Manifest(JsonRecord):
     rows: int | None = None
     source: dict[str, Any] | None = None
     statistics: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+
+
+class _IndexManifest(_Manifest):
+    """What the manifest of an index says."""
+
+    newest = INDEX_FORMAT
 
 
 def _read_schema(manifest: _Manifest, path: Path) -> Schema:
