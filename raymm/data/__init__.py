@@ -13,6 +13,7 @@ from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
 from raymm.data.kinds.vector import VectorSpec
+from raymm.data.kinds.waveform import WaveformSpec
 from raymm.data.media.problem import MediaError
 from raymm.data.opening import open_data
 from raymm.data.reader import BatchReader
@@ -40,6 +41,7 @@ __all__ = [
     "TextSpec",
     "VectorSpec",
     "View",
+    "WaveformSpec",
     "open_data",
     "open_dataset",
     "write_dataset",

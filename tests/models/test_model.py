@@ -23,6 +23,7 @@ from raymm.data import (
     SequenceSpec,
     TextSpec,
     VectorSpec,
+    WaveformSpec,
 )
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.models.encoders import ENCODERS, build_encoder, register_encoder
@@ -51,6 +52,7 @@ MORE = (
     EmbeddingSpec(name="tokens", tokens=4, size=5),
     FlowPicturesSpec(name="saved", frames=3, height=16, width=16),
     RgbPicturesSpec(name="frames", frames=2, height=16, width=16),
+    WaveformSpec(name="speech", rate=1_000, seconds=0.2),
 )
 INPUTS = {
     "audio": lambda b, g: torch.randn(b, 1, 16, 21, generator=g),
@@ -62,6 +64,7 @@ INPUTS = {
     "picture": lambda b, g: torch.randn(b, 3, 16, 16, generator=g),
     "saved": lambda b, g: torch.randn(b, 3, 2, 16, 16, generator=g),
     "frames": lambda b, g: torch.rand(b, 2, 3, 16, 16, generator=g) * 2 - 1,
+    "speech": lambda b, g: torch.randn(b, 1, 200, generator=g),
     "tokens": lambda b, g: torch.cat([torch.randn(b, 4, 5, generator=g), torch.ones(b, 4, 1)], dim=2),
 }
 VECTORS = Schema(modalities=tuple(VectorSpec(name=f"m{i}", size=4) for i in range(4)), classes=("a", "b", "c"))
@@ -184,7 +187,7 @@ def test_weights_are_a_function_of_the_seed():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-BACKBONES = {*PICTURES, *CLIPS}  # large ones, tested by themselves
+BACKBONES = {*PICTURES, *CLIPS, "conformer", "wav2vec2"}  # large ones, tested by themselves
 
 
 def encoders_of_kinds():

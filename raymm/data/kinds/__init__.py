@@ -13,6 +13,7 @@ from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
 from raymm.data.kinds.sequence import SequenceSpec
 from raymm.data.kinds.text import TextSpec
 from raymm.data.kinds.vector import VectorSpec
+from raymm.data.kinds.waveform import WaveformSpec
 
 __all__ = [
     "KINDS",
@@ -28,12 +29,13 @@ __all__ = [
     "SequenceSpec",
     "TextSpec",
     "VectorSpec",
+    "WaveformSpec",
     "kind_of",
 ]
 
 BUILT_IN = (
     *(AudioSpec, RgbSpec, FlowSpec, TextSpec, VectorSpec, SequenceSpec, ImageSpec, EmbeddingSpec),
-    *(FlowPicturesSpec, RgbPicturesSpec),
+    *(FlowPicturesSpec, RgbPicturesSpec, WaveformSpec),
 )
 for _spec in BUILT_IN:
     KINDS.register(_spec.model_fields["kind"].default, _spec)

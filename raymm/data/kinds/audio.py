@@ -1,4 +1,4 @@
-"""Sound: a mono waveform, of which the encoder is given the log-mel spectrogram."""
+"""Sound: a mono waveform, of which an encoder is given the log-mel spectrogram."""
 
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -16,29 +16,20 @@ from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
 from raymm.data.transforms import log_mel
 
-__all__ = ["AudioSpec"]
+__all__ = ["AudioSpec", "SoundSpec"]
 
 
-class AudioSpec(ModalitySpec):
-    """A mono waveform, float32 [rate * seconds]; its log-mel is computed at load (torchaudio).
+class SoundSpec(ModalitySpec):
+    """A mono waveform, float32 [rate * seconds]; what the encoder is given is up to the kinds of sound."""
 
-    It keeps no statistics: a log-mel is standardised clip by clip.
-    """
-
-    default_encoder: ClassVar[str] = "cnn"
     is_media: ClassVar[bool] = True
     is_timed: ClassVar[bool] = True
-    is_expensive: ClassVar[bool] = True
     statistics_axis: ClassVar[int | None] = None
 
     later_settings: ClassVar[frozenset[str]] = frozenset({"channel", "stream"})
 
-    kind: str = "audio"
     rate: int = Field(default=16_000, ge=1_000, le=384_000, description="samples a second")
     seconds: float = Field(default=1.0, gt=0, le=3_600)
-    n_fft: int = Field(default=400, ge=16)
-    hop: int = Field(default=160, ge=1, description="samples between frames of the log-mel")
-    n_mels: int = Field(default=64, ge=4)
     channel: Literal["downmix", "mean", "left", "right"] = Field(
         default="downmix", description="the mean of stereo, ITU-R BS.775 for more; or that of all, or one channel"
     )
@@ -53,10 +44,6 @@ class AudioSpec(ModalitySpec):
     def shape(self) -> tuple[int, ...]:
         return (round(self.rate * self.seconds),)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return (1, self.n_mels, 1 + self.shape[0] // self.hop)
-
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.float32]:
         """An audio stream from time 0 on; remarked are another length than the window's, anti-phase and clipping."""
         from raymm.data.media.audio import read_sound
@@ -66,6 +53,25 @@ class AudioSpec(ModalitySpec):
         for remark in of_length(sound.seconds, self.seconds) + [ANTIPHASE] * heard + [CLIPPED] * sound.clipped:
             files.remark(remark)
         return sound.waveform
+
+
+class AudioSpec(SoundSpec):
+    """Sound whose log-mel is computed at load (torchaudio).
+
+    It keeps no statistics: a log-mel is standardised clip by clip.
+    """
+
+    default_encoder: ClassVar[str] = "cnn"
+    is_expensive: ClassVar[bool] = True
+
+    kind: str = "audio"
+    n_fft: int = Field(default=400, ge=16)
+    hop: int = Field(default=160, ge=1, description="samples between frames of the log-mel")
+    n_mels: int = Field(default=64, ge=4)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (1, self.n_mels, 1 + self.shape[0] // self.hop)
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Waveforms [b, samples], shifted in time where keys are given, to log-mel [b, 1, n_mels, T]."""

@@ -1,6 +1,18 @@
 """Encoders: one file a kind, chosen by name, each `[b, ...] -> [b, D]` and independent of the other rows."""
 
-from raymm.models.encoders import cnn, cnn1d, mlp, pool, resnet, text, torchvision_models
+from raymm.models.encoders import (
+    cnn,
+    cnn1d,
+    conformer,
+    hugging_face,
+    mlp,
+    pool,
+    resnet,
+    text,
+    timm_models,
+    torchvision_models,
+    wav2vec2,
+)
 from raymm.models.encoders.registry import ENCODERS, build_encoder, register_encoder, share_settings
 
 __all__ = [
@@ -8,11 +20,15 @@ __all__ = [
     "build_encoder",
     "cnn",
     "cnn1d",
+    "conformer",
+    "hugging_face",
     "mlp",
     "pool",
     "register_encoder",
     "resnet",
     "share_settings",
     "text",
+    "timm_models",
     "torchvision_models",
+    "wav2vec2",
 ]

@@ -29,10 +29,13 @@ __all__ = [
     "PictureSettings",
     "Reads",
     "WeightsSettings",
+    "as_they_are",
     "clips",
+    "each_frame",
     "features_for",
     "frames",
     "make_checkpointed",
+    "mean_of_frames",
     "resized_shape",
 ]
 
@@ -86,36 +89,39 @@ class Reads:
     Attributes
     ----------
     before
-        From the batch of a modality to what the network reads.
+        From the batch of a modality to what the network reads; of several things, by name.
     after
-        From what the network gives, and the number of rows, to features [b, F].
+        From what the network gives, and the batch, to features [b, F].
     """
 
-    before: Callable[[Tensor], Tensor]
-    after: Callable[[Any, int], Tensor]
+    before: Callable[[Tensor], Tensor | dict[str, Tensor]]
+    after: Callable[[Any, Tensor], Tensor]
 
 
-def _frames(x: Tensor) -> Tensor:
+def each_frame(x: Tensor) -> Tensor:
+    """Frames `[b * T, C, H, W]` of clips, or pictures."""
     return x.flatten(0, 1) if x.ndim == 5 else x
 
 
-def _mean_of_frames(each: Tensor, rows: int) -> Tensor:
-    return each if len(each) == rows else each.unflatten(0, (rows, -1)).mean(dim=1)
+def mean_of_frames(each: Tensor, x: Tensor) -> Tensor:
+    """Features of frames as those of their rows."""
+    return each.unflatten(0, x.shape[:2]).mean(dim=1) if x.ndim == 5 else each
 
 
 def _clips(x: Tensor) -> Tensor:
     return x.transpose(1, 2)
 
 
-def _features(features: Tensor, rows: int) -> Tensor:
-    del rows
+def as_they_are(features: Tensor, x: Tensor) -> Tensor:
+    """Features of rows."""
+    del x
     return features
 
 
-frames = Reads(_frames, _mean_of_frames)
+frames = Reads(each_frame, mean_of_frames)
 """`[b, C, H, W]` or `[b, T, C, H, W]`: frames are encoded alone, and their features averaged."""
 
-clips = Reads(_clips, _features)
+clips = Reads(_clips, as_they_are)
 """`[b, T, C, H, W]` to `[b, C, T, H, W]`, which networks for video read."""
 
 
@@ -168,10 +174,11 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> Float[Tensor, "b D"]:
         """Encode a batch."""
         with self._no_graph():
-            features = self._reads.after(self.body(self.prepared(x)), len(x))
+            made = self.prepared(x)
+            features = self._reads.after(self.body(**made) if isinstance(made, dict) else self.body(made), x)
         return self.head(features)
 
-    def prepared(self, x: Tensor) -> Tensor:
+    def prepared(self, x: Tensor) -> Tensor | dict[str, Tensor]:
         """What the network is given."""
         scaled = x if self.scale is None else self.scale(x)
         return self._reads.before(scaled if self.resize is None else resized(scaled, self.resize))
@@ -224,9 +231,11 @@ def features_for(body: nn.Module, reads: Reads, shape: tuple[int, ...]) -> int:
     body.eval()
     try:
         with torch.no_grad():
-            made = reads.after(functional_call(body, tensors, (reads.before(x),)), 1)
+            given = reads.before(x)
+            made = functional_call(body, tensors, *(((), given) if isinstance(given, dict) else ((given,),)))
+            size = reads.after(made, x).shape[-1]
     except Exception as cause:
         raise ValueError(in_one_line(cause)) from cause
     finally:
         body.train(training)
-    return int(made.shape[-1])
+    return int(size)

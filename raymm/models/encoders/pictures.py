@@ -1,7 +1,7 @@
 """How a network for pictures or clips becomes the encoder of a modality, whichever library it is of."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,8 @@ class Network:
         Of the channels that its weights were trained at, from 0 to 1; empty where they are not known.
     left_out
         Prefixes of keys in files of weights that are no part of it, beside its classification layer.
+    classifies
+        Whether it comes with a classification layer, its last one.
     """
 
     what: str
@@ -56,6 +58,7 @@ class Network:
     mean: Sequence[float] = ()
     std: Sequence[float] = ()
     left_out: tuple[str, ...] = ()
+    classifies: bool = True
 
 
 def picture_encoder(spec: ModalitySpec, settings: PictureSettings, feature_size: int, network: Network) -> Backbone:
@@ -68,10 +71,11 @@ def picture_encoder(spec: ModalitySpec, settings: PictureSettings, feature_size:
     """
     where = f"model.encoders.{spec.name}"
     body = network.make()
-    fit = Fit(where, network.what, first=f"{set_channels(body, spec.input_shape[-3])}.weight")
-    fit = replace(fit, left_out=(f"{drop_classifier(body)}.", *network.left_out))
+    first = set_channels(body, spec.input_shape[-3])
+    classifier = (f"{drop_classifier(body)}.",) if network.classifies else ()
+    fit = Fit(where, network.what, left_out=(*classifier, *network.left_out), first=f"{first}.weight")
     if settings.norm == "group":
-        use_group_norm(body)
+        use_group_norm(body, where)
     features = _features(spec, settings, network, body)
     scale = _scale(spec, settings, network)
     if settings.weights is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from raymm.errors import ConfigError
@@ -17,16 +18,12 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LAST = (nn.Linear, *CONVOLUTIONS)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
+_NOT_REENTRANT: dict[str, Any] = {"gradient_checkpointing_kwargs": {"use_reentrant": False}}
+
 STAGES = (
-    "layer1",
-    "layer2",
-    "layer3",
-    "layer4",
-    "features",
-    "blocks",
-    "encoder.layers",
-    "stages",
-    "conformer_layers",
+    *("layer1", "layer2", "layer3", "layer4"),
+    *("features", "blocks", "stages", "encoder.layers"),
+    *("encoder.transformer.layers", "conformer.conformer_layers"),
 )
 """Where networks of libraries keep what runs one after the other."""
 
@@ -48,16 +45,28 @@ def set_channels(body: nn.Module, channels: int) -> str:
     return name
 
 
-def use_group_norm(body: nn.Module) -> None:
-    """Replace batch normalisation by group normalisation, which does not depend on the other rows of a batch."""
+def use_group_norm(body: nn.Module, where: str) -> None:
+    """Replace batch normalisation by group normalisation, which does not depend on the other rows of a batch.
+
+    Raises
+    ------
+    ConfigError
+        When a layer does more than that, so that nothing is known that could replace it.
+    """
     for name, module in list(body.named_modules()):
-        if isinstance(module, NORMS):
-            _replace(body, name, nn.GroupNorm(groups_of(module.num_features), module.num_features, eps=module.eps))
+        if not isinstance(module, _BatchNorm):
+            continue
+        group: nn.Module = nn.GroupNorm(groups_of(module.num_features), module.num_features, eps=module.eps)
+        if isinstance(act := getattr(module, "act", None), nn.Module):  # timm's, with its activation
+            group = nn.Sequential(group, module.drop, act)
+        elif type(module) not in NORMS:
+            raise ConfigError(f"{where}.norm=group: nothing is known to replace {type(module).__name__}; use batch")
+        _replace(body, name, group)
 
 
 def has_batch_norm(body: nn.Module) -> bool:
     """Whether a row of a training batch depends on the others."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in body.modules())  # noqa: SLF001
+    return any(isinstance(module, _BatchNorm) for module in body.modules())
 
 
 def checkpoint_stages(body: nn.Module, where: str, what: str) -> None:
@@ -68,6 +77,8 @@ def checkpoint_stages(body: nn.Module, where: str, what: str) -> None:
     ConfigError
         When no stages are known of it.
     """
+    if _by_its_library(body):
+        return
     found = [stage for name in STAGES if (stage := _at(body, name)) is not None]
     parts = [part for stage in found for part in (stage.children() if _is_row(stage) else [stage])]
     stages = [part for part in parts if next(part.parameters(), None) is not None]  # not what works in place alone
@@ -75,6 +86,18 @@ def checkpoint_stages(body: nn.Module, where: str, what: str) -> None:
         raise ConfigError(f"{where}.checkpoint_activations: no stages of {what} are known; leave it out")
     for stage in stages:
         stage.forward = partial(_checkpointed, stage, stage.forward)
+
+
+def _by_its_library(body: nn.Module) -> bool:
+    """Turn the network's own switch for this, as those of timm and Transformers have; whether it has one."""
+    for name, named in {"set_grad_checkpointing": {}, "gradient_checkpointing_enable": _NOT_REENTRANT}.items():
+        if callable(turn_on := getattr(body, name, None)):
+            try:
+                turn_on(**named)
+            except (AssertionError, ValueError, NotImplementedError):  # of a network that has none
+                return False
+            return True
+    return False
 
 
 def _checkpointed(stage: nn.Module, forward: Callable[..., Any], *inputs: Any, **named: Any) -> Any:

@@ -81,7 +81,7 @@ def load_weights(body: nn.Module, path: Path, fit: Fit) -> None:
     if weights_follow():
         return
     wanted = body.state_dict()
-    found = _below_prefix(read_weights(path), wanted, path, fit)
+    found = _below_prefix(_of_today(read_weights(path)), wanted, path, fit)
     kept = {name: tensor for name, tensor in found.items() if not name.startswith(fit.left_out or ("\0",))}
     first = kept.get(fit.first)
     if first is not None and first.ndim > 2 and first.shape[1] != (channels := wanted[fit.first].shape[1]):
@@ -110,6 +110,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if isinstance(candidate, dict) and candidate and all(isinstance(one, Tensor) for one in candidate.values()):
             return dict(candidate)
     raise ConfigError(f"{path}: {NO_WEIGHTS} (it holds a {type(loaded).__name__})")
+
+
+def _of_today(weights: Weights) -> dict[str, Tensor]:
+    """Weights under the names that torch gives the parts of a weight normalisation today."""
+    old = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
+    return {name[:-9] + old[name[-9:]] if name[-9:] in old else name: tensor for name, tensor in weights.items()}
 
 
 def _below_prefix(weights: Weights, wanted: Weights, path: Path, fit: Fit) -> dict[str, Tensor]:
