@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torchvision.models import get_model, get_model_weights
 from raymm.config import EncoderConfig, ViewConfig
 from raymm.data import AudioSpec, FlowSpec, ImageSpec, RgbSpec
 from raymm.errors import ConfigError
-from raymm.models.encoders import build_encoder
+from raymm.models.encoders import ENCODERS, build_encoder
 from raymm.models.encoders.surgery import drop_classifier, has_batch_norm, set_channels
 from raymm.models.encoders.torchvision_models import CLIPS, PICTURES, torchvision_network
 from tests.models.pictures import clips_of
@@ -282,3 +283,8 @@ def test_a_network_is_described_by_its_library():
     known = torchvision_network("mvit_v2_s")
     assert (known.mean, known.std, known.size, known.length) == ((0.45,) * 3, (0.225,) * 3, 224, 16)
     assert replace(known, length=1).what == "torchvision's mvit_v2_s"
+
+
+def test_every_encoder_stands_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "encoders.md").read_text()
+    assert [name for name in ENCODERS if f"`{name}`" not in page] == []

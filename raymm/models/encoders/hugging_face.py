@@ -77,7 +77,7 @@ class _Folder:
 def _build(path: str, spec: ModalitySpec, settings: HuggingFaceSettings, feature_size: int) -> Backbone:
     folder = _Folder(path, spec, settings)
     kind, architecture = _network(folder)
-    body = _made(folder, kind, architecture)
+    body: Any = _made(folder, kind, architecture)
     if getattr(body, "pooler", None) is not None:
         body.pooler = None  # features are the mean over all tokens
     reads = _reads(folder, architecture)

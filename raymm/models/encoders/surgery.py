@@ -57,8 +57,9 @@ def use_group_norm(body: nn.Module, where: str) -> None:
         if not isinstance(module, _BatchNorm):
             continue
         group: nn.Module = nn.GroupNorm(groups_of(module.num_features), module.num_features, eps=module.eps)
-        if isinstance(act := getattr(module, "act", None), nn.Module):  # timm's, with its activation
-            group = nn.Sequential(group, module.drop, act)
+        own: Any = module
+        if isinstance(getattr(own, "act", None), nn.Module):  # timm's, with its activation
+            group = nn.Sequential(group, own.drop, own.act)
         elif type(module) not in NORMS:
             raise ConfigError(f"{where}.norm=group: nothing is known to replace {type(module).__name__}; use batch")
         _replace(body, name, group)
