@@ -1,9 +1,10 @@
-"""Exact values on a GPU, without Ray: the same bits as on the CPU, up to 20 modalities, and how long they take.
+"""Exact values and the training step on a GPU, without Ray: the same bits as on the CPU, and how long they take.
 
 python -m bench.device [--device cuda]
 
 Checks first: hard utilities equal those of the CPU in every bit, soft ones to 1e-6, for additive heads, small MLP
-heads and a fusion that is no sum. Then rates for 12 to 20 modalities with a linear head, and the largest memory.
+heads and a fusion that is no sum. Then rates for 12 to 20 modalities with a linear head, and the largest memory. Then
+the whole training step, against plain torch (`bench.device_step`); `--small` makes it small enough for a CPU.
 Writes bench/results/device-cuda.json. It is not among the benches that `python -m bench` runs, since a machine may
 have no GPU; with `--device cpu` it checks itself.
 """
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.device_step import StepSize, step_rates
 from bench.heads import never_called
 from bench.timing import seconds_of
 from raymm.valuation import SampleValues, value_samples
@@ -25,6 +27,8 @@ from raymm.valuation import SampleValues, value_samples
 SIZE, CLASSES, HIDDEN = 32, 10, 16
 GROWTH = {12: 8_192, 16: 1_024, 18: 256, 20: 64}
 """Samples of each number of modalities."""
+
+SMALL = StepSize(rows=4, frames=2, side=32, seconds=0.2, steps=2, rounds=3)
 
 HARD, SOFT = "count", "probability"
 TOLERANCE = 1e-6
@@ -36,11 +40,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.device")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--most", type=int, default=max(GROWTH), help="modalities at most")
+    parser.add_argument("--small", action="store_true", help="a training step of a few small rows")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     checks = [_check(n, head, name, device) for n in (3, 8, 12) for head in _HEADS for name in (HARD, SOFT)]
     rates = {n: _rate(n, samples, device) for n, samples in GROWTH.items() if n <= arguments.most}
-    record = {"device": _name(device), "torch": torch.__version__, "checks": checks, "rates": rates}
+    step = step_rates(device, SMALL if arguments.small else StepSize())
+    record = {"device": _name(device), "torch": torch.__version__, "checks": checks, "rates": rates, "step": step}
     (RESULTS / f"device-{device.type}.json").write_text(json.dumps(record, indent=2) + "\n")
     print(json.dumps(record, indent=2))
     return 0 if all(check["equal"] for check in checks) else 1

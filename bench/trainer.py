@@ -13,9 +13,12 @@ from raymm.training.step import Trainer, parameters_of
 __all__ = ["trainer_of"]
 
 
-def trainer_of(dataset: Dataset, config: Config) -> Trainer:
-    """A trainer on the CPU."""
-    model = build_model(dataset.schema, config.model, 0)
+CPU = torch.device("cpu")
+
+
+def trainer_of(dataset: Dataset, config: Config, device: torch.device = CPU) -> Trainer:
+    """A trainer on the CPU, or on another device."""
+    model = build_model(dataset.schema, config.model, 0).to(device)
     method = build_method(config, dataset.schema)
     optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-    return Trainer(model, optimizer, method, config, SingleProcess(), torch.device("cpu"), dataset.schema.task)
+    return Trainer(model, optimizer, method, config, SingleProcess(), device, dataset.schema.task)

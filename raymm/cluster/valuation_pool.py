@@ -32,6 +32,7 @@ from raymm.data.dataset import open_dataset
 from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, RaymmError, in_one_line
 from raymm.models.custom import make_custom_model
+from raymm.models.encoders.weights import weights_come_later
 from raymm.models.model import build_model
 from raymm.valuation.engine import (
     BATCHES_PER_BLOCK,
@@ -49,6 +50,7 @@ from raymm.valuation.table import join_tables
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
+    from raymm.data.schema import Schema
     from raymm.valuation.engine import Arrays, DataModel, Rows
     from raymm.valuation.method import ValuationMethod
     from raymm.valuation.table import TableInfo, ValuationTable
@@ -133,14 +135,16 @@ class Valuer:
         config = parse(job.config)
         dataset = open_dataset(job.data)
         schema = dataset.schema
-        model: Any = (
-            make_custom_model(self._model, schema)
-            if self._model
-            else build_model(schema, config.model, config.training.seed)
-        )
+        model: Any = make_custom_model(self._model, schema) if self._model else _empty_model(schema, config)
         if isinstance(model, nn.Module):
             model.to("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
         return _Ready(BatchReader(dataset, config.view, config.training.seed), config, model)
+
+
+def _empty_model(schema: Schema, config: Config) -> nn.Module:
+    """A model whose weights come with each call, so that no file of weights is read here."""
+    with weights_come_later():
+        return build_model(schema, config.model, config.training.seed)
 
 
 class ActorPool:

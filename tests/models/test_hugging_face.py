@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -269,6 +270,16 @@ def copied(saved, name, tmp_path):
 def change_config(folder, **given):
     file = folder / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **given}))
+
+
+def test_the_extra_is_named_where_it_is_missing(saved, tmp_path, monkeypatch):
+    config = EncoderConfig(name=f"hf:{saved['vit'][0]}")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ConfigError, match=r"transformers cannot be imported .*pip install 'raymm\[transformers\]'$"):
+        build_encoder(RGB, config, 8)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ConfigError, match=r"tokenizers cannot be imported .*pip install 'raymm\[transformers\]'$"):
+        text_spec(copied(saved, "bert", tmp_path))
 
 
 def test_nothing_is_asked_of_the_network(saved, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torchaudio import models, pipelines
 
+import raymm
 from raymm.config import ViewConfig
 from raymm.data import AudioSpec, BatchReader, Sample, Schema, WaveformSpec, open_dataset, write_dataset
 from raymm.data.schema import SPLITS
@@ -14,6 +15,7 @@ from raymm.errors import ConfigError
 from raymm.models.encoders import wav2vec2
 from raymm.models.encoders.surgery import has_batch_norm
 from raymm.models.encoders.wav2vec2 import SCALED, WaveformNetworkSettings
+from tests.data.clips import collection, manifest
 from tests.models.test_backbones import encoder_of
 
 SPEECH = WaveformSpec(name="speech", seconds=0.1)
@@ -31,6 +33,29 @@ def test_a_waveform_is_given_as_it_was_stored(tmp_path):
     moved = reader.batch(np.arange(6), keys=reader.augmentation_keys(0, np.arange(6))).inputs["speech"]
     assert moved.shape == batch.shape
     assert not torch.equal(moved, batch)
+
+
+def test_the_same_files_are_prepared_as_waveforms_and_for_log_mels(tmp_path):
+    rows = collection(tmp_path / "media")
+    listing = manifest(tmp_path, rows)
+    folders = [tmp_path / kind for kind in ("waveform", "audio")]
+    made = [
+        raymm.prepare(
+            listing,
+            tmp_path / "media",
+            {"speech": folder.name},
+            out=folder,
+            settings=["speech.seconds=0.2"],
+            progress=None,
+        )
+        for folder in folders
+    ]
+    waves, sounds = (open_dataset(folder) for folder in folders)
+    assert len(made) == 2
+    assert waves.schema["speech"] == WaveformSpec(name="speech", seconds=0.2)
+    every = np.arange(len(rows))
+    assert np.array_equal(waves.shards.read("speech", every), sounds.shards.read("speech", every))
+    assert BatchReader(waves, ViewConfig()).batch(every).inputs["speech"].shape == (6, 1, 3200)
 
 
 @pytest.mark.parametrize(

@@ -120,4 +120,3 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
         ConfigError, match=r"rgb\.name=timm:test_vit: timm cannot be imported .*pip install 'raymm\[timm\]'"
     ):
         encoder_of("timm:test_vit")
-    monkeypatch.setitem(sys.modules, "transformers", None)
