@@ -14,6 +14,7 @@ PUBLIC = {
     "compare": "raymm.api.compare",
     "open_dataset": "raymm.data",
     "prepare": "raymm.api.prepare",
+    "report": "raymm.api.report",
     "study": "raymm.api.study",
     "sweep": "raymm.api.sweep",
     "train": "raymm.api.train",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raymm.config.given import given_in
 from raymm.config.loading import Overrides, lay_over, parse, read_settings
 from raymm.config.sections import Config
 from raymm.errors import ConfigError
@@ -80,7 +81,7 @@ def named(plugins: Sequence[str]) -> list[str]:
 
 def _nested(given: Given) -> dict[str, Any]:
     if isinstance(given, Config):
-        return given.model_dump(mode="json", exclude_unset=True)
+        return given_in(given)
     if isinstance(given, Mapping):
         return lay_over({}, given)
     if given is None or isinstance(given, str | Path):

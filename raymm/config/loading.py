@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from raymm.config.base import flatten
 from raymm.config.choice import SettingsError
+from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put
 from raymm.config.mistakes import mistake_in_words
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
@@ -20,7 +21,7 @@ from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["Overrides", "lay_over", "load", "parse", "read_settings"]
+__all__ = ["Overrides", "lay_over", "load", "override", "parse", "read_settings"]
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,11 @@ def lay_over(values: Mapping[str, Any], *overrides: Overrides) -> dict[str, Any]
     if isinstance(plugins := laid.get("plugins"), list):
         laid["plugins"] = absolute_plugins([str(spec) for spec in plugins])
     return laid
+
+
+def override(config: Config, settings: Sequence[str | Sequence[str] | Mapping[str, Any]]) -> Config:
+    """A configuration with other values for some settings, see `Config.override`."""
+    return parse(lay_over(given_in(config), *settings), drop=log.warning)
 
 
 def parse(

@@ -6,7 +6,8 @@ settings that only it reads (`raymm.config.choice`); what stands in the sections
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Self
 
 import yaml
@@ -69,6 +70,36 @@ class Config(Settings):
                 "re-sample; lower it or train longer"
             )
         return self
+
+    def override(self, *settings: str | Sequence[str] | Mapping[str, Any]) -> Self:
+        """The configuration with other values for some settings, validated like any.
+
+        Use it in the place of pydantic's `model_copy(update=...)`, which validates nothing and so may return what is
+        no valid configuration.
+
+        Parameters
+        ----------
+        settings
+            Dotted text as on the command line, or mappings from dotted names, or from sections, to values. What the
+            chosen parts do not read is left out, and a line says so.
+
+        Raises
+        ------
+        ConfigError
+            With every mistake at once.
+
+        Examples
+        --------
+        >>> config = Config(training={"epochs": 30})
+        >>> config.override("training.epochs=5", {"optimizer.lr": 0.01}).training.epochs
+        5
+        >>> config.override("training.epoch=5")
+        Traceback (most recent call last):
+        raymm.errors.ConfigError: configuration: training.epoch: no such setting; did you mean 'epochs'?
+        """
+        reading = import_module("raymm.config.loading")  # which imports this module
+        config: Self = reading.override(self, settings)
+        return config
 
     def deciding(self) -> dict[str, Any]:
         """Everything that decides the numbers, as plain values by section."""
