@@ -18,6 +18,7 @@ PUBLIC = {
     "study": "raymm.api.study",
     "sweep": "raymm.api.sweep",
     "train": "raymm.api.train",
+    "value": "raymm.api.value",
     "write_dataset": "raymm.data",
 }
 """Public names, and the modules that define them; `__init__.pyi` says the same to type checkers."""

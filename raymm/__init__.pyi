@@ -5,6 +5,7 @@ from raymm.api.report import report as report
 from raymm.api.study import study as study
 from raymm.api.sweep import sweep as sweep
 from raymm.api.train import train as train
+from raymm.api.value import value as value
 from raymm.config import Config as Config
 from raymm.data import open_dataset as open_dataset
 from raymm.data import write_dataset as write_dataset

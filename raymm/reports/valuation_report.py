@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raymm.reports.statistics import Mean
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["write_valuation_report"]
+__all__ = ["valuation_figures", "write_valuation_report"]
 
 
 def write_valuation_report(
@@ -38,7 +38,7 @@ def write_valuation_report(
     title, command
         Title of the report, and the command that made it.
     """
-    paths = plots.save_all(_figures(table, classes), folder)
+    paths = plots.save_all(valuation_figures(table, classes), folder)
     summary = summarise(table, classes)
     content = [
         f"# {title}",
@@ -57,7 +57,8 @@ def write_valuation_report(
     return [folder / "README.md", *paths]
 
 
-def _figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
+def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
+    """The plots of the report by name, as figures of matplotlib; `classes` names the classes, by label."""
     names, fair_share = table.info.modalities, table.info.fair_share
     figures = {
         "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),

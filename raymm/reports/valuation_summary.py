@@ -18,7 +18,7 @@ from raymm.valuation.patterns import PATTERNS, pattern_shares
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["class_text", "low_head", "no_fair_share", "summarise", "summary_lines"]
+__all__ = ["class_names_of", "class_text", "low_head", "no_fair_share", "summarise", "summary_lines"]
 
 LOWEST = 5
 LOWEST_HEAD = f"{'':<14} {'phi':>6} {'sample and file':<36} {'class':<10} predicted"
@@ -71,7 +71,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
             "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
-            "lowest": _lowest(table, position, classes or _names_of(table)),
+            "lowest": _lowest(table, position, classes or class_names_of(table)),
         }
     return {
         "samples": len(table),
@@ -142,7 +142,7 @@ def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str
     return table.task.text(label, classes) or "(none)"
 
 
-def _names_of(table: ValuationTable) -> list[str]:
+def class_names_of(table: ValuationTable) -> list[str]:
     """Names of the classes; their numbers for a table of 0.1.0, which does not even say how many there are."""
     if table.info.class_names:
         return list(table.info.class_names)

@@ -22,7 +22,9 @@ from raymm.valuation.protocol import evaluating
 from raymm.valuation.table import ValuationTable, join_tables
 from raymm.valuation.utilities import Utility
 
-__all__ = ["value_batches"]
+__all__ = ["Follow", "value_batches"]
+
+Follow = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 def value_batches(
@@ -48,7 +50,7 @@ def value_batches(
     seed: int = 0,
     chunk: int | None = None,
     split: str = "",
-    progress: Callable[[int, int | None], None] | None = None,
+    follow: Follow | None = None,
 ) -> ValuationTable:
     """Shapley values of the modalities of every sample, of any model on any batches.
 
@@ -91,8 +93,8 @@ def value_batches(
         Coalitions of a batch in memory at one time, for `encode` and `fuse`; other models take one.
     split
         The split that the table says of all samples.
-    progress
-        Called after each batch with the number of batches that are done, and of all where that is known.
+    follow
+        `(batches, their number) -> batches`, which passes them on, such as a bar; used where their number is known.
 
     Examples
     --------
@@ -131,7 +133,7 @@ def value_batches(
     with _undisturbed(model, what.device):
         if way.reads_twice:
             _prepare_all(way, reading, batches if reference is None else reference)
-        return _value_all(Valuer(way, game, model), reading, batches, progress)
+        return _value_all(Valuer(way, game, model), reading, batches, follow)
 
 
 def _prepare_all(way: Way, reading: Reading, batches: Iterable[Any]) -> None:
@@ -149,15 +151,13 @@ def _value_all(
     valuer: Valuer,
     reading: Reading,
     batches: Iterable[Any],
-    progress: Callable[[int, int | None], None] | None,
+    follow: Follow | None,
 ) -> ValuationTable:
     tables: list[ValuationTable] = []
     total = _number_of(batches)
+    followed = batches if follow is None or total is None else follow(batches, total)
     try:
-        for batch in batches:
-            tables.append(valuer.value(reading.read(batch)))
-            if progress is not None:
-                progress(len(tables), total)
+        tables.extend(valuer.value(reading.read(batch)) for batch in followed)
     except Exception as cause:
         raise BatchError(len(tables), _words(cause), join_tables(tables) if tables else None) from cause
     if not tables:

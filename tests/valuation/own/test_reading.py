@@ -187,14 +187,14 @@ def test_an_error_of_the_loader_keeps_the_values_before_it(model):
     assert len(told.value.values) == 7
 
 
-def test_progress_is_told_after_each_batch(model):
+def test_batches_are_followed_where_their_number_is_known(model):
     told = []
-    batches = [(A, V, Y)] * 3
-    for given in (batches, iter(batches)):
-        value_batches(
-            model,
-            given,
-            modalities={"audio": "a", "video": "v"},
-            progress=lambda done, total: told.append((done, total)),
-        )
-    assert told == [(1, 3), (2, 3), (3, 3), (1, None), (2, None), (3, None)]
+
+    def follow(batches, total):
+        for number, batch in enumerate(batches):
+            told.append((number, total))
+            yield batch
+
+    for given in ([(A, V, Y)] * 3, iter([(A, V, Y)])):
+        value_batches(model, given, modalities={"audio": "a", "video": "v"}, follow=follow)
+    assert told == [(0, 3), (1, 3), (2, 3)]

@@ -1,0 +1,162 @@
+"""Contributions of samples, to look at: what `raymm.value` returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raymm.api.notebook import as_html
+from raymm.errors import ConfigError, did_you_mean
+from raymm.reports.valuation_page import write_valuation_page
+from raymm.reports.valuation_report import valuation_figures
+from raymm.reports.valuation_summary import class_names_of, class_text, summarise, summary_lines
+from raymm.valuation.table_file import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from raymm.tasks.base import Labels
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["Values"]
+
+
+class Values:
+    """The contribution of every modality of every sample.
+
+    Attributes
+    ----------
+    table
+        All that is known of the samples, as `raymm.valuation.read_table` gives it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from raymm.valuation import value_batches
+    >>> def predict(batch, mask):
+    ...     return batch["shown"] * mask[..., None].any(1)
+    >>> batch = {"shown": torch.eye(2), "label": [0, 0]}
+    >>> values = Values(value_batches(predict, [batch], modalities=["audio", "video"]))
+    >>> values
+    Values(2 samples, audio 0.5, video 0.5, accuracy 0.5)
+    >>> values.lowest("video", 1)[["sample_id", "label", "prediction", "phi_video"]].to_dict("records")
+    [{'sample_id': '1', 'label': '0', 'prediction': '1', 'phi_video': 0.0}]
+    """
+
+    def __init__(self, table: ValuationTable) -> None:
+        self.table = table
+
+    @classmethod
+    def read(cls, path: str | Path) -> Values:
+        """The values in a file that `save`, `raymm value` or a run wrote; errors as `raymm.valuation.read_table`."""
+        return cls(read_table(Path(path)))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of the columns of `phi`."""
+        return self.table.info.modalities
+
+    @property
+    def phi(self) -> npt.NDArray[np.float64]:
+        """Contributions [N, n]; NaN where a sample lacks a modality."""
+        return self.table.phi
+
+    @property
+    def ids(self) -> list[str]:
+        """The name of each sample."""
+        found: list[str] = self.table.sample_id.tolist()
+        return found
+
+    @property
+    def sources(self) -> list[str] | None:
+        """The file of each sample; None where none is known."""
+        return None if self.table.source is None else self.table.source.tolist()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def summary(self) -> str:
+        """Accuracies, mean contributions with intervals, patterns of pairs and the lowest samples, as lines."""
+        return "\n".join(summary_lines(summarise(self.table)))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a sample.
+
+        Returns
+        -------
+        `sample_id`, `split`, `source` (where known), `label` and `prediction` by name, `correct` (where the task says
+        what is), `phi_NAME` of each modality, and `stderr_NAME` where values are sampled.
+        """
+        import pandas as pd
+
+        table = self.table
+        columns: dict[str, Any] = {"sample_id": table.sample_id, "split": table.split}
+        if table.source is not None:
+            columns["source"] = table.source
+        columns |= {"label": self._texts(table.label), "prediction": self._texts(table.prediction)}
+        if table.task.hard:
+            columns["correct"] = table.grand_correct
+        columns |= {f"phi_{name}": table.phi[:, i] for i, name in enumerate(self.modalities)}
+        if not table.enumerated:
+            columns |= {f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(self.modalities)}
+        return pd.DataFrame(columns)
+
+    def lowest(self, modality: str, count: int = 20) -> pd.DataFrame:
+        """The samples to which a modality contributes least, lowest first, as `to_pandas` has them.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such modality.
+        """
+        if modality not in self.modalities:
+            raise ConfigError(f"lowest: no modality '{modality}'; {did_you_mean(modality, self.modalities)}")
+        phi = self.table.phi[:, self.modalities.index(modality)]
+        order = np.argsort(phi, kind="stable")[: np.count_nonzero(~np.isnan(phi))]  # NaN sorts last
+        return self.to_pandas().iloc[order[: max(0, count)]]
+
+    def plot(self, kind: str = "phi-distribution") -> Figure:
+        """One of the plots of the report, as a figure of matplotlib.
+
+        Parameters
+        ----------
+        kind
+            "phi-distribution"; of classes "phi-per-class"; where all coalitions were evaluated "interactions".
+
+        Raises
+        ------
+        ConfigError
+            For another kind.
+        """
+        figures: dict[str, Figure] = valuation_figures(self.table, class_names_of(self.table))
+        if kind not in figures:
+            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
+        return figures[kind]
+
+    def html(self, path: str | Path) -> Path:
+        """Write a page on which the samples are sorted and filtered in a browser; returns its path."""
+        write_valuation_page(Path(path), self.table, class_names_of(self.table))
+        return Path(path)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as Parquet, which `Values.read` and `raymm.valuation.read_table` read; returns its path."""
+        write_table(Path(path), self.table)
+        return Path(path)
+
+    def _texts(self, labels: Labels) -> list[str]:
+        names = class_names_of(self.table)
+        return [class_text(self.table, label, names) for label in labels]
+
+    def __repr__(self) -> str:
+        summary = summarise(self.table)
+        means = {name: row["mean_phi"] for name, row in summary["modalities"].items()}
+        shown = [f"{name} {'missing' if mean is None else f'{mean:.3g}'}" for name, mean in means.items()]
+        accuracy = [] if summary["accuracy"] is None else [f"accuracy {summary['accuracy']:.3g}"]
+        return f"Values({', '.join([f'{len(self)} samples', *shown, *accuracy])})"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())

@@ -1,0 +1,25 @@
+"""The example of one's own model runs, is as short as it says, and its values are those that it prints."""
+
+import inspect
+from pathlib import Path
+from runpy import run_path
+
+import numpy as np
+
+from raymm.valuation import read_table
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "value_my_model.py"
+
+
+def test_the_example(tmp_path, capsys):
+    program = run_path(str(EXAMPLE))
+    values = program["main"](tmp_path)
+    printed = capsys.readouterr().out
+    assert values.summary() in printed
+    assert "clips/" in printed
+    assert np.array_equal(read_table(tmp_path / "values.parquet").phi, values.phi)
+    assert "clips/000.mp4" in (tmp_path / "values.html").read_text()
+    mean = dict(zip(values.modalities, values.phi.mean(axis=0), strict=True))
+    assert mean["video"] < min(mean["audio"], mean["text"])  # its frames are noise
+    own = inspect.getsource(program["main"]).split("model = trained()\n")[1].split("    return")[0]
+    assert len(["import raymm", *own.strip().splitlines()]) <= 8
