@@ -1,7 +1,7 @@
 """What each modality of each sample contributes to a model of your own, on batches of your own.
 
 Nothing of the model is changed: the modules that see one modality alone are named, run once a batch, and the rest of
-`forward` runs once for every coalition of modalities, with zeros (or means) in the place of what the others gave.
+`forward` runs once for every coalition of modalities, with means (or zeros) in the place of what the others gave.
 """
 
 import torch
@@ -62,7 +62,8 @@ def main(folder="."):
     """Value the model; the values are looked at, and kept in two files."""
     model = trained()
     modalities = {"audio": model.audio, "video": model.video, "text": model.text}
-    values = raymm.value(model, DataLoader(Clips(), batch_size=20), modalities=modalities, ids="path")
+    batches = DataLoader(Clips(), batch_size=20)
+    values = raymm.value(model, batches, modalities=modalities, ids="path", mask="mean")
     print(values.summary())
     print(values.lowest("video", 5))
     values.html(f"{folder}/values.html")
