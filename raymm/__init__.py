@@ -9,8 +9,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 PUBLIC = {
+    "CoalitionLoss": "raymm.integrations.coalition_loss",
     "Config": "raymm.config",
     "Progress": "raymm.api.progress",
+    "Resampler": "raymm.integrations.resampler",
     "compare": "raymm.api.compare",
     "open_dataset": "raymm.data",
     "prepare": "raymm.api.prepare",

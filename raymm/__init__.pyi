@@ -9,5 +9,7 @@ from raymm.api.value import value as value
 from raymm.config import Config as Config
 from raymm.data import open_dataset as open_dataset
 from raymm.data import write_dataset as write_dataset
+from raymm.integrations.coalition_loss import CoalitionLoss as CoalitionLoss
+from raymm.integrations.resampler import Resampler as Resampler
 
 __version__: str

@@ -22,11 +22,12 @@ from raymm.training.training_step import RankBatch
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.data.loading import BatchLoader
+    from raymm.methods.base import Method
     from raymm.methods.plan import Plan
     from raymm.training.step import Trainer
     from raymm.training.training_step import TrainingStep
 
-__all__ = ["EpochReport", "rank_parts", "rank_rows", "train_epoch"]
+__all__ = ["EpochReport", "kept_modalities", "rank_parts", "rank_rows", "train_epoch"]
 
 CHECK_EVERY = 100
 """Steps between looks at the losses, after that at the first; looking makes the CPU wait for the device."""
@@ -103,15 +104,34 @@ def _parts(trainer: Trainer, plan: Plan, epoch: int) -> list[tuple[npt.NDArray[n
 def _request(
     trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> BatchRequest:
-    dataset, index = loader.reader.dataset, plan.index[rows]
-    kept = plan.masks(rows, len(dataset.schema.names)) & dataset.present[index]
-    keys = keys_of(derive(trainer.config.training.seed, "mask", epoch), rows)
-    masked: object = trainer.method.mask(kept, keys)
+    dataset, method, seed = loader.reader.dataset, trainer.method, trainer.config.training.seed
+    index = plan.index[rows]
+    kept = kept_modalities(method, plan, rows, dataset.present[index], seed, epoch)
+    return BatchRequest(index, kept, loader.reader.augmentation_keys(epoch, rows))
+
+
+def kept_modalities(
+    method: Method,
+    plan: Plan,
+    rows: npt.NDArray[np.int64],
+    present: npt.NDArray[np.bool_],
+    seed: int,
+    epoch: int,
+) -> npt.NDArray[np.bool_]:
+    """What rows of a plan keep, bool [B, n]: of the modalities that their samples have those that the method leaves.
+
+    Raises
+    ------
+    TrainingError
+        When the method's mask is no mask.
+    """
+    kept = plan.masks(rows, present.shape[1]) & present
+    masked: object = method.mask(kept, keys_of(derive(seed, "mask", epoch), rows))
     if not isinstance(masked, np.ndarray) or masked.dtype != bool or masked.shape != kept.shape:
         found = f"{masked.dtype} {list(masked.shape)}" if isinstance(masked, np.ndarray) else type(masked).__name__
-        name = trainer.config.method.name
-        raise TrainingError(f"method={name}: mask returns {found}; expected a numpy array, bool {list(kept.shape)}")
-    return BatchRequest(index, masked & kept, loader.reader.augmentation_keys(epoch, rows))
+        name = type(method).__name__
+        raise TrainingError(f"method {name}: mask returns {found}; expected a numpy array, bool {list(kept.shape)}")
+    return masked & kept
 
 
 class _FeatureMeans:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,38 @@ if TYPE_CHECKING:
     from raymm.valuation.engine import Rows
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["joint_plan", "only_asked", "phi_of_split", "plan_epoch", "rows_to_value", "valuation_due"]
+__all__ = [
+    "TrainingSamples",
+    "joint_plan",
+    "only_asked",
+    "only_those",
+    "phi_of_split",
+    "plan_epoch",
+    "plan_of_samples",
+    "rows_to_value",
+    "samples_to_value",
+    "valuation_due",
+]
+
+
+@dataclass(frozen=True)
+class TrainingSamples:
+    """What a plan reads of the samples that are trained.
+
+    Attributes
+    ----------
+    rows
+        Sample numbers, int64 [N].
+    label, present
+        Their labels, and the modalities that they have, bool [N, n].
+    classes
+        K, number of classes.
+    """
+
+    rows: npt.NDArray[np.int64]
+    label: npt.NDArray[Any]
+    present: npt.NDArray[np.bool_]
+    classes: int
 
 
 def valuation_due(method: Method, config: Config, epoch: int) -> bool:
@@ -31,7 +63,12 @@ def valuation_due(method: Method, config: Config, epoch: int) -> bool:
 
 def rows_to_value(method: Method, dataset: Dataset, config: Config, epoch: int) -> Rows:
     """Sample numbers whose contributions the plan of `epoch` reads."""
-    return method.rows_to_value(dataset.rows("train"), derive(config.training.seed, "Z", epoch))
+    return samples_to_value(method, dataset.rows("train"), config, epoch)
+
+
+def samples_to_value(method: Method, rows: Rows, config: Config, epoch: int) -> Rows:
+    """Of the samples that are trained those whose contributions the plan of `epoch` reads."""
+    return method.rows_to_value(rows, derive(config.training.seed, "Z", epoch))
 
 
 def joint_plan(dataset: Dataset) -> Plan:
@@ -45,15 +82,23 @@ def plan_epoch(
     """The plan of `epoch` from contributions of the training split; joint while there are none."""
     if phi is None:
         return joint_plan(dataset)
-    rows = dataset.rows("train")
+    rows, classes = dataset.rows("train"), len(dataset.schema.classes)
+    samples = TrainingSamples(rows, dataset.label[rows], dataset.present[rows], classes)
+    return plan_of_samples(method, samples, config, epoch, phi)
+
+
+def plan_of_samples(
+    method: Method, samples: TrainingSamples, config: Config, epoch: int, phi: npt.NDArray[np.float64]
+) -> Plan:
+    """The plan of `epoch` from contributions [N, n] of the samples that are trained."""
     inputs = ResamplingInputs(
-        rows=rows,
-        label=dataset.label[rows],
-        present=dataset.present[rows],
+        rows=samples.rows,
+        label=samples.label,
+        present=samples.present,
         phi=phi,
         utility=method.context.utility,
         seed=derive(config.training.seed, "plan", epoch),
-        classes=len(dataset.schema.classes),
+        classes=samples.classes,
     )
     return make_plan(method, inputs, config.method.row_budget)
 
@@ -70,7 +115,14 @@ def only_asked(
     phi: npt.NDArray[np.float64], method: Method, dataset: Dataset, config: Config, epoch: int
 ) -> npt.NDArray[np.float64]:
     """Of the contributions of the training split those that the plan of `epoch` may read; NaN for the others."""
+    return only_those(phi, method, dataset.rows("train"), config, epoch)
+
+
+def only_those(
+    phi: npt.NDArray[np.float64], method: Method, rows: Rows, config: Config, epoch: int
+) -> npt.NDArray[np.float64]:
+    """Contributions [N, n] of the samples `rows`, NaN for those that the plan of `epoch` may not read."""
     if method.needs != "subset":
         return phi
-    asked = np.isin(dataset.rows("train"), rows_to_value(method, dataset, config, epoch))
+    asked = np.isin(rows, samples_to_value(method, rows, config, epoch))
     return np.where(asked[:, None], phi, np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,17 +17,20 @@ from raymm.errors import TrainingError
 from raymm.methods.cost import Cost
 from raymm.methods.gradients import flat_gradient
 from raymm.seeds import derive, keys_of, uniform
-from raymm.valuation.enumeration import value_samples
+from raymm.valuation.enumeration import value_source
 from raymm.valuation.protocol import evaluating, logit_source
+from raymm.valuation.utilities import get_utility
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.models.model import MultimodalModel
+    from raymm.tasks.base import Task
     from raymm.training.step import Trainer
     from raymm.types import Features, Mask
     from raymm.valuation.logit_sources import LogitSource
+    from raymm.valuation.protocol import FusionModel
 
-__all__ = ["RankBatch", "TrainingStep", "sum_rows"]
+__all__ = ["FusedStep", "RankBatch", "TrainingStep", "sum_rows"]
 
 
 @dataclass(frozen=True)
@@ -57,48 +61,44 @@ class RankBatch:
     base: npt.NDArray[np.bool_] | None = None
 
 
-class TrainingStep:
-    """The `raymm.methods.Step` of a rank: features that were encoded once, and what follows from them."""
+class FusedStep:
+    """Rows that were encoded, by whatever loop, as a method's loss sees them.
 
-    loss: Tensor
-    """Sum of the losses of the global batch, once gradients are summed."""
+    Parameters
+    ----------
+    fusion
+        What makes outputs of features; it may not mix rows.
+    mask, labels, weight
+        Modalities that each row keeps, bool [B, n]; labels of the task's type; weights of the losses [B], or None.
+    task, utility
+        The task, and the name of the utility that contributions are computed with.
+    outputs
+        K: width of the outputs, for a rank without rows.
+    """
 
-    conflict: Tensor | None = None
-    """`raymm.training.conflict.conflict_sums` of the first step of an epoch."""
+    features: Features
 
-    valued: Tensor | None = None
-    """Contributions [B, n] by the weights before the update, where they come from the training pass."""
-
-    def __init__(self, trainer: Trainer, part: RankBatch) -> None:
-        batch = part.batch
-        self.mask, self.labels, self.index, self.weight = batch.mask, batch.labels, batch.index, part.weight
-        self.rows, self.epoch, self.number, self.turn = part.rows, part.epoch, part.number, 0
-        self.model: nn.Module = trainer.model
+    def __init__(
+        self,
+        fusion: FusionModel,
+        mask: Mask,
+        labels: Tensor,
+        weight: Tensor | None,
+        task: Task,
+        utility: str,
+        outputs: int,
+    ) -> None:
+        self.mask, self.labels, self.weight = mask, labels, weight
         self.cost = Cost()
-        self._trainer, self._part = trainer, part
-        self.features: Features = self._encode(trainer.model)
+        self._fusion, self._task, self._utility, self._outputs = fusion, task, utility, outputs
 
-    def begin_turn(self, turn: int) -> None:
-        """Forget what was fused with the weights of the turn before."""
-        self.turn = turn
+    def forget_outputs(self) -> None:
+        """Forget what was fused with weights that have changed since."""
         for name in ("logits", "_source", "_phi"):
             self.__dict__.pop(name, None)
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    @cached_property
-    def base(self) -> Tensor:
-        """Whether a row is a sample once and whole, bool [B]."""
-        if self._part.base is None:
-            return torch.ones(len(self), dtype=torch.bool, device=self.mask.device)
-        return torch.from_numpy(self._part.base).to(self.mask.device)
-
-    @cached_property
-    def positions(self) -> Tensor:
-        """Where this rank's rows stand in the global batch, int64 [B]."""
-        communicator = self._trainer.communicator
-        return torch.arange(len(self), device=self.mask.device) * communicator.world + communicator.rank
 
     @cached_property
     def logits(self) -> Tensor:
@@ -114,33 +114,27 @@ class TrainingStep:
 
     def fuse(self, features: Features, mask: Mask) -> Tensor:
         """Outputs from features, at the precision of the training; what is fused here counts as no cost."""
-        with self._trainer.autocast():
-            return self._trainer.model.fuse(features, mask & self.mask)
+        with self._precision():
+            return self._fusion.fuse(features, mask & self.mask)
 
     def coalition_logits(self, coalitions: Tensor) -> Tensor:
         """Outputs of coalitions (bool [S, n]), [B, S, K]; a coalition of a row is without what the row lacks."""
         if not len(self):
             return self._no_outputs(len(coalitions))
         self.cost.fusions += len(self) * len(coalitions)
-        with self._trainer.autocast():
+        with self._precision():
             return self._source.logits(coalitions.to(self.mask.device))
 
     def unimodal_logits(self) -> Tensor:
         """Outputs of each modality alone, [B, n, K]; those of no modality where a row lacks it."""
         return self.coalition_logits(torch.eye(self.mask.shape[1], dtype=torch.bool))
 
-    def features_by(self, other: MultimodalModel) -> Features:
-        """Features [B, n, D] of the same inputs by the encoders of another model, without a graph."""
-        with torch.no_grad():
-            return self._encode(other)
-
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], one a row: [B]."""
-        task = self._trainer.task
-        losses = task.losses(logits.float(), self.labels)
+        losses = self._task.losses(logits.float(), self.labels)
         if losses.shape != (len(self),):
             raise TrainingError(
-                f"losses of the task '{task.name}' are {list(losses.shape)}; expected one a row, [{len(self)}]"
+                f"losses of the task '{self._task.name}' are {list(losses.shape)}; expected one a row, [{len(self)}]"
             )
         return losses
 
@@ -151,6 +145,83 @@ class TrainingStep:
     def phi(self) -> Tensor:
         """Contributions [B, n], float64, by exact enumeration; NaN for a modality that a row lacks."""
         return self._phi
+
+    def source_of(self, features: Features) -> LogitSource:
+        """Outputs of any coalitions from features."""
+        return logit_source(self._fusion, features, self.mask)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """The precision in which the fusion computes; default: that of the features."""
+        return nullcontext()
+
+    def _module_of_fusion(self) -> object:
+        """What is in evaluation mode while contributions are computed."""
+        return self._fusion
+
+    def _features_without_graph(self) -> Features:
+        return self.features.detach()
+
+    def _no_outputs(self, *coalitions: int) -> Tensor:
+        return self.features.new_zeros(0, *coalitions, self._outputs)
+
+    @cached_property
+    def _source(self) -> LogitSource:
+        return self.source_of(self.features)
+
+    @cached_property
+    def _phi(self) -> Tensor:
+        if not len(self):
+            return torch.zeros(self.mask.shape, dtype=torch.float64, device=self.mask.device)
+        self.cost.fusions += len(self) * 2 ** self.mask.shape[1]
+        with evaluating(self._module_of_fusion()), torch.no_grad():
+            source = self.source_of(self._features_without_graph())
+            return value_source(source, self.labels, get_utility(self._utility, self._task)).phi
+
+
+class TrainingStep(FusedStep):
+    """The `raymm.methods.Step` of a rank: features that were encoded once, and what follows from them."""
+
+    loss: Tensor
+    """Sum of the losses of the global batch, once gradients are summed."""
+
+    conflict: Tensor | None = None
+    """`raymm.training.conflict.conflict_sums` of the first step of an epoch."""
+
+    valued: Tensor | None = None
+    """Contributions [B, n] by the weights before the update, where they come from the training pass."""
+
+    def __init__(self, trainer: Trainer, part: RankBatch) -> None:
+        batch, utility = part.batch, trainer.config.valuation.utility
+        outputs = trainer.method.context.outputs
+        super().__init__(trainer.model, batch.mask, batch.labels, part.weight, trainer.task, utility, outputs)
+        self.index, self.rows = batch.index, part.rows
+        self.epoch, self.number, self.turn = part.epoch, part.number, 0
+        self.model: nn.Module = trainer.model
+        self._trainer, self._part = trainer, part
+        self.features: Features = self._encode(trainer.model)
+
+    def begin_turn(self, turn: int) -> None:
+        """Forget what was fused with the weights of the turn before."""
+        self.turn = turn
+        self.forget_outputs()
+
+    @cached_property
+    def base(self) -> Tensor:
+        """Whether a row is a sample once and whole, bool [B]."""
+        if self._part.base is None:
+            return torch.ones(len(self), dtype=torch.bool, device=self.mask.device)
+        return torch.from_numpy(self._part.base).to(self.mask.device)
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """Where this rank's rows stand in the global batch, int64 [B]."""
+        communicator = self._trainer.communicator
+        return torch.arange(len(self), device=self.mask.device) * communicator.world + communicator.rank
+
+    def features_by(self, other: MultimodalModel) -> Features:
+        """Features [B, n, D] of the same inputs by the encoders of another model, without a graph."""
+        with torch.no_grad():
+            return self._encode(other)
 
     def uniform(self, purpose: str, count: int) -> Tensor:
         """Uniform numbers [B, count], float32, keyed by purpose, epoch and row of the plan."""
@@ -194,22 +265,8 @@ class TrainingStep:
         with self._trainer.autocast():
             return model.encode(batch)
 
-    def _no_outputs(self, *coalitions: int) -> Tensor:
-        return self.features.new_zeros(0, *coalitions, self._trainer.method.context.outputs)
-
-    @cached_property
-    def _source(self) -> LogitSource:
-        return logit_source(self._trainer.model, self.features, self.mask)
-
-    @cached_property
-    def _phi(self) -> Tensor:
-        if not len(self):
-            return torch.zeros(self.mask.shape, dtype=torch.float64, device=self.mask.device)
-        model, features = self._trainer.model, self.features.detach()
-        self.cost.fusions += len(self) * 2 ** self.mask.shape[1]
-        utility, task = self._trainer.config.valuation.utility, self._trainer.task
-        with evaluating(model), torch.no_grad():
-            return value_samples(model, features, self.labels, present=self.mask, utility_name=utility, task=task).phi
+    def _precision(self) -> torch.autocast:
+        return self._trainer.autocast()
 
 
 def sum_rows(losses: Tensor) -> Tensor:

@@ -1,0 +1,226 @@
+"""The loss of coalitions of the modalities as a module, for a training loop of somebody's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from raymm.errors import ConfigError, DataError, Problems
+from raymm.integrations.fusions import as_fusion
+from raymm.integrations.loss_step import LossStep
+from raymm.integrations.methods import config_of, method_of, names_of
+from raymm.integrations.ranks import found_communicator
+from raymm.integrations.rows import epoch_and_row
+from raymm.seeds import derive
+from raymm.tasks.registry import get_task
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.tasks.base import Task
+
+__all__ = ["CoalitionLoss"]
+
+MOST_VALUED = 16
+"""Modalities of which all coalitions are fused for phi."""
+
+OF_EPOCHS = {"by": "sample", "smoothing": 0.0, "gate": False, "learnability": False}
+"""Settings of `valued` that look at more than the batch, as they must be here."""
+
+
+class CoalitionLoss(nn.Module):
+    """The loss of all modalities of each row, and those of its coalitions, from features that were encoded once.
+
+    It is the method `coalition` of raymm's own loop, or `valued`, with the same numbers.
+
+    Parameters
+    ----------
+    modalities
+        Names of the n modalities, or n.
+    method, settings
+        `coalition` or `valued`, and its own settings, such as `{"amount": 0.5, "sizes": [1]}`.
+    task, utility
+        What labels are, and the utility of phi.
+    seed
+        Decides which coalitions are drawn, where not all are fused.
+    reduction
+        `mean` divides the sum of the rows' losses by their number; `sum` does not.
+
+    Raises
+    ------
+    ConfigError
+        With every setting that is wrong.
+
+    Examples
+    --------
+    Three rows of two modalities with two features each; the second row lacks modality 1. The model adds features.
+
+    >>> features = torch.tensor([[[2.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [9.0, 9.0]], [[0.0, 1.0], [2.0, 0.0]]])
+    >>> mask = torch.tensor([[True, True], [True, False], [True, True]])
+    >>> def fuse(features, mask):
+    ...     return (features * mask[..., None]).sum(dim=1)
+    >>> loss, phi = CoalitionLoss(("audio", "rgb"))(features, mask, torch.tensor([0, 1, 1]), fuse, return_phi=True)
+    >>> round(float(loss), 4)
+    0.5671
+    >>> phi
+    tensor([[ 1.0000,  1.0000],
+            [ 1.0000,     nan],
+            [ 0.5000, -0.5000]], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        modalities: Sequence[str] | int,
+        *,
+        method: Literal["coalition", "valued"] = "coalition",
+        settings: Mapping[str, Any] | None = None,
+        task: str | Task = "classification",
+        utility: str = "count",
+        seed: int = 0,
+        reduction: Literal["mean", "sum"] = "mean",
+    ) -> None:
+        super().__init__()
+        self.modalities, self.reduction = names_of(modalities), reduction
+        self.task = get_task(task) if isinstance(task, str) else task
+        _check(method, reduction)
+        self._config = config_of(
+            method=method, settings=settings, utility=utility, where="CoalitionLoss", training={"seed": seed}
+        )
+        _check_within_batch(self._config)
+        self._method = method_of(self._config, self.modalities, self.task, classes=0)
+        self._calls = 0
+
+    def forward(
+        self,
+        features: Tensor | Mapping[str, Tensor],
+        mask: Tensor | None,
+        labels: Tensor,
+        fuse: Any,
+        *,
+        keys: Tensor | None = None,
+        weight: Tensor | None = None,
+        return_phi: bool = False,
+    ) -> Any:
+        """The loss of a batch, one number with its graph; with `return_phi` also the contributions of its rows.
+
+        Parameters
+        ----------
+        features
+            [B, n, D]; or by name of each modality [B, ...], of any widths, and then the fusion runs once a coalition.
+        mask
+            Modalities that each row keeps, bool [B, n]; None for all.
+        labels
+            Of the task's type, [B] or [B, K].
+        fuse
+            `(features, mask) -> outputs [B, K]`, which reads nothing where the mask is False and does not mix rows;
+            or a model that has it as `fuse`, whose `partials` are used where it has them; or that method of a model.
+            Of a model or its method phi is computed in evaluation mode; of another function as it is.
+        keys
+            Numbers that tell all rows of the training apart, int64 [B]: those of a `Resampler` with the field `key`
+            draw the coalitions of raymm's own loop. Default: counted, in `state_dict`.
+        weight
+            Weights of the rows' losses, [B].
+        return_phi
+            Whether to return `(loss, phi)`, phi float64 [B, n] by the weights of this forward pass; NaN for what a
+            row lacks.
+
+        Raises
+        ------
+        DataError, ModelError
+            Naming what has another shape or type.
+        """
+        mask = self._checked(features, mask, labels, weight)
+        if return_phi and len(self.modalities) > MOST_VALUED:
+            raise ConfigError(
+                f"return_phi fuses all coalitions, of up to {MOST_VALUED} modalities; here are {len(self.modalities)}"
+            )
+        fusion, module = as_fusion(fuse)
+        seed, epochs, rows = self._keys(keys, len(labels))
+        task, utility = self.task, self._config.valuation.utility
+        step = LossStep(fusion, module, features, mask, labels, weight, task, utility, seed, epochs, rows)
+        total = self._method.loss(step)  # type: ignore[arg-type]  # all of a step that these two methods read
+        loss = total / len(labels) if self.reduction == "mean" else total
+        return (loss, step.phi()) if return_phi else loss
+
+    def get_extra_state(self) -> Tensor:
+        """How many batches were counted, of which draws without keys are a function."""
+        return torch.tensor(self._calls)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on counting."""
+        self._calls = int(state)
+
+    def extra_repr(self) -> str:
+        """What it is."""
+        return f"{', '.join(self.modalities)}; method={self._config.method.name}, reduction={self.reduction}"
+
+    def _keys(self, keys: Tensor | None, rows: int) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The seed of the draws, and of each row its epoch and number."""
+        seed = self._config.training.seed
+        if keys is not None:
+            if keys.shape != (rows,) or keys.is_floating_point():
+                raise DataError(f"keys are {keys.dtype} {list(keys.shape)}; expected whole numbers [{rows}]")
+            return seed, *epoch_and_row(keys.cpu().numpy().astype(np.int64))
+        count, self._calls = self._calls, self._calls + 1
+        if rank := found_communicator().rank:
+            seed = derive(seed, "rank", rank)
+        return seed, np.full(rows, count), np.arange(rows)
+
+    def _checked(self, features: Any, mask: Tensor | None, labels: Tensor, weight: Tensor | None) -> Tensor:
+        """The mask, once shapes and types fit together."""
+        problems, n = Problems("CoalitionLoss"), len(self.modalities)
+        rows = len(labels)
+        problems.extend(_wrong_features(features, self.modalities, rows))
+        if mask is None:
+            mask = torch.ones(rows, n, dtype=torch.bool, device=labels.device)
+        if mask.dtype != torch.bool or mask.shape != (rows, n):
+            problems.add(f"mask is {mask.dtype} {list(mask.shape)}; expected torch.bool {[rows, n]}")
+        if weight is not None and weight.shape != (rows,):
+            problems.add(f"weight is {list(weight.shape)}; expected {[rows]}")
+        if not rows:
+            problems.add("the batch has no rows")
+        try:
+            self.task.check_targets(labels)
+        except TypeError as cause:
+            problems.add(str(cause))
+        problems.raise_if_any(DataError)
+        return mask
+
+
+def _wrong_features(features: Any, modalities: tuple[str, ...], rows: int) -> list[str]:
+    if isinstance(features, Mapping):
+        if set(features) != set(modalities):
+            return [f"features are of {', '.join(map(str, features))}; expected {', '.join(modalities)}"]
+        return [
+            f"features of '{name}' are {list(values.shape)}; expected {rows} rows"
+            for name, values in features.items()
+            if len(values) != rows
+        ]
+    if not isinstance(features, Tensor):
+        return [f"features are a {type(features).__name__}; give a tensor [B, n, D], or tensors by modality"]
+    if features.ndim != 3 or features.shape[:2] != (rows, len(modalities)):
+        return [f"features are {list(features.shape)}; expected {[rows, len(modalities)]} and a width"]
+    return []
+
+
+def _check(method: str, reduction: str) -> None:
+    problems = Problems("CoalitionLoss")
+    if method not in {"coalition", "valued"}:
+        problems.add(f"method={method} is not one of its losses, which are coalition and valued")
+    if reduction not in {"mean", "sum"}:
+        problems.add(f"reduction={reduction} is neither mean nor sum")
+    problems.raise_if_any(ConfigError)
+
+
+def _check_within_batch(config: Config) -> None:
+    """Refuse switches of `valued` that remember samples or read validation, which a loss of one batch cannot."""
+    problems = Problems("CoalitionLoss: method=valued")
+    for name, needed in OF_EPOCHS.items():
+        given = getattr(config.method.settings, name, needed)
+        if given != needed:
+            problems.add(f"settings.{name}={given} looks at more than the batch; leave it at {needed}")
+    problems.raise_if_any(ConfigError)

@@ -1,0 +1,150 @@
+"""The samples that a `Resampler` trains: what a plan reads of them, checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from raymm.errors import ConfigError, DataError, Problems
+from raymm.integrations.values import Samples
+from raymm.tasks.base import Task
+from raymm.training.planning import TrainingSamples
+
+__all__ = ["TrainedSamples", "samples_of"]
+
+NO_LABELS = "this method reads labels; give the Resampler labels=, one a sample"
+
+
+@dataclass(frozen=True)
+class TrainedSamples:
+    """Samples by their positions in a data set.
+
+    Attributes
+    ----------
+    rows
+        Positions, int64 [N], ascending.
+    label
+        Labels of the task's type, or None where nobody said them.
+    present
+        Modalities that they have, bool [N, n].
+    classes
+        K; 0 where it is not known.
+    ids
+        Names, or None.
+    """
+
+    rows: npt.NDArray[np.int64]
+    label: npt.NDArray[Any] | None
+    present: npt.NDArray[np.bool_]
+    classes: int
+    ids: tuple[str, ...] | None
+
+    def present_at(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Modalities of the samples at some positions, bool [B, n]."""
+        found: npt.NDArray[np.bool_] = self.present[np.searchsorted(self.rows, positions)]
+        return found
+
+    def as_planned(self) -> TrainingSamples:
+        """What a plan reads; without labels, reading these is an error."""
+        label = np.empty(0).view(_NoLabels) if self.label is None else self.label
+        return TrainingSamples(self.rows, label, self.present, self.classes)
+
+    def expected(self, modalities: tuple[str, ...], utility: str) -> Samples:
+        """The samples whose contributions are expected."""
+        return Samples(self.rows, self.ids, modalities, self.present, utility)
+
+    def described(self) -> dict[str, Any]:
+        """What tells whether a state belongs to these samples."""
+        digest = hashlib.sha256()
+        for array in (self.rows, self.present, np.empty(0) if self.label is None else self.label):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return {"samples": len(self.rows), "data": digest.hexdigest()[:16]}
+
+
+class _NoLabels(np.ndarray[Any, np.dtype[Any]]):
+    """In the place of labels: whatever reads them is told that there are none."""
+
+    def __getitem__(self, _: Any) -> Any:
+        raise ConfigError(NO_LABELS)
+
+    def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
+        raise ConfigError(NO_LABELS)
+
+    def __array_function__(self, *_: Any, **__: Any) -> Any:
+        raise ConfigError(NO_LABELS)
+
+
+def samples_of(
+    samples: int | Sized | npt.NDArray[np.int64],
+    modalities: tuple[str, ...],
+    task: Task,
+    *,
+    labels: Any,
+    classes: int | None,
+    present: Any,
+    ids: Sequence[str] | None,
+) -> TrainedSamples:
+    """The samples as they were described.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With everything that does not fit.
+    """
+    rows = _rows_of(samples)
+    problems = Problems("Resampler")
+    shape = (len(rows), len(modalities))
+    having = np.ones(shape, dtype=bool) if present is None else _array(present)
+    if having.dtype != bool or having.shape != shape:
+        problems.add(f"present is {having.dtype} {list(having.shape)}; expected bool {list(shape)}")
+    elif (empty := np.flatnonzero(~having.any(axis=1))).size:
+        problems.add(f"sample {rows[empty[0]]} has no modality; leave it out of the samples")
+    label = None if labels is None else _array(labels)
+    if label is not None and len(label) != len(rows):
+        problems.add(f"labels are {list(label.shape)}; expected one for each of {len(rows)} samples")
+    if ids is not None and (len(ids) != len(rows) or len(set(ids)) < len(ids)):
+        problems.add(f"ids are {len(ids)}, {len(set(ids))} of them different; expected one for each of {len(rows)}")
+    problems.raise_if_any(DataError)
+    count = _classes_of(label, classes, task)
+    return TrainedSamples(rows, label, having, count, None if ids is None else tuple(map(str, ids)))
+
+
+def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    if isinstance(samples, np.ndarray | Tensor):
+        rows = _array(samples)
+        if rows.dtype.kind not in "iu" or rows.ndim != 1 or (np.diff(rows) <= 0).any() or (rows < 0).any():
+            raise ConfigError(
+                f"Resampler: samples are {rows.dtype} {list(rows.shape)}; expected a number, a data set, or "
+                "positions in it, ascending, each once"
+            )
+        rows = rows.astype(np.int64)
+    else:
+        rows = np.arange(samples if isinstance(samples, int) else len(samples), dtype=np.int64)
+    if not len(rows):
+        raise ConfigError("Resampler: there are no samples")
+    return rows
+
+
+def _classes_of(label: npt.NDArray[Any] | None, classes: int | None, task: Task) -> int:
+    """K, as given or by the labels, which must be of the task."""
+    if label is None:
+        return classes or 0
+    count = classes
+    if count is None:
+        count = label.shape[1] if label.ndim > 1 else (int(label.max()) + 1 if label.dtype.kind in "iu" else 0)
+    problems = Problems("Resampler: labels")
+    for one in np.unique(label, axis=0):
+        if wrong := task.check(one.item() if one.ndim == 0 else tuple(one.tolist()), count):
+            problems.add(wrong)
+    problems.raise_if_any(DataError)
+    return count
+
+
+def _array(given: Any) -> npt.NDArray[Any]:
+    return given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)

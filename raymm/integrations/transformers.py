@@ -1,0 +1,166 @@
+"""Re-sampling in the Hugging Face Trainer: `pip install raymm[transformers]`.
+
+    trainer = ResamplingTrainer(model, arguments, train_dataset=samples, resampler=resampler, values=values)
+    trainer.train()
+
+The model's `forward` takes the mask of each row as the keyword `mask`. A Trainer counts as many steps in each epoch
+as in the first; `ResamplingTrainer` counts those of each epoch's plan.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
+
+from raymm.errors import CheckpointError, ConfigError
+from raymm.integrations.accelerate import prepare_loader
+
+if TYPE_CHECKING:
+    from raymm.integrations.resampler import Resampler
+
+__all__ = ["ResamplingCallback", "ResamplingTrainer"]
+
+log = logging.getLogger(__name__)
+
+STATE = "resampler.pt"
+"""File of the Resampler in a checkpoint's folder."""
+
+NEEDED = ("_run_epoch", "_init_training_state")
+"""Parts of a Trainer that know how many steps an epoch has."""
+
+
+class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types are not read
+    """Ends an epoch of a `Resampler` with each epoch of the Trainer, and keeps its state in checkpoints.
+
+    Parameters
+    ----------
+    resampler
+        What gives the batches of the training loader.
+    values
+        `values(model)` gives contributions as `Resampler.update` takes them; called on the first rank, where they are
+        due.
+    """
+
+    def __init__(self, resampler: Resampler, values: Callable[[Any], Any]) -> None:
+        self.resampler, self._values = resampler, values
+        self.first_step = 0
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Remember where the epoch begins, unless it is gone on with in its middle."""
+        del args, control, others
+        if self._begun != self.resampler.epoch:
+            self._begun, self.first_step = self.resampler.epoch, state.global_step
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **others: Any) -> None:
+        """Value where that is due, and plan the next epoch."""
+        del args, control, others
+        valued = self.resampler.due and state.is_world_process_zero
+        self.resampler.update(self._values(model) if valued else None)
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Put the state of the Resampler into the checkpoint's folder."""
+        del control, others
+        if not state.is_world_process_zero:
+            return
+        begun = self._begun == self.resampler.epoch
+        folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+        first = self.first_step if begun else state.global_step
+        torch.save({"resampler": self.resampler.state_dict(), "first_step": first}, folder / STATE)
+
+    def load(self, folder: Path) -> None:
+        """Go on where a checkpoint was saved; raises `CheckpointError` where it has no Resampler."""
+        if not (folder / STATE).is_file():
+            raise CheckpointError(f"{folder}: there is no {STATE}; it was saved without a Resampler")
+        kept = torch.load(folder / STATE, weights_only=True)
+        self.resampler.load_state_dict(kept["resampler"])
+        self._begun, self.first_step = self.resampler.epoch, kept["first_step"]
+
+    _begun: int | None = None
+    """The epoch that `first_step` is of."""
+
+
+class ResamplingTrainer(Trainer):  # type: ignore[misc]  # its types are not read
+    """A Trainer whose epochs are those of a `Resampler`.
+
+    Parameters
+    ----------
+    resampler, values
+        As `ResamplingCallback`. The rows of a batch are those of the Resampler, over all processes.
+    given, options
+        As `transformers.Trainer`.
+
+    Raises
+    ------
+    ConfigError
+        When the installed Trainer has another loop than this class knows.
+    """
+
+    def __init__(self, *given: Any, resampler: Resampler, values: Callable[[Any], Any], **options: Any) -> None:
+        lacking = [name for name in NEEDED if not hasattr(Trainer, name)]
+        if lacking:
+            raise ConfigError(
+                f"the Trainer of this version of transformers has no {', '.join(lacking)}; install a newer one, by "
+                "raymm[transformers]"
+            )
+        super().__init__(*given, **options)
+        self.resampling = ResamplingCallback(resampler, values)
+        self.add_callback(self.resampling)
+
+    def get_train_dataloader(self) -> Any:
+        """The loader of the Resampler's rows, which carry their masks."""
+        arguments = self.args
+        return prepare_loader(
+            self.accelerator,
+            self.resampling.resampler,
+            self.train_dataset,
+            collate_fn=self.data_collator,
+            num_workers=arguments.dataloader_num_workers,
+            pin_memory=arguments.dataloader_pin_memory,
+        )
+
+    def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
+        """As `Trainer.train`; a checkpoint brings the state of the Resampler."""
+        found = resume_from_checkpoint
+        if found is True:
+            found = get_last_checkpoint(self.args.output_dir)
+        if found:
+            self.resampling.load(Path(found))
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def _init_training_state(
+        self, max_steps: int, num_update_steps_per_epoch: int, num_train_epochs: int, *given: Any, **options: Any
+    ) -> tuple[int, int]:
+        """Epochs that are over, and batches of the current one, by the Resampler instead of a division."""
+        super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *given, **options)
+        steps = self.state.global_step - self.resampling.first_step
+        skipped = 0 if self.args.ignore_data_skip else steps * self.args.gradient_accumulation_steps
+        return self.resampling.resampler.epoch, skipped
+
+    def _run_epoch(self, **given: Any) -> Any:
+        """An epoch of as many steps as its plan has."""
+        batches = len(self.resampling.resampler)
+        updates = math.ceil(batches / self.args.gradient_accumulation_steps)
+        if self.args.max_steps <= 0:
+            remaining = math.ceil(self.args.num_train_epochs) - given["epoch"]
+            self._expect(self.resampling.first_step + remaining * updates)
+        return super()._run_epoch(**given | {"steps_in_epoch": batches, "num_update_steps_per_epoch": updates})
+
+    def _expect(self, steps: int) -> None:
+        """Let training end after so many steps."""
+        if steps != self.state.max_steps and self.args.lr_scheduler_type not in {"constant", "constant_with_warmup"}:
+            log.warning(
+                "training has about %d steps by the plan of epoch %d, and the schedule %s was made for %d; use "
+                "lr_scheduler_type=constant, or max_steps",
+                steps,
+                self.resampling.resampler.epoch,
+                self.args.lr_scheduler_type,
+                self.state.max_steps,
+            )
+        self.state.max_steps = steps

@@ -1,0 +1,141 @@
+"""Lightning, the Hugging Face Trainer and Accelerate beyond the examples: refusals, steps, states within epochs."""
+
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from accelerate import Accelerator
+from transformers import TrainingArguments, set_seed
+
+from raymm import Resampler
+from raymm.errors import CheckpointError, ConfigError, TrainingError
+from raymm.integrations.accelerate import prepare_loader
+from raymm.integrations.lightning import ResamplingCallback
+from raymm.integrations.transformers import STATE, ResamplingTrainer
+from tests.integrations.test_examples_of_loops import example
+
+NAMES = ("audio", "video")
+
+
+def low(count=24):
+    return [[0.0, 2.0]] + [[1.0, 1.0]] * (count - 1)
+
+
+# Lightning
+
+
+def fit(resampler, **options):
+    module = example("lightning_callback")
+    samples = module.make_samples(24)
+    given = {
+        "reload_dataloaders_every_n_epochs": 1,
+        "max_epochs": 2,
+        "accelerator": "cpu",
+        "logger": False,
+        **options,
+    }
+    callback = ResamplingCallback(resampler, lambda module: low())
+    trainer = pl.Trainer(
+        **given,
+        callbacks=[callback],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module.Model(), resampler.loader(samples))
+    return trainer
+
+
+def test_lightning_that_would_train_as_many_batches_as_in_the_first_epoch_is_refused():
+    with pytest.raises(ConfigError, match=r"Trainer: .* set reload_dataloaders_every_n_epochs=1"):
+        fit(Resampler(24, NAMES), reload_dataloaders_every_n_epochs=0)
+
+
+def test_lightning_in_another_epoch_than_the_resampler_is_refused():
+    resampler = Resampler(24, NAMES)
+    resampler.update()
+    with pytest.raises(
+        TrainingError, match="Trainer is in epoch 0, and the Resampler in 1; resume from a checkpoint"
+    ):
+        fit(resampler)
+
+
+def test_lightning_is_told_the_metrics_of_the_plan():
+    trainer = fit(Resampler(24, NAMES, warmup=1))
+    assert trainer.callback_metrics["rows/epoch"] == 26
+    assert trainer.callback_metrics["phi/train_audio"] == pytest.approx(23 / 24)
+
+
+# Hugging Face
+
+
+def hugging_face(folder, resume=None, resampler=None, **options):
+    module = example("hugging_face_trainer")
+    set_seed(0)
+    samples, model = module.make_samples(24), module.Model()
+    resampler = resampler or Resampler(samples, NAMES, batch_size=8, warmup=1)
+    given = {"num_train_epochs": 3, "lr_scheduler_type": "constant", "save_strategy": "no", **options}
+    arguments = TrainingArguments(str(folder), report_to=[], use_cpu=True, disable_tqdm=True, **given)
+    plans = []
+
+    def values(model):
+        plans.append(len(resampler))
+        return low()
+
+    trainer = ResamplingTrainer(model, arguments, train_dataset=samples, resampler=resampler, values=values)
+    trainer.train(resume_from_checkpoint=resume)
+    return trainer, model
+
+
+@pytest.mark.parametrize("accumulated", [1, 2, 3])
+def test_an_epoch_of_the_trainer_has_the_steps_of_its_plan(tmp_path, accumulated, caplog):
+    trainer, _ = hugging_face(tmp_path, gradient_accumulation_steps=accumulated)
+    assert trainer.resampling.resampler.epoch == 3
+    batches = [3, 4, 4]  # 24 rows of 8, and two copies more
+    assert trainer.state.global_step == sum(math.ceil(count / accumulated) for count in batches)
+    assert trainer.state.epoch == pytest.approx(3.0)
+    assert "schedule" not in caplog.text
+
+
+def test_a_schedule_that_ends_before_the_training_is_said(tmp_path, caplog):
+    hugging_face(tmp_path, lr_scheduler_type="linear")
+    assert "training has about 11 steps by the plan of epoch 1, and the schedule" in caplog.text
+    assert "was made for 9; use lr_scheduler_type=constant" in caplog.text
+
+
+@pytest.mark.parametrize("step", [2, 4, 5, 7])
+def test_a_checkpoint_within_an_epoch_goes_on_there(tmp_path, step):
+    _, whole = hugging_face(tmp_path / "a", save_strategy="steps", save_steps=1)
+    trainer, resumed = hugging_face(tmp_path / "b", tmp_path / "a" / f"checkpoint-{step}")
+    assert trainer.state.global_step == 11
+    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_checkpoint_without_a_resampler_is_refused(tmp_path):
+    hugging_face(tmp_path, save_strategy="epoch")
+    last = max(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    (last / STATE).unlink()
+    with pytest.raises(CheckpointError, match=f"there is no {STATE}; it was saved without a Resampler"):
+        hugging_face(tmp_path, resume=True)
+
+
+# Accelerate
+
+
+def test_accelerate_of_other_ranks_is_refused():
+    with pytest.raises(ConfigError, match=r"rank and world \(1, 2\), and the accelerator \(0, 1\); make it with"):
+        prepare_loader(Accelerator(cpu=True), Resampler(8, NAMES, rank=1, world=2), [])
+
+
+def test_a_prepared_loader_is_prepared_once_and_reads_the_epoch_of_the_resampler():
+    accelerator, samples = Accelerator(cpu=True), [{"x": float(i)} for i in range(8)]
+    resampler = Resampler(samples, NAMES, batch_size=4, warmup=1)
+    loader = prepare_loader(accelerator, resampler, samples)
+    assert accelerator.prepare(loader) is loader
+    resampler.update(low(8))
+    for _ in range(2):  # Accelerate would count two epochs
+        read = [value for batch in loader for value in batch["x"].tolist()]
+        assert read == [float(row) for rows in resampler for row in rows]
+        assert len(read) == 10
