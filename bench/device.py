@@ -28,7 +28,7 @@ SIZE, CLASSES, HIDDEN = 32, 10, 16
 GROWTH = {12: 8_192, 16: 1_024, 18: 256, 20: 64}
 """Samples of each number of modalities."""
 
-SMALL = StepSize(rows=4, frames=2, side=32, seconds=0.2, steps=2, rounds=3)
+SMALL = StepSize(rows=4, frames=2, side=32, seconds=0.2, steps=1, rounds=2)
 
 HARD, SOFT = "count", "probability"
 TOLERANCE = 1e-6

@@ -19,7 +19,8 @@ from tests.models.pictures import dataset_of
 from tests.models.test_backbones import encoder_of
 
 torch.manual_seed(3)
-STATE = get_model("resnet34", weights=None).state_dict()
+NAME = "shufflenet_v2_x0_5"  # small, and with batch normalisation
+STATE = get_model(NAME, weights=None).state_dict()
 GROUP = {name: value for name, value in STATE.items() if "running" not in name and "num_batches" not in name}
 
 
@@ -53,7 +54,7 @@ def test_weights_are_found_wherever_they_stand(tmp_path, form, suffix):
         save_file(content, path)
     else:
         pytest.skip("safetensors holds tensors only")
-    body = encoder_of("resnet34", norm="batch", weights=str(path), normalise="data").body
+    body = encoder_of(f"torchvision:{NAME}", norm="batch", weights=str(path), normalise="data").body
     for name, value in body.state_dict().items():
         assert torch.equal(value, STATE[name])
 
@@ -63,7 +64,7 @@ def test_weights_are_found_wherever_they_stand(tmp_path, form, suffix):
     [
         (
             get_model("resnet18", weights=None).state_dict(),
-            {"norm": "batch"},
+            {"norm": "batch", "name": "resnet34"},
             r"does not hold the weights of torchvision's resnet34: 96 keys are missing \(layer1\.2\.conv1\.weight, ",
         ),
         (
@@ -89,7 +90,7 @@ def test_weights_are_found_wherever_they_stand(tmp_path, form, suffix):
 def test_a_file_that_does_not_fit_is_said_in_short(tmp_path, content, settings, words):
     torch.save(content, tmp_path / "w.pt")
     with pytest.raises(ConfigError, match=words) as caught:
-        encoder_of("resnet34", weights=str(tmp_path / "w.pt"), **settings)
+        encoder_of(settings.pop("name", f"torchvision:{NAME}"), weights=str(tmp_path / "w.pt"), **settings)
     assert len(str(caught.value)) < len(str(tmp_path)) + 330
     assert "\n" not in str(caught.value)
 
@@ -107,7 +108,13 @@ def test_equal_channels_have_the_response_of_the_file(tmp_path, channels, file):
 
 
 def config_with(path, **settings):
-    encoder = {"name": "resnet18", "norm": "batch", "weights": str(path), "normalise": "weights", **settings}
+    encoder = {
+        "name": f"torchvision:{NAME}",
+        "norm": "batch",
+        "weights": str(path),
+        "normalise": "weights",
+        **settings,
+    }
     return parse(
         {
             "model": {"feature_size": 8, "encoders": {"rgb": encoder}},
@@ -121,7 +128,7 @@ def config_with(path, **settings):
 @pytest.fixture
 def file(tmp_path):
     torch.manual_seed(5)
-    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "w.pt")
+    torch.save(get_model(NAME, weights=None).state_dict(), tmp_path / "w.pt")
     return tmp_path / "w.pt"
 
 
@@ -161,6 +168,6 @@ def test_a_model_of_raymm_is_a_file_of_weights_for_the_encoder_of_that_modality(
 
 def test_files_are_read_again_after_a_model_was_read_without_them(file):
     with weights_come_later():
-        encoder_of("resnet18", norm="batch", weights="nowhere.pt")
+        encoder_of(f"torchvision:{NAME}", norm="batch", weights="nowhere.pt")
     with pytest.raises(ConfigError, match=r"nowhere\.pt: no such file of weights"):
-        encoder_of("resnet18", norm="batch", weights="nowhere.pt")
+        encoder_of(f"torchvision:{NAME}", norm="batch", weights="nowhere.pt")
