@@ -14,6 +14,7 @@ PUBLIC = {
     "Progress": "raymm.api.progress",
     "Resampler": "raymm.integrations.resampler",
     "compare": "raymm.api.compare",
+    "load": "raymm.api.load",
     "open_dataset": "raymm.data",
     "prepare": "raymm.api.prepare",
     "report": "raymm.api.report",

@@ -1,4 +1,5 @@
 from raymm.api.compare import compare as compare
+from raymm.api.load import load as load
 from raymm.api.prepare import prepare as prepare
 from raymm.api.progress import Progress as Progress
 from raymm.api.report import report as report

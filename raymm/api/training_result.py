@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.notebook import as_html
+from raymm.api.recorded import recorded_table
+from raymm.api.trained import Trained
+from raymm.api.values_result import Values
 from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.diagnostics.finding import finding_lines as lines_of
 from raymm.reports.diagnostics.of_run import findings_of
@@ -131,6 +134,20 @@ class TrainingResult:
         if kind not in figures:
             raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
         return figures[kind]()
+
+    def values(self, split: str = "test") -> Values:
+        """The values that the run recorded of a split after the picked epoch.
+
+        Raises
+        ------
+        CheckpointError
+            When it recorded none: joint training values no training samples.
+        """
+        return Values(recorded_table(self.folder, split))
+
+    def load(self) -> Trained:
+        """The trained model, as `raymm.load` opens it."""
+        return Trained.of(self.folder)
 
     def __repr__(self) -> str:
         shown = f"best_epoch={self.best_epoch}, {self._score()}"

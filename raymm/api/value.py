@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from raymm.api.progress import Showing, showing
+from raymm.api.trained import Trained
 from raymm.api.training_result import TrainingResult
+from raymm.api.value_data import ValueOptions, value_data
 from raymm.api.values_result import Values
-from raymm.data.dataset import Dataset, open_dataset
-from raymm.errors import ConfigError
-from raymm.models.valued import import_plugins, load_for
-from raymm.valuation.engine import stream_rows
+from raymm.data.dataset import Dataset
+from raymm.data.opening import Data
+from raymm.errors import ConfigError, did_you_mean
 from raymm.valuation.own import value_batches
-from raymm.valuation.table import join_tables
 
 __all__ = ["value"]
 
 
 def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) -> Values:
-    """Value every modality of every sample, in this process and in memory.
+    """Value every modality of every sample.
 
     Parameters
     ----------
     model
-        A run (`raymm.train`'s result, its folder, or the folder of an exported model), or any model of your own: a
-        torch module, an object with `encode` and `fuse`, a function `(batch, mask) -> logits`.
+        A run (`raymm.train`'s result, its folder, what `raymm.load` opened, or the folder of an exported model); or
+        `"package.module:build"`, a function that makes a model from the schema of a data set; or any model of your
+        own: a torch module, an object with `encode` and `fuse`, a function `(batch, mask) -> logits`.
     data
-        For a run: a data set, or its folder. For a model of your own: batches, such as a `DataLoader`.
+        For a run, or a function that makes a model: a data set, or what `raymm.train` takes. For a
+        model of your own: batches, such as a `DataLoader`.
     progress
         Who is told how far it is; "auto" shows a bar on a terminal or in a notebook, None nothing.
     options
-        For a run: `split` ("test"), and `utility`, `method`, `budget`, `plugins`, by default the run's. For a model
-        of your own: those of `raymm.valuation.value_batches`: `modalities`, `label`, `ids`, `mask`, `utility`, ...
+        For a data set: `split` ("test"); `utility`, `method`, `budget` and `plugins`, by default the run's;
+        `masking`, "zeros" or "mean", or several to compare; `out`, a Parquet file that is written block by block, so
+        that a second call goes on where the first one ended; `data_settings` as in `raymm.train`; `backend`
+        ("local", or "ray" with so many `actors` of `gpus_per_actor`). For batches: those of
+        `raymm.valuation.value_batches`: `modalities`, `label`, `ids`, `mask`, `utility`, ...
 
     Returns
     -------
@@ -56,8 +62,8 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
     >>> raymm.value(predict, batches, modalities=["audio", "video"])
     Values(2 samples, audio 0.5, video 0.5, accuracy 0.5)
     """
-    if isinstance(model, str | Path | TrainingResult):
-        return _value_run(model, data, progress, **options)
+    if isinstance(model, str | Path | TrainingResult | Trained):
+        return _value_run(_where(model), data, progress, **options)
     if isinstance(data, str | Path | Dataset):
         raise ConfigError(
             f"value: a {type(model).__name__} is valued on batches, such as a DataLoader; data sets of raymm are for "
@@ -71,24 +77,20 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
         return Values(value_batches(model, data, follow=follow, **options))
 
 
-def _value_run(
-    model: str | Path | TrainingResult,
-    data: str | Path | Dataset,
-    progress: Showing,
-    *,
-    split: str = "test",
-    utility: str | None = None,
-    method: str | None = None,
-    budget: int | str | None = None,
-    plugins: Sequence[str] = (),
-) -> Values:
-    folder = model.folder if isinstance(model, TrainingResult) else Path(model)
-    import_plugins(plugins, folder)
-    dataset = data if isinstance(data, Dataset) else open_dataset(data)
-    settings = {"utility": utility, "method": method, "budget": budget}
-    job = load_for(folder, dataset, split, {name: given for name, given in settings.items() if given is not None})
-    stream = stream_rows(job.model, job.view, job.rows, job.config)
+def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any) -> Values:
+    names = [field.name for field in fields(ValueOptions)]
+    if unknown := [name for name in options if name not in names]:
+        raise ConfigError(f"value: no option '{unknown[0]}' of a run; {did_you_mean(unknown[0], names)}")
+    out, masking = options.pop("out", None), options.pop("masking", None) or ()
+    asked = ValueOptions(
+        out=None if out is None else Path(out), masking=(masking,) if isinstance(masking, str) else masking, **options
+    )
     with showing(progress) as told:
-        return Values(
-            join_tables([table for _, table in told.follow(stream, job.blocks, "valuing blocks of samples")])
-        )
+        return Values.of_maskings(value_data(model, data, asked, told))
+
+
+def _where(model: str | Path | TrainingResult | Trained) -> Path | str:
+    """The folder of a model; text that names a function, as in "package.module:build", stays text."""
+    if isinstance(model, TrainingResult | Trained):
+        return model.folder
+    return model if isinstance(model, str) and ":" in model and not Path(model).exists() else Path(model)

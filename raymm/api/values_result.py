@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from raymm.api.notebook import as_html
 from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.valuation_page import write_valuation_page
-from raymm.reports.valuation_report import valuation_figures
+from raymm.reports.valuation_report import valuation_figures, write_valuation_report
+from raymm.reports.valuation_stability import stability, stability_lines
 from raymm.reports.valuation_summary import class_names_of, class_text, summarise, summary_lines
 from raymm.valuation.table_file import read_table, write_table
 
@@ -32,6 +34,8 @@ class Values:
     ----------
     table
         All that is known of the samples, as `raymm.valuation.read_table` gives it.
+    maskings
+        Where several were asked for, the table under each, by the name of the masking.
 
     Examples
     --------
@@ -47,8 +51,14 @@ class Values:
     [{'sample_id': '1', 'label': '0', 'prediction': '1', 'phi_video': 0.0}]
     """
 
-    def __init__(self, table: ValuationTable) -> None:
+    def __init__(self, table: ValuationTable, maskings: Mapping[str, ValuationTable] | None = None) -> None:
         self.table = table
+        self.maskings = dict(maskings or {})
+
+    @classmethod
+    def of_maskings(cls, tables: Mapping[str, ValuationTable]) -> Values:
+        """The values under the first masking, beside those under the others."""
+        return cls(next(iter(tables.values())), tables if len(tables) > 1 else None)
 
     @classmethod
     def read(cls, path: str | Path) -> Values:
@@ -79,9 +89,17 @@ class Values:
     def __len__(self) -> int:
         return len(self.table)
 
+    def figures(self) -> dict[str, Any]:
+        """The numbers of the summary as plain values, see `raymm.reports.valuation_summary.summarise`."""
+        return summarise(self.table)
+
+    def stability(self) -> list[dict[str, Any]]:
+        """How much the values depend on the masking, `raymm.reports.valuation_stability`; empty of one."""
+        return stability(self.maskings) if self.maskings else []
+
     def summary(self) -> str:
         """Accuracies, mean contributions with intervals, patterns of pairs and the lowest samples, as lines."""
-        return "\n".join(summary_lines(summarise(self.table)))
+        return "\n".join([*summary_lines(self.figures()), *stability_lines(self.stability())])
 
     def to_pandas(self) -> pd.DataFrame:
         """A row a sample.
@@ -141,6 +159,18 @@ class Values:
         """Write a page on which the samples are sorted and filtered in a browser; returns its path."""
         write_valuation_page(Path(path), self.table, class_names_of(self.table))
         return Path(path)
+
+    def report(self, folder: str | Path, title: str = "What each modality contributes", command: str = "") -> Path:
+        """Write a report with plots, as Markdown; returns its path.
+
+        Parameters
+        ----------
+        folder
+            Where `README.md` and its plots go.
+        title, command
+            Of the report, and the command that made it.
+        """
+        return write_valuation_report(Path(folder), self.table, class_names_of(self.table), title, command)[0]
 
     def save(self, path: str | Path) -> Path:
         """Write the table as Parquet, which `Values.read` and `raymm.valuation.read_table` read; returns its path."""

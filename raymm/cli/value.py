@@ -3,10 +3,8 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 import click
 
@@ -20,12 +18,8 @@ from raymm.cli.options import (
     plugin_names,
     plugins_option,
 )
-from raymm.cli.progress import follow
-
-if TYPE_CHECKING:
-    from raymm.data.dataset import Dataset
-    from raymm.valuation.jobs import Stream, Valuing
-    from raymm.valuation.table import ValuationTable
+from raymm.cli.progress import printing
+from raymm.errors import ConfigError
 
 __all__ = ["value"]
 
@@ -72,7 +66,7 @@ def value(
     budget: str | None,
     plugins: tuple[str, ...],
     masking: str | None,
-    backend: str,
+    backend: Literal["local", "ray"],
     actors: int,
     gpus_per_actor: float,
     html: Path | None,
@@ -80,84 +74,39 @@ def value(
     as_json: bool,
 ) -> None:
     """Value every modality of every sample of a split."""
-    from raymm.data.opening import open_data, parse_data_settings
-    from raymm.models.valued import import_plugins, load_for, load_own, with_masking
-    from raymm.storage.layout import index_folder, lock_of_file
-    from raymm.storage.lock import writing
-    from raymm.valuation.jobs import value_to_file
+    import raymm
+    from raymm.data.opening import parse_data_settings
 
     if (checkpoint is None) == (model is None):
         raise click.UsageError("give one of --checkpoint and --model")
-    own_plugins = import_plugins(plugin_names(plugins), checkpoint)
-    dataset = open_data(
+    if model is not None and ":" not in model:
+        raise ConfigError(f"--model: '{model}' must be written as package.module:name")
+    values = raymm.value(
+        checkpoint or model,
         data,
-        index_folder(out),
-        parse_data_settings(data_settings),
-        lambda words: click.echo(f"note: {words}", err=True),
-        known=[] if checkpoint is None else [index_folder(checkpoint)],
+        split=split,
+        out=out,
+        utility=utility,
+        method=method,
+        budget=_budget(budget),
+        plugins=plugin_names(plugins),
+        data_settings=parse_data_settings(data_settings),
+        masking=[name.strip() for name in masking.split(",")] if masking else (),
+        backend=backend,
+        actors=actors,
+        gpus_per_actor=gpus_per_actor,
+        progress=printing(),
     )
-    settings = {"utility": utility, "method": method, "budget": _budget(budget)}
-    chosen = {key: setting for key, setting in settings.items() if setting is not None}
-    job = load_own(model, dataset, split, chosen) if model else load_for(checkpoint or Path(), dataset, split, chosen)
-    job = job.with_plugins(own_plugins).on_cluster(actors=actors, workers=1, gpus_per_actor=gpus_per_actor)
-    tables: dict[str, ValuationTable] = {}
-    with writing(lock_of_file(out), f"the table {out}"), _stream(job, backend, model) as stream:
-        for name in (masking or "").split(","):
-            masked = with_masking(job, name.strip(), dataset) if name else job
-            path = out if not tables else out.with_name(f"{out.stem}-{name.strip()}{out.suffix}")
-            tables[name.strip() or "as trained"] = value_to_file(masked, stream, path, _follow)
-    _show(tables, out, as_json, dataset.schema.classes)
-    _write_pages(next(iter(tables.values())), dataset, html, report)
-
-
-@contextmanager
-def _stream(job: "Valuing", backend: str, model: str | None) -> "Iterator[Stream]":
-    """Where the work is done: this process, or actors of a cluster."""
-    if backend == "local":
-        from raymm.valuation.engine import stream_rows
-
-        yield stream_rows
-        return
-    from raymm.cluster.connect import connect
-    from raymm.cluster.valuation_pool import ActorPool
-
-    with connect(job.config.cluster):
-        pool = ActorPool(model=model)
-        yield pool.stream
-        pool.close()
-
-
-def _follow(shards: Iterator[Any], total: int) -> Iterator[Any]:
-    return follow(shards, total, "valuing blocks of samples")
-
-
-def _show(tables: "dict[str, ValuationTable]", out: Path, as_json: bool, classes: Sequence[str]) -> None:
-    from raymm.reports.valuation_stability import stability, stability_lines
-    from raymm.reports.valuation_summary import summarise, summary_lines
-
-    first = next(iter(tables.values()))
-    summary = summarise(first, classes)
-    compared = stability(tables) if len(tables) > 1 else []
     if as_json:
-        click.echo(json.dumps({**summary, "maskings": compared}))
-        return
-    click.echo("\n".join([*summary_lines(summary), *stability_lines(compared)]))
-    click.echo(f"wrote {len(first)} rows to {out}")
-
-
-def _write_pages(table: "ValuationTable", dataset: "Dataset", html: Path | None, report: Path | None) -> None:
+        click.echo(json.dumps({**values.figures(), "maskings": values.stability()}))
+    else:
+        click.echo(f"{values.summary()}\nwrote {len(values)} rows to {out}")
     if html:
-        from raymm.reports.valuation_page import write_valuation_page
-
-        write_valuation_page(html, table, dataset.schema.classes)
-        click.echo(f"wrote {html}", err=True)
+        click.echo(f"wrote {values.html(html)}", err=True)
     if report:
-        from raymm.reports.valuation_report import write_valuation_report
-
+        title = f"What each modality contributes: {Path(data).absolute().name}"
         command = shlex.join(["raymm", *sys.argv[1:]])
-        title = f"What each modality contributes: {dataset.path.name}"
-        write_valuation_report(report, table, dataset.schema.classes, title, command)
-        click.echo(f"wrote {report / 'README.md'}", err=True)
+        click.echo(f"wrote {values.report(report, title, command)}", err=True)
 
 
 def _budget(text: str | None) -> int | str | None:

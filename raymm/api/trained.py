@@ -1,0 +1,102 @@
+"""What `raymm.load` returns: a trained model, and what its inputs and outputs mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raymm.api.notebook import as_html
+from raymm.api.recorded import recorded_table
+from raymm.api.values_result import Values
+from raymm.errors import CheckpointError
+from raymm.models.export import load_model
+from raymm.storage import layout
+from raymm.storage.layout import result_folder
+from raymm.training.result import read_result
+
+if TYPE_CHECKING:
+    from raymm.config.sections import Config
+    from raymm.data.schema import Schema
+    from raymm.models.export import Exported
+    from raymm.models.model import MultimodalModel
+
+__all__ = ["Trained"]
+
+
+class Trained:
+    """A trained model, from a finished run or from the folder of an exported model.
+
+    Attributes
+    ----------
+    folder
+        Of the run or of the model.
+    exported
+        The model with its configuration, schema and statistics.
+    """
+
+    def __init__(self, folder: Path, exported: Exported) -> None:
+        self.folder = folder
+        self.exported = exported
+
+    @classmethod
+    def of(cls, folder: str | Path) -> Trained:
+        """The model in a folder; errors as `raymm.load`."""
+        path = Path(folder).absolute()
+        of_run = result_folder(path) / layout.MODEL
+        return cls(path, load_model(of_run if of_run.is_dir() else path))
+
+    @property
+    def config(self) -> Config:
+        """The settings that it was trained with."""
+        return self.exported.config
+
+    @property
+    def schema(self) -> Schema:
+        """Its modalities, with kinds and shapes, its classes and its task."""
+        return self.exported.schema
+
+    @property
+    def model(self) -> MultimodalModel:
+        """The module itself, in evaluation mode: `encode(batch)` and `fuse(features, mask)`."""
+        return self.exported.model
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the picked epoch; raises `CheckpointError` where the folder is no finished run."""
+        return read_result(self.folder).metrics
+
+    def values(self, split: str = "test") -> Values:
+        """The values that the run recorded of a split after the picked epoch.
+
+        Raises
+        ------
+        CheckpointError
+            When the folder is that of an exported model, or the run recorded no values of this split then.
+        """
+        if not result_folder(self.folder).is_dir():
+            raise CheckpointError(
+                f"{self.folder}: an exported model has no recorded values; raymm.value(folder, data) values a split"
+            )
+        return Values(recorded_table(self.folder, split))
+
+    def summary(self) -> str:
+        """Method, modalities, classes, and numbers of parameters of each part."""
+        lines = [
+            f"method {self.config.method.name}, fusion {self.config.model.fusion.name}",
+            f"classes: {', '.join(self.schema.classes)}",
+        ]
+        lines += [f"{spec.name:<16} {spec.kind:<12} {list(spec.shape) or 'text'}" for spec in self.schema.modalities]
+        return "\n".join([*lines, *(f"{part:<16} {count:,} parameters" for part, count in self._parameters())])
+
+    def _parameters(self) -> list[tuple[str, int]]:
+        parts = [
+            (name, sum(value.numel() for value in part.parameters())) for name, part in self.model.named_children()
+        ]
+        return [(name, count) for name, count in parts if count]
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.schema.names)
+        return f"Trained({str(self.folder)!r}, {names}, {len(self.schema.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
