@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "CoalitionLoss": "raymm.integrations.coalition_loss",
     "Config": "raymm.config",
+    "Model": "raymm.models.own",
     "Progress": "raymm.api.progress",
     "Resampler": "raymm.integrations.resampler",
     "compare": "raymm.api.compare",

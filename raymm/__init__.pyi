@@ -12,5 +12,6 @@ from raymm.data import open_dataset as open_dataset
 from raymm.data import write_dataset as write_dataset
 from raymm.integrations.coalition_loss import CoalitionLoss as CoalitionLoss
 from raymm.integrations.resampler import Resampler as Resampler
+from raymm.models.own import Model as Model
 
 __version__: str

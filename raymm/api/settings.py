@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from raymm.config.given import given_in
 from raymm.config.loading import Overrides, lay_over, parse, read_settings
+from raymm.config.own_code import name_of_builder
 from raymm.config.sections import Config
 from raymm.errors import ConfigError
 
@@ -52,6 +53,7 @@ def given_settings(
 def options_of(
     *,
     method: str | None = None,
+    model: Callable[..., Any] | str | None = None,
     seed: int | None = None,
     epochs: int | None = None,
     workers: int | None = None,
@@ -66,6 +68,7 @@ def options_of(
     """
     return {
         "method.name": method,
+        "model.build": None if model is None else name_of_builder(model),
         "training.seed": seed,
         "training.epochs": epochs,
         "cluster.workers": workers,

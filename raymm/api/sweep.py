@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,6 +63,7 @@ def sweep(
     own_warmup: bool = False,
     config: Given = None,
     settings: Overrides = (),
+    model: Callable[..., Any] | str | None = None,
     plugins: Sequence[str] = (),
     noise: Mapping[str, float] | None = None,
     workers: int | None = None,
@@ -85,7 +86,7 @@ def sweep(
     search, scheduler, grace_period, reduction_factor, max_concurrent_trials, own_warmup
         How values are chosen and trials end early, see `raymm.sweep.store.SweepConfig`; `own_warmup` lets every trial
         train its own warm-up.
-    config, settings, plugins, noise, workers
+    config, settings, model, plugins, noise, workers
         Settings that all trials share, as in `raymm.train`.
     store, experiment, register
         MLflow store (None: nothing is recorded) and experiment, and a name to register the best model under.
@@ -119,7 +120,8 @@ def sweep(
         "max_concurrent_trials": max_concurrent_trials,
         "own_warmup": own_warmup,
     }
-    shared = {"config": config, "settings": settings, "plugins": plugins, "noise": noise, "workers": workers}
+    shared: dict[str, Any] = {"config": config, "settings": settings, "model": model, "plugins": plugins}
+    shared |= {"noise": noise, "workers": workers}
     if earlier is not None:
         planned = [name for name, value in plan.items() if value is not None and value is not False]
         refuse_settings([*planned, *(name for name, value in shared.items() if value)])
@@ -131,7 +133,7 @@ def sweep(
         if earlier is not None:
             job, drawn_from = _resumed(_found(earlier, out), data, space, retry_failed)
         else:
-            base = config_of(config, settings, options_of(workers=workers, plugins=plugins, noise=noise))
+            base = config_of(config, settings, options_of(model=model, workers=workers, plugins=plugins, noise=noise))
             job, drawn_from = _new(Path(data or ""), _sweep_config(space or "", plan), folder, base)
         with _interruptible(job):
             rows = _run(job, drawn_from, kept, experiment, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ def train(
     config: Given = None,
     settings: Overrides = (),
     method: str | None = None,
+    model: Callable[..., Any] | str | None = None,
     seed: int | None = None,
     epochs: int | None = None,
     noise: Mapping[str, float] | None = None,
@@ -54,6 +55,10 @@ def train(
         Over these and the options: `("training.epochs=5", ...)` or `{"training.epochs": 5}`.
     method, seed, epochs, workers
         The settings `method.name`, `training.seed`, `training.epochs` and `cluster.workers`.
+    model
+        A function `build(schema, ...)` that makes a model of your own: one of a module (no lambda, and none of a
+        notebook, which other processes could not find), or its name, "package.module:NAME" or "FILE.py:NAME". Its
+        arguments are settings, `model.args.NAME`.
     noise
         White noise on modalities: signal-to-noise ratios in dB by name.
     plugins
@@ -87,7 +92,9 @@ def train(
     Traceback (most recent call last):
     raymm.errors.DataError: ...no/such/data: there is no such folder; ...
     """
-    options = options_of(method=method, seed=seed, epochs=epochs, workers=workers, plugins=plugins, noise=noise)
+    options = options_of(
+        method=method, model=model, seed=seed, epochs=epochs, workers=workers, plugins=plugins, noise=noise
+    )
     chosen = config_of(config, settings, options)
     if backend == "ray":
         from raymm.cluster.connect import require_cores

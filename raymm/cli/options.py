@@ -20,6 +20,7 @@ __all__ = [
     "experiment_option",
     "json_option",
     "method_option",
+    "model_option",
     "noise_levels",
     "noise_option",
     "noise_overrides",
@@ -114,6 +115,13 @@ method_option = click.option(
     cls=NamesOption,
     names=_methods,
     help="{names}, or package.module:NAME.  [default: coalition]",
+)
+
+model_option = click.option(
+    "--model",
+    metavar="MODULE:NAME",
+    help="A model of your own: a function build(schema, ...), as package.module:NAME or FILE.py:NAME; its arguments "
+    "are model.args.NAME=VALUE.",
 )
 
 plugins_option = click.option(

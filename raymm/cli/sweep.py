@@ -11,6 +11,7 @@ from raymm.cli.options import (
     chosen,
     experiment_option,
     json_option,
+    model_option,
     noise_levels,
     noise_option,
     noise_overrides,
@@ -58,6 +59,7 @@ __all__ = ["sweep"]
     "--concurrent", "max_concurrent_trials", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]"
 )
 @click.option("--own-warmup", is_flag=True, help="Every trial trains its own warm-up instead of sharing one.")
+@model_option
 @plugins_option
 @noise_option
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
@@ -73,6 +75,7 @@ def sweep(
     out: Path | None,
     resume: str | None,
     retry_failed: bool,
+    model: str | None,
     plugins: tuple[str, ...],
     noise: tuple[str, ...],
     config: Path | None,
@@ -89,7 +92,11 @@ def sweep(
 
     _check_folder(data, space, out, resume, retry_failed)
     if resume is not None:
-        shared = (*chosen(cluster__workers=workers), *plugins_overrides(plugins), *noise_overrides(noise))
+        shared = (
+            *chosen(model__build=model, cluster__workers=workers),
+            *plugins_overrides(plugins),
+            *noise_overrides(noise),
+        )
         _refuse_settings({"config": config, **search}, (*shared, *overrides))
     result = raymm.sweep(
         data,
@@ -99,6 +106,7 @@ def sweep(
         retry_failed=retry_failed,
         config=config,
         settings=overrides,
+        model=model,
         plugins=plugin_names(plugins),
         noise=noise_levels(noise),
         workers=workers,

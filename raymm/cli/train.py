@@ -15,6 +15,7 @@ from raymm.cli.options import (
     experiment_option,
     json_option,
     method_option,
+    model_option,
     noise_levels,
     noise_option,
     overrides_argument,
@@ -33,6 +34,7 @@ __all__ = ["train"]
 @data_setting_option
 @click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
 @method_option
+@model_option
 @plugins_option
 @click.option("--seed", type=int, help="Decides everything that is random.")
 @click.option("--epochs", type=int, help="Epochs in all; a short run has a short warm-up.")
@@ -49,6 +51,7 @@ def train(
     data_settings: tuple[str, ...],
     out: Path,
     method: str | None,
+    model: str | None,
     plugins: tuple[str, ...],
     seed: int | None,
     epochs: int | None,
@@ -71,6 +74,7 @@ def train(
         config=config,
         settings=overrides,
         method=method,
+        model=model,
         seed=seed,
         epochs=epochs,
         noise=noise_levels(noise),

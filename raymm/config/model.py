@@ -1,13 +1,21 @@
-"""How the model is made: encoders by modality, fusion, and what stands in for what is masked."""
+"""How the model is made: encoders by modality and a fusion, or a builder; and what stands in for what is masked."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from raymm.config.base import Settings
 from raymm.config.choice import Choice, ChoiceOf, PartsByName, make_settings, part_called
-from raymm.config.registries import ENCODERS, FUSIONS
+from raymm.config.registries import ENCODERS, FUSIONS, MODELS
 from raymm.errors import did_you_mean
 
 __all__ = ["EncoderConfig", "ModelConfig"]
@@ -52,8 +60,16 @@ FUSION = ChoiceOf(FUSIONS, default="concat")
 
 
 class ModelConfig(Settings):
-    """Encoders, fusion and head."""
+    """Encoders, fusion and head; or a model of one's own."""
 
+    build: str | None = Field(
+        default=None,
+        description="a model of one's own in the place of raymm's encoders and fusion: package.module:NAME or "
+        "FILE.py:NAME of a function build(schema, **args)",
+    )
+    args: dict[str, Any] = Field(
+        default_factory=dict, description="arguments of that function, model.args.NAME=VALUE: plain values of YAML"
+    )
     feature_size: int = Field(default=128, ge=2, description="D: features of one modality")
     encoders: Annotated[dict[str, EncoderConfig], ENCODERS_BY_MODALITY] = Field(
         default_factory=dict, description="by modality name"
@@ -79,11 +95,60 @@ class ModelConfig(Settings):
         "fusion=ensemble) a temperature for each modality",
     )
 
+    @field_validator("build")
+    @classmethod
+    def _is_known(cls, build: str | None) -> str | None:
+        if build is not None:
+            part_called(build, MODELS)
+        return build
+
+    @field_validator("args")
+    @classmethod
+    def _are_plain(cls, args: dict[str, Any]) -> dict[str, Any]:
+        wrong = [name for name, value in args.items() if not _is_plain(value)]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)}: must be plain values, since they are written down: text, numbers, true, false, "
+                "null, and lists and mappings of them"
+            )
+        return args
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        """Settings of raymm's own parts are not read where the whole model is one's own."""
+        mine = ModelConfig.model_construct(build=self.build)
+        others = [name for name in OF_RAYMM if self.build and getattr(self, name) != getattr(mine, name)]
+        if others:
+            raise ValueError(
+                f"{', '.join(others)}: of raymm's own models, and model.build={self.build} makes another; leave them "
+                "out, and give your builder what it needs by model.args"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_a_builder(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was before there were builders, where there is none: equal runs keep equal fingerprints."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.build or self.args else {key: fields[key] for key in fields if key not in OWN}
+
     @model_validator(mode="after")
     def _temperatures_are_of_an_ensemble(self) -> Self:
-        if self.calibrate == "modality_temperatures" and self.fusion.name != "ensemble":
+        if self.calibrate == "modality_temperatures" and self.fusion.name != "ensemble" and not self.build:
             raise ValueError(
                 "calibrate=modality_temperatures is for fusion=ensemble, whose answer is a mean over the modalities, "
                 f"not for fusion={self.fusion.name}; use modality_weights"
             )
         return self
+
+
+OWN = ("build", "args")
+OF_RAYMM = ("feature_size", "encoders", "encoder", "fusion")
+"""Settings of models of one's own, and of raymm's."""
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
+    return value is None or isinstance(value, (str, int)) or (isinstance(value, list) and all(map(_is_plain, value)))

@@ -20,6 +20,7 @@ __all__ = [
     "ITEMS",
     "KINDS",
     "METHODS",
+    "MODELS",
     "SOURCES",
     "TASKS",
     "UTILITIES",
@@ -153,10 +154,13 @@ def load_object(spec: str, field: str) -> Any:
         raise ConfigError(
             f"{prefix}module '{module_name}' is there, but importing it raises {in_one_line(cause)}"
         ) from cause
-    if not hasattr(module, name):
-        known = [word for word in vars(module) if not word.startswith("_")]
-        raise ConfigError(f"{prefix}module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
-    return getattr(module, name)
+    found: Any = module
+    for word in name.split("."):  # a class may hold it
+        if not hasattr(found, word):
+            known = [other for other in vars(module) if not other.startswith("_")]
+            raise ConfigError(f"{prefix}module '{module_name}' has no '{name}'; {did_you_mean(name, known)}")
+        found = getattr(found, word)
+    return found
 
 
 def _origin(part: object) -> str:
@@ -179,6 +183,7 @@ def _made(part: object) -> object:
 KINDS: Registry[Any] = Registry("kind of modality", "raymm.data.kinds")
 ENCODERS: Registry[Any] = Registry("encoder", "raymm.models.encoders")
 FUSIONS: Registry[Any] = Registry("fusion", "raymm.models.fusion")
+MODELS: Registry[Any] = Registry("model", "raymm.models.own")
 METHODS: Registry[Any] = Registry("method", "raymm.methods")
 FAMILIES: Registry[Any] = Registry("family of fs and fm", "raymm.methods.functions")
 UTILITIES: Registry[Any] = Registry("utility", "raymm.valuation.utilities")

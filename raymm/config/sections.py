@@ -18,10 +18,12 @@ from raymm.config.cluster import ClusterConfig
 from raymm.config.method import MethodConfig, read_one_alone, shorten_default_warmup
 from raymm.config.model import EncoderConfig, ModelConfig
 from raymm.config.optimizer import OptimizerConfig
+from raymm.config.own_code import with_code_of_model
 from raymm.config.registries import METHODS
 from raymm.config.training import TrainingConfig
 from raymm.config.valuation import ValuationConfig
 from raymm.config.view import ViewConfig
+from raymm.errors import ConfigError
 
 __all__ = [
     "ClusterConfig",
@@ -48,8 +50,18 @@ class Config(Settings):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     plugins: tuple[str, ...] = Field(
-        default=(), description="modules, or .py files, that register parts; imported by every process of a run"
+        default=(),
+        description="modules, .py files, or folders of packages, that register parts or make the model; imported by "
+        "every process of a run",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _code_of_the_model(cls, values: Any) -> Any:
+        try:
+            return with_code_of_model(values) if isinstance(values, Mapping) else values
+        except ConfigError as cause:
+            raise ValueError(f"{cause}") from cause
 
     @model_validator(mode="before")
     @classmethod

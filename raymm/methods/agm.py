@@ -54,6 +54,7 @@ class Agm(Method):
     """
 
     Settings = AgmSettings
+    reads_encoders = True
     source = "Li et al., ICCV 2023, section 3.2"
     cost = "2^n fusions more; no further pass"
     tuned = (("alpha", (0.1, 0.3, 1.0)),)

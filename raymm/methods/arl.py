@@ -56,6 +56,7 @@ class Arl(Method):
     """
 
     Settings = ArlSettings
+    reads_encoders = True
     source = "Wei et al., ICCV 2025, section 3.3"
     cost = "n + 1 fusions more; no further pass"
     tuned = (("gamma", (0.5, 1.0, 2.0)),)

@@ -144,6 +144,8 @@ class MethodContext:
         Name of the learning rate's schedule.
     reads
         Names of the modalities that the model reads (`model.modalities`); None for all.
+    encoders
+        Whether each modality has an encoder whose parameters can be told from the others.
     """
 
     modalities: tuple[str, ...]
@@ -158,6 +160,7 @@ class MethodContext:
     classes: int = 0
     schedule: str = "constant"
     reads: tuple[str, ...] | None = None
+    encoders: bool = True
 
 
 class Method:
@@ -177,6 +180,8 @@ class Method:
     needs
         What `plan` reads; with "nothing" it is never called, with "state" the training split is not valued for it and
         `phi` is NaN.
+    reads_encoders
+        Whether it looks at the parameters or gradients of the encoder of each modality, or at those of the rest.
     source, cost
         Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
     tuned
@@ -190,6 +195,7 @@ class Method:
 
     Settings: ClassVar[type[Settings]] = Settings
     needs: ClassVar[Needs] = "nothing"
+    reads_encoders: ClassVar[bool] = False
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     tuned: ClassVar[Tuned] = ()

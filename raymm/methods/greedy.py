@@ -51,6 +51,7 @@ class Greedy(Method):
     """
 
     Settings = GreedySettings
+    reads_encoders = True
     source = "Wu et al., ICML 2022, sections 3.3 and 5 (in a form for late fusion, without MMTM layers)"
     cost = "nothing; less in re-balancing steps, which go back through one encoder"
     tuned = (("tolerance", (0.003, 0.01, 0.03)),)

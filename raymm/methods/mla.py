@@ -47,6 +47,7 @@ class Mla(Method):
     """
 
     Settings = MlaSettings
+    reads_encoders = True
     source = "Zhang et al., CVPR 2024, section 3 (MLA)"
     cost = "n fusions; a backward pass of the head in each of n updates; no further encoder pass"
     tuned = (("alpha", (0.03, 0.1, 0.3)),)

@@ -47,6 +47,7 @@ class MMPareto(Method):
     """
 
     Settings = MMParetoSettings
+    reads_encoders = True
     source = "Wei and Hu, ICML 2024, section 3.3"
     cost = "a second backward pass of the encoders; n + 1 fusions more, or one and n linear layers with heads=own"
     tuned = (("gamma", (1.0, 1.5, 2.0)),)

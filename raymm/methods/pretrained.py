@@ -56,6 +56,7 @@ class Pretrained(Method):
     """
 
     Settings = PretrainedSettings
+    reads_encoders = True
     source = "frozen or fine-tuned fusion of unimodal encoders, a control of Kontras et al., NeurIPS 2025 (MCR)"
     cost = "nothing; less where encoders are frozen, whose backward pass is left out"
     tuned = (("finetune", (0, 1)),)

@@ -9,12 +9,14 @@ import torch
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.methods.base import Method, MethodContext, Needs
+from raymm.models.traits import NO_ENCODERS, traits_of_raymm
 from raymm.seeds import derive
 from raymm.valuation.utilities import get_utility
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
+    from raymm.models.traits import ModelTraits
 
 __all__ = ["build_method", "context_of", "get_method"]
 
@@ -29,8 +31,8 @@ def get_method(name: str) -> type[Method]:
     return found
 
 
-def build_method(config: Config, schema: Schema) -> Method:
-    """The configured method for a data set.
+def build_method(config: Config, schema: Schema, traits: ModelTraits | None = None) -> Method:
+    """The configured method for a data set and a model of these traits; default: of raymm's own by the settings.
 
     Raises
     ------
@@ -48,23 +50,25 @@ def build_method(config: Config, schema: Schema) -> Method:
     Traceback (most recent call last):
     raymm.errors.ConfigError: method=sample: valuation.utility=logit has no fair share below which a contribution ...
     """
-    method, context = get_method(config.method.name), context_of(config, schema)
-    Problems(f"method={config.method.name}", method.problems(config.method.settings, context)).raise_if_any(
-        ConfigError
-    )
+    method, context = get_method(config.method.name), context_of(config, schema, traits)
+    problems = method.problems(config.method.settings, context)
+    if method.reads_encoders and not context.encoders:
+        problems = [*problems, f"reads the encoder of each modality, and {NO_ENCODERS}"]
+    Problems(f"method={config.method.name}", problems).raise_if_any(ConfigError)
     with torch.random.fork_rng(devices=[]):  # weights of a module of its own are a function of the seed
         torch.manual_seed(derive(config.training.seed, "method"))
         return method(config.method.settings, context)
 
 
-def context_of(config: Config, schema: Schema) -> MethodContext:
+def context_of(config: Config, schema: Schema, traits: ModelTraits | None = None) -> MethodContext:
     """What a method is told of a run."""
+    traits = traits_of_raymm(config.model) if traits is None else traits
     return MethodContext(
         modalities=schema.names,
         outputs=schema.outputs,
-        feature_size=config.model.feature_size,
+        feature_size=traits.feature_size,
         task=schema.task.name,
-        fusion=config.model.fusion.name,
+        fusion=traits.fusion,
         utility=get_utility(config.valuation.utility, schema.task),
         seed=config.training.seed,
         epochs=config.training.epochs,
@@ -72,6 +76,7 @@ def context_of(config: Config, schema: Schema) -> MethodContext:
         classes=len(schema.classes),
         reads=config.model.modalities,
         schedule=config.optimizer.schedule,
+        encoders=traits.encoders,
     )
 
 

@@ -51,6 +51,7 @@ class Relearning(Method):
     """
 
     Settings = RelearningSettings
+    reads_encoders = True
     source = "Wei et al., ECCV 2024, sections 3.2 and 3.3 (D&R)"
     cost = "at a diagnosis one encoder pass of `samples` samples of two splits"
     tuned = (("strength", (1.0, 3.0, 10.0)),)

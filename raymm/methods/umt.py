@@ -47,6 +47,7 @@ class Umt(Method):
     """
 
     Settings = UmtSettings
+    reads_encoders = True
     source = "Du et al., ICML 2023, section 4 (UMT)"
     cost = "one encoder pass more in stage 2, without a backward pass"
     tuned = (("strength", (1.0, 10.0, 50.0)),)

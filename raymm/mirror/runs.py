@@ -23,7 +23,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
-from raymm.storage.remote import committed, delete, files, pull, push, remote_path
+from raymm.storage.remote import committed, delete, files_below, pull, push, remote_path
 from raymm.training.run import create_or_open, key_in, validate_run
 
 if TYPE_CHECKING:
@@ -100,15 +100,16 @@ def send(run: Path, mirror: str) -> None:
 
 def send_plugins(folder: Path, there: RemotePath) -> None:
     """Copy the plug-ins of a run or sweep to its mirror; they never change."""
-    for file in sorted((folder / plugins.FOLDER).glob("*.py")):
-        copy = there / plugins.FOLDER / file.name
+    own = folder / plugins.FOLDER
+    for file in sorted(own.rglob("*.py")):
+        copy = there / plugins.FOLDER / file.relative_to(own).as_posix()
         if copy.read() is None:
             copy.write(file.read_bytes())
 
 
 def fetch_plugins(there: RemotePath, folder: Path) -> None:
     """Copy the plug-ins of a run or sweep from its mirror, where the folder lacks them."""
-    for name in files(there / plugins.FOLDER):
+    for name in files_below(there / plugins.FOLDER):
         copy = folder / plugins.FOLDER / name
         if not copy.exists():
             write_bytes(copy, (there / plugins.FOLDER / name).read() or b"")

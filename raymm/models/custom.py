@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from raymm.config.registries import load_object
 from raymm.errors import ConfigError, RaymmError, in_one_line
-from raymm.valuation.conformance import ModelError
+from raymm.models.explained import explained
 from raymm.valuation.protocol import SplitModel
 
 if TYPE_CHECKING:
@@ -50,35 +47,5 @@ def make_custom_model(spec: str, schema: Schema) -> SplitModel:
     for name in METHODS:
         method = getattr(model, name, None)
         if callable(method) and not isinstance(method, nn.Module):
-            setattr(model, name, _explained(method, name, spec))
+            setattr(model, name, explained(method, name, f"--model {spec}"))
     return model
-
-
-def _explained(method: Callable[..., Any], name: str, spec: str) -> Callable[..., Any]:
-    """The method; what it raises comes out as a `ModelError` that says what it was called with."""
-
-    @wraps(method)
-    def call(*arguments: Any) -> Any:
-        try:
-            return method(*arguments)
-        except RaymmError:
-            raise
-        except Exception as cause:
-            on = ", ".join(_shape(argument) for argument in arguments)
-            raise ModelError(
-                f"--model {spec}: in your {name}, called with {on}: {in_one_line(cause)}; "
-                "--debug shows the whole trace"
-            ) from cause
-
-    return call
-
-
-def _shape(argument: Any) -> str:
-    """`[4, 3, 64]` for a tensor, and rows and inputs for a batch."""
-    if isinstance(argument, Tensor):
-        return f"{str(argument.dtype).removeprefix('torch.')} {list(argument.shape)}"
-    inputs = getattr(argument, "inputs", None)
-    if not isinstance(inputs, dict):
-        return type(argument).__name__
-    shapes = [f"{name} {list(values.shape)}" for name, values in inputs.items() if isinstance(values, torch.Tensor)]
-    return f"a batch of {len(argument)} rows, inputs {', '.join(shapes)}"

@@ -18,7 +18,17 @@ from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import parse_manifest
 from raymm.storage.layout import MANIFEST
 
-__all__ = ["RemotePath", "committed", "delete", "files", "folders", "join_uri", "pull", "push", "remote_path"]
+__all__ = [
+    "RemotePath",
+    "committed",
+    "delete",
+    "files_below",
+    "folders",
+    "join_uri",
+    "pull",
+    "push",
+    "remote_path",
+]
 
 
 @dataclass(frozen=True)
@@ -119,11 +129,11 @@ def folders(there: RemotePath) -> list[str]:
     return sorted(info.base_name for info in infos if info.type == FileType.Directory)
 
 
-def files(there: RemotePath) -> list[str]:
-    """Names of the files directly below a path, in order; empty when the path does not exist."""
-    selector = FileSelector(there.path, allow_not_found=True)
-    infos = there.system.get_file_info(selector)
-    return sorted(info.base_name for info in infos if info.type == FileType.File)
+def files_below(there: RemotePath) -> list[str]:
+    """Names of all files below a path, those in its folders as "folder/name", in order; empty where there is none."""
+    selector = FileSelector(there.path, allow_not_found=True, recursive=True)
+    infos = [info for info in there.system.get_file_info(selector) if info.type == FileType.File]
+    return sorted(info.path[len(there.path.rstrip("/")) + 1 :] for info in infos)
 
 
 def committed(there: RemotePath) -> list[str]:

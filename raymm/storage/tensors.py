@@ -23,8 +23,14 @@ OS_ERROR = re.compile(r"\(os error ([0-9]+)\)")
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors, whatever their device and layout; raises `OSError` as the file system gives it."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Write tensors, whatever their device, layout and memory; raises `OSError` as the file system gives it."""
+    plain: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        here = tensor.detach().cpu().contiguous()
+        place = here.untyped_storage().data_ptr()
+        plain[name] = here.clone() if place in places else here  # weights that two layers share are written twice
+        places.add(place)
     with _refusals_of_the_system(path):
         safetensors_torch.save_file(plain, path)
     path.chmod(MODE)

@@ -12,6 +12,7 @@ from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
+from raymm.models.traits import traits_of
 from raymm.training.communicator import on_every_rank, on_first_rank
 from raymm.training.epoch import rank_rows
 from raymm.training.optim import build_optimizer
@@ -48,7 +49,7 @@ class RunContext:
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
         model = build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(device)
-        method = build_method(config, dataset.schema)
+        method = build_method(config, dataset.schema, traits_of(model))
         if method.module is not None:
             method.module.to(device)
         optimizer = build_optimizer(parameters_of(model, method), config.optimizer)

@@ -154,7 +154,7 @@ class _FeatureMeans:
         """Make the means the baseline of the model."""
         if not self._wanted:
             return
-        model, width = self._trainer.model, self._trainer.config.model.feature_size
+        model, width = self._trainer.model, self._trainer.model.size
         both = torch.zeros(len(model.names), width + 1, dtype=torch.float64, device=self._trainer.device)
         both[:, :width] += self._sum
         both[:, width] += self._count

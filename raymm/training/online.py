@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.config.registries import FUSIONS
 from raymm.errors import ConfigError
 from raymm.methods.extra_rows import mean_contributions, random_rows
-from raymm.models.fusion.base import AdditiveFusion
 from raymm.seeds import derive
 from raymm.tracking import metrics as names
 from raymm.valuation.method import largest_exact
@@ -18,6 +16,7 @@ from raymm.valuation.method import largest_exact
 if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
+    from raymm.models.traits import ModelTraits
     from raymm.training.context import RunContext
 
 __all__ = ["check_online", "online_gap"]
@@ -26,7 +25,7 @@ COMPARED = 512
 """Training samples by which contributions from the training pass are compared with the evaluation view."""
 
 
-def check_online(config: Config, schema: Schema) -> None:
+def check_online(config: Config, schema: Schema, traits: ModelTraits) -> None:
     """Refuse contributions from the training pass, which are exact, where they would have to be sampled.
 
     Raises
@@ -41,12 +40,11 @@ def check_online(config: Config, schema: Schema) -> None:
     where = "valuation.source=online values each row in its training step, by all of its coalitions"
     if valuation.method == "sampled":
         raise ConfigError(f"{where}: valuation.method=sampled is for valuation.source=pass")
-    build = FUSIONS.get(config.model.fusion.name, "model.fusion").build
-    limit = largest_exact(sums=isinstance(build, type) and issubclass(build, AdditiveFusion))
+    limit = largest_exact(sums=traits.sums)
     if valuation.method == "auto" and n > limit:
         raise ConfigError(
             f"{where}: {n} modalities have 2^{n}, and valuation.method=auto enumerates them up to {limit} modalities "
-            f"of model.fusion={config.model.fusion.name}; use valuation.source=pass, or valuation.method=exact to "
+            f"of model.fusion={traits.fusion}; use valuation.source=pass, or valuation.method=exact to "
             "enumerate them in every step"
         )
 

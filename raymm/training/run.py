@@ -20,7 +20,7 @@ from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
 from raymm.models.encoders.registry import unread_settings
-from raymm.models.model import model_mistakes, unnamed
+from raymm.models.model import model_mistakes, traits_of_settings, unnamed
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -234,12 +234,13 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
     if model not in tried:
         tried[model] = model_mistakes(schema, config.model)
     checks: list[Callable[[], object]] = [
-        lambda: build_method(config, schema),
-        lambda: check_online(config, schema),
+        lambda: build_method(config, schema, traits_of_settings(schema, config.model)),
+        lambda: check_online(config, schema, traits_of_settings(schema, config.model)),
         lambda: schema.task.check_selection(config.training.selection),
         lambda: check_noise(schema, config.view),
     ]
-    return [*(mistake for check in checks for mistake in mistakes_in(check)), *tried[model]]
+    found = [mistake for check in checks for mistake in mistakes_in(check)]
+    return list(dict.fromkeys([*found, *tried[model]]))
 
 
 def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:

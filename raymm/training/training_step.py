@@ -242,12 +242,11 @@ class TrainingStep(FusedStep):
 
     def encoder_parameters(self, modality: int) -> list[nn.Parameter]:
         """Parameters of a modality's encoder that are trained."""
-        model = self._trainer.model
-        return [one for one in model.encoders[model.names[modality]].parameters() if one.requires_grad]
+        return self._trainer.model.encoder_parameters(modality)
 
     def fusion_parameters(self) -> list[nn.Parameter]:
         """Parameters of the fusion that are trained."""
-        return [one for one in self._trainer.model.fusion.parameters() if one.requires_grad]
+        return self._trainer.model.fusion_parameters()
 
     def encoder_gradients(self, loss: Tensor, modality: int) -> Tensor:
         """Flat gradient of a loss over the rows of the global batch, by an encoder's parameters, [P], float32."""

@@ -16,6 +16,7 @@ from raymm.data.reader import BatchReader
 from raymm.methods.plan import base_plan
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
+from raymm.models.traits import traits_of
 from raymm.training.communicator import SingleProcess
 from raymm.training.epoch import train_epoch
 from raymm.training.evaluate import evaluate
@@ -44,7 +45,7 @@ def warm_process(config: Config, dataset: Dataset, device: torch.device) -> None
     _warmed.add(dataset.digest)
     joint = config.model_copy(update={"method": MethodConfig(name="joint")})
     model = build_model(dataset.schema, config.model, 0, dataset.statistics).to(device)
-    method = build_method(joint, dataset.schema)
+    method = build_method(joint, dataset.schema, traits_of(model))
     optimizer = build_optimizer(parameters_of(model, method), joint.optimizer)
     trainer = Trainer(model, optimizer, method, joint, SingleProcess(), device, dataset.schema.task)
     reader, rows = BatchReader(dataset, config.view, config.training.seed), dataset.rows("train")[:ROWS]

@@ -1,0 +1,1 @@
+"""A package that raymm does not know, with whole models in it."""

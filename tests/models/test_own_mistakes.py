@@ -1,0 +1,137 @@
+"""Mistakes in a model of one's own are said in words, before anything is trained."""
+
+import re
+from functools import partial
+
+import pytest
+
+from raymm.config import load
+from raymm.config.own_code import name_of_builder
+from raymm.errors import ConfigError
+from raymm.models.model import model_mistakes
+from raymm.training.run import create_or_open
+from tests.games import gappy_dataset
+from tests.models.own_models import NAME, Good, settings_of
+
+SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
+
+
+@pytest.fixture(autouse=True)
+def _without_copies_of_the_tests(monkeypatch):
+    """The code of these models is that of the tests, of which runs would else make copies."""
+    monkeypatch.setattr("raymm.config.own_code._code_of", lambda module: [])
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three vectors of six numbers, of which samples lack some."""
+    return gappy_dataset(tmp_path_factory.mktemp("data") / "d", 3, SPLITS, (0.3, 0.4), "classification")
+
+
+@pytest.mark.parametrize(
+    ("build", "args", "words"),
+    [
+        ("Good", {}, []),
+        ("Good", {"width": 3}, []),
+        ("Good", {"widht": 3}, [r"model\.args\.widht: .*:Good takes no such argument; did you mean 'width'\?"]),
+        ("nothing", {}, ["its builder returns a NoneType; expected a torch"]),
+        ("failing", {}, [r":failing: its builder raises KeyError: 'backbone' \(.*own_models.py, line \d+\)"]),
+        ("NoEncode", {}, ["its builder returns a NoEncode without encode and fuse; return a module"]),
+        ("no_arguments", {}, ["takes no argument; it is called with the schema"]),
+        ("Empty", {}, ["its model has no parameters"]),
+        ("Fails", {}, [r"in your encode, called with a batch of 2 rows, inputs m0 \[2, 6\].*: RuntimeError"]),
+        ("Narrow", {}, [r"fuse returned float32 \[2, 1\] for 2 rows; expected \[B, K\] = \[2, 3\]"]),
+        ("RowsMeet", {}, ["encode: a row's features depend on the other rows"]),
+        ("ModalitiesMeet", {}, ["encode: features of other modalities depend on 'm0'"]),
+        ("OutputsMeet", {}, ["fuse: a row's output depends on the other rows"]),
+        ("NotFinite", {}, ["encode returns NaN or infinite numbers for finite inputs"]),
+        (
+            "Lying",
+            {},
+            [r":Lying: fuse: .*the shortcut gives .* partials, finish and fuse must describe one function"],
+        ),
+        ("unrepeatable", {}, ["its builder makes other weights when it is called again"]),
+        ("the_same_again", {}, ["its builder returns the same module when it is called again"]),
+        ("of_others", {}, ["its model reads a, b; the data has m0, m1, m2"]),
+        (
+            "no_encoder",
+            {},
+            [
+                "no modality 'm3'; known: m0, m1, m2",
+                "'m1' is a int; expected a torch",
+                "none for 'm2'; give a module",
+            ],
+        ),
+        ("wrong_part", {}, ["did you mean 'width'", "no encoder 'mpl'; did you mean 'mlp'", "did you mean 'concat'"]),
+        (
+            "encoders_that_fail",
+            {},
+            [
+                r"encoders\['m0'\], called with float32 \[2, 6\], raises RuntimeError",
+                r"encoders\['m1'\] returns float32 \[2, 2, 3\] for float32 \[2, 6\]; expected features \[b, W\]",
+            ],
+        ),
+        ("own_fusion", {}, ["fusion: raises "]),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_trained(tmp_path, data, build, args, words):
+    config = settings_of(build, args=args)
+    if not words:
+        assert create_or_open(tmp_path / "run", config, data).config.model.args == args
+        return
+    with pytest.raises(ConfigError) as refused:
+        create_or_open(tmp_path / "run", config, data)
+    assert not (tmp_path / "run").exists()
+    for part in words:
+        assert re.search(part, str(refused.value)), str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["model.build=NAME:gone"], r"model\.build: module '.*' has no 'gone'"),
+        (["model.build=no_such_module:build"], "model.build: there is no module 'no_such_module'"),
+        (["model.build=gone.py:build"], r"gone\.py': there is no such file"),
+        (["model.build=lstm"], "model.build: no model 'lstm'"),
+        (["model.build=NAME:NAME"], r"'.*:NAME' is a str; a model is made by a function build\(schema, \.\.\.\)"),
+        (["model.build=NAME:Good", "model.fusion=mlp"], r"model: fusion: of raymm's own models, and model\.build="),
+        (["model.build=NAME:Good", "model.feature_size=9"], "feature_size: of raymm's own models"),
+        (["model.build=NAME:Good", "model.args.width=.inf"], "model.args: width: must be plain values"),
+    ],
+)
+def test_settings_that_name_no_model_are_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        load(None, tuple(setting.replace("=NAME", f"={NAME}") for setting in settings))
+
+
+def test_arguments_without_a_model_are_refused(data):
+    config = load(None, ("model.args.width=3",))
+    (words,) = model_mistakes(data.schema, config.model)
+    assert words == "model.args.width: arguments of a model of one's own; name its builder by model.build (--model)"
+
+
+def test_temperatures_of_modalities_are_for_an_ensemble(data):
+    for fusion, refused in (("ensemble", False), ("concat", True)):
+        config = settings_of("parts", args={"fusion": fusion}, calibrate="modality_temperatures")
+        assert bool(model_mistakes(data.schema, config.model)) is refused
+
+
+def test_a_builder_is_named_by_its_module_or_refused():
+    def inside(schema):
+        return schema
+
+    assert name_of_builder(Good) == f"{NAME}:Good"
+    assert name_of_builder("my_model.py:build") == "my_model.py:build"
+    with pytest.raises(ConfigError, match="a lambda has no name by which other processes find it"):
+        name_of_builder(lambda schema: None)
+    with pytest.raises(ConfigError, match=r"'.*<locals>.inside' stands inside another function"):
+        name_of_builder(inside)
+    with pytest.raises(ConfigError, match="a partial has no name by which other processes find it"):
+        name_of_builder(partial(Good, width=3))
+    in_notebook = type("Net", (Good,), {"__module__": "__main__"})
+    with pytest.raises(ConfigError, match="'Net' was defined in a notebook or in the script that runs"):
+        name_of_builder(in_notebook)
+    other = type("Good", (Good,), {"__module__": NAME, "__qualname__": "Good"})
+    with pytest.raises(ConfigError, match="is now another object than the one that was given"):
+        name_of_builder(other)
