@@ -112,6 +112,8 @@ def find_branches(model: nn.Module, modalities: Mapping[str, nn.Module | str]) -
             )
         elif not isinstance(found, nn.Module):
             problems.add(f"'{name}' is a {type(found).__name__}; give a module of the model, or its dotted name")
+        elif isinstance(found, torch.jit.ScriptModule):
+            problems.add(f"'{name}' is scripted code, which cannot be replaced; call it from a module, and name that")
         elif all(found is not part for part in parts.values()):
             problems.add(f"'{name}': this {type(found).__name__} is no part of the {type(model).__name__}")
         else:
