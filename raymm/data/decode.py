@@ -5,12 +5,12 @@ A video is decoded once, whatever number of modalities need its frames.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.data.kinds.base import ModalitySpec, Value
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
+from raymm.data.media.root import MediaRoot
 from raymm.data.quarantine import BadValue
 from raymm.data.schema import Schema
 
@@ -23,7 +23,9 @@ __all__ = ["read_sample"]
 Remarks = list[tuple[str, str]]
 
 
-def read_sample(record: Record, schema: Schema, media_root: Path) -> tuple[dict[str, Value], list[BadValue], Remarks]:
+def read_sample(
+    record: Record, schema: Schema, media_root: MediaRoot
+) -> tuple[dict[str, Value], list[BadValue], Remarks]:
     """The values of a sample, everything that is wrong with them, and what else there is to say, by modality."""
     values: dict[str, Value] = {}
     wrong: list[BadValue] = []
@@ -50,7 +52,7 @@ def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
     return [f"decode of the kind '{spec.kind}' returns None"] if value is None else spec.check(value)
 
 
-def _files_of(record: Record, schema: Schema, media_root: Path) -> SampleFiles:
+def _files_of(record: Record, schema: Schema, media_root: MediaRoot) -> SampleFiles:
     """The files of a sample, with the times of all frames that its modalities need of each."""
     framed = [spec for spec in schema.modalities if spec.frame_times and record.cells[spec.name] is not None]
     wanted = [(str(record.cells[spec.name]), getattr(spec, "stream", None), spec.frame_times) for spec in framed]

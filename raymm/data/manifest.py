@@ -17,10 +17,12 @@ from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
 from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes
 from raymm.data.manifest_rows import Rows, Specs, read_rows
+from raymm.data.media.root import MediaRoot
 from raymm.data.recordings import refuse_shared, resolve, shared_note
 from raymm.data.sample_ids import name_samples, refuse_repeated_ids
 from raymm.data.schema import SPLITS
 from raymm.data.splits import assign_splits, read_splits
+from raymm.data.tabular.read import Table
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
@@ -58,7 +60,7 @@ class Manifest:
 
 def load_manifest(
     path: Path,
-    media_root: Path,
+    media_root: MediaRoot,
     kinds: Kinds,
     classes: Sequence[str] | None = None,
     seed: int = 0,
@@ -66,6 +68,7 @@ def load_manifest(
     embedded: Path | None = None,
     allow_outside: bool = False,
     group: str | None = None,
+    table: Table | None = None,
 ) -> Manifest:
     """Read and check a manifest.
 
@@ -74,7 +77,8 @@ def load_manifest(
     path
         A table, see `raymm.data.tabular.read`.
     media_root
-        Folder that paths in the manifest are relative to; nothing outside of it is read, unless that is allowed.
+        Folder that paths in the manifest are relative to; nothing outside of it is read, unless that is allowed. Or
+        an archive, which has no outside.
     kinds
         Modalities and their kinds.
     classes
@@ -90,6 +94,9 @@ def load_manifest(
     group
         The column of what must stay in one split (speakers, patients); default: `group`, where there is one.
 
+    table
+        The columns, where they were read before.
+
     Raises
     ------
     DataError
@@ -98,7 +105,7 @@ def load_manifest(
         root.
     """
     specs = {name: kind_of(kind, "kinds") for name, kind in kinds.items()}
-    rows = read_rows(path, specs, embedded, group)
+    rows = read_rows(path, specs, embedded, group, table)
     problems = Problems(str(path))
     different = _different(rows.labels)
     task, note = _choose_task(path, different, task)
@@ -106,11 +113,7 @@ def load_manifest(
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: _place(row, ids), task, names, problems)
     _refuse_null_characters(rows, ids, problems)
-    resolved = resolve(dict.fromkeys(file for files in rows.files for file in files), media_root)
-    if not media_root.is_dir():
-        problems.add(f"the media root {media_root} is no folder")
-    elif not allow_outside:
-        _refuse_outside(rows, ids, media_root, resolved, problems)
+    resolved = _resolved(rows, ids, media_root, allow_outside, problems)
     problems.raise_if_any(DataError)
     array = task.array(labels, len(names))
     splits, renamed = _splits(rows, ids, array, task, names, seed, resolved, problems)
@@ -121,6 +124,21 @@ def load_manifest(
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
     notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
+
+
+def _resolved(
+    rows: Rows, ids: Sequence[str], media_root: MediaRoot, allow_outside: bool, problems: Problems
+) -> dict[str, str]:
+    """Which file each name stands for; names that lead out of the media root go to `problems`."""
+    files = dict.fromkeys(file for files in rows.files for file in files)
+    if not isinstance(media_root, Path):
+        return {file: file for file in files}
+    resolved = resolve(files, media_root)
+    if not media_root.is_dir():
+        problems.add(f"the media root {media_root} is no folder")
+    elif not allow_outside:
+        _refuse_outside(rows, ids, media_root, resolved, problems)
+    return resolved
 
 
 def _splits(

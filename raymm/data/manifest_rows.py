@@ -20,7 +20,7 @@ from raymm.data.tabular.columns import (
     values_of,
 )
 from raymm.data.tabular.embedded import Embedded
-from raymm.data.tabular.read import read_table
+from raymm.data.tabular.read import Table, read_table
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.tasks.classification import class_name
 
@@ -89,7 +89,9 @@ GROUP = "group"
 """The column of groups, where no other is named."""
 
 
-def read_rows(path: Path, specs: Specs, embedded: Path | None = None, group: str | None = None) -> Rows:
+def read_rows(
+    path: Path, specs: Specs, embedded: Path | None = None, group: str | None = None, table: Table | None = None
+) -> Rows:
     """Read the columns of a manifest that are needed.
 
     Parameters
@@ -98,6 +100,8 @@ def read_rows(path: Path, specs: Specs, embedded: Path | None = None, group: str
         Where files are written that the manifest holds itself.
     group
         The column of groups; default: `group`, where there is one that is no modality.
+    table
+        The columns, where they were read before; `path` is then what messages call them.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def read_rows(path: Path, specs: Specs, embedded: Path | None = None, group: str
     """
     media = [name for name, spec in specs.items() if spec.is_media]
     files = Embedded(["file", *media], embedded)
-    table = read_table(path, files)
+    table = read_table(path, files) if table is None else table
     named = zip(table.columns.column_names, table.columns.columns, strict=True)
     columns = {name: plain(column) for name, column in named if name}
     problems = Problems(str(path))
@@ -126,7 +130,16 @@ def read_rows(path: Path, specs: Specs, embedded: Path | None = None, group: str
     problems.raise_if_any(DataError)
     ids, splits = ([cell or "" for cell in cells] for cells in (ids, splits))
     return Rows(
-        *(labels, ids, splits if "split" in columns else None, file, cells, specs, files.names, table.notes),
+        *(
+            labels,
+            ids,
+            splits if "split" in columns else None,
+            file,
+            cells,
+            specs,
+            {**files.names, **table.names},
+            table.notes,
+        ),
         None if groups is None else [(cell or "").strip() for cell in groups],
     )
 

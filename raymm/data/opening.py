@@ -9,6 +9,7 @@ from raymm.config.yaml_text import yaml_value
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.indexed import live
 from raymm.data.indexed.base import ItemSource, Say
+from raymm.data.indexed.calling import is_spec
 from raymm.data.indexed.make import make_index, move_source
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.storage.directory import is_committed, read_manifest
@@ -46,6 +47,12 @@ def open_data(
     ------
     ConfigError, DataError
         With every mistake; or when the index is of other samples, or was made with other settings.
+
+    Examples
+    --------
+    >>> open_data("mine.data:clips")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: mine.data:clips: its samples stay where they are, which needs a folder for an index of them
     """
     if isinstance(data, Dataset):
         return data
@@ -98,11 +105,21 @@ def _is_of(index: Path, source: ItemSource) -> bool:
 def _where(data: Data) -> str:
     """A path or a name; objects of this process are kept, functions named by where they are defined."""
     if isinstance(data, str | Path):
-        return str(data)
+        return _whole(str(data))
     named = f"{getattr(data, '__module__', '')}:{getattr(data, '__qualname__', '')}"
     if callable(data) and named.partition(":")[2].isidentifier() and not named.startswith("__main__"):
         return named
     return live.keep(data)
+
+
+def _whole(where: str) -> str:
+    """A path from the root on, so that it means the same in every folder; a name of a module as it is."""
+    file, colon, name = where.rpartition(":")
+    if colon and file.endswith(".py"):
+        return f"{Path(file).absolute()}:{name}"
+    if is_spec(where) and not Path(where).exists():
+        return where
+    return where if live.is_key(where) else str(Path(where).absolute())
 
 
 def _source(where: str, settings: Mapping[str, Any]) -> ItemSource | None:

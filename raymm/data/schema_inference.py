@@ -7,7 +7,6 @@ vectors and sequences from the first array, the size of encoded texts from their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from raymm.config.yaml_text import yaml_value
 from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.vector import VectorSpec
+from raymm.data.media.root import MediaRoot
 from raymm.data.media.text_embeddings import Encoders
 from raymm.data.schema import Schema
 from raymm.data.window import Say, infer_window
@@ -68,7 +68,7 @@ def _unknown(item: str, kind: str) -> str:
 def build_schema(
     kinds: Kinds,
     manifest: Manifest,
-    media_root: Path,
+    media_root: MediaRoot,
     settings: Sequence[str] = (),
     encoders: Encoders | None = None,
     say: Say = lambda _: None,

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from raymm.data.media.length import media_seconds
+from raymm.data.media.root import MediaRoot
 
 __all__ = ["Say", "infer_window"]
 
@@ -16,7 +16,7 @@ LONGEST = 10.0
 """Seconds; a longer window must be asked for."""
 
 
-def infer_window(files: Sequence[str], media_root: Path, say: Say) -> float | None:
+def infer_window(files: Sequence[str], media_root: MediaRoot, say: Say) -> float | None:
     """The longest of some media files, rounded up to a tenth of a second; None where no length is known.
 
     Parameters

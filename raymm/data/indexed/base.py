@@ -21,6 +21,7 @@ from raymm.errors import ConfigError, DataError, Problems
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from raymm.data.kinds.base import Value
     from raymm.data.schema import Schema
@@ -83,12 +84,21 @@ class IndexedSample:
 
 @dataclass(frozen=True)
 class Listing:
-    """All samples of a source; `identity` are facts that tell it from others, and must stay."""
+    """All samples of a source.
+
+    Attributes
+    ----------
+    identity
+        Facts that tell it from others, and must stay.
+    files
+        Tables that the index keeps for the source, by name.
+    """
 
     schema: Schema
     samples: Sequence[IndexedSample]
     reader: ItemReader
     identity: dict[str, Any] = field(default_factory=dict)
+    files: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,9 @@ def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> P
         table = _table(listing)
         rows = IndexedRows(folder, listing.schema, table, lambda _: listing.reader, shared=False)
         statistics = statistics_of(rows, listing.schema)
-        with (
-            atomic_path(layout.index_file(folder)) as temporary,
-            pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema) as writer,
-        ):
-            writer.write_table(table)
+        _write(layout.index_file(folder), table)
+        for name, found in listing.files.items():
+            _write(folder / f"{name}.arrow", found)
         manifest: dict[str, Any] = {
             "format": INDEX_FORMAT,
             "schema": listing.schema.model_dump(mode="json"),
@@ -54,6 +51,15 @@ def move_source(folder: Path, manifest: dict[str, Any], source: ItemSource) -> N
     """Write down where the samples of an index lie now."""
     rest = {key: value for key, value in manifest.items() if key not in {"files", "checksum"}}
     commit_directory(folder, {**rest, "source": source.about}, without=[layout.VIEWS])
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
 
 
 def _table(listing: Listing) -> pa.Table:

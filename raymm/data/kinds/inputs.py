@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from raymm.data.media.arrays import shape_of
 from raymm.data.media.problem import MediaError
+from raymm.data.media.root import MediaRoot
 from raymm.errors import DataError
 
 __all__ = ["Probe", "SampleFiles"]
@@ -34,7 +35,7 @@ class Probe:
 
     name: str
     cells: Sequence[Any]
-    media_root: Path
+    media_root: MediaRoot
     settings: Mapping[str, Any]
     seconds: float | None = None
 

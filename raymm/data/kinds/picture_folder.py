@@ -58,6 +58,8 @@ class PictureFolderSpec(FrameSpec):
     @classmethod
     def _longest(cls, probe: Probe, rate: float) -> float | None:
         """Seconds of the longest of the first clips, up to ten; None where none can be counted."""
+        if not isinstance(probe.media_root, Path):  # an archive, which has no folders
+            return None
         counts = []
         for cell in probe.cells[:LOOKED_AT]:
             try:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.data.media.problem import MediaError
+from raymm.data.media.root import MediaRoot
 
 __all__ = ["UNREADABLE", "array_file", "read_array", "shape_of"]
 
@@ -64,7 +65,7 @@ def read_array(cell: str, path: Path) -> npt.NDArray[np.float32]:
         return np.asarray(array, np.float32)
 
 
-def shape_of(cell: Any, media_root: Path) -> tuple[int, ...]:
+def shape_of(cell: Any, media_root: MediaRoot) -> tuple[int, ...]:
     """Shape of the array that a cell names or is; of a file, only the header is read.
 
     Raises

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.data.media.problem import MediaError
+from raymm.data.media.root import MediaRoot
 
 if TYPE_CHECKING:
     from raymm.data.media.geometry import Picture
@@ -32,7 +33,7 @@ class SampleFiles:
         for; a stream of None is the first.
     """
 
-    def __init__(self, media_root: Path, wanted: Iterable[tuple[str, int | None, Sequence[float]]] = ()) -> None:
+    def __init__(self, media_root: MediaRoot, wanted: Iterable[tuple[str, int | None, Sequence[float]]] = ()) -> None:
         self._root = media_root
         self._times: dict[Source, set[float]] = {}
         for file, stream, times in wanted:

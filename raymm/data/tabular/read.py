@@ -8,8 +8,8 @@ Parquet (`.parquet`, `.pq`), Arrow (`.arrow`, `.feather`: the file and the strea
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,10 +59,11 @@ REFUSED_FORMATS = {
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a file, and sentences on what was guessed to read them."""
+    """The columns of a file, sentences on what was guessed to read them, and what files in them are called."""
 
     columns: pa.Table
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_table(path: Path, embedded: Embedded | None = None) -> Table:

@@ -1,0 +1,215 @@
+"""What sources have in common whose samples are listed as a manifest lists them, and decoded as `prepare` decodes."""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from raymm.config.base import Settings
+from raymm.data.decode import read_sample
+from raymm.data.indexed.base import (
+    REMEDY,
+    IndexedSample,
+    ItemReader,
+    ItemSource,
+    Kept,
+    Listing,
+    Say,
+    refuse_changed,
+    sampled_rows,
+)
+from raymm.data.kind_guessing import guess_kinds
+from raymm.data.kinds.base import Value, kind_of
+from raymm.data.labels import parse_task
+from raymm.data.manifest import Manifest, Record, load_manifest
+from raymm.data.media.root import Archive, MediaRoot
+from raymm.data.quarantine import BadValue, problem_lines
+from raymm.data.schema import Schema
+from raymm.data.schema_inference import build_schema, parse_kinds
+from raymm.data.tabular.read import Table
+from raymm.errors import DataError, Problems
+
+__all__ = ["Loaded", "RecordSettings", "RecordSource"]
+
+DIGITS = 16
+
+
+class RecordSettings(Settings):
+    """How listed samples are taken: as by the options of `raymm prepare`."""
+
+    modalities: str | None = Field(default=None, description="name:kind, with commas; else by what columns hold")
+    set: tuple[str, ...] = Field(default=(), description="MODALITY.FIELD=VALUE, as of raymm prepare")
+    classes: tuple[str, ...] | None = Field(default=None, description="names of the classes in order")
+    task: str | None = Field(default=None, description="what the labels are; else guessed")
+    task_settings: tuple[str, ...] = Field(default=(), description="FIELD=VALUE")
+    group: str | None = Field(default=None, description="column of what splits keep whole; else `group`, if there")
+    seed: int = Field(default=0, description="decides the splits where none are named")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The columns of a source, where the files lie that they name, and further tables that its index keeps."""
+
+    table: Table
+    root: MediaRoot
+    files: Mapping[str, pa.Table] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RecordSource(ItemSource):
+    """A source that has a table of its samples."""
+
+    Settings: ClassVar[type[Settings]] = RecordSettings
+
+    @abstractmethod
+    def load(self, kept: Kept | None) -> Loaded:
+        """The columns; the tables of an index that was made before may save time.
+
+        Where there is one, the source is first compared by `refuse_other_files`.
+        """
+
+    def listing(self, say: Say) -> Listing:
+        """Read the table, look at all files, and infer the schema."""
+        loaded = self.load(None)
+        manifest = self._manifest(loaded, say)
+        _refuse_missing(manifest.records, manifest.specs, loaded.root, self.where)
+        schema = build_schema(manifest.kinds, manifest.manifest, loaded.root, self.settings.set, None, say)
+        samples = [
+            IndexedSample(
+                record.sample_id,
+                record.split,
+                record.label,
+                frozenset(name for name, cell in record.cells.items() if cell is not None),
+                record.source,
+                record.group,
+                _content(record, schema, loaded.root),
+            )
+            for record in manifest.records
+        ]
+        reader = _Reader(manifest.records, schema, loaded.root)
+        return Listing(schema, samples, reader, dict(loaded.identity), loaded.files)
+
+    def reopen(self, kept: Kept) -> ItemReader:
+        """The same table again, compared with what it was."""
+        loaded = self.load(kept)
+        records = self._manifest(loaded, lambda _: None).records
+        refuse_changed(self.where, [record.sample_id for record in records], kept)
+        problems = Problems(self.where)
+        for row in sampled_rows(len(records)):
+            if _content(records[row], kept.schema, loaded.root) != kept.content[row]:
+                problems.add(f"sample '{records[row].sample_id}' has other files than when {kept.where} was made")
+        for row, record in enumerate(records):
+            if record.split != kept.split[row] or np.any(np.asarray(record.label) != kept.label[row]):
+                problems.add(
+                    f"sample '{record.sample_id}' has another label or split than when {kept.where} was made"
+                )
+        problems.raise_if_any(DataError, note=REMEDY)
+        return _Reader(records, kept.schema, loaded.root)
+
+    def refuse_other_files(self, identity: Mapping[str, Any], kept: Kept | None) -> None:
+        """Raise `DataError` where the facts about a source are others than an index has."""
+        if kept is not None and dict(identity) != dict(kept.identity):
+            raise DataError(f"{self.where}: its files are others than when {kept.where} was made; {REMEDY}")
+
+    def _manifest(self, loaded: Loaded, say: Say) -> "_Manifest":
+        given = self.settings
+        if given.modalities:
+            kinds = parse_kinds(given.modalities)
+        else:
+            kinds, others = guess_kinds(loaded.table.columns, loaded.root)
+            said = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+            say(f"{self.where}: modalities by its columns: {said}" + (f"; not {', '.join(others)}" if others else ""))
+        found = load_manifest(
+            Path(self.where),
+            loaded.root,
+            kinds,
+            given.classes,
+            given.seed,
+            parse_task(given.task, given.task_settings),
+            allow_outside=getattr(given, "allow_outside", False),
+            group=given.group,
+            table=loaded.table,
+        )
+        for note in found.notes:
+            say(note)
+        return _Manifest(found, kinds)
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    manifest: Manifest
+    kinds: dict[str, str]
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return self.manifest.records
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        return {name: kind_of(kind) for name, kind in self.kinds.items()}
+
+
+class _Reader:
+    """Decodes samples as `raymm prepare` does, the modalities that are asked for."""
+
+    def __init__(self, records: Sequence[Record], schema: Schema, root: MediaRoot) -> None:
+        self._records, self._root = records, root
+        self._schema_of = cache(lambda names: _part_of(schema, names))
+
+    def read(self, row: int, names: Collection[str]) -> Mapping[str, Value]:
+        """Values of a sample."""
+        values, wrong, _ = read_sample(self._records[row], self._schema_of(frozenset(names)), self._root)
+        if wrong:
+            raise DataError("; ".join(problem_lines(wrong)))
+        return values
+
+
+def _part_of(schema: Schema, names: frozenset[str]) -> Schema:
+    kept = tuple(spec for spec in schema.modalities if spec.name in names)
+    return schema.model_copy(update={"modalities": kept})
+
+
+def _content(record: Record, schema: Schema, root: MediaRoot) -> str:
+    """A digest of texts and numbers, and of the names and sizes of files."""
+    parts: list[Any] = []
+    for spec in schema.modalities:
+        cell = record.cells[spec.name]
+        file = "" if spec.from_text else spec.file_of(cell)
+        if isinstance(cell, np.ndarray):
+            cell = [
+                str(cell.dtype),
+                list(cell.shape),
+                hashlib.sha256(np.ascontiguousarray(cell).tobytes()).hexdigest(),
+            ]
+        parts.append([cell, _size(root, file) if file else None])
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:DIGITS]
+
+
+def _size(root: MediaRoot, file: str) -> int | None:
+    """Bytes of a file; None where it is not there."""
+    if isinstance(root, Archive):
+        return root.size(file)
+    path = root / file
+    return path.stat().st_size if path.is_file() else None
+
+
+def _refuse_missing(records: Sequence[Record], specs: Mapping[str, Any], root: MediaRoot, where: str) -> None:
+    """Name the samples with files that are not there, or empty; what is in them is seen when they are decoded."""
+    bad = []
+    for record in records:
+        for name, spec in specs.items():
+            cell = record.cells[name]
+            file = spec.file_of(cell) if cell is not None and not spec.is_text else ""
+            size = _size(root, file) if file else 1
+            if not size:
+                trouble = f"there is no file {file}" if size is None else "is an empty file (zero bytes)"
+                bad.append(BadValue(record.sample_id, file, name, trouble))
+    Problems(where, problem_lines(bad)).raise_if_any(DataError)
