@@ -50,9 +50,9 @@ def open_data(
 
     Examples
     --------
-    >>> open_data("mine.data:clips")
+    >>> open_data("mine.data:clips")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    raymm.errors.ConfigError: mine.data:clips: its samples stay where they are, which needs a folder for an index of them
+    raymm.errors.ConfigError: mine.data:clips: its samples stay where they are, which needs a folder for ...
     """
     if isinstance(data, Dataset):
         return data
