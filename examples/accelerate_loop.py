@@ -8,11 +8,11 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader
 
+import raymm
 from raymm import Resampler
 from raymm.integrations.accelerate import prepare_loader
-from raymm.valuation import value_samples
 
 
 def make_samples(count=120):
@@ -45,7 +45,6 @@ def train(epochs=6, folder=None, checkpoint=None):
     accelerator = Accelerator(cpu=True)
     set_seed(0)
     samples, model = make_samples(), Model()
-    whole = default_collate(samples)
     resampler = Resampler(samples, ("audio", "video"), method="sample", warmup=2, epochs=epochs, seed=0)
     loader = prepare_loader(accelerator, resampler, samples)
     model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=0.01))
@@ -58,9 +57,8 @@ def train(epochs=6, folder=None, checkpoint=None):
             optimizer.zero_grad()
             accelerator.backward(loss)
             optimizer.step()
-        own = accelerator.unwrap_model(model)
-        with torch.no_grad():
-            resampler.update(value_samples(own, own.encode(whole), whole["labels"]))
+        own, batches = accelerator.unwrap_model(model), DataLoader(samples, 64)
+        resampler.update(raymm.value(own, batches, modalities=("audio", "video"), progress=None))
         if folder:
             accelerator.save_state(f"{folder}/epoch-{epoch + 1}")
     return model, resampler

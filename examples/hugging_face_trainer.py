@@ -8,12 +8,12 @@ import tempfile
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader
 from transformers import TrainingArguments, set_seed
 
+import raymm
 from raymm import Resampler
 from raymm.integrations.transformers import ResamplingTrainer
-from raymm.valuation import value_samples
 
 
 def make_samples(count=120):
@@ -31,27 +31,23 @@ class Model(nn.Module):
         super().__init__()
         self.audio, self.video, self.head = nn.Linear(6, 16), nn.Linear(9, 16), nn.Linear(32, 3)
 
-    def encode(self, audio, video):
-        return torch.stack([self.audio(audio), self.video(video)], dim=1).relu()
-
-    def fuse(self, features, mask):
-        return self.head((features * mask[..., None]).flatten(1))
-
-    def forward(self, audio, video, mask, labels):
-        logits = self.fuse(self.encode(audio, video), mask)
-        return {"loss": functional.cross_entropy(logits, labels), "logits": logits}
+    def forward(self, audio, video, mask=None, labels=None):
+        features = torch.stack([self.audio(audio), self.video(video)], dim=1)
+        kept = features if mask is None else features * mask[..., None]
+        logits = self.head(kept.relu().flatten(1))
+        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        return {"loss": loss, "logits": logits}
 
 
 def train(epochs=6, folder=None, checkpoint=None):
     """The model and the Resampler."""
     set_seed(0)
     samples, model = make_samples(), Model()
-    whole = default_collate(samples)
     resampler = Resampler(samples, ("audio", "video"), method="sample", warmup=2, seed=0)
 
     def values(model):
-        with torch.no_grad():
-            return value_samples(model, model.encode(whole["audio"], whole["video"]), whole["labels"])
+        branches = {"audio": model.audio, "video": model.video}
+        return raymm.value(model, DataLoader(samples, 64), modalities=branches, progress=None)
 
     arguments = TrainingArguments(
         output_dir=folder or tempfile.mkdtemp(),

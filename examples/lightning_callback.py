@@ -7,11 +7,11 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader
 
+import raymm
 from raymm import Resampler
 from raymm.integrations.lightning import ResamplingCallback
-from raymm.valuation import value_samples
 
 
 def make_samples(count=120):
@@ -45,12 +45,11 @@ class Model(pl.LightningModule):
 def train(epochs=6, folder=None, checkpoint=None):
     """The model and the Resampler."""
     samples, _ = make_samples(), pl.seed_everything(0, verbose=False)
-    model, whole = Model(), default_collate(samples)
+    model = Model()
     resampler = Resampler(samples, ("audio", "video"), method="sample", warmup=2, seed=0)
 
     def values(module):
-        with torch.no_grad():
-            return value_samples(module, module.encode(whole), whole["labels"])
+        return raymm.value(module, DataLoader(samples, 64), modalities=("audio", "video"), progress=None)
 
     saving = pl.callbacks.ModelCheckpoint(folder, "{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
     trainer = pl.Trainer(

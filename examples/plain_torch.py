@@ -7,8 +7,8 @@ values of the samples at the end of each epoch.
 import torch
 from torch import nn
 
+import raymm
 from raymm import CoalitionLoss, Resampler
-from raymm.valuation import value_samples
 
 
 class Model(nn.Module):
@@ -41,7 +41,7 @@ def train(epochs=6):
     samples, model = make_samples(), Model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     resampler = Resampler(samples, ("audio", "video"), method="sample", warmup=2, epochs=epochs, seed=0)
-    loader, whole = resampler.loader(samples), torch.utils.data.default_collate(samples)
+    loader = resampler.loader(samples)
     loss_of_coalitions, rows = CoalitionLoss(("audio", "video")), []
     for _ in range(epochs):
         for batch in loader:
@@ -50,8 +50,8 @@ def train(epochs=6):
             loss.backward()
             optimizer.step()
         rows.append(len(resampler.plan))
-        with torch.no_grad():
-            resampler.update(value_samples(model, model.encode(whole), whole["labels"]))
+        batches = torch.utils.data.DataLoader(samples, 64)
+        resampler.update(raymm.value(model, batches, modalities=("audio", "video"), progress=None))
     return model, rows
 
 

@@ -45,9 +45,11 @@ def rows_of(module, call):
 
 def accuracy(module, model):
     whole = torch.utils.data.default_collate(module.make_samples())
-    inputs = (whole["audio"], whole["video"]) if module.__name__.endswith("trainer") else (whole,)
     with torch.no_grad():
-        logits = model.fuse(model.encode(*inputs), torch.ones(len(whole["labels"]), 2, dtype=torch.bool))
+        if module.__name__.endswith("trainer"):
+            logits = model(whole["audio"], whole["video"])["logits"]
+        else:
+            logits = model.fuse(model.encode(whole), torch.ones(len(whole["labels"]), 2, dtype=torch.bool))
     return float((logits.argmax(dim=1) == whole["labels"]).float().mean())
 
 

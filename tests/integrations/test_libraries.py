@@ -6,6 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from accelerate import Accelerator
+from datasets import Dataset as Columns
 from transformers import TrainingArguments, set_seed
 
 from raymm import Resampler
@@ -119,6 +120,15 @@ def test_a_checkpoint_without_a_resampler_is_refused(tmp_path):
     (last / STATE).unlink()
     with pytest.raises(CheckpointError, match=f"there is no {STATE}; it was saved without a Resampler"):
         hugging_face(tmp_path, resume=True)
+
+
+def test_a_data_set_of_hugging_face_is_resampled():
+    samples = Columns.from_dict({"x": [float(i) for i in range(6)], "labels": [0, 1] * 3}).with_format("torch")
+    resampler = Resampler(samples, NAMES, batch_size=4, warmup=1)
+    resampler.update(low(6))
+    for batch, rows in zip(resampler.loader(samples), resampler, strict=True):
+        assert batch["x"].tolist() == [float(row) for row in rows]
+        assert batch["mask"].tolist() == [list(row.keep) for row in rows]
 
 
 # Accelerate

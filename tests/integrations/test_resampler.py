@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
+import raymm
 from raymm.config.registries import METHODS
 from raymm.errors import CheckpointError, ConfigError, DataError, TrainingError
 from raymm.integrations import resampler as module
@@ -290,6 +291,25 @@ def test_values_that_do_not_fit_are_named_and_end_no_epoch(values, made, more, w
     assert sampler.state_dict() == before
     sampler.update(LOW, ids=IDS if made else None)
     assert len(sampler.plan) == 9
+
+
+def test_what_raymm_value_returns_is_taken():
+    def predict(batch, mask):
+        right = (batch["shown"] & mask).any(dim=1).float()
+        return torch.nn.functional.one_hot(batch["labels"], 2) * (2 * right - 1)[:, None]
+
+    shown = torch.tensor([[False, True], [True, True], [True, False], [True, True], [True, True]])
+    batch = {"shown": shown, "labels": torch.tensor([0, 1, 0, 1, 0]), "id": list(IDS)}
+    for ids in (None, IDS):
+        given = {} if ids is None else {"ids": "id"}
+        found = raymm.value(predict, [batch], modalities=NAMES, label="labels", progress=None, **given)
+        sampler = resampler(ids=ids)
+        sampler.update(found)
+        copies = sampler.plan.index[5:].tolist()
+        lack = np.clip(1 - found.phi, 0, None)
+        assert copies == sorted(copies)
+        assert Counter(copies) == {i: round(2 * lack[i].sum()) for i in range(5) if lack[i].any()}
+        assert 0 in copies
 
 
 def test_of_a_subset_only_the_samples_asked_for_need_values_and_others_change_nothing():
