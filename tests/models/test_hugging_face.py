@@ -171,6 +171,33 @@ def test_a_network_for_waveforms_reads_them_as_its_folder_says(saved, train_mode
             assert torch.allclose(made, encoder.head(network(wanted).last_hidden_state.mean(dim=1)), atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "spec"), [("vit", RGB), ("wav2vec2", WAVE)])
+def test_checkpointed_layers_give_the_same_bits(saved, name, spec):
+    x = torch.randn(2, *spec.input_shape, generator=torch.Generator().manual_seed(1))
+
+    def gradients(**settings):
+        encoder, sizes = encoder_of(f"hf:{saved[name][0]}", spec, normalise="data", **settings).train(), []
+        torch.manual_seed(2)
+        with torch.autograd.graph.saved_tensors_hooks(lambda one: sizes.append(one.numel()) or one, lambda one: one):
+            made = encoder(x)
+        made.square().sum().backward()
+        return [made, *[one.grad for one in encoder.parameters()]], sum(sizes)
+
+    (kept, most), (again, fewer) = gradients(), gradients(checkpoint_activations=True)
+    assert all(torch.equal(one, other) for one, other in zip(kept, again, strict=True))
+    assert fewer < most
+
+
+def test_a_frozen_network_is_not_trained(saved):
+    encoder = encoder_of(f"hf:{saved['vit'][0]}", RGB, normalise="data", frozen=True).train()
+    encoder(torch.randn(2, *RGB.input_shape)).sum().backward()
+    assert {name for name, one in encoder.named_parameters() if one.grad is not None} == {
+        "head.1.weight",
+        "head.1.bias",
+    }
+    assert not any(module.training for module in encoder.body.modules())
+
+
 @pytest.mark.parametrize(
     ("name", "spec", "settings", "words"),
     [

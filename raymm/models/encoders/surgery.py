@@ -18,7 +18,12 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LAST = (nn.Linear, *CONVOLUTIONS)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
-_NOT_REENTRANT: dict[str, Any] = {"gradient_checkpointing_kwargs": {"use_reentrant": False}}
+SWITCHES: dict[str, dict[str, Any]] = {
+    "set_grad_checkpointing": {},
+    "activation_checkpointing_enable": {"activation_checkpointing_kwargs": {"use_reentrant": False}},
+    "gradient_checkpointing_enable": {"gradient_checkpointing_kwargs": {"use_reentrant": False}},
+}
+"""How libraries call it: timm, Transformers, and older Transformers."""
 
 STAGES = (
     *("layer1", "layer2", "layer3", "layer4"),
@@ -91,7 +96,7 @@ def checkpoint_stages(body: nn.Module, where: str, what: str) -> None:
 
 def _by_its_library(body: nn.Module) -> bool:
     """Turn the network's own switch for this, as those of timm and Transformers have; whether it has one."""
-    for name, named in {"set_grad_checkpointing": {}, "gradient_checkpointing_enable": _NOT_REENTRANT}.items():
+    for name, named in SWITCHES.items():
         if callable(turn_on := getattr(body, name, None)):
             try:
                 turn_on(**named)
