@@ -6,12 +6,15 @@ mfeat: six feature views of handwritten digits, split at random (1,200 / 400 / 4
 streams, split by time: of each class the last 15 drawings are the test split, and some before them validation. emoji:
 two renderings and texts in two languages; openclipart: a drawing, its title and its tags, of which some are missing.
 These two are split at random by groups of near copies (the same text but for man, woman or person; the same title but
-for numbers), so that no group is in two splits.
+for numbers), so that no group is in two splits. openclipart_tags: the drawing and its title, labelled with the twelve
+most frequent words of its tags (multilabel). imu_vigour: accelerometer, gyroscope and position, labelled with how
+vigorously the digit was drawn (regression): half of it shows in the turning, half in the pushing.
 """
 
 import argparse
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +33,14 @@ from raymm.data import (
     write_dataset,
 )
 from raymm.data.kinds import ModalitySpec
+from raymm.tasks import get_task
 
 __all__ = ["CLASSES", "NAMES", "write"]
 
 CLASSES = tuple("0123456789")
-NAMES = ("mfeat", "imu_digits", "emoji", "openclipart")
+NAMES = ("mfeat", "imu_digits", "emoji", "openclipart", "openclipart_tags", "imu_vigour")
+LABELS = 12
+"""Tags that are labels of openclipart_tags."""
 TEST = 15
 VALIDATION = 5
 
@@ -43,21 +49,24 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set in memory: columns of modalities by name, labels, splits and the names of the classes."""
+    """A data set in memory: columns of modalities by name, labels, splits, names of the classes, and the task."""
 
     inputs: Columns
     label: np.ndarray
     split: np.ndarray
     classes: tuple[str, ...] = CLASSES
+    task: str = "classification"
 
 
 def write(shared: Path, name: str, out: Path, validation: int = VALIDATION) -> Dataset:
     """Write one of `NAMES` to a folder and open it; `validation` drawings of each class where it is split by time."""
-    with np.load(shared / f"{name}.npz") as arrays:
+    with np.load(shared / f"{_FILES.get(name, name)}.npz") as arrays:
         columns = {key: arrays[key] for key in arrays.files}
-    found = _imu_digits(columns, validation) if name == "imu_digits" else _READERS[name](columns)
+    found = _BY_TIME[name](columns, validation) if name in _BY_TIME else _READERS[name](columns)
     schema = Schema(
-        modalities=tuple(_spec(key, values) for key, values in found.inputs.items()), classes=found.classes
+        modalities=tuple(_spec(key, values) for key, values in found.inputs.items()),
+        classes=found.classes,
+        task=get_task(found.task),
     )
     return open_dataset(write_dataset(out, _samples(found), schema))
 
@@ -75,7 +84,7 @@ def _spec(key: str, values: np.ndarray) -> ModalitySpec:
 def _samples(found: Arrays) -> Iterator[Sample]:
     for row in range(len(found.label)):
         values = {key: _value(column[row]) for key, column in found.inputs.items()}
-        yield Sample(f"sample-{row:04d}", str(found.split[row]), int(found.label[row]), values)
+        yield Sample(f"sample-{row:04d}", str(found.split[row]), found.label[row].tolist(), values)
 
 
 def _value(value: np.ndarray) -> np.ndarray | str | None:
@@ -99,6 +108,15 @@ def _imu_digits(columns: Columns, validation: int) -> Arrays:
     return Arrays(_without(columns, "y", "stamp", "order"), columns["y"], split)
 
 
+def _imu_vigour(columns: Columns, validation: int) -> Arrays:
+    """Standardised logarithms of the root mean squares of linear acceleration and turning, added."""
+    parts = [np.log(np.sqrt((columns[key] ** 2).mean(axis=(1, 2)))) for key in ("linear_acceleration", "gyroscope")]
+    label = sum((part - part.mean()) / part.std() for part in parts)
+    inputs = {key: columns[key] for key in ("accelerometer", "gyroscope", "position")}
+    split = _imu_digits(columns, validation).split
+    return Arrays(inputs, np.asarray(label, np.float64)[:, None], split, ("vigour",), "regression")
+
+
 def _emoji(columns: Columns) -> Arrays:
     groups = [re.sub(r"\b(man|woman|person|men|women|people)\b", "", text.split("|")[0]) for text in columns["en"]]
     inputs = {name: _picture(columns[name]) for name in ("twemoji", "noto")}
@@ -115,7 +133,19 @@ def _openclipart(columns: Columns) -> Arrays:
     return Arrays(inputs, columns["y"], _by_groups(groups, {"train": 700, "val": 250}), _names(columns))
 
 
-_READERS = {"mfeat": _mfeat, "emoji": _emoji, "openclipart": _openclipart}
+def _openclipart_tags(columns: Columns) -> Arrays:
+    words = [set(text.split()) for text in columns["tags"]]
+    counts = Counter(word for own in words for word in own)
+    names = tuple(sorted(name for name, _ in counts.most_common(LABELS)))
+    label = np.array([[name in own for name in names] for own in words])
+    found = _openclipart(columns)
+    inputs = {key: found.inputs[key] for key in ("image", "title")}
+    return Arrays(inputs, label, found.split, names, "multilabel")
+
+
+_READERS = {"mfeat": _mfeat, "emoji": _emoji, "openclipart": _openclipart, "openclipart_tags": _openclipart_tags}
+_BY_TIME = {"imu_digits": _imu_digits, "imu_vigour": _imu_vigour}
+_FILES = {"openclipart_tags": "openclipart", "imu_vigour": "imu_digits"}
 
 
 def _picture(values: np.ndarray) -> np.ndarray:

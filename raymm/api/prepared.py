@@ -61,7 +61,8 @@ class Prepared:
     def summary(self) -> str:
         """What the data set holds, and what was left out of it."""
         shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in self.schema.modalities)
-        lines = [f"{self.rows} samples, {len(self.schema.classes)} classes: {shapes}"]
+        what = "classes" if self.schema.task.categorical else "targets"
+        lines = [f"{self.rows} samples, {len(self.schema.classes)} {what}: {shapes}"]
         if self.quarantined:
             where = self.folder / layout.QUARANTINE
             lines.append(f"{len(self.quarantined)} samples were left out; {where} says why")
@@ -84,7 +85,7 @@ class Prepared:
         return pd.DataFrame({**columns, **has})
 
     def plot(self) -> Figure:
-        """How many samples of each class every split has, as a figure of matplotlib."""
+        """How many samples of each class (of a regression: with each target) every split has, as a figure."""
         dataset = self.open()
         member = self.schema.task.class_membership(dataset.label, len(self.schema.classes))
         counts = {split: member[dataset.shards.split == split].sum(axis=0) for split in SPLITS}

@@ -61,7 +61,10 @@ def _sources() -> list[str]:
     help="Store a text modality as vectors of a local sentence-transformers model (raymm[text]).",
 )
 @click.option("--classes", help="Label names in order, with commas; default: the sorted labels.")
-@click.option("--task", help="What the labels are: classification, multilabel, or package.module:NAME; else guessed.")
+@click.option(
+    "--task",
+    help="What the labels are: classification, multilabel, regression, or package.module:NAME; else guessed.",
+)
 @click.option(
     "--task-setting", "task_settings", multiple=True, metavar="FIELD=VALUE", help="For example separator=;."
 )

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from raymm.config.base import Settings
+from raymm.config.loss import LossConfig
 
 __all__ = ["TrainingConfig"]
 
@@ -19,8 +20,10 @@ class TrainingConfig(Settings):
     selection: str = Field(
         default="accuracy",
         description="validation metric that picks the model: accuracy, macro_f1 or loss; of several labels a sample "
-        "also micro_f1 or mAP. The lower loss decides between equals",
+        "also micro_f1 or mAP; of a regression loss (where it is not given), mae, rmse, r2 or pearson. The "
+        "lower loss decides between equals",
     )
+    loss: LossConfig = Field(default_factory=LossConfig)
     keep: int = Field(default=2, ge=1, description="epochs kept on disk beside the best")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch in each process")
     loader_workers: int = Field(

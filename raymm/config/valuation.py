@@ -15,7 +15,8 @@ class ValuationConfig(Settings):
     utility: str = Field(
         default="count",
         description="count, correct, probability, log_probability, logit, margin, or package.module:NAME; of several "
-        "labels a sample also score",
+        "labels a sample also score and soft_count; of a regression soft_count (where it is not given), score, error "
+        "or squared_error",
     )
     method: Literal["auto", "exact", "sampled"] = Field(
         default="auto", description="auto: exact to 12 modalities (16 where logits are sums), sampled beyond"

@@ -28,7 +28,7 @@ class Batch:
     mask
         Bool [B, n]: the modalities that take part.
     labels
-        Of the task's type: int64 [B], or bool [B, K].
+        Of the task's type: int64 [B], bool [B, K], or float64 [B, K].
     index
         int64 [B]: sample numbers in the data set.
 

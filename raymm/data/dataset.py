@@ -102,7 +102,7 @@ class Dataset:
 
     @property
     def label(self) -> Labels:
-        """Labels of all samples, of the task's type: int64 [N], or bool [N, K]."""
+        """Labels of all samples, of the task's type: int64 [N], bool [N, K], or float64 [N, K]."""
         return self.shards.label
 
     @property

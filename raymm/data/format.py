@@ -26,7 +26,15 @@ from raymm.storage.atomic import atomic_path, remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.lock import writing
 
-__all__ = ["Sample", "finish_dataset", "statistics_of", "write_dataset", "write_groups", "write_shard"]
+__all__ = [
+    "Sample",
+    "finish_dataset",
+    "fitted_schema",
+    "statistics_of",
+    "write_dataset",
+    "write_groups",
+    "write_shard",
+]
 
 SHARD_ROWS = 256
 
@@ -35,8 +43,8 @@ SHARD_ROWS = 256
 class Sample:
     """One row: `values` by modality name; a modality that is absent or None is missing.
 
-    The label is the number of the class; of the task `multilabel`, one bool a class. The group is what must not be
-    torn apart by splits, such as the speaker.
+    The label is the number of the class; of `multilabel` one bool a class, of `regression` one number a target. The
+    group is what must not be torn apart by splits, such as the speaker.
     """
 
     sample_id: str
@@ -178,6 +186,7 @@ def finish_dataset(
         write_groups(layout.groups_file(out), [groups.get(sample_id, "") for sample_id in shards.sample_id.tolist()])
     else:
         layout.groups_file(out).unlink(missing_ok=True)
+    schema = fitted_schema(out, shards, schema)
     manifest = {
         "format": FORMAT,
         "schema": schema.model_dump(mode="json"),
@@ -197,6 +206,16 @@ def write_groups(path: Path, groups: Sequence[str]) -> None:
         pa.ipc.new_file(sink, table.schema) as writer,
     ):
         writer.write_table(table)
+
+
+def fitted_schema(out: Path, shards: Any, schema: Schema) -> Schema:
+    """The schema with what its task keeps of the training labels (`raymm.tasks.Task.fitted`)."""
+    labels = shards.label[shards.split == "train"]
+    try:
+        task = schema.task.fitted(labels) if len(labels) else schema.task
+    except DataError as cause:
+        raise DataError(f"{out}: {cause}") from None
+    return schema if task is schema.task else schema.model_copy(update={"task": task})
 
 
 def statistics_of(shards: Any, schema: Schema) -> dict[str, Statistics]:

@@ -78,15 +78,15 @@ def assign_grouped_splits(
         What the sample is called by which its unit is known: with the seed they decide, and not the order of the
         rows.
     """
-    strata = task.strata(labels, len(classes))
-    counts = np.zeros((int(units.max()) + 1, len(classes) + 1))
+    strata, named = task.strata(labels, len(classes)), task.stratum_names(classes)
+    counts = np.zeros((int(units.max()) + 1, len(named)))
     np.add.at(counts, (units, strata), 1)
     if task.classes_in_every_split:
         of_class = (counts > 0).sum(axis=0).tolist()
         there = {name: of_class[number] for number, name in enumerate(classes) if of_class[number]}
         refuse_rare(there, "groups", problems)
     split = _deal(counts, _order(counts, units, names, seed))
-    _fill_gaps(counts[:, : len(classes)], split)
+    _fill_gaps(counts[:, [bool(name) for name in named]], split)
     return [SPLITS[split[unit]] for unit in units]
 
 

@@ -13,7 +13,7 @@ from raymm.tasks.base import Labels, Task
 from raymm.tasks.classification import class_name
 from raymm.tasks.registry import DEFAULT, get_task, guess_task
 
-__all__ = ["choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes"]
+__all__ = ["choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes", "refuse_unfit"]
 
 SHOWN = 5
 """Names that a message lists; the rest are counted."""
@@ -31,40 +31,42 @@ def choose_task(cells: Sequence[Any], task: Task | None = None) -> tuple[Task, s
     task
         The task that was asked for; None guesses.
 
-    Raises
-    ------
-    DataError
-        When no task was asked for and the labels are numbers with fractions.
-
     Examples
     --------
     >>> choose_task(["happy|loud", "calm"])[0].name
     'multilabel'
     >>> choose_task(["-1", "0", "2"])[1]
-    'labels are whole numbers: taken as 3 classes without an order (-1, 0, 2); regression is not a task yet'
+    'labels are whole numbers: taken as 3 classes without an order (-1, 0, 2); --task regression reads numbers'
+    >>> choose_task(["-1", "0.5"])[1]
+    'labels look continuous (-1, 0.5): taken as regression; --task classification takes each number as a class'
     """
     if task is not None:
         return task, ""
     guessed = get_task(guess_task(cells))
-    if guessed != get_task(DEFAULT):
-        example = next(cell for cell in cells if guessed.looks_like([cell]))
+    names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
+    numbers = bool(names) and all(map(_is_number, names))
+    shown = name_some(sorted(names, key=float)) if numbers else ""
+    if guessed.name == "regression":
         return guessed, (
-            f"labels look like several a sample ({example}): taken as {guessed.name}; "
+            f"labels look continuous ({shown or _first(cells)}): taken as {guessed.name}; "
+            f"--task {DEFAULT} takes each number as a class"
+        )
+    if guessed != get_task(DEFAULT):
+        return guessed, (
+            f"labels look like several a sample ({_first(cells, guessed)}): taken as {guessed.name}; "
             f"--task {DEFAULT} takes each different text as a class"
         )
-    names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
-    if not names or not all(map(_is_number, names)):
+    if not numbers or not all(map(INTEGER.fullmatch, names)):
         return guessed, ""
-    shown = name_some(sorted(names, key=float))
-    if all(map(INTEGER.fullmatch, names)):
-        return guessed, (
-            f"labels are whole numbers: taken as {len(names)} classes without an order ({shown}); "
-            "regression is not a task yet"
-        )
-    raise DataError(
-        f"labels look continuous ({shown}); regression is not a task yet: give a column `label` of class names, "
-        f"or --task {DEFAULT} to take each different number as a class"
+    return guessed, (
+        f"labels are whole numbers: taken as {len(names)} classes without an order ({shown}); "
+        "--task regression reads numbers"
     )
+
+
+def _first(cells: Sequence[Any], task: Task | None = None) -> Any:
+    """The first cell that shows the task."""
+    return next(cell for cell in cells if task is None or task.looks_like([cell]))
 
 
 def parse_task(name: str | None, settings: Sequence[str]) -> Task | None:
@@ -136,6 +138,16 @@ def refuse_absent_classes(
                 f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
                 "or leave these classes out"
             )
+
+
+def refuse_unfit(labels: Labels, splits: Sequence[str], task: Task, problems: Problems) -> None:
+    """Say what keeps the task from being fitted to the training labels (`Task.fitted`), before any file is read."""
+    train = labels[np.array(splits) == SPLITS[0]]
+    if len(train):
+        try:
+            task.fitted(train)
+        except DataError as cause:
+            problems.add(str(cause))
 
 
 def name_some(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
-from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes
+from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes, refuse_unfit
 from raymm.data.manifest_rows import Rows, Specs, read_rows
 from raymm.data.media.root import MediaRoot
 from raymm.data.recordings import refuse_shared, resolve, shared_note
@@ -37,7 +37,7 @@ Kinds = dict[str, str]
 class Record:
     """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
 
-    The label is an int, or a tuple of bools, see `raymm.tasks`. The group is empty where there is none.
+    The label is an int, or a tuple of bools or floats, see `raymm.tasks`. The group is empty where there is none.
     """
 
     sample_id: str
@@ -119,6 +119,7 @@ def load_manifest(
     splits, renamed = _splits(rows, ids, array, task, names, seed, resolved, problems)
     refuse_repeated_ids(rows, ids, problems)
     refuse_absent_classes(array, splits, task, names, problems)
+    refuse_unfit(array, splits, task, problems)
     problems.raise_if_any(DataError)
     shared = shared_note([files[1:] for files in rows.files], splits, resolved)
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""

@@ -65,7 +65,7 @@ class Shards:
     sample_id, split
         Strings [N].
     label
-        Of the task's type: int64 [N], or bool [N, K].
+        Of the task's type: int64 [N], bool [N, K], or float64 [N, K].
     present
         bool [N, n]: False where a modality is missing.
 

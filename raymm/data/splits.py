@@ -94,7 +94,7 @@ def assign_splits(
     seed
         With the labels and names of files, decides the splits.
     """
-    groups = [*classes, ""]  # the last one holds samples without a class
+    groups = task.stratum_names(classes)
     group_of = dict(zip(files, (groups[number] for number in task.strata(labels, len(classes))), strict=True))
     members: dict[str, list[str]] = defaultdict(list)
     for file in sorted(group_of):

@@ -15,6 +15,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.probabilities import no_probability
 from raymm.methods.unimodal import (
     EpochMeans,
     Heads,
@@ -80,9 +81,9 @@ class InfoReg(Method):
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
-        """Refuse a single modality."""
+        """Refuse a single modality, and labels without a probability."""
         del settings
-        return one_modality(context)
+        return one_modality(context) + no_probability(context)
 
     def before_epoch(self, start: EpochStart) -> None:
         """Keep the encoders' weights, and look at the traces of the epochs so far."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.probabilities import no_probability
 from raymm.methods.unimodal import (
     EpochMeans,
     batch_means,
@@ -73,8 +74,8 @@ class OgmGe(Method):
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
-        """Refuse a single modality, and an empty window of epochs."""
-        found = one_modality(context)
+        """Refuse a single modality, labels without a probability, and an empty window of epochs."""
+        found = one_modality(context) + no_probability(context)
         if settings.last_epoch is not None and settings.last_epoch < settings.first_epoch:
             found.append(
                 f"method.settings.last_epoch={settings.last_epoch} is before first_epoch={settings.first_epoch}, so "

@@ -15,6 +15,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.probabilities import no_probability
 from raymm.methods.unimodal import EpochMeans, batch_means, of_the_others, one_modality, shared_outputs
 from raymm.seeds import derive, keys_of, uniform
 
@@ -57,9 +58,9 @@ class Opm(Method):
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
-        """Refuse a single modality."""
+        """Refuse a single modality, and labels without a probability."""
         del settings
-        return one_modality(context)
+        return one_modality(context) + no_probability(context)
 
     @classmethod
     def idle(cls, settings: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from raymm.methods.kept import with_kept
 from raymm.methods.modality import Modality
 
 if TYPE_CHECKING:
-    from raymm.methods.base import ExtraRows, ResamplingInputs
+    from raymm.methods.base import ExtraRows, MethodContext, ResamplingInputs
 
 __all__ = ["PerClass"]
 
@@ -23,6 +23,14 @@ class PerClass(Modality):
     """As `modality`, with the mean contribution taken over the samples of each class in Z."""
 
     source = "raymm; the modality level of Wei et al., CVPR 2024, stratified by class"
+
+    @classmethod
+    def problems(cls, settings: Any, context: MethodContext) -> list[str]:
+        """Refuse labels that are no classes."""
+        found = super().problems(settings, context)
+        if context.utility.task.categorical:
+            return found
+        return [*found, f"labels of the task {context.task} are no classes; use method=modality"]
 
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:
         """Copies of modalities that lag behind in the class of a sample, or on average in its classes."""

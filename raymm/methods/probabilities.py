@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from raymm.methods.base import MethodContext
 
-__all__ = ["divergence_from_uniform", "jensen_shannon", "no_classes", "pairs"]
+__all__ = ["divergence_from_uniform", "jensen_shannon", "no_classes", "no_probability", "pairs"]
 
 
 def no_classes(context: MethodContext, what: str) -> list[str]:
@@ -21,6 +21,17 @@ def no_classes(context: MethodContext, what: str) -> list[str]:
     return [
         f"the task {context.task} has no one class a sample, so there is no softmax for {what}; use method=multitask"
     ]
+
+
+def no_probability(context: MethodContext) -> list[str]:
+    """What is wrong with a task whose labels have no probability, such as regression, in words."""
+    if "probability" in context.utility.task.soft:
+        return []
+    problem = (
+        f"labels of the task {context.task} have no probability, which says how well a modality does; use "
+        "method=multitask or method=coalition"
+    )
+    return [problem]
 
 
 def pairs(n: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
     from raymm.models.traits import ModelTraits
+    from raymm.tasks.base import Task
 
 __all__ = ["build_method", "context_of", "get_method"]
 
@@ -31,8 +32,15 @@ def get_method(name: str) -> type[Method]:
     return found
 
 
-def build_method(config: Config, schema: Schema, traits: ModelTraits | None = None) -> Method:
+def build_method(
+    config: Config, schema: Schema, traits: ModelTraits | None = None, task: Task | None = None
+) -> Method:
     """The configured method for a data set and a model of these traits; default: of raymm's own by the settings.
+
+    Parameters
+    ----------
+    task
+        Whose losses it takes, see `raymm.tasks.Task.training`; default: that of the schema.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def build_method(config: Config, schema: Schema, traits: ModelTraits | None = No
     Traceback (most recent call last):
     raymm.errors.ConfigError: method=sample: valuation.utility=logit has no fair share below which a contribution ...
     """
-    method, context = get_method(config.method.name), context_of(config, schema, traits)
+    method, context = get_method(config.method.name), context_of(config, schema, traits, task)
     problems = method.problems(config.method.settings, context)
     if method.reads_encoders and not context.encoders:
         problems = [*problems, f"reads the encoder of each modality, and {NO_ENCODERS}"]
@@ -60,8 +68,10 @@ def build_method(config: Config, schema: Schema, traits: ModelTraits | None = No
         return method(config.method.settings, context)
 
 
-def context_of(config: Config, schema: Schema, traits: ModelTraits | None = None) -> MethodContext:
-    """What a method is told of a run."""
+def context_of(
+    config: Config, schema: Schema, traits: ModelTraits | None = None, task: Task | None = None
+) -> MethodContext:
+    """What a method is told of a run; `task` is that of the training rows."""
     traits = traits_of_raymm(config.model) if traits is None else traits
     return MethodContext(
         modalities=schema.names,
@@ -69,7 +79,7 @@ def context_of(config: Config, schema: Schema, traits: ModelTraits | None = None
         feature_size=traits.feature_size,
         task=schema.task.name,
         fusion=traits.fusion,
-        utility=get_utility(config.valuation.utility, schema.task),
+        utility=get_utility(config.valuation.utility, task or schema.task),
         seed=config.training.seed,
         epochs=config.training.epochs,
         warmup=config.method.warmup,

@@ -50,7 +50,7 @@ class Sample(Method):
             return []
         problem = (
             f"valuation.utility={context.utility.name} has no fair share below which a contribution is low; use the "
-            "utility count, or method=modality"
+            "utility count (soft_count where no answer is right or wrong), or method=modality"
         )
         return [problem]
 

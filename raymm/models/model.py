@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from raymm.data.kinds.base import ModalitySpec, Statistics
     from raymm.data.schema import Schema
     from raymm.models.fusion.base import Fusion
+    from raymm.tasks.base import Task
 
 __all__ = ["MultimodalModel", "build_model", "model_mistakes", "traits_of_settings", "unnamed"]
 
@@ -88,6 +89,25 @@ def traits_of_settings(schema: Schema, config: ModelConfig) -> ModelTraits:
 
 _OF_OWN: dict[tuple[object, str, str], ModelTraits] = {}
 """Traits by the builder, its settings and the schema: a model of one's own has to be built to know them."""
+
+
+def check_probabilities(task: Task, config: ModelConfig) -> None:
+    """Refuse what corrects or weighs probabilities, where the outputs of a task are none.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting.
+    """
+    if task.categorical:
+        return
+    no = f"the task {task.name} has no probabilities"
+    if config.calibrate != "none":
+        raise ConfigError(f"model.calibrate={config.calibrate}: {no} that could be calibrated; leave it out")
+    if config.build is None and config.fusion.name == "entropy":
+        raise ConfigError(
+            f"model.fusion=entropy: {no} whose entropy says how sure a modality is; use fusion=ensemble"
+        )
 
 
 def unnamed(schema: Schema, config: ModelConfig) -> list[ModalitySpec]:

@@ -1,6 +1,7 @@
 """Predict with a trained model and say what each modality contributed: what a served model answers.
 
-Without a label, a modality's contribution is its Shapley value for the probability of the predicted class.
+Without a label, a modality's contribution is its Shapley value for the probability of the predicted class; of a
+regression, for the answer itself, in the label's units.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from raymm.errors import DataError, Problems, did_you_mean
 from raymm.models.export import load_model
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.protocol import logit_source
-from raymm.valuation.utilities import get_utility
+from raymm.valuation.utilities import Utility, get_utility
 
 if TYPE_CHECKING:
+    from raymm.data.batch import Batch
     from raymm.models.export import Exported
+    from raymm.tasks.base import Task
 
 __all__ = ["Predictor", "load"]
 
@@ -41,7 +44,7 @@ class Predictor:
     exported: Exported
 
     def predict(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """Classes, probabilities and contributions.
+        """Answers, probabilities and contributions.
 
         Parameters
         ----------
@@ -54,7 +57,9 @@ class Predictor:
         -------
         `prediction` (class name; of several labels a sample, the predicted labels with "|" between them),
         `probability` (which the model gives to it), and one `phi_<modality>` each: its Shapley value for that
-        probability, None where it is missing. Of several labels a sample also `probability_<label>`.
+        probability, None where it is missing. Of several labels a sample also `probability_<label>`. Of a regression
+        `prediction`, a number, and `phi_<modality>`, the contributions to it; of several targets one column a target,
+        `prediction_<target>` and `phi_<modality>_<target>`.
 
         Raises
         ------
@@ -66,6 +71,8 @@ class Predictor:
         batch = BatchReader(dataset, self.exported.config.view.model_copy(update={"noise_db": {}})).batch(
             np.arange(len(rows))
         )
+        if not self.exported.schema.task.categorical:
+            return self._numbers(batch)
         model, task, classes = self.exported.model, self.exported.schema.task, self.exported.schema.classes
         with torch.inference_mode():
             features = model.encode(batch)
@@ -86,6 +93,22 @@ class Predictor:
             answer[f"phi_{name}"] = _with_none(values.phi[:, position].numpy())
         return answer
 
+    def _numbers(self, batch: Batch) -> dict[str, list[Any]]:
+        """Answers that are numbers, and contributions to them, target by target."""
+        model, schema = self.exported.model, self.exported.schema
+        answer: dict[str, list[Any]] = {}
+        with torch.inference_mode():
+            features = model.encode(batch)
+            answers = schema.task.predict(model.fuse(features, batch.mask))
+            for target, name in enumerate(schema.classes):
+                suffix = "" if len(schema.classes) == 1 else f"_{name}"
+                utility = _answer_to(target, schema.task)
+                phi = value_source(logit_source(model, features, batch.mask), answers, utility).phi
+                answer[f"prediction{suffix}"] = answers[:, target].tolist()
+                for position, modality in enumerate(schema.names):
+                    answer[f"phi_{modality}{suffix}"] = _with_none(phi[:, position].numpy())
+        return answer
+
     def _rows(self, columns: Mapping[str, Sequence[Any]]) -> MemoryRows:
         schema = self.exported.schema
         problems = Problems("input")
@@ -97,6 +120,11 @@ class Predictor:
             problems.add(f"columns must be of one length, not {sorted(lengths)}")
         problems.raise_if_any(DataError)
         return MemoryRows(schema, columns)
+
+
+def _answer_to(target: int, task: Task) -> Utility:
+    """The answer to one target as a utility, in the label's units."""
+    return Utility("answer", lambda outputs, *_: task.predict(outputs)[..., target], task=task)
 
 
 def _with_none(values: npt.NDArray[np.float64]) -> list[float | None]:

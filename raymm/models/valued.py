@@ -19,6 +19,7 @@ from raymm.models.export import load_model, load_settings
 from raymm.models.model import MultimodalModel
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
+from raymm.tasks.defaults import with_defaults
 from raymm.valuation.conformance import check_model
 from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
@@ -92,7 +93,7 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
         first difference.
     """
     model = make_custom_model(spec, dataset.schema)
-    config = _with_valuation(Config(), valuation or {})
+    config = _with_valuation(with_defaults(Config(), dataset.schema.task), valuation or {})
     view, rows = BatchReader(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])
     check_model(model, few, few.mask, names=dataset.schema.names)
@@ -145,6 +146,8 @@ def _with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
 def _check_fit(checkpoint: Path, exported: Exported, dataset: Dataset) -> None:
     problems = Problems(f"{checkpoint} does not fit {dataset.path}")
     then, now = exported.schema, dataset.schema
+    if type(then.task) is not type(now.task):
+        problems.add(f"task: the model was trained for {then.task.name}; the data has labels of {now.task.name}")
     if then.classes != now.classes:
         problems.add(f"classes: the model knows {', '.join(then.classes)}; the data has {', '.join(now.classes)}")
     if then.modalities != now.modalities:
@@ -158,5 +161,7 @@ def _kinds(modalities: object) -> str:
 
 
 def _with_statistics(dataset: Dataset, exported: Exported) -> Dataset:
-    """Standardise as in training, whatever the statistics of this data set."""
-    return replace(dataset, statistics=exported.statistics)
+    """Standardise as in training, inputs and labels, whatever the statistics of this data set."""
+    task = dataset.schema.task.fitted_as(exported.schema.task)
+    schema = dataset.schema.model_copy(update={"task": task})
+    return replace(dataset, statistics=exported.statistics, schema=schema)

@@ -79,7 +79,7 @@ def _context(count: int, fusion: str, task: str) -> MethodContext:
         feature_size=8,
         task=task,
         fusion=fusion,
-        utility=get_utility("count", get_task(task)),
+        utility=get_utility(get_task(task).default_utility, get_task(task)),
         seed=0,
         epochs=EPOCHS,
         classes=3,

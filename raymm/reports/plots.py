@@ -134,18 +134,25 @@ def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
     return figure
 
 
-def learning_curves(names: Sequence[str], history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs."""
+def learning_curves(
+    names: Sequence[str], history: Sequence[Mapping[str, Any]], figure_of_merit: str = "loss"
+) -> Figure:
+    """Loss, validation accuracy (full model and each modality alone) and rows, over the epochs.
+
+    Of a task without right answers `figure_of_merit`, a metric of the full model, takes the place of the accuracy.
+    """
     figure = new_figure(12.5, 3.4)
     loss, accuracy, rows = figure.subplots(1, 3)
     _line(loss, history, TRAIN_LOSS, "training", "black", "-")
     _line(loss, history, split_metric("val", "loss"), "validation", "black", ":")
-    _line(accuracy, history, split_metric("val", "accuracy"), "all modalities", "black", "-")
+    shares = any(split_metric("val", "accuracy") in entry["metrics"] for entry in history)
+    shown = "accuracy" if shares else figure_of_merit
+    _line(accuracy, history, split_metric("val", shown), "all modalities", "black", "-")
     for position, name in enumerate(names):
         _line(accuracy, history, split_metric("val", "accuracy", name), f"{name} alone", _colour(position), "-")
     _line(rows, history, ROWS, "rows", "black", "-")
-    loss.set(ylabel="cross-entropy (nats)", ylim=(0, None))
-    accuracy.set(ylabel="validation accuracy", ylim=(0, 1.02))
+    loss.set(ylabel="loss (nats)" if shares else "loss", ylim=(0, None))
+    accuracy.set(ylabel=f"validation {shown}", ylim=(0, 1.02) if shares else None)
     rows.set_ylabel("rows trained in the epoch")
     rows.set_ylim(0, rows.get_ylim()[1] * 1.05)
     for axis in (loss, accuracy, rows):

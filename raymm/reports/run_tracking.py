@@ -73,9 +73,10 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
 
 
 def _description(run: Run, dataset: Dataset) -> str:
+    what = "classes" if dataset.schema.task.categorical else "targets"
     return (
         f"Method **{run.config.method.name}** on `{run.data.name}`: {len(dataset)} samples, modalities "
-        f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} classes."
+        f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} {what}."
     )
 
 
@@ -125,10 +126,13 @@ def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callabl
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
     )
     epochs = np.array([entry["epoch"] for entry in result.history])
-    member = table.membership(len(classes))
-    return {
+    member, shown = table.membership(len(classes)), dataset.schema.task.default_selection
+    figures = {
         "phi-distribution": lambda: plots.phi_distribution(names, table.phi, fair_share),
         "phi-over-epochs": lambda: plots.phi_over_epochs(names, epochs, mean, fair_share),
         "phi-per-class": lambda: plots.phi_per_class(names, classes, table.phi, member, fair_share),
-        "learning-curves": lambda: plots.learning_curves(names, result.history),
+        "learning-curves": lambda: plots.learning_curves(names, result.history, shown),
     }
+    if not dataset.schema.task.categorical:
+        del figures["phi-per-class"]
+    return figures

@@ -81,17 +81,24 @@ def _columns(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
     columns = [
         Column("sample", "text", table.sample_id),
         *_files(table),
-        _choice("class", _names(table.label, table, classes)),
-        _choice("predicted", _names(table.prediction, table, classes)),
-        _choice("outcome", np.where(table.grand_correct, "right", "wrong")),
+        *_answers(table, classes),
     ]
     sides = _phi_choices(table.info.fair_share)
     for position, name in enumerate(table.info.modalities):
         columns.append(Column(f"phi {name}", "phi", table.phi[:, position], sides))
-    if table.enumerated and len(table.info.modalities) == 2:
+    if table.shows_outcomes and len(table.info.modalities) == 2:
         labels = pattern_labels(table.correct(), 0, 1)
         columns.append(_choice("pattern", _pattern_names(*table.info.modalities)[labels]))
     return columns
+
+
+def _answers(table: ValuationTable, classes: Sequence[str]) -> list[Column]:
+    """Labels and predictions, and whether these are right: classes can be chosen from, numbers cannot."""
+    label, answer = _names(table.label, table, classes), _names(table.prediction, table, classes)
+    outcome = [_choice("outcome", np.where(table.grand_correct, "right", "wrong"))] if table.shows_right else []
+    if not table.task.categorical:
+        return [Column("label", "text", label), Column("predicted", "text", answer), *outcome]
+    return [_choice("class", label), _choice("predicted", answer), *outcome]
 
 
 def _names(labels: Labels, table: ValuationTable, classes: Sequence[str]) -> np.ndarray:

@@ -16,7 +16,6 @@ from raymm.storage.atomic import write_bytes
 from raymm.valuation.exact import interactions
 
 if TYPE_CHECKING:
-    from raymm.reports.statistics import Mean
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["valuation_figures", "write_valuation_report"]
@@ -49,7 +48,7 @@ def write_valuation_report(
         "",
         *_modalities(summary),
         *_pairs(summary),
-        *_classes(means_by(table, table.membership(len(classes)), classes), table),
+        *_classes(table, classes),
         *_lowest(summary),
         *(line for path in paths for line in (f"![{path.stem}]({path.name})", "")),
     ]
@@ -60,11 +59,11 @@ def write_valuation_report(
 def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str, Any]:
     """The plots of the report by name, as figures of matplotlib; `classes` names the classes, by label."""
     names, fair_share = table.info.modalities, table.info.fair_share
-    figures = {
-        "phi-distribution": plots.phi_distribution(names, table.phi, fair_share),
-        "phi-per-class": plots.phi_per_class(names, classes, table.phi, table.membership(len(classes)), fair_share),
-    }
-    if table.enumerated and len(names) > 1:
+    figures = {"phi-distribution": plots.phi_distribution(names, table.phi, fair_share)}
+    if table.task.categorical:
+        member = table.membership(len(classes))
+        figures["phi-per-class"] = plots.phi_per_class(names, classes, table.phi, member, fair_share)
+    if table.shows_outcomes and len(names) > 1:
         strength = interactions(torch.from_numpy(table.correct()).long()).mean(dim=0).numpy()
         figures["interactions"] = plots.interaction_matrix(names, strength)
     return figures
@@ -72,9 +71,10 @@ def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str
 
 def _opening(table: ValuationTable, summary: dict[str, Any]) -> str:
     budget = f" with {summary['budget']} coalitions a sample" if summary["budget"] else ""
+    accuracy = f"; accuracy {summary['accuracy']:.3f}" if summary["accuracy"] is not None else ""
     return (
-        f"{summary['samples']} samples of the {', '.join(sorted(set(table.split.tolist())))} split; accuracy "
-        f"{summary['accuracy']:.3f}; utility `{summary['utility']}`, masking `{table.info.masking}`, values "
+        f"{summary['samples']} samples of the {', '.join(sorted(set(table.split.tolist())))} split{accuracy}; "
+        f"utility `{summary['utility']}`, masking `{table.info.masking}`, values "
         f"{summary['method']}{budget}; model `{table.info.fingerprint}`."
     )
 
@@ -94,7 +94,8 @@ def _modalities(summary: dict[str, Any]) -> list[str]:
         for name, row in summary["modalities"].items()
     ]
     table = markdown_table(["modality", "present", *columns.values()], rows)
-    return [*table, "", *no_fair_share(summary), "Banzhaf values are of the outcome without the factor |C|.", ""]
+    banzhaf = ["Banzhaf values are of the outcome without the factor |C|."] if summary["accuracy"] is not None else []
+    return [*table, "", *no_fair_share(summary), *banzhaf, ""]
 
 
 def _pairs(summary: dict[str, Any]) -> list[str]:
@@ -112,8 +113,10 @@ def _pairs(summary: dict[str, Any]) -> list[str]:
     return ["## Pairs", "", *markdown_table(["first", "second", *PATTERN_HEADS, "interaction"], rows), ""]
 
 
-def _classes(means: list[Mean], table: ValuationTable) -> list[str]:
-    names = table.info.modalities
+def _classes(table: ValuationTable, classes: Sequence[str]) -> list[str]:
+    if not table.task.categorical:
+        return []
+    names, means = table.info.modalities, means_by(table, table.membership(len(classes)), classes)
     of_classes = [means[start : start + len(names)] for start in range(0, len(means), len(names))]
     rows = [[row[0].group, *(f"{mean.mean:.2f} ± {mean.margin:.2f}" for mean in row)] for row in of_classes]
     return ["## Mean phi by class, ± 95 %", "", *markdown_table(["class", *names], rows), ""]
@@ -125,5 +128,5 @@ def _lowest(summary: dict[str, Any]) -> list[str]:
         for name, figures in summary["modalities"].items()
         for row in figures["lowest"]
     ]
-    lines = markdown_table(["modality", "phi", "sample", "file", "class", "predicted"], rows)
+    lines = markdown_table(["modality", "phi", "sample", "file", "label", "predicted"], rows)
     return ["## Most negative samples", "", *lines, ""] if rows else []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["class_names_of", "class_text", "low_head", "no_fair_share", "summarise", "summary_lines"]
 
 LOWEST = 5
-LOWEST_HEAD = f"{'':<14} {'phi':>6} {'sample and file':<36} {'class':<10} predicted"
+LOWEST_HEAD = f"{'':<14} {'phi':>6} {'sample and file':<36} {'label':<10} predicted"
 NO_FAIR_SHARE = "No fair share is known of this utility, so the column 'below' is empty."
 PATTERN_HEADS = {
     "synergy": ("syn-", "ergy"),
@@ -49,7 +49,8 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
 
     Returns
     -------
-    `samples`, `accuracy`, `utility`, `fair_share` (None where the utility has none), `method`, `budget`;
+    `samples`, `accuracy` (None where the task has no right answers, as `accuracy_alone`), `utility`, `fair_share`
+    (None where the utility has none), `method`, `budget`;
     `modalities`: by name `present`, `accuracy_alone`, `mean_phi`, `ci95` (margin of error of its 95 % interval),
     `low` and `negative` (shares with phi below the fair share, None without one, and below 0), `stderr` (root mean
     square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (samples with
@@ -64,7 +65,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
         mean = mean_of(table.phi[:, position], "all", name, table.info.fair_share)
         modalities[name] = {
             "present": mean.count,
-            "accuracy_alone": _mean(table.unimodal_correct[has, position]),
+            "accuracy_alone": _mean(table.unimodal_correct[has, position]) if table.shows_right else None,
             "mean_phi": _known(mean.mean),
             "ci95": _known(mean.margin),
             "low": _known(mean.low),
@@ -79,7 +80,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
         "fair_share": table.info.fair_share,
         "method": table.info.method,
         "budget": table.info.budget,
-        "accuracy": _mean(table.grand_correct),
+        "accuracy": _mean(table.grand_correct) if table.shows_right else None,
         "modalities": modalities,
         "pairs": _pairs(table, present),
     }
@@ -89,9 +90,10 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The figures as lines of tables, 80 columns wide at most."""
     method = summary["method"] + (f", {summary['budget']} coalitions a sample" if summary["budget"] else "")
     below = low_head(summary)
+    accuracy = "" if summary["accuracy"] is None else f", accuracy {number_text(summary['accuracy'])}"
     head = f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{below:>10}{'phi < 0':>10}"
     lines = [
-        f"{summary['samples']} samples, accuracy {number_text(summary['accuracy'])}",
+        f"{summary['samples']} samples" + accuracy,
         f"utility {summary['utility']}, {method}",
         *no_fair_share(summary),
         head,
@@ -115,13 +117,13 @@ def no_fair_share(summary: dict[str, Any]) -> list[str]:
 
 
 def _banzhaf(table: ValuationTable) -> np.ndarray | None:
-    return banzhaf_values(torch.from_numpy(table.correct()).long()).numpy() if table.enumerated else None
+    return banzhaf_values(torch.from_numpy(table.correct()).long()).numpy() if table.shows_outcomes else None
 
 
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     """Patterns and interactions of every pair; none where not all coalitions were evaluated."""
     names = table.info.modalities
-    if not table.enumerated or not 2 <= len(names) <= MOST_FOR_PAIRS:
+    if not table.shows_outcomes or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
     correct = table.correct()
     shares = pattern_shares(correct, present)

@@ -163,7 +163,7 @@ def _corrected(found: list[Comparison]) -> tuple[Comparison, ...]:
 
 
 def _resampled(pairing: Pairing, first: str, second: str, samples: Samples) -> dict[str, np.ndarray]:
-    """Differences of resampled accuracies, [seeds, draws] by data set; nothing where a run of a pair has none."""
+    """Differences of resampled figures, [seeds, draws] by data set; nothing where a run of a pair has none."""
     made = {}
     for data, seeds in pairing.seeds.items():
         sides = [[(data, arm, seed) for seed in seeds] for arm in (first, second)]
@@ -175,12 +175,14 @@ def _resampled(pairing: Pairing, first: str, second: str, samples: Samples) -> d
 
 
 def _mcnemar(pairing: Pairing, first: str, second: str, samples: Samples) -> dict[str, McNemar]:
+    """Of samples that are right or wrong; errors have the bootstrap over samples (`by_samples`) alone."""
     made = {}
+    known = {key: values.astype(np.bool_) for key, values in samples.values.items() if values.dtype == np.bool_}
     for data, seeds in pairing.seeds.items():
         both = [
-            (samples.right[data, first, seed], samples.right[data, second, seed])
+            (known[data, first, seed], known[data, second, seed])
             for seed in seeds
-            if (data, first, seed) in samples.right and (data, second, seed) in samples.right
+            if (data, first, seed) in known and (data, second, seed) in known
         ]
         if both:
             left, right = (np.concatenate(side) for side in zip(*both, strict=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from raymm.config.base import flatten
 from raymm.config.legacy import modern_key, put
 from raymm.config.loading import parse
+from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, Problems, messages_of
@@ -16,11 +17,10 @@ from raymm.models.trial import trial_mistakes
 from raymm.training.run import problems_of
 
 if TYPE_CHECKING:
-    from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
     from raymm.study.settings import StudySettings
 
-__all__ = ["check_configs", "config_of", "laid_over", "resolved", "try_models"]
+__all__ = ["check_configs", "config_of", "laid_over", "resolved", "try_models", "with_task_defaults"]
 
 OF_A_STUDY = {
     "training.seed": "every arm is trained with the same seeds; give them to the study (--seeds)",
@@ -73,6 +73,19 @@ def config_of(study: StudySettings, data: str, arm: str, chosen: Mapping[str, An
     problems.extend(sentence for sentence in unread if _is_of(sentence.partition(":")[0], own))
     problems.raise_if_any(ConfigError)
     return config
+
+
+def with_task_defaults(study: StudySettings, datasets: Mapping[str, Dataset]) -> StudySettings:
+    """The study in which each data set says what `with_defaults` gives its task, where nothing else says it."""
+    data = dict(study.data)
+    for name, dataset in datasets.items():
+        task = dataset.schema.task
+        wanted = {"valuation.utility": task.default_utility, "training.selection": task.default_selection}
+        given = {modern_key(key) for own in (study.settings, data[name].settings) for key in flatten(own)}
+        of_task = {key: value for key, value in wanted.items() if key not in given and _is_other(key, value)}
+        if of_task:
+            data[name] = data[name].model_copy(update={"settings": laid_over(of_task, data[name].settings)})
+    return study.model_copy(update={"data": data})
 
 
 def check_configs(study: StudySettings, datasets: Mapping[str, Dataset]) -> dict[tuple[str, str], str]:
@@ -138,6 +151,11 @@ def resolved(configs: Mapping[tuple[str, str], Config]) -> dict[str, dict[str, A
         "common": common,
         **{name: {key: value for key, value in own.items() if key not in common} for name, own in flat.items()},
     }
+
+
+def _is_other(key: str, value: str) -> bool:
+    """Whether a value is another one than the default."""
+    return bool(flatten(Config())[key] != value)
 
 
 def _has(settings: Mapping[str, Any], key: str, value: Any) -> bool:

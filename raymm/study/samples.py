@@ -1,4 +1,4 @@
-"""Which test samples each run predicts right, read from its test table, and the means of resampled samples."""
+"""What each run makes of each test sample, read from its test table, and the means of resampled samples."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ __all__ = ["Key", "Samples", "read_samples"]
 Key = tuple[str, str, int]
 """Data set, arm and seed."""
 
-ACCURACY = "accuracy"
-"""The metric that is a mean over samples, so that it can be computed of resampled ones."""
+Values = npt.NDArray[np.bool_] | npt.NDArray[np.float64]
+"""Whether each sample is predicted right, or its error: what the figure is the mean of, [N]."""
+
+CLOSE = 1e-6
+"""How far the mean of the samples may be from the figure that a run reports, as a part of it, or of 1."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,15 @@ class Samples:
 
     Attributes
     ----------
-    right
-        Whether each sample is predicted right, bool [N], in the order of the sample ids; N is that of the data set.
+    values
+        Of each sample, [N], in the order of the sample ids; N is that of the data set.
     resampled
-        Accuracy on `DRAWS` draws of the samples, float64 [DRAWS]; runs of one data set share the draws.
+        The figure on `DRAWS` draws of the samples, float64 [DRAWS]; runs of one data set share the draws.
     left_out
         A line for each run whose table does not give its metric.
     """
 
-    right: Mapping[Key, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    values: Mapping[Key, Values] = field(default_factory=dict)
     resampled: Mapping[Key, npt.NDArray[np.float64]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
@@ -54,9 +57,7 @@ def read_samples(results: StudyResults, figure: Figure) -> Samples:
     DataError
         When a table is missing or damaged, or runs of one data set were tested on different samples, naming them.
     """
-    if figure.metric != ACCURACY:
-        return Samples()
-    right: dict[Key, npt.NDArray[np.bool_]] = {}
+    values: dict[Key, Values] = {}
     left_out: list[str] = []
     first: dict[str, tuple[RunRecord, npt.NDArray[np.str_]]] = {}
     problems = Problems("runs that were tested on other samples cannot be compared")
@@ -64,29 +65,32 @@ def read_samples(results: StudyResults, figure: Figure) -> Samples:
         split = figure.split_of(run)
         if split is None:
             continue
-        ids, correct = _read(run, split)
+        ids, found = _read(run, split, figure.metric)
+        if found is None:
+            continue
         other, known = first.setdefault(run.data, (run, ids))
         if not np.array_equal(ids, known):
             problems.add(_other_samples(run, ids, other, known))
-        elif (reason := _disagreement(run, figure, correct)) is not None:
+        elif (reason := _disagreement(run, figure, found)) is not None:
             left_out.append(reason)
         else:
-            right[run.data, run.arm, run.seed] = correct
+            values[run.data, run.arm, run.seed] = found
     problems.raise_if_any(DataError)
-    return Samples(right, _resampled(right, list(first)), tuple(left_out))
+    return Samples(values, _resampled(values, list(first)), tuple(left_out))
 
 
-def _read(run: RunRecord, split: str) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
-    """Sample ids in order, and whether each is predicted right."""
+def _read(run: RunRecord, split: str, metric: str) -> tuple[npt.NDArray[np.str_], Values | None]:
+    """Sample ids in order, and what the metric is the mean of; None where it is no mean over samples."""
     table = read_table(valuation_file(result_folder(run.path), split))
     order = np.argsort(table.sample_id, kind="stable")
-    return table.sample_id[order], table.grand_correct[order]
+    values = table.task.of_samples(metric, table.prediction, table.label)
+    return table.sample_id[order], None if values is None else values[order]
 
 
-def _disagreement(run: RunRecord, figure: Figure, correct: npt.NDArray[np.bool_]) -> str | None:
-    """Why the table of a run is not used: its accuracy is not the one that the run reports."""
-    reported, found = figure.of(run), float(correct.mean())
-    if abs(reported - found) <= 1e-6:
+def _disagreement(run: RunRecord, figure: Figure, values: Values) -> str | None:
+    """Why the table of a run is not used: its figure is not the one that the run reports."""
+    reported, found = figure.of(run), float(values.mean())
+    if abs(reported - found) <= CLOSE * max(1.0, abs(reported)):
         return None
     return f"{run.path}: {figure.name} {reported:.6g} is reported, and its test table gives {found:.6g}"
 
@@ -99,11 +103,11 @@ def _other_samples(run: RunRecord, ids: npt.NDArray[np.str_], other: RunRecord, 
     )
 
 
-def _resampled(right: Mapping[Key, npt.NDArray[np.bool_]], data: Sequence[str]) -> dict[Key, npt.NDArray[np.float64]]:
+def _resampled(values: Mapping[Key, Values], data: Sequence[str]) -> dict[Key, npt.NDArray[np.float64]]:
     made: dict[Key, npt.NDArray[np.float64]] = {}
     for name in data:
-        keys = [key for key in right if key[0] == name]
+        keys = [key for key in values if key[0] == name]
         if keys:
-            means = resampled_means(np.stack([right[key] for key in keys]), name)
+            means = resampled_means(np.stack([values[key].astype(np.float64) for key in keys]), name)
             made.update(zip(keys, means, strict=True))
     return made

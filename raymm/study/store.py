@@ -23,7 +23,7 @@ from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError, Problems, RaymmError, messages_of
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
-from raymm.study.configs import check_configs, config_of, resolved, try_models
+from raymm.study.configs import check_configs, config_of, resolved, try_models, with_task_defaults
 from raymm.study.settings import StudySettings, parse_study, read_study_file
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def create_or_open(path: Path, settings: StudySettings) -> Study:
     """
     path = path.absolute()
     datasets = _open_datasets(settings)
-    settings = _with_digests(settings, datasets)
+    settings = with_task_defaults(_with_digests(settings, datasets), datasets)
     unfit = check_configs(settings, datasets)
     if (path / layout.STUDY).exists():
         saved = read_study_file(path / layout.STUDY)

@@ -33,6 +33,7 @@ from raymm.storage.atomic import write_json
 from raymm.storage.remote import join_uri
 from raymm.sweep.rows import Status
 from raymm.sweep.saved import SavedOutcome, SavedSweep, SavedTrial
+from raymm.tasks.defaults import with_defaults
 from raymm.tracking.metrics import split_metric
 from raymm.training.run import open_unchanged
 
@@ -212,7 +213,8 @@ def new_sweep(path: Path, settings: SweepConfig, config: Config, dataset: Datase
         raise CheckpointError(f"{path}: not empty, and no sweep of raymm; choose another folder for --out")
     shutil.rmtree(path / layout.TRIALS, ignore_errors=True)  # of a sweep that was never committed
     mirror = config.cluster.mirror and join_uri(config.cluster.mirror, path.name)
-    own = config.model_copy(update={"plugins": plugins.copy_plugins(config.plugins, path)})
+    known = with_defaults(config, dataset.schema.task)
+    own = known.model_copy(update={"plugins": plugins.copy_plugins(config.plugins, path)})
     return Sweep(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, settings, mirror)
 
 

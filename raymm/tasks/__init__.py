@@ -9,12 +9,14 @@ from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
 from raymm.tasks.multilabel import MultiLabel
 from raymm.tasks.registry import DEFAULT, get_task, guess_task, read_task, task_fields
+from raymm.tasks.regression import Regression
 
 __all__ = [
     "DEFAULT",
     "TASKS",
     "Classification",
     "MultiLabel",
+    "Regression",
     "Task",
     "get_task",
     "guess_task",
@@ -24,3 +26,4 @@ __all__ = [
 
 TASKS.register(DEFAULT, Classification)
 TASKS.register("multilabel", MultiLabel)
+TASKS.register("regression", Regression)

@@ -1,7 +1,8 @@
 """What a task must say: how labels are read and stored, the loss, what counts as right, the metrics.
 
 Shapes: N or B samples, s coalitions, K classes. `outputs` are what the head of the model gives, `[..., K]`; labels
-are one row a sample, int64 [N] for classification and bool [N, K] for several labels a sample.
+are one row a sample, int64 [N] for classification, bool [N, K] for several labels a sample, and float64 [N, K] for
+K numbers.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float, Float64, Shaped
 from torch import Tensor
 
 from raymm.config.base import Settings
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task"]
 
@@ -34,6 +35,9 @@ SOFT = ("probability", "log_probability", "logit", "margin")
 
 HARD = ("count", "correct")
 """Utilities that need to know which answers are right."""
+
+OF_SCORE = ("soft_count",)
+"""Utilities that need the score of an answer, in 0..1."""
 
 
 class Task(ABC):
@@ -65,19 +69,30 @@ class Task(ABC):
         Type of a batch of labels: torch.int64 and 1 for [B], torch.bool and 2 for [B, K].
     selection
         Metrics that may pick the epoch, and whether higher is better.
+    categorical
+        Whether labels are classes, so that outputs have a probability (`probability`, `probabilities`) and means by
+        class say something; of a regression `classes` are the names of its targets.
+    loss_settings
+        Settings of `training.loss` that it reads.
+    default_utility, default_selection
+        What `valuation.utility` and `training.selection` are where they are not given.
     """
 
     Settings: ClassVar[type[Settings]] = Settings
     name: ClassVar[str]
     fewest_classes: ClassVar[int] = 1
     classes_in_every_split: ClassVar[bool] = False
-    hard: ClassVar[bool] = True
+    hard: bool = True
     soft: ClassVar[tuple[str, ...]] = SOFT
     by_argmax: ClassVar[bool] = False
     keeps_probabilities: ClassVar[bool] = False
     label_dtype: ClassVar[torch.dtype] = torch.int64
     label_ndim: ClassVar[int] = 1
-    selection: ClassVar[Mapping[str, bool]]
+    selection: Mapping[str, bool]
+    categorical: ClassVar[bool] = True
+    loss_settings: ClassVar[tuple[str, ...]] = ()
+    default_utility: ClassVar[str] = "count"
+    default_selection: ClassVar[str] = "accuracy"
 
     def __init__(self, settings: Any = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings
@@ -105,7 +120,7 @@ class Task(ABC):
 
     @abstractmethod
     def parse(self, cell: Any, classes: Sequence[str]) -> Any:
-        """The label in a cell of a manifest: an int, or a tuple of bools.
+        """The label in a cell of a manifest: an int, or a tuple of bools or floats.
 
         Raises
         ------
@@ -150,11 +165,63 @@ class Task(ABC):
         rarity = np.where(membership, membership.sum(axis=0), len(membership) + 1)
         return np.where(membership.any(axis=1), rarity.argmin(axis=1), classes).astype(np.int64)
 
+    def stratum_names(self, classes: Sequence[str]) -> list[str]:
+        """Names of the groups of `strata`, by number."""
+        return [*classes, ""]
+
+    def fitted(self, labels: Labels) -> "Task":
+        """The task with what it keeps of the training labels of a data set, at least one; default: it keeps nothing.
+
+        It is called when a data set is written, and the schema of the data set has what it returns.
+        """
+        del labels
+        return self
+
+    def fitted_as(self, trained: "Task") -> "Task":
+        """The task with what another of its class was fitted to: a model answers on the scale that it learned."""
+        del trained
+        return self
+
     # training
 
     def width(self, classes: int) -> int:
         """Outputs of the head."""
         return classes
+
+    def training(self, loss: Any, labels: Labels, classes: Sequence[str]) -> "Task":
+        """The task whose `losses` are those of training rows; itself where the settings `training.loss` ask nothing.
+
+        Parameters
+        ----------
+        loss
+            The settings, a `raymm.config.loss.LossConfig`.
+        labels, classes
+            Labels of the training split, and names of the classes.
+
+        Raises
+        ------
+        ConfigError
+            When the task does not read a setting, or has no such class.
+        """
+        self.check_loss(loss, classes)
+        return self if loss == type(loss)() else self._with_loss(loss, labels, classes)
+
+    def check_loss(self, loss: Any, classes: Sequence[str]) -> None:
+        """Raise `ConfigError` with all settings of the training loss, or names in it, that are not of this task."""
+        problems = Problems("training.loss")
+        known = ", ".join(self.loss_settings) or "none of them"
+        for name, field in type(loss).model_fields.items():
+            value = getattr(loss, name)
+            if value != field.default and name not in self.loss_settings:
+                problems.add(f"{name} is not read by the task {self.name}, which reads {known}")
+            elif isinstance(value, Mapping):
+                unknown = sorted(set(value) - set(classes))
+                problems.extend(f"{name}: no class '{one}'; {did_you_mean(one, classes)}" for one in unknown)
+        problems.raise_if_any(ConfigError)
+
+    def _with_loss(self, loss: Any, labels: Labels, classes: Sequence[str]) -> "Task":
+        """The task with the training loss of these settings, of which `loss_settings` are read."""
+        raise NotImplementedError(f"{type(self).__name__} has loss_settings, and no _with_loss")
 
     @abstractmethod
     def losses(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, " B"]:
@@ -175,26 +242,29 @@ class Task(ABC):
         del outputs, labels
         raise ConfigError(f"task {self.name} does not say which answers are right")
 
-    @abstractmethod
     def probability(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
         """Probability that the model gives to the label, in 0..1."""
+        del outputs, labels
+        raise self._undefined("probability")
 
     def log_probability(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
         """Logarithm of `probability`, in nats."""
         return self.probability(outputs, labels).log()
 
-    @abstractmethod
     def logit(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
         """Evidence for the label: linear in the outputs and 0 where they are 0, so that it adds over modalities."""
+        del outputs, labels
+        raise self._undefined("logit")
 
-    @abstractmethod
     def margin(self, outputs: Outputs, labels: Targets) -> Float64[Tensor, "B s"]:
         """How far an answer is from turning wrong; negative where it is wrong."""
+        del outputs, labels
+        raise self._undefined("margin")
 
     @property
     def utilities(self) -> tuple[str, ...]:
         """Names of all utilities that are defined for these labels."""
-        return (*(HARD if self.hard else ()), *self.soft)
+        return (*(HARD if self.hard else ()), *self.soft, *(OF_SCORE if "score" in self.soft else ()))
 
     def check_utility(self, name: str) -> None:
         """Raise `ConfigError` when a built-in utility is not defined for these labels."""
@@ -206,9 +276,10 @@ class Task(ABC):
 
     # serving
 
-    @abstractmethod
     def probabilities(self, outputs: Float[Tensor, "B K"]) -> Float64[Tensor, "B K"]:
         """Probability of each class."""
+        del outputs
+        raise self._undefined("probabilities")
 
     @abstractmethod
     def predict(self, outputs: Float[Tensor, "B K"]) -> Shaped[Tensor, "B ..."]:
@@ -220,9 +291,10 @@ class Task(ABC):
 
     # evaluation
 
-    @abstractmethod
     def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
         """Whether each stored answer is right, as `correct` has it."""
+        del prediction, labels
+        raise ConfigError(f"task {self.name} does not say which answers are right")
 
     @abstractmethod
     def metrics(
@@ -233,7 +305,7 @@ class Task(ABC):
         classes: int,
         probabilities: npt.NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
-        """Metrics of a split by name, `accuracy` (share of right answers) and `loss` (mean of `losses`) among them.
+        """Metrics of a split by name: `loss`, the mean of `losses`, and `accuracy` where the task is `hard`.
 
         Parameters
         ----------
@@ -241,8 +313,17 @@ class Task(ABC):
             float64 [N, K], where `keeps_probabilities`; without them the metrics that need them are left out.
         """
 
+    def of_samples(
+        self, metric: str, prediction: Labels, labels: Labels
+    ) -> npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None:
+        """What a metric is the mean of over the samples, [N] (`accuracy`: bool); None where it is no such mean."""
+        return self.is_right(prediction, labels) if self.hard and metric == "accuracy" else None
+
     def check_selection(self, name: str) -> None:
         """Raise `ConfigError` when a metric cannot pick the epoch."""
         if name not in self.selection:
             known = ", ".join(self.selection)
             raise ConfigError(f"training.selection: '{name}' is no metric of the task {self.name}; it has {known}")
+
+    def _undefined(self, what: str) -> ConfigError:
+        return ConfigError(f"task {self.name} has no {what}: its outputs are no probabilities of labels")

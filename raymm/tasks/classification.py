@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,10 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import Labels, Outputs, Task
+from raymm.tasks.training_loss import balanced_class_weights, class_losses, weights_of
 
 __all__ = ["LISTS", "Classification", "class_name", "in_order"]
 
@@ -31,7 +33,8 @@ class Classification(Task):
     fewest_classes = 2
     classes_in_every_split = True
     by_argmax = True
-    selection: ClassVar[Mapping[str, bool]] = {"accuracy": True, "macro_f1": True, "loss": False}
+    loss_settings = ("label_smoothing", "class_weights", "focal")
+    selection: Mapping[str, bool] = {"accuracy": True, "macro_f1": True, "loss": False}
 
     def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
         """All different texts, sorted; where all are whole numbers, by their value."""
@@ -79,6 +82,9 @@ class Classification(Task):
         if outputs.dtype == torch.float64:  # classes first: the sums run along the samples
             return -outputs.T.contiguous().log_softmax(dim=0).gather(0, labels[None])[0]
         return functional.cross_entropy(outputs.float(), labels, reduction="none")
+
+    def _with_loss(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Task:
+        return _TrainedClassification(self, loss, labels, classes)
 
     def correct(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B s"]:
         """Whether the largest output is the label's."""
@@ -133,6 +139,20 @@ class Classification(Task):
             "macro_f1": float(multiclass_f1_score(*pair, num_classes=max(classes, 2), average="macro")),
             "loss": float(losses.mean()),
         }
+
+
+class _TrainedClassification(Classification):
+    """The same with weights, smoothing and a focal factor in the loss."""
+
+    def __init__(self, task: Task, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> None:
+        super().__init__(task.settings)
+        balanced = balanced_class_weights(np.bincount(labels, minlength=len(classes)))
+        self._loss, self._weights = loss, weights_of(loss.class_weights, classes, balanced)
+
+    def losses(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, " B"]:
+        """Cross-entropy as the settings of the training have it."""
+        wide = outputs if outputs.dtype == torch.float64 else outputs.float()
+        return class_losses(wide, labels, self._loss, self._weights)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ contributions would be close to 0. The geometric mean has chance level 1/2 for e
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from raymm.config.base import Settings
+from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task
 from raymm.tasks.classification import LISTS, class_name, in_order
+from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights, label_losses, weights_of
 
 __all__ = ["MultiLabel", "MultiLabelSettings"]
 
@@ -52,7 +54,8 @@ class MultiLabel(Task):
     label_dtype = torch.bool
     label_ndim = 2
     soft = (*SOFT, "score")
-    selection: ClassVar[Mapping[str, bool]] = {
+    loss_settings = ("label_smoothing", "class_weights", "pos_weight", "focal")
+    selection: Mapping[str, bool] = {
         "accuracy": True,
         "micro_f1": True,
         "macro_f1": True,
@@ -62,8 +65,10 @@ class MultiLabel(Task):
 
     @classmethod
     def looks_like(cls, cells: Sequence[Any]) -> bool:
-        """Whether a cell is a list, or has the default separator between two labels."""
+        """Whether a cell is a list (of other things than numbers with fractions), or has the default separator."""
         separator = MultiLabelSettings().separator
+        if any(isinstance(cell, LISTS) and any(_is_fraction(one) for one in cell) for cell in cells):
+            return False
         return any(
             isinstance(cell, LISTS) or (isinstance(cell, str) and len(_split(cell, separator)) > 1) for cell in cells
         )
@@ -122,6 +127,9 @@ class MultiLabel(Task):
         """Binary cross-entropy in nats, the mean over the labels."""
         wide = _wide(outputs)
         return functional.binary_cross_entropy_with_logits(wide, labels.to(wide.dtype), reduction="none").mean(dim=-1)
+
+    def _with_loss(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Task:
+        return _TrainedMultiLabel(self, loss, labels, classes)
 
     def correct(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Bool[Tensor, "B s"]:
         """Whether the predicted set is right."""
@@ -207,8 +215,26 @@ class MultiLabel(Task):
         return set(_split(class_name(cell), self.settings.separator))
 
 
+class _TrainedMultiLabel(MultiLabel):
+    """The same with weights, smoothing and a focal factor in the loss."""
+
+    def __init__(self, task: Task, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> None:
+        super().__init__(task.settings)
+        self._loss = loss
+        self._weights = weights_of(loss.class_weights, classes, balanced_class_weights(labels.sum(axis=0)))
+        self._pos_weight = weights_of(loss.pos_weight, classes, balanced_pos_weights(labels))
+
+    def losses(self, outputs: Float[Tensor, "B K"], labels: Bool[Tensor, "B K"]) -> Float[Tensor, " B"]:
+        """Binary cross-entropy as the settings of the training have it, the mean over the labels."""
+        return label_losses(_wide(outputs), labels, self._loss, self._weights, self._pos_weight)
+
+
 def _split(cell: str, separator: str) -> list[str]:
     return [name.strip() for name in cell.split(separator) if name.strip()]
+
+
+def _is_fraction(entry: Any) -> bool:
+    return isinstance(entry, float | np.floating) and bool(math.isfinite(entry) and entry != int(entry))
 
 
 def _wide(outputs: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -71,7 +71,7 @@ def read_task(fields: Mapping[str, Any]) -> Task:
 def guess_task(cells: Sequence[Any]) -> str:
     """The name of the task whose labels these cells of a manifest look like; classification where none does.
 
-    >>> guess_task(["cat", "dog"]), guess_task(["cat|loud", "dog", ""])
-    ('classification', 'multilabel')
+    >>> guess_task(["cat", "dog"]), guess_task(["cat|loud", "dog", ""]), guess_task([-1.5, 2])
+    ('classification', 'multilabel', 'regression')
     """
     return next((name for name in TASKS if name != DEFAULT and TASKS.get(name).looks_like(cells)), DEFAULT)

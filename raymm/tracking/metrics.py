@@ -92,7 +92,11 @@ METRICS = (
         "average precision of each label, averaged over the labels that occur (multi-label)",
         OF_A_MODEL,
     ),
-    Metric("{split}/loss", "nats", "lower", "mean loss of the model", OF_A_MODEL),
+    Metric("{split}/mae", "label", "lower", "mean absolute error of the answers (regression)", OF_A_MODEL),
+    Metric("{split}/rmse", "label", "lower", "root of the mean squared error (regression)", OF_A_MODEL),
+    Metric("{split}/r2", "1", "higher", "part of the labels' variance that is explained (regression)", OF_A_MODEL),
+    Metric("{split}/pearson", "1", "higher", "correlation of answers and labels (regression)", OF_A_MODEL),
+    Metric("{split}/loss", "nats", "lower", "mean loss; of a regression in variances of the labels", OF_A_MODEL),
     Metric(
         "{split}/accuracy_{modality}",
         "share",

@@ -49,11 +49,13 @@ class RunContext:
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
         model = build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(device)
-        method = build_method(config, dataset.schema, traits_of(model))
+        labels, schema = dataset.label[dataset.rows("train")], dataset.schema
+        task = schema.task.training(config.training.loss, labels, schema.classes)
+        method = build_method(config, schema, traits_of(model), task)
         if method.module is not None:
             method.module.to(device)
         optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-        trainer = Trainer(model, optimizer, method, config, backends.communicator, device, dataset.schema.task)
+        trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
         reader = BatchReader(dataset, config.view, config.training.seed)
         return cls(run, trainer, BatchLoader(reader, config.training.loader_workers, device), backends)
 

@@ -20,11 +20,12 @@ from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
 from raymm.methods.registry import build_method
 from raymm.models.encoders.registry import unread_settings
-from raymm.models.model import model_mistakes, traits_of_settings, unnamed
+from raymm.models.model import check_probabilities, model_mistakes, traits_of_settings, unnamed
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.records import read_json
+from raymm.tasks.defaults import with_defaults
 from raymm.training.online import check_online
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 
@@ -107,7 +108,7 @@ def create_or_open(
         When a new run could not be run on this data set, and nothing is then made; or when a plug-in of one that is
         there cannot be imported.
     """
-    path = path.absolute()
+    path, config = path.absolute(), with_defaults(config, dataset.schema.task)
     if not (path / layout.RUN).exists():
         if check:
             validate_run(config, dataset)
@@ -208,6 +209,7 @@ def validate_run(config: Config, dataset: Dataset) -> None:
     DataError
         When a split has no samples.
     """
+    config = with_defaults(config, dataset.schema.task)
     _refuse(problems_of(config, dataset.schema))
     for split in SPLITS:
         dataset.rows(split)
@@ -230,6 +232,7 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
     `tried` keeps what was wrong with a model, by its settings, so that many configurations of few models take the
     time of these models; it is added to.
     """
+    config = with_defaults(config, schema.task)
     tried, model = {} if tried is None else tried, config.model.model_dump_json()
     if model not in tried:
         tried[model] = model_mistakes(schema, config.model)
@@ -237,7 +240,9 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
         lambda: build_method(config, schema, traits_of_settings(schema, config.model)),
         lambda: check_online(config, schema, traits_of_settings(schema, config.model)),
         lambda: schema.task.check_selection(config.training.selection),
+        lambda: schema.task.check_loss(config.training.loss, schema.classes),
         lambda: check_noise(schema, config.view),
+        lambda: check_probabilities(schema.task, config.model),
     ]
     found = [mistake for check in checks for mistake in mistakes_in(check)]
     return list(dict.fromkeys([*found, *tried[model]]))

@@ -17,6 +17,7 @@ from raymm.methods.plan import base_plan
 from raymm.methods.registry import build_method
 from raymm.models.model import build_model
 from raymm.models.traits import traits_of
+from raymm.tasks.defaults import with_defaults
 from raymm.training.communicator import SingleProcess
 from raymm.training.epoch import train_epoch
 from raymm.training.evaluate import evaluate
@@ -43,6 +44,7 @@ def warm_process(config: Config, dataset: Dataset, device: torch.device) -> None
     if dataset.digest in _warmed:
         return
     _warmed.add(dataset.digest)
+    config = with_defaults(config, dataset.schema.task)
     joint = config.model_copy(update={"method": MethodConfig(name="joint")})
     model = build_model(dataset.schema, config.model, 0, dataset.statistics).to(device)
     method = build_method(joint, dataset.schema, traits_of(model))

@@ -29,7 +29,7 @@ def broken_and_repaired(
         Modalities that the model reads, bool [n]; the others are as if no sample had them. Default: all.
     """
     n = table.phi.shape[1]
-    if not table.enumerated or not table.task.hard:
+    if not table.shows_outcomes:
         return None
     present = ~np.isnan(table.phi) if read is None else ~np.isnan(table.phi) & read
     full = 2**n - 1

@@ -32,7 +32,7 @@ class SampleValues:
         Predicted by the grand coalition, all present modalities together; of the type of labels: int64 [B], or bool
         [B, K] for several labels a sample.
     loss
-        float64 [B]: the task's loss of that prediction; cross-entropy in nats.
+        float64 [B]: the task's loss of that prediction; of a classifier cross-entropy in nats.
     probabilities
         float64 [B, K]: probability of each class by the grand coalition; no columns where the task keeps none.
     """

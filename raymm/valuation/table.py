@@ -73,7 +73,7 @@ class ValuationTable:
     sample_id, split
         Strings [N].
     label, prediction
-        Of the task's type: int64 [N], or bool [N, K] for several labels a sample.
+        Of the task's type: int64 [N], bool [N, K] for several labels a sample, or float64 [N, K] for numbers.
     phi
         float64 [N, n]; NaN where a modality is missing.
     outcomes
@@ -156,6 +156,16 @@ class ValuationTable:
         return member
 
     @property
+    def shows_right(self) -> bool:
+        """Whether the task says which answers are right, so that `grand_correct` and `unimodal_correct` mean it."""
+        return self.task.hard
+
+    @property
+    def shows_outcomes(self) -> bool:
+        """Whether it is known of every coalition whether it is right."""
+        return self.enumerated and self.task.hard
+
+    @property
     def enumerated(self) -> bool:
         """Whether all coalitions were evaluated."""
         return self.info.method == "exact"
@@ -164,7 +174,15 @@ class ValuationTable:
         return len(self.label)
 
     def correct(self) -> npt.NDArray[np.bool_]:
-        """bool [N, 2**n]: whether each coalition is correct; raises `DataError` where not all were evaluated."""
+        """bool [N, 2**n]: whether each coalition is correct.
+
+        Raises
+        ------
+        DataError
+            Where not all coalitions were evaluated, or the task does not say which answers are right.
+        """
+        if not self.task.hard:
+            raise DataError(f"the task {self.task.name} does not say which answers are right")
         if not self.enumerated:
             raise DataError(
                 f"the values are {self.info.method}: not all coalitions were evaluated; use valuation.method=exact"

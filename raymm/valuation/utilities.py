@@ -1,6 +1,8 @@
 """Utilities v(C): the value of a coalition, from the logits that its members lead to.
 
 `count` is the paper's: the size of the coalition when it predicts the label, else 0 (Wei et al., CVPR 2024).
+`soft_count` is |C| times the task's score of the answer in 0..1 instead: as `count` where a score is 0 or 1, with the
+same fair share and, since it is linear in the scores, the same largest gap.
 Hard utilities (`count`, `correct`) are integers, and that of the empty coalition is 0. Soft utilities read the logits
 of the empty coalition too, which depend on the baseline alone. What is correct, and the formulas of the soft
 utilities, are those of the task (`raymm.tasks`).
@@ -142,6 +144,13 @@ def _soft(name: str, largest_gap: Callable[[int], float] | None = None) -> Utili
     return Utility(name, for_task(CLASSIFICATION), largest_gap=largest_gap, for_task=for_task)
 
 
+def _soft_count() -> Utility:
+    def for_task(task: Task) -> UtilityFn:
+        return lambda logits, labels, sizes: sizes * task.score(logits, labels)  # type: ignore[attr-defined]
+
+    return Utility("soft_count", for_task(CLASSIFICATION), None, 1.0, lambda n: n / 2, for_task=for_task)
+
+
 def _as_utility(found: Any, where: str) -> Utility:
     if not isinstance(found, Utility):
         raise ConfigError(f"{where} is a {type(found).__name__}, not a Utility")
@@ -158,6 +167,9 @@ for _made in (
     _soft("logit"),
     _soft("margin"),
     _soft("score", lambda _: 1.0),
+    _soft("error"),
+    _soft("squared_error"),
+    _soft_count(),
 ):
     UTILITIES.register(_made.name, _made)
 

@@ -1,5 +1,7 @@
 """Labels of a manifest: the task is guessed and said, several labels a sample are stored, numbers are not classes."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -111,25 +113,25 @@ def test_whole_numbers_become_classes_and_that_is_said(tmp_path):
     assert done.exit_code == 0, done.output
     assert (
         "note: labels are whole numbers: taken as 7 classes without an order (-3, -2, -1, 0, 1 and 2 more); "
-        "regression is not a task yet" in done.stderr
+        "--task regression reads numbers" in done.stderr
     )
 
 
 @pytest.mark.parametrize("labels", [["-0.004", "1.25", "3"], [0.5, 1.5], [1e-3, 2]])
-def test_numbers_with_fractions_are_refused(labels):
-    with pytest.raises(
-        DataError, match=r"labels look continuous \(.*\); regression is not a task yet: give a column"
-    ):
-        choose_task(labels)
+def test_numbers_with_fractions_become_a_regression_and_that_is_said(labels):
+    task, said = choose_task(labels)
+    assert task.name == "regression"
+    assert re.fullmatch(r"labels look continuous \(.*\): taken as regression; --task classification takes .*", said)
 
 
-def test_numbers_with_fractions_are_refused_with_the_name_of_the_manifest_in_a_few_words(tmp_path):
+def test_many_numbers_with_fractions_are_said_in_a_few_words(tmp_path):
     rows = rows_of([str(number / 7) for number in range(100)])
-    with pytest.raises(DataError) as caught:
-        load_manifest(manifest(tmp_path, rows), tmp_path, TITLE)
-    assert str(caught.value).startswith(f"{tmp_path}/labels.csv: labels look continuous (0.0, 0.14")
-    assert " and 95 more)" in str(caught.value)
-    assert len(str(caught.value)) < 400
+    loaded = load_manifest(manifest(tmp_path, rows), tmp_path, TITLE)
+    assert (loaded.task.name, loaded.classes) == ("regression", ("target",))
+    (said,) = [note for note in loaded.notes if "continuous" in note]
+    assert said.startswith("labels look continuous (0.0, 0.14")
+    assert " and 95 more)" in said
+    assert len(said) < 200
     assert len(load_manifest(manifest(tmp_path, rows), tmp_path, TITLE, task=Classification()).classes) == 100
 
 

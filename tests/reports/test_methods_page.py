@@ -30,7 +30,7 @@ def test_every_method_has_a_row_and_a_section():
     [
         ("joint", ("nothing", "any", "any", "any")),
         ("sample", ("rows", "any", "any", "any")),
-        ("opm", ("loss", "2 or more", "any", "any")),
+        ("opm", ("loss", "2 or more", "any", "classification, multilabel")),
         ("agm", ("loss, gradients", "2 to 10", "any", "any")),
         ("mmcosine", ("nothing", "2 or more", "cosine", "any")),
         ("remix", ("rows, loss", "2 or more", "any", "classification")),

@@ -131,7 +131,7 @@ def test_samples_are_paired_by_their_ids(tested):
     runs, rights = tested
     samples = read_samples(results_of(runs), FIGURE)
     for run, right in zip(runs, rights, strict=True):
-        assert np.array_equal(samples.right[run.data, run.arm, run.seed], right)
+        assert np.array_equal(samples.values[run.data, run.arm, run.seed], right)
     comparison = found("coalition", samples=samples, results=results_of(runs))
     only_first = sum(int((rights[3 + seed] & ~rights[seed]).sum()) for seed in range(3))
     only_second = sum(int((~rights[3 + seed] & rights[seed]).sum()) for seed in range(3))

@@ -68,7 +68,7 @@ def test_guesses(cells, name):
 
 def test_utilities_and_metrics_are_refused_by_name():
     assert get_task().utilities == ("count", "correct", "probability", "log_probability", "logit", "margin")
-    assert get_task("multilabel").utilities == (*get_task().utilities, "score")
+    assert get_task("multilabel").utilities == (*get_task().utilities, "score", "soft_count")
     for task in (get_task(), get_task("multilabel")):
         for name in task.utilities:
             task.check_utility(name)

@@ -60,6 +60,9 @@ def of_a_sweep(tmp_path_factory, dataset):
 
 def figures_of(task: str) -> dict[str, float]:
     """The metrics of a task on four samples of two classes."""
+    if task == "regression":
+        numbers = np.array([[0.0], [1.0], [2.0], [3.0]])
+        return get_task(task).metrics(numbers, numbers, np.ones(4), 1)
     right = np.array([0, 1, 1, 0]) if task == "classification" else np.eye(2, dtype=bool)[[0, 1, 1, 0]]
     return get_task(task).metrics(right, right, np.ones(4), 2, np.full((4, 2), 0.5))
 

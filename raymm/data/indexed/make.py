@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raymm.data.format import statistics_of
+from raymm.data.format import fitted_schema, statistics_of
 from raymm.data.indexed.base import ItemSource, Listing, Say
 from raymm.data.indexed.index import INDEX_FORMAT
 from raymm.data.indexed.rows import IDENTITY, IndexedRows
@@ -38,7 +38,7 @@ def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> P
             _write(folder / f"{name}.arrow", found)
         manifest: dict[str, Any] = {
             "format": INDEX_FORMAT,
-            "schema": listing.schema.model_dump(mode="json"),
+            "schema": fitted_schema(folder, rows, listing.schema).model_dump(mode="json"),
             "rows": len(rows),
             "statistics": statistics,
             "source": source.about,

@@ -53,6 +53,8 @@ def no_difference(evidence: Evidence) -> list[Finding]:
 def no_difference_from(table: ValuationTable, baseline: ValuationTable, name: str) -> list[Finding]:
     """A run whose answers are not shown to be better or worse than those of another: McNemar's exact test.
 
+    Nothing is said of a task that does not say which answers are right.
+
     Parameters
     ----------
     table, baseline
@@ -65,6 +67,8 @@ def no_difference_from(table: ValuationTable, baseline: ValuationTable, name: st
     DataError
         When the tables are not of the same samples.
     """
+    if not table.shows_right:
+        return []
     if set(table.sample_id.tolist()) != set(baseline.sample_id.tolist()):
         raise DataError(f"'{name}' is not of the same samples; compare runs on one data set")
     own, other = (each.grand_correct[np.argsort(each.sample_id)] for each in (table, baseline))

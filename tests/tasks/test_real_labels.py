@@ -1,0 +1,53 @@
+"""Label sets and numbers of real data: trained, valued, re-sampled and recorded; skipped where there is none."""
+
+import numpy as np
+import pytest
+
+from bench import datasets
+from raymm.cli import main
+from raymm.storage.layout import result_folder, valuation_file
+from raymm.training.checkpoint import read_checkpoint
+from raymm.training.result import read_result
+from raymm.valuation import read_table
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+@pytest.fixture(scope="module", params=["openclipart_tags", "imu_vigour"])
+def dataset(request, shared_data, tmp_path_factory):
+    return datasets.write(shared_data, request.param, tmp_path_factory.mktemp(request.param) / "data")
+
+
+@pytest.mark.parametrize("method", ["joint", "sample"])
+def test_real_labels_go_all_the_way(dataset, tmp_path, method):
+    regression = dataset.schema.task.name == "regression"
+    utility = "soft_count"
+    out = tmp_path / "r"
+    command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", tmp_path / "mlflow"]
+    small = ["training.epochs=3", "method.warmup=1", "model.feature_size=16", "optimizer.lr=0.01"]
+    more = ["method.row_budget=0.5"] if method == "sample" else []
+    assert call(*command, "--method", method, f"valuation.utility={utility}", *small, *more) == 0
+    result, table = read_result(out), read_table(valuation_file(result_folder(out), "test"))
+    assert len(table) == len(dataset.rows("test"))
+    assert np.isfinite(table.phi[~np.isnan(table.phi)]).all()
+    if method == "sample":
+        plan = read_checkpoint(out, 2).plan
+        copies = len(plan) - len(dataset.rows("train"))
+        assert 0 < copies <= 0.5 * len(dataset.rows("train"))
+    own = dataset.label[dataset.rows("test")]
+    if regression:
+        assert result.metrics["test/mae"] == pytest.approx(np.abs(table.prediction - own).mean(), rel=1e-5)
+        constant = np.abs(own - dataset.label[dataset.rows("train")].mean(axis=0)).mean()
+        assert result.metrics["test/mae"] < constant
+    else:
+        assert result.metrics["test/mAP"] > own.mean()
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow'}/mlflow.db")
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert any({"test/mae" if regression else "test/mAP"} <= set(each.data.metrics) for each in found)
