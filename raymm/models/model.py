@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from raymm.models.fusion.base import Fusion
     from raymm.tasks.base import Task
 
-__all__ = ["MultimodalModel", "build_model", "model_mistakes", "traits_of_settings", "unnamed"]
+__all__ = ["MultimodalModel", "build_model", "check_probabilities", "model_mistakes", "traits_of_settings", "unnamed"]
 
 
 def build_model(
