@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,9 +17,11 @@ from raymm.storage.layout import committed_epochs
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings, untimed
+from tests.guests import guest
 
 pytestmark = pytest.mark.ray
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "own_model.py"
 SECTIONS = {"training": {"epochs": 4, "batch_size": 32, "threads": 1}}
 
 
@@ -61,6 +65,19 @@ def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, 
     thread.join()
     assert victims
     assert weights(killed.path) == weights(straight.path)
+
+
+def test_a_model_of_one_s_own_is_the_same_on_two_workers_and_on_one_process(ray_local, tmp_path, dataset):
+    file = Path(shutil.copy(EXAMPLE, tmp_path / "my_attention.py"))
+    model = {"feature_size": 128, "encoder": {}, "build": f"{file}:build"}
+    with guest(tmp_path):
+        config = settings(**SECTIONS, model=model, cluster={"workers": 2, "actors": 1})
+        one, two = (create_or_open(tmp_path / name, config, dataset) for name in ("one", "two"))
+        file.unlink()
+        expected, found = train(one, dataset, Backends()), train_on_ray(two, lambda _: None)
+    assert found.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
+    for here, there in zip(expected.history, found.history, strict=True):
+        assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
 
 
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
