@@ -23,7 +23,7 @@ PUBLIC = {
     "sweep": "raymm.api.sweep",
     "train": "raymm.api.train",
     "value": "raymm.api.value",
-    "write_dataset": "raymm.data",
+    "write_dataset": "raymm.api.write_dataset",
 }
 """Public names, and the modules that define them; `__init__.pyi` says the same to type checkers."""
 

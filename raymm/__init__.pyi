@@ -7,9 +7,9 @@ from raymm.api.study import study as study
 from raymm.api.sweep import sweep as sweep
 from raymm.api.train import train as train
 from raymm.api.value import value as value
+from raymm.api.write_dataset import write_dataset as write_dataset
 from raymm.config import Config as Config
 from raymm.data import open_dataset as open_dataset
-from raymm.data import write_dataset as write_dataset
 from raymm.integrations.coalition_loss import CoalitionLoss as CoalitionLoss
 from raymm.integrations.resampler import Resampler as Resampler
 from raymm.models.own import Model as Model

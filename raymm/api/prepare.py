@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from raymm.api.preparation import Asked, plan_preparation
 from raymm.api.prepare_from import check_inputs, from_source, given_manifest
 from raymm.api.prepared import Prepared
 from raymm.api.progress import Showing, showing
-from raymm.api.settings import named
+from raymm.api.settings import Fields, listed, named, written
 from raymm.config.plugins import load_plugins
 from raymm.data.labels import parse_task
 from raymm.data.lengths import length_lines, summary_of
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from raymm.data.schema import Schema
 
 __all__ = ["prepare"]
-
-Fields = Sequence[str] | Mapping[str, Any]
-"""`("rgb.height=64", ...)`, or `{"rgb.height": 64}`."""
 
 
 def prepare(
@@ -103,12 +99,12 @@ def prepare(
     Traceback (most recent call last):
     raymm.errors.ConfigError: missing media_root, modalities; a published data set is prepared by ...
     """
-    kinds, own = _listed(modalities), _fields(source_settings)
+    kinds, own = listed(modalities), written(source_settings)
     given = {"manifest": manifest, "media_root": media_root, "modalities": kinds, "source": source, "root": root}
     check_inputs({**given, "source_settings": own})
     load_plugins(named(plugins))
-    parsed = parse_task(task, _fields(task_settings))
-    asked = Asked(Path(out), seed, group, allow_outside, _fields(settings), _fields(sentence_encoders))
+    parsed = parse_task(task, written(task_settings))
+    asked = Asked(Path(out), seed, group, allow_outside, written(settings), written(sentence_encoders))
     with showing(progress) as told:
         if source is None:
             material = given_manifest(Path(manifest or ""), Path(media_root or ""), kinds or "")
@@ -128,22 +124,3 @@ def _remark(reports: list[ChunkReport], schema: Schema, told: Progress) -> None:
         told.on_note(line)
     for modality, remark, count in all_remarks(reports):
         told.on_note(f"{modality}: {count} of {sum(report.rows for report in reports)} samples are {remark}")
-
-
-def _listed(modalities: str | Sequence[str] | Mapping[str, str] | None) -> str | None:
-    """Names and kinds as the command line has them: `name` or `name:kind`, with commas."""
-    if isinstance(modalities, Mapping):
-        pairs = (f"{name}={kind}" if ":" in kind else f"{name}:{kind}" for name, kind in modalities.items())
-        return ",".join(pairs)
-    return modalities if modalities is None or isinstance(modalities, str) else ",".join(modalities)
-
-
-def _fields(fields: Fields) -> tuple[str, ...]:
-    """Settings as the command line has them: `field=value`, the value as in YAML."""
-    if isinstance(fields, Mapping):
-        return tuple(f"{name}={_text(value)}" for name, value in fields.items())
-    return (fields,) if isinstance(fields, str) else tuple(fields)
-
-
-def _text(value: object) -> str:
-    return str(value) if isinstance(value, str | Path) else json.dumps(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,12 @@ from raymm.config.own_code import name_of_builder
 from raymm.config.sections import Config
 from raymm.errors import ConfigError
 
-__all__ = ["Given", "config_of", "given_settings", "named", "options_of"]
+__all__ = ["Fields", "Given", "config_of", "given_settings", "listed", "named", "options_of", "written"]
 
 log = logging.getLogger(__name__)
+
+Fields = Sequence[str] | Mapping[str, Any]
+"""Settings of modalities, tasks and sources: `("rgb.height=64", ...)`, or `{"rgb.height": 64}`."""
 
 Given = Config | Mapping[str, Any] | str | Path | None
 """A configuration, nested or dotted settings, the path of a YAML file, or None for the defaults."""
@@ -80,6 +84,25 @@ def options_of(
 def named(plugins: Sequence[str]) -> list[str]:
     """Plug-ins, of which one may be given by itself."""
     return [plugins] if isinstance(plugins, str) else list(plugins)
+
+
+def listed(modalities: str | Sequence[str] | Mapping[str, str] | None) -> str | None:
+    """Names and kinds as the command line has them: `name` or `name:kind`, with commas."""
+    if isinstance(modalities, Mapping):
+        pairs = (f"{name}={kind}" if ":" in kind else f"{name}:{kind}" for name, kind in modalities.items())
+        return ",".join(pairs)
+    return modalities if modalities is None or isinstance(modalities, str) else ",".join(modalities)
+
+
+def written(fields: Fields) -> tuple[str, ...]:
+    """Settings as the command line has them: `field=value`, the value as in YAML."""
+    if isinstance(fields, Mapping):
+        return tuple(f"{name}={_text(value)}" for name, value in fields.items())
+    return (fields,) if isinstance(fields, str) else tuple(fields)
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | Path) else json.dumps(value)
 
 
 def _nested(given: Given) -> dict[str, Any]:
