@@ -81,8 +81,9 @@ class Trained:
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""
+        own, fusion = self.config.model.build, self.config.model.fusion.name
         lines = [
-            f"method {self.config.method.name}, fusion {self.config.model.fusion.name}",
+            f"method {self.config.method.name}, " + (f"model {own}" if own else f"fusion {fusion}"),
             f"classes: {', '.join(self.schema.classes)}",
         ]
         lines += [f"{spec.name:<16} {spec.kind:<12} {list(spec.shape) or 'text'}" for spec in self.schema.modalities]

@@ -50,6 +50,11 @@ def import_code(path: Path) -> ModuleType:
     known = sys.modules.get(path.stem)
     if known is not None:
         if _code_of(known) != code:
+            if _place_of(known) == path:
+                raise ConfigError(
+                    f"'{path}': was changed after this process had imported it, and Python keeps what it imported; "
+                    "start the process (or the notebook's kernel) again"
+                )
             raise ConfigError(
                 f"'{path}': other code than the '{path.stem}' that is imported already "
                 f"({known.__file__ or 'built in'}); bring both to one code, or rename the file"
@@ -121,9 +126,14 @@ def _code_of(module: ModuleType) -> bytes | None:
     """The code that a module was imported from, also when its file was changed or moved since; None if built in."""
     if module in _IMPORTED:
         return _IMPORTED[module]
+    path = _place_of(module)
+    return _code_at(path) if hasattr(module, "__path__") or path.is_file() else None
+
+
+def _place_of(module: ModuleType) -> Path:
+    """The file or folder that a module came from."""
     folder = next(iter(getattr(module, "__path__", ())), None)
-    path = Path(folder or module.__file__ or "")
-    return _code_at(path) if folder or path.is_file() else None
+    return Path(folder or module.__file__ or "").absolute()
 
 
 def _code_at(path: Path) -> bytes:

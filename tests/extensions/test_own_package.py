@@ -25,10 +25,12 @@ from raymm.training.whole_runs import train_folder
 from raymm.valuation.table_file import read_table
 from tests.games import StopError, small_dataset, stop_after
 from tests.guests import guest
+from tests.study.studies import run_here, study_of
 from tests.sweeps import finish, propose, sweep_of
 
 HERE = Path(__file__).parent
 EPOCHS = 2
+STUDY = {"training": {"epochs": 2, "threads": 1}, "method": {"name": "sample", "warmup": 1}}
 SETTINGS = ("training.epochs=2", "training.threads=1", "method=sample", "method.warmup=1")
 
 
@@ -178,6 +180,14 @@ def test_a_folder_of_a_package_is_a_plugin(project):
         load_plugins(["elsewhere/ownpack"])
 
 
+def test_a_file_that_was_changed_in_the_meantime_needs_another_process(project, data):
+    Path("my_net.py").write_text("from ownpack.net import Net\n")
+    new(project / "RUN", data, build="my_net.py:Net")
+    Path("my_net.py").write_text("from ownpack.net import parts as Net\n")
+    with pytest.raises(ConfigError, match=r"my_net\.py': was changed after this process had imported it"):
+        new(project / "OTHER", data, build="my_net.py:Net")
+
+
 def test_files_beside_the_file_of_a_model_come_with_it(project, data):
     Path("my_widths.py").write_text("import math\n\nWIDTH = math.floor(7.5)\n")
     Path("my_model.py").write_text(
@@ -195,3 +205,17 @@ def test_files_beside_the_file_of_a_model_come_with_it(project, data):
         del sys.modules[name]
     assert train_folder(run.path) == ""
     assert load_model(run.path / "result/model").model.own.branches["m0"][0].value.out_features == 7
+
+
+def test_a_study_compares_a_model_of_one_s_own_with_raymm_s(project, data):
+    arms = {
+        "raymm": {"model.feature_size": 8, "model.encoder.width": 8},
+        "own": {"model.build": "ownpack.net:Net", "model.args.width": 4},
+    }
+    study = study_of(project / "STUDY", {"d": open_dataset(data)}, arms, seeds=[0], settings=STUDY)
+    run_here(study)
+    forget()
+    shutil.rmtree(project / "ownpack")
+    own = open_run(next((project / "STUDY/runs").glob("*/own/seed-0")))
+    assert own.config.model.args == {"width": 4}
+    assert load_model(own.path / "result/model").model.size == 5

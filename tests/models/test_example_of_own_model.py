@@ -29,5 +29,7 @@ def test_it_trains(tmp_path, example, builder, kind):
     result = example.main(tmp_path / "DATA", tmp_path / "RUN", builder, settings=settings, progress=None)
     assert result.metrics["test/accuracy"] > 0.25
     assert (tmp_path / "RUN/plugins/own_model.py").read_bytes() == EXAMPLE.read_bytes()
-    model = raymm.load(tmp_path / "RUN").model
+    loaded = raymm.load(tmp_path / "RUN")
+    assert loaded.summary().startswith(f"method sample, model own_model:{builder}\n")
+    model = loaded.model
     assert (type(model).__name__, model.size) == (kind, 8 if builder == "build" else 12)

@@ -30,7 +30,7 @@ class OwnModel(MultimodalModel):
     """A module with `encode(batch)` and `fuse(features, mask)`, and `partials` and `finish` where it has them.
 
     `fuse` gets features in the form in which `encode` returned them, with the baseline at masked modalities, and the
-    mask. Encoders are those of a mapping `encoders` of the module from each modality to a module, if it has one.
+    mask. Encoders are those of a `ModuleDict` `encoders` of the module from each modality to a module, if it has one.
 
     Parameters
     ----------
@@ -59,8 +59,7 @@ class OwnModel(MultimodalModel):
         self.own: Any = own
         self.form, self._where = form, where
         found = getattr(own, "encoders", None)
-        names = set(found.keys()) if isinstance(found, (nn.ModuleDict, dict)) else set()
-        self.has_encoders = names == set(schema.names)
+        self.has_encoders = isinstance(found, nn.ModuleDict) and set(found.keys()) == set(schema.names)
 
     @property
     def encoders(self) -> Any:
