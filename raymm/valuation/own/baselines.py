@@ -83,7 +83,6 @@ class Means(Baseline):
 
     def add(self, branch: Branch, output: Any, present: Mask) -> None:
         """Count the rows of an output that have the modality, bool [B]."""
-        assert branch.axes is not None
         tensors = tensors_of(output)
         if not all(tensor.is_floating_point() for tensor in tensors):
             kinds = ", ".join(sorted({str(tensor.dtype) for tensor in tensors if not tensor.is_floating_point()}))
@@ -109,7 +108,6 @@ class Means(Baseline):
 
     def of(self, branch: Branch, output: Any) -> list[Tensor]:
         """The means, with one row at the axis of the samples."""
-        assert branch.axes is not None
         means = [total / self.counts[branch.name] for total in self.sums[branch.name]]
         rows = zip(means, branch.axes, tensors_of(output), strict=True)
         made = [mean.unsqueeze(axis).to(like.device, like.dtype) for mean, axis, like in rows]

@@ -36,21 +36,27 @@ class Branch:
 
     Attributes
     ----------
-    axes
-        Axis of the samples of each tensor of its output, found in the first batch.
+    fits
+        Of each tensor of its output, the axes among the first two that were as long as every batch so far.
     """
 
     name: str
     module: nn.Module
-    axes: tuple[int, ...] | None = None
+    fits: tuple[frozenset[int], ...] | None = None
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Axis of the samples of each tensor of its output (the second of states of recurrent layers)."""
+        assert self.fits is not None
+        return tuple(map(min, self.fits))
 
     def check(self, output: Any, rows: int) -> None:
-        """Find the axis of the samples of each tensor, and compare it with that of the batches before.
+        """Find the axis of the samples of each tensor, the same as in the batches before.
 
         Raises
         ------
         ModelError
-            When a tensor has none, or another one than before, or the output holds something that cannot be masked.
+            When a tensor has none, or the output holds something that cannot be masked.
         """
         strange = sorted({type(leaf).__name__ for leaf in leaves_of(output) if not isinstance(leaf, PLAIN)})
         if strange:
@@ -58,29 +64,26 @@ class Branch:
                 f"branch '{self.name}' gives a {', a '.join(strange)}, which cannot be masked; name a module whose "
                 "output is tensors (in tuples, lists or mappings), or wrap this one"
             )
-        axes = self.axes or tuple(self._axis(tensor, rows) for tensor in tensors_of(output))
-        if not axes:
+        tensors = tensors_of(output)
+        if not tensors:
             raise ModelError(f"branch '{self.name}' gives a {type(output).__name__} without any tensor")
-        found = [tensor.shape[axis] if axis < tensor.ndim else None for axis, tensor in _pairs(axes, output)]
-        if len(axes) != len(tensors_of(output)) or any(size != rows for size in found):
-            shapes = ", ".join(str(list(tensor.shape)) for tensor in tensors_of(output))
-            raise ModelError(
-                f"branch '{self.name}' gives {shapes} for {rows} samples; in the first batch the samples were axis "
-                f"{', '.join(map(str, axes))}"
-            )
-        self.axes = axes
-
-    def _axis(self, tensor: Tensor, rows: int) -> int:
-        """The first of the first two axes that is as long as the batch (the second of states of recurrent layers)."""
-        if tensor.is_nested or tensor.layout != torch.strided:
+        if any(tensor.is_nested or tensor.layout != torch.strided for tensor in tensors):
             raise ModelError(f"branch '{self.name}' gives a nested or sparse tensor; name a module with plain ones")
-        fits = [axis for axis in range(min(2, tensor.ndim)) if tensor.shape[axis] == rows]
-        if not fits:
+        before = self.fits or (frozenset({0, 1}),) * len(tensors)
+        if len(before) != len(tensors):
+            raise ModelError(f"branch '{self.name}' gives {len(tensors)} tensors, and gave {len(before)} before")
+        fits = [
+            frozenset(axis for axis in old if axis < tensor.ndim and tensor.shape[axis] == rows)
+            for old, tensor in zip(before, tensors, strict=True)
+        ]
+        if not all(fits):
+            shape = list(tensors[fits.index(frozenset())].shape)
             raise ModelError(
-                f"branch '{self.name}' gives a tensor {list(tensor.shape)} of which no axis is the {rows} samples of "
-                "the batch; name a module whose outputs have one row a sample, or wrap this one"
+                f"branch '{self.name}' gives a tensor {shape} of which no axis (of the first two, the same in all "
+                f"batches) is the {rows} samples of the batch; name a module whose outputs have one row a sample, or "
+                "wrap this one"
             )
-        return fits[0]
+        self.fits = tuple(fits)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -158,7 +161,6 @@ def replaced(gives: Mapping[str, Callable[[], Any]], branches: Sequence[Branch])
 
 def masked_rows(branch: Branch, output: Any, keep: Mask, baselines: Sequence[Tensor]) -> Any:
     """A new output with the baseline at the rows where `keep`, bool [B], is False."""
-    assert branch.axes is not None
     left = list(zip(branch.axes, baselines, strict=True))
 
     def masked(leaf: Any) -> Any:
@@ -205,7 +207,3 @@ def _overlaps(branches: Sequence[Branch]) -> list[str]:
 
 def _copied(leaf: Any) -> Any:
     return leaf.detach().clone() if isinstance(leaf, Tensor) else leaf
-
-
-def _pairs(axes: Sequence[int], output: Any) -> list[tuple[int, Tensor]]:
-    return list(zip(axes, tensors_of(output), strict=False))

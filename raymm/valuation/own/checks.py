@@ -52,7 +52,8 @@ def check_predict(predict: Masked, present: Mask, what: str) -> None:
     if not close(predict(present), whole):
         raise ModelError(
             f"{what} gives other logits when it is called again with the same batch and mask: it changes the batch "
-            "in place, or draws at random in evaluation mode"
+            "in place, or draws at random (a module that a function calls must be in evaluation mode: give it as the "
+            "model beside predict=)"
         )
     if len(present) > 1:
         mask = present.clone()

@@ -95,6 +95,22 @@ class Steps(nn.Module):
         return torch.stack([values * step for step in range(1, 5)])
 
 
+class WithStates(Base):
+    """A tensor that has the length of the first batch by chance."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = Table()
+
+    def forward(self, audio, video):
+        return self.a(audio)[0] + self.v(video)
+
+
+class Table(nn.Module):
+    def forward(self, values):
+        return values, torch.zeros(4, 3)
+
+
 class Pooled(Base):
     def __init__(self):
         super().__init__()
@@ -146,10 +162,10 @@ REFUSED = {
     Cascade: "what branch 'video' gives changes when the branches before it are masked: it sees more than one",
     CalledTwice: "branch 'audio' is called 2 times in one forward pass",
     CalledByAMethod: "branch 'audio' is not called in the forward pass, though there are samples that have it",
-    DrawsInTheHead: "draws at random in evaluation mode",
+    DrawsInTheHead: "draws at random",
     DrawsInABranch: "branch 'audio' gives something else when it is run again: it draws at random",
     TimeFirst: "the logits of sample 1 of the batch change when sample 0 is masked",
-    Pooled: r"branch 'audio' gives a tensor \[3\] of which no axis is the 4 samples",
+    Pooled: r"branch 'audio' gives a tensor \[3\] of which no axis .* is the 4 samples",
     Similarities: "samples of a batch must not mix",
     Opaque: "branch 'audio' gives a Cache, which cannot be masked",
     OneLogit: "gives 1 logit a sample.*outputs=lambda out: torch.stack",
@@ -190,6 +206,11 @@ def test_axes_are_those_of_the_first_batch():
             return self.a(audio[:, None])[1][0][-1] + self.v(video)
 
     model = Turning()
+    one = {name: values[:1] for name, values in BATCH.items()}
+    assert len(value_batches(model, [one, BATCH, one], modalities=BRANCHES)) == 6
+    three = {name: values[:3] for name, values in BATCH.items()}
+    with pytest.raises(BatchError, match=r"batch 1 .*'audio' gives a tensor \[4, 3\] of which no axis .* 3 samples"):
+        value_batches(WithStates(), [BATCH, three], modalities=BRANCHES)
     two = {name: values[:2] for name, values in BATCH.items()}
     assert len(value_batches(model, [BATCH, two], modalities=BRANCHES)) == 6  # states [2, 2, 3] in the second batch
     present = torch.tensor([[True, True], [False, True]])
