@@ -106,7 +106,7 @@ class Values:
 
         Returns
         -------
-        `sample_id`, `split`, `source` (where known), `label` and `prediction` by name, `correct` (where the task says
+        `sample_id`, `split`, `source` (where known), `label` and `prediction` by name (one number a sample as it is), `correct` (where the task says
         what is), `phi_NAME` of each modality, and `stderr_NAME` where values are sampled.
         """
         import pandas as pd
@@ -177,7 +177,9 @@ class Values:
         write_table(Path(path), self.table)
         return Path(path)
 
-    def _texts(self, labels: Labels) -> list[str]:
+    def _texts(self, labels: Labels) -> Any:
+        if not self.table.task.categorical and labels.shape[1] == 1:  # numbers are of more use than their texts
+            return labels[:, 0]
         names = class_names_of(self.table)
         return [class_text(self.table, label, names) for label in labels]
 

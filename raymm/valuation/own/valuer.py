@@ -66,7 +66,7 @@ class Game:
         split: str,
     ) -> Game:
         """The game of the arguments of `value_batches`; raises `ConfigError` with what is wrong with them."""
-        name = getattr(task, "default_utility", "count") if utility is None else utility
+        name = task.default_utility if utility is None else utility
         chosen = get_utility(name, task) if isinstance(name, str) else name.of(task)
         given = {"utility": chosen.name, "method": method, "budget": budget, "refine": refine}
         try:
