@@ -106,8 +106,9 @@ class Values:
 
         Returns
         -------
-        `sample_id`, `split`, `source` (where known), `label` and `prediction` by name (one number a sample as it is), `correct` (where the task says
-        what is), `phi_NAME` of each modality, and `stderr_NAME` where values are sampled.
+        `sample_id`, `split`, `source` (where known), `label` and `prediction` by name (one number a sample as it is),
+        `correct` (where the task says what is), `phi_NAME` of each modality, and `stderr_NAME` where values are
+        sampled.
         """
         import pandas as pd
 
