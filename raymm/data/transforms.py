@@ -62,9 +62,9 @@ def shift_in_space(values: Tensor, part: float, draws: Tensor) -> Tensor:
     offsets = torch.round((2 * draws - 1) * part * sizes).to(torch.int64)
     rows = (torch.arange(height)[None] - offsets[:, :1]).clamp(0, height - 1)
     columns = (torch.arange(width)[None] - offsets[:, 1:]).clamp(0, width - 1)
-    batch = torch.arange(len(values))[:, None, None]
-    moved = values.permute(0, 3, 4, 1, 2)[batch, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 4, 1, 2).contiguous()
+    source = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)  # pixel y * W + x of each pixel
+    pixels = values.flatten(-2).flatten(1, -2)  # [B, T * C, H * W]
+    return pixels.gather(2, source[:, None].expand(-1, pixels.shape[1], -1)).view(values.shape)
 
 
 def mirror(values: Tensor, which: Tensor, flow: bool = False) -> Tensor:

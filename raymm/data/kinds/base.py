@@ -302,7 +302,7 @@ class ModalitySpec(BaseModel):
             return values
         shape = (-1, *[1] * (len(self.shape) - 1 - self.statistics_axis))
         mean, std = torch.tensor(statistics["mean"]).view(shape), torch.tensor(statistics["std"]).view(shape)
-        return (values - mean) / std
+        return (values - mean).div_(std)
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:  # noqa: ARG002
         """From standardised values (with noise) to what the encoder is given, float32 [b, *input_shape].
