@@ -204,7 +204,7 @@ def encoder_config(name, **given):
 
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
-@pytest.mark.parametrize(("spec", "name"), encoders_of_kinds())
+@pytest.mark.parametrize(("spec", "name"), list(encoders_of_kinds()))
 def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
     torch.manual_seed(0)
     encoder = torch.nn.Sequential(

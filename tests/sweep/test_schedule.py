@@ -188,7 +188,9 @@ def test_grace_without_anybody_who_ends_trials_early_is_a_mistake():
         check_scheduler(SweepConfig(space="s.py", grace_period=3), load(None), {})
 
 
-@pytest.mark.parametrize("names", [{"method.name": "umt"}, {"method.name": tune.choice(["sample", "umt"])}], ids=str)
+@pytest.mark.parametrize(
+    "names", [{"method.name": "umt"}, {"method.name": tune.choice(["sample", "umt"])}], ids=["given", "drawn"]
+)
 def test_settings_of_a_method_that_keeps_something_do_not_change(names):
     space = {**names, "method.settings.strength": tune.uniform(1, 9)}
     with pytest.raises(ConfigError, match=r"pbt: method\.settings of umt cannot change while a run goes on"):
