@@ -55,7 +55,7 @@ CSV = "sample_id,file,label,split,t\n" + "".join(f'{",".join(list(row.values())[
 TABLES = {
     "m.csv": CSV.encode(),
     "wide.csv": CSV.replace(",", ";").encode("utf-16"),
-    "m.csv.gz": gzip.compress(CSV.encode()),
+    "m.csv.gz": gzip.compress(CSV.encode(), mtime=0),
     "m.jsonl": "\n".join(map(json.dumps, NUMBERS)).encode(),
     "m.parquet": written(lambda sink: pq.write_table(pa.Table.from_pylist(NUMBERS), sink)),
     "plain.parquet": written(
@@ -168,7 +168,7 @@ def test_media(tmp_path_factory, files, name, changes):
     "content",
     [
         written(lambda sink: pq.write_table(pa.table({"label": ["a"], "v": [np.zeros(2**25)]}), sink)),
-        gzip.compress(b"label,t\n" + b"a,b\n" * 2**25),
+        gzip.compress(b"label,t\n" + b"a,b\n" * 2**25, mtime=0),
         b"label,t\n" + b'a,"' + b"x" * 2**20,
         b"label,t\n" * 2**17,
         b"," * 2**20,
