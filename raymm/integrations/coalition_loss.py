@@ -21,6 +21,7 @@ from raymm.tasks.registry import get_task
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
+    from raymm.methods.base import Method
     from raymm.tasks.base import Task
 
 __all__ = ["CoalitionLoss"]
@@ -91,7 +92,7 @@ class CoalitionLoss(nn.Module):
             method=method, settings=settings, utility=utility, where="CoalitionLoss", training={"seed": seed}
         )
         _check_within_batch(self._config)
-        self._method = method_of(self._config, self.modalities, self.task, classes=0)
+        self._method = self._made()
         self._calls = 0
 
     def forward(
@@ -146,6 +147,14 @@ class CoalitionLoss(nn.Module):
         loss = total / len(labels) if self.reduction == "mean" else total
         return (loss, step.phi()) if return_phi else loss
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the method, whose functions cannot be sent to another process; it is made there."""
+        return {name: value for name, value in self.__dict__.items() if name != "_method"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._method = self._made()
+
     def get_extra_state(self) -> Tensor:
         """How many batches were counted, of which draws without keys are a function."""
         return torch.tensor(self._calls)
@@ -157,6 +166,9 @@ class CoalitionLoss(nn.Module):
     def extra_repr(self) -> str:
         """What it is."""
         return f"{', '.join(self.modalities)}; method={self._config.method.name}, reduction={self.reduction}"
+
+    def _made(self) -> Method:
+        return method_of(self._config, self.modalities, self.task, classes=0)
 
     def _keys(self, keys: Tensor | None, rows: int) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The seed of the draws, and of each row its epoch and number."""

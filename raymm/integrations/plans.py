@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +31,8 @@ class Plans:
 
     Parameters
     ----------
-    config, method, samples
-        What is planned, and for which samples.
+    config, make, samples
+        The settings, what makes the method, and the samples that are planned.
     weighted
         Whether whoever trains the rows reads their weights.
 
@@ -45,11 +45,22 @@ class Plans:
     epoch: int
     plan: Plan
 
-    def __init__(self, config: Config, method: Method, samples: TrainedSamples, *, weighted: bool) -> None:
-        self.config, self.method, self.samples, self._weighted = config, method, samples, weighted
+    def __init__(
+        self, config: Config, make: Callable[[], Method], samples: TrainedSamples, *, weighted: bool
+    ) -> None:
+        self.config, self._make, self.samples, self._weighted = config, make, samples, weighted
+        self.method = make()
         self._phi: npt.NDArray[np.float64] | None = None
         self._valued_for: int | None = None
         self._go_to(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the method, whose functions cannot be sent to another process; it is made there."""
+        return {name: value for name, value in self.__dict__.items() if name != "method"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.method = self._make()
 
     @property
     def due(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,8 +134,8 @@ class Resampler(data.Sampler[list[Row]]):
         trained = samples_of(
             samples, self.modalities, labelled, labels=labels, classes=classes, present=present, ids=ids
         )
-        planned = method_of(config, self.modalities, labelled, trained.classes)
-        self._plans = Plans(config, planned, trained, weighted="weight" in self._fields)
+        make = partial(method_of, config, self.modalities, labelled, trained.classes)
+        self._plans = Plans(config, make, trained, weighted="weight" in self._fields)
 
     @property
     def epoch(self) -> int:

@@ -125,7 +125,7 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
             )
         rows = rows.astype(np.int64)
     else:
-        rows = np.arange(samples if isinstance(samples, int) else len(samples), dtype=np.int64)
+        rows = np.arange(samples if isinstance(samples, int | np.integer) else len(samples), dtype=np.int64)
     if not len(rows):
         raise ConfigError("Resampler: there are no samples")
     return rows

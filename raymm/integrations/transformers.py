@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 STATE = "resampler.pt"
 """File of the Resampler in a checkpoint's folder."""
 
-NEEDED = ("_run_epoch", "_init_training_state")
-"""Parts of a Trainer that know how many steps an epoch has."""
+NEEDED = ("_run_epoch", "_init_training_state", "_get_collator_with_removed_columns")
+"""Parts of a Trainer that know how many steps an epoch has, and what a model takes."""
+
+LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor")
+"""Arguments of a Trainer that a `DataLoader` takes."""
 
 
 class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types are not read
@@ -115,14 +118,13 @@ class ResamplingTrainer(Trainer):  # type: ignore[misc]  # its types are not rea
 
     def get_train_dataloader(self) -> Any:
         """The loader of the Resampler's rows, which carry their masks."""
-        arguments = self.args
+        given = {name: getattr(self.args, f"dataloader_{name}") for name in LOADING}
         return prepare_loader(
             self.accelerator,
             self.resampling.resampler,
             self.train_dataset,
-            collate_fn=self.data_collator,
-            num_workers=arguments.dataloader_num_workers,
-            pin_memory=arguments.dataloader_pin_memory,
+            collate_fn=self._get_collator_with_removed_columns(self.data_collator, description="training"),
+            **given,
         )
 
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:

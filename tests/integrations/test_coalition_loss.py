@@ -1,5 +1,7 @@
 """The loss of coalitions as a module: by hand, for features of any widths, with phi, with keyed draws; refusals."""
 
+import copy
+import pickle
 from itertools import combinations
 from threading import get_ident
 
@@ -217,6 +219,13 @@ def test_without_keys_batches_are_counted_in_the_state():
     third.load_state_dict(second.state_dict())
     assert losses(third, 5) == drawn[3:]
     assert losses(CoalitionLoss(NAMES, settings=DRAWN, seed=1), 8) != drawn
+
+
+def test_a_loss_is_sent_to_another_process_whole():
+    first = CoalitionLoss(NAMES, settings=DRAWN)
+    losses(first, 3)
+    second = pickle.loads(pickle.dumps(first))
+    assert losses(second) == losses(copy.deepcopy(first)) == losses(first)
 
 
 def test_drawn_coalitions_have_the_expectation_of_all():

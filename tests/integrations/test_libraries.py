@@ -71,22 +71,29 @@ def test_lightning_is_told_the_metrics_of_the_plan():
 # Hugging Face
 
 
-def hugging_face(folder, resume=None, resampler=None, **options):
+def hugging_face(folder, resume=None, samples=None, **options):
     module = example("hugging_face_trainer")
+    samples = samples or module.make_samples(24)
     set_seed(0)
-    samples, model = module.make_samples(24), module.Model()
-    resampler = resampler or Resampler(samples, NAMES, batch_size=8, warmup=1)
+    model = module.Model()
+    resampler = Resampler(samples, NAMES, batch_size=8, warmup=1)
     given = {"num_train_epochs": 3, "lr_scheduler_type": "constant", "save_strategy": "no", **options}
     arguments = TrainingArguments(str(folder), report_to=[], use_cpu=True, disable_tqdm=True, **given)
-    plans = []
-
-    def values(model):
-        plans.append(len(resampler))
-        return low()
-
-    trainer = ResamplingTrainer(model, arguments, train_dataset=samples, resampler=resampler, values=values)
+    trainer = ResamplingTrainer(
+        model, arguments, train_dataset=samples, resampler=resampler, values=lambda model: low()
+    )
     trainer.train(resume_from_checkpoint=resume)
     return trainer, model
+
+
+def test_what_the_model_does_not_take_is_left_out_and_workers_read(tmp_path):
+    module = example("hugging_face_trainer")
+    samples = [sample | {"path": f"{i}.mp4"} for i, sample in enumerate(module.make_samples(24))]
+    options = {"dataloader_num_workers": 1, "dataloader_persistent_workers": True}
+    _, whole = hugging_face(tmp_path / "a")
+    _, named = hugging_face(tmp_path / "b", samples=samples, **options)
+    for one, other in zip(whole.state_dict().values(), named.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("accumulated", [1, 2, 3])

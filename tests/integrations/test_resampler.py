@@ -1,5 +1,6 @@
 """The batch sampler: every row once on some rank, masks into the batch, values in many forms, states, refusals."""
 
+import copy
 import pickle
 from collections import Counter
 from types import SimpleNamespace
@@ -439,6 +440,15 @@ def test_a_state_goes_on_as_if_nothing_had_happened(epochs, tmp_path):
     second = resampler(**options)
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert seen + run(second, epochs, 6) == whole
+
+
+def test_a_resampler_is_sent_to_another_process_whole():
+    sampler = resampler()
+    sampler.update(LOW)
+    for other in (pickle.loads(pickle.dumps(sampler)), copy.deepcopy(sampler)):
+        assert list(map(what, other)) == list(map(what, sampler))
+        other.update(LOW)
+        assert (other.epoch, sampler.epoch) == (2, 1)
 
 
 def test_a_state_of_other_settings_is_refused_naming_each():
