@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from raymm.api.shown import Placed, place_of
 from raymm.api.study_result import StudyResult
 from raymm.study.compare import compare_runs
 from raymm.study.report import write_study_report
@@ -13,7 +14,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path | Placed],
     *,
     out: str | Path = "comparison",
     metric: str | None = None,
@@ -24,7 +25,8 @@ def compare(
     Parameters
     ----------
     runs
-        Folders of runs. They become arms by what differs in their settings, and are paired by data set and seed.
+        Their folders, or what `raymm.train` returned. Runs become arms by what differs in their settings, and are
+        paired by data set and seed.
     out
         Folder of the report.
     metric
@@ -47,5 +49,5 @@ def compare(
     raymm.errors.CheckpointError: no runs to compare
     """
     folder = Path(out)
-    results = compare_runs([Path(run) for run in runs], metric=metric, reference=reference)
+    results = compare_runs([Path(place_of(run)) for run in runs], metric=metric, reference=reference)
     return StudyResult(folder, results, write_study_report(results, folder))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.api.notebook import as_html
+from raymm.api.shown import Placed
 from raymm.data.dataset import open_dataset
 from raymm.data.schema import SPLITS
 from raymm.reports.plots import samples_per_class
@@ -25,7 +25,7 @@ __all__ = ["Prepared"]
 
 
 @dataclass(frozen=True, repr=False)
-class Prepared:
+class Prepared(Placed):
     """A finished data set.
 
     Attributes
@@ -94,6 +94,3 @@ class Prepared:
     def __repr__(self) -> str:
         left = f", {len(self.quarantined)} left out" if self.quarantined else ""
         return f"Prepared({str(self.folder)!r}, {self.rows} samples{left})"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.api.notebook import as_html
-from raymm.api.training_result import TrainingResult
+from raymm.api.shown import Placed, Shown, place_of
 from raymm.reports.diagnostics.finding import finding_lines
 from raymm.reports.diagnostics.of_run import findings_against, findings_of
 from raymm.reports.run_page import write_run_page
@@ -22,7 +21,7 @@ __all__ = ["RunReport", "report"]
 
 
 @dataclass(frozen=True, repr=False)
-class RunReport:
+class RunReport(Shown):
     """What was written of a run, and the failure signatures that hold.
 
     Attributes
@@ -46,11 +45,8 @@ class RunReport:
     def __repr__(self) -> str:
         return f"RunReport({str(self.page)!r}, {len(self.findings)} findings)"
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
-
-def report(run: str | Path | TrainingResult, *, baseline: str | Path | TrainingResult | None = None) -> RunReport:
+def report(run: str | Path | Placed, *, baseline: str | Path | Placed | None = None) -> RunReport:
     """Write RUN/plots and RUN/report.html, and say which failure signatures hold.
 
     Parameters
@@ -74,16 +70,12 @@ def report(run: str | Path | TrainingResult, *, baseline: str | Path | TrainingR
     Traceback (most recent call last):
     raymm.errors.CheckpointError: ...no/such/run: no run there ...
     """
-    opened = open_run(_folder(run))
+    opened = open_run(Path(place_of(run)))
     result = read_result(opened.path)
     dataset = opened.dataset()
     plots = draw_plots(opened.path, result, dataset)
     findings = findings_of(opened, dataset, result.history)
     if baseline is not None:
-        findings += findings_against(opened, open_run(_folder(baseline)))
+        findings += findings_against(opened, open_run(Path(place_of(baseline))))
     page = write_run_page(opened, result, plots, dataset.schema.classes, findings)
     return RunReport(page, tuple(plots), tuple(findings))
-
-
-def _folder(run: str | Path | TrainingResult) -> Path:
-    return run.folder if isinstance(run, TrainingResult) else Path(run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, given_settings, options_of
+from raymm.api.shown import Placed, place_of
 from raymm.api.stores import Store
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
@@ -38,7 +39,7 @@ __all__ = ["study"]
 
 
 def study(
-    data: str | Path | Sequence[str | Path] = (),
+    data: str | Path | Placed | Sequence[str | Path | Placed] = (),
     arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] = (),
     *,
     out: str | Path,
@@ -65,7 +66,7 @@ def study(
     Parameters
     ----------
     data
-        Folders of data sets.
+        Data sets: folders, or what `raymm.prepare` returned.
     arms
         Methods (`"joint,sample"` or a list), or by name the settings of each arm.
     out
@@ -137,8 +138,9 @@ def _from_file(file: Path, given: Sequence[str]) -> StudySettings:
     return parse_study(read_study_file(file), str(file))
 
 
-def _folders(data: str | Path | Sequence[str | Path]) -> list[str]:
-    return [str(data)] if isinstance(data, str | Path) else [str(folder) for folder in data]
+def _folders(data: str | Path | Placed | Sequence[str | Path | Placed]) -> list[str]:
+    several = [data] if isinstance(data, str | Path | Placed) else data
+    return [str(place_of(one)) for one in several]
 
 
 def _arms(arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None]) -> Any:

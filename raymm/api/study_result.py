@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raymm.api.notebook import as_html
+from raymm.api.shown import Placed
 from raymm.errors import ConfigError, did_you_mean
 from raymm.study.report import comparison_records, study_plots, verdict_lines
 from raymm.study.summary import result_table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyResult"]
 
 
-class StudyResult:
+class StudyResult(Placed):
     """The finished runs of several arms, paired by data set and seed.
 
     Attributes
@@ -106,6 +106,3 @@ class StudyResult:
         shown = f"{len(self.runs)} runs of {', '.join(arms)}, by {split_metric('test', self.results.metric)}"
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return f"StudyResult({str(self.folder)!r}, {shown if arms else 'no run has finished'}{failed})"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

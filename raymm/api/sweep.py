@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, config_of, options_of
+from raymm.api.shown import Placed, place_of
 from raymm.api.stores import Store
 from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
@@ -46,11 +47,11 @@ __all__ = ["sweep"]
 
 
 def sweep(
-    data: str | Path | None = None,
+    data: str | Path | Placed | None = None,
     space: str | None = None,
     *,
     out: str | Path | None = None,
-    resume: str | Path | None = None,
+    resume: str | Path | Placed | None = None,
     retry_failed: bool = False,
     trials: int | None = None,
     seeds: int | None = None,
@@ -107,8 +108,9 @@ def sweep(
     Traceback (most recent call last):
     raymm.errors.ConfigError: give data, space and out for a new sweep, or resume SWEEP
     """
-    earlier = None if resume is None else str(resume)
-    folder = folder_of(data, space, out, earlier, retry_failed)
+    earlier = None if resume is None else str(place_of(resume))
+    lies: str | Path | None = place_of(data)
+    folder = folder_of(lies, space, out, earlier, retry_failed)
     plan = {
         "trials": trials,
         "seeds": seeds,
@@ -131,10 +133,10 @@ def sweep(
     with showing(progress) as told, writing(lock_of_folder(folder), f"the sweep {folder}"):
         remove_unfinished(folder)
         if earlier is not None:
-            job, drawn_from = _resumed(_found(earlier, out), data, space, retry_failed)
+            job, drawn_from = _resumed(_found(earlier, out), lies, space, retry_failed)
         else:
             base = config_of(config, settings, options_of(model=model, workers=workers, plugins=plugins, noise=noise))
-            job, drawn_from = _new(Path(data or ""), _sweep_config(space or "", plan), folder, base)
+            job, drawn_from = _new(Path(lies or ""), _sweep_config(space or "", plan), folder, base)
         with _interruptible(job):
             rows = _run(job, drawn_from, kept, experiment, told)
         registered = _register(job, register, kept, experiment)

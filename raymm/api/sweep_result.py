@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.api.notebook import as_html
+from raymm.api.shown import Placed
 from raymm.errors import CheckpointError, ConfigError, did_you_mean
 from raymm.storage import layout
 from raymm.sweep.store import read_trials
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["SweepResult"]
 
 
-class SweepResult:
+class SweepResult(Placed):
     """The trials of a sweep that have ended.
 
     Attributes
     ----------
-    sweep
+    folder, sweep
         The sweep on disk.
     trials
         One row a trial, in the order in which they were proposed: settings, scores on validation, costs.
@@ -38,13 +38,9 @@ class SweepResult:
 
     def __init__(self, sweep: Sweep, trials: Sequence[TrialRow], registered: str = "") -> None:
         self.sweep = sweep
+        self.folder = sweep.path
         self.trials = list(trials)
         self.registered = registered
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the sweep."""
-        return self.sweep.path
 
     @property
     def metric(self) -> str:
@@ -112,6 +108,3 @@ class SweepResult:
         counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
         shown = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no trial has ended"
         return f"SweepResult({str(self.folder)!r}, {shown})"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, config_of, options_of
+from raymm.api.shown import place_of
 from raymm.api.stores import Store
 from raymm.api.tracked import train_tracked
 from raymm.api.training_result import TrainingResult
@@ -44,8 +45,9 @@ def train(
     Parameters
     ----------
     data
-        Folder of a data set; or samples that stay where they are, of which OUT.data becomes the index: a function or
-        `torch.utils.data.Dataset` of your own, "package.module:NAME", or whatever else docs/your_data.md names.
+        Data set: its folder, or what `raymm.prepare` returned; or samples that stay where they are, of which OUT.data
+        becomes the index: a function or `torch.utils.data.Dataset` of your own, "package.module:NAME", or whatever
+        else docs/your_data.md names.
     out
         Folder of the run. An unfinished run that is there goes on, a finished one is read; one of other settings or
         data is refused.
@@ -102,7 +104,7 @@ def train(
         require_cores(chosen.cluster)
     folder = Path(out)
     with showing(progress) as told, writing(lock_of_folder(folder), f"the run {folder}"):
-        dataset = open_data(data, index_folder(folder), data_settings, told.on_note)
+        dataset = open_data(place_of(data), index_folder(folder), data_settings, told.on_note)
         run = open_mirrored(folder, chosen, dataset)
         result = train_tracked(run, dataset, backend, Store.of(store), experiment, told)
     return TrainingResult(run, result, dataset)

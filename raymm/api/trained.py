@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.api.notebook import as_html
 from raymm.api.recorded import recorded_table
+from raymm.api.shown import Placed
 from raymm.api.values_result import Values
 from raymm.errors import CheckpointError
 from raymm.models.export import load_model
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Trained"]
 
 
-class Trained:
+class Trained(Placed):
     """A trained model, from a finished run or from the folder of an exported model.
 
     Attributes
@@ -98,6 +98,3 @@ class Trained:
     def __repr__(self) -> str:
         names = ", ".join(self.schema.names)
         return f"Trained({str(self.folder)!r}, {names}, {len(self.schema.classes)} classes)"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.api.notebook import as_html
 from raymm.api.recorded import recorded_table
+from raymm.api.report import RunReport, report
+from raymm.api.shown import Placed
 from raymm.api.trained import Trained
 from raymm.api.values_result import Values
 from raymm.errors import ConfigError, did_you_mean
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["TrainingResult"]
 
 
-class TrainingResult:
+class TrainingResult(Placed):
     """A finished run: the epoch that was picked on validation, its metrics, and the history.
 
     Attributes
     ----------
-    run
+    folder, run
         The run on disk.
     best_epoch
         The picked epoch, from 0 as in the history.
@@ -51,6 +52,7 @@ class TrainingResult:
 
     def __init__(self, run: Run, result: Result, dataset: Dataset | None = None) -> None:
         self.run = run
+        self.folder = run.path
         self._dataset = dataset
         self.best_epoch = result.best_epoch
         self.metrics = result.metrics
@@ -68,11 +70,6 @@ class TrainingResult:
         """
         run = open_run(Path(folder))
         return cls(run, read_result(run.path))
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the run."""
-        return self.run.path
 
     @property
     def config(self) -> Config:
@@ -145,6 +142,10 @@ class TrainingResult:
         """
         return Values(recorded_table(self.folder, split))
 
+    def report(self, baseline: str | Path | Placed | None = None) -> RunReport:
+        """Write the plots and the page of the run, as `raymm.report` does."""
+        return report(self.folder, baseline=baseline)
+
     def load(self) -> Trained:
         """The trained model, as `raymm.load` opens it."""
         return Trained.of(self.folder)
@@ -157,6 +158,3 @@ class TrainingResult:
         shown = (split_metric("test", name) for name in ("accuracy", self.config.training.selection))
         name = next((name for name in shown if name in self.metrics), "")
         return f"{name}={self.metrics[name]:.4f}" if name else f"{len(self.metrics)} metrics"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

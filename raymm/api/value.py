@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raymm.api.progress import Showing, showing
+from raymm.api.shown import Placed
 from raymm.api.trained import Trained
 from raymm.api.training_result import TrainingResult
 from raymm.api.value_data import ValueOptions, value_data
@@ -64,7 +65,7 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
     """
     if isinstance(model, str | Path | TrainingResult | Trained):
         return _value_run(_where(model), data, progress, **options)
-    if isinstance(data, str | Path | Dataset):
+    if isinstance(data, str | Path | Dataset | Placed):
         raise ConfigError(
             f"value: a {type(model).__name__} is valued on batches, such as a DataLoader; data sets of raymm are for "
             "runs and their folders"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from raymm.api.settings import named
+from raymm.api.shown import place_of
 from raymm.data.opening import Data, open_data
 from raymm.models.valued import import_plugins, load_for, load_own, with_masking
 from raymm.storage.layout import index_folder, lock_of_file
@@ -66,7 +67,7 @@ def value_data(model: Path | str, data: Data, options: ValueOptions, told: Progr
     """
     plugins = import_plugins(named(options.plugins), model if isinstance(model, Path) else None)
     dataset = open_data(
-        data,
+        place_of(data),
         None if options.out is None else index_folder(options.out),
         options.data_settings,
         told.on_note,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.api.notebook import as_html
+from raymm.api.shown import Shown
 from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Values"]
 
 
-class Values:
+class Values(Shown):
     """The contribution of every modality of every sample.
 
     Attributes
@@ -190,6 +190,3 @@ class Values:
         shown = [f"{name} {'missing' if mean is None else f'{mean:.3g}'}" for name, mean in means.items()]
         accuracy = [] if summary["accuracy"] is None else [f"accuracy {summary['accuracy']:.3g}"]
         return f"Values({', '.join([f'{len(self)} samples', *shown, *accuracy])})"
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())

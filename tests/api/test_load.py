@@ -85,5 +85,6 @@ def test_a_report_is_that_of_the_command_line(capfd, result):
     assert repr(report).startswith(f"RunReport({str(page)!r}, ")
     with pytest.raises(CheckpointError, match="no run there"):
         raymm.report(result.folder / "gone")
+    assert result.report().findings == report.findings
     against = raymm.report(result.folder, baseline=TrainingResult.of(result.folder))
     assert len(against.findings) == len(report.findings) + 1

@@ -103,8 +103,9 @@ def test_it_is_trained(tmp_path):
     labels = draw.integers(0, 2, 60)
     given = {"a": draw.normal(size=(60, 4)) + labels[:, None], "b": draw.normal(size=(60, 2))}
     made = raymm.write_dataset(tmp_path / "d", given, labels=labels, progress=None)
-    result = raymm.train(made.folder, out=tmp_path / "run", epochs=1, method="joint", progress=None)
+    result = raymm.train(made, out=tmp_path / "run", epochs=1, method="joint", progress=None)
     assert result.values().modalities == ("a", "b")
+    assert len(raymm.value(result, made, split="val", progress=None)) == len(made.open().rows("val"))
 
 
 @pytest.mark.parametrize(
