@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raymm.tracking.metrics import GAUGES
+from raymm.tracking.gauges import GAUGES
 
 FILE = Path(__file__).parents[1] / "grafana" / "raymm.json"
 METRIC = re.compile(r"\bray_[a-z_]+")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from raymm.errors import ConfigError
-from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
+from raymm.tracking.metrics import ROWS, SAMPLES_PER_SECOND, TRAIN_LOSS, split_metric
 from raymm.tracking.of_an_epoch import phi_by_modality
 
 __all__ = ["Bar", "Epoch", "Progress", "Showing", "showing"]
@@ -46,10 +46,12 @@ class Epoch:
 
     def __str__(self) -> str:
         """One line for people: the accuracy, or of a task without one the metric that picks the model."""
+        speed = self.metrics.get(SAMPLES_PER_SECOND)
         phi = "  ".join(f"{name} {value:+.2f}" for name, value in phi_by_modality(self.metrics, "val").items())
         return (
             f"epoch {self.number:>3}/{self.epochs}  loss {self.metrics[TRAIN_LOSS]:.3f}  "
             f"{self.score()}  phi {phi}  rows {self.metrics[ROWS]:.0f}"
+            + ("" if speed is None else f" ({speed:.0f}/s)")
         )
 
     def score(self) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from ray.util.metrics import Gauge
 
-from raymm.tracking.metrics import GAUGES, ROWS, TRAIN_SECONDS
+from raymm.tracking.gauges import GAUGES
+from raymm.tracking.metrics import ROWS, TRAIN_SECONDS
 from raymm.tracking.of_an_epoch import phi_by_modality
 
 __all__ = ["export_epoch_metrics", "export_valuation_rate", "run_label"]

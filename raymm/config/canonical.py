@@ -12,18 +12,11 @@ from raymm.config.base import flatten
 from raymm.config.loading import parse
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
+from raymm.config.switches import idle_by_switch
 
 __all__ = ["Parameter", "canonical", "parameters"]
 
 Parameter = str | int | float | bool | None
-
-SWITCHED = (
-    ("optimizer.name", {"adam", "adamw"}, ("optimizer.momentum",)),
-    ("optimizer.schedule", {"constant", "cosine"}, ("optimizer.step_epochs", "optimizer.step_factor")),
-    ("valuation.method", {"exact"}, ("valuation.budget", "valuation.refine")),
-    ("view.augment", {False}, ("view.shift", "view.crop", "view.flip")),
-)
-"""Outside re-sampling: a setting, the values under which others are not read, and these."""
 
 
 def canonical(config: Config) -> Config:
@@ -56,7 +49,7 @@ def parameters(config: Config) -> dict[str, Parameter]:
 def _unread(config: Config) -> set[str]:
     """Dotted keys that do not matter to this run."""
     flat = flatten(config)
-    unread = {key for switch, values, keys in SWITCHED if flat[switch] in values for key in keys}
+    unread = set(idle_by_switch(flat))
     method = METHODS.get(config.method.name)
     if method.needs == "nothing":
         unread |= {"method.warmup", "method.every", "method.row_budget"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["RENAMED", "modern_key", "modernise", "put"]
+__all__ = ["RENAMED", "UNSAID", "modern_key", "modernise", "put", "say_unsaid"]
 
 RENAMED = {
     "resampling.strategy": "method.name",
@@ -19,6 +19,10 @@ RENAMED = {
     "model.fusion_tokens": "model.fusion.tokens",
 }
 """Old dotted names, or sections, and what they are called now."""
+
+UNSAID: dict[str, Any] = {"optimizer.decay": "all"}
+"""Settings whose default is not what raymm did before there was the setting, and what that was: saved settings that
+lack it mean that."""
 
 
 def modern_key(key: str) -> str:
@@ -53,6 +57,20 @@ def modernise(values: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, s
         put(result, ["method", name], value)
     _drop_null_encoders(result)
     return result, met
+
+
+def say_unsaid(values: dict[str, Any]) -> None:
+    """Write into settings that were saved, in place, what they mean where they lack a setting.
+
+    >>> saved = {"optimizer": {"name": "adam"}}
+    >>> say_unsaid(saved)
+    >>> saved
+    {'optimizer': {'name': 'adam', 'decay': 'all'}}
+    """
+    for key, meant in UNSAID.items():
+        section, _, name = key.partition(".")
+        if isinstance(inner := values.setdefault(section, {}), dict):
+            inner.setdefault(name, meant)
 
 
 def _drop_null_encoders(values: dict[str, Any]) -> None:

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from raymm.config.base import flatten
 from raymm.config.choice import SettingsError
 from raymm.config.given import given_in
-from raymm.config.legacy import modern_key, modernise, put
+from raymm.config.legacy import modern_key, modernise, put, say_unsaid
 from raymm.config.mistakes import mistake_in_words
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
+from raymm.config.switches import idle_by_switch
 from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import ConfigError, Problems, did_you_mean
@@ -33,7 +34,7 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
     """Read a YAML file (or start from the defaults) and apply dotted overrides.
 
     Names of 0.1.0 are accepted, and a line says what they are called now. A setting that the chosen part does not
-    read, although another part would, is left out, and a line says so.
+    read, although another part would, is left out, and a line says so, as of one that another setting makes idle.
 
     Raises
     ------
@@ -41,7 +42,13 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
         With every mistake at once: unknown keys with the nearest match, values with what was expected.
     """
     where = "configuration" if path is None else str(path)
-    return parse(read_settings(path, overrides), where, drop=log.warning)
+    given = read_settings(path, overrides)
+    config = parse(given, where, drop=log.warning)
+    flat, said = flatten(config), flatten(given)
+    for key, switch in idle_by_switch(flat).items():
+        if key in said:
+            log.warning("%s: is not read with %s=%s, so it changes nothing", key, switch, flat[switch])
+    return config
 
 
 def read_settings(path: Path | None, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -110,7 +117,8 @@ def parse(
         Leave out what the chosen parts do not read (and another part would) and call this with a sentence on each;
         default: refuse it, except in what 0.1.0 wrote.
     folder
-        The folder of a run, sweep or model that the settings were saved in, with its copies of plug-ins.
+        The folder of a run, sweep or model that the settings were saved in, with its copies of plug-ins; where they
+        lack a setting that came later, they mean what was done before (`raymm.config.legacy.UNSAID`).
 
     Raises
     ------
@@ -118,6 +126,8 @@ def parse(
         With every mistake at once.
     """
     values, met = modernise(values)
+    if folder is not None:
+        say_unsaid(values)
     named = values.get("plugins") or ()
     if not isinstance(named, list | tuple) or not all(isinstance(spec, str) for spec in named):
         raise ConfigError(f"{where}: plugins: must be a list of names (got {named!r})")
@@ -217,7 +227,7 @@ def _settings_everywhere() -> list[str]:
 
 def _section_of(annotation: Any) -> Any:
     """The class of settings inside an annotation such as `dict[str, EncoderConfig]`."""
-    if get_origin(annotation) in (dict, UnionType, Annotated):
+    if get_origin(annotation) in (dict, tuple, UnionType, Annotated):
         inner = [_section_of(argument) for argument in get_args(annotation)]
         return next((found for found in inner if hasattr(found, "model_fields")), annotation)
     return annotation

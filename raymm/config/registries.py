@@ -21,6 +21,7 @@ __all__ = [
     "KINDS",
     "METHODS",
     "MODELS",
+    "OPTIMIZERS",
     "SOURCES",
     "TASKS",
     "UTILITIES",
@@ -188,5 +189,6 @@ METHODS: Registry[Any] = Registry("method", "raymm.methods")
 FAMILIES: Registry[Any] = Registry("family of fs and fm", "raymm.methods.functions")
 UTILITIES: Registry[Any] = Registry("utility", "raymm.valuation.utilities")
 TASKS: Registry[Any] = Registry("task", "raymm.tasks")
+OPTIMIZERS: Registry[Any] = Registry("optimizer", "raymm.training.optim")
 SOURCES: Registry[Any] = Registry("source of data", "raymm.data.sources")
 ITEMS: Registry[Any] = Registry("source of samples", "raymm.data.indexed")

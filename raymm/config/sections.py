@@ -83,6 +83,20 @@ class Config(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rise_leaves_epochs(self) -> Self:
+        if self.optimizer.warmup_steps is None and float(self.optimizer.warmup) >= self.training.epochs:
+            raise ValueError(
+                f"optimizer.warmup={self.optimizer.warmup} leaves no epoch of training.epochs={self.training.epochs} "
+                "at the full rate; shorten it or train longer"
+            )
+        return self
+
+    @property
+    def acts_from(self) -> int:
+        """First epoch, from 0, whose rows the method may choose; 0 for a method without a plan."""
+        return 0 if METHODS.get(self.method.name).needs == "nothing" else self.method.warmup
+
     def override(self, *settings: str | Sequence[str] | Mapping[str, Any]) -> Self:
         """The configuration with other values for some settings, validated like any.
 

@@ -16,6 +16,26 @@ class TrainingConfig(Settings):
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=1, description="rows of a global batch, over all workers")
     seed: int = Field(default=0, ge=0)
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="batches per update: gradients of so many are added up, as of one batch of all their rows",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs without a better training.selection after which training ends early; none of them before "
+        "the method acts (method.warmup)",
+    )
+    min_delta: float = Field(default=0.0, ge=0, description="how much better is better, for patience")
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="part of their moving average that the weights keep in an update, such as 0.999; the average is "
+        "then evaluated, valued and exported",
+    )
+    compile: bool = Field(default=False, description="encoders and fusion by torch.compile, which needs a compiler")
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     selection: str = Field(
         default="accuracy",

@@ -92,7 +92,7 @@ class GBlend(Method):
         if context.schedule != "constant":
             found.append(
                 f"with optimizer.schedule={context.schedule} training would begin after the trials, with the rate of "
-                "that epoch; set optimizer.schedule=constant, or method.settings.estimate=online"
+                "that epoch; set optimizer.schedule=constant without a warm-up, or method.settings.estimate=online"
             )
         if context.epochs <= trials:
             found.append(

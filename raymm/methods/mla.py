@@ -98,8 +98,8 @@ class Mla(Method):
         mean = self._mean_feature(step)
         if not self.mean.isnan().any():
             self._close(self.mean)
-            assert weight.grad is not None
-            weight.grad = weight.grad @ self.projection.to(weight.grad)
+            if weight.grad is not None:  # frozen
+                weight.grad = weight.grad @ self.projection.to(weight.grad)
         self.mean = torch.where(mean.isnan(), self.mean, mean)
         if step.turn < self.turns - 1:
             for i in range(self.turns):

@@ -14,6 +14,7 @@ from raymm.seeds import derive
 from raymm.valuation.utilities import get_utility
 
 if TYPE_CHECKING:
+    from raymm.config.optimizer import OptimizerConfig
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
     from raymm.models.traits import ModelTraits
@@ -68,6 +69,22 @@ def build_method(
         return method(config.method.settings, context)
 
 
+def check_accumulation(config: Config) -> None:
+    """Refuse `training.accumulate` with a method for which an update is more than the gradient of its rows.
+
+    Raises
+    ------
+    ConfigError
+        For a method that changes the gradients of a batch, or makes several updates by one.
+    """
+    method, count = get_method(config.method.name), config.training.accumulate
+    if count > 1 and (method.on_gradients is not Method.on_gradients or method.turns != 1):
+        raise ConfigError(
+            f"training.accumulate={count}: method={config.method.name} changes gradients, or updates several times, "
+            "by what one batch shows, so batches cannot be added up; use training.accumulate=1"
+        )
+
+
 def context_of(
     config: Config, schema: Schema, traits: ModelTraits | None = None, task: Task | None = None
 ) -> MethodContext:
@@ -85,9 +102,14 @@ def context_of(
         warmup=config.method.warmup,
         classes=len(schema.classes),
         reads=config.model.modalities,
-        schedule=config.optimizer.schedule,
+        schedule=_schedule(config.optimizer),
         encoders=traits.encoders,
     )
+
+
+def _schedule(optimizer: OptimizerConfig) -> str:
+    """The schedule of the learning rate, as it would be set; a warm-up makes a constant rate one that changes."""
+    return optimizer.schedule + (f" and optimizer.warmup={optimizer.warmup}" if optimizer.warmup else "")
 
 
 def _adapt(found: Any, where: str) -> type[Method]:

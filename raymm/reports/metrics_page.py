@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raymm.reports.tables import markdown_table
-from raymm.tracking.metrics import GAUGES, METRICS
+from raymm.tracking.gauges import GAUGES
+from raymm.tracking.metrics import METRICS
 
 if TYPE_CHECKING:
     from raymm.tracking.metric import Metric

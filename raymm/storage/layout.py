@@ -5,6 +5,7 @@ A run, of `raymm train` or of a sweep:
     RUN/run.json                        key, data set, configuration; written first
     RUN/epochs/epoch-00007/             the state after 7 epochs; a folder exists when its manifest.json does
         model.safetensors, optimizer.safetensors, plan.safetensors, state.json, valuation-val.parquet
+        trained.safetensors             where the model is a moving average (training.ema): the weights in training
         method.safetensors              where the method has a state or weights of its own
     RUN/result/                         the picked model and its test result; written once, at the end
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
@@ -108,6 +109,7 @@ __all__ = [
     "SUMMARY_PAGE",
     "SWEEP",
     "SWEEP_LOG",
+    "TRAINED",
     "TRIAL",
     "TRIALS",
     "TRIALS_CSV",
@@ -164,6 +166,7 @@ OUTBOX = "outbox"
 EVENTS = "events.jsonl"
 
 WEIGHTS = "model.safetensors"
+TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 METHOD = "method.safetensors"
 PLAN = "plan.safetensors"

@@ -71,6 +71,11 @@ def config_of(study: StudySettings, data: str, arm: str, chosen: Mapping[str, An
     unread: list[str] = []
     config = parse(values, where, drop=unread.append)
     problems.extend(sentence for sentence in unread if _is_of(sentence.partition(":")[0], own))
+    if study.match != "none" and config.training.patience is not None:
+        problems.add(
+            f"training.patience: arms are given the epochs of one budget (match: {study.match}), and it would end "
+            "their runs before; leave out one of both"
+        )
     problems.raise_if_any(ConfigError)
     return config
 

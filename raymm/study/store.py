@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from raymm import __version__
+from raymm.config.base import flatten
+from raymm.config.legacy import UNSAID
+from raymm.config.sections import Config
 from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError, Problems, RaymmError, messages_of
@@ -27,7 +30,6 @@ from raymm.study.configs import check_configs, config_of, resolved, try_models, 
 from raymm.study.settings import StudySettings, parse_study, read_study_file
 
 if TYPE_CHECKING:
-    from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
 
 __all__ = ["Study", "create_or_open", "open_study"]
@@ -171,11 +173,20 @@ def _key(path: Path, saved: Mapping[str, Any]) -> str:
 
 
 def _differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What decides the study and differs, in words; where data lie, and the title, decide nothing."""
+    """What decides the study and differs, in words; where data lie, and the title, decide nothing.
+
+    A setting that came after the study was made had its default, or what was done before there was one.
+    """
     then, here = _deciding(saved), _deciding(now)
+    known = {**flatten(Config()), **UNSAID}
+    begun = {name for name, _ in then} - {""}
+    new = {name for name, _ in here} ^ {name for name, _ in then}
+    then = {(name, key): known[key] for name, key in here if name in begun and key in known} | then
     found: dict[str, list[str]] = {}
     for name, key in {**then, **here}:
         before, after = then.get((name, key), ABSENT), here.get((name, key), ABSENT)
+        if name in new and key != "method.name":
+            continue  # of an arm that is not there, its method says enough
         if before != after or type(before) is not type(after):
             found.setdefault(f"{key}: {before} then, {after} now", []).append(name)
     return [words + (f" ({', '.join(filter(None, names))})" if any(names) else "") for words, names in found.items()]

@@ -36,6 +36,12 @@ MUTABLE = ("method.settings.", "method.row_budget", "optimizer.lr")
 
 def check_scheduler(settings: SweepConfig, config: Config, space: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for a scheduler that could have no effect with this space."""
+    patience = "training.patience"
+    if settings.scheduler != "none" and (config.training.patience is not None or patience in space):
+        raise ConfigError(
+            f"--scheduler {settings.scheduler}: compares trials at the same epochs, and {patience} would end their "
+            "runs at epochs of their own; use one of both"
+        )
     if settings.grace_period is not None and settings.scheduler == "none":
         raise ConfigError(
             f"--grace {settings.grace_period}: nothing ends trials early; give --scheduler asha or median too"

@@ -65,7 +65,7 @@ def run_trial(config: dict[str, Any]) -> None:
             return
         histories = read_histories(sweep, trial)
         reports(histories)
-        tune.report(reports.result(histories, len(histories[0])) | {STATUS: "finished"})
+        tune.report(reports.result(histories, max(map(len, histories))) | {STATUS: "finished"})
 
 
 def run_warmup(config: dict[str, Any]) -> None:

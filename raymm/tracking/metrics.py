@@ -18,20 +18,22 @@ __all__ = [
     "CPU_SECONDS",
     "ENCODINGS",
     "FUSIONS",
-    "GAUGES",
     "LEARNING_RATE",
     "MEMORY",
     "METRICS",
     "ROWS",
     "ROWS_DROPPED",
     "ROWS_TOTAL",
+    "SAMPLES_PER_SECOND",
     "SCORE",
     "SCORE_SD",
+    "STOPPED_EPOCH",
     "TRAIN_ACCURACY_COPIED",
     "TRAIN_ACCURACY_UNCOPIED",
     "TRAIN_LOSS",
     "TRAIN_SECONDS",
     "UNCALIBRATED_TEST",
+    "UPDATES",
     "VALUE_ENCODINGS",
     "VALUE_FUSIONS",
     "VALUE_SECONDS",
@@ -54,6 +56,7 @@ __all__ = [
 
 TRAIN_LOSS = "train/loss"
 LEARNING_RATE = "train/lr"
+UPDATES = "train/updates"
 ROWS = "rows/epoch"
 ROWS_TOTAL = "rows/total"
 ROWS_DROPPED = "rows/dropped"
@@ -68,7 +71,9 @@ MEMORY = "cost/memory_mib"
 TRAIN_SECONDS = "time/train_s"
 VALUE_SECONDS = "time/value_s"
 CPU_SECONDS = "time/cpu_s"
+SAMPLES_PER_SECOND = "time/samples_per_second"
 BEST_EPOCH = "best/epoch"
+STOPPED_EPOCH = "stopped/epoch"
 SCORE = "score"
 SCORE_SD = "score_sd"
 BEST_SCORE = "best/score"
@@ -81,7 +86,8 @@ and the test split, once, by the picked model; where that was calibrated, also b
 
 METRICS = (
     Metric(TRAIN_LOSS, "nats", "lower", "mean loss over the rows that the epoch trained"),
-    Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch"),
+    Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch, of its last update where it changes within"),
+    Metric(UPDATES, "updates", "neither", "updates of the weights in the epoch, each of training.accumulate batches"),
     Metric("{split}/accuracy", "share", "higher", "samples that the model predicts right", OF_A_MODEL),
     Metric("{split}/macro_f1", "share", "higher", "F1 score of each class, averaged over the classes", OF_A_MODEL),
     Metric("{split}/micro_f1", "share", "higher", "F1 score of all labels of all samples (multi-label)", OF_A_MODEL),
@@ -185,6 +191,12 @@ METRICS = (
     Metric(ROWS_TOTAL, "rows", "lower", "rows trained since the first epoch"),
     Metric(ROWS_DROPPED, "rows", "neither", "extra rows that the row budget cut from the epoch's plan"),
     Metric(TRAIN_SECONDS, "s", "lower", "time that the epoch trained"),
+    Metric(
+        SAMPLES_PER_SECOND,
+        "rows/s",
+        "higher",
+        "rows that the epoch trained a second, all workers together",
+    ),
     Metric(VALUE_SECONDS, "s", "lower", "time that the epoch valued, evaluated and planned"),
     Metric(
         CPU_SECONDS,
@@ -193,6 +205,7 @@ METRICS = (
         "processor time of the first worker in the epoch, all threads together; other work does not lengthen it",
     ),
     Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked, counted from 0"),
+    Metric(STOPPED_EPOCH, "epochs", "neither", "epochs after which training.patience ended the run early"),
     Metric(
         SCORE,
         "selection",
@@ -205,33 +218,6 @@ METRICS = (
     Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
 )
 """What a run (per epoch, and at its end) and a sweep record."""
-
-
-GAUGES = (
-    Metric("raymm_epoch", "epochs", "neither", "epochs that the run has committed", tags=("run",)),
-    Metric(
-        "raymm_rows_per_second",
-        "rows/s",
-        "higher",
-        "rows trained a second in the newest epoch",
-        tags=("run",),
-    ),
-    Metric(
-        "raymm_valued_samples_per_second",
-        "samples/s",
-        "higher",
-        "samples valued a second since the valuation began",
-        tags=("run",),
-    ),
-    Metric(
-        "raymm_mean_phi",
-        "utility",
-        "neither",
-        "mean contribution on the validation split",
-        tags=("run", "modality"),
-    ),
-)
-"""What Prometheus can scrape while a run goes; Ray puts `ray_` before these names."""
 
 
 def split_metric(split: str, figure: str, modality: str | None = None) -> str:

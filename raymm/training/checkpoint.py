@@ -1,7 +1,8 @@
 """The state of a run between two epochs, and how it is committed.
 
     RUN/run.json                     what the run is: key, data set, configuration; written first
-    RUN/epochs/epoch-00007/          state after 7 epochs: model, optimizer, method, plan, history, valuation tables
+    RUN/epochs/epoch-00007/          state after 7 epochs: model, optimizer, method, plan, history, valuation tables;
+                                     with training.ema the model is the average, beside the weights in training
     RUN/result/                      the picked model and its test result; written once, at the end
 
 An epoch folder exists when its manifest does. Randomness is a function of (seed, epoch), so the number of
@@ -34,6 +35,7 @@ from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, verify
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
 from raymm.storage.tensors import save_arrays, save_tensors
+from raymm.training.average import load_trained
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
 from raymm.training.saved_state import SavedState
@@ -117,6 +119,8 @@ def commit(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     save_tensors(trainer.model.state_dict(), folder / layout.WEIGHTS)
+    if trainer.average is not None:
+        save_tensors(trainer.average.trained_tensors(), folder / layout.TRAINED)
     save_tensors(optimizer_tensors(trainer.model, trainer.optimizer), folder / layout.OPTIMIZER)
     if method := method_tensors(trainer.method, trainer.optimizer, unplanned):
         save_tensors(method, folder / layout.METHOD)
@@ -225,6 +229,10 @@ def restore_model(run: Path, epoch: int, trainer: Trainer) -> None:
     folder = epoch_folder(run, epoch)
     about = SavedState.read(folder / layout.STATE)
     with _fitting(folder, "model and optimizer"):
+        trained = load_file(path) if (path := folder / layout.TRAINED).exists() else {}
+        if trainer.average is not None:
+            trainer.average.load(trained)
+        load_trained(trainer.model, trained)
         tensors = load_file(folder / layout.OPTIMIZER)
         if about.optimizer is not None:  # version 0.1.0 named tensors by position, and listed them here
             tensors = names_of_positions(trainer.model, tensors)

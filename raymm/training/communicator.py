@@ -51,7 +51,7 @@ class TorchDistributed:
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator, loss: Tensor) -> Tensor:
-    """Add gradients and the loss over all ranks, in one message; return the summed loss.
+    """Add gradients and the loss, or losses, over all ranks, in one message; return what is summed of the loss.
 
     A parameter without a gradient counts as zero, so that an update does not depend on which rank had which rows. One
     that is frozen (`requires_grad` is False) is left out, so that no optimizer lets it decay.
@@ -63,12 +63,12 @@ def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator
     if communicator.world == 1:
         return loss
     gradients = [parameter.grad for parameter in owned if parameter.grad is not None]
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(1)])
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(-1)])
     communicator.all_reduce_sum(flat)
-    parts = flat[:-1].split([gradient.numel() for gradient in gradients])
+    parts = flat[: -loss.numel()].split([gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
-    return flat[-1]
+    return flat[-loss.numel() :].view_as(loss)
 
 
 def on_first_rank(communicator: Communicator, device: torch.device, action: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from raymm.tracking import metrics as names
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["conclude"]
 
+log = logging.getLogger(__name__)
+
 
 def conclude(context: RunContext, state: Checkpoint) -> None:
     """Load the picked model, value the test split for the first and only time, write the result."""
@@ -28,6 +31,15 @@ def conclude(context: RunContext, state: Checkpoint) -> None:
     chosen = state.history[state.best_epoch - 1]
     tables, measured = _tested(context, state.best_epoch)
     best = picked_metrics(chosen["metrics"])
+    if state.epoch < context.config.training.epochs:
+        measured[names.STOPPED_EPOCH] = float(state.epoch)
+        log.warning(
+            "training ended after %d of %d epochs: %s was no better for training.patience=%d epochs",
+            state.epoch,
+            context.config.training.epochs,
+            names.split_metric("val", context.config.training.selection),
+            context.config.training.patience,
+        )
     result = Result(
         best_epoch=chosen["epoch"],
         metrics=finite({**best, **measured, **gap, names.BEST_EPOCH: float(chosen["epoch"])}),

@@ -14,9 +14,11 @@ from raymm.methods.registry import build_method
 from raymm.models.model import build_model
 from raymm.models.traits import traits_of
 from raymm.training.communicator import on_every_rank, on_first_rank
+from raymm.training.compiled import compile_parts
 from raymm.training.epoch import rank_rows
 from raymm.training.optim import build_optimizer
-from raymm.training.step import Trainer, parameters_of
+from raymm.training.parameter_groups import parameter_groups
+from raymm.training.step import Trainer
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -54,7 +56,9 @@ class RunContext:
         method = build_method(config, schema, traits_of(model), task)
         if method.module is not None:
             method.module.to(device)
-        optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
+        if config.training.compile:
+            compile_parts(model, device)
+        optimizer = build_optimizer(parameter_groups(model, method.module, config.optimizer), config.optimizer)
         trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
         reader = BatchReader(dataset, config.view, config.training.seed)
         return cls(run, trainer, BatchLoader(reader, config.training.loader_workers, device), backends)

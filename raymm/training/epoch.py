@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ from raymm.methods.plan import epoch_batches, rank_batches
 from raymm.seeds import derive, keys_of
 from raymm.training.epoch_record import EpochRecord
 from raymm.training.not_finite import advice, inputs_not_finite
+from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.training_step import RankBatch
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.data.batch import Batch
     from raymm.data.loading import BatchLoader
     from raymm.methods.base import Method
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from raymm.training.step import Trainer
     from raymm.training.training_step import TrainingStep
 
-__all__ = ["EpochReport", "kept_modalities", "rank_parts", "rank_rows", "train_epoch"]
+__all__ = ["EpochReport", "kept_modalities", "rank_parts", "rank_rows", "train_epoch", "updates_of"]
 
 CHECK_EVERY = 100
 """Steps between looks at the losses, after that at the first; looking makes the CPU wait for the device."""
@@ -53,8 +56,15 @@ class EpochReport:
     phi: npt.NDArray[np.float64] | None = None
 
 
-def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> EpochReport:
+def train_epoch(
+    trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, rates: Sequence[float] | None = None
+) -> EpochReport:
     """Train every row of `plan` once, over all ranks together.
+
+    Parameters
+    ----------
+    rates
+        Learning rate of each update (`updates_of` them); None leaves the optimizer's.
 
     Raises
     ------
@@ -62,15 +72,21 @@ def train_epoch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -
         When a loss is not finite, with what to do; nothing of the epoch is kept.
     """
     torch.manual_seed(derive(trainer.config.training.seed, "dropout", epoch, trainer.communicator.rank))
-    trainer.model.train()
+    trainer.begin_epoch(epoch)
     means, record = _FeatureMeans(trainer), EpochRecord(trainer, loader.reader.dataset, plan)
     losses: list[Tensor] = []
+    updates = 0
     for part in rank_parts(trainer, loader, plan, epoch):
+        if rates is not None:
+            set_learning_rate(trainer.optimizer, rates[updates])
         step = trainer.step(part)
         means.add(step)
         record.add(step)
-        losses.append(step.loss)
-        if len(losses) == 1 or len(losses) % CHECK_EVERY == 0:
+        if not part.ends_update:
+            continue
+        losses.extend(step.loss.reshape(-1))
+        updates += 1
+        if updates == 1 or updates % CHECK_EVERY == 0:
             _check_losses(losses, trainer, loader, plan, epoch)
     _check_losses(losses, trainer, loader, plan, epoch)
     means.set_baseline()
@@ -84,9 +100,19 @@ def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) ->
     parts = _parts(trainer, plan, epoch)
     base = len(loader.reader.dataset.rows("train")) if plan.base is None else plan.base
     requests = (_request(trainer, loader, plan, epoch, rows) for rows, _ in parts)
+    together = trainer.config.training.accumulate
     for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
         weight = None if plan.weight is None else torch.from_numpy(plan.weight[rows]).to(trainer.device)
-        yield RankBatch(batch, weight, total, epoch, number, rows, rows < base)
+        first = number - number % together
+        in_update = sum(count for _, count in parts[first : first + together])
+        ends = number + 1 in {first + together, len(parts)}
+        yield RankBatch(batch, weight, total, epoch, number, rows, rows < base, in_update, ends)
+
+
+def updates_of(config: Config, plan: Plan, epoch: int) -> int:
+    """Updates of the weights in an epoch: one every `training.accumulate` batches, and one for what is left."""
+    training = config.training
+    return math.ceil(len(epoch_batches(plan, training.batch_size, training.seed, epoch)) / training.accumulate)
 
 
 def rank_rows(trainer: Trainer, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:

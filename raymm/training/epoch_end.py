@@ -18,7 +18,7 @@ from raymm.training.checkpoint import Checkpoint, commit
 from raymm.training.evaluate import diagnostic_metrics, evaluate, finite
 from raymm.training.method_hooks import after_evaluation
 from raymm.training.method_state import state_of
-from raymm.training.selection import best_epoch
+from raymm.training.selection import best_epoch, stops_early
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def plan_and_commit(
     started, cpu = time.perf_counter(), time.process_time()
     dataset, config, epoch = context.dataset, context.config, before.epoch + 1
     unplanned = state_of(context.trainer.method)
-    phi = _contributions(context, before, tables, metrics, online)
+    entry = {"epoch": before.epoch, "metrics": metrics}
+    last = stops_early((*before.history, entry), config, dataset.schema.task)
+    phi = before.phi if last else _contributions(context, before, tables, metrics, online)
     newest = phi if online is None and phi is not before.phi else online
     if newest is not None:
         for name, mean in zip(dataset.schema.names, mean_contributions(newest), strict=True):

@@ -30,12 +30,13 @@ from raymm.training.checkpoint import (
 )
 from raymm.training.conclude import conclude
 from raymm.training.context import RunContext
-from raymm.training.epoch import train_epoch
+from raymm.training.epoch import train_epoch, updates_of
 from raymm.training.epoch_end import evaluate_and_commit, plan_and_commit
 from raymm.training.memory import most_memory, watch_memory
 from raymm.training.method_hooks import epoch_start
-from raymm.training.optim import learning_rate, set_learning_rate
 from raymm.training.result import finished, read_result
+from raymm.training.schedule import epoch_rates
+from raymm.training.selection import stops_early
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -67,9 +68,9 @@ def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Chec
     if finished(run.path):
         return
     with RunContext.build(run, dataset, backends) as context:
-        state = load_or_init(context)
+        state, task = load_or_init(context), dataset.schema.task
         yield state
-        while state.epoch < run.config.training.epochs:
+        while state.epoch < run.config.training.epochs and not stops_early(state.history, run.config, task):
             state = advance(context, state)
             yield state
         context.on_first_rank(partial(conclude, context, state))
@@ -89,21 +90,26 @@ def load_or_init(context: RunContext) -> Checkpoint:
 def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
     """Train one epoch on all ranks; evaluate, value, plan and commit on rank 0; return the committed state."""
     started, cpu, trainer = time.perf_counter(), time.process_time(), context.trainer
-    rate = learning_rate(context.config.optimizer, state.epoch, context.config.training.epochs)
-    set_learning_rate(trainer.optimizer, rate)
+    updates = updates_of(context.config, state.plan, state.epoch)
+    rates = epoch_rates(context.config, state.epoch, updates, state.history, context.dataset.schema.task)
     context.verify_shards(state)
     watch_memory(trainer.device)
+    trainer.begin_epoch(state.epoch)  # what is frozen is so for the method too
     trainer.method.before_epoch(epoch_start(context, state.epoch))
-    report = train_epoch(trainer, context.loader, state.plan, state.epoch)
+    began = time.perf_counter()
+    report = train_epoch(trainer, context.loader, state.plan, state.epoch, rates)
     measured = {
         names.TRAIN_LOSS: report.loss,
-        names.LEARNING_RATE: rate,
+        names.LEARNING_RATE: rates[-1],
+        names.UPDATES: float(updates),
+        names.SAMPLES_PER_SECOND: report.rows / (time.perf_counter() - began),
         **report.metrics,
         names.MEMORY: most_memory(trainer.device),
         names.TRAIN_SECONDS: time.perf_counter() - started,
         names.CPU_SECONDS: time.process_time() - cpu,
     }
-    context.on_first_rank(partial(evaluate_and_commit, context, state, measured, report.phi))
+    with trainer.evaluated():
+        context.on_first_rank(partial(evaluate_and_commit, context, state, measured, report.phi))
     restore_method_state(context.run.path, state.epoch + 1, trainer.method)
     return _reported(context, read_checkpoint(context.run.path, state.epoch + 1))
 
@@ -115,7 +121,8 @@ def _leave_committed_epochs(context: RunContext) -> None:
     """
     clear_unfinished(context.run.path)
     if context.run.start is not None and (taken := take_over(context, context.run.start)) is not None:
-        plan_and_commit(context, *taken)
+        with context.trainer.evaluated():
+            plan_and_commit(context, *taken)
 
 
 def _reported(context: RunContext, state: Checkpoint) -> Checkpoint:

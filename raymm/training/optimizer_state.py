@@ -9,11 +9,14 @@ settings of the run and are not saved.
 from collections.abc import Mapping
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 __all__ = ["load_optimizer_tensors", "names_of_positions", "optimizer_tensors"]
 
 PREFIX = "state."
+
+SHAPED = (SGD, Adam, AdamW)
+"""Optimizers whose memory of a parameter has its shape, beside the count of steps; others may keep any tensors."""
 
 
 def optimizer_tensors(module: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
@@ -44,7 +47,7 @@ def load_optimizer_tensors(module: nn.Module, optimizer: Optimizer, tensors: Map
         optimizer.state.pop(parameter, None)
         if name in states:
             optimizer.state[parameter] = {
-                entry: _fitting(entry, tensor, parameter, name) for entry, tensor in states[name].items()
+                entry: _placed(entry, tensor, parameter, optimizer, name) for entry, tensor in states[name].items()
             }
 
 
@@ -58,10 +61,10 @@ def names_of_positions(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict
     return renamed
 
 
-def _fitting(entry: str, tensor: Tensor, parameter: nn.Parameter, name: str) -> Tensor:
-    """A tensor where the optimizer keeps it: counts of steps on the CPU, moments beside their parameter."""
-    if entry == "step":
+def _placed(entry: str, tensor: Tensor, parameter: nn.Parameter, optimizer: Optimizer, name: str) -> Tensor:
+    """A tensor where the optimizer keeps it: counts of steps on the CPU if not fused, all else by its parameter."""
+    if entry == "step" and not optimizer.defaults.get("fused"):
         return tensor.cpu()
-    if tensor.shape != parameter.shape:
+    if entry != "step" and type(optimizer) in SHAPED and tensor.shape != parameter.shape:
         raise ValueError(f"optimizer state of {name} has shape {tuple(tensor.shape)}, not {tuple(parameter.shape)}")
     return tensor.to(parameter.device)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm import __version__
 from raymm.config.base import flatten
+from raymm.config.legacy import UNSAID
 from raymm.config.loading import parse
 from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.data.dataset import open_dataset
@@ -18,7 +19,7 @@ from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader, check_noise
 from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
-from raymm.methods.registry import build_method
+from raymm.methods.registry import build_method, check_accumulation
 from raymm.models.encoders.registry import unread_settings
 from raymm.models.model import check_probabilities, model_mistakes, traits_of_settings, unnamed
 from raymm.models.trial import trial_mistakes
@@ -27,6 +28,8 @@ from raymm.storage.atomic import write_json
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
 from raymm.training.online import check_online
+from raymm.training.optim import check_optimizer
+from raymm.training.parameter_groups import check_groups
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 
 if TYPE_CHECKING:
@@ -122,6 +125,7 @@ def create_or_open(
     changed = check_plugins(config.plugins, _read(path).recorded_plugins)
     Problems(f"{path}", changed).raise_if_any(CheckpointError)
     run = open_run(path)
+    config = _as_begun(config, run.config)
     problems = Problems(f"{path} holds another run; choose another folder for --out, or the same settings")
     if not same_data(run.digest, dataset):
         problems.add(f"data: {run.data} then, {dataset.path} now")
@@ -239,6 +243,9 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
     checks: list[Callable[[], object]] = [
         lambda: build_method(config, schema, traits_of_settings(schema, config.model)),
         lambda: check_online(config, schema, traits_of_settings(schema, config.model)),
+        lambda: check_optimizer(config.optimizer),
+        lambda: check_accumulation(config),
+        *([lambda: check_groups(config, schema)] if not tried[model] else []),
         lambda: schema.task.check_selection(config.training.selection),
         lambda: schema.task.check_loss(config.training.loss, schema.classes),
         lambda: check_noise(schema, config.view),
@@ -246,6 +253,16 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
     ]
     found = [mistake for check in checks for mistake in mistakes_in(check)]
     return list(dict.fromkeys([*found, *tried[model]]))
+
+
+def _as_begun(config: Config, begun: Config) -> Config:
+    """Settings with those of the run where it may have begun before there was the setting, and nothing is said."""
+    for key in UNSAID:
+        section, _, name = key.partition(".")
+        if name not in getattr(config, section).model_fields_set:
+            own = getattr(config, section).model_copy(update={name: getattr(getattr(begun, section), name)})
+            config = config.model_copy(update={section: own})
+    return config
 
 
 def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:

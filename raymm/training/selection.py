@@ -1,4 +1,4 @@
-"""Which epoch validation picks."""
+"""Which epoch validation picks, and whether training has stopped to improve it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,46 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from raymm.tracking import metrics as names
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.tasks.base import Task
 
-__all__ = ["best_epoch"]
+__all__ = ["badness", "best_epoch", "stops_early"]
+
+History = Sequence[Mapping[str, Any]]
 
 
-def best_epoch(history: Sequence[Mapping[str, Any]], selection: str, task: Task) -> int:
-    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest.
+def badness(history: History, selection: str, task: Task) -> npt.NDArray[np.float64]:
+    """The metric that picks the model, of each epoch, with its sign such that the lower is the better.
 
     An epoch without the metric, which was not finite, is worse than any other.
     """
+    found = [entry["metrics"].get(names.split_metric("val", selection), np.nan) for entry in history]
+    scores = np.array(found, dtype=np.float64)
+    return np.nan_to_num(-scores if task.selection[selection] else scores, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+
+
+def best_epoch(history: History, selection: str, task: Task) -> int:
+    """Folder number of the epoch that validation picks: of equals the one with the lower loss, then the earliest."""
     losses = [entry["metrics"].get(names.split_metric("val", "loss"), np.inf) for entry in history]
-    scores = np.array([entry["metrics"].get(names.split_metric("val", selection), np.nan) for entry in history])
-    badness = np.nan_to_num(
-        -scores if task.selection[selection] else scores, nan=np.inf, posinf=np.inf, neginf=-np.inf
-    )
-    return int(np.lexsort((losses, badness))[0]) + 1
+    return int(np.lexsort((losses, badness(history, selection, task)))[0]) + 1
+
+
+def stops_early(history: History, config: Config, task: Task) -> bool:
+    """Whether `training.patience` epochs in a row were no better than the best before them, by `training.min_delta`.
+
+    Epochs before the method acts (`method.warmup`, of one that adds rows) are not counted, so that it always does.
+    """
+    patience = config.training.patience
+    if patience is None:
+        return False
+    best, since, acts = np.inf, 0, config.acts_from
+    for epoch, score in enumerate(badness(history, config.training.selection, task)):
+        better = score < best - config.training.min_delta
+        since = 0 if better or epoch < acts else since + 1
+        best = score if better else best
+    return since >= patience

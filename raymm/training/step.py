@@ -4,6 +4,7 @@ clip, update. The mask is drawn before (`raymm.training.epoch`), so that what it
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from raymm.errors import ConfigError, TrainingError
+from raymm.training.average import WeightAverage
 from raymm.training.communicator import sum_gradients
 from raymm.training.conflict import conflict_sums
+from raymm.training.parameter_groups import freeze
 from raymm.training.training_step import TrainingStep
 
 if TYPE_CHECKING:
@@ -45,10 +48,27 @@ class Trainer:
         if precision == "float16" and self.device.type != "cuda":
             raise ConfigError("training.precision=float16 needs a GPU; use bfloat16 or float32 on a CPU")
         self.dtype = getattr(torch, precision)
+        self._losses: list[Tensor] = []
+        ema = self.config.training.ema
+        self.average = None if ema is None else WeightAverage(self.model, ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Put the model into training, without what is frozen in this epoch."""
+        self._losses = []
+        self.model.train()
+        freeze(self.model, self.optimizer, epoch)
+
+    def evaluated(self) -> AbstractContextManager[None]:
+        """Inside, the model has the weights that are evaluated, valued and committed: the average if there is one."""
+        return nullcontext() if self.average is None else self.average.in_place()
+
     def step(self, part: RankBatch) -> TrainingStep:
-        """Update the weights, once a turn; the step's `loss` is then summed over the rows of all ranks and turns."""
+        """Update the weights, once a turn; the step's `loss` is then summed over the rows of all ranks and turns.
+
+        With `training.accumulate`, gradients are added up until the last batch of an update, which updates; `loss` is
+        then the losses of all of its batches.
+        """
         step = TrainingStep(self, part)
         if not part.number:
             step.conflict = conflict_sums(step)
@@ -56,8 +76,11 @@ class Trainer:
         for turn in range(self.method.turns):
             if turn:
                 step.begin_turn(turn)
-            losses.append(self._update(step))
-        step.loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+            self._add_gradients(step, part)
+            if part.ends_update:
+                losses.append(self._update(step))
+        if part.ends_update:
+            step.loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         return step
 
     def summed(self, values: Tensor) -> Tensor:
@@ -66,24 +89,32 @@ class Trainer:
         self.communicator.all_reduce_sum(total)
         return total.to(values.device)
 
-    def _update(self, step: TrainingStep) -> Tensor:
-        """One update of the weights; the loss of the global batch."""
-        self.optimizer.zero_grad(set_to_none=True)
+    def _add_gradients(self, step: TrainingStep, part: RankBatch) -> None:
+        """Add the gradients of a batch to those of its update, of which it may be the first."""
+        if not self._losses:
+            self.optimizer.zero_grad(set_to_none=True)
         loss = self._loss(step)
         if self.config.valuation.source == "online" and not step.turn:
             step.valued = step.phi()
-        scaled = self.scaler.scale(loss / step.rows)
+        scaled = self.scaler.scale(loss / (part.update_rows or step.rows))
         if scaled.requires_grad:
             scaled.backward()
         step.cost.backwards += len(step)
-        parameters = parameters_of(self.model, self.method)
-        total = sum_gradients(parameters, self.communicator, loss.detach())
+        self._losses.append(loss.detach())
+
+    def _update(self, step: TrainingStep) -> Tensor:
+        """One update of the weights; the losses of its global batches, one number where there is one."""
+        losses, self._losses = self._losses, []
+        parameters = [one for one in parameters_of(self.model, self.method) if one.requires_grad]
+        total = sum_gradients(parameters, self.communicator, losses[0] if len(losses) == 1 else torch.stack(losses))
         self.scaler.unscale_(self.optimizer)
         self.method.on_gradients(step)
         if self.config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.average is not None:
+            self.average.update()
         return total
 
     def _loss(self, step: TrainingStep) -> Tensor:

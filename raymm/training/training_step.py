@@ -50,6 +50,9 @@ class RankBatch:
     plan_rows, base
         Numbers of the rows in the plan, int64 [B], and whether each is a sample once and whole, bool [B]; None counts
         from 0, and has samples only.
+    update_rows, ends_update
+        Rows of all global batches of the same update (`training.accumulate`), and whether this one is the last of
+        them; None: of this batch alone.
     """
 
     batch: Batch
@@ -59,6 +62,8 @@ class RankBatch:
     number: int
     plan_rows: npt.NDArray[np.int64] | None = None
     base: npt.NDArray[np.bool_] | None = None
+    update_rows: int | None = None
+    ends_update: bool = True
 
 
 class FusedStep:
@@ -182,7 +187,8 @@ class TrainingStep(FusedStep):
     """The `raymm.methods.Step` of a rank: features that were encoded once, and what follows from them."""
 
     loss: Tensor
-    """Sum of the losses of the global batch, once gradients are summed."""
+    """Sum of the losses of the global batch, once gradients are summed; of several, [batches], those of the update
+    that this step ends."""
 
     conflict: Tensor | None = None
     """`raymm.training.conflict.conflict_sums` of the first step of an epoch."""

@@ -34,7 +34,8 @@ def weights(run, epoch):
 def check(folder, dataset, case, arrays, last):
     """Train a case again and compare all that was recorded of it, bit for bit."""
     settings = tuple(f"{key}={json.dumps(value)}" for key, value in case["settings"].items())
-    run = create_or_open(folder, load(None, settings), dataset)
+    as_then = "optimizer.decay=all"  # the default since there is the setting is another one
+    run = create_or_open(folder, load(None, (*settings, as_then)), dataset)
     list(iter_epochs(run, dataset, Backends()))
     for epoch in case["epochs"]:
         check_state(read_checkpoint(run.path, epoch["epoch"]), epoch, arrays)

@@ -55,6 +55,19 @@ def test_an_arm_more_is_another_study(tmp_path, dataset):
         study_of(tmp_path / "s", {"d": dataset}, ["joint", "random", "sample"])
 
 
+def test_a_setting_that_came_later_has_the_value_that_it_had_before_there_was_one(tmp_path, dataset):
+    old = {"optimizer.decay": "all"}
+    study = study_of(tmp_path / "s", {"d": dataset}, {"joint": old, "random": old})
+    file = tmp_path / "s" / "study.yaml"
+    saved = yaml.safe_load(file.read_text())
+    del saved["resolved"]["common"]["optimizer.decay"], saved["resolved"]["common"]["training.patience"]
+    file.write_text(yaml.safe_dump(saved))
+    assert study_of(tmp_path / "s", {"d": dataset}, {"joint": old, "random": old}).key == study.key
+    file.write_text(yaml.safe_dump(saved))
+    with pytest.raises(CheckpointError, match=r"optimizer\.decay: all then, weights now \(d/joint, d/random\)"):
+        study_of(tmp_path / "s", {"d": dataset}, ["joint", "random"])
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path, dataset):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "notes.txt").write_text("mine")

@@ -102,8 +102,8 @@ def test_another_seed_and_another_epoch_end_elsewhere(tmp_path, dataset, joint):
 
 def best_in_warmup(monkeypatch):
     """A learning rate that spoils everything after the first epoch."""
-    plain = loop.learning_rate
-    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: plain(c, e, n) if e == 0 else 10.0)
+    plain = loop.epoch_rates
+    monkeypatch.setattr(loop, "epoch_rates", lambda c, e, n, *more: plain(c, e, n, *more) if e == 0 else [10.0] * n)
 
 
 @pytest.mark.parametrize("keep", [1, 9])

@@ -132,8 +132,8 @@ def test_the_picked_model_is_the_one_of_the_best_epoch(tmp_path, dataset):
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(tmp_path, dataset, monkeypatch):
     run = run_of(tmp_path / "r", dataset)
-    plain = loop.learning_rate
-    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: 1e30 if e == 2 else plain(c, e, n))
+    plain = loop.epoch_rates
+    monkeypatch.setattr(loop, "epoch_rates", lambda c, e, n, *more: [1e30] * n if e == 2 else plain(c, e, n, *more))
     with pytest.raises(TrainingError, match=r"epoch 2, step \d+: the loss is (nan|inf); lower optimizer\.lr"):
         train(run, dataset, Backends())
     assert committed_epochs(run.path)[-1] == 2

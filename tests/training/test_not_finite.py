@@ -96,8 +96,10 @@ def test_a_loss_that_is_wrong_from_the_start_is_said_at_once(tmp_path, dataset, 
 def test_a_rate_that_is_too_high_is_to_be_lowered_and_what_was_committed_is_kept(
     tmp_path, dataset, monkeypatch, from_epoch
 ):
-    plain = loop.learning_rate
-    monkeypatch.setattr(loop, "learning_rate", lambda c, e, n: 1e30 if e == from_epoch else plain(c, e, n))
+    plain = loop.epoch_rates
+    monkeypatch.setattr(
+        loop, "epoch_rates", lambda c, e, n, *more: [1e30] * n if e == from_epoch else plain(c, e, n, *more)
+    )
     said, run = said_of(tmp_path, dataset, training={"batch_size": 8})
     assert f"epoch {from_epoch}, step " in said
     assert "; lower optimizer.lr or set optimizer.clip_norm" in said

@@ -1,0 +1,43 @@
+"""Encoders and fusion by torch.compile."""
+
+from __future__ import annotations
+
+import torch
+
+from raymm.errors import ConfigError
+from raymm.models.multimodal import MultimodalModel, PartsModel
+
+__all__ = ["compile_parts"]
+
+
+def compile_parts(model: MultimodalModel, device: torch.device) -> None:
+    """Compile each encoder and the fusion, in place: names of weights, and what is saved, stay as they are.
+
+    Raises
+    ------
+    ConfigError
+        When torch cannot compile for this device, such as where there is no compiler; or for a model whose encoders
+        and fusion raymm does not know.
+    """
+    if not isinstance(model, PartsModel):
+        raise ConfigError(
+            f"training.compile: compiles encoders and fusion, and a {type(model).__name__} has none that raymm "
+            "knows; call compile() on its parts where it is built, or return a raymm.Model"
+        )
+    _check_compiler(device)
+    for part in (*model.encoders.values(), model.fusion):
+        part.compile(dynamic=True)  # the rows that have a modality differ from batch to batch
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Compile a function of three numbers."""
+    try:
+        with torch.no_grad():
+            torch.compile(lambda numbers: numbers.sin() + 1)(torch.ones(3, device=device))
+    except Exception as cause:
+        first = next((line for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+        needs = "a C++ compiler, such as g++" if device.type == "cpu" else "Triton and a C compiler"
+        raise ConfigError(
+            f"training.compile: torch cannot compile for {device.type} here ({first.strip()}); install {needs}, or "
+            "use training.compile=false"
+        ) from cause
