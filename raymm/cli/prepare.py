@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -80,6 +80,7 @@ def _sources() -> list[str]:
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the splits where none are named.")
 @backend_option
 @workers_option("CPUs that Ray uses at least.", default=2)
+@click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long and what is wrong.")
 @json_option()
 def prepare(
     manifest: Path | None,
@@ -101,13 +102,23 @@ def prepare(
     seed: int,
     backend: Literal["local", "ray"],
     workers: int,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Turn a manifest and a media folder, or a published data set, into a data set; a rerun continues it."""
     import raymm
     from raymm.api.prepare_from import check_inputs
+    from raymm.config.plugins import load_plugins
+    from raymm.data.labels import parse_task
 
     given = {"manifest": manifest, "media_root": media_root, "modalities": modalities, "source": source, "root": root}
+    names = [name.strip() for name in classes.split(",")] if classes else None
+    if dry_run:
+        asked = {"seed": seed, "group": group, "allow_outside": allow_outside, "settings": settings}
+        asked["sentence_encoders"] = sentence_encoders
+        load_plugins(plugin_names(plugins))
+        _look({**given, "source_settings": source_settings}, asked, names, parse_task(task, task_settings), as_json)
+        return
     check_inputs({**given, "source_settings": source_settings}, OPTIONS.__getitem__)
     made = raymm.prepare(
         manifest,
@@ -120,7 +131,7 @@ def prepare(
         allow_outside=allow_outside,
         settings=settings,
         sentence_encoders=sentence_encoders,
-        classes=[name.strip() for name in classes.split(",")] if classes else None,
+        classes=names,
         task=task,
         task_settings=task_settings,
         plugins=plugin_names(plugins),
@@ -138,3 +149,13 @@ def prepare(
         click.echo(json.dumps(found))
         return
     click.echo(made.summary())
+
+
+def _look(given: dict[str, Any], asked: dict[str, Any], classes: list[str] | None, task: Any, as_json: bool) -> None:
+    """Show what would be made; problems end with code 2."""
+    from raymm.api.outlook import outlook
+
+    found = outlook(given, asked, classes, task, progress=printing())
+    click.echo(json.dumps(found.to_dict()) if as_json else found.summary())
+    if found.problems:
+        raise SystemExit(2)

@@ -1,14 +1,16 @@
-"""A media root in which none of the files lies: said once, with the folder that was probably meant."""
+"""Files that a media root does not hold; where it holds none, that is said once, with the folder that was meant."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from raymm.data.kinds.base import kind_of
+from raymm.data.kinds.base import ModalitySpec, kind_of
 from raymm.data.manifest import Kinds, Record
+from raymm.data.media.root import Archive, MediaRoot
+from raymm.data.quarantine import BadValue
 from raymm.errors import DataError
 
-__all__ = ["files_of", "require_some_media"]
+__all__ = ["file_size", "files_of", "missing_files", "require_some_media"]
 
 TRIED = 500
 """Folders that are looked into for the files."""
@@ -22,6 +24,31 @@ def files_of(records: Sequence[Record], kinds: Kinds) -> list[str]:
     specs = {name: kind_of(kind) for name, kind in kinds.items()}
     files = (spec.file_of(record.cells[name]) for record in records for name, spec in specs.items())
     return list(dict.fromkeys(file for file in files if file))
+
+
+def file_size(root: MediaRoot, file: str) -> int | None:
+    """Bytes of a file; None where it is not there."""
+    if isinstance(root, Archive):
+        return root.size(file)
+    path = root / file
+    return path.stat().st_size if path.is_file() else None
+
+
+def missing_files(
+    records: Sequence[Record], specs: Mapping[str, ModalitySpec | type[ModalitySpec]], root: MediaRoot
+) -> list[BadValue]:
+    """Files that records name and that are not there, or empty; nothing is decoded."""
+    bad = []
+    for name, spec in specs.items():
+        if spec.from_text if isinstance(spec, ModalitySpec) else spec.is_text:
+            continue
+        for record in records:
+            file = "" if record.cells[name] is None else spec.file_of(record.cells[name])
+            size = file_size(root, file) if file else 1
+            if not size:
+                trouble = f"there is no file {file}" if size is None else "is an empty file (zero bytes)"
+                bad.append(BadValue(record.sample_id, file, name, trouble))
+    return bad
 
 
 def require_some_media(files: Sequence[str], media_root: Path, near: Path) -> None:

@@ -30,8 +30,9 @@ from raymm.data.kind_guessing import guess_kinds
 from raymm.data.kinds.base import Value, kind_of
 from raymm.data.labels import parse_task
 from raymm.data.manifest import Manifest, Record, load_manifest
-from raymm.data.media.root import Archive, MediaRoot
-from raymm.data.quarantine import BadValue, problem_lines
+from raymm.data.media.root import MediaRoot
+from raymm.data.media_root import file_size, missing_files
+from raymm.data.quarantine import problem_lines
 from raymm.data.schema import Schema
 from raymm.data.schema_inference import build_schema, parse_kinds
 from raymm.data.tabular.read import Table
@@ -80,7 +81,8 @@ class RecordSource(ItemSource):
         """Read the table, look at all files, and infer the schema."""
         loaded = self.load(None)
         manifest = self._manifest(loaded, say)
-        _refuse_missing(manifest.records, manifest.specs, loaded.root, self.where)
+        missing = missing_files(manifest.records, manifest.specs, loaded.root)
+        Problems(self.where, problem_lines(missing)).raise_if_any(DataError)
         schema = build_schema(manifest.kinds, manifest.manifest, loaded.root, self.settings.set, None, say)
         samples = [
             IndexedSample(
@@ -189,27 +191,5 @@ def _content(record: Record, schema: Schema, root: MediaRoot) -> str:
                 list(cell.shape),
                 hashlib.sha256(np.ascontiguousarray(cell).tobytes()).hexdigest(),
             ]
-        parts.append([cell, _size(root, file) if file else None])
+        parts.append([cell, file_size(root, file) if file else None])
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:DIGITS]
-
-
-def _size(root: MediaRoot, file: str) -> int | None:
-    """Bytes of a file; None where it is not there."""
-    if isinstance(root, Archive):
-        return root.size(file)
-    path = root / file
-    return path.stat().st_size if path.is_file() else None
-
-
-def _refuse_missing(records: Sequence[Record], specs: Mapping[str, Any], root: MediaRoot, where: str) -> None:
-    """Name the samples with files that are not there, or empty; what is in them is seen when they are decoded."""
-    bad = []
-    for record in records:
-        for name, spec in specs.items():
-            cell = record.cells[name]
-            file = spec.file_of(cell) if cell is not None and not spec.is_text else ""
-            size = _size(root, file) if file else 1
-            if not size:
-                trouble = f"there is no file {file}" if size is None else "is an empty file (zero bytes)"
-                bad.append(BadValue(record.sample_id, file, name, trouble))
-    Problems(where, problem_lines(bad)).raise_if_any(DataError)
