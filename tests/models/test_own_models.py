@@ -12,12 +12,15 @@ from raymm.config import load, parse
 from raymm.methods import METHODS
 from raymm.models.model import build_model, traits_of_settings
 from raymm.models.own.adapter import OwnModel
+from raymm.models.own.example import example_inputs
 from raymm.models.valued import load_for, with_masking
 from raymm.training.run import open_run, problems_of
 from raymm.valuation.engine import value_rows
 from raymm.valuation.table_file import read_table
 from tests.games import gappy_dataset, untimed
 from tests.models.own_models import settings_of, trained
+from tests.models.test_model import INPUTS, MORE
+from tests.models.test_model import SCHEMA as OF_EVERY_KIND
 
 SETTINGS = (
     {},
@@ -121,3 +124,26 @@ def test_a_model_may_be_moved_and_copied(data):
     assert twin.fuse(features, mask).std(dim=0).sum() == 0
     assert not torch.equal(twin.fuse(features, mask), model.fuse(features, mask))
     assert traits_of_settings(data.schema, config).feature_size == model.size == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training": {"precision": "bfloat16"}},
+        {"valuation": {"source": "online"}},
+        {"valuation": {"method": "sampled", "budget": 12}},
+    ],
+    ids=json.dumps,
+)
+def test_a_model_without_encoders_is_trained_and_valued_in_every_way(tmp_path, data, settings):
+    values = settings_of("Good").model_dump(mode="json")
+    for section, chosen in settings.items():
+        values[section] = {**values[section], **chosen}
+    _, result = trained(tmp_path / "run", data, parse(values))
+    assert np.isfinite(result.metrics["test/loss"])
+
+
+def test_an_example_of_inputs_has_the_form_that_encoders_get():
+    for spec in (*OF_EVERY_KIND.modalities, *MORE):
+        inputs, wanted = example_inputs(spec, 2), INPUTS[spec.name](2, torch.Generator())
+        assert (inputs.shape, inputs.dtype) == (wanted.shape, wanted.dtype)
