@@ -146,4 +146,4 @@ def test_a_model_without_encoders_is_trained_and_valued_in_every_way(tmp_path, d
 def test_an_example_of_inputs_has_the_form_that_encoders_get():
     for spec in (*OF_EVERY_KIND.modalities, *MORE):
         inputs, wanted = example_inputs(spec, 2), INPUTS[spec.name](2, torch.Generator())
-        assert (inputs.shape, inputs.dtype) == (wanted.shape, wanted.dtype)
+        assert (inputs.shape, inputs.dtype) == ((2, *spec.input_shape), wanted.dtype)
