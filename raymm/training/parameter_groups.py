@@ -57,6 +57,8 @@ def parameter_groups(model: nn.Module, own: nn.Module | None, config: OptimizerC
     decaying = None if config.decay == "all" else _decaying(model, own)
     groups: dict[tuple[int | None, bool], dict[str, Any]] = {}
     for name, parameter in named_parameters(model, own).items():
+        if not parameter.requires_grad:  # an encoder has frozen it, which no group takes back
+            continue
         number = _first_match(name, config)
         decays = decaying is None or name in decaying
         groups.setdefault((number, decays), _group(config, number, decays))["params"].append(parameter)

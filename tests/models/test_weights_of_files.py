@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
 from raymm.config import parse
@@ -155,6 +155,18 @@ def test_a_run_with_frozen_weights_goes_on_as_if_it_had_not_been_interrupted(tmp
     train(open_run(run.path), dataset, Backends())
     files = [epoch_folder(one.path, 2) / layout.WEIGHTS for one in (whole, run)]
     assert sha256_of(files[0]) == sha256_of(files[1]) != sha256_of(epoch_folder(run.path, 1) / layout.WEIGHTS)
+
+
+def test_a_frozen_network_is_not_thawed_by_a_group_of_the_optimizer(tmp_path, file):
+    dataset, config = dataset_of(tmp_path / "data"), config_with(file, frozen=True)
+    config = config.override({"optimizer.groups": [{"pattern": "encoders.rgb", "frozen_epochs": 1}]})
+    run = create_or_open(tmp_path / "run", config, dataset)
+    train(run, dataset, Backends())
+    states = [load_file(epoch_folder(run.path, epoch) / layout.WEIGHTS) for epoch in (1, 2)]
+    for name in states[0]:
+        if name.startswith("encoders.rgb."):
+            same = torch.equal(states[0][name], states[1][name])
+            assert same == (not name.startswith("encoders.rgb.head.")), name
 
 
 def test_a_model_of_raymm_is_a_file_of_weights_for_the_encoder_of_that_modality(tmp_path, file):
