@@ -71,7 +71,7 @@ def test_what_the_system_refuses_is_said_with_the_file_and_what_to_do(capfd, mon
     def refuse(*_, **__):
         raise OSError(code, os.strerror(code), "runs/a")
 
-    monkeypatch.setattr("raymm.training.run.open_run", refuse)
+    monkeypatch.setattr("raymm.api.report.open_run", refuse)
     ended, _, err = call(capfd, "report", "runs/a")
     assert ended == 2
     assert err.startswith(f"error: {words}")
@@ -91,7 +91,7 @@ def test_what_the_system_refuses_is_said_with_the_file_and_what_to_do(capfd, mon
     ids=["numpy", "python", "torch", "arrow"],
 )
 def test_memory_that_is_refused_is_one_line_and_says_what_to_do(capfd, monkeypatch, greedy, words):
-    monkeypatch.setattr("raymm.training.run.open_run", lambda *_: greedy())
+    monkeypatch.setattr("raymm.api.report.open_run", lambda *_: greedy())
     ended, _, err = call(capfd, "report", "runs/a")
     assert ended == 2
     assert err.startswith("error: out of memory (" if words else "error: out of memory; lower training.batch_size")
@@ -107,7 +107,7 @@ def test_an_error_of_raymm_itself_keeps_its_trace(monkeypatch):
         raise RuntimeError("a shape is wrong")
 
     faulty.__code__ = faulty.__code__.replace(co_filename=raymm.cli.__file__)
-    monkeypatch.setattr("raymm.training.run.open_run", faulty)
+    monkeypatch.setattr("raymm.api.report.open_run", faulty)
     with pytest.raises(RuntimeError, match="a shape is wrong"):
         main(["report", "runs/a"])
 
