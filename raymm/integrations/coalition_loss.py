@@ -45,7 +45,7 @@ class CoalitionLoss(nn.Module):
     method, settings
         `coalition` or `valued`, and its own settings, such as `{"amount": 0.5, "sizes": [1]}`.
     task, utility
-        What labels are, and the utility of phi.
+        What labels are, and the utility of phi (default: the task's).
     seed
         Decides which coalitions are drawn, where not all are fused.
     reduction
@@ -80,7 +80,7 @@ class CoalitionLoss(nn.Module):
         method: Literal["coalition", "valued"] = "coalition",
         settings: Mapping[str, Any] | None = None,
         task: str | Task = "classification",
-        utility: str = "count",
+        utility: str | None = None,
         seed: int = 0,
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
@@ -89,7 +89,11 @@ class CoalitionLoss(nn.Module):
         self.task = get_task(task) if isinstance(task, str) else task
         _check(method, reduction)
         self._config = config_of(
-            method=method, settings=settings, utility=utility, where="CoalitionLoss", training={"seed": seed}
+            method=method,
+            settings=settings,
+            utility=self.task.default_utility if utility is None else utility,
+            where="CoalitionLoss",
+            training={"seed": seed},
         )
         _check_within_batch(self._config)
         self._method = self._made()

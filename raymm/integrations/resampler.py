@@ -61,7 +61,7 @@ class Resampler(data.Sampler[list[Row]]):
     ids
         Ids of the samples, by which tables of values are matched.
     utility
-        The utility that contributions are computed with.
+        The utility that contributions are computed with; default: the task's.
     drop_last
         Leave out a last batch that is smaller. With several ranks, one with fewer rows than ranks is always left out.
     fields
@@ -111,7 +111,7 @@ class Resampler(data.Sampler[list[Row]]):
         task: str | Task = "classification",
         present: Any = None,
         ids: Sequence[str] | None = None,
-        utility: str = "count",
+        utility: str | None = None,
         drop_last: bool = False,
         fields: Sequence[str] | Mapping[str, str] = ("mask",),
         rank: int | None = None,
@@ -120,17 +120,17 @@ class Resampler(data.Sampler[list[Row]]):
         Problems("Resampler", check_ranks(rank, world)).raise_if_any(ConfigError)
         self.modalities, self.drop_last = names_of(modalities), drop_last
         self._rank, self._world, self._fields = rank, world, read_fields(fields)
+        labelled = get_task(task) if isinstance(task, str) else task
         config = config_of(
             method=method,
             settings=settings,
-            utility=utility,
+            utility=labelled.default_utility if utility is None else utility,
             where="Resampler",
             epochs=epochs,
             resampling={"every": every, "row_budget": row_budget} | ({} if warmup is None else {"warmup": warmup}),
             training={"seed": seed, "batch_size": batch_size},
         )
         _check_method(method)
-        labelled = get_task(task) if isinstance(task, str) else task
         trained = samples_of(
             samples, self.modalities, labelled, labels=labels, classes=classes, present=present, ids=ids
         )

@@ -133,7 +133,7 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
 
 def _classes_of(label: npt.NDArray[Any] | None, classes: int | None, task: Task) -> int:
     """K, as given or by the labels, which must be of the task."""
-    if label is None:
+    if label is None or not task.categorical:
         return classes or 0
     count = classes
     if count is None:

@@ -11,10 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from raymm import Resampler
 from raymm.errors import ConfigError, DataError
 from raymm.integrations import loss_step
 from raymm.integrations.coalition_loss import CoalitionLoss
 from raymm.integrations.rows import key_of
+from raymm.tasks import get_task
 from raymm.valuation import shapley_values
 from raymm.valuation.conformance import ModelError
 from tests.ranks import on_ranks, ranks
@@ -172,6 +174,22 @@ def test_several_labels_a_row():
     loss = CoalitionLoss(NAMES, task="multilabel", settings={"amount": 0.0})(features, mask, labels, head)
     each = functional.binary_cross_entropy_with_logits(head(features, mask), labels.float(), reduction="none")
     assert torch.isclose(loss, each.sum(dim=1).mean()) or torch.isclose(loss, each.mean())
+
+
+def test_a_regression_has_the_loss_and_the_utility_of_its_task():
+    features, mask, _ = batch()
+    target = torch.randn(ROWS, CLASSES, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    head, task = Head(), get_task("regression")
+    plain = CoalitionLoss(NAMES, task="regression", settings={"amount": 0.0})(features, mask, target, head)
+    torch.testing.assert_close(plain, task.losses(head(features, mask), target).mean())
+    loss, phi = CoalitionLoss(NAMES, task="regression")(features, mask, target, head, return_phi=True)
+    assert not torch.isclose(loss, plain)
+    assert torch.equal(phi.isnan(), ~mask)
+    sampler = Resampler(ROWS, NAMES, task="regression", labels=target, present=mask, warmup=1)
+    sampler.update(phi)
+    assert (len(sampler.plan) > ROWS) == bool((phi < 1).any())
+    with pytest.raises(ConfigError, match="'count' is not defined for the task regression"):
+        CoalitionLoss(NAMES, task="regression", utility="count")
 
 
 # draws
