@@ -22,6 +22,8 @@ from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 __all__ = [
     "COLOURS",
     "GRID",
+    "MOST_CLASSES",
+    "confusion_matrix",
     "interaction_matrix",
     "learning_curves",
     "new_figure",
@@ -39,6 +41,8 @@ __all__ = [
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
 GRID = "#e6e6e6"
 PANELS_PER_ROW = 4
+MOST_CLASSES = 50
+"""Classes up to which a confusion matrix can be read."""
 FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
 """The line at the fair share of the utility, which is left out where there is none."""
 
@@ -112,6 +116,26 @@ def phi_per_class(
         strong = abs(value - middle) > 0.7 * reach
         _write_cell(axis, row, column, text, "white" if strong else "black")
     figure.colorbar(image, ax=axis, label=f"mean phi{'' if fair_share is None else f' ({fair_share:g}: fair share)'}")
+    return figure
+
+
+def confusion_matrix(classes: Sequence[str], counts: npt.NDArray[np.int64]) -> Figure:
+    """Samples by class (rows) and answer (columns), [K, K]; the colour is their share of the class."""
+    size = 0.42 * len(classes)
+    figure = new_figure(size + 2.8, size + 1.4)
+    axis = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    names = [plain_text(name) for name in classes]
+    axis.set_xticks(range(len(names)), names, rotation=90)
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlabel="predicted", ylabel="class")
+    for row, column in np.ndindex(counts.shape):
+        if counts[row, column]:
+            _write_cell(
+                axis, row, column, str(counts[row, column]), "white" if shares[row, column] > 0.6 else "black"
+            )
+    figure.colorbar(image, ax=axis, shrink=0.8, label="share of the class")
     return figure
 
 

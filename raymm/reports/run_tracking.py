@@ -14,12 +14,14 @@ from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError
 from raymm.reports import plots
+from raymm.reports.class_tables import write_class_tables
 from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed, verify
 from raymm.storage.layout import epoch_folder, result_folder
+from raymm.tasks.final_metrics import confusion
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
 from raymm.valuation.table_file import read_table
@@ -107,6 +109,8 @@ def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -
         verify(picked, CheckpointError)
     for table in layout.valuation_files(picked):
         tracker.log_artifact(table, "valuation")
+    for table in write_class_tables(run.path, picked, folder):
+        tracker.log_artifact(table, "tables")
     for plot in draw_plots(run.path, result, dataset):
         tracker.log_artifact(plot, "plots")
     tracker.log_model(folder / layout.MODEL, LOADER)
@@ -133,6 +137,9 @@ def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callabl
         "phi-per-class": lambda: plots.phi_per_class(names, classes, table.phi, member, fair_share),
         "learning-curves": lambda: plots.learning_curves(names, result.history, shown),
     }
+    if dataset.schema.task.by_argmax and len(classes) <= plots.MOST_CLASSES:
+        counts = confusion(table.prediction, table.label, len(classes))
+        figures["confusion"] = lambda: plots.confusion_matrix(classes, counts)
     if not dataset.schema.task.categorical:
         del figures["phi-per-class"]
     return figures

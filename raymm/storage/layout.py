@@ -9,7 +9,7 @@ A run, of `raymm train` or of a sweep:
         method.safetensors              where the method has a state or weights of its own
     RUN/result/                         the picked model and its test result; written once, at the end
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
-    RUN/plots/, config.yaml, report.html
+    RUN/plots/, tables/, config.yaml, report.html
     RUN/ray/, outbox/                   files of Ray Train; records for the tracking server
 
 A sweep:
@@ -110,6 +110,7 @@ __all__ = [
     "SWEEP",
     "SWEEP_LOG",
     "TRAINED",
+    "TABLES",
     "TRIAL",
     "TRIALS",
     "TRIALS_CSV",
@@ -156,6 +157,7 @@ RUN = "run.json"
 EPOCHS = "epochs"
 RESULT = "result"
 PLOTS = "plots"
+TABLES = "tables"
 CONFIG = "config.yaml"
 PAGE = "report.html"
 REPORT_MD = "report.md"

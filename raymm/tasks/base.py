@@ -313,6 +313,16 @@ class Task(ABC):
             float64 [N, K], where `keeps_probabilities`; without them the metrics that need them are left out.
         """
 
+    def shows_probabilities(self, classes: int) -> bool:
+        """Whether a valuation has `probabilities` in memory, which `final_metrics` needs; files may lack them."""
+        del classes
+        return self.keeps_probabilities
+
+    def final_metrics(self, labels: Labels, probabilities: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Metrics of the test split that need the probability of each class, [N, K]; NaN where not defined."""
+        del labels, probabilities
+        return {}
+
     def of_samples(
         self, metric: str, prediction: Labels, labels: Labels
     ) -> npt.NDArray[np.bool_] | npt.NDArray[np.float64] | None:

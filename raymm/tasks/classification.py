@@ -16,11 +16,15 @@ from torch.nn import functional
 from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import Labels, Outputs, Task
+from raymm.tasks.final_metrics import calibration_error, mean_auc
 from raymm.tasks.training_loss import balanced_class_weights, class_losses, weights_of
 
 __all__ = ["LISTS", "Classification", "class_name", "in_order"]
 
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+
+MOST_CLASSES = 128
+"""Classes up to which the probabilities of all of them are kept in memory."""
 
 LISTS = (list, tuple, set, frozenset, np.ndarray)
 """What a cell with several labels may be."""
@@ -120,6 +124,18 @@ class Classification(Task):
     def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
         """Whether the predicted class is the label."""
         return prediction == labels
+
+    def shows_probabilities(self, classes: int) -> bool:
+        """Up to 128 classes: those of all samples are in memory."""
+        return classes <= MOST_CLASSES
+
+    def final_metrics(self, labels: Labels, probabilities: npt.NDArray[np.float64]) -> dict[str, float]:
+        """`auc`, each class against the rest, and `ece`, the expected calibration error."""
+        right = probabilities.argmax(axis=1) == labels
+        return {
+            "auc": mean_auc(probabilities, self.class_membership(labels, probabilities.shape[1])),
+            "ece": calibration_error(probabilities.max(axis=1), right),
+        }
 
     def metrics(
         self,

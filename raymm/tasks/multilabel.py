@@ -26,6 +26,7 @@ from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task
 from raymm.tasks.classification import LISTS, class_name, in_order
+from raymm.tasks.final_metrics import calibration_error, mean_auc
 from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights, label_losses, weights_of
 
 __all__ = ["MultiLabel", "MultiLabelSettings"]
@@ -171,6 +172,13 @@ class MultiLabel(Task):
     def is_right(self, prediction: Labels, labels: Labels) -> Bool[np.ndarray, " N"]:
         """Whether each predicted set is right."""
         return _jaccard(torch.tensor(prediction), torch.tensor(labels)).numpy() >= self.settings.match
+
+    def final_metrics(self, labels: Labels, probabilities: npt.NDArray[np.float64]) -> dict[str, float]:
+        """`auc`, the mean over the labels, and `ece` of the states of all labels of all samples."""
+        cut = 1 / (1 + math.exp(-self._cut))
+        confidence = np.where(probabilities > cut, probabilities, 1 - probabilities)
+        right = (probabilities > cut) == labels
+        return {"auc": mean_auc(probabilities, labels), "ece": calibration_error(confidence.ravel(), right.ravel())}
 
     def metrics(
         self,

@@ -84,6 +84,8 @@ OF_A_MODEL = ("val", "best", "test", UNCALIBRATED_TEST)
 """Where a model's metrics are measured: the validation split after an epoch, the same of the epoch that was picked,
 and the test split, once, by the picked model; where that was calibrated, also by the model as it was trained."""
 
+OF_TEST = ("test", UNCALIBRATED_TEST)
+
 METRICS = (
     Metric(TRAIN_LOSS, "nats", "lower", "mean loss over the rows that the epoch trained"),
     Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch, of its last update where it changes within"),
@@ -91,13 +93,9 @@ METRICS = (
     Metric("{split}/accuracy", "share", "higher", "samples that the model predicts right", OF_A_MODEL),
     Metric("{split}/macro_f1", "share", "higher", "F1 score of each class, averaged over the classes", OF_A_MODEL),
     Metric("{split}/micro_f1", "share", "higher", "F1 score of all labels of all samples (multi-label)", OF_A_MODEL),
-    Metric(
-        "{split}/mAP",
-        "share",
-        "higher",
-        "average precision of each label, averaged over the labels that occur (multi-label)",
-        OF_A_MODEL,
-    ),
+    Metric("{split}/mAP", "share", "higher", "average precision, mean of the labels (multi-label)", OF_A_MODEL),
+    Metric("{split}/auc", "share", "higher", "area under the ROC curve, mean of the classes", OF_TEST),
+    Metric("{split}/ece", "share", "lower", "expected calibration error of the answers, in 15 bins", OF_TEST),
     Metric("{split}/mae", "label", "lower", "mean absolute error of the answers (regression)", OF_A_MODEL),
     Metric("{split}/rmse", "label", "lower", "root of the mean squared error (regression)", OF_A_MODEL),
     Metric("{split}/r2", "1", "higher", "part of the labels' variance that is explained (regression)", OF_A_MODEL),

@@ -9,7 +9,7 @@ from raymm.tracking import metrics as names
 from raymm.tracking.of_an_epoch import picked_metrics
 from raymm.training.calibrate import calibrate
 from raymm.training.checkpoint import restore_weights
-from raymm.training.evaluate import evaluate, finite
+from raymm.training.evaluate import evaluate, final_metrics, finite
 from raymm.training.online import online_gap
 from raymm.training.result import Result, write_result
 
@@ -52,10 +52,11 @@ def _tested(context: RunContext, epoch: int) -> tuple[dict[str, ValuationTable],
     """Tables and metrics of the test split: of the model that is exported, and of it before it was calibrated."""
     model, rows, classes = context.trainer.model, context.dataset.rows("test"), len(context.dataset.schema.classes)
     tables: dict[str, ValuationTable] = {}
-    measured: dict[str, float] = {}
     if model.calibration is not None:
         tables[names.UNCALIBRATED_TEST] = context.value(rows, epoch)
-        measured |= evaluate(tables[names.UNCALIBRATED_TEST], classes, names.UNCALIBRATED_TEST)
         calibrate(model, context.loader.reader, context.config)
     tables["test"] = context.value(rows, epoch)
-    return tables, measured | evaluate(tables["test"], classes, "test")
+    measured: dict[str, float] = {}
+    for split, table in tables.items():
+        measured |= evaluate(table, classes, split) | final_metrics(table, split)
+    return tables, measured

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["diagnostic_metrics", "evaluate", "finite"]
+__all__ = ["diagnostic_metrics", "evaluate", "final_metrics", "finite"]
 
 
 def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float]:
@@ -51,6 +51,14 @@ def evaluate(table: ValuationTable, classes: int, split: str) -> dict[str, float
                 metrics[split_metric(split, "accuracy", name)] = float(table.unimodal_correct[has, position].mean())
             metrics[phi_metric(split, name)] = float(table.phi[has, position].mean())
     return metrics
+
+
+def final_metrics(table: ValuationTable, split: str) -> dict[str, float]:
+    """The task's metrics that need probabilities, such as `test/auc`; none of a table that has been in a file."""
+    if table.probabilities is None or not table.probabilities.shape[1]:
+        return {}
+    figures = table.task.final_metrics(table.label, table.probabilities)
+    return {split_metric(split, figure): float(value) for figure, value in figures.items()}
 
 
 def diagnostic_metrics(

@@ -213,7 +213,7 @@ def grand_prediction(source: LogitSource, labels: Labels, task: Task = CLASSIFIC
     logits = source.grand_logits()
     _check_finite(logits[:, None])
     wide = logits.double()
-    probabilities = task.probabilities(logits) if task.keeps_probabilities else wide[:, :0]
+    probabilities = task.probabilities(logits) if task.shows_probabilities(wide.shape[1]) else wide[:, :0]
     return GrandPrediction(task.predict(logits), task.losses(wide, labels), probabilities)
 
 

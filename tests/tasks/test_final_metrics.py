@@ -1,0 +1,123 @@
+"""Figures of a finished training against scikit-learn and torchmetrics, and where they are recorded."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+
+from raymm.cli import main
+from raymm.storage import layout
+from raymm.storage.layout import epoch_folder, result_folder, valuation_file
+from raymm.tasks import get_task
+from raymm.tasks.final_metrics import calibration_error, confusion, mean_auc, per_class
+from raymm.training.result import read_result
+from raymm.valuation import read_table
+
+
+def probabilities(classes, samples=200, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, samples)
+    logits = generator.normal(size=(samples, classes)) + 1.5 * np.eye(classes)[labels]
+    return torch.from_numpy(logits).softmax(dim=1).numpy(), labels
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_auc_and_calibration_error_of_classes(classes):
+    p, labels = probabilities(classes)
+    found = get_task().final_metrics(labels, p)
+    expected = roc_auc_score(labels, p, multi_class="ovr") if classes > 2 else roc_auc_score(labels, p[:, 1])
+    assert found["auc"] == pytest.approx(expected, abs=1e-5)
+    error = multiclass_calibration_error(torch.from_numpy(p), torch.from_numpy(labels), classes, n_bins=15)
+    assert found["ece"] == pytest.approx(float(error), abs=1e-6)
+    worse = get_task().final_metrics((labels + 1) % classes, p)
+    assert worse["auc"] < found["auc"] - 0.1
+    assert worse["ece"] > found["ece"] + 0.1
+
+
+def test_auc_and_calibration_error_of_label_sets():
+    generator = np.random.default_rng(1)
+    labels = generator.random((150, 4)) < 0.3
+    p = 1 / (1 + np.exp(-generator.normal(size=labels.shape) - np.where(labels, 1.5, -1.5)))
+    found = get_task("multilabel").final_metrics(labels, p)
+    assert found["auc"] == pytest.approx(roc_auc_score(labels, p, average="macro"), abs=1e-5)
+    states = np.where(p > 0.5, p, 1 - p).ravel()
+    right = ((p > 0.5) == labels).ravel()
+    error = binary_calibration_error(torch.from_numpy(states), torch.from_numpy(right.astype(int)), n_bins=15)
+    assert found["ece"] == pytest.approx(float(error), abs=1e-6)
+    empty = np.concatenate([labels, np.zeros((150, 1), bool), np.ones((150, 1), bool)], axis=1)
+    wide = np.concatenate([p, p[:, :2]], axis=1)
+    assert mean_auc(wide, empty) == pytest.approx(found["auc"])  # a label that none or all have has no curve
+    assert math.isnan(mean_auc(p[:, :1], np.ones((150, 1), bool)))
+
+
+def test_a_model_that_is_as_sure_as_it_is_right_has_no_calibration_error():
+    right = np.arange(100) < 80
+    assert calibration_error(np.full(100, 0.8), right) == pytest.approx(0.0)
+    assert calibration_error(np.full(100, 1.0), right) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 6])
+def test_figures_by_class_are_those_of_scikit_learn(classes):
+    generator = np.random.default_rng(classes)
+    member, said = (generator.random((90, classes)) < 0.4 for _ in range(2))
+    found = per_class(said, member)
+    expected = precision_recall_fscore_support(member, said, average=None, zero_division=0)
+    for name, values in zip(("precision", "recall", "f1", "samples"), expected, strict=True):
+        np.testing.assert_allclose(found[name], values, rtol=1e-9)
+    never = per_class(np.zeros((3, 2), bool), np.array([[True, False]] * 3))
+    assert math.isnan(never["precision"][0])
+    assert math.isnan(never["recall"][1])
+    assert never["f1"].tolist() == [0.0, 0.0]
+
+
+def test_confusion_is_that_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    labels, said = (generator.integers(0, 4, 70) for _ in range(2))
+    np.testing.assert_array_equal(confusion(said, labels, 5)[:4, :4], confusion_matrix(labels, said))
+    assert confusion(said, labels, 5).sum() == 70
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_records_them_for_validation_and_test(dataset, tmp_path):
+    out = tmp_path / "r"
+    command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", tmp_path / "mlflow"]
+    small = ["training.epochs=2", "model.feature_size=8", "--method", "joint", "model.calibrate=temperature"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in (*command, *small)])
+    assert ended.value.code == 0
+    result, names = read_result(out), dataset.schema.classes
+    assert {"test/auc", "test/ece", "uncalibrated_test/ece"} <= set(result.metrics)
+    assert not [name for entry in result.history for name in entry["metrics"] if name.endswith(("/auc", "/ece"))]
+    by_class, counts = rows(out / layout.TABLES / "per_class.csv"), rows(out / layout.TABLES / "confusion.csv")
+    folders = {"val": epoch_folder(out, result.best_epoch + 1), "test": result_folder(out)}
+    for split, folder in folders.items():
+        table = read_table(valuation_file(folder, split))
+        own = [row for row in counts if row["split"] == split]
+        found = [[int(row[name]) for name in names] for row in own]
+        assert found == confusion_matrix(table.label, table.prediction, labels=range(len(names))).tolist()
+        recalls = [float(row["recall"]) for row in by_class if row["split"] == split]
+        assert np.mean(recalls) == pytest.approx(
+            np.mean([row[k] / sum(row) for k, row in enumerate(found)]), abs=1e-5
+        )
+    assert [row["class"] for row in by_class] == [*names, *names]
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow'}/mlflow.db")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    recorded = {
+        file.path
+        for run in runs
+        for folder in ("tables", "plots")
+        for file in client.list_artifacts(run.info.run_id, folder)
+    }
+    assert {"tables/per_class.csv", "tables/confusion.csv"} <= recorded
+    assert any(path.startswith("plots/confusion") for path in recorded)
