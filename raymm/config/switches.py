@@ -7,6 +7,14 @@ __all__ = ["idle_by_switch"]
 
 FALLING = ("cosine", "linear", "wsd")
 
+AUGMENT = (
+    "view.randaugment.ops",
+    "view.randaugment.magnitude",
+    "view.specaugment.time",
+    "view.specaugment.frequency",
+    "view.specaugment.masks",
+)
+
 SWITCHED: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
     ("optimizer.name", lambda name: name != "sgd", ("optimizer.momentum", "optimizer.nesterov")),
     ("optimizer.name", lambda name: ":" in name, ("optimizer.implementation",)),
@@ -21,7 +29,8 @@ SWITCHED: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
     ("optimizer.schedule", lambda name: name not in (*FALLING, "plateau"), ("optimizer.min_lr",)),
     ("training.patience", lambda patience: patience is None, ("training.min_delta",)),
     ("valuation.method", lambda name: name == "exact", ("valuation.budget", "valuation.refine")),
-    ("view.augment", lambda augment: not augment, ("view.shift", "view.crop", "view.flip")),
+    ("view.augment", lambda augment: not augment, ("view.shift", "view.crop", "view.flip", *AUGMENT)),
+    ("view.randaugment.ops", lambda ops: ops == 0, ("view.randaugment.magnitude",)),
 )
 """Outside of re-sampling: a setting, whether others are not read by its value, and these."""
 

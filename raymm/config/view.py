@@ -4,7 +4,22 @@ from pydantic import Field
 
 from raymm.config.base import Settings
 
-__all__ = ["ViewConfig"]
+__all__ = ["RandAugmentConfig", "SpecAugmentConfig", "ViewConfig"]
+
+
+class RandAugmentConfig(Settings):
+    """RandAugment of pictures and colour frames; off where `ops` is 0."""
+
+    ops: int = Field(default=0, ge=0, le=14, description="changes of a picture, drawn from 14 kinds")
+    magnitude: int = Field(default=9, ge=0, le=30, description="their strength, from 0 to 30")
+
+
+class SpecAugmentConfig(Settings):
+    """SpecAugment of log-mel spectrograms; off where both parts are 0."""
+
+    time: float = Field(default=0.0, ge=0, le=1, description="longest mask in time, as a part of the frames")
+    frequency: float = Field(default=0.0, ge=0, le=1, description="widest mask in frequency, as a part of the bands")
+    masks: int = Field(default=1, ge=1, le=10, description="masks of each sort")
 
 
 class ViewConfig(Settings):
@@ -17,3 +32,5 @@ class ViewConfig(Settings):
     shift: float = Field(default=0.1, ge=0, le=0.5, description="largest shift in time, as a part of the length")
     crop: float = Field(default=0.04, ge=0, le=0.5, description="largest shift in height and width, as a part")
     flip: bool = Field(default=False, description="mirror frames and flow left to right at random")
+    randaugment: RandAugmentConfig = Field(default_factory=RandAugmentConfig)
+    specaugment: SpecAugmentConfig = Field(default_factory=SpecAugmentConfig)

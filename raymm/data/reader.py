@@ -128,6 +128,8 @@ class BatchReader:
             return torch.from_numpy(self._cached[spec.name][index])
         shards = self.dataset.shards
         stored = shards.read_text(spec.name, index) if spec.is_text else shards.read(spec.name, index)
+        if keys is not None:
+            stored = spec.augment_stored(stored, keys, self.config)
         values = spec.to_tensor(stored, self.dataset.statistics.get(spec.name))
         made: Tensor = spec.transform(self._with_noise(spec, index, values), keys, self.config)
         if made.shape != (len(index), *spec.input_shape):

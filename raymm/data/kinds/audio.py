@@ -10,7 +10,7 @@ from torch import Tensor
 from torchaudio.transforms import MelSpectrogram
 
 from raymm.config.view import ViewConfig
-from raymm.data.augmentation import shift_at_random
+from raymm.data.augmentation import mask_spectra_at_random, shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
@@ -74,10 +74,11 @@ class AudioSpec(SoundSpec):
         return (1, self.n_mels, 1 + self.shape[0] // self.hop)
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
-        """Waveforms [b, samples], shifted in time where keys are given, to log-mel [b, 1, n_mels, T]."""
-        return log_mel(
+        """Waveforms [b, samples], shifted in time and masked where keys are given, to log-mel [b, 1, n_mels, T]."""
+        spectra = log_mel(
             _mel(self.rate, self.n_fft, self.hop, self.n_mels), shift_at_random(values, keys, config.shift)
         )
+        return mask_spectra_at_random(spectra, keys, config.specaugment)
 
 
 @lru_cache(maxsize=16)

@@ -304,6 +304,10 @@ class ModalitySpec(BaseModel):
         mean, std = torch.tensor(statistics["mean"]).view(shape), torch.tensor(statistics["std"]).view(shape)
         return (values - mean).div_(std)
 
+    def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:  # noqa: ARG002
+        """Stored values of an augmented batch, changed before they are standardised; default: as they are."""
+        return stored
+
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:  # noqa: ARG002
         """From standardised values (with noise) to what the encoder is given, float32 [b, *input_shape].
 

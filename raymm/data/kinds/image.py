@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from raymm.config.view import ViewConfig
-from raymm.data.augmentation import crop_and_flip_at_random
+from raymm.data.augmentation import crop_and_flip_at_random, randaugment
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.media.problem import MediaError
@@ -47,6 +47,10 @@ class ImageSpec(ModalitySpec):
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The (first) picture of a file, resized with antialiasing as `fit` says."""
         return read_picture(files.path(cell), self.height, self.width, self.fit)
+
+    def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
+        """RandAugment, where `view.randaugment` asks for it."""
+        return randaugment(stored, keys, config.randaugment)
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Pictures [b, 3, H, W], moved and mirrored where keys are given."""

@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from raymm.config.view import ViewConfig
+from raymm.data.augmentation import randaugment
+from raymm.data.kinds.base import Keys
 from raymm.data.kinds.frames import FrameSpec
 from raymm.data.kinds.inputs import SampleFiles
 
@@ -33,6 +36,10 @@ class RgbSpec(FrameSpec):
     def frame_times(self) -> list[float]:
         """The middle of each interval."""
         return [(number + 0.5) / self.fps for number in range(self.frames)]
+
+    def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
+        """RandAugment, where `view.randaugment` asks for it."""
+        return randaugment(stored, keys, config.randaugment)
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """What is shown at `frame_times`, resized."""

@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from raymm.config.view import ViewConfig
+from raymm.data.augmentation import randaugment
+from raymm.data.kinds.base import Keys
 from raymm.data.kinds.image import read_picture
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.kinds.picture_folder import PictureFolderSpec
@@ -40,6 +43,10 @@ class RgbPicturesSpec(PictureFolderSpec):
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.uint8)
+
+    def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
+        """RandAugment, where `view.randaugment` asks for it."""
+        return randaugment(stored, keys, config.randaugment)
 
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The picture of the middle of each interval; the last one stands for all later times, which is remarked."""
