@@ -72,8 +72,8 @@ def per_class(predicted: npt.NDArray[np.bool_], member: npt.NDArray[np.bool_]) -
     """
     from torchmetrics.functional.classification import multilabel_stat_scores  # noqa: PLC0415  (slow, imports plots)
 
-    pair = (_at_least_two(each) for each in (predicted, member))
-    scores = multilabel_stat_scores(*pair, num_labels=max(2, member.shape[1]), average="none")
+    said, own = _at_least_two(predicted), _at_least_two(member)
+    scores = multilabel_stat_scores(said, own, num_labels=max(2, member.shape[1]), average="none")
     hits, false, _, missed, _ = scores.numpy().astype(np.float64)[: member.shape[1]].T
     with np.errstate(invalid="ignore"):
         return {

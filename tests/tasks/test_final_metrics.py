@@ -67,7 +67,7 @@ def test_figures_by_class_are_those_of_scikit_learn(classes):
     found = per_class(said, member)
     expected = precision_recall_fscore_support(member, said, average=None, zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "samples"), expected, strict=True):
-        np.testing.assert_allclose(found[name], values, rtol=1e-9)
+        np.testing.assert_allclose(found[name], values[-classes:], rtol=1e-9)  # of one label it has both states
     never = per_class(np.zeros((3, 2), bool), np.array([[True, False]] * 3))
     assert math.isnan(never["precision"][0])
     assert math.isnan(never["recall"][1])
