@@ -28,7 +28,8 @@ def test_real_labels_go_all_the_way(dataset, tmp_path, method):
     utility = "soft_count"
     out = tmp_path / "r"
     command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", tmp_path / "mlflow"]
-    small = ["training.epochs=3", "method.warmup=1", "model.feature_size=16", "optimizer.lr=0.01"]
+    length = ["training.epochs=8", "optimizer.lr=0.003"] if regression else ["training.epochs=2", "optimizer.lr=0.01"]
+    small = [*length, "method.warmup=1", "model.feature_size=16"]
     more = ["method.row_budget=0.5"] if method == "sample" else []
     assert call(*command, "--method", method, f"valuation.utility={utility}", *small, *more) == 0
     result, table = read_result(out), read_table(valuation_file(result_folder(out), "test"))
