@@ -12,6 +12,7 @@ import numpy.typing as npt
 from raymm.errors import DataError, Problems
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.bootstrap import resampled_means
+from raymm.tracking.metrics import split_metric
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_samples(results: StudyResults, figure: Figure) -> Samples:
     problems = Problems("runs that were tested on other samples cannot be compared")
     for run in results.runs:
         split = figure.split_of(run)
-        if split is None:
+        if split is None or not _is_mean_over_samples(figure.metric, run, split):
             continue
         ids, found = _read(run, split, figure.metric)
         if found is None:
@@ -77,6 +78,11 @@ def read_samples(results: StudyResults, figure: Figure) -> Samples:
             values[run.data, run.arm, run.seed] = found
     problems.raise_if_any(DataError)
     return Samples(values, _resampled(values, list(first)), tuple(left_out))
+
+
+def _is_mean_over_samples(metric: str, run: RunRecord, split: str) -> bool:
+    """Whether the table of a run may give what the metric is the mean of: of losses, those of a regression alone."""
+    return metric == "accuracy" or (metric in {"mae", "loss"} and split_metric(split, "mae") in run.metrics)
 
 
 def _read(run: RunRecord, split: str, metric: str) -> tuple[npt.NDArray[np.str_], Values | None]:
