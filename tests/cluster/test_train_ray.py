@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from raymm.cluster.train import train_on_ray, train_together
+from raymm.data.opening import open_data
 from raymm.errors import ClusterError, TrainingError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
@@ -78,6 +79,18 @@ def test_a_model_of_one_s_own_is_the_same_on_two_workers_and_on_one_process(ray_
     assert found.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
     for here, there in zip(expected.history, found.history, strict=True):
         assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
+
+
+def test_a_data_set_of_one_s_own_is_called_again_by_worker_and_actor(ray_local, tmp_path):
+    file = EXAMPLE.with_name("own_dataset.py")
+    own = open_data(f"{file}:clips", tmp_path / "own.data")
+    sections = {"training": {"epochs": 2, "batch_size": 32, "threads": 1}}
+    alone = create_or_open(tmp_path / "alone", settings(**sections), own)
+    expected = train(alone, own, Backends())
+    run = run_of(tmp_path / "r", own, 1, **sections)
+    result = train_on_ray(run, lambda _: None)
+    assert weights(run.path) == weights(alone.path)
+    assert result.metrics == expected.metrics
 
 
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
