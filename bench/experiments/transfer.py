@@ -38,7 +38,7 @@ QUESTION = (
     "how many steps further the answer is, modulo four: alone, image and text tell nothing. phi of a model that "
     "answers right is 1 for each, and the interaction of the pair (on right or wrong) 1 - 2/4 = 0.5, since the "
     "empty coalition counts as wrong. Additive fusion (`concat`) cannot represent the answer, so the question is "
-    "asked with `mlp` too. Regression is left out: it needs a task that raymm does not have yet."
+    "asked with `mlp` too. Regression is left out."
 )
 
 

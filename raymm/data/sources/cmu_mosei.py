@@ -51,7 +51,7 @@ class CmuMosei(Source):
     splits = "published train, valid and test"
     classes = "2 or 3"
     trap = (
-        "sentiment is a number of -3 to 3, and papers cut it in three ways (classes); regression is not a task yet. "
+        "sentiment is a number of -3 to 3, and papers cut it in three ways (classes); numbers need a manifest. "
         "Sound holds minus infinity, which becomes 0 as in published code"
     )
     modalities: ClassVar[Mapping[str, str]] = {"text": "embedding", "audio": "embedding", "vision": "embedding"}
