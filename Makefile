@@ -20,8 +20,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## the whole story on a small data set, in a few minutes
 	$(BIN)/raymm demo --out demo
 
-test: lint ## lint, then every test but the long ones of `make chaos`
-	$(BIN)/python -m pytest -m "not chaos"
+test: lint ## lint, then every test but the long ones of `make chaos`; JOBS=2 processes for those without Ray
+	@status=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not chaos and not ray" -n $(or $(JOBS),2) --dist loadfile || status=1; \
+	$(BIN)/python -m pytest -m "not chaos and ray" || status=1; \
+	exit $$status
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 	$(BIN)/python -m pytest tests/chaos
