@@ -72,13 +72,13 @@ class StudyResult(Placed):
         return "\n".join([*table, "", *self.verdicts(), *self.failed])
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row a run: data set, arm, seed, folder, its metrics, and what it cost (`cost/rows`, ...)."""
+        """A row a run: data set, arm, seed, folder, its metrics, and what it cost (`cost_rows`, ...)."""
         import pandas as pd
 
         return pd.DataFrame(
             [
                 {"data": run.data, "arm": run.arm, "seed": run.seed, "path": str(run.path), **run.metrics}
-                | {f"cost/{name}": value for name, value in run.cost.items()}
+                | {f"cost_{name}": value for name, value in run.cost.items()}
                 for run in self.runs
             ]
         )

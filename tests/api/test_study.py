@@ -48,7 +48,7 @@ def test_what_it_shows(result):
     ]
     for row in frame.to_dict("records"):
         assert row["test/accuracy"] == read_result(row_path(row)).metrics["test/accuracy"]
-        assert row["cost/rows"] > 0
+        assert row["cost_rows"] > 0
     means = frame.groupby("arm")["test/accuracy"].mean()
     lines = {line.split()[0]: line.split() for line in result.summary().splitlines() if line}
     assert lines["joint"][2] == f"{means['joint']:.3f}"

@@ -8,7 +8,7 @@ import ray
 
 from raymm.cluster import prometheus
 from raymm.cluster.prometheus import export_epoch_metrics, export_valuation_rate, run_label
-from raymm.tracking.metrics import GAUGES
+from raymm.tracking.gauges import GAUGES
 
 FIRST = {"epoch": 0, "metrics": {"time/train_s": 1.0, "rows/epoch": 100.0, "phi/val_audio": 0.25}}
 SECOND = {

@@ -31,6 +31,7 @@ FOLDERS = {
 PATTERNS = ("valuation-", "epoch-", "part-", ".parts", "shard-")
 OTHER_NAMES = {
     "tracking/mlflow/model.py": {"model"},  # an artifact of MLflow
+    "data/indexed/huggingface.py": {"state.json"},  # a file of theirs
     "tracking/metrics.py": {"trials"},  # a metric
     "reports/metrics_page.py": {"result.json"},  # a page of the documentation
 }
