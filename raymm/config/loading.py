@@ -30,6 +30,10 @@ Overrides = Sequence[str] | Mapping[str, Any]
 """Settings in the place of others, see `lay_over`."""
 
 
+WHOLE = ("optimizer.groups", "training.loss.class_weights", "training.loss.pos_weight")
+"""Settings that are mappings whose keys (patterns, classes) may have dots."""
+
+
 def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
     """Read a YAML file (or start from the defaults) and apply dotted overrides.
 
@@ -169,9 +173,9 @@ def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any, str]]:
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """What stands in nested sections, by dotted names; an empty section is a value."""
+    """What stands in nested sections, by dotted names; an empty section is a value, and so are those of `WHOLE`."""
     for name, value in values.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and f"{above}{name}" not in WHOLE:
             yield from _leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 
+from raymm.api.settings import config_of
 from raymm.config import Config, load
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError
@@ -82,3 +83,12 @@ def test_mistakes_are_said(settings, words):
     with pytest.raises(ConfigError) as raised:
         Config().override(*settings)
     assert words in str(raised.value)
+
+
+def test_patterns_and_classes_of_a_mapping_may_have_dots():
+    groups, weights = {"encoders.rgb.*": {"lr": 1e-4}}, {"st.": 2.0}
+    given = {"optimizer": {"groups": groups}, "training": {"loss": {"class_weights": weights}}}
+    dotted = {"optimizer.groups": groups, "training.loss.class_weights": weights}
+    for config in (Config().override(given), Config().override(dotted), config_of(given)):
+        assert [group.pattern for group in config.optimizer.groups] == ["encoders.rgb.*"]
+        assert config.training.loss.class_weights == weights
