@@ -111,9 +111,10 @@ def _command(verb: str) -> click.Command:
 
 
 def _settings(name: str) -> list[str]:
-    """Dotted settings whose last part is this name."""
-    from raymm.config.base import flatten
-    from raymm.config.sections import Config
+    """Dotted settings whose last part is this name, or what this name means elsewhere."""
+    from raymm.config.aliases import meant_by
+    from raymm.config.catalogue import setting_names
 
     wanted = name.replace("-", "_")
-    return [key for key in flatten(Config()) if wanted in {key, key.rpartition(".")[2]}]
+    meant = meant_by(wanted)
+    return [key for key in setting_names() if wanted in {key, key.rpartition(".")[2]}] or ([meant] if meant else [])

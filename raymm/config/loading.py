@@ -3,19 +3,20 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from raymm.config.aliases import meant_by
 from raymm.config.base import flatten
 from raymm.config.choice import SettingsError
 from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put, say_unsaid
 from raymm.config.mistakes import mistake_in_words
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
-from raymm.config.registries import METHODS
 from raymm.config.sections import Config
 from raymm.config.switches import idle_by_switch
 from raymm.config.unread import drop_unread
@@ -210,23 +211,16 @@ def _unknown(here: Sequence[str], section: Any, beside: str) -> str:
 
 
 def _suggestion(location: Sequence[str], section: Any, beside: str) -> str:
-    """What may have been meant: a setting of the same section, or one that has this name elsewhere."""
+    """What may have been meant: a setting of this name elsewhere, what it is called here, or the nearest one here."""
     for part in location[:-1]:
         fields = getattr(section, "model_fields", {})
         section = _section_of(fields[part].annotation) if part in fields else section
-    here = did_you_mean(location[-1], [*getattr(section, "model_fields", {}), *filter(None, [beside])])
-    elsewhere = [key for key in _settings_everywhere() if key.rpartition(".")[2] == location[-1]]
-    if here.startswith("did you mean") or not elsewhere:
-        return here
-    return f"did you mean {' or '.join(elsewhere)}?"
-
-
-def _settings_everywhere() -> list[str]:
-    """Dotted names of all settings: of the sections, and of the parts of every registered method."""
-    names = dict.fromkeys(flatten(Config()))
-    for name in METHODS:
-        names |= dict.fromkeys(flatten(Config.model_validate({"method": name})))
-    return list(names)
+    everywhere = import_module("raymm.config.catalogue").setting_names()  # imports every part: for a mistake only
+    elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
+    if elsewhere or (meant := meant_by(location[-1])) is None:
+        here = did_you_mean(location[-1], [*getattr(section, "model_fields", {}), *filter(None, [beside])])
+        return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else here
+    return f"did you mean {meant}?"
 
 
 def _section_of(annotation: Any) -> Any:

@@ -22,7 +22,7 @@ DEFAULT_METHOD = "coalition"
 class MethodConfig(Settings):
     """What training does about modality imbalance."""
 
-    name: str = DEFAULT_METHOD
+    name: str = Field(default=DEFAULT_METHOD, description="the method, see docs/methods.md")
     warmup: int = Field(
         default=5,
         ge=0,

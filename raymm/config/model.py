@@ -31,7 +31,11 @@ class EncoderConfig(Settings):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str | None = None
+    name: str | None = Field(
+        default=None,
+        description="the encoder, see docs/encoders.md, of modalities that model.encoders does not name; null: that "
+        "of their kind",
+    )
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -72,14 +76,12 @@ class ModelConfig(Settings):
     )
     feature_size: int = Field(default=128, ge=2, description="D: features of one modality")
     encoders: Annotated[dict[str, EncoderConfig], ENCODERS_BY_MODALITY] = Field(
-        default_factory=dict, description="by modality name"
+        default_factory=dict, description="by modality name; model.encoders.NAME has what model.encoder has"
     )
     encoder: EncoderConfig = Field(
         default_factory=EncoderConfig, description="for modalities not named; each encoder takes the settings it has"
     )
-    fusion: Annotated[Choice, FUSION] = Field(
-        default_factory=FUSION.make, description="how features become logits, and the fusion's own settings"
-    )
+    fusion: Annotated[Choice, FUSION] = Field(default_factory=FUSION.make, description="how features become logits")
     baseline: Literal["zeros", "mean", "learned"] = Field(
         default="zeros", description="what stands in for a masked modality's feature"
     )

@@ -44,9 +44,9 @@ class GroupConfig(Settings):
 class OptimizerConfig(Settings):
     """Optimizer and learning-rate schedule."""
 
-    name: str = Field(default="adamw", description="sgd, adam, adamw, or package.module:NAME")
-    lr: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
+    name: str = Field(default="adamw", description="the optimizer")
+    lr: float = Field(default=1e-3, gt=0, description="learning rate, before the schedule changes it")
+    weight_decay: float = Field(default=1e-4, ge=0, description="of the optimizer; see decay for what decays")
     decay: Literal["weights", "all"] = Field(
         default="weights",
         description="what decays: weights, not biases, not parameters of normalisation layers, not learned "
@@ -66,7 +66,10 @@ class OptimizerConfig(Settings):
         description="parameters by pattern, with lr or factor, weight_decay and frozen_epochs; the first pattern "
         "that matches counts. A mapping of patterns, or a list with the pattern in each",
     )
-    schedule: Literal["constant", "cosine", "step", "linear", "plateau", "wsd"] = "cosine"
+    schedule: Literal["constant", "cosine", "step", "linear", "plateau", "wsd"] = Field(
+        default="cosine",
+        description="how the learning rate falls; wsd: warm-up, stable, decay; plateau: when validation stands still",
+    )
     per: Literal["epoch", "step"] = Field(
         default="epoch", description="whether cosine, linear and wsd change the rate once an epoch or in every update"
     )
@@ -77,7 +80,7 @@ class OptimizerConfig(Settings):
     )
     min_lr: float = Field(default=0.0, ge=0, description="cosine, linear, wsd and plateau: where the rate ends")
     step_epochs: int = Field(default=30, ge=1, description="step: multiply by `step_factor` every so many epochs")
-    step_factor: float = Field(default=0.1, gt=0, le=1)
+    step_factor: float = Field(default=0.1, gt=0, le=1, description="step: what the rate is then multiplied by")
     plateau_patience: int = Field(
         default=5, ge=0, description="plateau: epochs without a better training.selection that are let pass"
     )

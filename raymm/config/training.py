@@ -13,9 +13,9 @@ __all__ = ["TrainingConfig"]
 class TrainingConfig(Settings):
     """The loop."""
 
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=30, ge=1, description="passes over the training split")
     batch_size: int = Field(default=32, ge=1, description="rows of a global batch, over all workers")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="decides everything that is random")
     accumulate: int = Field(
         default=1,
         ge=1,
@@ -36,7 +36,9 @@ class TrainingConfig(Settings):
         "then evaluated, valued and exported",
     )
     compile: bool = Field(default=False, description="encoders and fusion by torch.compile, which needs a compiler")
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="of encoders and fusion in training (autocast); weights stay float32"
+    )
     selection: str = Field(
         default="accuracy",
         description="validation metric that picks the model: accuracy, macro_f1 or loss; of several labels a sample "

@@ -47,7 +47,7 @@ class Bent(Scaled):
 class Power(Scaled):
     """Parameters of `power`."""
 
-    exponent: float = Field(default=2.0, gt=0)
+    exponent: float = Field(default=2.0, gt=0, description="power that it rises by")
 
 
 class Stairs(Scaled):
