@@ -17,6 +17,7 @@ PUBLIC = {
     "compare": "raymm.api.compare",
     "load": "raymm.api.load",
     "open_dataset": "raymm.data",
+    "predict": "raymm.api.predict",
     "prepare": "raymm.api.prepare",
     "report": "raymm.api.report",
     "study": "raymm.api.study",

@@ -1,5 +1,6 @@
 from raymm.api.compare import compare as compare
 from raymm.api.load import load as load
+from raymm.api.predict import predict as predict
 from raymm.api.prepare import prepare as prepare
 from raymm.api.progress import Progress as Progress
 from raymm.api.report import report as report

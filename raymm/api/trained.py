@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from raymm.api.predicting import predictions_of
 from raymm.api.recorded import recorded_table
 from raymm.api.shown import Placed
 from raymm.api.values_result import Values
@@ -15,6 +17,8 @@ from raymm.storage.layout import result_folder
 from raymm.training.result import read_result
 
 if TYPE_CHECKING:
+    from raymm.api.predictions import Predictions
+    from raymm.api.progress import Showing
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
     from raymm.models.export import Exported
@@ -78,6 +82,27 @@ class Trained(Placed):
                 f"{self.folder}: an exported model has no recorded values; raymm.value(folder, data) values a split"
             )
         return Values(recorded_table(self.folder, split))
+
+    def predict(
+        self,
+        samples: Any = (),
+        *,
+        manifest: str | Path | None = None,
+        media_root: str | Path | None = None,
+        allow_outside: bool = False,
+        sentence_encoders: Sequence[str] | Mapping[str, str | Path] = (),
+        progress: Showing = "auto",
+    ) -> Predictions:
+        """Answer samples without labels: files, texts and arrays; parameters and errors as `raymm.predict`."""
+        return predictions_of(
+            self.exported,
+            samples,
+            manifest=manifest,
+            media_root=media_root,
+            allow_outside=allow_outside,
+            sentence_encoders=sentence_encoders,
+            progress=progress,
+        )
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""

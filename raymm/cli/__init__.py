@@ -26,7 +26,22 @@ from raymm.signals import exit_code_of, stoppable
 
 __all__ = ["cli", "main"]
 
-VERBS = ("demo", "prepare", "train", "value", "sweep", "study", "compare", "report", "config", "doctor", "ui")
+VERBS = (
+    *(
+        "demo",
+        "prepare",
+        "train",
+        "value",
+        "predict",
+        "sweep",
+        "study",
+        "compare",
+        "report",
+        "config",
+        "doctor",
+        "ui",
+    ),
+)
 
 
 class _Verbs(click.Group):

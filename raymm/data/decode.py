@@ -5,7 +5,9 @@ A video is decoded once, whatever number of modalities need its frames.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from raymm.data.kinds.base import ModalitySpec, Value
 from raymm.data.media.files import SampleFiles
@@ -35,7 +37,7 @@ def read_sample(
         cell = record.cells[spec.name]
         file = cell if isinstance(cell, str) and not spec.from_text else ""
         try:
-            value = None if cell is None else spec.decode(cell, files)
+            value = None if cell is None else _value(spec, cell, files)
             troubles = [] if cell is None else _troubles(spec, value)
         except MediaError as cause:
             value, troubles = None, [str(cause)]
@@ -47,6 +49,16 @@ def read_sample(
     return values, wrong, remarks
 
 
+def _value(spec: ModalitySpec, cell: Any, files: SampleFiles) -> Value:
+    """The value of a cell; numbers in the place of a file are those that were decoded before."""
+    if not spec.is_media or isinstance(cell, str):
+        return spec.decode(cell, files)
+    try:
+        return np.asarray(cell)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise MediaError(f"is neither a file nor an array of numbers ({cause})") from cause
+
+
 def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
     """What is wrong with a value that was decoded; only an empty cell is a missing modality."""
     return [f"decode of the kind '{spec.kind}' returns None"] if value is None else spec.check(value)
@@ -54,6 +66,6 @@ def _troubles(spec: ModalitySpec, value: Value) -> list[str]:
 
 def _files_of(record: Record, schema: Schema, media_root: MediaRoot) -> SampleFiles:
     """The files of a sample, with the times of all frames that its modalities need of each."""
-    framed = [spec for spec in schema.modalities if spec.frame_times and record.cells[spec.name] is not None]
+    framed = [spec for spec in schema.modalities if spec.frame_times and isinstance(record.cells[spec.name], str)]
     wanted = [(str(record.cells[spec.name]), getattr(spec, "stream", None), spec.frame_times) for spec in framed]
     return SampleFiles(media_root, wanted)

@@ -1,26 +1,24 @@
 """Which kinds of modality the columns of a table look like, where none are named."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from raymm.data.media.arrays import array_file, shape_of
+from raymm.data.media.arrays import shape_of
 from raymm.data.media.container import open_media
 from raymm.data.media.problem import MediaError
 from raymm.data.media.root import MediaRoot
+from raymm.data.media.suffixes import holds
 from raymm.data.tabular.columns import arrays_of, holds_numbers, is_text, plain, values_of
 from raymm.errors import DataError
 
-__all__ = ["guess_kinds"]
+__all__ = ["HELD", "guess_kinds"]
 
-SUFFIXES = {
-    "audio": (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff"),
-    "rgb": (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".mpg", ".mpeg", ".ts", ".gif"),
-    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
-    "array": (".npy", ".npz"),
-}
+HELD = {"audio": "sound", "rgb": "video", "image": "picture", "array": "array"}
+"""What files of a column hold, by the kind that it is then."""
+
 TOLD = ("label", "sample_id", "split", "group", "source")
 """Columns that are no modality."""
 
@@ -72,8 +70,7 @@ def _kinds_of(name: str, column: pa.ChunkedArray, media_root: MediaRoot) -> Mapp
 
 def _by_suffix(cells: Sequence[str]) -> str | None:
     """The kind of files whose suffix all cells have."""
-    suffixes = {PurePosixPath(array_file(cell)).suffix.lower() for cell in cells}
-    return next((kind for kind, known in SUFFIXES.items() if suffixes and suffixes <= set(known)), None)
+    return next((kind for kind, held in HELD.items() if cells and all(holds(cell, held) for cell in cells)), None)
 
 
 def _of_media(name: str, kind: str, first: Path) -> Mapping[str, str]:

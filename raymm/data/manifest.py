@@ -5,7 +5,6 @@ optional. An empty cell is a missing modality, and so is NaN. Without `sample_id
 Without `split`, files are assigned to splits by label (70/15/15), all samples of one file into the same split.
 """
 
-import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,9 @@ from raymm.data.kinds.base import kind_of
 from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes, refuse_unfit
 from raymm.data.manifest_rows import Rows, Specs, read_rows
 from raymm.data.media.root import MediaRoot
-from raymm.data.recordings import refuse_shared, resolve, shared_note
+from raymm.data.outside import place_of_row, resolved_files
+from raymm.data.record import Record
+from raymm.data.recordings import refuse_shared, shared_note
 from raymm.data.sample_ids import name_samples, refuse_repeated_ids
 from raymm.data.schema import SPLITS
 from raymm.data.splits import assign_splits, read_splits
@@ -31,21 +32,6 @@ __all__ = ["Kinds", "Manifest", "Record", "load_manifest"]
 
 Kinds = dict[str, str]
 """Kinds of modality by name, in schema order."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
-
-    The label is an int, or a tuple of bools or floats, see `raymm.tasks`. The group is empty where there is none.
-    """
-
-    sample_id: str
-    split: str
-    label: Any
-    source: str
-    cells: dict[str, Any]
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,9 +97,9 @@ def load_manifest(
     task, note = _choose_task(path, different, task)
     names = tuple(classes) if classes else task.classes_of(different)
     ids = name_samples(rows)
-    labels = parse_labels(rows.labels, lambda row: _place(row, ids), task, names, problems)
+    labels = parse_labels(rows.labels, lambda row: place_of_row(row, ids), task, names, problems)
     _refuse_null_characters(rows, ids, problems)
-    resolved = _resolved(rows, ids, media_root, allow_outside, problems)
+    resolved = resolved_files(rows, ids, media_root, allow_outside, problems)
     problems.raise_if_any(DataError)
     array = task.array(labels, len(names))
     splits, renamed = _splits(rows, ids, array, task, names, seed, resolved, problems)
@@ -125,21 +111,6 @@ def load_manifest(
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
     notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
-
-
-def _resolved(
-    rows: Rows, ids: Sequence[str], media_root: MediaRoot, allow_outside: bool, problems: Problems
-) -> dict[str, str]:
-    """Which file each name stands for; names that lead out of the media root go to `problems`."""
-    files = dict.fromkeys(file for files in rows.files for file in files)
-    if not isinstance(media_root, Path):
-        return {file: file for file in files}
-    resolved = resolve(files, media_root)
-    if not media_root.is_dir():
-        problems.add(f"the media root {media_root} is no folder")
-    elif not allow_outside:
-        _refuse_outside(rows, ids, media_root, resolved, problems)
-    return resolved
 
 
 def _splits(
@@ -195,36 +166,13 @@ def _choose_task(path: Path, cells: Sequence[Any], task: Task | None) -> tuple[T
         raise DataError(f"{path}: {cause}") from None
 
 
-def _place(row: int, ids: Sequence[str]) -> str:
-    return f"row {row + 1}, sample '{ids[row]}'"
-
-
 def _refuse_null_characters(rows: Rows, ids: Sequence[str], problems: Problems) -> None:
     """Refuse paths that no file system takes, before one is asked."""
     for number, files in enumerate(rows.files):
         for file in files:
             if "\0" in file:
-                problems.add(f"{_place(number, ids)}: {file!r} has a null character in it; write the path anew")
+                problems.add(f"{place_of_row(number, ids)}: {file!r} has a null character in it; write the path anew")
     problems.raise_if_any(DataError)
-
-
-def _refuse_outside(rows: Rows, ids: Sequence[str], root: Path, resolved: dict[str, str], problems: Problems) -> None:
-    """Refuse paths that are not below the media root, by themselves or by a symbolic link on the way."""
-    inside = os.path.realpath(root).rstrip("/") + "/"
-    for number, files in enumerate(rows.files):
-        for file in files:
-            if file in rows.embedded:
-                continue
-            if file.startswith("/") or (".." in file and ".." in file.split("/")):
-                problems.add(
-                    f"{_place(number, ids)}: '{file}' leaves the media root; write paths relative to it, or give "
-                    "--allow-outside"
-                )
-            elif not resolved[file].startswith(inside):
-                problems.add(
-                    f"{_place(number, ids)}: '{file}' leaves the media root by a symbolic link, to {resolved[file]}; "
-                    "copy what it leads to, or give --allow-outside"
-                )
 
 
 def _is_own_file(source: str, specs: Specs) -> bool:

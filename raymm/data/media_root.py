@@ -1,14 +1,19 @@
 """Files that a media root does not hold; where it holds none, that is said once, with the folder that was meant."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raymm.data.kinds.base import ModalitySpec, kind_of
-from raymm.data.manifest import Kinds, Record
 from raymm.data.media.root import Archive, MediaRoot
 from raymm.data.quarantine import BadValue
 from raymm.errors import DataError
+
+if TYPE_CHECKING:
+    from raymm.data.manifest import Kinds, Record
 
 __all__ = ["file_size", "files_of", "missing_files", "require_some_media"]
 

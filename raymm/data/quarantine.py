@@ -3,14 +3,14 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes, write_json
 
-__all__ = ["BadValue", "problem_lines", "write_quarantine"]
+__all__ = ["BadValue", "bad_line", "by_file", "problem_lines", "write_quarantine"]
 
 ALONE = 5
 """Samples with the same problem that are still listed one by one."""
@@ -53,6 +53,25 @@ def problem_lines(bad: Sequence[BadValue]) -> list[str]:
         what = f"{modality}: {problem}" if modality else problem
         lines.append(f"{len(items)} samples: {what}: {', '.join(names)} and {len(items) - 3} more")
     return lines
+
+
+def by_file(bad: Sequence[BadValue]) -> tuple[BadValue, ...]:
+    """What is wrong with a file in the same way for several modalities, said once."""
+    names: dict[BadValue, list[str]] = {}
+    for one in bad:
+        names.setdefault(replace(one, modality=""), []).append(one.modality)
+    return tuple(replace(one, modality=", ".join(filter(None, of))) for one, of in names.items())
+
+
+def bad_line(bad: BadValue) -> str:
+    """What is wrong with a sample, after the file, or else the sample.
+
+    >>> bad_line(BadValue("a.mp4", "a.mp4", "rgb", "is an empty file (zero bytes)"))
+    'a.mp4: rgb: is an empty file (zero bytes)'
+    """
+    what = f" {bad.modality}:" if bad.modality else ""
+    sample = "" if bad.file in {"", bad.sample_id} else f"sample '{bad.sample_id}': "
+    return f"{sample}{bad.file or bad.sample_id}:{what} {bad.problem}"
 
 
 def write_quarantine(out: Path, bad: Sequence[BadValue], about: Mapping[str, Any]) -> None:

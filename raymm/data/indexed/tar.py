@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from raymm.data.indexed.base import Kept
 from raymm.data.indexed.records import Loaded, RecordSource
-from raymm.data.kind_guessing import SUFFIXES
+from raymm.data.kind_guessing import HELD
 from raymm.data.media.root import Archive
+from raymm.data.media.suffixes import SUFFIXES
 from raymm.data.splits import split_called
 from raymm.data.tabular.read import Table
 from raymm.errors import DataError, Problems
@@ -234,7 +235,7 @@ def _name(rest: str) -> str:
     parts = rest.strip(".").split(".")
     if len(parts) > 1:
         return re.sub(r"[^a-z0-9_]", "_", parts[0])
-    kind = next((kind for kind, suffixes in SUFFIXES.items() if rest in suffixes), parts[0])
+    kind = next((kind for kind, held in HELD.items() if rest in SUFFIXES[held]), parts[0])
     return NAMES.get(kind, kind)
 
 

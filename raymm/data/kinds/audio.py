@@ -14,6 +14,7 @@ from raymm.data.augmentation import mask_spectra_at_random, shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
+from raymm.data.media.suffixes import holds
 from raymm.data.transforms import log_mel
 
 __all__ = ["AudioSpec", "SoundSpec"]
@@ -24,6 +25,7 @@ class SoundSpec(ModalitySpec):
 
     is_media: ClassVar[bool] = True
     is_timed: ClassVar[bool] = True
+    media_stream: ClassVar[str] = "audio"
     statistics_axis: ClassVar[int | None] = None
 
     later_settings: ClassVar[frozenset[str]] = frozenset({"channel", "stream"})
@@ -39,6 +41,10 @@ class SoundSpec(ModalitySpec):
     def probe(cls, probe: Probe) -> dict[str, Any]:
         """The window."""
         return {} if probe.seconds is None else {"seconds": probe.seconds}
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        return holds(file, "sound", "video")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -37,6 +37,7 @@ from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
+from raymm.data.media.suffixes import holds
 from raymm.data.moments import Moments
 from raymm.errors import ConfigError
 
@@ -77,6 +78,8 @@ class ModalitySpec(BaseModel):
         Whether a cell is the path of a media file, for which the column `file` may be used.
     is_timed
         Whether it covers a window of time, which is then inferred from the media files.
+    media_stream
+        The stream of a video that it is read from: "audio", "video", or empty.
     is_text
         Whether a value is a string, stored as one.
     is_expensive
@@ -98,6 +101,7 @@ class ModalitySpec(BaseModel):
     encoders: ClassVar[tuple[str, ...]] = ()
     is_media: ClassVar[bool] = False
     is_timed: ClassVar[bool] = False
+    media_stream: ClassVar[str] = ""
     is_text: ClassVar[bool] = False
     is_expensive: ClassVar[bool] = False
     takes_noise: ClassVar[bool] = True
@@ -157,6 +161,11 @@ class ModalitySpec(BaseModel):
         if cls.is_text or not isinstance(cell, str):
             return ""
         return cell if cls.is_media else array_file(cell)
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        """Whether a file that is given without the name of a modality is one for `decode`, by its suffix."""
+        return not cls.is_media and holds(file, "array")
 
     def problems(self) -> list[str]:
         """What keeps the settings from being used on this machine, each as "FIELD: why"."""

@@ -13,6 +13,7 @@ from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.data.media.remarks import of_length
+from raymm.data.media.suffixes import holds
 
 __all__ = ["FrameSpec", "split_start"]
 
@@ -27,6 +28,7 @@ class FrameSpec(ModalitySpec):
     default_encoder: ClassVar[str] = "cnn"
     is_media: ClassVar[bool] = True
     is_timed: ClassVar[bool] = True
+    media_stream: ClassVar[str] = "video"
     statistics_axis: ClassVar[int | None] = 1
     flips_sign: ClassVar[bool] = False
     """Whether mirroring changes the sign of the first channel."""
@@ -52,6 +54,10 @@ class FrameSpec(ModalitySpec):
     def file_of(cls, cell: Any) -> str:
         """The file, without the second (`#t=4.6`) at which the window begins."""
         return split_start(cell)[0] if isinstance(cell, str) else ""
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        return holds(file, "video")
 
     @property
     def window(self) -> float:

@@ -13,6 +13,7 @@ from raymm.data.augmentation import crop_and_flip_at_random, randaugment
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.media.problem import MediaError
+from raymm.data.media.suffixes import holds
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,6 +36,10 @@ class ImageSpec(ModalitySpec):
     height: int = Field(default=64, ge=8)
     width: int = Field(default=64, ge=8)
     fit: Fit = Field(default="squash", description="what becomes of other proportions")
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        return holds(file, "picture")
 
     @property
     def shape(self) -> tuple[int, ...]:

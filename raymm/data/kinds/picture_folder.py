@@ -11,6 +11,7 @@ from pydantic import Field
 from raymm.data.kinds.frames import FrameSpec
 from raymm.data.kinds.inputs import Probe
 from raymm.data.media.problem import MediaError
+from raymm.data.media.suffixes import holds
 
 __all__ = ["PictureFolderSpec"]
 
@@ -39,6 +40,10 @@ class PictureFolderSpec(FrameSpec):
     def file_of(cls, cell: Any) -> str:
         """The first picture."""
         return cell if isinstance(cell, str) else ""
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        return holds(file, "picture")
 
     @classmethod
     def probe(cls, probe: Probe) -> dict[str, Any]:
@@ -76,4 +81,4 @@ class PictureFolderSpec(FrameSpec):
     @staticmethod
     def root_of(path: Path, cell: str) -> Path:
         """The media root, from a path below it."""
-        return path.parents[len(Path(cell).parts) - 1]
+        return path.parents[len(Path(cell).parts) - 1 - Path(cell).is_absolute()]

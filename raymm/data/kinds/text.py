@@ -12,6 +12,7 @@ from torch import Tensor
 
 from raymm.data.kinds.base import ModalitySpec, Statistics, Value
 from raymm.data.kinds.inputs import Probe, SampleFiles
+from raymm.data.media.suffixes import holds
 from raymm.data.tokens import NEWEST, is_cut, row_length, tokenize, word_count
 from raymm.data.vocabulary import TOKENIZER_FILE, describe_vocabulary, token_count, token_ids
 
@@ -57,6 +58,10 @@ class TextSpec(ModalitySpec):
             return {}
         found = describe_vocabulary(folder)
         return {"buckets": found["buckets"], "tokenizer_sha256": found["sha256"]}
+
+    @classmethod
+    def reads(cls, file: str) -> bool:
+        return holds(file, "text")
 
     def problems(self) -> list[str]:
         """A tokenizer that is not there, or has more ids than there are buckets."""

@@ -1,0 +1,155 @@
+"""The forms in which samples are given: a file, values by modality, columns of them, a table, or a list of those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raymm.errors import DataError, Problems, did_you_mean
+
+if TYPE_CHECKING:
+    from raymm.data.kinds.base import ModalitySpec
+    from raymm.data.schema import Schema
+
+__all__ = ["FILE", "Asked", "samples_of"]
+
+FILE = "file"
+"""The key of a file of which the modalities are taken that are not given themselves."""
+
+ADVICE = "give a file, a mapping from modality to file or values, or a list of those"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One sample as it was given.
+
+    Attributes
+    ----------
+    file
+        Whose modalities are found by its suffix; None where there is none.
+    cells
+        Files, texts and arrays by modality; None where one is missing.
+    """
+
+    file: str | None = None
+    cells: Mapping[str, Any] = field(default_factory=dict)
+
+
+def samples_of(given: Any, schema: Schema) -> list[Asked]:
+    """The samples in whatever a person gave.
+
+    Parameters
+    ----------
+    given
+        A path; a mapping from modalities (or `file`) to paths, texts or arrays; a mapping to columns of those, or a
+        data frame; an array where the model has one modality; or a list of these.
+
+    Raises
+    ------
+    DataError
+        When it has none of these forms, names a modality that the model lacks, or columns are of several lengths.
+
+    Examples
+    --------
+    >>> from raymm.data.schema import Schema
+    >>> schema = Schema(modalities=[{"name": "pose", "kind": "vector", "size": 2}], classes=["sit", "stand"])
+    >>> samples_of(["a.npy", {"pose": [1.0, 2.0]}], schema)
+    [Asked(file='a.npy', cells={}), Asked(file=None, cells={'pose': [1.0, 2.0]})]
+    >>> len(samples_of({"pose": [[1.0, 2.0], [3.0, 4.0], None]}, schema))
+    3
+    """
+    if isinstance(given, str | Path):
+        return [Asked(str(given))]
+    if isinstance(given, Mapping):
+        return _of_mapping(given, schema)
+    if hasattr(given, "columns") and hasattr(given, "to_dict"):  # a data frame
+        return _of_columns({str(name): _plain(given[name]) for name in given.columns}, schema)
+    if _is_array(given) and len(schema.names) == 1:
+        return _of_mapping({schema.names[0]: given}, schema)
+    if _is_array(given) or not isinstance(given, Iterable):
+        raise DataError(f"input: a {type(given).__name__} is of no modality; {ADVICE}")
+    return [sample for one in given for sample in samples_of(one, schema)]
+
+
+def _of_mapping(given: Mapping[str, Any], schema: Schema) -> list[Asked]:
+    """One sample, or columns of several."""
+    _refuse_unknown(given, schema)
+    specs = {spec.name: spec for spec in schema.modalities}
+    values = {name: _plain(value) for name, value in given.items()}
+    columns = {name for name, value in values.items() if _is_column(value, specs.get(name))}
+    single = {name for name, value in values.items() if value is not None} - columns
+    if columns and single:
+        raise DataError(
+            f"input: {', '.join(sorted(single))} is of one sample and {', '.join(sorted(columns))} a column of "
+            "several; give one sample, or columns of one length"
+        )
+    if columns:
+        return _of_columns({name: value for name, value in values.items() if value is not None}, schema)
+    return [_sample(values, schema)]
+
+
+def _of_columns(columns: Mapping[str, Sequence[Any]], schema: Schema) -> list[Asked]:
+    _refuse_unknown(columns, schema)
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "none"
+        raise DataError(f"input: columns must be of one length, and they are: {told}")
+    rows = zip(*columns.values(), strict=True)
+    return [_sample(dict(zip(columns, row, strict=True)), schema) for row in rows]
+
+
+def _sample(values: Mapping[str, Any], schema: Schema) -> Asked:
+    given = {name: None if _is_missing(value) else value for name, value in values.items()}
+    file = given.pop(FILE, None) if FILE not in schema.names else None
+    return Asked(
+        None if file is None else str(file),
+        {name: str(value) if isinstance(value, Path) else value for name, value in given.items()},
+    )
+
+
+def _refuse_unknown(given: Iterable[str], schema: Schema) -> None:
+    problems = Problems("input")
+    for name in given:
+        if name not in (*schema.names, FILE):
+            problems.add(f"no modality '{name}'; {did_you_mean(str(name), schema.names)}")
+    problems.raise_if_any(DataError)
+
+
+def _is_column(value: Any, spec: ModalitySpec | None) -> bool:
+    """Whether a value holds one value a sample, by its axes; of texts and files, a list does."""
+    if value is None or isinstance(value, str | Path):
+        return False
+    if isinstance(value, list | tuple):
+        if not value or any(one is None or isinstance(one, str | Path) for one in value):
+            return True
+        axes = 1 + max(_axes(one) for one in value)
+    else:
+        axes = _axes(value)
+    return axes > (len(spec.shape) if spec is not None else 0)
+
+
+def _axes(value: Any) -> int:
+    """Axes of an array or of nested lists, of which the first is looked at."""
+    if isinstance(value, list | tuple):
+        return 1 + (_axes(value[0]) if value else 0)
+    return int(getattr(value, "ndim", 0))
+
+
+def _plain(value: Any) -> Any:
+    """Columns of objects, as of a data frame or of Arrow, as lists."""
+    return list(value) if str(getattr(value, "dtype", "")) == "object" or hasattr(value, "iloc") else value
+
+
+def _is_array(given: Any) -> bool:
+    return hasattr(given, "__array__") or hasattr(given, "ndim")
+
+
+def _is_missing(value: Any) -> bool:
+    """None, a text of blanks, or the NaN that a data frame has where nothing is."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))

@@ -1,0 +1,21 @@
+"""One sample of a manifest, before anything of it is decoded."""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
+
+    The label is an int, or a tuple of bools or floats, see `raymm.tasks`. The group is empty where there is none.
+    """
+
+    sample_id: str
+    split: str
+    label: Any
+    source: str
+    cells: dict[str, Any]
+    group: str = ""

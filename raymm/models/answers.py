@@ -1,0 +1,146 @@
+"""What a model answers without labels: outputs, answers, probabilities, and what each modality contributed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from raymm.errors import ConfigError
+from raymm.valuation.enumeration import value_source
+from raymm.valuation.protocol import logit_source
+from raymm.valuation.utilities import Utility, get_utility
+
+if TYPE_CHECKING:
+    from raymm.data.batch import Batch
+    from raymm.data.schema import Schema
+    from raymm.models.multimodal import MultimodalModel
+    from raymm.tasks.base import Labels, Task
+
+__all__ = ["PROBABILITY", "Answers", "answers_to"]
+
+PROBABILITY = "probability"
+"""The utility of contributions to a class: the probability of the class that was predicted, which needs no label."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to N samples of n modalities, by a model of K outputs.
+
+    Attributes
+    ----------
+    schema
+        Of the model.
+    outputs
+        What the head gives, [N, K]: logits of a classification.
+    prediction
+        Of the task's type, one row a sample.
+    confidence
+        Probability that the model gives to its own answer, [N]; None where the task has none.
+    probabilities
+        Of each class, [N, K]; None where the task has none.
+    phi
+        Contributions [N, n, T]: Shapley values for the probability of the answer (T = 1); of a regression for the
+        answer itself, target by target, in the label's units. NaN where a modality is missing.
+    """
+
+    schema: Schema
+    outputs: npt.NDArray[np.float32]
+    prediction: Labels
+    confidence: npt.NDArray[np.float64] | None
+    probabilities: npt.NDArray[np.float64] | None
+    phi: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def texts(self) -> list[str]:
+        """The answers for people."""
+        return [self.schema.task.text(one, self.schema.classes) for one in self.prediction]
+
+    def columns(self, *, every_class: bool = False) -> dict[str, list[Any]]:
+        """Columns as `Predictor.predict` has them; with a probability of every class where that is asked for."""
+        if not self.schema.task.categorical:
+            return self._numbers()
+        answer: dict[str, list[Any]] = {"prediction": self.texts}
+        if self.confidence is not None:
+            answer["probability"] = self.confidence.tolist()
+        if self.probabilities is not None and (every_class or self.schema.task.keeps_probabilities):
+            columns = self.probabilities.T.tolist()
+            answer |= {f"probability_{name}": one for name, one in zip(self.schema.classes, columns, strict=True)}
+        return answer | self._contributions(0, "")
+
+    def _numbers(self) -> dict[str, list[Any]]:
+        answer: dict[str, list[Any]] = {}
+        for target, name in enumerate(self.schema.classes):
+            suffix = "" if len(self.schema.classes) == 1 else f"_{name}"
+            answer[f"prediction{suffix}"] = self.prediction[:, target].tolist()
+            answer |= self._contributions(target, suffix)
+        return answer
+
+    def _contributions(self, target: int, suffix: str) -> dict[str, list[Any]]:
+        return {
+            f"phi_{name}{suffix}": _with_none(self.phi[:, position, target])
+            for position, name in enumerate(self.schema.names)
+        }
+
+    @staticmethod
+    def joined(parts: Sequence[Answers]) -> Answers:
+        """Answers to the samples of several batches."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        names = ("outputs", "prediction", "confidence", "probabilities", "phi")
+        fields = {name: [getattr(part, name) for part in parts] for name in names}
+        return replace(first, **{name: _joined(values) for name, values in fields.items()})
+
+
+def answers_to(model: MultimodalModel, schema: Schema, batch: Batch) -> Answers:
+    """Run a model on a batch, and value its answers."""
+    task = schema.task
+    with torch.inference_mode():
+        features = model.encode(batch)
+        outputs = model.fuse(features, batch.mask)
+        prediction = task.predict(outputs)
+        if task.categorical:
+            utilities = [get_utility(PROBABILITY, task)]
+        else:
+            utilities = [_answer_to(target, task) for target in range(len(schema.classes))]
+        phi = [value_source(logit_source(model, features, batch.mask), prediction, one).phi for one in utilities]
+        confidence = task.confidence(outputs).numpy() if task.categorical else None
+    return Answers(
+        schema,
+        outputs.numpy(),
+        prediction.numpy(),
+        confidence,
+        _probabilities(task, outputs),
+        torch.stack(phi, dim=-1).numpy(),
+    )
+
+
+def _probabilities(task: Task, outputs: torch.Tensor) -> npt.NDArray[np.float64] | None:
+    """Probability of each class; None where a task does not define it."""
+    if not task.categorical:
+        return None
+    try:
+        return task.probabilities(outputs).numpy()
+    except ConfigError:
+        return None
+
+
+def _answer_to(target: int, task: Task) -> Utility:
+    """The answer to one target as a utility, in the label's units."""
+    return Utility("answer", lambda outputs, *_: task.predict(outputs)[..., target], task=task)
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    return None if values[0] is None else np.concatenate(values)
+
+
+def _with_none(values: npt.NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
