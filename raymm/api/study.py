@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from raymm.api.progress import Showing, showing
-from raymm.api.settings import Given, given_settings, options_of
-from raymm.api.shown import Placed, place_of
+from raymm.api.settings import Given
+from raymm.api.shown import Placed
 from raymm.api.stores import Store
+from raymm.api.study_inputs import study_settings
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
 from raymm.config.loading import Overrides
-from raymm.errors import ConfigError
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
@@ -23,7 +23,7 @@ from raymm.study.driver import run_study
 from raymm.study.local_lanes import LocalLane, cores
 from raymm.study.records import budgets_reached
 from raymm.study.report import write_study_report
-from raymm.study.settings import Match, parse_study, read_study_file
+from raymm.study.settings import Match
 from raymm.study.store import create_or_open
 from raymm.study.tracking import StudyTracker
 from raymm.tracking.base import ending
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from raymm.api.progress import Progress
     from raymm.study.lanes import Lane
     from raymm.study.results import StudyResults
-    from raymm.study.settings import StudySettings
     from raymm.study.store import Study
 
 __all__ = ["study"]
@@ -102,14 +101,16 @@ def study(
     Traceback (most recent call last):
     raymm.errors.ConfigError: give data and arms, or file
     """
-    asked = {"data": _folders(data), "arms": _arms(arms), "seeds": seeds, "match": match, "to": to, "tune": tune}
-    shared = {"config": config, "settings": settings, "plugins": plugins, "noise": noise, "workers": workers}
-    options = options_of(workers=workers, plugins=plugins, noise=noise)
+    asked: dict[str, Any] = {"seeds": seeds, "match": match, "to": to, "tune": tune}
+    shared: dict[str, Any] = {
+        "config": config,
+        "settings": settings,
+        "plugins": plugins,
+        "noise": noise,
+        "workers": workers,
+    }
+    parsed = study_settings(data, arms, file=file, **asked, **shared)
     folder = Path(out)
-    if file is None:
-        parsed = _asked(asked, given_settings(config, settings, options))
-    else:
-        parsed = _from_file(Path(file), [name for name, value in {**asked, **shared}.items() if value])
     with showing(progress) as told, writing(lock_of_folder(folder), f"the study {folder}"):
         remove_unfinished(folder)
         job = create_or_open(folder, parsed)
@@ -120,33 +121,6 @@ def study(
         with _interruptible(folder):
             results, report = _run(job, backend, lanes, Store.of(store), experiment, told)
     return StudyResult(job.path, results, report, budgets_reached(job, results.runs))
-
-
-def _asked(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> StudySettings:
-    if not asked["data"] or not asked["arms"]:
-        raise ConfigError("give data and arms, or file")
-    given = {name: value for name, value in asked.items() if value is not None}
-    seeds = given.get("seeds")
-    if seeds is not None and not isinstance(seeds, str):
-        given["seeds"] = list(seeds)
-    return parse_study({**given, "settings": dict(settings)}, "study")
-
-
-def _from_file(file: Path, given: Sequence[str]) -> StudySettings:
-    if given:
-        raise ConfigError(f"the file {file} has all settings of the study; leave out {', '.join(given)}")
-    return parse_study(read_study_file(file), str(file))
-
-
-def _folders(data: str | Path | Placed | Sequence[str | Path | Placed]) -> list[str]:
-    several = [data] if isinstance(data, str | Path | Placed) else data
-    return [str(place_of(one)) for one in several]
-
-
-def _arms(arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None]) -> Any:
-    if isinstance(arms, Mapping):
-        return dict(arms)
-    return [name.strip() for name in arms.split(",") if name.strip()] if isinstance(arms, str) else list(arms)
 
 
 def _run(

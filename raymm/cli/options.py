@@ -13,6 +13,7 @@ from raymm.errors import ConfigError
 __all__ = [
     "FOLDER",
     "NamesOption",
+    "UnlessOption",
     "backend_option",
     "chosen",
     "data_option",
@@ -28,6 +29,7 @@ __all__ = [
     "plugin_names",
     "plugins_option",
     "plugins_overrides",
+    "print_config_option",
     "store_option",
     "workers_option",
 ]
@@ -35,6 +37,30 @@ __all__ = [
 Command = Callable[..., Any]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class UnlessOption(click.Option):
+    """A required option that is not needed beside some flags, which are eager.
+
+    Parameters
+    ----------
+    unless
+        Names of the flags.
+    """
+
+    def __init__(self, *arguments: Any, unless: Iterable[str] = ("print_config",), **attributes: Any) -> None:
+        super().__init__(*arguments, required=True, **attributes)
+        self._unless = tuple(unless)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value; None where it is not given and not needed."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            if any(ctx.params.get(name) for name in self._unless):
+                return None
+            raise
+
 
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[SECTION.FIELD=VALUE]...")
 
@@ -48,7 +74,7 @@ backend_option = click.option(
 
 data_option = click.option(
     "--data",
-    required=True,
+    cls=UnlessOption,
     metavar="DATA",
     help="Data set that `raymm prepare` made; or package.module:NAME of your own Dataset, or other samples that stay "
     "where they are (docs/your_data.md).",
@@ -70,6 +96,11 @@ noise_option = click.option(
 
 store_option = click.option(
     "--store", type=FOLDER, default="mlflow", show_default=True, help="Folder of the local MLflow store."
+)
+
+
+print_config_option = click.option(
+    "--print-config", is_flag=True, is_eager=True, help="Print the settings that would be used as YAML, and end."
 )
 
 

@@ -9,6 +9,7 @@ import click
 
 from raymm.cli.options import (
     FOLDER,
+    UnlessOption,
     experiment_option,
     json_option,
     noise_levels,
@@ -16,6 +17,7 @@ from raymm.cli.options import (
     overrides_argument,
     plugin_names,
     plugins_option,
+    print_config_option,
     store_option,
     workers_option,
 )
@@ -69,7 +71,7 @@ def _oracle() -> click.Command:
 )
 @click.option("--arms", metavar="NAMES", help="Methods to compare, with commas; MINE=package.module:NAME names one.")
 @click.option("--seeds", metavar="0-4", help="Seeds of every arm on every data set.  [default: 0-4]")
-@click.option("--out", type=FOLDER, required=True, help="Folder of the study; an unfinished study there goes on.")
+@click.option("--out", type=FOLDER, cls=UnlessOption, help="Folder of the study; an unfinished study there goes on.")
 @click.option(
     "--from",
     "file",
@@ -101,6 +103,7 @@ def _oracle() -> click.Command:
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings of all arms.")
 @store_option
 @experiment_option
+@print_config_option
 @json_option("runs")
 @overrides_argument
 def study(
@@ -110,6 +113,7 @@ def study(
     backend: Literal["local", "ray"],
     store: Path,
     experiment: str,
+    print_config: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -120,25 +124,38 @@ def study(
     import raymm
 
     _check(file, asked)
+    chosen: dict[str, Any] = {
+        "file": file,
+        "config": asked["config"],
+        "settings": asked["overrides"],
+        "plugins": plugin_names(asked["plugins"]),
+        "noise": noise_levels(asked["noise"]),
+        **{name: asked[name] for name in ("seeds", "match", "to", "tune", "workers")},
+    }
+    if print_config:
+        _print(asked["data"], asked["arms"], chosen)
+        return
     result = raymm.study(
         asked["data"],
         asked["arms"] or (),
         out=out,
-        file=file,
         lanes=lanes,
-        config=asked["config"],
-        settings=asked["overrides"],
-        plugins=plugin_names(asked["plugins"]),
-        noise=noise_levels(asked["noise"]),
         backend=backend,
         store=store,
         experiment=experiment,
         progress=printing(quiet=as_json),
-        **{name: asked[name] for name in ("seeds", "match", "to", "tune", "workers")},
+        **chosen,
     )
     _show(result, as_json)
     if result.failed:
         click.get_current_context().exit(1)
+
+
+def _print(data: tuple[str, ...], arms: str | None, chosen: dict[str, Any]) -> None:
+    from raymm.api.printed import study_yaml
+    from raymm.api.study_inputs import study_settings
+
+    click.echo(study_yaml(study_settings(data, arms or (), **chosen)), nl=False)
 
 
 def _check(file: Path | None, asked: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from raymm.cli.options import (
     plugin_names,
     plugins_option,
     plugins_overrides,
+    print_config_option,
     store_option,
     workers_option,
 )
@@ -67,6 +68,7 @@ __all__ = ["sweep"]
 @store_option
 @experiment_option
 @click.option("--register", metavar="NAME", help="Register the best model under this name.")
+@print_config_option
 @json_option("trials")
 @overrides_argument
 def sweep(
@@ -83,6 +85,7 @@ def sweep(
     store: Path,
     experiment: str,
     register: str | None,
+    print_config: bool,
     as_json: bool,
     overrides: tuple[str, ...],
     **search: Any,
@@ -90,14 +93,24 @@ def sweep(
     """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
     import raymm
 
-    _check_folder(data, space, out, resume, retry_failed)
+    if not print_config:
+        _check_folder(data, space, out, resume, retry_failed)
     if resume is not None:
-        shared = (
+        refused = (
             *chosen(model__build=model, cluster__workers=workers),
             *plugins_overrides(plugins),
             *noise_overrides(noise),
         )
-        _refuse_settings({"config": config, **search}, (*shared, *overrides))
+        _refuse_settings({"config": config, **search}, (*refused, *overrides))
+    shared: dict[str, Any] = {
+        "model": model,
+        "plugins": plugin_names(plugins),
+        "noise": noise_levels(noise),
+        "workers": workers,
+    }
+    if print_config:
+        _print(resume, config, overrides, shared, search["seed"] or 0)
+        return
     result = raymm.sweep(
         data,
         space,
@@ -106,14 +119,11 @@ def sweep(
         retry_failed=retry_failed,
         config=config,
         settings=overrides,
-        model=model,
-        plugins=plugin_names(plugins),
-        noise=noise_levels(noise),
-        workers=workers,
         store=store,
         experiment=experiment,
         register=register,
         progress=printing(quiet=as_json),
+        **shared,
         **search,
     )
     if result.registered:
@@ -124,6 +134,21 @@ def sweep(
         return
     click.echo(f"\n{result.summary()}\n\nsummary with plots: {result.report}")
     click.echo(f"compare in the browser: raymm ui --store {store}")
+
+
+def _print(
+    resume: str | None, config: Path | None, overrides: tuple[str, ...], shared: dict[str, Any], seed: int
+) -> None:
+    """The settings that trials share, before a space changes them."""
+    from raymm.api.printed import config_yaml
+    from raymm.api.settings import config_of, options_of
+    from raymm.sweep.store import open_sweep
+    from raymm.training.warmups import with_seed
+
+    if resume is not None:
+        click.echo(config_yaml(open_sweep(Path(resume)).config), nl=False)
+        return
+    click.echo(config_yaml(with_seed(config_of(config, overrides, options_of(**shared)), seed)), nl=False)
 
 
 def _check_folder(

@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from raymm.cli.options import (
     FOLDER,
+    UnlessOption,
     backend_option,
     data_option,
     data_setting_option,
@@ -21,6 +22,7 @@ from raymm.cli.options import (
     overrides_argument,
     plugin_names,
     plugins_option,
+    print_config_option,
     store_option,
     workers_option,
 )
@@ -32,7 +34,7 @@ __all__ = ["train"]
 @click.command(epilog="Example: raymm train --data DATA --method sample --out runs/sample training.epochs=30")
 @data_option
 @data_setting_option
-@click.option("--out", type=FOLDER, required=True, help="Folder of the run; an unfinished run there goes on.")
+@click.option("--out", type=FOLDER, cls=UnlessOption, help="Folder of the run; an unfinished run there goes on.")
 @method_option
 @model_option
 @plugins_option
@@ -44,6 +46,7 @@ __all__ = ["train"]
 @workers_option("Ray Train workers.")
 @store_option
 @experiment_option
+@print_config_option
 @json_option()
 @overrides_argument
 def train(
@@ -61,6 +64,7 @@ def train(
     workers: int | None,
     store: Path,
     experiment: str,
+    print_config: bool,
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -68,23 +72,29 @@ def train(
     import raymm
     from raymm.data.opening import parse_data_settings
 
+    chosen: dict[str, Any] = {
+        "method": method,
+        "model": model,
+        "seed": seed,
+        "epochs": epochs,
+        "noise": noise_levels(noise),
+        "plugins": plugin_names(plugins),
+        "workers": workers,
+    }
+    if print_config:
+        _print(config, overrides, chosen)
+        return
     result = raymm.train(
         data,
         out=out,
         config=config,
         settings=overrides,
-        method=method,
-        model=model,
-        seed=seed,
-        epochs=epochs,
-        noise=noise_levels(noise),
-        plugins=plugin_names(plugins),
         data_settings=parse_data_settings(data_settings),
-        workers=workers,
         backend=backend,
         store=store,
         experiment=experiment,
         progress=printing(quiet=as_json),
+        **chosen,
     )
     if as_json:
         findings = [asdict(finding) for finding in result.findings]
@@ -93,3 +103,10 @@ def train(
         return
     picked = f"picked epoch {result.best_epoch + 1} on validation; see {result.folder} and `raymm ui --store {store}`"
     click.echo("\n".join([*result.finding_lines(), picked, *result.test_lines()]))
+
+
+def _print(config: Path | None, overrides: tuple[str, ...], chosen: dict[str, Any]) -> None:
+    from raymm.api.printed import config_yaml
+    from raymm.api.settings import config_of, options_of
+
+    click.echo(config_yaml(config_of(config, overrides, options_of(**chosen))), nl=False)

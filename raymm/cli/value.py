@@ -4,19 +4,21 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from raymm.cli.options import (
     FOLDER,
     NamesOption,
+    UnlessOption,
     backend_option,
     data_option,
     data_setting_option,
     json_option,
     plugin_names,
     plugins_option,
+    print_config_option,
 )
 from raymm.cli.progress import printing
 from raymm.errors import ConfigError
@@ -40,7 +42,7 @@ def _utilities() -> list[str]:
 @click.option(
     "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True, help="What is valued."
 )
-@click.option("--out", type=FILE, required=True, help="Parquet file to write; a rerun goes on where it stopped.")
+@click.option("--out", type=FILE, cls=UnlessOption, help="Parquet file to write; a rerun goes on where it stopped.")
 @click.option(
     "--utility", cls=NamesOption, names=_utilities, help="{names}, or package.module:NAME; default: the run's."
 )
@@ -53,6 +55,7 @@ def _utilities() -> list[str]:
 @click.option("--gpus-per-actor", type=float, default=0.0, show_default=True, help="May be a fraction.")
 @click.option("--html", type=FILE, help="Also write a page that can be sorted and filtered.")
 @click.option("--report", type=FOLDER, help="Also write a report with plots, as Markdown.")
+@print_config_option
 @json_option("summary")
 def value(
     data: str,
@@ -71,6 +74,7 @@ def value(
     gpus_per_actor: float,
     html: Path | None,
     report: Path | None,
+    print_config: bool,
     as_json: bool,
 ) -> None:
     """Value every modality of every sample of a split."""
@@ -81,6 +85,9 @@ def value(
         raise click.UsageError("give one of --checkpoint and --model")
     if model is not None and ":" not in model:
         raise ConfigError(f"--model: '{model}' must be written as package.module:name")
+    if print_config:
+        _print(checkpoint, plugin_names(plugins), {"utility": utility, "method": method, "budget": _budget(budget)})
+        return
     values = raymm.value(
         checkpoint or model,
         data,
@@ -111,3 +118,12 @@ def value(
 
 def _budget(text: str | None) -> int | str | None:
     return int(text) if text and text.isdigit() else text
+
+
+def _print(checkpoint: Path | None, plugins: list[str], valuation: dict[str, Any]) -> None:
+    from raymm.api.printed import config_yaml, valuation_config
+    from raymm.models.valued import import_plugins
+
+    import_plugins(plugins, checkpoint)
+    given = {name: value for name, value in valuation.items() if value is not None}
+    click.echo(config_yaml(valuation_config(checkpoint, given)), nl=False)

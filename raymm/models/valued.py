@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.models.export import Exported
 
-__all__ = ["load_for", "load_own", "with_masking"]
+__all__ = ["load_for", "load_own", "with_masking", "with_valuation"]
 
 CHECKED = 8
 """Samples on which a custom model is checked."""
@@ -76,7 +76,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     """
     exported = load_model(_model_folder(checkpoint))
     _check_fit(checkpoint, exported, dataset)
-    config = _with_valuation(exported.config, valuation or {})
+    config = with_valuation(exported.config, valuation or {})
     view = BatchReader(_with_statistics(dataset, exported), config.view, config.training.seed)
     return Valuing(exported.model, view, dataset.rows(split), config)
 
@@ -93,7 +93,7 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
         first difference.
     """
     model = make_custom_model(spec, dataset.schema)
-    config = _with_valuation(with_defaults(Config(), dataset.schema.task), valuation or {})
+    config = with_valuation(with_defaults(Config(), dataset.schema.task), valuation or {})
     view, rows = BatchReader(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])
     check_model(model, few, few.mask, names=dataset.schema.names)
@@ -139,7 +139,8 @@ def _mean_features(job: Valuing, dataset: Dataset) -> torch.Tensor:
     return (total / count.clamp(min=1)).float()
 
 
-def _with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
+def with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
+    """The configuration with other settings of the section `valuation`, validated."""
     return parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
 
 
