@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from raymm.integrations.ranks import found_communicator
 from raymm.integrations.rows import epoch_and_row
 from raymm.seeds import derive
 from raymm.tasks.registry import get_task
+from raymm.valuation.own.labels import read_labels
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -119,7 +121,7 @@ class CoalitionLoss(nn.Module):
         mask
             Modalities that each row keeps, bool [B, n]; None for all.
         labels
-            Of the task's type, [B] or [B, K].
+            [B] or [B, K]: whole numbers of classes; 0 or 1 of several labels; numbers of a regression.
         fuse
             `(features, mask) -> outputs [B, K]`, which reads nothing where the mask is False and does not mix rows;
             or a model that has it as `fuse`, whose `partials` are used where it has them; or that method of a model.
@@ -138,7 +140,7 @@ class CoalitionLoss(nn.Module):
         DataError, ModelError
             Naming what has another shape or type.
         """
-        mask = self._checked(features, mask, labels, weight)
+        labels, mask = self._checked(features, mask, labels, weight)
         if return_phi and len(self.modalities) > MOST_VALUED:
             raise ConfigError(
                 f"return_phi fuses all coalitions, of up to {MOST_VALUED} modalities; here are {len(self.modalities)}"
@@ -186,10 +188,20 @@ class CoalitionLoss(nn.Module):
             seed = derive(seed, "rank", rank)
         return seed, np.full(rows, count), np.arange(rows)
 
-    def _checked(self, features: Any, mask: Tensor | None, labels: Tensor, weight: Tensor | None) -> Tensor:
-        """The mask, once shapes and types fit together."""
+    def _checked(
+        self, features: Any, mask: Tensor | None, labels: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Labels of the task's type and the mask, once shapes and types fit together."""
         problems, n = Problems("CoalitionLoss"), len(self.modalities)
         rows = len(labels)
+        if not rows:
+            problems.add("the batch has no rows")
+        try:
+            with suppress(DataError):  # said in the words of the check that follows
+                labels = read_labels(labels, self.task)
+            self.task.check_targets(labels)
+        except TypeError as cause:
+            problems.add(str(cause))
         problems.extend(_wrong_features(features, self.modalities, rows))
         if mask is None:
             mask = torch.ones(rows, n, dtype=torch.bool, device=labels.device)
@@ -197,14 +209,8 @@ class CoalitionLoss(nn.Module):
             problems.add(f"mask is {mask.dtype} {list(mask.shape)}; expected torch.bool {[rows, n]}")
         if weight is not None and weight.shape != (rows,):
             problems.add(f"weight is {list(weight.shape)}; expected {[rows]}")
-        if not rows:
-            problems.add("the batch has no rows")
-        try:
-            self.task.check_targets(labels)
-        except TypeError as cause:
-            problems.add(str(cause))
         problems.raise_if_any(DataError)
-        return mask
+        return labels, mask
 
 
 def _wrong_features(features: Any, modalities: tuple[str, ...], rows: int) -> list[str]:

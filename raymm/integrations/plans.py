@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from raymm.errors import CheckpointError, ConfigError, Problems, TrainingError
+from raymm.errors import CheckpointError, ConfigError, Problems, RaymmError, TrainingError
+from raymm.integrations.samples import NoLabelsError
 from raymm.methods.extra_rows import mean_contributions
 from raymm.methods.plan import base_plan
 from raymm.tracking import metrics as names
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from raymm.methods.plan import Plan
 
 __all__ = ["Plans"]
+
+log = logging.getLogger(__name__)
 
 
 class Plans:
@@ -53,6 +58,8 @@ class Plans:
         self._phi: npt.NDArray[np.float64] | None = None
         self._valued_for: int | None = None
         self._go_to(0)
+        if samples.label is None:
+            self._refuse_without_labels()
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the method, whose functions cannot be sent to another process; it is made there."""
@@ -125,6 +132,12 @@ class Plans:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was taken; raises `CheckpointError` naming each setting that differs."""
         problems = Problems("the state of the Resampler")
+        lacking = ", ".join(f"'{name}'" for name in ("epoch", "settings") if name not in state)
+        if lacking:
+            problems.add(
+                f"has no {lacking}, but {', '.join(map(str, state)) or 'nothing'}; give what state_dict() gave"
+            )
+            problems.raise_if_any(CheckpointError)
         theirs, ours = json.loads(state["settings"]), self._settings()
         for name in sorted(theirs.keys() | ours.keys()):
             if theirs.get(name) != ours.get(name):
@@ -134,6 +147,16 @@ class Plans:
         self._phi = None if phi is None else torch.as_tensor(phi).double().cpu().numpy().copy()
         self._valued_for = state.get("valued_for")
         self._go_to(int(state["epoch"]))
+
+    def _refuse_without_labels(self) -> None:
+        """Plan two samples, so that a method that reads labels says so before anything is trained."""
+        few = replace(self.samples.as_planned(), rows=self.samples.rows[:2], present=self.samples.present[:2])
+        try:
+            planning.plan_of_samples(self.method, few, self.config, 0, np.zeros(few.present.shape))
+        except NoLabelsError:
+            raise
+        except RaymmError as cause:  # two samples without values may be too few for a method of one's own
+            log.debug("a plan of two samples: %s", cause)
 
     def _settings(self) -> dict[str, Any]:
         method, training = self.config.method, self.config.training

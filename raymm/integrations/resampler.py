@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.utils import data
 
-from raymm.errors import ConfigError, Problems, TrainingError
+from raymm.errors import ConfigError, DataError, Problems, TrainingError
 from raymm.integrations.methods import config_of, is_planned, method_of, names_of, planned_methods
 from raymm.integrations.plans import Plans
 from raymm.integrations.ranks import check_ranks, communicator_of, device_of_messages, rank_and_world
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from raymm.tasks.base import Task
 
 __all__ = ["Resampler"]
+
+OF_SAMPLERS = {
+    **dict.fromkeys(("batch_size", "drop_last"), "it is an argument of the Resampler"),
+    **dict.fromkeys(
+        ("shuffle", "sampler", "batch_sampler"), "the Resampler draws the order of the rows, by its seed"
+    ),
+}
+"""Options of a `DataLoader` that the Resampler stands for, and why."""
 
 
 class Resampler(data.Sampler[list[Row]]):
@@ -214,7 +222,19 @@ class Resampler(data.Sampler[list[Row]]):
         return len(self._parts())
 
     def dataset(self, inner: Any) -> ResampledDataset:
-        """A map-style data set whose items are given the mask of their row, and the other `fields`."""
+        """A map-style data set whose items are given the mask of their row, and the other `fields`.
+
+        Raises
+        ------
+        DataError
+            When it has fewer items than the samples that are planned.
+        """
+        last = int(self._plans.samples.rows[-1])
+        if hasattr(inner, "__len__") and len(inner) <= last:
+            raise DataError(
+                f"Resampler: the data set has {len(inner)} items, and the samples reach to position {last}; give the "
+                "data set that the Resampler was made for"
+            )
         return ResampledDataset(inner, self._fields)
 
     def collate(self, inner: Callable[[list[Any]], Any] = data.default_collate) -> Collate:
@@ -227,7 +247,16 @@ class Resampler(data.Sampler[list[Row]]):
         """A `DataLoader` over a map-style data set, with further options of it, such as `num_workers`.
 
         It has a generator of its own, so that the random numbers of a training do not depend on it.
+
+        Raises
+        ------
+        ConfigError
+            When an option says which rows make a batch, which the Resampler does.
         """
+        problems = Problems("Resampler.loader")
+        for name in sorted(OF_SAMPLERS.keys() & options.keys()):
+            problems.add(f"{name}= is no option of it: {OF_SAMPLERS[name]}")
+        problems.raise_if_any(ConfigError)
         given = {"generator": torch.Generator(), **options}
         return data.DataLoader(self.dataset(inner), batch_sampler=self, collate_fn=self.collate(collate_fn), **given)
 

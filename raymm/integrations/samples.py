@@ -16,7 +16,7 @@ from raymm.integrations.values import Samples
 from raymm.tasks.base import Task
 from raymm.training.planning import TrainingSamples
 
-__all__ = ["TrainedSamples", "samples_of"]
+__all__ = ["NoLabelsError", "TrainedSamples", "samples_of"]
 
 NO_LABELS = "this method reads labels; give the Resampler labels=, one a sample"
 
@@ -57,7 +57,7 @@ class TrainedSamples:
 
     def expected(self, modalities: tuple[str, ...], utility: str) -> Samples:
         """The samples whose contributions are expected."""
-        return Samples(self.rows, self.ids, modalities, self.present, utility)
+        return Samples(self.rows, self.ids, modalities, self.present, utility, self.label)
 
     def described(self) -> dict[str, Any]:
         """What tells whether a state belongs to these samples."""
@@ -67,17 +67,21 @@ class TrainedSamples:
         return {"samples": len(self.rows), "data": digest.hexdigest()[:16]}
 
 
+class NoLabelsError(ConfigError):
+    """A method reads labels, and there are none."""
+
+
 class _NoLabels(np.ndarray[Any, np.dtype[Any]]):
     """In the place of labels: whatever reads them is told that there are none."""
 
     def __getitem__(self, _: Any) -> Any:
-        raise ConfigError(NO_LABELS)
+        raise NoLabelsError(NO_LABELS)
 
     def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
-        raise ConfigError(NO_LABELS)
+        raise NoLabelsError(NO_LABELS)
 
     def __array_function__(self, *_: Any, **__: Any) -> Any:
-        raise ConfigError(NO_LABELS)
+        raise NoLabelsError(NO_LABELS)
 
 
 def samples_of(
@@ -125,10 +129,20 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
             )
         rows = rows.astype(np.int64)
     else:
-        rows = np.arange(samples if isinstance(samples, int | np.integer) else len(samples), dtype=np.int64)
+        rows = np.arange(samples if isinstance(samples, int | np.integer) else _number_of(samples), dtype=np.int64)
     if not len(rows):
         raise ConfigError("Resampler: there are no samples")
     return rows
+
+
+def _number_of(samples: Any) -> int:
+    try:
+        return len(samples)
+    except TypeError as cause:
+        raise ConfigError(
+            f"Resampler: samples are a {type(samples).__name__}, which has no length; give a map-style data set, or "
+            "the number of samples"
+        ) from cause
 
 
 def _classes_of(label: npt.NDArray[Any] | None, classes: int | None, task: Task) -> int:
@@ -139,6 +153,11 @@ def _classes_of(label: npt.NDArray[Any] | None, classes: int | None, task: Task)
     if count is None:
         count = label.shape[1] if label.ndim > 1 else (int(label.max()) + 1 if label.dtype.kind in "iu" else 0)
     problems = Problems("Resampler: labels")
+    if label.dtype.kind not in ("biuf" if task.label_ndim > 1 else "iu"):
+        raise DataError(
+            f"Resampler: labels are {label.dtype}, and the task {task.name} has {task.label_dtype}; give the number "
+            "of each class, such as names.index(name)"
+        )
     for one in np.unique(label, axis=0):
         if wrong := task.check(one.item() if one.ndim == 0 else tuple(one.tolist()), count):
             problems.add(wrong)

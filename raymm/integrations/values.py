@@ -34,6 +34,8 @@ class Samples:
         Modalities that they have, bool [N, n].
     utility
         Name of the utility of the plan.
+    label
+        Labels, or None where nobody said them.
     """
 
     rows: npt.NDArray[np.int64]
@@ -41,6 +43,7 @@ class Samples:
     modalities: tuple[str, ...]
     present: npt.NDArray[np.bool_]
     utility: str
+    label: npt.NDArray[Any] | None = None
 
     def named(self, places: npt.NDArray[np.int64]) -> str:
         """Some samples by name, for a message; `places` count within `rows`."""
@@ -83,6 +86,7 @@ def read_contributions(
     places = _places(len(phi), samples, asked, found, positions)
     whole = np.full((len(samples.rows), phi.shape[1]), np.nan)
     whole[places] = phi
+    _check_labels(table, samples, places)
     _check_numbers(whole, samples, np.searchsorted(samples.rows, asked))
     return np.where(samples.present, whole, np.nan)
 
@@ -109,6 +113,21 @@ def _check_game(table: Any, samples: Samples) -> None:
     if info.utility != samples.utility:
         problems.add(f"is of the utility {info.utility}; the Resampler has utility={samples.utility}")
     problems.raise_if_any(DataError)
+
+
+def _check_labels(table: Any, samples: Samples, places: npt.NDArray[np.int64]) -> None:
+    """Refuse a table whose samples have other labels: its rows stand in another order."""
+    theirs = getattr(table, "label", None)
+    if theirs is None or samples.label is None or np.shape(theirs)[1:] != samples.label.shape[1:]:
+        return
+    same = np.isclose(np.asarray(theirs, dtype=np.float64), np.asarray(samples.label[places], dtype=np.float64))
+    wrong = np.flatnonzero(~same.reshape(len(places), -1).all(axis=1))
+    if len(wrong):
+        raise DataError(
+            f"the valuation table: {len(wrong)} of its {len(places)} samples have other labels than the Resampler's, "
+            f"first sample {samples.named(places[wrong])}; value the samples in their order (a loader that does not "
+            "shuffle), or name them by ids= here and in raymm.value"
+        )
 
 
 def _places(

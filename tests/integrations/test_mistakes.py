@@ -1,0 +1,90 @@
+"""Mistakes that people make with `Resampler` and `CoalitionLoss` in loops of their own."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from raymm.errors import CheckpointError, ConfigError, DataError
+from raymm.integrations.coalition_loss import CoalitionLoss
+from raymm.integrations.resampler import Resampler
+from raymm.valuation.own import value_batches
+
+NAMES = ("audio", "rgb")
+LABELS = [0, 1, 2, 0, 1, 2]
+
+
+def resampler(samples=6, **options):
+    return Resampler(samples, NAMES, **{"warmup": 0, "epochs": 3, **options})
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: resampler(iter(range(6))), ConfigError, "samples are a range_iterator, which has no length"),
+        (lambda: resampler(labels=list("abcabc")), DataError, "labels are <U1, and the task .* of each class"),
+        (lambda: resampler(labels=np.ones(6)), DataError, "labels are float64, and the task classification"),
+        (lambda: resampler(method="class"), ConfigError, "this method reads labels; give the Resampler labels="),
+        (lambda: resampler().loader([1, 2]), DataError, "has 2 items, and the samples reach to position 5"),
+        (lambda: resampler().loader(range(6), shuffle=True), ConfigError, "shuffle= is no option of it"),
+        (lambda: resampler().loader(range(6), batch_size=2), ConfigError, "batch_size= is no option .* argument of"),
+        (lambda: resampler().load_state_dict({}), CheckpointError, "has no 'epoch', 'settings'"),
+        (lambda: resampler().load_state_dict({"epoch": 1}), CheckpointError, "has no 'settings', but epoch"),
+    ],
+)
+def test_is_said_in_words(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_methods_that_read_no_labels_need_none_and_class_takes_them():
+    assert resampler(method="random").epoch == 0
+    assert resampler(method="class", labels=LABELS).epoch == 0
+
+
+def table_of(order):
+    """Values of six samples that came in some order, without names."""
+    batch = {
+        "shown": functional.one_hot(torch.tensor(LABELS)[order], 3).float(),
+        "label": torch.tensor(LABELS)[order],
+    }
+    return value_batches(lambda given, mask: given["shown"] * mask[:, :1], [batch], modalities=NAMES)
+
+
+def test_values_of_shuffled_samples_are_refused_where_labels_tell():
+    shuffled = table_of([3, 4, 0, 1, 2, 5])
+    with pytest.raises(DataError, match=r"3 of its 6 samples have other labels than the Resampler's, first sample 2"):
+        resampler(labels=LABELS).update(shuffled)
+    in_order = resampler(labels=LABELS)
+    in_order.update(table_of(list(range(6))))
+    assert in_order.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "of_task"),
+    [
+        ("regression", torch.tensor([0.5, -1.0]), torch.tensor([[0.5], [-1.0]], dtype=torch.float64)),
+        ("multilabel", torch.tensor([[1.0], [0.0]]), torch.tensor([[True], [False]])),
+        ("classification", torch.tensor([1, 0], dtype=torch.int32), torch.tensor([1, 0])),
+    ],
+)
+def test_labels_are_taken_in_the_types_that_losses_of_torch_take(task, labels, of_task):
+    def fuse(features, mask):
+        outputs = (features * mask[..., None]).sum(1)
+        return outputs if task == "classification" else outputs[:, :1]
+
+    features, mask = torch.tensor([[[1.0, 2.0], [0.5, 0.0]], [[0.0, -1.0], [1.0, 1.0]]]), None
+    loss = CoalitionLoss(NAMES, task=task)
+    assert torch.equal(loss(features, mask, labels, fuse), loss(features, mask, of_task, fuse))
+    outputs = [fuse(features, torch.tensor(c).expand(2, 2)) for c in ([1, 1], [1, 0], [0, 1])]
+    by_torch = {
+        "regression": lambda o: functional.mse_loss(o[:, 0], labels),
+        "multilabel": functional.binary_cross_entropy_with_logits,
+        "classification": functional.cross_entropy,
+    }[task]
+    if task == "regression":
+        whole, one, other = map(by_torch, outputs)
+    else:
+        whole, one, other = (by_torch(o, labels.long() if task == "classification" else labels) for o in outputs)
+    expected = (2 * whole + (one + other) / 2) / 3  # amount = (p - 1) / (p + 1) of p = 2
+    assert float(loss(features, mask, labels, fuse)) == pytest.approx(float(expected), rel=1e-6)
