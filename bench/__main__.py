@@ -15,6 +15,7 @@ from bench import (
     checksums,
     encoder_pass,
     epoch,
+    loop,
     loop_overlap,
     many_rows,
     memory,
@@ -30,6 +31,7 @@ from bench.timing import Measured
 BENCHES = {
     "encoder_pass": encoder_pass.run,
     "epoch": epoch.run,
+    "loop": loop.run,
     "ray_train": ray_train.run,
     "memory": memory.run,
     "ragged": ragged.run,

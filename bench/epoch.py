@@ -41,7 +41,7 @@ def run(data: Path) -> Measured:
     dataset = open_dataset(data)
     rows = dataset.rows("train")
     base = base_plan(rows, len(dataset.schema.names))
-    sample, plan = _warmed_up(dataset, base)
+    sample, plan = warmed_up(dataset, base)
     coalition = trainer_of(dataset, load(None, (*SETTINGS, "method=coalition", "valuation.source=online")))
     joint = trainer_of(dataset, load(None, (*SETTINGS, "method=joint")))
     reference = _Reference(dataset, sample)
@@ -73,7 +73,7 @@ def _measured(seconds: list[dict[str, float]], base: Plan, plan: Plan) -> Measur
     return Measured(what, ratio("coalition", "reference"), "<=", COALITION_BAR, details, bars)
 
 
-def _warmed_up(dataset: Dataset, base: Plan) -> tuple[Trainer, Plan]:
+def warmed_up(dataset: Dataset, base: Plan) -> tuple[Trainer, Plan]:
     """A trainer of `sample` after its warm-up, and its first plan."""
     trainer = trainer_of(dataset, load(None, (*SETTINGS, "method=sample")))
     for epoch in range(WARMUP):

@@ -6,7 +6,7 @@ from raymm.config import Config
 from raymm.data import Dataset
 from raymm.methods import build_method
 from raymm.models.model import build_model
-from raymm.training.communicator import SingleProcess
+from raymm.training.communicator import Communicator, SingleProcess
 from raymm.training.optim import build_optimizer
 from raymm.training.step import Trainer, parameters_of
 
@@ -16,9 +16,11 @@ __all__ = ["trainer_of"]
 CPU = torch.device("cpu")
 
 
-def trainer_of(dataset: Dataset, config: Config, device: torch.device = CPU) -> Trainer:
-    """A trainer on the CPU, or on another device."""
+def trainer_of(
+    dataset: Dataset, config: Config, device: torch.device = CPU, communicator: Communicator | None = None
+) -> Trainer:
+    """A trainer on the CPU, or on another device; of one process, or one of several."""
     model = build_model(dataset.schema, config.model, 0).to(device)
     method = build_method(config, dataset.schema)
     optimizer = build_optimizer(parameters_of(model, method), config.optimizer)
-    return Trainer(model, optimizer, method, config, SingleProcess(), device, dataset.schema.task)
+    return Trainer(model, optimizer, method, config, communicator or SingleProcess(), device, dataset.schema.task)

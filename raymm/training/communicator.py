@@ -54,7 +54,8 @@ def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator
     """Add gradients and the loss, or losses, over all ranks, in one message; return what is summed of the loss.
 
     A parameter without a gradient counts as zero, so that an update does not depend on which rank had which rows. One
-    that is frozen (`requires_grad` is False) is left out, so that no optimizer lets it decay.
+    that is frozen (`requires_grad` is False) is left out, so that no optimizer lets it decay. What was summed is not
+    copied back: gradients are then parts of the message.
     """
     owned = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in owned:
@@ -66,9 +67,9 @@ def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [loss.reshape(-1)])
     communicator.all_reduce_sum(flat)
     parts = flat[: -loss.numel()].split([gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
-    return flat[-loss.numel() :].view_as(loss)
+    for parameter, gradient, part in zip(owned, gradients, parts, strict=True):
+        parameter.grad = part.view_as(gradient).to(gradient.dtype)  # of its type already, it stays a part of `flat`
+    return flat[-loss.numel() :].view_as(loss).clone()  # alone: losses are kept for an epoch, the message is not
 
 
 def on_first_rank(communicator: Communicator, device: torch.device, action: Callable[[], None]) -> None:

@@ -49,13 +49,14 @@ class Trainer:
             raise ConfigError("training.precision=float16 needs a GPU; use bfloat16 or float32 on a CPU")
         self.dtype = getattr(torch, precision)
         self._losses: list[Tensor] = []
+        self._parameters: list[nn.Parameter] = []
         ema = self.config.training.ema
         self.average = None if ema is None else WeightAverage(self.model, ema)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
 
     def begin_epoch(self, epoch: int) -> None:
         """Put the model into training, without what is frozen in this epoch."""
-        self._losses = []
+        self._losses, self._parameters = [], []
         self.model.train()
         freeze(self.model, self.optimizer, epoch)
 
@@ -105,7 +106,8 @@ class Trainer:
     def _update(self, step: TrainingStep) -> Tensor:
         """One update of the weights; the losses of its global batches, one number where there is one."""
         losses, self._losses = self._losses, []
-        parameters = [one for one in parameters_of(self.model, self.method) if one.requires_grad]
+        self._parameters = self._parameters or parameters_of(self.model, self.method)  # looked for once an epoch
+        parameters = [one for one in self._parameters if one.requires_grad]
         total = sum_gradients(parameters, self.communicator, losses[0] if len(losses) == 1 else torch.stack(losses))
         self.scaler.unscale_(self.optimizer)
         self.method.on_gradients(step)
