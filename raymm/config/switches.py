@@ -13,6 +13,7 @@ AUGMENT = (
     "view.specaugment.time",
     "view.specaugment.frequency",
     "view.specaugment.masks",
+    "view.mixup.alpha",
 )
 
 SWITCHED: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from raymm.config.base import Settings
 
-__all__ = ["RandAugmentConfig", "SpecAugmentConfig", "ViewConfig"]
+__all__ = ["MixupConfig", "RandAugmentConfig", "SpecAugmentConfig", "ViewConfig"]
 
 
 class RandAugmentConfig(Settings):
@@ -22,6 +22,14 @@ class SpecAugmentConfig(Settings):
     masks: int = Field(default=1, ge=1, le=10, description="masks of each sort")
 
 
+class MixupConfig(Settings):
+    """Mixup of training rows and their labels; off where `alpha` is 0."""
+
+    alpha: float = Field(
+        default=0.0, ge=0, le=100, description="a row's own part is drawn of Beta(alpha, alpha); 0.2 mixes little"
+    )
+
+
 class ViewConfig(Settings):
     """How stored samples are read. `noise` holds for every split: it is part of the task."""
 
@@ -34,3 +42,9 @@ class ViewConfig(Settings):
     flip: bool = Field(default=False, description="mirror frames and flow left to right at random")
     randaugment: RandAugmentConfig = Field(default_factory=RandAugmentConfig)
     specaugment: SpecAugmentConfig = Field(default_factory=SpecAugmentConfig)
+    mixup: MixupConfig = Field(default_factory=MixupConfig)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training rows are mixed."""
+        return self.augment and self.mixup.alpha > 0

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
 from raymm.errors import DataError
+from raymm.tasks.mixed_labels import MixedLabels
 
 __all__ = ["Batch"]
 
@@ -31,6 +32,8 @@ class Batch:
         Of the task's type: int64 [B], bool [B, K], or float64 [B, K].
     index
         int64 [B]: sample numbers in the data set.
+    mixed
+        Of rows whose inputs are mixed with those of others (`view.mixup`): what these add to the labels; else None.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Batch:
     mask: Bool[Tensor, "B n"]
     labels: Shaped[Tensor, "B ..."]
     index: Int64[Tensor, " B"]
+    mixed: MixedLabels | None = None
 
     def __post_init__(self) -> None:
         if self.mask.device.type != "cpu":  # it was looked at before, and a GPU would be waited for
@@ -60,6 +64,7 @@ class Batch:
             mask=self.mask.to(device, non_blocking=True),
             labels=self.labels.to(device, non_blocking=True),
             index=self.index,
+            mixed=None if self.mixed is None else self.mixed.to(device),
         )
 
     def pin_memory(self) -> "Batch":
@@ -69,4 +74,5 @@ class Batch:
             mask=self.mask.pin_memory(),
             labels=self.labels.pin_memory(),
             index=self.index,
+            mixed=None if self.mixed is None else self.mixed.pin_memory(),
         )

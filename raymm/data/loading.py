@@ -25,6 +25,7 @@ from torch.utils import data
 from raymm.allocator import tune_malloc
 from raymm.data.batch import Batch
 from raymm.data.identity import digest_of
+from raymm.data.mixup import Mixing, mixed
 from raymm.data.shards import Shards
 from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage.directory import read_manifest
@@ -44,11 +45,12 @@ PRELOADED = [__name__, "pandas"]
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What a batch is made of: the arguments of the reader's `batch`."""
+    """What a batch is made of: the arguments of the reader's `batch`, and how its rows are mixed, if they are."""
 
     index: npt.NDArray[np.int64]
     mask: npt.NDArray[np.bool_] | None = None
     keys: npt.NDArray[np.uint64] | None = None
+    mixing: Mixing | None = None
 
 
 class BatchLoader:
@@ -168,7 +170,8 @@ class _Batches(data.Dataset[Batch | RaymmError]):
             if not self._opened:
                 self._reader, self._opened = _reopened(self._reader), True
             with _one_thread():
-                return self._reader.batch(request.index, request.mask, request.keys)
+                batch = self._reader.batch(request.index, request.mask, request.keys)
+                return batch if request.mixing is None else mixed(batch, request.mixing)
         except RaymmError as cause:
             return cause
 

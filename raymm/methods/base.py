@@ -182,6 +182,9 @@ class Method:
         `phi` is NaN.
     reads_encoders
         Whether it looks at the parameters or gradients of the encoder of each modality, or at those of the rest.
+    reads_labels
+        Whether it looks at labels or contributions of rows in training, beside the losses by `step.loss_of`; mixed
+        rows (`view.mixup`) have two labels each.
     source, cost
         Where the method comes from, and what a step costs beside joint training, for `docs/methods.md`.
     tuned
@@ -196,6 +199,7 @@ class Method:
     Settings: ClassVar[type[Settings]] = Settings
     needs: ClassVar[Needs] = "nothing"
     reads_encoders: ClassVar[bool] = False
+    reads_labels: ClassVar[bool] = False
     source: ClassVar[str] = ""
     cost: ClassVar[str] = ""
     tuned: ClassVar[Tuned] = ()

@@ -40,7 +40,6 @@ class FusedRows(Protocol):
     """What is needed of rows that were encoded: a `raymm.methods.Step`, or rows of a split."""
 
     mask: Mask
-    labels: Tensor
 
     def coalition_logits(self, coalitions: Tensor) -> Tensor:
         """Outputs of coalitions (bool [S, n]), [B, S, K]."""
@@ -50,6 +49,9 @@ class FusedRows(Protocol):
 
     def uniform(self, purpose: str, count: int) -> Tensor:
         """Uniform numbers [B, count] keyed by row."""
+
+    def losses_by(self, task: Task, outputs: Tensor) -> Tensor:
+        """The task's losses of outputs [B, S, K], [B, S]."""
 
 
 @dataclass(frozen=True)
@@ -177,20 +179,14 @@ class Coalitions:
         members = self.members.to(rows.mask.device)
         everything = torch.ones(1, self.n, dtype=torch.bool, device=members.device)
         logits = rows.coalition_logits(torch.cat([members, everything]))
-        losses = _losses(logits, rows.labels, task)
+        losses = rows.losses_by(task, logits.float())
         return Terms(losses[:, -1], losses[:, :-1], self.share_of_each(rows.mask), members, logits[:, :-1])
 
     def _drawn(self, rows: FusedRows, task: Task, count: int) -> Terms:
         uniform = rows.uniform("coalitions", count * (self.n + 1)).unflatten(1, (count, self.n + 1))
         masks = self.draw_masks(rows.mask, uniform)
         logits = torch.stack([rows.masked_logits(mask) for mask in (rows.mask, *masks.unbind(dim=1))], dim=1)
-        losses = _losses(logits, rows.labels, task)
+        losses = rows.losses_by(task, logits.float())
         any_size = self.shares.any(dim=1).to(rows.mask.device)[rows.mask.sum(dim=1)]
         share = any_size[:, None].float().expand(-1, count) / count
         return Terms(losses[:, 0], losses[:, 1:], share, masks, logits[:, 1:])
-
-
-def _losses(logits: Tensor, labels: Tensor, task: Task) -> Tensor:
-    """The task's loss of outputs [B, S, K], [B, S]."""
-    repeated = labels.repeat_interleave(logits.shape[1], dim=0)
-    return task.losses(logits.float().flatten(0, 1), repeated).unflatten(0, logits.shape[:2])

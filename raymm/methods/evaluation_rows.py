@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from raymm.seeds import derive, keys_of, uniform
+from raymm.tasks.mixed_labels import losses_of
 from raymm.valuation.protocol import logit_source
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.models.model import MultimodalModel
+    from raymm.tasks.base import Task
     from raymm.types import Mask
     from raymm.valuation.logit_sources import LogitSource
 
@@ -43,6 +45,10 @@ class EvaluationRows:
     def masked_logits(self, mask: Mask) -> Tensor:
         """Outputs of each row with a mask of its own, [B, K]."""
         return self._model.fuse(self.features, mask & self.mask)
+
+    def losses_by(self, task: Task, outputs: Tensor) -> Tensor:
+        """The task's losses of outputs [B, S, K], [B, S]."""
+        return losses_of(task, outputs, self.labels)
 
     def uniform(self, purpose: str, count: int) -> Tensor:
         """Uniform numbers [B, count], keyed by sample and epoch."""

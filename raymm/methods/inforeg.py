@@ -64,6 +64,7 @@ class InfoReg(Method):
 
     Settings = InfoRegSettings
     reads_encoders = True
+    reads_labels = True
     source = "Huang et al., CVPR 2025, section 3"
     cost = "n linear layers (heads=own) or n fusions more, and a copy of the encoders' weights; no further pass"
     tuned = (("beta", (0.3, 0.95, 3.0)),)

@@ -44,6 +44,7 @@ class Mbsd(Method):
     """
 
     Settings = MbsdSettings
+    reads_labels = True
     source = "MBSD as in Xu et al., BalanceBenchmark, arXiv 2502.10816"
     cost = "n fusions more; no further pass"
     tuned = (("amount", (0.3, 1.0, 3.0)),)

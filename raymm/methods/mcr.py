@@ -61,6 +61,7 @@ class Mcr(Method):
     """
 
     Settings = McrSettings
+    reads_labels = True
     source = "Kontras et al., NeurIPS 2025, section 3"
     cost = "n + 2 * permutations * n fusions more (n + permutations * n where k = 0); no further pass"
     tuned = (("amount", (0.1, 1.0, 10.0)), ("k", (-1, 0, 1)))

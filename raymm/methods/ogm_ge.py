@@ -63,6 +63,7 @@ class OgmGe(Method):
 
     Settings = OgmGeSettings
     reads_encoders = True
+    reads_labels = True
     source = "Peng et al., CVPR 2022, equations 8 to 12"
     cost = "n + 1 fusions more; no further pass"
     tuned = (("alpha", (0.1, 0.3, 1.0)),)

@@ -48,6 +48,7 @@ class Opm(Method):
     """
 
     Settings = OpmSettings
+    reads_labels = True
     source = "Wei et al., TPAMI 2024, section 3.3 (OPM)"
     cost = "n + 1 fusions more in the batches in which features are dropped; no further pass"
     tuned = (("rate", (0.2, 0.4, 0.8)),)

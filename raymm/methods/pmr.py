@@ -56,6 +56,7 @@ class Pmr(Method):
     """
 
     Settings = PmrSettings
+    reads_labels = True
     source = "Fan et al., CVPR 2023, equations 5 to 12"
     cost = "n * K distances of features a row; no further pass or fusion"
     tuned = (("alpha", (0.3, 1.0, 3.0)),)

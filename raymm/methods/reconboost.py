@@ -54,6 +54,7 @@ class ReconBoost(Method):
 
     Settings = ReconBoostSettings
     reads_encoders = True
+    reads_labels = True
     source = "Hua et al., ICML 2024, section 4 (ReconBoost)"
     cost = "in a turn 2 fusions more and a backward pass through one encoder"
     tuned = (("agreement", (0.1, 0.5, 1.0)),)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from raymm.models.model import MultimodalModel
+    from raymm.tasks.base import Task
     from raymm.types import Features, Mask
 
 __all__ = ["Step"]
@@ -22,8 +23,6 @@ class Step(Protocol):
         Encoder outputs [B, n, D], with their graph; what stands at a masked modality is never read.
     mask
         Modalities that each row keeps, bool [B, n].
-    labels
-        Labels [B] (multi-label: [B, K]).
     weight
         Weights of the rows' losses [B], or None where all are 1.
     index
@@ -40,7 +39,6 @@ class Step(Protocol):
 
     features: Features
     mask: Mask
-    labels: Tensor
     weight: Tensor | None
     index: Tensor
     rows: int
@@ -51,6 +49,10 @@ class Step(Protocol):
 
     def __len__(self) -> int:
         """Rows of this rank, B; there may be none, and whatever is summed over workers is summed all the same."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels [B] (multi-label: [B, K]); rows that are mixed (`view.mixup`) have no one label, and raise."""
 
     @property
     def base(self) -> Tensor:
@@ -86,6 +88,9 @@ class Step(Protocol):
 
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], in nats, one a row: [B]."""
+
+    def losses_by(self, task: Task, outputs: Tensor) -> Tensor:
+        """A task's losses of outputs of several coalitions [B, S, K], in nats: [B, S]."""
 
     def total(self, losses: Tensor) -> Tensor:
         """Weighted sum of row losses [B]: what `Method.loss` returns."""

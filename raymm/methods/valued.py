@@ -75,6 +75,7 @@ class Valued(Coalition):
     """
 
     Settings = ValuedSettings
+    reads_labels = True
     source = "raymm; fs and phi of Wei et al., CVPR 2024, section 3.3"
     cost = "as coalition, and 2^n fusions without gradient where phi is that of the row"
     tuned = (("amount", (0.3, 0.5, 0.7)), ("floor", (0.25, 0.5, 1.0)))

@@ -96,7 +96,7 @@ class RunContext:
         if communicator.world == 1:
             return
         shards, index = self.dataset.shards, state.plan.index
-        own = rank_rows(self.trainer, state.plan, state.epoch)
+        own = rank_rows(self.trainer, self.dataset.schema, state.plan, state.epoch)
         on_every_rank(
             communicator,
             self.backends.device,

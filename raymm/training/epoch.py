@@ -17,6 +17,7 @@ from raymm.errors import TrainingError
 from raymm.methods.plan import epoch_batches, rank_batches
 from raymm.seeds import derive, keys_of
 from raymm.training.epoch_record import EpochRecord
+from raymm.training.mixing import mixed_rows
 from raymm.training.not_finite import advice, inputs_not_finite
 from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.training_step import RankBatch
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.data.batch import Batch
     from raymm.data.loading import BatchLoader
+    from raymm.data.mixup import Mixing
+    from raymm.data.schema import Schema
     from raymm.methods.base import Method
     from raymm.methods.plan import Plan
     from raymm.training.step import Trainer
@@ -99,7 +102,8 @@ def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) ->
     """The part of this rank in each global batch; only modalities that the method's mask keeps are read."""
     parts = _parts(trainer, plan, epoch)
     base = len(loader.reader.dataset.rows("train")) if plan.base is None else plan.base
-    requests = (_request(trainer, loader, plan, epoch, rows) for rows, _ in parts)
+    reads = _reads(trainer, loader.reader.dataset.schema, plan, epoch)
+    requests = (_request(trainer, loader, plan, epoch, rows, mixing) for rows, mixing in reads)
     together = trainer.config.training.accumulate
     for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
         weight = None if plan.weight is None else torch.from_numpy(plan.weight[rows]).to(trainer.device)
@@ -115,9 +119,9 @@ def updates_of(config: Config, plan: Plan, epoch: int) -> int:
     return math.ceil(len(epoch_batches(plan, training.batch_size, training.seed, epoch)) / training.accumulate)
 
 
-def rank_rows(trainer: Trainer, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:
-    """All rows of the plan that this rank reads in an epoch."""
-    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in _parts(trainer, plan, epoch))])
+def rank_rows(trainer: Trainer, schema: Schema, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:
+    """All rows of the plan that this rank reads in an epoch; a row that is mixed in may stand twice."""
+    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in _reads(trainer, schema, plan, epoch))])
 
 
 def _parts(trainer: Trainer, plan: Plan, epoch: int) -> list[tuple[npt.NDArray[np.int64], int]]:
@@ -127,13 +131,27 @@ def _parts(trainer: Trainer, plan: Plan, epoch: int) -> list[tuple[npt.NDArray[n
     return rank_batches(batches, communicator.rank, communicator.world)
 
 
+def _reads(
+    trainer: Trainer, schema: Schema, plan: Plan, epoch: int
+) -> Iterator[tuple[npt.NDArray[np.int64], Mixing | None]]:
+    """Plan rows that this rank reads for each global batch, and how they are mixed."""
+    config, communicator = trainer.config, trainer.communicator
+    for batch in epoch_batches(plan, config.training.batch_size, config.training.seed, epoch):
+        yield mixed_rows(config, schema, batch, epoch, communicator)
+
+
 def _request(
-    trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    trainer: Trainer,
+    loader: BatchLoader,
+    plan: Plan,
+    epoch: int,
+    rows: npt.NDArray[np.int64],
+    mixing: Mixing | None = None,
 ) -> BatchRequest:
     dataset, method, seed = loader.reader.dataset, trainer.method, trainer.config.training.seed
     index = plan.index[rows]
     kept = kept_modalities(method, plan, rows, dataset.present[index], seed, epoch)
-    return BatchRequest(index, kept, loader.reader.augmentation_keys(epoch, rows))
+    return BatchRequest(index, kept, loader.reader.augmentation_keys(epoch, rows), mixing)
 
 
 def kept_modalities(

@@ -49,7 +49,8 @@ class EpochRecord:
             self._cost[position] += amount
         if step.conflict is not None:
             self._conflict += step.conflict
-        if self._copied is not None and "logits" in step.__dict__ and self._trainer.task.hard:
+        known = step.mixed is None and self._trainer.task.hard  # mixed rows have no answer that is right
+        if self._copied is not None and "logits" in step.__dict__ and known:
             self._add_right(step, self._copied)
         if step.valued is not None:
             self._add_phi(step, step.valued)

@@ -27,6 +27,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
+from raymm.training.mixing import check_mixup
 from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
@@ -243,6 +244,7 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
     checks: list[Callable[[], object]] = [
         lambda: build_method(config, schema, traits_of_settings(schema, config.model)),
         lambda: check_online(config, schema, traits_of_settings(schema, config.model)),
+        lambda: check_mixup(config, schema),
         lambda: check_optimizer(config.optimizer),
         lambda: check_accumulation(config),
         *([lambda: check_groups(config, schema)] if not tried[model] else []),

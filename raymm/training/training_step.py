@@ -17,6 +17,7 @@ from raymm.errors import TrainingError
 from raymm.methods.cost import Cost
 from raymm.methods.gradients import flat_gradient
 from raymm.seeds import derive, keys_of, uniform
+from raymm.tasks.mixed_labels import losses_of
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.protocol import evaluating, logit_source
 from raymm.valuation.utilities import get_utility
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.models.model import MultimodalModel
     from raymm.tasks.base import Task
+    from raymm.tasks.mixed_labels import MixedLabels
     from raymm.training.step import Trainer
     from raymm.types import Features, Mask
     from raymm.valuation.logit_sources import LogitSource
@@ -83,6 +85,9 @@ class FusedStep:
 
     features: Features
 
+    mixed: MixedLabels | None = None
+    """What the partners of mixed rows add to their labels (`view.mixup`)."""
+
     def __init__(
         self,
         fusion: FusionModel,
@@ -93,7 +98,7 @@ class FusedStep:
         utility: str,
         outputs: int,
     ) -> None:
-        self.mask, self.labels, self.weight = mask, labels, weight
+        self.mask, self.weight, self._labels = mask, weight, labels
         self.cost = Cost()
         self._fusion, self._task, self._utility, self._outputs = fusion, task, utility, outputs
 
@@ -103,7 +108,17 @@ class FusedStep:
             self.__dict__.pop(name, None)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self._labels)
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels [B], or [B, K]; raises `TrainingError` where rows are mixed and have no one label."""
+        if self.mixed is not None:
+            raise TrainingError(
+                "the labels or contributions of mixed rows were asked for, which have two labels each; take losses "
+                "by step.loss_of, or train with view.mixup.alpha=0"
+            )
+        return self._labels
 
     @cached_property
     def logits(self) -> Tensor:
@@ -136,12 +151,16 @@ class FusedStep:
 
     def loss_of(self, logits: Tensor) -> Tensor:
         """The task's loss of outputs [B, K], one a row: [B]."""
-        losses = self._task.losses(logits.float(), self.labels)
+        losses = losses_of(self._task, logits.float(), self._labels, self.mixed)
         if losses.shape != (len(self),):
             raise TrainingError(
                 f"losses of the task '{self._task.name}' are {list(losses.shape)}; expected one a row, [{len(self)}]"
             )
         return losses
+
+    def losses_by(self, task: Task, outputs: Tensor) -> Tensor:
+        """A task's losses of outputs of several coalitions [B, S, K], [B, S]."""
+        return losses_of(task, outputs, self._labels, self.mixed)
 
     def total(self, losses: Tensor) -> Tensor:
         """Weighted sum of row losses [B]."""
@@ -200,7 +219,7 @@ class TrainingStep(FusedStep):
         batch, utility = part.batch, trainer.config.valuation.utility
         outputs = trainer.method.context.outputs
         super().__init__(trainer.model, batch.mask, batch.labels, part.weight, trainer.task, utility, outputs)
-        self.index, self.rows = batch.index, part.rows
+        self.index, self.rows, self.mixed = batch.index, part.rows, batch.mixed
         self.epoch, self.number, self.turn = part.epoch, part.number, 0
         self.model: nn.Module = trainer.model
         self._trainer, self._part = trainer, part
