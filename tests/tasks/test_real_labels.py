@@ -28,15 +28,15 @@ def test_real_labels_go_all_the_way(dataset, tmp_path, method):
     utility = "soft_count"
     out = tmp_path / "r"
     command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", tmp_path / "mlflow"]
-    length = ["training.epochs=8", "optimizer.lr=0.003"] if regression else ["training.epochs=2", "optimizer.lr=0.01"]
-    small = [*length, "method.warmup=1", "model.feature_size=16"]
+    epochs, rate = (8, 0.003) if regression else (2, 0.01)
+    small = [f"training.epochs={epochs}", f"optimizer.lr={rate}", "method.warmup=1", "model.feature_size=16"]
     more = ["method.row_budget=0.5"] if method == "sample" else []
     assert call(*command, "--method", method, f"valuation.utility={utility}", *small, *more) == 0
     result, table = read_result(out), read_table(valuation_file(result_folder(out), "test"))
     assert len(table) == len(dataset.rows("test"))
     assert np.isfinite(table.phi[~np.isnan(table.phi)]).all()
     if method == "sample":
-        plan = read_checkpoint(out, 2).plan
+        plan = read_checkpoint(out, epochs).plan
         copies = len(plan) - len(dataset.rows("train"))
         assert 0 < copies <= 0.5 * len(dataset.rows("train"))
     own = dataset.label[dataset.rows("test")]
