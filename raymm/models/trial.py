@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["rows_to_try", "trial_mistakes"]
 
+PROBABILITIES_ADD_UP = 1e-4
+"""Largest distance from 1 of a sum of probabilities in float32."""
+
 
 def rows_to_try(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Two training samples that have it for each modality, as far as there are two, in ascending order."""
@@ -61,7 +64,9 @@ def trial_mistakes(reader: BatchReader, config: ModelConfig) -> list[str]:
             found = [mistake for name in schema.names for mistake in _encoder_mistakes(model, name, batch, place)]
             found += mistakes_in(lambda: _check_builder(model, schema, config, statistics))
             fusion = f"{where}fusion" if config.build else f"model.fusion={config.fusion.name}"
-        return found or mistakes_in(lambda: _check_fusion(model, batch, schema.outputs, fusion))
+        found = found or mistakes_in(lambda: _check_fusion(model, batch, schema.outputs, fusion))
+        own = config.build is not None and schema.task.by_argmax
+        return found or (mistakes_in(lambda: _check_logits(model, batch, fusion)) if own else [])
 
 
 def _encoder_mistakes(model: PartsModel, name: str, batch: Batch, place: str) -> list[str]:
@@ -134,6 +139,16 @@ def _check_builder(
             f"model.build={config.build}: its builder {what} when it is called again with the same seed, and every "
             "process of a run calls it; make a new module in it, and draw weights by torch's own generator, which is "
             "seeded for it"
+        )
+
+
+def _check_logits(model: MultimodalModel, batch: Batch, where: str) -> None:
+    """Refuse probabilities, of which the loss would take another softmax, and hardly fall."""
+    logits = model.fuse(model.encode(batch), batch.mask)
+    if (logits >= 0).all() and ((logits.sum(dim=-1) - 1).abs() < PROBABILITIES_ADD_UP).all():
+        raise ConfigError(
+            f"{where} returns probabilities (none is negative, and those of each row add up to 1), and the loss "
+            "takes logits; leave the softmax out, or return the logarithm of the probabilities"
         )
 
 

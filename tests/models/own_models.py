@@ -108,6 +108,16 @@ class ModalitiesMeet(Good):
         return found | {rest[0]: found[rest[0]] + found[first]}
 
 
+class Probable(Good):
+    def fuse(self, features, mask):
+        return super().fuse(features, mask).softmax(dim=-1)
+
+
+class LogProbable(Good):
+    def fuse(self, features, mask):
+        return super().fuse(features, mask).log_softmax(dim=-1)
+
+
 class OutputsMeet(Good):
     def fuse(self, features, mask):
         return super().fuse(features, mask).cumsum(dim=0)

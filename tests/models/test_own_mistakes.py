@@ -44,6 +44,8 @@ def data(tmp_path_factory):
         ("Narrow", {}, [r"fuse returned float32 \[2, 1\] for 2 rows; expected \[B, K\] = \[2, 3\]"]),
         ("RowsMeet", {}, ["encode: a row's features depend on the other rows"]),
         ("ModalitiesMeet", {}, ["encode: features of other modalities depend on 'm0'"]),
+        ("Probable", {}, ["Probable: fuse returns probabilities .* leave the softmax out"]),
+        ("LogProbable", {}, []),
         ("OutputsMeet", {}, ["fuse: a row's output depends on the other rows"]),
         ("NotFinite", {}, ["encode returns NaN or infinite numbers for finite inputs"]),
         (

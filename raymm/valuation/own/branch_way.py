@@ -14,7 +14,7 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.own.baselines import Baseline, Means
 from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
-from raymm.valuation.own.checks import check_predict, close, same_rows_when_all_is_masked
+from raymm.valuation.own.checks import check_predict, close, same_rows_when_all_is_masked, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
@@ -83,7 +83,7 @@ class BranchWay(Way):
 
         if first:
             self._check(given, recorded)
-            check_predict(predict, given.present, "the model")
+            say_if_not_logits(check_predict(predict, given.present, "the model"), self.outputs.task)
             if not callable(getattr(self.baseline, "function", None)):
                 same_rows_when_all_is_masked(predict(torch.zeros_like(given.present)))
         return whole_only(predict, given.present)

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 
-__all__ = ["check_predict", "close", "same_rows_when_all_is_masked"]
+__all__ = ["check_predict", "close", "same_rows_when_all_is_masked", "say_if_not_logits"]
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ def close(found: Tensor, true: Tensor) -> bool:
     return torch.allclose(found.double(), true.double(), rtol=0.0, atol=TOLERANCE * float(largest), equal_nan=True)
 
 
-def check_predict(predict: Masked, present: Mask, what: str) -> None:
-    """Check that the logits of a mask are the same after another, and that samples do not mix.
+def check_predict(predict: Masked, present: Mask, what: str) -> Float[Tensor, "B K"]:
+    """Logits of all modalities, once those of a mask are the same after another, and samples do not mix.
 
     Parameters
     ----------
@@ -48,7 +49,13 @@ def check_predict(predict: Masked, present: Mask, what: str) -> None:
         When they are not, or do.
     """
     whole = predict(present)
-    predict(torch.zeros_like(present))
+    nothing = predict(torch.zeros_like(present))
+    if close(nothing, whole):
+        log.warning(
+            "%s gives the same logits with all modalities as with none: it does not read the mask, or no modality "
+            "changes its answer",
+            what,
+        )
     if not close(predict(present), whole):
         raise ModelError(
             f"{what} gives other logits when it is called again with the same batch and mask: it changes the batch "
@@ -66,6 +73,25 @@ def check_predict(predict: Masked, present: Mask, what: str) -> None:
                 "of a batch must not mix (is an axis of a branch's output taken for the samples, or are the logits "
                 "similarities between samples?)"
             )
+    return whole
+
+
+def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
+    """Whether outputs look like probabilities, of which another softmax (sigmoid) is taken; says so in the log.
+
+    >>> from raymm.tasks import get_task
+    >>> say_if_not_logits(torch.tensor([[0.5, -0.5]]), get_task("classification"))
+    False
+    """
+    within = bool(((logits >= 0) & (logits <= 1)).all())
+    found = within and task.by_argmax and bool((logits.sum(dim=-1) - 1).abs().max() < TOLERANCE)
+    if found:
+        log.warning(
+            "the outputs look like probabilities (none is negative, and those of each sample add up to 1), and are "
+            "read as logits, so that the loss and graded utilities are wrong: give outputs=lambda out: out.log(), or "
+            "leave the softmax out"
+        )
+    return found
 
 
 def same_rows_when_all_is_masked(logits: Float[Tensor, "B K"]) -> bool:

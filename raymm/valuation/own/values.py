@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from raymm.errors import ConfigError, DataError, RaymmError, in_one_line
 from raymm.tasks.base import Task
@@ -23,6 +26,10 @@ from raymm.valuation.table import ValuationTable, join_tables
 from raymm.valuation.utilities import Utility
 
 __all__ = ["Follow", "value_batches"]
+
+log = logging.getLogger(__name__)
+
+SHUFFLED = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 Follow = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -130,6 +137,11 @@ def value_batches(
             "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "
             "other batches as reference="
         )
+    if ids is None and isinstance(getattr(batches, "sampler", None), SHUFFLED):
+        log.warning(
+            "the loader draws samples at random and ids= names none: samples are numbered as they come, which is not "
+            "their place in the data set; give ids=, or a loader that does not shuffle"
+        )
     with _undisturbed(model, what.device):
         if way.reads_twice:
             _prepare_all(way, reading, batches if reference is None else reference)
@@ -162,7 +174,19 @@ def _value_all(
         raise BatchError(len(tables), _words(cause), join_tables(tables) if tables else None) from cause
     if not tables:
         raise DataError("there are no batches to value (an iterator that was read before is empty)")
-    return join_tables(tables)
+    return _said_of_ids(join_tables(tables))
+
+
+def _said_of_ids(table: ValuationTable) -> ValuationTable:
+    names, times = np.unique(table.sample_id, return_counts=True)
+    if (times > 1).any():
+        log.warning(
+            "%d of %d samples have the id of an earlier one, first '%s'; each of them is a row of its own",
+            len(table) - len(names),
+            len(table),
+            names[times > 1][0],
+        )
+    return table
 
 
 def _number_of(batches: Any) -> int | None:

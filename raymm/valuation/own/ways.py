@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from raymm.errors import ConfigError
 from raymm.types import Features, Mask
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
-from raymm.valuation.own.checks import check_predict
+from raymm.valuation.own.checks import check_predict, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
@@ -102,11 +102,15 @@ class SplitWay(Way):
         return features
 
     def _check(self, features: Features, present: Mask) -> None:
-        """Finite logits of the right width, and `partials` that agree with `fuse`, on a few samples."""
+        """Finite logits of the right width by a function of features and mask, and `partials` that agree with it."""
         few, there = features[:FEW], present[:FEW]
-        with own_code("fuse", few):
-            logits = self.outputs.logits(self.model.fuse(few, there), len(few))
-        self.outputs.finite(logits, there)
+
+        def fused(mask: Mask) -> Float[Tensor, "B K"]:
+            with own_code("fuse", few):
+                return self.outputs.logits(self.model.fuse(few.clone(), mask.clone()), len(few))
+
+        self.outputs.finite(fused(there), there)
+        say_if_not_logits(check_predict(fused, there, "fuse"), self.outputs.task)
         if isinstance(self.model, AdditiveModel) and getattr(self.model, "additive", True):
             names = self.outputs.names
             compare_sources(self.model, few, there, names=names, coalitions=few_coalitions(len(names)))
@@ -129,7 +133,7 @@ class FunctionWay(Way):
             return self.outputs.finite(self.outputs.logits(returned, len(given)), mask)
 
         if first:
-            check_predict(predict, given.present, "predict")
+            say_if_not_logits(check_predict(predict, given.present, "predict"), self.outputs.task)
         return whole_only(predict, given.present)
 
     def encodings(self, given: Given) -> float:
