@@ -21,7 +21,7 @@ SHOWN = 5
 INTEGER = re.compile(r"[-+]?\d+")
 
 
-def choose_task(cells: Sequence[Any], task: Task | None = None) -> tuple[Task, str]:
+def choose_task(cells: Sequence[Any], task: Task | None = None, classes: Sequence[str] = ()) -> tuple[Task, str]:
     """The task of some label cells, and a sentence on how it was guessed; empty where there is nothing to say.
 
     Parameters
@@ -30,6 +30,8 @@ def choose_task(cells: Sequence[Any], task: Task | None = None) -> tuple[Task, s
         Labels as the manifest has them.
     task
         The task that was asked for; None guesses.
+    classes
+        Classes that were asked for: numbers are labels of these, unless each sample has as many.
 
     Examples
     --------
@@ -43,6 +45,8 @@ def choose_task(cells: Sequence[Any], task: Task | None = None) -> tuple[Task, s
     if task is not None:
         return task, ""
     guessed = get_task(guess_task(cells))
+    if guessed.name == "regression" and classes and len(classes) != len(guessed.classes_of(cells)):
+        return get_task(DEFAULT), ""
     names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
     numbers = bool(names) and all(map(_is_number, names))
     shown = name_some(sorted(names, key=float)) if numbers else ""

@@ -94,7 +94,7 @@ def load_manifest(
     rows = read_rows(path, specs, embedded, group, table)
     problems = Problems(str(path))
     different = _different(rows.labels)
-    task, note = _choose_task(path, different, task)
+    task, note = _choose_task(path, different, task, classes or ())
     names = tuple(classes) if classes else task.classes_of(different)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: place_of_row(row, ids), task, names, problems)
@@ -159,9 +159,9 @@ def _different(cells: Sequence[Any]) -> Sequence[Any]:
     return list(dict.fromkeys(cells)) if all(isinstance(cell, Hashable) for cell in cells) else cells
 
 
-def _choose_task(path: Path, cells: Sequence[Any], task: Task | None) -> tuple[Task, str]:
+def _choose_task(path: Path, cells: Sequence[Any], task: Task | None, classes: Sequence[str]) -> tuple[Task, str]:
     try:
-        return choose_task(cells, task)
+        return choose_task(cells, task, classes)
     except DataError as cause:
         raise DataError(f"{path}: {cause}") from None
 

@@ -43,7 +43,8 @@ def test_values_of_test_are_those_that_the_run_recorded(dataset, result):
     assert now.to_pandas().equals(result.values().to_pandas())
 
 
-def test_a_model_of_ones_own_is_made_for_the_data(capfd, tmp_path, dataset):
+def test_a_model_of_ones_own_is_made_for_the_data(capfd, tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["raymm", "value", "--data", "d"])  # what the report says that it was made by
     spec = "tests.games:own_model"
     words = ["value", "--data", dataset.path, "--model", spec, "--out", tmp_path / "t.parquet", "--backend", "local"]
     code, out, said = call(capfd, *words, "--html", tmp_path / "v.html", "--report", tmp_path / "r")

@@ -45,7 +45,12 @@ def test_a_label_of_a_data_set_that_is_no_class(capfd, tmp_path, data, row, labe
 @pytest.mark.parametrize(
     ("row", "labels", "more", "words"),
     [
-        ("B_labels_04_fraction", [0.5, 1.5], [], "labels look continuous (0.5, 1.5)"),
+        (
+            "B_labels_04_fraction",
+            [0.5, 1],
+            ["--classes", "0,1"],
+            "sample 'train-0': label '0.5' is outside the classes",
+        ),
         (
             "B_labels_06_no_class",
             ["a", "b"],
@@ -56,7 +61,7 @@ def test_a_label_of_a_data_set_that_is_no_class(capfd, tmp_path, data, row, labe
     ],
 )
 def test_labels_of_a_manifest(capfd, tmp_path, row, labels, more, words):
-    refusal = refused_all if "06" in row else refused
+    refusal = refused_all if "outside" in words else refused
     said = refusal(capfd, tmp_path, *prepare_words(listing(tmp_path / "media", labels), TITLE, *more))
     assert "m.parquet" in said
     assert words in said

@@ -20,8 +20,10 @@ import torch
 import yaml
 
 from raymm.cli import main
-from raymm.data import open_dataset
+from raymm.config.sections import EncoderConfig
+from raymm.data import RgbSpec, open_dataset
 from raymm.errors import RaymmError, TrackingError
+from raymm.models.encoders import build_encoder
 from raymm.models.export import load_model
 from raymm.storage.directory import commit_directory, parse_manifest
 from raymm.storage.layout import committed_epochs, epoch_folder
@@ -287,9 +289,8 @@ def test_S2_a_model_and_an_encoder_that_carry_code(tmp_path, canary, trained, ki
 
 
 def resnet_with(file):
-    from raymm.models.encoders.resnet import ResNet18, ResNetSettings
-
-    return ResNet18(3, ResNetSettings(weights=str(file)), 8)
+    frames = RgbSpec(name="rgb", frames=1, height=32, width=32)
+    return build_encoder(frames, EncoderConfig(name="resnet18", weights=str(file)), 8)
 
 
 # S3: the cluster

@@ -55,7 +55,7 @@ def test_the_page_of_a_run(trained, dataset):
     page = Page(write_run_page(run, result, plots))
     assert page.texts.count("<script>alert(1)") == 2  # title and head
     assert "script" not in page.tags
-    assert page.tags.count("img") == len(plots) == 4
+    assert page.tags.count("img") == len(plots) == 5
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert f"{result.metrics['test/accuracy']:.4f}" in page.texts
     assert any("Epoch" in text and "picked on validation (accuracy)" in text for text in page.texts)

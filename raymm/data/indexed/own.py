@@ -129,7 +129,7 @@ class OwnDataset(ItemSource):
         """The schema, labels as the task has them, and splits."""
         problems = Problems(self.called)
         cells, names = label_cells([item.label for item in found], self.settings.classes or items.classes)
-        task, note = choose_task(cells, parse_task(self.settings.task, self.settings.task_settings))
+        task, note = choose_task(cells, parse_task(self.settings.task, self.settings.task_settings), names or ())
         classes = tuple(names) if names else task.classes_of(cells)
         labels = parse_labels(cells, items.place, task, classes, problems)
         problems.raise_if_any(DataError)
