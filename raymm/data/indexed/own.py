@@ -73,7 +73,7 @@ class OwnDataset(ItemSource):
         names = {spec.name for spec in specs}
         found, problems = [], Problems(self.called)
         for row in range(len(items)):
-            found.append(_looked_at(items, row, specs, problems))
+            found.append(_looked_at(items, row, specs, problems, guessed=not self.settings.modalities))
             if len(problems.items) > MOST:
                 problems.add(f"... and perhaps more: looked at {row + 1} of {len(items)} items")
                 break
@@ -193,13 +193,22 @@ def _readable(items: OwnItems) -> list[OwnItem]:
     return found
 
 
-def _looked_at(items: OwnItems, row: int, specs: Sequence[Any], problems: Problems) -> OwnItem | None:
+def _looked_at(
+    items: OwnItems, row: int, specs: Sequence[Any], problems: Problems, *, guessed: bool
+) -> OwnItem | None:
     """An item whose values fit the schema; else None, and what is wrong with it."""
     try:
-        item = items[row].only({spec.name for spec in specs})
+        whole = items[row]
     except DataError as cause:
         problems.add(str(cause).removeprefix(f"{items.where}: "))
         return None
+    item = whole.only(names := {spec.name for spec in specs})
+    unknown = {name for name, value in whole.values.items() if value is not None} - names
+    for name in sorted(unknown) if guessed else ():
+        problems.add(
+            f"{items.place(row)}: '{name}' is none of the modalities of the first {LOOKED_AT} items "
+            f"({', '.join(sorted(names))}); mend the key, or name all modalities by modalities=NAME:KIND,..."
+        )
     for spec in specs:
         if spec.name in item.values:
             troubles = spec.check(item.values[spec.name])

@@ -213,6 +213,19 @@ def test_all_mistakes_of_items_are_named_at_once_by_index_and_key(tmp_path):
         assert words in said
 
 
+def test_a_key_that_the_first_items_lack_is_no_lost_modality(tmp_path, monkeypatch):
+    def misspelt(item):
+        return {**{name: value for name, value in item.items() if name != "pose"}, "poes": item["pose"]}
+
+    monkeypatch.setattr("raymm.data.indexed.own.LOOKED_AT", 10)
+    said = message(tmp_path, faulty(i30=misspelt))
+    assert "item 30: 'poes' is none of the modalities of the first 10 items (imu, note, pose); mend the key" in said
+    dataset, _ = opened(tmp_path, faulty(i30=lambda item: {**item, "poes": None}))
+    assert dataset.schema.names == ("pose", "imu", "note")
+    named, _ = opened(tmp_path / "named", faulty(i30=misspelt), modalities="pose:vector,imu:sequence,note:text")
+    assert not named.present[30, 0]
+
+
 def test_ids_that_stand_twice_and_unknown_splits_are_refused(tmp_path):
     assert "sample 's001': its id appears 2 times" in message(
         tmp_path, faulty(i4=lambda item: {**item, "id": "s001"})
