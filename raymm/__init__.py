@@ -14,6 +14,7 @@ PUBLIC = {
     "Model": "raymm.models.own",
     "Progress": "raymm.api.progress",
     "Resampler": "raymm.integrations.resampler",
+    "check": "raymm.api.check",
     "compare": "raymm.api.compare",
     "load": "raymm.api.load",
     "open_dataset": "raymm.data",

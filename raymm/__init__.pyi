@@ -1,3 +1,4 @@
+from raymm.api.check import check as check
 from raymm.api.compare import compare as compare
 from raymm.api.load import load as load
 from raymm.api.predict import predict as predict

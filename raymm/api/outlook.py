@@ -14,6 +14,7 @@ import numpy as np
 
 from raymm.api.preparation import Asked, plan_preparation
 from raymm.api.prepare_from import Material, check_inputs, from_source, given_manifest
+from raymm.api.texts import size_text, time_text
 from raymm.data.decode import read_sample
 from raymm.data.kind_guessing import guess_kinds
 from raymm.data.media.text_embeddings import embed_texts
@@ -64,7 +65,9 @@ class Outlook:
 
     def summary(self) -> str:
         """Everything, for people."""
-        lines = [f"{self.rows} samples, {_size(self.bytes)} on disk, about {_time(self.seconds)} in one process"]
+        lines = [
+            f"{self.rows} samples, {size_text(self.bytes)} on disk, about {time_text(self.seconds)} in one process"
+        ]
         lines += [f"  {found['name']}: {found['kind']} {found['shape'] or ''}".rstrip() for found in self.modalities]
         for split, counts in self.classes.items():
             shown = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -169,26 +172,3 @@ def _counts(plan: Preparation, records: Sequence[Record]) -> dict[str, dict[str,
         split: dict(zip(schema.classes, member[splits == split].sum(axis=0).tolist(), strict=True))
         for split in SPLITS
     }
-
-
-def _size(count: int) -> str:
-    """Bytes for people.
-
-    >>> _size(512), _size(20_500_000)
-    ('512 B', '20.5 MB')
-    """
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} B"
-
-
-def _time(seconds: float) -> str:
-    """A time for people.
-
-    >>> _time(0.2), _time(90), _time(9000)
-    ('1 s', '90 s', '2.5 h')
-    """
-    if seconds < 300:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["train_seeds_tracked", "train_tracked"]
+__all__ = ["device_here", "train_seeds_tracked", "train_tracked"]
 
 
 def train_tracked(
@@ -85,7 +85,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str | None, report: Re
     if finished(run.path):
         return read_result(run.path)
     if backend == "local":
-        return train(run, dataset, Backends(report=report, device=_device()))
+        return train(run, dataset, Backends(report=report, device=device_here()))
     from raymm.cluster.connect import connect
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray
@@ -133,5 +133,6 @@ def _epoch(run: Run, epoch: int, metrics: dict[str, float]) -> Epoch:
     return Epoch(run.name, epoch + 1, run.config.training.epochs, metrics, run.config.training.selection)
 
 
-def _device() -> torch.device:
+def device_here() -> torch.device:
+    """Where training in this process is done."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

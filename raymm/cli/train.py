@@ -34,7 +34,13 @@ __all__ = ["train"]
 @click.command(epilog="Example: raymm train --data DATA --method sample --out runs/sample training.epochs=30")
 @data_option
 @data_setting_option
-@click.option("--out", type=FOLDER, cls=UnlessOption, help="Folder of the run; an unfinished run there goes on.")
+@click.option(
+    "--out",
+    type=FOLDER,
+    cls=UnlessOption,
+    unless=("print_config", "check"),
+    help="Folder of the run; an unfinished run there goes on.",
+)
 @method_option
 @model_option
 @plugins_option
@@ -46,6 +52,12 @@ __all__ = ["train"]
 @workers_option("Ray Train workers.")
 @store_option
 @experiment_option
+@click.option(
+    "--check",
+    is_flag=True,
+    is_eager=True,
+    help="Say what would stop the run, and what it would take by its first batches; write nothing. Exit with 0 or 2.",
+)
 @print_config_option
 @json_option()
 @overrides_argument
@@ -64,6 +76,7 @@ def train(
     workers: int | None,
     store: Path,
     experiment: str,
+    check: bool,
     print_config: bool,
     as_json: bool,
     overrides: tuple[str, ...],
@@ -84,18 +97,18 @@ def train(
     if print_config:
         _print(config, overrides, chosen)
         return
-    result = raymm.train(
-        data,
-        out=out,
-        config=config,
-        settings=overrides,
-        data_settings=parse_data_settings(data_settings),
-        backend=backend,
-        store=store,
-        experiment=experiment,
-        progress=printing(quiet=as_json),
-        **chosen,
-    )
+    chosen |= {
+        "out": out,
+        "config": config,
+        "settings": overrides,
+        "data_settings": parse_data_settings(data_settings),
+        "backend": backend,
+        "store": store,
+    }
+    if check:
+        _check(data, chosen, as_json)
+        return
+    result = raymm.train(data, experiment=experiment, progress=printing(quiet=as_json), **chosen)
     if as_json:
         findings = [asdict(finding) for finding in result.findings]
         found = {"best_epoch": result.best_epoch, "metrics": result.metrics, "findings": findings}
@@ -103,6 +116,14 @@ def train(
         return
     picked = f"picked epoch {result.best_epoch + 1} on validation; see {result.folder} and `raymm ui --store {store}`"
     click.echo("\n".join([*result.finding_lines(), picked, *result.test_lines()]))
+
+
+def _check(data: str, chosen: dict[str, Any], as_json: bool) -> None:
+    import raymm
+
+    found = raymm.check(data, **chosen)
+    click.echo(json.dumps(found.to_dict()) if as_json else found.summary())
+    click.get_current_context().exit(0 if found.ok else 2)
 
 
 def _print(config: Path | None, overrides: tuple[str, ...], chosen: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raymm.training.step import Trainer
     from raymm.training.training_step import TrainingStep
 
-__all__ = ["EpochReport", "kept_modalities", "rank_parts", "rank_rows", "train_epoch", "updates_of"]
+__all__ = ["EpochReport", "check_losses", "kept_modalities", "rank_parts", "rank_rows", "train_epoch", "updates_of"]
 
 CHECK_EVERY = 100
 """Steps between looks at the losses, after that at the first; looking makes the CPU wait for the device."""
@@ -90,8 +90,8 @@ def train_epoch(
         losses.extend(step.loss.reshape(-1))
         updates += 1
         if updates == 1 or updates % CHECK_EVERY == 0:
-            _check_losses(losses, trainer, loader, plan, epoch)
-    _check_losses(losses, trainer, loader, plan, epoch)
+            check_losses(losses, trainer, loader, plan, epoch)
+    check_losses(losses, trainer, loader, plan, epoch)
     means.set_baseline()
     trainer.method.after_steps(trainer.summed)
     loss = float(torch.stack(losses).double().sum()) / len(plan)
@@ -206,7 +206,7 @@ class _FeatureMeans:
         model.set_baseline((both[:, :width] / both[:, width:].clamp(min=1)).float())
 
 
-def _check_losses(losses: list[Tensor], trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> None:
+def check_losses(losses: list[Tensor], trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> None:
     """Raise at the first loss of the epoch that is not finite; the batch of that step is then read again."""
     stacked = torch.stack(losses)
     bad = torch.nonzero(~torch.isfinite(stacked))[:, 0]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BranchPoint",
     "Run",
+    "check_folder",
     "create_or_open",
     "key_in",
     "move_start",
@@ -116,13 +117,40 @@ def create_or_open(
     if not (path / layout.RUN).exists():
         if check:
             validate_run(config, dataset)
-        if path.exists() and any(entry.name != layout.LOCK for entry in path.iterdir()):
-            raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
+        _refuse_others(path)
         plugins = copy_plugins(config.plugins, path)
         own = config.model_copy(update={"plugins": plugins})
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
         write_json(path / layout.RUN, _to_json(run))
         return run
+    run, now = _reopened(path, config, dataset)
+    if now != run:
+        write_json(path / layout.RUN, _to_json(now))
+    return now
+
+
+def check_folder(path: Path, config: Config, dataset: Dataset) -> None:
+    """Refuse a folder in which this run could neither begin nor go on, as `create_or_open` does; nothing is written.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        As `create_or_open`.
+    """
+    path, config = path.absolute(), with_defaults(config, dataset.schema.task)
+    if (path / layout.RUN).exists():
+        _reopened(path, config, dataset)
+    else:
+        _refuse_others(path)
+
+
+def _refuse_others(path: Path) -> None:
+    if path.exists() and any(entry.name != layout.LOCK for entry in path.iterdir()):
+        raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
+
+
+def _reopened(path: Path, config: Config, dataset: Dataset) -> tuple[Run, Run]:
+    """The run of a folder as it was written, and as it goes on now; another run is refused."""
     changed = check_plugins(config.plugins, _read(path).recorded_plugins)
     Problems(f"{path}", changed).raise_if_any(CheckpointError)
     run = open_run(path)
@@ -134,10 +162,7 @@ def create_or_open(
         problems.add(f"{key}: {then} then, {now} now")
     problems.raise_if_any(CheckpointError)
     own = config.model_copy(update={"plugins": copied_plugins(config.plugins, path)})
-    now = Run(path, run.key, own, dataset.path, run.digest, run.start)
-    if now != run:
-        write_json(path / layout.RUN, _to_json(now))
-    return now
+    return run, Run(path, run.key, own, dataset.path, run.digest, run.start)
 
 
 def open_run(path: Path) -> Run:
