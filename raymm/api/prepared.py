@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from raymm.api.shown import Placed
 from raymm.data.dataset import open_dataset
 from raymm.data.schema import SPLITS
-from raymm.reports.plots import samples_per_class
 from raymm.storage import layout
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ class Prepared(Placed):
 
     def plot(self) -> Figure:
         """How many samples of each class (of a regression: with each target) every split has, as a figure."""
+        from raymm.reports.plots import samples_per_class
+
         dataset = self.open()
         member = self.schema.task.class_membership(dataset.label, len(self.schema.classes))
         counts = {split: member[dataset.shards.split == split].sum(axis=0) for split in SPLITS}

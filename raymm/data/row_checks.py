@@ -27,6 +27,9 @@ LONGEST_ID = 1_000
 GROUP = 512
 """Shards that are gathered at a time; their mappings are then given back."""
 
+PIECE = 16_384
+"""Strings that are converted at a time."""
+
 SHOWN = 20
 """Mistakes of a kind that are named one by one."""
 
@@ -76,6 +79,8 @@ def gather(batches: Iterable[pa.RecordBatch], schema: Schema, path: Path) -> Gat
     for row in _some(problems, np.flatnonzero(~rows.present.any(axis=1))):
         problems.add(f"sample '{rows.sample_id[row]}': every modality is missing")
     problems.raise_if_any(DataError)
+    del table, tables, labels
+    pa.default_memory_pool().release_unused()  # what looking for repeated ids took is many times what is kept
     return rows
 
 
@@ -87,10 +92,8 @@ def _presence(batch: pa.RecordBatch, schema: Schema) -> npt.NDArray[np.bool_]:
 def _strings(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     """A column of strings as one array, made piece by piece: strings of Python take many times their place."""
     out = np.empty(len(column), f"<U{max(1, pc.max(pc.utf8_length(column)).as_py())}")
-    start = 0
-    for chunk in column.chunks:
-        out[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
-        start += len(chunk)
+    for start in range(0, len(column), PIECE):
+        out[start : start + PIECE] = column.slice(start, PIECE).to_numpy()
     return out
 
 
