@@ -11,10 +11,12 @@ from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given
 from raymm.api.shown import Placed
 from raymm.api.stores import Store
+from raymm.api.study_data import opened
 from raymm.api.study_inputs import study_settings
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
 from raymm.config.loading import Overrides
+from raymm.data.opening import Data
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
@@ -38,7 +40,7 @@ __all__ = ["study"]
 
 
 def study(
-    data: str | Path | Placed | Sequence[str | Path | Placed] = (),
+    data: Data | Placed | Sequence[Data | Placed] = (),
     arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] = (),
     *,
     out: str | Path,
@@ -47,6 +49,7 @@ def study(
     match: Match | None = None,
     to: str | None = None,
     tune: int | None = None,
+    data_settings: Mapping[str, Any] | None = None,
     lanes: int | None = None,
     config: Given = None,
     settings: Overrides = (),
@@ -65,7 +68,9 @@ def study(
     Parameters
     ----------
     data
-        Data sets: folders, or what `raymm.prepare` returned.
+        Data sets: folders, or what `raymm.prepare` returned; or samples that stay where they are, as in
+        `raymm.train`, of which OUT.data holds the indexes. A function is one of a module, which other processes find
+        by its name.
     arms
         Methods (`"joint,sample"` or a list), or by name the settings of each arm.
     out
@@ -78,6 +83,8 @@ def study(
         Give every arm the epochs that cost what the arm `to` uses: "rows", "encodings", "seconds" or "cpu_seconds".
     tune
         Trials of every arm, chosen on validation.
+    data_settings
+        How samples that stay where they are are taken, the same for all of them.
     lanes
         Runs at the same time; default: as many as there is room for.
     config, settings, plugins, noise, workers
@@ -113,7 +120,7 @@ def study(
     folder = Path(out)
     with showing(progress) as told, writing(lock_of_folder(folder), f"the study {folder}"):
         remove_unfinished(folder)
-        job = create_or_open(folder, parsed)
+        job = create_or_open(folder, opened(parsed, folder, data_settings, told.on_note))
         if backend == "ray":
             from raymm.cluster.connect import require_cores
 

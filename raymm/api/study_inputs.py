@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from raymm.api.settings import Given, given_settings, options_of
-from raymm.api.shown import Placed, place_of
+from raymm.api.shown import Placed
+from raymm.api.study_data import places_by_name
 from raymm.config.loading import Overrides
+from raymm.data.opening import Data
 from raymm.errors import ConfigError
 from raymm.study.settings import StudySettings, parse_study, read_study_file
 
@@ -16,7 +18,7 @@ __all__ = ["study_settings"]
 
 
 def study_settings(
-    data: str | Path | Placed | Sequence[str | Path | Placed],
+    data: Data | Placed | Sequence[Data | Placed],
     arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None],
     *,
     file: str | Path | None,
@@ -34,7 +36,7 @@ def study_settings(
     ConfigError
         For arguments that do not fit.
     """
-    asked = {"data": _folders(data), "arms": _arms(arms), **asked}
+    asked = {"data": places_by_name(data), "arms": _arms(arms), **asked}
     shared = {"config": config, "settings": settings, "plugins": plugins, "noise": noise, "workers": workers}
     if file is None:
         options = options_of(workers=workers, plugins=plugins, noise=noise)
@@ -56,11 +58,6 @@ def _from_file(file: Path, given: Sequence[str]) -> StudySettings:
     if given:
         raise ConfigError(f"the file {file} has all settings of the study; leave out {', '.join(given)}")
     return parse_study(read_study_file(file), str(file))
-
-
-def _folders(data: str | Path | Placed | Sequence[str | Path | Placed]) -> list[str]:
-    several = [data] if isinstance(data, str | Path | Placed) else data
-    return [str(place_of(one)) for one in several]
 
 
 def _arms(arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
 from raymm.api.sweep_result import SweepResult
 from raymm.config.loading import Overrides
-from raymm.data.opening import open_data
+from raymm.data.opening import Data, open_data, place_in_words
 from raymm.errors import ConfigError, DataError
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
@@ -39,6 +40,7 @@ from raymm.training.warmups import with_seed
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
     from raymm.config.sections import Config
+    from raymm.data.dataset import Dataset
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep
     from raymm.sweep.tracking import SweepCallback
@@ -47,12 +49,13 @@ __all__ = ["sweep"]
 
 
 def sweep(
-    data: str | Path | Placed | None = None,
+    data: Data | Placed | None = None,
     space: str | None = None,
     *,
     out: str | Path | None = None,
     resume: str | Path | Placed | None = None,
     retry_failed: bool = False,
+    data_settings: Mapping[str, Any] | None = None,
     trials: int | None = None,
     seeds: int | None = None,
     seed: int | None = None,
@@ -82,6 +85,8 @@ def sweep(
     resume, retry_failed
         A sweep whose pending trials are run, in its folder or at its mirror (with `out`, where to bring it to); and
         whether those that failed are tried again. `data` then says where the data set lies now.
+    data_settings
+        How samples that stay where they are are taken, as in `raymm.train`; of these OUT.data becomes the index.
     trials, seeds, seed
         Draws of each point of a grid (20); seeds of each trial (1), whose mean is its score; the first of them (0).
     search, scheduler, grace_period, reduction_factor, max_concurrent_trials, own_warmup
@@ -109,7 +114,7 @@ def sweep(
     raymm.errors.ConfigError: give data, space and out for a new sweep, or resume SWEEP
     """
     earlier = None if resume is None else str(place_of(resume))
-    lies: str | Path | None = place_of(data)
+    lies = None if data is None else _place(data)
     folder = folder_of(lies, space, out, earlier, retry_failed)
     plan = {
         "trials": trials,
@@ -123,7 +128,7 @@ def sweep(
         "own_warmup": own_warmup,
     }
     shared: dict[str, Any] = {"config": config, "settings": settings, "model": model, "plugins": plugins}
-    shared |= {"noise": noise, "workers": workers}
+    shared |= {"noise": noise, "workers": workers, "data_settings": data_settings}
     if earlier is not None:
         planned = [name for name, value in plan.items() if value is not None and value is not False]
         refuse_settings([*planned, *(name for name, value in shared.items() if value)])
@@ -136,7 +141,8 @@ def sweep(
             job, drawn_from = _resumed(_found(earlier, out), lies, space, retry_failed)
         else:
             base = config_of(config, settings, options_of(model=model, workers=workers, plugins=plugins, noise=noise))
-            job, drawn_from = _new(Path(lies or ""), _sweep_config(space or "", plan), folder, base)
+            dataset = partial(open_data, lies, layout.index_folder(folder), data_settings, told.on_note)
+            job, drawn_from = _new(dataset, _sweep_config(space or "", plan), folder, base)
         with _interruptible(job):
             rows = _run(job, drawn_from, kept, experiment, told)
         registered = _register(job, register, kept, experiment)
@@ -150,7 +156,13 @@ def _sweep_config(space: str, plan: dict[str, Any]) -> SweepConfig:
     return SweepConfig(space=space, seeds=tuple(range(first, first + count)), share_warmup=not own, **given)
 
 
-def _new(data: Path, plan: SweepConfig, out: Path, config: Config) -> tuple[Sweep, dict[str, Any]]:
+def _place(data: Data | Placed) -> str | Path:
+    """A path, or a name that the workers find too."""
+    place: Any = place_of(data)
+    return place if isinstance(place, str | Path) else place_in_words(place)
+
+
+def _new(data: Callable[[], Dataset], plan: SweepConfig, out: Path, config: Config) -> tuple[Sweep, dict[str, Any]]:
     """Check everything, write the trials, and only then sweep.json."""
     from raymm.cluster.connect import require_cores
     from raymm.sweep.schedule import check_scheduler
@@ -159,7 +171,7 @@ def _new(data: Path, plan: SweepConfig, out: Path, config: Config) -> tuple[Swee
 
     base = with_seed(config, plan.seeds[0])
     require_cores(base.cluster)
-    dataset = open_data(data, layout.index_folder(out))
+    dataset = data()
     if plan.scheduler == "pbt":  # a trial may continue from any epoch of another one
         base = base.model_copy(update={"training": base.training.model_copy(update={"keep": base.training.epochs})})
     drawn_from = load_space(plan.space, base, dataset.schema)

@@ -10,6 +10,7 @@ import click
 from raymm.cli.options import (
     FOLDER,
     UnlessOption,
+    data_setting_option,
     experiment_option,
     json_option,
     noise_levels,
@@ -67,8 +68,12 @@ def _oracle() -> click.Command:
     epilog=f"Example: {EXAMPLE}\n\nGames of known value, in a checkout. Example: raymm study oracle --out oracle",
 )
 @click.option(
-    "--data", multiple=True, metavar="DIR", help="Data set that `raymm prepare` made; repeat it for several."
+    "--data",
+    multiple=True,
+    metavar="DATA",
+    help="Data set that `raymm prepare` made, or samples that stay where they are; repeat it for several.",
 )
+@data_setting_option
 @click.option("--arms", metavar="NAMES", help="Methods to compare, with commas; MINE=package.module:NAME names one.")
 @click.option("--seeds", metavar="0-4", help="Seeds of every arm on every data set.  [default: 0-4]")
 @click.option("--out", type=FOLDER, cls=UnlessOption, help="Folder of the study; an unfinished study there goes on.")
@@ -122,6 +127,7 @@ def study(
     The same command goes on with what was interrupted. The exit code is 1 where a run failed.
     """
     import raymm
+    from raymm.data.opening import parse_data_settings
 
     _check(file, asked)
     chosen: dict[str, Any] = {
@@ -139,6 +145,7 @@ def study(
         asked["data"],
         asked["arms"] or (),
         out=out,
+        data_settings=parse_data_settings(asked["data_settings"]),
         lanes=lanes,
         backend=backend,
         store=store,

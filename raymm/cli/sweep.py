@@ -9,6 +9,7 @@ import click
 from raymm.cli.options import (
     FOLDER,
     chosen,
+    data_setting_option,
     experiment_option,
     json_option,
     model_option,
@@ -32,7 +33,12 @@ __all__ = ["sweep"]
 @click.command(
     epilog="Example: raymm sweep --data DATA --space tune_spaces/fs_fm.py --out SWEEP --trials 20 --scheduler asha"
 )
-@click.option("--data", type=FOLDER, help="Data set that `raymm prepare` made; with --resume: where it lies now.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Data set that `raymm prepare` made, or samples that stay where they are; with --resume: where it lies now.",
+)
+@data_setting_option
 @click.option("--space", metavar="FILE[:FUNCTION]", help="Search space, as in tune_spaces/.")
 @click.option("--out", type=FOLDER, help="Folder of a new sweep, or of one that comes from its mirror.")
 @click.option(
@@ -72,7 +78,8 @@ __all__ = ["sweep"]
 @json_option("trials")
 @overrides_argument
 def sweep(
-    data: Path | None,
+    data: str | None,
+    data_settings: tuple[str, ...],
     space: str | None,
     out: Path | None,
     resume: str | None,
@@ -92,6 +99,7 @@ def sweep(
 ) -> None:
     """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
     import raymm
+    from raymm.data.opening import parse_data_settings
 
     if not print_config:
         _check_folder(data, space, out, resume, retry_failed)
@@ -101,7 +109,8 @@ def sweep(
             *plugins_overrides(plugins),
             *noise_overrides(noise),
         )
-        _refuse_settings({"config": config, **search}, (*refused, *overrides))
+        given = {"config": config, "data_settings": data_settings or None, **search}
+        _refuse_settings(given, (*refused, *overrides))
     shared: dict[str, Any] = {
         "model": model,
         "plugins": plugin_names(plugins),
@@ -117,6 +126,7 @@ def sweep(
         out=out,
         resume=resume,
         retry_failed=retry_failed,
+        data_settings=parse_data_settings(data_settings),
         config=config,
         settings=overrides,
         store=store,
@@ -152,7 +162,7 @@ def _print(
 
 
 def _check_folder(
-    data: Path | None, space: str | None, out: Path | None, resume: str | None, retry_failed: bool
+    data: str | None, space: str | None, out: Path | None, resume: str | None, retry_failed: bool
 ) -> None:
     """Raise `UsageError` for options that make neither a new sweep nor an earlier one."""
     from raymm.api.sweep_inputs import folder_of

@@ -14,7 +14,7 @@ from raymm.data.indexed.make import make_index, move_source
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.storage.directory import is_committed, read_manifest
 
-__all__ = ["Data", "open_data", "parse_data_settings"]
+__all__ = ["Data", "open_data", "parse_data_settings", "place_in_words", "stays"]
 
 Data = Path | str | Any
 """A path, "package.module:NAME", a function or a `torch.utils.data.Dataset`."""
@@ -70,6 +70,22 @@ def open_data(
     if not is_committed(index):
         make_index(index, source, say)
     return _opened(index, source)
+
+
+def place_in_words(data: Data) -> str:
+    """A path, or the name of a function of a module; raises `ConfigError` for objects that only this process has."""
+    where = _where(data)
+    if live.is_key(where):
+        raise ConfigError(
+            f"{live.name_of(where)}: other processes could not find it; give a function of a module that makes it, "
+            'or its name, "package.module:NAME"'
+        )
+    return where
+
+
+def stays(where: str) -> bool:
+    """Whether samples of a place stay where they are, so that they need an index."""
+    return not is_committed(Path(where)) and _source(where, {}) is not None
 
 
 def parse_data_settings(settings: tuple[str, ...] | list[str], option: str = "--data-setting") -> dict[str, Any]:
