@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HistoryLog", "draw_plots", "figures_of", "record_files", "record_findings", "record_result", "run_info"]
 
-LOADER = "raymm.models.predictor:load"
+LOADER = "raymm.models.serving:load"
 """Recorded models are loaded by it; when it moves, its former name goes to `raymm.tracking.mlflow.loaders`."""
 
 

@@ -2,25 +2,70 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+import raymm
+from raymm.config.plugins import load_plugins
+from raymm.config.registries import KINDS
+from raymm.errors import DataError
 from raymm.models.export import export_model
 from raymm.models.model import build_model
 from raymm.models.predictor import load
+from raymm.models.serving import load as load_served
+from raymm.models.serving import served_form
 from raymm.reports.run_tracking import LOADER as LOADER_OF_A_RUN
 from raymm.tracking import RunInfo
 from raymm.tracking.mlflow import MlflowTracker
 from raymm.tracking.mlflow.loaders import MOVED, current_loader
 from raymm.tracking.mlflow.model import CODE, save_served
 from tests.games import settings, small_dataset
+
+PLUGIN = """
+from raymm.config.registries import KINDS
+from raymm.data import VectorSpec
+
+
+class Doubled(VectorSpec):
+    kind: str = "doubled"
+
+    def transform(self, values, keys, config):
+        return 2 * values
+
+
+KINDS.register("doubled", Doubled)
+"""
+
+
+def ask(port: int, body: dict, server: subprocess.Popen) -> dict:
+    """The answer of a server, which is waited for while it runs."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    end = time.monotonic() + 120
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as cause:
+            raise AssertionError(cause.read().decode()) from cause
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.3)
+    raise AssertionError(server.stderr.read().decode()[-2000:] if server.stderr else "it did not start")
+
 
 INFO = RunInfo("key-1", "first", "trials", {"optimizer.lr": 0.1})
 
@@ -88,6 +133,17 @@ def test_nothing_is_written_where_the_command_was_started(recorded: str, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["code", "exported", "my store", "run"]
 
 
+def test_a_model_is_a_logged_model_of_its_run_and_a_newer_one_takes_its_place(recorded: str, store: tuple[str, Path]):
+    client, run_id = MlflowClient(store[0]), recorded.split("/")[1]
+    experiment = client.get_run(run_id).info.experiment_id
+    found = client.search_logged_models([experiment])
+    assert [(model.name, model.source_run_id, model.status) for model in found] == [("raymm-model", run_id, "READY")]
+    columns = {"audio": [[1.0, 2.0]], "text": ["a"]}
+    answer = mlflow.pyfunc.load_model(f"models:/{found[0].model_id}").predict(columns)
+    assert answer.to_dict("list") == {"prediction": ["a"], "phi_audio": [6.0]}
+    assert mlflow.pyfunc.load_model(recorded).predict(columns).equals(answer)
+
+
 @pytest.mark.slow
 def test_the_mlflow_command_line_predicts_with_it(recorded: str, tmp_path: Path):
     columns = {"columns": ["audio", "text"], "data": [[[1.0, 2.0], "a"], [None, "b"]]}
@@ -138,5 +194,90 @@ def test_an_outbox_of_0_1_0_is_sent_under_the_name_that_the_loader_has_now(tmp_p
 
 
 def test_every_loader_named_here_can_be_imported():
+    assert LOADER_OF_A_RUN == "raymm.models.serving:load"
     for name in (*MOVED, *MOVED.values(), LOADER_OF_A_RUN):
-        assert EntryPoint("loader", name, "raymm").load() is load
+        assert EntryPoint("loader", name, "raymm").load() is (load_served if "serving" in name else load)
+
+
+@pytest.fixture(scope="module", params=["classes", "multilabel", "regression"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model of two vectors and a text."""
+    folder = tmp_path_factory.mktemp("exported")
+    numbers = np.random.default_rng(1).normal(size=(60, 2)).tolist()
+    labels = {"classes": ["a", "b"] * 30, "multilabel": [["a"], ["b", "a"]] * 30, "regression": numbers}
+    vectors = np.random.default_rng(0).normal(size=(60, 2, 3)).astype(np.float32)
+    columns = {"one": vectors[:, 0], "two": vectors[:, 1], "said": ["a word", "more words", None] * 20}
+    task = None if request.param == "classes" else request.param
+    data = raymm.write_dataset(folder / "d", columns, labels=labels[request.param], task=task).open()
+    export_model(folder / "model", build_model(data.schema, settings().model, 0), settings(), data)
+    return folder / "model"
+
+
+def test_a_recorded_model_says_what_goes_in_and_out(exported: Path):
+    with save_served(exported, LOADER_OF_A_RUN) as folder:
+        model = mlflow.pyfunc.load_model(str(folder))
+        answer = model.predict(model.input_example)
+        signature = model.metadata.signature
+    assert signature.inputs.input_names() == ["one", "two", "said"]
+    assert not signature.inputs.required_input_names()
+    assert signature.outputs.input_names() == list(answer.columns)
+    assert served_form(exported)["outputs"] == {
+        name: "string" if isinstance(column[0], str) else "double" for name, column in answer.items()
+    }
+
+
+def test_cells_may_be_files_and_what_is_wrong_is_all_named(exported: Path, tmp_path: Path):
+    vector = np.arange(3, dtype=np.float32)
+    np.save(tmp_path / "v.npy", vector)
+    served, plain = load_served(exported), load(exported)
+    columns = {"one": [str(tmp_path / "v.npy"), None], "two": [vector, vector], "said": ["a.txt", None]}
+    expected = plain.predict({**columns, "one": [vector, None]})
+    assert served.predict(columns) == expected
+    assert served.predict({**columns, "one": [vector, None]}) == expected
+    with pytest.raises(DataError) as error:
+        served.predict({"one": ["gone.npy", None], "two": [vector, np.zeros(4)]})
+    assert "gone.npy: one: there is no file gone.npy" in str(error.value)
+    assert "1: two: has shape [4], the schema says [3]" in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_server_in_another_process_answers_files_with_a_plug_in_that_only_the_model_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`mlflow models serve` on a free port; its code is raymm, and the copy of the plug-in in the model."""
+    (tmp_path / "code").mkdir()
+    plugin = tmp_path / "code" / "doubled_kind.py"
+    plugin.write_text(PLUGIN)
+    KINDS.names()
+    monkeypatch.setattr(KINDS, "_parts", dict(KINDS._parts))
+    load_plugins([str(plugin)])
+    values = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    data = raymm.write_dataset(
+        tmp_path / "d",
+        {"one": values, "two": values},
+        labels=[0, 1] * 30,
+        modalities={"one": "doubled", "two": "vector"},
+        settings={"one.size": 3},
+    ).open()
+    config = settings().override({"plugins": [str(plugin)]})
+    export_model(tmp_path / "model", build_model(data.schema, config.model, 0), config, data)
+    np.save(tmp_path / "a.npy", values[0])
+    expected = load(tmp_path / "model").predict({"one": [values[0]], "two": [None]})
+    plugin.unlink()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with save_served(tmp_path / "model", LOADER_OF_A_RUN) as folder:
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        with subprocess.Popen(
+            [*command, "-p", str(port)], env=environment, start_new_session=True, stderr=subprocess.PIPE
+        ) as server:
+            try:
+                body = {"dataframe_split": {"columns": ["one", "two"], "data": [[str(tmp_path / "a.npy"), None]]}}
+                answer = ask(port, body, server)
+            finally:
+                os.killpg(server.pid, signal.SIGTERM)
+    assert {name: [value] for name, value in answer["predictions"][0].items()} == {
+        name: pytest.approx(value) if isinstance(value[0], float) else value for name, value in expected.items()
+    }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raymm.data.kinds.base import ModalitySpec
     from raymm.data.schema import Schema
 
-__all__ = ["FILE", "Asked", "samples_of"]
+__all__ = ["FILE", "Asked", "columns_as_samples", "samples_of"]
 
 FILE = "file"
 """The key of a file of which the modalities are taken that are not given themselves."""
@@ -67,7 +67,7 @@ def samples_of(given: Any, schema: Schema) -> list[Asked]:
     if isinstance(given, Mapping):
         return _of_mapping(given, schema)
     if hasattr(given, "columns") and hasattr(given, "to_dict"):  # a data frame
-        return _of_columns({str(name): _plain(given[name]) for name in given.columns}, schema)
+        return columns_as_samples({str(name): _plain(given[name]) for name in given.columns}, schema)
     if _is_array(given) and len(schema.names) == 1:
         return _of_mapping({schema.names[0]: given}, schema)
     if _is_array(given) or not isinstance(given, Iterable):
@@ -88,11 +88,12 @@ def _of_mapping(given: Mapping[str, Any], schema: Schema) -> list[Asked]:
             "several; give one sample, or columns of one length"
         )
     if columns:
-        return _of_columns({name: value for name, value in values.items() if value is not None}, schema)
+        return columns_as_samples({name: value for name, value in values.items() if value is not None}, schema)
     return [_sample(values, schema)]
 
 
-def _of_columns(columns: Mapping[str, Sequence[Any]], schema: Schema) -> list[Asked]:
+def columns_as_samples(columns: Mapping[str, Sequence[Any]], schema: Schema) -> list[Asked]:
+    """One sample a row of columns; errors as `samples_of`."""
     _refuse_unknown(columns, schema)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:

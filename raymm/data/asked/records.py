@@ -25,8 +25,11 @@ Checked = tuple[list[Record], list[BadValue]]
 """Records of samples whose files are there, and what is wrong with the others."""
 
 
-def records_of(asked: Sequence[Asked], schema: Schema) -> Checked:
-    """Records of samples that were given; one is called after its file, else by its number from 0 on."""
+def records_of(asked: Sequence[Asked], schema: Schema, *, text_files: bool = True) -> Checked:
+    """Records of samples that were given; one is called after its file, else by its number from 0 on.
+
+    Without `text_files`, a text that ends in `.txt` is a text like any other.
+    """
     good: list[Record] = []
     bad: list[BadValue] = []
     for number, one in enumerate(asked):
@@ -38,7 +41,7 @@ def records_of(asked: Sequence[Asked], schema: Schema) -> Checked:
         except MediaError as cause:
             bad.append(BadValue(record.sample_id, one.file or "", "", str(cause)))
             continue
-        record, wrong = _with_texts(record, schema)
+        record, wrong = _with_texts(record, schema) if text_files else (record, list[BadValue]())
         wrong += missing_files([record], {spec.name: spec for spec in schema.modalities}, Path())
         bad += wrong
         good += [] if wrong else [record]

@@ -17,6 +17,7 @@ from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.local import opening, require_usable
+from raymm.tracking.mlflow.logged_model import log_logged_model
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.relocation import OWN_ARTIFACTS, follow_folder
 from raymm.tracking.mlflow.store import ARTIFACTS, PATH_TAGS, database_of, path_in_tags, redact, set_defaults
@@ -160,6 +161,7 @@ class RunWriter:
         else:
             with save_served(path, event["loader"]) as folder:
                 self._client.log_artifacts(self.run_id, str(folder), "model")
+                log_logged_model(self._client, self._experiment_id, self.run_id, folder)
 
     def _experiment(self, name: str, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(name)
