@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.timing import Measured
+from bench.timing import Measured, peak_mib
 from raymm.config import Config
 from raymm.data import Batch, Schema, VectorSpec
 from raymm.models.model import build_model
@@ -61,12 +61,6 @@ def _batch(rows: np.ndarray, generator: torch.Generator) -> Batch:
         labels=torch.randint(4, (len(rows),), generator=generator),
         index=torch.from_numpy(rows),
     )
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process. `ru_maxrss` would carry over the parent's peak through fork and exec."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _peak_of_process(count: int) -> float:

@@ -4,9 +4,10 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Bar", "Measured", "processor_seconds_of", "seconds_of", "side_by_side"]
+__all__ = ["Bar", "Measured", "peak_mib", "processor_seconds_of", "seconds_of", "side_by_side"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Measured:
         """The result for a file."""
         bars = {what: asdict(one) | {"reached": one.reached} for what, one in self.bars.items()}
         return {**asdict(self), "bars": bars, "reached": self.reached}
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process. `ru_maxrss` would carry over the parent's peak through fork and exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def seconds_of(work: Callable[[], object]) -> float:
