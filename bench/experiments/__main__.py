@@ -13,7 +13,16 @@ from pathlib import Path
 
 import torch
 
-from bench.experiments import classes, complexity, families, modalities, resolutions, sample_vs_modality, transfer
+from bench.experiments import (
+    classes,
+    complexity,
+    families,
+    modalities,
+    resolutions,
+    sample_vs_modality,
+    sentiment,
+    transfer,
+)
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from raymm.errors import RaymmError
@@ -26,6 +35,7 @@ EXPERIMENTS: dict[str, Callable[[Inputs], Page]] = {
     "modalities": modalities.run,
     "resolutions": resolutions.run,
     "sample_vs_modality": sample_vs_modality.run,
+    "sentiment": sentiment.run,
     "transfer": transfer.run,
 }
 
