@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Values"]
 
+OTHER_FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".html", ".feather", ".arrow")
+"""Endings of names that a Parquet file must not have."""
+
 
 class Values(Shown):
     """The contribution of every modality of every sample.
@@ -157,7 +160,15 @@ class Values(Shown):
         return figures[kind]
 
     def html(self, path: str | Path) -> Path:
-        """Write a page on which the samples are sorted and filtered in a browser; returns its path."""
+        """Write a page on which the samples are sorted and filtered in a browser; returns its path.
+
+        Raises
+        ------
+        ConfigError
+            When the path is a folder.
+        """
+        if Path(path).is_dir():
+            raise ConfigError(f"html: {path} is a folder; name a file in it, such as {Path(path) / 'values.html'}")
         write_valuation_page(Path(path), self.table, class_names_of(self.table))
         return Path(path)
 
@@ -174,7 +185,15 @@ class Values(Shown):
         return write_valuation_report(Path(folder), self.table, class_names_of(self.table), title, command)[0]
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as Parquet, which `Values.read` and `raymm.valuation.read_table` read; returns its path."""
+        """Write the table as Parquet, which `Values.read` and `raymm.valuation.read_table` read; returns its path.
+
+        Raises
+        ------
+        ConfigError
+            When the name ends like that of another format.
+        """
+        if Path(path).suffix.lower() in OTHER_FORMATS:
+            raise ConfigError(f"save: {path}: values are saved as .parquet; to_pandas() has them for other formats")
         write_table(Path(path), self.table)
         return Path(path)
 

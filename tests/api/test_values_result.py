@@ -122,3 +122,11 @@ def test_several_labels_a_sample(tmp_path):
     assert found.to_pandas()["prediction"].tolist()[2] == "2"
     found.html(tmp_path / "t.html")
     assert Values.read(found.save(tmp_path / "t.parquet")).to_pandas().equals(found.to_pandas())
+
+
+def test_a_name_that_values_cannot_have_is_said(values, tmp_path):
+    with pytest.raises(ConfigError, match=r"save: .*v\.csv: values are saved as \.parquet; to_pandas\(\) has them"):
+        values.save(tmp_path / "v.csv")
+    with pytest.raises(ConfigError, match=r"html: .* is a folder; name a file in it, such as .*values\.html"):
+        values.html(tmp_path)
+    assert list(tmp_path.iterdir()) == []
