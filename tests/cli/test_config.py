@@ -77,16 +77,16 @@ class Mine(Joint):
     Settings = MineSettings
 
 
-METHODS.register("mine", Mine)
+METHODS.register("that_waits", Mine)
 """
 
 
 def test_parts_of_a_plugin_are_shown(capfd, tmp_path):
-    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "that_waits.py").write_text(PLUGIN)
     with guest(tmp_path):
-        code, out, _ = call(capfd, "config", "method.mine", "--plugins", tmp_path / "mine.py")
+        code, out, _ = call(capfd, "config", "method.that_waits", "--plugins", tmp_path / "that_waits.py")
         assert code == 0
         assert "method.settings.patience  7        whole number >= 1; how long mine waits" in out
-    code, _, err = call(capfd, "config", "method.mine")
+    code, _, err = call(capfd, "config", "method.that_waits")
     assert code == 2
-    assert "no section or setting 'method.mine'" in err
+    assert "no section or setting 'method.that_waits'" in err

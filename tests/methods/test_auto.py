@@ -34,7 +34,7 @@ def end_of(trainer, n, epoch=0, epochs=9, second="val"):
 def flat_gradient(trainer, batch, losses_of_rows):
     """Gradient of a mean loss by backward passes of a step over the batch."""
     step, _ = step_of("joint", batch.mask.shape[1], mask=batch.mask)
-    step.model, step.features, step.labels = trainer.model, trainer.model.encode(batch), batch.labels
+    step.model, step.features, step._labels = trainer.model, trainer.model.encode(batch), batch.labels
     trainer.model.zero_grad(set_to_none=False)
     torch.stack([losses_of_rows(step, row) for row in range(len(batch))]).mean().backward()
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in trainer.model.parameters()]
