@@ -6,7 +6,8 @@ K numbers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task"]
+__all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task", "widened"]
 
 Labels = npt.NDArray[Any]
 """Labels or predictions of N samples, of the task's type: numpy, one row a sample."""
@@ -73,7 +74,7 @@ class Task(ABC):
         Whether labels are classes, so that outputs have a probability (`probability`, `probabilities`) and means by
         class say something; of a regression `classes` are the names of its targets.
     loss_settings
-        Settings of `training.loss` that it reads.
+        Settings of `training.loss` that its `losses` read; of a subclass whose own `losses` do not call these: ().
     default_utility, default_selection
         What `valuation.utility` and `training.selection` are where they are not given.
     """
@@ -94,11 +95,16 @@ class Task(ABC):
     default_utility: ClassVar[str] = "count"
     default_selection: ClassVar[str] = "accuracy"
 
+    training_losses: Callable[[Any, Any], Tensor] | None = None
+    """Losses of training rows by outputs and labels, where `training.loss` asks for others than the task's own."""
+
     def __init__(self, settings: Any = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Task) and type(self) is type(other) and self.settings == other.settings
+        if not isinstance(other, Task) or type(self) is not type(other):
+            return False
+        return (self.settings, self.training_losses) == (other.settings, other.training_losses)
 
     def __hash__(self) -> int:
         return hash((type(self), self.settings))
@@ -204,7 +210,11 @@ class Task(ABC):
             When the task does not read a setting, or has no such class.
         """
         self.check_loss(loss, classes)
-        return self if loss == type(loss)() else self._with_loss(loss, labels, classes)
+        if loss == type(loss)():
+            return self
+        trained = copy(self)
+        trained.training_losses = self._losses_by(loss, labels, classes)
+        return trained
 
     def check_loss(self, loss: Any, classes: Sequence[str]) -> None:
         """Raise `ConfigError` with all settings of the training loss, or names in it, that are not of this task."""
@@ -219,9 +229,13 @@ class Task(ABC):
                 problems.extend(f"{name}: no class '{one}'; {did_you_mean(one, classes)}" for one in unknown)
         problems.raise_if_any(ConfigError)
 
-    def _with_loss(self, loss: Any, labels: Labels, classes: Sequence[str]) -> "Task":
-        """The task with the training loss of these settings, of which `loss_settings` are read."""
-        raise NotImplementedError(f"{type(self).__name__} has loss_settings, and no _with_loss")
+    def _losses_by(self, loss: Any, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
+        """The losses of outputs and labels by these settings, of which `loss_settings` are read."""
+        del loss, labels, classes
+        raise ConfigError(
+            f"training.loss: the task {self.name} has loss_settings, and no _losses_by that says the losses by them; "
+            "add it, or leave loss_settings empty"
+        )
 
     @abstractmethod
     def losses(self, outputs: Float[Tensor, "B K"], labels: Targets) -> Float[Tensor, " B"]:
@@ -337,3 +351,8 @@ class Task(ABC):
 
     def _undefined(self, what: str) -> ConfigError:
         return ConfigError(f"task {self.name} has no {what}: its outputs are no probabilities of labels")
+
+
+def widened(outputs: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """In float32 at least."""
+    return outputs if outputs.dtype == torch.float64 else outputs.float()

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
-from raymm.tasks.base import Labels, Outputs, Task
+from raymm.tasks.base import Labels, Outputs, Task, widened
 from raymm.tasks.final_metrics import calibration_error, mean_auc
 from raymm.tasks.training_loss import balanced_class_weights, class_losses, weights_of
 
@@ -82,13 +83,16 @@ class Classification(Task):
         return labels[:, None] == np.arange(classes)
 
     def losses(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, " B"]:
-        """Cross-entropy in nats."""
+        """Cross-entropy in nats, in training as the settings of its loss have it."""
+        if self.training_losses is not None:
+            return self.training_losses(widened(outputs), labels)
         if outputs.dtype == torch.float64:  # classes first: the sums run along the samples
             return -outputs.T.contiguous().log_softmax(dim=0).gather(0, labels[None])[0]
         return functional.cross_entropy(outputs.float(), labels, reduction="none")
 
-    def _with_loss(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Task:
-        return _TrainedClassification(self, loss, labels, classes)
+    def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
+        balanced = balanced_class_weights(np.bincount(labels, minlength=len(classes)))
+        return partial(class_losses, loss=loss, weights=weights_of(loss.class_weights, classes, balanced))
 
     def correct(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B s"]:
         """Whether the largest output is the label's."""
@@ -155,20 +159,6 @@ class Classification(Task):
             "macro_f1": float(multiclass_f1_score(*pair, num_classes=max(classes, 2), average="macro")),
             "loss": float(losses.mean()),
         }
-
-
-class _TrainedClassification(Classification):
-    """The same with weights, smoothing and a focal factor in the loss."""
-
-    def __init__(self, task: Task, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> None:
-        super().__init__(task.settings)
-        balanced = balanced_class_weights(np.bincount(labels, minlength=len(classes)))
-        self._loss, self._weights = loss, weights_of(loss.class_weights, classes, balanced)
-
-    def losses(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, " B"]:
-        """Cross-entropy as the settings of the training have it."""
-        wide = outputs if outputs.dtype == torch.float64 else outputs.float()
-        return class_losses(wide, labels, self._loss, self._weights)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ contributions would be close to 0. The geometric mean has chance level 1/2 for e
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from torch.nn import functional
 from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
 from raymm.errors import DataError, did_you_mean
-from raymm.tasks.base import SOFT, Labels, Outputs, Task
+from raymm.tasks.base import SOFT, Labels, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name, in_order
 from raymm.tasks.final_metrics import calibration_error, mean_auc
 from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights, label_losses, weights_of
@@ -125,12 +125,16 @@ class MultiLabel(Task):
         return labels.astype(np.bool_)
 
     def losses(self, outputs: Float[Tensor, "B K"], labels: Bool[Tensor, "B K"]) -> Float[Tensor, " B"]:
-        """Binary cross-entropy in nats, the mean over the labels."""
-        wide = _wide(outputs)
+        """Binary cross-entropy in nats, the mean over the labels; in training as the settings of its loss have it."""
+        wide = widened(outputs)
+        if self.training_losses is not None:
+            return self.training_losses(wide, labels)
         return functional.binary_cross_entropy_with_logits(wide, labels.to(wide.dtype), reduction="none").mean(dim=-1)
 
-    def _with_loss(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Task:
-        return _TrainedMultiLabel(self, loss, labels, classes)
+    def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
+        weights = weights_of(loss.class_weights, classes, balanced_class_weights(labels.sum(axis=0)))
+        pos_weight = weights_of(loss.pos_weight, classes, balanced_pos_weights(labels))
+        return partial(label_losses, loss=loss, weights=weights, pos_weight=pos_weight)
 
     def correct(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Bool[Tensor, "B s"]:
         """Whether the predicted set is right."""
@@ -215,26 +219,12 @@ class MultiLabel(Task):
         return float(np.float32(math.log(self.settings.threshold) - math.log1p(-self.settings.threshold)))
 
     def _predicted(self, outputs: Float[Tensor, "... K"]) -> Bool[Tensor, "... K"]:
-        return _wide(outputs) > self._cut
+        return widened(outputs) > self._cut
 
     def _names(self, cell: Any) -> set[str]:
         if isinstance(cell, LISTS):
             return {class_name(name) for name in cell} - {""}
         return set(_split(class_name(cell), self.settings.separator))
-
-
-class _TrainedMultiLabel(MultiLabel):
-    """The same with weights, smoothing and a focal factor in the loss."""
-
-    def __init__(self, task: Task, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> None:
-        super().__init__(task.settings)
-        self._loss = loss
-        self._weights = weights_of(loss.class_weights, classes, balanced_class_weights(labels.sum(axis=0)))
-        self._pos_weight = weights_of(loss.pos_weight, classes, balanced_pos_weights(labels))
-
-    def losses(self, outputs: Float[Tensor, "B K"], labels: Bool[Tensor, "B K"]) -> Float[Tensor, " B"]:
-        """Binary cross-entropy as the settings of the training have it, the mean over the labels."""
-        return label_losses(_wide(outputs), labels, self._loss, self._weights, self._pos_weight)
 
 
 def _split(cell: str, separator: str) -> list[str]:
@@ -243,11 +233,6 @@ def _split(cell: str, separator: str) -> list[str]:
 
 def _is_fraction(entry: Any) -> bool:
     return isinstance(entry, float | np.floating) and bool(math.isfinite(entry) and entry != int(entry))
-
-
-def _wide(outputs: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """In float32 at least."""
-    return outputs if outputs.dtype == torch.float64 else outputs.float()
 
 
 def _signed(outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s K"]:

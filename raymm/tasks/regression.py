@@ -8,7 +8,7 @@ label's units.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
 from raymm.errors import DataError
-from raymm.tasks.base import Labels, Outputs, Task
+from raymm.tasks.base import Labels, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name
 from raymm.tasks.regression_metrics import regression_metrics
 from raymm.tasks.training_loss import error_losses
@@ -193,18 +193,20 @@ class Regression(Task):
     # training and valuation
 
     def losses(self, outputs: Float[Tensor, "B K"], labels: Float64[Tensor, "B K"]) -> Float[Tensor, " B"]:
-        """Squared standardised error, the mean over the targets."""
+        """Squared standardised error, the mean over the targets; in training the error that its settings choose."""
+        if self.training_losses is not None:
+            return self.training_losses(outputs, labels)
         return self.standardised_errors(outputs, labels).square().mean(dim=-1)
 
-    def _with_loss(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Task:
+    def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
         del labels, classes
-        return _TrainedRegression(self, loss)
+        return lambda outputs, labels: error_losses(self.standardised_errors(outputs, labels), loss)
 
     def standardised_errors(
         self, outputs: Float[Tensor, "... K"], labels: Float64[Tensor, "... K"]
     ) -> Float[Tensor, "... K"]:
         """(answer - label) / sd: in float64 where the outputs are, else in float32."""
-        wide = outputs if outputs.dtype == torch.float64 else outputs.float()
+        wide = widened(outputs)
         mean, sd = self._scale(labels)
         return wide - ((labels - mean) / sd).to(wide.dtype)
 
@@ -285,18 +287,6 @@ class Regression(Task):
             return [_text(one) for one in cell]
         text = _text(cell)
         return [part.strip() for part in text.split(self.settings.separator)] if text else []
-
-
-class _TrainedRegression(Regression):
-    """The same with another kind of error in the loss."""
-
-    def __init__(self, task: Task, loss: LossConfig) -> None:
-        super().__init__(task.settings)
-        self._loss = loss
-
-    def losses(self, outputs: Float[Tensor, "B K"], labels: Float64[Tensor, "B K"]) -> Float[Tensor, " B"]:
-        """Absolute, squared or Huber's loss of the standardised error, the mean over the targets."""
-        return error_losses(self.standardised_errors(outputs, labels), self._loss)
 
 
 def _text(cell: Any) -> str:

@@ -13,7 +13,7 @@ from raymm.config.loss import LossConfig
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError
 from raymm.methods.plan import base_plan
-from raymm.tasks import get_task
+from raymm.tasks import Classification, Task, get_task
 from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights
 from raymm.training.context import RunContext
 from raymm.training.epoch import train_epoch
@@ -139,6 +139,41 @@ def test_what_a_task_does_not_read_is_refused(task, loss, words):
     with pytest.raises(ConfigError) as caught:
         get_task(task).check_loss(LossConfig(**loss), CLASSES)
     assert words in str(caught.value)
+
+
+class Near(Classification):
+    """A neighbour of the label is right, and each class away costs 1 more."""
+
+    name = "near"
+    by_argmax = False
+
+    def losses(self, outputs, labels):
+        return super().losses(outputs, labels) + (outputs.argmax(dim=-1) - labels).abs()
+
+    def correct(self, outputs, labels):
+        return (outputs.argmax(dim=-1) - labels[:, None]).abs() <= 1
+
+
+def test_a_task_of_ones_own_stays_what_it_is_in_training():
+    task = Near().training(LossConfig(label_smoothing=0.3), LABELS, CLASSES)
+    logits, labels = outputs(20, 3), torch.arange(20) % 3
+    away = (logits.argmax(dim=1) - labels).abs()
+    expected = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.3) + away
+    torch.testing.assert_close(task.losses(logits, labels), expected)
+    assert task.correct(logits[:, None], labels)[:, 0].tolist() == (away <= 1).tolist()
+    assert isinstance(task, Near)
+    assert task != Near()
+
+
+class Unsaid(Near):
+    """Reads a setting of the loss, and does not say how."""
+
+    name, _losses_by = "unsaid", Task._losses_by
+
+
+def test_settings_without_losses_by_them_are_refused():
+    with pytest.raises(ConfigError, match=r"training\.loss: the task unsaid has loss_settings, and no _losses_by"):
+        Unsaid().training(LossConfig(focal=1.0), LABELS, CLASSES)
 
 
 @pytest.mark.parametrize(
