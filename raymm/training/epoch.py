@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -100,9 +100,10 @@ def train_epoch(
 
 def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) -> Iterator[RankBatch]:
     """The part of this rank in each global batch; only modalities that the method's mask keeps are read."""
-    parts = _parts(trainer, plan, epoch)
-    base = len(loader.reader.dataset.rows("train")) if plan.base is None else plan.base
-    reads = _reads(trainer, loader.reader.dataset.schema, plan, epoch)
+    dataset, batches = loader.reader.dataset, _batches(trainer.config, plan, epoch)
+    parts = rank_batches(batches, trainer.communicator.rank, trainer.communicator.world)
+    base = len(dataset.rows("train")) if plan.base is None else plan.base
+    reads = _reads(trainer, dataset.schema, batches, epoch)
     requests = (_request(trainer, loader, plan, epoch, rows, mixing) for rows, mixing in reads)
     together = trainer.config.training.accumulate
     for number, ((rows, total), batch) in enumerate(zip(parts, loader.load(requests), strict=True)):
@@ -115,29 +116,25 @@ def rank_parts(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int) ->
 
 def updates_of(config: Config, plan: Plan, epoch: int) -> int:
     """Updates of the weights in an epoch: one every `training.accumulate` batches, and one for what is left."""
-    training = config.training
-    return math.ceil(len(epoch_batches(plan, training.batch_size, training.seed, epoch)) / training.accumulate)
+    return math.ceil(len(_batches(config, plan, epoch)) / config.training.accumulate)
 
 
 def rank_rows(trainer: Trainer, schema: Schema, plan: Plan, epoch: int) -> npt.NDArray[np.int64]:
     """All rows of the plan that this rank reads in an epoch; a row that is mixed in may stand twice."""
-    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in _reads(trainer, schema, plan, epoch))])
+    reads = _reads(trainer, schema, _batches(trainer.config, plan, epoch), epoch)
+    return np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in reads)])
 
 
-def _parts(trainer: Trainer, plan: Plan, epoch: int) -> list[tuple[npt.NDArray[np.int64], int]]:
-    """Plan rows of this rank in each global batch, with the rows of that batch."""
-    config, communicator = trainer.config.training, trainer.communicator
-    batches = epoch_batches(plan, config.batch_size, config.seed, epoch)
-    return rank_batches(batches, communicator.rank, communicator.world)
+def _batches(config: Config, plan: Plan, epoch: int) -> list[npt.NDArray[np.int64]]:
+    """Plan rows of each global batch of an epoch."""
+    return epoch_batches(plan, config.training.batch_size, config.training.seed, epoch)
 
 
 def _reads(
-    trainer: Trainer, schema: Schema, plan: Plan, epoch: int
+    trainer: Trainer, schema: Schema, batches: Iterable[npt.NDArray[np.int64]], epoch: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Mixing | None]]:
     """Plan rows that this rank reads for each global batch, and how they are mixed."""
-    config, communicator = trainer.config, trainer.communicator
-    for batch in epoch_batches(plan, config.training.batch_size, config.training.seed, epoch):
-        yield mixed_rows(config, schema, batch, epoch, communicator)
+    return (mixed_rows(trainer.config, schema, batch, epoch, trainer.communicator) for batch in batches)
 
 
 def _request(
@@ -219,7 +216,5 @@ def check_losses(losses: list[Tensor], trainer: Trainer, loader: BatchLoader, pl
 
 def _global_batch(trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, step: int) -> Batch:
     """What all ranks together read for a step, on the CPU."""
-    config = trainer.config.training
-    rows = epoch_batches(plan, config.batch_size, config.seed, epoch)[step]
-    request = _request(trainer, loader, plan, epoch, rows)
+    request = _request(trainer, loader, plan, epoch, _batches(trainer.config, plan, epoch)[step])
     return loader.reader.batch(request.index, request.mask, request.keys)
