@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from raymm.models.traits import ModelTraits
     from raymm.tasks.base import Task
 
-__all__ = ["build_method", "context_of", "get_method"]
+__all__ = ["build_method", "check_accumulation", "context_of", "get_method"]
 
 
 def get_method(name: str) -> type[Method]:
