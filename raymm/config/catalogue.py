@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from raymm.config.accepted import accepted, written
-from raymm.config.choice import Choice, ChoiceOf, PartsByName, SettingsOf, settings_class
-from raymm.config.registries import ENCODERS, ITEMS, OPTIMIZERS, SOURCES, TASKS, Registry
-from raymm.config.sections import Config, EncoderConfig, OptimizerConfig
+from raymm.config.choice import (
+    Choice,
+    ChoiceOf,
+    NameOf,
+    PartsByName,
+    SettingsOf,
+    marker,
+    settings_class,
+    settings_in,
+)
+from raymm.config.registries import ENCODERS, ITEMS, SOURCES, TASKS, Registry
+from raymm.config.sections import Config, EncoderConfig
 
 __all__ = ["Section", "Setting", "catalogue", "part_section", "setting_names"]
 
@@ -129,18 +137,18 @@ def _settings(section: type[BaseModel], prefix: str, made: BaseModel | None = No
         An instance, in the place of the field's own defaults.
     """
     for name, field in section.model_fields.items():
-        key, inner, choice = f"{prefix}{name}", _class_of(field), _marker(field, ChoiceOf)
+        key, inner, choice = f"{prefix}{name}", _class_of(field), marker(field, ChoiceOf)
         if choice is not None:
             default = getattr(made, name).name if made is not None else choice.make().name
             yield Setting(f"{key}.{choice.key}", default, _names(choice.registry), field.description or "")
-        elif name == "name" and (registry := _named_by(section)) is not None:
-            yield replace(_setting(key, field), values=_names(registry))
-        elif _marker(field, SettingsOf) is not None:
+        elif (named := marker(field, NameOf)) is not None:
+            yield replace(_setting(key, field), values=_names(named.registry))
+        elif marker(field, SettingsOf) is not None:
             continue
         elif inner is not None and _is_list(field):
             yield _setting(key, field)
             yield from _settings(inner, f"{key}[].")
-        elif inner is not None and _marker(field, PartsByName) is None:
+        elif inner is not None and marker(field, PartsByName) is None:
             yield from _settings(inner, f"{key}.")
         else:
             yield _setting(key, field, getattr(made, name) if made is not None else ...)
@@ -157,11 +165,11 @@ def _chosen(section: type[BaseModel], prefix: str) -> Iterator[Section]:
     """Sections of the parts that the fields of a class choose, and of the parts that these choose."""
     for name, field in section.model_fields.items():
         key, inner = f"{prefix}{name}", _class_of(field)
-        if (choice := _marker(field, ChoiceOf)) is not None:
+        if (choice := marker(field, ChoiceOf)) is not None:
             yield from _of_registry(choice.registry, key, dict(choice.defaults))
-        elif (settings := _marker(field, SettingsOf)) is not None:
+        elif (settings := marker(field, SettingsOf)) is not None:
             yield from _of_registry(settings.registry, key)
-        elif inner is EncoderConfig and _marker(field, PartsByName) is None:
+        elif inner is EncoderConfig and marker(field, PartsByName) is None:
             yield from _of_registry(ENCODERS, key)
         elif inner is not None and not _is_list(field):
             yield from _chosen(inner, f"{key}.")
@@ -194,23 +202,9 @@ def _short(key: str) -> str:
     return ".".join(word for word in key.split(".") if word != "settings")
 
 
-def _marker(field: FieldInfo, kind: type[Any]) -> Any:
-    return next((about for about in field.metadata if isinstance(about, kind)), None)
-
-
 def _class_of(field: FieldInfo) -> type[BaseModel] | None:
     """The class of settings that a field holds, or a list or mapping of which it is."""
-    return next(
-        (kind for kind in _inside(field.annotation) if issubclass(kind, BaseModel) and kind is not Choice), None
-    )
-
-
-def _inside(annotation: Any) -> Iterator[type]:
-    if get_origin(annotation) in (tuple, list, dict, UnionType):
-        for inner in get_args(annotation):
-            yield from _inside(inner)
-    elif isinstance(annotation, type):
-        yield annotation
+    return next((kind for kind in settings_in(field.annotation) if kind is not Choice), None)
 
 
 def _is_list(field: FieldInfo) -> bool:
@@ -219,16 +213,6 @@ def _is_list(field: FieldInfo) -> bool:
 
 def _names(registry: Registry[Any]) -> str:
     return ", ".join([*registry, "or package.module:NAME"])
-
-
-def _named_by(section: type[BaseModel]) -> Registry[Any] | None:
-    """The registry of what the field `name` of a class names."""
-    if section is EncoderConfig:
-        return ENCODERS
-    if section is OptimizerConfig:
-        return OPTIMIZERS
-    marked = (_marker(field, SettingsOf) for field in section.model_fields.values())
-    return next((about.registry for about in marked if about is not None), None)
 
 
 def _plain(value: Any) -> Any:

@@ -6,9 +6,9 @@ and the name alone is enough (`model.fusion=mlp`). The settings are checked by t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
@@ -17,17 +17,26 @@ from raymm.config.base import Settings
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from raymm.config.registries import Registry
 
 __all__ = [
     "Choice",
     "ChoiceOf",
+    "NameOf",
     "PartsByName",
     "SettingsError",
     "SettingsOf",
+    "Whole",
     "make_settings",
+    "marker",
+    "part_called",
     "settings_class",
+    "settings_in",
 ]
+
+Marker = TypeVar("Marker")
 
 
 class Choice(Settings):
@@ -140,6 +149,22 @@ class ChoiceOf:
 
 
 @dataclass(frozen=True)
+class NameOf:
+    """Marks a field with the name of a part; a name that the registry does not know is refused."""
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """How pydantic reads the field."""
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def _known(self, name: str | None) -> str | None:
+        if name is not None:
+            part_called(name, self.registry)
+        return name
+
+
+@dataclass(frozen=True)
 class SettingsOf:
     """Marks a field with the settings of the part that the field `name` beside it names; `default` is its default."""
 
@@ -162,3 +187,21 @@ class PartsByName:
                 if field.default not in known:
                     known.append(field.default)
         return found
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Marks a field whose mapping is one value, as its keys, such as patterns or names of classes, may have dots."""
+
+
+def marker(field: FieldInfo, kind: type[Marker]) -> Marker | None:
+    """The marker of a class that a field has, or None."""
+    return next((about for about in field.metadata if isinstance(about, kind)), None)
+
+
+def settings_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes of settings in an annotation, such as `dict[str, EncoderConfig]`."""
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from settings_in(inner)

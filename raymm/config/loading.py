@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from raymm.config.aliases import meant_by
 from raymm.config.base import flatten
-from raymm.config.choice import SettingsError
+from raymm.config.choice import SettingsError, Whole, marker, settings_in
 from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put, say_unsaid
 from raymm.config.mistakes import mistake_in_words
@@ -29,10 +28,6 @@ log = logging.getLogger(__name__)
 
 Overrides = Sequence[str] | Mapping[str, Any]
 """Settings in the place of others, see `lay_over`."""
-
-
-WHOLE = ("optimizer.groups", "training.loss.class_weights", "training.loss.pos_weight")
-"""Settings that are mappings whose keys (patterns, classes) may have dots."""
 
 
 def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
@@ -174,12 +169,25 @@ def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any, str]]:
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """What stands in nested sections, by dotted names; an empty section is a value, and so are those of `WHOLE`."""
+    """What stands in nested sections, by dotted names; an empty section is a value, and so is what is `Whole`."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value and f"{above}{name}" not in WHOLE:
             yield from _leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
+
+
+def _whole(section: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Dotted names of the settings that are marked as `Whole`."""
+    for name, field in section.model_fields.items():
+        if marker(field, Whole) is not None:
+            yield f"{above}{name}"
+        else:
+            for inner in settings_in(field.annotation):
+                yield from _whole(inner, f"{above}{name}.")
+
+
+WHOLE = frozenset(_whole(Config))
 
 
 def _apply(values: dict[str, Any], given: str, value: Any, text: str, met: list[tuple[str, str]]) -> None:
@@ -214,18 +222,10 @@ def _suggestion(location: Sequence[str], section: Any, beside: str) -> str:
     """What may have been meant: a setting of this name elsewhere, what it is called here, or the nearest one here."""
     for part in location[:-1]:
         fields = getattr(section, "model_fields", {})
-        section = _section_of(fields[part].annotation) if part in fields else section
+        section = next(settings_in(fields[part].annotation), None) if part in fields else section
     everywhere = import_module("raymm.config.catalogue").setting_names()  # imports every part: for a mistake only
     elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
     if elsewhere or (meant := meant_by(location[-1])) is None:
         here = did_you_mean(location[-1], [*getattr(section, "model_fields", {}), *filter(None, [beside])])
         return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else here
     return f"did you mean {meant}?"
-
-
-def _section_of(annotation: Any) -> Any:
-    """The class of settings inside an annotation such as `dict[str, EncoderConfig]`."""
-    if get_origin(annotation) in (dict, tuple, UnionType, Annotated):
-        inner = [_section_of(argument) for argument in get_args(annotation)]
-        return next((found for found in inner if hasattr(found, "model_fields")), annotation)
-    return annotation

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from raymm.config.base import Settings
+from raymm.config.choice import Whole
 
 __all__ = ["ClassWeights", "LossConfig"]
 
-ClassWeights = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
+ClassWeights = Annotated[Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None, Whole()]
 """By name; classes that are not named have the weight 1."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from raymm.config.base import Settings
-from raymm.config.choice import SettingsOf, make_settings, part_called
+from raymm.config.choice import NameOf, SettingsOf, make_settings
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError
 
@@ -22,7 +22,9 @@ DEFAULT_METHOD = "coalition"
 class MethodConfig(Settings):
     """What training does about modality imbalance."""
 
-    name: str = Field(default=DEFAULT_METHOD, description="the method, see docs/methods.md")
+    name: Annotated[str, NameOf(METHODS)] = Field(
+        default=DEFAULT_METHOD, description="the method, see docs/methods.md"
+    )
     warmup: int = Field(
         default=5,
         ge=0,
@@ -41,12 +43,6 @@ class MethodConfig(Settings):
     @classmethod
     def _by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("name")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        part_called(name, METHODS)
-        return name
 
     @field_validator("settings", mode="before")
     @classmethod

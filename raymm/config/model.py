@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from raymm.config.base import Settings
-from raymm.config.choice import Choice, ChoiceOf, PartsByName, make_settings, part_called
+from raymm.config.choice import Choice, ChoiceOf, NameOf, PartsByName, make_settings, part_called
 from raymm.config.registries import ENCODERS, FUSIONS, MODELS
 from raymm.errors import did_you_mean
 
@@ -31,7 +31,7 @@ class EncoderConfig(Settings):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str | None = Field(
+    name: Annotated[str | None, NameOf(ENCODERS)] = Field(
         default=None,
         description="the encoder, see docs/encoders.md, of modalities that model.encoders does not name; null: that "
         "of their kind",

@@ -3,12 +3,12 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from raymm.config.base import Settings
-from raymm.config.choice import part_called
+from raymm.config.choice import NameOf, Whole
 from raymm.config.registries import OPTIMIZERS
 
 __all__ = ["GroupConfig", "OptimizerConfig"]
@@ -44,7 +44,7 @@ class GroupConfig(Settings):
 class OptimizerConfig(Settings):
     """Optimizer and learning-rate schedule."""
 
-    name: str = Field(default="adamw", description="the optimizer")
+    name: Annotated[str, NameOf(OPTIMIZERS)] = Field(default="adamw", description="the optimizer")
     lr: float = Field(default=1e-3, gt=0, description="learning rate, before the schedule changes it")
     weight_decay: float = Field(default=1e-4, ge=0, description="of the optimizer; see decay for what decays")
     decay: Literal["weights", "all"] = Field(
@@ -61,7 +61,7 @@ class OptimizerConfig(Settings):
     args: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments of an optimizer by package.module:NAME"
     )
-    groups: tuple[GroupConfig, ...] = Field(
+    groups: Annotated[tuple[GroupConfig, ...], Whole()] = Field(
         default=(),
         description="parameters by pattern, with lr or factor, weight_decay and frozen_epochs; the first pattern "
         "that matches counts. A mapping of patterns, or a list with the pattern in each",
@@ -92,12 +92,6 @@ class OptimizerConfig(Settings):
         default="linear", description="wsd: how it falls then; sqrt: by 1 - sqrt(q)"
     )
     clip_norm: float | None = Field(default=1.0, gt=0, description="largest norm of the gradient")
-
-    @field_validator("name")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        part_called(name, OPTIMIZERS)
-        return name
 
     @field_validator("groups", mode="before")
     @classmethod

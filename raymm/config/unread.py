@@ -6,18 +6,15 @@ no part reads.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from raymm.config.choice import ChoiceOf, PartsByName, SettingsOf, settings_class
+from raymm.config.choice import ChoiceOf, PartsByName, SettingsOf, marker, settings_class
 from raymm.config.registries import Registry
 from raymm.errors import ConfigError
 
 __all__ = ["drop_unread", "reader_of"]
-
-Marker = TypeVar("Marker")
 
 
 def drop_unread(values: dict[str, Any], section: type[BaseModel], path: str = "") -> list[str]:
@@ -36,19 +33,15 @@ def drop_unread(values: dict[str, Any], section: type[BaseModel], path: str = ""
         if not isinstance(inner, Mapping):
             continue
         raw = values[name] = dict(inner)
-        if (choice := _marker(field, ChoiceOf)) is not None:
+        if (choice := marker(field, ChoiceOf)) is not None:
             dropped += _drop(choice.registry, choice.split(raw)[0], raw, here, keep=choice.key)
-        elif (settings := _marker(field, SettingsOf)) is not None:
+        elif (settings := marker(field, SettingsOf)) is not None:
             dropped += _drop(settings.registry, values.get("name") or settings.default, raw, here)
-        elif (parts := _marker(field, PartsByName)) is not None:
+        elif (parts := marker(field, PartsByName)) is not None:
             dropped += [sentence for key in raw for sentence in _drop_defaults(parts, raw, key, here)]
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             dropped += drop_unread(raw, kind, f"{here}.")
     return dropped
-
-
-def _marker(field: FieldInfo, kind: type[Marker]) -> Marker | None:
-    return next((about for about in field.metadata if isinstance(about, kind)), None)
 
 
 def _drop(registry: Registry[Any], name: str, raw: dict[str, Any], path: str, keep: str = "") -> list[str]:
@@ -97,12 +90,12 @@ def reader_of(key: str, section: type[BaseModel]) -> dict[str, Any]:
     if field is None or not rest:
         return {}
     first = rest.partition(".")[0]
-    if (choice := _marker(field, ChoiceOf)) is not None:
+    if (choice := marker(field, ChoiceOf)) is not None:
         part = next(_readers(choice.registry, first), None)
         if part is None or first == choice.key:
             return {}
         return {name: {choice.key: part, **reader_of(rest, settings_class(choice.registry.get(part)))}}
-    if (settings := _marker(field, SettingsOf)) is not None:
+    if (settings := marker(field, SettingsOf)) is not None:
         part = next(_readers(settings.registry, first), settings.default)
         return {"name": part, name: reader_of(rest, settings_class(settings.registry.get(part)))}
     kind = field.annotation
