@@ -88,7 +88,7 @@ class Registry(Generic[T]):
         """Make the parts of a library known as "prefix:NAME"; `make(NAME, where)` returns or refuses one."""
         self._libraries[prefix] = make
 
-    def get(self, name: str, where: str = "") -> T:
+    def get(self, name: object, where: str = "") -> T:
         """The part of a name, of "package.module:NAME", or of a library that was registered.
 
         Parameters
@@ -99,10 +99,12 @@ class Registry(Generic[T]):
         Raises
         ------
         ConfigError
-            When there is none, with the nearest match.
+            When there is none, with the nearest match; or when the name is not text.
         """
         prefix = f"{where}: " if where else ""
         self._load()
+        if not isinstance(name, str):
+            raise ConfigError(f"{prefix}the name of the {self.noun} must be text (got {name!r})")
         library, colon, inner = name.partition(":")
         if colon and library in self._libraries:
             return self._libraries[library](inner, where)

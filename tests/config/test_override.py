@@ -76,6 +76,12 @@ def test_a_short_run_gets_a_short_warm_up_only_where_none_was_given():
         (["training.epochs"], "write it as section.field=value"),
         ([{"optimiser.lr": 1.0}], "optimiser: no such setting; did you mean 'optimizer'?"),
         (["training.epochs=0", "optimizer.lr=-1"], "2 problems"),
+        (["model.fusion.name=3"], "model.fusion: the name of the fusion must be text (got 3)"),
+        (["model.encoder.name=[cnn]"], "model.encoder: name: the name of the encoder must be text (got ['cnn'])"),
+        (
+            ["method=sample", "method.settings.fs.family=2"],
+            "the name of the family of fs and fm must be text (got 2)",
+        ),
         ([{"training.epochs": 5, "training.epochs.more": 1}], "'epochs' is a value, not a section"),
     ],
 )
