@@ -1,17 +1,23 @@
 """The base of every class of settings, and their flat form."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Settings", "flatten"]
+__all__ = ["Settings", "Whole", "flatten"]
 
 
 class Settings(BaseModel):
     """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Marks a field whose mapping is one value, as its keys, such as patterns or names of classes, may have dots."""
 
 
 def flatten(config: BaseModel | Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:

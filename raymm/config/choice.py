@@ -28,7 +28,6 @@ __all__ = [
     "PartsByName",
     "SettingsError",
     "SettingsOf",
-    "Whole",
     "make_settings",
     "marker",
     "part_called",
@@ -187,11 +186,6 @@ class PartsByName:
                 if field.default not in known:
                     known.append(field.default)
         return found
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Marks a field whose mapping is one value, as its keys, such as patterns or names of classes, may have dots."""
 
 
 def marker(field: FieldInfo, kind: type[Marker]) -> Marker | None:

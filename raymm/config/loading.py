@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from raymm.config.aliases import meant_by
-from raymm.config.base import flatten
-from raymm.config.choice import SettingsError, Whole, marker, settings_in
+from raymm.config.base import Whole, flatten
+from raymm.config.choice import SettingsError, marker, settings_in
 from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put, say_unsaid
 from raymm.config.mistakes import mistake_in_words

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from raymm.config.base import Settings
-from raymm.config.choice import Whole
+from raymm.config.base import Settings, Whole
 
 __all__ = ["ClassWeights", "LossConfig"]
 

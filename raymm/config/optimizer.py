@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from raymm.config.base import Settings
-from raymm.config.choice import NameOf, Whole
+from raymm.config.base import Settings, Whole
+from raymm.config.choice import NameOf
 from raymm.config.registries import OPTIMIZERS
 
 __all__ = ["GroupConfig", "OptimizerConfig"]
