@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.protocol import SplitModel
 
-__all__ = ["ValuationMethod", "choose_for", "choose_method", "largest_exact"]
+__all__ = ["ValuationMethod", "choose_for", "choose_method", "encoders_over_fusion", "largest_exact"]
 
 EXACT, EXACT_SUMS, EXACT_SUMS_CUDA = 12, 16, 20
 """Largest n for which all coalitions are evaluated by default: of any fusion; of sums of partial logits; of those on
@@ -75,10 +75,10 @@ def choose_method(
     batch, present
         Some samples on the model's device, from which the kind of fusion and the cost of a coalition are found.
     """
+    seed = derive(config.training.seed, "valuation", epoch or 0)
     with torch.inference_mode():
         source = logit_source(model, model.encode(batch), present)
-    seed = derive(config.training.seed, "valuation", epoch or 0)
-    return choose_for(source, config.valuation, seed, lambda: _encoders_over_fusion(model, batch, present))
+        return choose_for(source, config.valuation, seed, lambda: encoders_over_fusion(model, batch, present))
 
 
 def choose_for(
@@ -141,12 +141,11 @@ def _budget(n: int, asked: int | str | None, encodings: Callable[[], float]) -> 
     return min(int(passes * encodings()), 2 ** min(n, MAX_PLAYERS))
 
 
-def _encoders_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:
+def encoders_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:
     """Floating-point operations of the encoders, divided by those of one coalition."""
-    with torch.inference_mode():
-        with FlopCounterMode(display=False) as encoders:
-            features = model.encode(batch)
-        source = logit_source(model, features, present)
-        with FlopCounterMode(display=False) as fusion:
-            source.logits(present[:1])
+    with FlopCounterMode(display=False) as encoders:
+        features = model.encode(batch)
+    source = logit_source(model, features, present)
+    with FlopCounterMode(display=False) as fusion:
+        source.logits(present[:1])
     return encoders.get_total_flops() / max(1, fusion.get_total_flops())

@@ -15,7 +15,7 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.own.branches import Branch
 from raymm.valuation.own.errors import own_code
-from raymm.valuation.own.structure import tensors_of
+from raymm.valuation.own.structure import name_of, tensors_of
 
 __all__ = ["Baseline", "Means", "OwnBaseline", "Zeros", "baseline_of"]
 
@@ -58,7 +58,7 @@ class OwnBaseline(Baseline):
     function: OwnMask
 
     def __post_init__(self) -> None:
-        self.name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        self.name = name_of(self.function)
 
     def of(self, branch: Branch, output: Any) -> list[Tensor]:
         """The tensors that the function gives, checked."""

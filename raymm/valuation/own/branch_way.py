@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.own.baselines import Baseline, Means
+from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
 from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
 from raymm.valuation.own.checks import check_predict, close, same_rows_when_all_is_masked, say_if_not_logits
 from raymm.valuation.own.errors import own_code
@@ -20,7 +21,7 @@ from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
 from raymm.valuation.own.structure import map_leaves, tensors_of
-from raymm.valuation.own.ways import Way, flops
+from raymm.valuation.own.ways import Way
 
 __all__ = ["BranchWay", "call_model"]
 
@@ -57,26 +58,13 @@ class BranchWay(Way):
         self.model, self.branches, self.outputs, self.baseline = model, branches, outputs, baseline
         self.forward = forward
         self.masking = baseline.name
-        self.reads_twice = isinstance(baseline, Means)
-
-    def prepare(self, given: Given) -> None:
-        """Count a batch in the means of the branches."""
-        assert isinstance(self.baseline, Means)
-        outputs, _ = self._record(given)
-        for position, branch in enumerate(self.branches):
-            if branch.name in outputs:
-                self.baseline.add(branch, outputs[branch.name], given.present[:, position])
-
-    def prepared(self) -> None:
-        """Raise `ConfigError` when no sample has some modality."""
-        assert isinstance(self.baseline, Means)
-        self.baseline.check(self.branches)
+        if isinstance(baseline, Means):
+            self.first_pass = _Averaging(self._record, branches, baseline)
 
     def open(self, given: Given, *, first: bool) -> Opened:
         """Run the model once, and record its branches."""
         outputs, returned = self._record(given)
-        found = {name: self.baseline.of(self._branch(name), output) for name, output in outputs.items()}
-        recorded = _Recorded(returned, outputs, found)
+        recorded = _Recorded(returned, outputs, self._stand_ins(self.baseline, outputs))
 
         def predict(mask: Mask) -> Float[Tensor, "B K"]:
             return self.outputs.finite(self._replay(given, recorded, mask), mask)
@@ -84,19 +72,22 @@ class BranchWay(Way):
         if first:
             self._check(given, recorded)
             say_if_not_logits(check_predict(predict, given.present, "the model"), self.outputs.task)
-            if not callable(getattr(self.baseline, "function", None)):
+            if not isinstance(self.baseline, OwnBaseline):
                 same_rows_when_all_is_masked(predict(torch.zeros_like(given.present)))
         return whole_only(predict, given.present)
 
     def encodings(self, given: Given) -> float:
         """Branches over the rest."""
         outputs, returned = self._record(given)
-        recorded = _Recorded(returned, outputs, {name: _zeros(output) for name, output in outputs.items()})
-        rest = flops(lambda: self._replay(given, recorded, given.present))
-        return max(0, flops(lambda: self._run(given)) - rest) / max(1, rest)
+        recorded = _Recorded(returned, outputs, self._stand_ins(Zeros(), outputs))
+        rest = _flops(lambda: self._replay(given, recorded, given.present))
+        return max(0, _flops(lambda: self._run(given)) - rest) / max(1, rest)
 
     def _branch(self, name: str) -> Branch:
         return next(branch for branch in self.branches if branch.name == name)
+
+    def _stand_ins(self, baseline: Baseline, outputs: Mapping[str, Any]) -> dict[str, list[Tensor]]:
+        return {name: baseline.of(self._branch(name), output) for name, output in outputs.items()}
 
     def _run(self, given: Given) -> Any:
         """What the model returns; it gets new containers, so that it may take them apart."""
@@ -164,6 +155,24 @@ class BranchWay(Way):
                 raise ModelError(_reads_another(name) if name != first else _restless(name))
 
 
+@dataclass(frozen=True)
+class _Averaging:
+    """Takes the means of the branches from what `record` gives."""
+
+    record: Callable[[Given], tuple[dict[str, Any], Any]]
+    branches: Sequence[Branch]
+    means: Means
+
+    def add(self, given: Given) -> None:
+        outputs, _ = self.record(given)
+        for position, branch in enumerate(self.branches):
+            if branch.name in outputs:
+                self.means.add(branch, outputs[branch.name], given.present[:, position])
+
+    def finish(self) -> None:
+        self.means.check(self.branches)
+
+
 def call_model(model: nn.Module, inputs: Any) -> Any:
     """Call a model with the entries of a mapping as keywords, of a tuple as arguments, or with anything else."""
     if isinstance(inputs, Mapping):
@@ -178,8 +187,11 @@ def _alike(found: Any, before: Any) -> bool:
     return len(tensors_of(found)) == len(tensors_of(before)) and all(close(one, other) for one, other in pairs)
 
 
-def _zeros(output: Any) -> list[Tensor]:
-    return [tensor.new_zeros(()) for tensor in tensors_of(output)]
+def _flops(run: Callable[[], object]) -> int:
+    """Floating-point operations of a call."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
 
 
 def _not_once(branch: Branch, times: int) -> str:

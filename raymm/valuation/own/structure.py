@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["described", "leaves_of", "map_leaves", "tensors_of", "to_device"]
+__all__ = ["described", "leaves_of", "map_leaves", "name_of", "tensors_of", "to_device"]
 
 MOST_DESCRIBED = 12
 """Tensors that an error message describes."""
@@ -74,6 +74,15 @@ def described(value: Any) -> str:
     ]
     rest = f" and {len(found) - MOST_DESCRIBED} more tensors" if len(found) > MOST_DESCRIBED else ""
     return (", ".join(found[:MOST_DESCRIBED]) or type(value).__name__) + rest
+
+
+def name_of(code: Any) -> str:
+    """The name of a function or class; of another object that of its class.
+
+    >>> name_of(described), name_of(torch.nn.Identity())
+    ('described', 'Identity')
+    """
+    return str(getattr(code, "__qualname__", type(code).__qualname__))
 
 
 def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:

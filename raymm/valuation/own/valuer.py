@@ -23,6 +23,7 @@ from raymm.valuation.method import ValuationMethod, choose_for
 from raymm.valuation.own.labels import check_labels
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened
+from raymm.valuation.own.structure import name_of
 from raymm.valuation.own.ways import Way
 from raymm.valuation.protocol import fingerprint
 from raymm.valuation.sample_values import SampleValues
@@ -142,14 +143,10 @@ class Valuer:
             modalities=self.way.outputs.names,
             utility=self.game.utility.name,
             masking=self.way.masking,
-            fingerprint=fingerprint(self.model) if isinstance(self.model, nn.Module) else _named(self.model),
+            fingerprint=fingerprint(self.model) if isinstance(self.model, nn.Module) else name_of(self.model),
             method=method.name,
             budget=method.budget,
             task=task_fields(self.game.task),
             classes=self.classes,
             class_names=self.game.class_names,
         )
-
-
-def _named(model: Any) -> str:
-    return str(getattr(model, "__qualname__", type(model).__qualname__))

@@ -19,7 +19,7 @@ from raymm.types import Mask
 from raymm.valuation.own.errors import BatchError
 from raymm.valuation.own.reading import Reading, Where
 from raymm.valuation.own.valuer import Game, Valuer
-from raymm.valuation.own.ways import Way
+from raymm.valuation.own.ways import FirstPass
 from raymm.valuation.own.ways_in import Model, way_of
 from raymm.valuation.protocol import evaluating
 from raymm.valuation.table import ValuationTable, join_tables
@@ -132,7 +132,7 @@ def value_batches(
     way = way_of(what, kind)
     game = Game.of(utility, kind, classes, method, budget, refine, seed, split)
     reading = Reading(way.outputs.names, kind, what.device, label, ids, source, present)
-    if way.reads_twice and reference is None and iter(batches) is batches:
+    if way.first_pass is not None and reference is None and iter(batches) is batches:
         raise ConfigError(
             "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "
             "other batches as reference="
@@ -143,20 +143,20 @@ def value_batches(
             "their place in the data set; give ids=, or a loader that does not shuffle"
         )
     with _undisturbed(model, what.device):
-        if way.reads_twice:
-            _prepare_all(way, reading, batches if reference is None else reference)
+        if way.first_pass is not None:
+            _read_first(way.first_pass, reading, batches if reference is None else reference)
         return _value_all(Valuer(way, game, model), reading, batches, follow)
 
 
-def _prepare_all(way: Way, reading: Reading, batches: Iterable[Any]) -> None:
+def _read_first(first_pass: FirstPass, reading: Reading, batches: Iterable[Any]) -> None:
     number = 0
     try:
         for batch in batches:
-            way.prepare(reading.read(batch))
+            first_pass.add(reading.read(batch))
             number += 1
     except Exception as cause:
         raise BatchError(number, f"while the mean is taken: {_words(cause)}") from cause
-    way.prepared()
+    first_pass.finish()
 
 
 def _value_all(

@@ -8,27 +8,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from raymm.errors import ConfigError
 from raymm.types import Features, Mask
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
+from raymm.valuation.method import encoders_over_fusion
 from raymm.valuation.own.checks import check_predict, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
-from raymm.valuation.own.structure import map_leaves
+from raymm.valuation.own.structure import map_leaves, name_of
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source
 
-__all__ = ["FunctionWay", "SplitWay", "Way", "flops"]
+__all__ = ["FirstPass", "FunctionWay", "SplitWay", "Way"]
 
 FEW = 8
 """Samples on which the `partials` of a model are compared with its `fuse`."""
+
+
+class FirstPass(Protocol):
+    """What reads all batches before any is valued."""
+
+    def add(self, given: Given) -> None:
+        """Look at a batch."""
+
+    def finish(self) -> None:
+        """All batches were looked at; raises `ConfigError` where they are not enough."""
 
 
 class Way(ABC):
@@ -40,22 +50,13 @@ class Way(ABC):
         Names of the modalities, the task, and how logits are found.
     masking
         What stands in for what is masked, in tables.
-    reads_twice
-        Whether it reads the batches once before they are valued.
+    first_pass
+        What reads the batches once before they are valued; None where nothing does.
     """
 
     outputs: Outputs
     masking: str = "the model's own"
-    reads_twice: bool = False
-
-    def prepare(self, given: Given) -> None:
-        """Look at a batch before any is valued, where `reads_twice`."""
-        del given
-        raise NotImplementedError
-
-    def prepared(self) -> None:
-        """All batches were looked at."""
-        raise NotImplementedError
+    first_pass: FirstPass | None = None
 
     @abstractmethod
     def open(self, given: Given, *, first: bool) -> Opened:
@@ -85,9 +86,7 @@ class SplitWay(Way):
 
     def encodings(self, given: Given) -> float:
         """Encoders over fusion."""
-        encoders = flops(lambda: self.model.encode(given.batch))
-        source = logit_source(self.model, self.model.encode(given.batch), given.present)
-        return encoders / max(1, flops(lambda: source.logits(given.present[:1])))
+        return encoders_over_fusion(self.model, given.batch, given.present)
 
     def _encode(self, given: Given) -> Features:
         with own_code("encode", given.batch):
@@ -121,7 +120,7 @@ class FunctionWay(Way):
 
     def __init__(self, predict: Callable[[Any, Mask], Any], outputs: Outputs) -> None:
         self.predict, self.outputs = predict, outputs
-        self.masking = getattr(predict, "__qualname__", type(predict).__qualname__)
+        self.masking = name_of(predict)
 
     def open(self, given: Given, *, first: bool) -> Opened:
         """Nothing is run before the coalitions."""
@@ -140,10 +139,3 @@ class FunctionWay(Way):
         """Not known: nothing tells the parts of a function apart."""
         del given
         raise ConfigError("budget: a multiple ('1x') needs encoders that run apart from the rest; give a number")
-
-
-def flops(run: Callable[[], object]) -> int:
-    """Floating-point operations of a call."""
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
