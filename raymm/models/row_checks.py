@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from raymm.errors import ConfigError, Problems, RaymmError, in_one_line
+from raymm.valuation.likeness import close
 
-__all__ = ["check_rows", "differ"]
-
-TOLERANCE = 1e-4
-"""Largest difference of one row alone and in a batch, in parts of the largest number."""
+__all__ = ["check_rows"]
 
 
 def check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], words: str, *inputs: Tensor) -> None:
@@ -43,15 +41,6 @@ def check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], wor
         problems.add(
             "returns NaN or infinite numbers for finite inputs, before anything is trained; look at its weights"
         )
-    elif not first.shape == last.shape == (1, shape[1]) or differ(whole[:1], first) or differ(whole[-1:], last):
+    elif not (close(first, whole[:1]) and close(last, whole[-1:])):
         problems.add("a row's output depends on the other rows of its batch; each row must be computed by itself")
     problems.raise_if_any(ConfigError)
-
-
-def differ(one: Tensor, other: Tensor) -> bool:
-    """Whether two outputs differ by more than rounding; what is not finite in both is left to training to name."""
-    return not torch.allclose(one, other, rtol=0, atol=TOLERANCE * max(1.0, _largest(one)), equal_nan=True)
-
-
-def _largest(values: Tensor) -> float:
-    return float(values.abs().nan_to_num(nan=0.0, posinf=0.0).max()) if values.numel() else 0.0

@@ -17,8 +17,9 @@ import torch
 from raymm.errors import ConfigError, RaymmError, in_one_line, mistakes_in
 from raymm.models.model import build_model
 from raymm.models.multimodal import MultimodalModel, PartsModel
-from raymm.models.row_checks import check_rows, differ
+from raymm.models.row_checks import check_rows
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
+from raymm.valuation.likeness import are_probabilities, close
 from raymm.valuation.protocol import fingerprint
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from raymm.data.schema import Schema
 
 __all__ = ["rows_to_try", "trial_mistakes"]
-
-PROBABILITIES_ADD_UP = 1e-4
-"""Largest distance from 1 of a sum of probabilities in float32."""
 
 
 def rows_to_try(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -81,7 +79,7 @@ def _check_encode(model: MultimodalModel, batch: Batch, where: str) -> None:
     seen = batch.mask & model.reads
     if not torch.isfinite(features[seen]).all() and all(bool(values.isfinite().all()) for values in _floats(batch)):
         raise ConfigError(f"{where}encode returns NaN or infinite numbers for finite inputs; look at its weights")
-    if any(differ(features[row][seen[row]], _encoded(model, _one(batch, row))[0][seen[row]]) for row in (0, -1)):
+    if not all(close(_encoded(model, _one(batch, row))[0][seen[row]], features[row][seen[row]]) for row in (0, -1)):
         raise ConfigError(
             f"{where}encode: a row's features depend on the other rows of its batch; each row must be computed by "
             "itself"
@@ -89,7 +87,7 @@ def _check_encode(model: MultimodalModel, batch: Batch, where: str) -> None:
     for position, name in enumerate(model.names):
         others = seen.clone()
         others[:, position] = False
-        if others.any() and differ(features[others], _encoded(model, _without(batch, position, name))[others]):
+        if others.any() and not close(_encoded(model, _without(batch, position, name))[others], features[others]):
             raise ConfigError(
                 f"{where}encode: features of other modalities depend on '{name}', which would then be seen although "
                 "it is masked; let them meet in fuse"
@@ -144,8 +142,7 @@ def _check_builder(
 
 def _check_logits(model: MultimodalModel, batch: Batch, where: str) -> None:
     """Refuse probabilities, of which the loss would take another softmax, and hardly fall."""
-    logits = model.fuse(model.encode(batch), batch.mask)
-    if (logits >= 0).all() and ((logits.sum(dim=-1) - 1).abs() < PROBABILITIES_ADD_UP).all():
+    if are_probabilities(model.fuse(model.encode(batch), batch.mask)):
         raise ConfigError(
             f"{where} returns probabilities (none is negative, and those of each row add up to 1), and the loss "
             "takes logits; leave the softmax out, or return the logarithm of the probabilities"

@@ -13,9 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
+from raymm.valuation.likeness import close
 from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
 from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
-from raymm.valuation.own.checks import check_predict, close, same_rows_when_all_is_masked, say_if_not_logits
+from raymm.valuation.own.checks import check_predict, same_rows_when_all_is_masked, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given

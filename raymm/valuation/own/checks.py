@@ -12,27 +12,13 @@ from torch import Tensor
 from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
+from raymm.valuation.likeness import are_probabilities, close
 
-__all__ = ["check_predict", "close", "same_rows_when_all_is_masked", "say_if_not_logits"]
+__all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits"]
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4
-"""Largest difference of two logits that should be the same, in parts of the largest of them."""
-
 Masked = Callable[[Mask], Float[Tensor, "B K"]]
-
-
-def close(found: Tensor, true: Tensor) -> bool:
-    """Whether two tensors of numbers are the same but for rounding; NaN is the same as NaN.
-
-    >>> close(torch.tensor([1.0, torch.nan]), torch.tensor([1.00001, torch.nan]))
-    True
-    """
-    if found.shape != true.shape:
-        return False
-    largest = true.double().abs().nan_to_num(0.0, 0.0).max().clamp(min=1.0) if true.numel() else 1.0
-    return torch.allclose(found.double(), true.double(), rtol=0.0, atol=TOLERANCE * float(largest), equal_nan=True)
 
 
 def check_predict(predict: Masked, present: Mask, what: str) -> Float[Tensor, "B K"]:
@@ -83,8 +69,7 @@ def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
     >>> say_if_not_logits(torch.tensor([[0.5, -0.5]]), get_task("classification"))
     False
     """
-    within = bool(((logits >= 0) & (logits <= 1)).all())
-    found = within and task.by_argmax and bool((logits.sum(dim=-1) - 1).abs().max() < TOLERANCE)
+    found = task.by_argmax and are_probabilities(logits)
     if found:
         log.warning(
             "the outputs look like probabilities (none is negative, and those of each sample add up to 1), and are "
