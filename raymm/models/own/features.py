@@ -8,7 +8,7 @@ numbers are laid side by side, and zeros fill up to the widest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ class FeatureForm:
         ModelError
             When they have another form than those of the example.
         """
-        here = form_of(found, self.names, len(batch), batch.mask)
+        here = form_of(found, self.names, len(batch), [len(batch.inputs[name]) for name in self.names])
         if _shapes(here) != _shapes(self):
             raise ModelError(
                 f"encode returned {in_words(found)}, and for the example {_in_words(self)}; but "
@@ -102,13 +102,13 @@ class FeatureForm:
         return flat.new_zeros(len(batch), self.size).index_copy(0, rows, flat)
 
 
-def form_of(found: Any, names: tuple[str, ...], rows: int, mask: Tensor | None = None) -> FeatureForm:
+def form_of(found: Any, names: tuple[str, ...], rows: int, having: Sequence[int] | None = None) -> FeatureForm:
     """The form of features that `encode` returned for so many rows.
 
     Parameters
     ----------
-    mask
-        Modalities of the rows, bool [B, n]; default: all.
+    having
+        How many of the rows have each modality; default: all.
 
     Raises
     ------
@@ -126,9 +126,8 @@ def form_of(found: Any, names: tuple[str, ...], rows: int, mask: Tensor | None =
         raise ModelError(f"encode returned {in_words(found)}; {FORMS}")
     if set(found) != set(names):
         raise ModelError(f"encode returned features of {', '.join(map(str, found))}; expected {', '.join(names)}")
-    for position, name in enumerate(names):
-        having = rows if mask is None else int(mask[:, position].sum())
-        _check(found[name], name, {rows, having})
+    for name, count in zip(names, having or [rows] * len(names), strict=True):
+        _check(found[name], name, {rows, count})
     return FeatureForm(names, tuple(_without_rows(found[name]) for name in names), whole=False)
 
 
