@@ -24,6 +24,7 @@ __all__ = [
     "is_of_own_code",
     "last_line",
     "messages_of",
+    "missing_extra",
     "mistakes_in",
 ]
 
@@ -115,6 +116,15 @@ def messages_of(error: RaymmError) -> list[str]:
     first, *items = str(error).split("\n  - ")
     where = first.rpartition(": ")[0]
     return [f"{where}: {item}" if where else item for item in items] or [first]
+
+
+def missing_extra(library: str, extra: str, cause: ImportError) -> str:
+    """In words: a library of an extra of raymm is not installed.
+
+    >>> missing_extra("timm", "timm", ImportError("No module named 'timm'"))
+    "timm cannot be imported (No module named 'timm'); install it on every machine: pip install 'raymm[timm]'"
+    """
+    return f"{library} cannot be imported ({cause}); install it on every machine: pip install 'raymm[{extra}]'"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

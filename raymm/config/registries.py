@@ -85,7 +85,7 @@ class Registry(Generic[T]):
         return part
 
     def register_library(self, prefix: str, make: Callable[[str, str], T]) -> None:
-        """Make the parts of a library known as "prefix:NAME"; `make(NAME, where)` returns or refuses one."""
+        """Make the parts of a library known as "prefix:NAME"; `make(NAME, what its errors begin with)`."""
         self._libraries[prefix] = make
 
     def get(self, name: object, where: str = "") -> T:
@@ -107,7 +107,7 @@ class Registry(Generic[T]):
             raise ConfigError(f"{prefix}the name of the {self.noun} must be text (got {name!r})")
         library, colon, inner = name.partition(":")
         if colon and library in self._libraries:
-            return self._libraries[library](inner, where)
+            return self._libraries[library](inner, prefix)
         if not colon and name not in self._parts:
             raise ConfigError(f"{prefix}no {self.noun} '{name}'; {did_you_mean(name, self._parts)}")
         found: Any = load_object(name, where) if colon else self._parts[name]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.errors import ConfigError, DataError, in_one_line
+from raymm.errors import ConfigError, DataError, in_one_line, missing_extra
 from raymm.storage.directory import sha256_of
 
 __all__ = ["TOKENIZER_FILE", "describe_vocabulary", "token_count", "token_ids"]
@@ -70,10 +70,7 @@ def _read(folder: str, sha256: str) -> Any:
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415  (an extra)
     except ImportError as cause:
-        raise ConfigError(
-            f"tokenizer {folder}: tokenizers cannot be imported ({cause}); install it on every machine: "
-            "pip install 'raymm[transformers]'"
-        ) from cause
+        raise ConfigError(f"tokenizer {folder}: {missing_extra('tokenizers', 'transformers', cause)}") from cause
     file = Path(folder) / TOKENIZER_FILE
     if not file.is_file():
         raise ConfigError(f"tokenizer {folder}: there is no {TOKENIZER_FILE}; nothing is downloaded, so put it there")

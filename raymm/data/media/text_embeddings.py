@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, Problems, did_you_mean, missing_extra
 from raymm.storage.directory import sha256_of
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ def _load(folder: Path) -> Any:
     try:
         package = import_module("sentence_transformers")
     except ImportError as cause:
-        raise ConfigError(
-            f"--sentence-encoder: sentence-transformers cannot be imported ({cause}); "
-            "install it on every machine: pip install 'raymm[text]'"
-        ) from cause
+        words = missing_extra("sentence-transformers", "text", cause)
+        raise ConfigError(f"--sentence-encoder: {words}") from cause
     try:
         return package.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as cause:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from raymm.config.registries import ENCODERS
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.kinds.text import TextSpec
-from raymm.errors import ConfigError, in_one_line
+from raymm.errors import ConfigError, in_one_line, missing_extra
 from raymm.models.encoders.backbone import (
     Backbone,
     Reads,
@@ -35,7 +35,7 @@ from raymm.models.encoders.hugging_face_folder import PREPROCESSING, HuggingFace
 from raymm.models.encoders.input_scale import InputScale
 from raymm.models.encoders.pictures import FRAME_KINDS
 from raymm.models.encoders.registry import EncoderPart
-from raymm.models.encoders.weights import weights_follow
+from raymm.models.encoders.weights import first_few, weights_follow
 
 __all__: list[str] = []
 
@@ -91,10 +91,7 @@ def _network(folder: _Folder) -> tuple[Any, Any]:
     try:
         from transformers import CONFIG_MAPPING, MODEL_MAPPING  # noqa: PLC0415  (an extra, and slow to import)
     except ImportError as cause:
-        raise folder.refuse(
-            f"transformers cannot be imported ({cause}); install it on every machine: "
-            "pip install 'raymm[transformers]'"
-        ) from cause
+        raise folder.refuse(missing_extra("transformers", "transformers", cause)) from cause
     said = json.loads(folder.settings.architecture)
     name = said.get("model_type", "")
     if "auto_map" in said or name not in CONFIG_MAPPING:
@@ -141,8 +138,7 @@ def _made(folder: _Folder, kind: Any, architecture: Any) -> nn.Module:
     lost = [*info["missing_keys"], *(str(key[0]) for key in info["mismatched_keys"])]
     lost = sorted(key for key in lost if not any(part in key for part in UNUSED))
     if lost:
-        first = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
-        raise folder.refuse(f"{len(lost)} weights of its architecture are not in the folder ({first})")
+        raise folder.refuse(f"{len(lost)} weights of its architecture are not in the folder ({first_few(lost)})")
     made: nn.Module = body
     return made
 
@@ -252,10 +248,10 @@ def _mean_of_states(made: Any, x: Tensor) -> Tensor:
     return states.mean(dim=1) if states.ndim == 3 else states.flatten(2).mean(dim=2)
 
 
-def _by_name(path: str, where: str) -> EncoderPart:
+def _by_name(path: str, prefix: str) -> EncoderPart:
     """The encoder `hf:FOLDER`."""
     if not path:
-        raise ConfigError((f"{where}: " if where else "") + "'hf:': write the folder of a network, as hf:FOLDER")
+        raise ConfigError(f"{prefix}'hf:': write the folder of a network, as hf:FOLDER")
     return EncoderPart(partial(_build, path), KINDS, settings_of(path))
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from raymm.config.registries import ENCODERS
 from raymm.data.kinds.base import ModalitySpec
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, did_you_mean, missing_extra
 from raymm.models.encoders.backbone import Backbone, PictureSettings, frames
 from raymm.models.encoders.pictures import PICTURE_KINDS, Network, picture_encoder
 from raymm.models.encoders.registry import EncoderPart
@@ -53,10 +53,7 @@ def _library(name: str, where: str) -> Any:
     try:
         import timm  # noqa: PLC0415  (an extra, and slow to import)
     except ImportError as cause:
-        raise ConfigError(
-            f"{where}=timm:{name}: timm cannot be imported ({cause}); install it on every machine: "
-            "pip install 'raymm[timm]'"
-        ) from cause
+        raise ConfigError(f"{where}=timm:{name}: {missing_extra('timm', 'timm', cause)}") from cause
     return timm
 
 
@@ -65,10 +62,9 @@ def _build(name: str, spec: ModalitySpec, settings: PictureSettings, feature_siz
     return picture_encoder(spec, settings, feature_size, network)
 
 
-def _by_name(name: str, where: str) -> EncoderPart:
+def _by_name(name: str, prefix: str) -> EncoderPart:
     """The encoder `timm:NAME`; whether there is such a network is said once it is built."""
     if not name or set(name) & {"/", "\\", ":"}:
-        prefix = f"{where}: " if where else ""
         raise ConfigError(
             f"{prefix}'timm:{name}': write the name of a network, such as timm:vit_tiny_patch16_224; nothing is "
             "downloaded from a hub, and weights come from a file (`weights`)"

@@ -71,12 +71,11 @@ def _build(name: str, spec: ModalitySpec, settings: PictureSettings, feature_siz
     return picture_encoder(spec, settings, feature_size, torchvision_network(name))
 
 
-def _by_name(name: str, where: str) -> EncoderPart:
+def _by_name(name: str, prefix: str) -> EncoderPart:
     """The encoder `torchvision:NAME`."""
     for form, kinds in {"pictures": PICTURE_KINDS, "clips": FRAME_KINDS}.items():
         if name in _names()[form]:
             return EncoderPart(partial(_build, name), kinds, PictureSettings)
-    prefix = f"{where}: " if where else ""
     raise ConfigError(f"{prefix}torchvision has no '{name}'; {did_you_mean(name, chain(*_names().values()))}")
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from raymm.errors import ConfigError, in_one_line
 
-__all__ = ["Fit", "load_weights", "read_weights", "weights_come_later", "weights_follow"]
+__all__ = ["Fit", "first_few", "load_weights", "read_weights", "weights_come_later", "weights_follow"]
 
 Weights = Mapping[str, Tensor]
 
@@ -129,7 +129,7 @@ def _below_prefix(weights: Weights, wanted: Weights, path: Path, fit: Fit) -> di
     if len(best) > 1 and own not in best:
         raise ConfigError(
             f"{fit.where}.weights: {path} holds {len(best)} sets of the weights of {fit.what}, below "
-            f"{_first([prefix.rstrip('.') for prefix in best])}; write the one that is meant to a file of its own"
+            f"{first_few([prefix.rstrip('.') for prefix in best])}; write the one that is meant to a file of its own"
         )
     prefix = own if own in best else best[0]
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
@@ -156,7 +156,7 @@ def _refuse_other_weights(path: Path, weights: Weights, wanted: Weights, fit: Fi
             f"{fit.where}.weights: {path} was trained with group normalisation; it needs {fit.where}.norm=group"
         )
     parts = [("missing", missing), ("not known", unknown), ("of another shape", others)]
-    wrong = [f"{len(names)} keys are {what} ({_first(names)})" for what, names in parts if names]
+    wrong = [f"{len(names)} keys are {what} ({first_few(names)})" for what, names in parts if names]
     if wrong:
         raise ConfigError(f"{fit.where}.weights: {path} does not hold the weights of {fit.what}: {'; '.join(wrong)}")
 
@@ -165,5 +165,10 @@ def _is_of_batch_norm(name: str) -> bool:
     return name.endswith((".running_mean", ".running_var", ".num_batches_tracked"))
 
 
-def _first(names: list[str]) -> str:
+def first_few(names: list[str]) -> str:
+    """The first three names, and whether there are more.
+
+    >>> first_few(["a", "b", "c", "d"])
+    'a, b, c, ...'
+    """
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
