@@ -1,21 +1,14 @@
 """The example of a fine-tuned network: what is frozen stays as its file has it, and the rest is trained."""
 
-import importlib.util
-from pathlib import Path
-
 import torch
 from safetensors.torch import load_file
 
 from raymm.storage import layout
-
-FILE = Path(__file__).parents[2] / "examples" / "fine_tune_backbone.py"
+from tests.examples import example
 
 
 def test_parts_of_the_network_are_trained_as_its_settings_say(tmp_path):
-    found = importlib.util.spec_from_file_location("example_fine_tune_backbone", FILE)
-    example = importlib.util.module_from_spec(found)
-    found.loader.exec_module(example)
-    result = example.main(tmp_path)
+    result = example("fine_tune_backbone").main(tmp_path)
     assert 0 <= result.metrics["test/accuracy"] <= 1
     assert len(result.history) == 2
     folder = layout.epoch_folder(result.folder, 2)

@@ -1,23 +1,13 @@
 """The examples of the four loops: they re-sample, train the same rows, and go on from what they saved."""
 
-import importlib.util
 import logging
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-FOLDER = Path(__file__).parents[2] / "examples"
+from tests.examples import EXAMPLES, example
+
 EPOCHS = 6
-
-
-def example(name):
-    found = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    return module
 
 
 def rows_of(module, call):
@@ -87,6 +77,6 @@ def test_other_loops_train_every_row_of_each_plan_and_go_on_where_they_stopped(n
 
 @pytest.mark.parametrize("name", ["plain_torch", "lightning_callback", "hugging_face_trainer", "accelerate_loop"])
 def test_the_users_own_part_is_short(name):
-    text = (FOLDER / f"{name}.py").read_text()
+    text = (EXAMPLES / f"{name}.py").read_text()
     own = text[text.index("def train(") :].split('if __name__ == "__main__":')[0]
     assert len([line for line in own.splitlines() if line.strip()]) <= 40

@@ -14,7 +14,7 @@ from raymm.errors import CheckpointError, ConfigError, TrainingError
 from raymm.integrations.accelerate import prepare_loader
 from raymm.integrations.lightning import ResamplingCallback
 from raymm.integrations.transformers import STATE, ResamplingTrainer
-from tests.integrations.test_examples_of_loops import example
+from tests.examples import example
 
 NAMES = ("audio", "video")
 

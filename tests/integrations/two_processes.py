@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from tests.integrations.test_examples_of_loops import example, rows_of
+from tests.examples import example
+from tests.integrations.test_examples_of_loops import rows_of
 
 __all__: list[str] = []
 

@@ -14,12 +14,19 @@ from torchvision.models import get_model, get_model_weights
 from raymm.config import EncoderConfig, ViewConfig
 from raymm.data import AudioSpec, FlowSpec, ImageSpec, RgbSpec
 from raymm.errors import ConfigError
-from raymm.models.encoders import ENCODERS, build_encoder
+from raymm.models.encoders import ENCODERS
 from raymm.models.encoders.surgery import drop_classifier, has_batch_norm, set_channels
 from raymm.models.encoders.torchvision_models import CLIPS, PICTURES, torchvision_network
+from tests.models.backbones import (
+    SMALL,
+    check_checkpointed,
+    check_rows_and_gradients,
+    encoder_of,
+    gradients,
+    refuse_network,
+)
 from tests.models.pictures import clips_of
 
-SMALL = RgbSpec(name="rgb", frames=2, height=32, width=32)
 SIZES = {"vit_b_16": 224, "mvit_v2_s": 224, "s3d": 224}
 FRAMES = {"mvit_v2_s": 16, "s3d": 14}
 LIGHT = "torchvision:shufflenet_v2_x0_5"
@@ -29,11 +36,6 @@ LARGE = ("mvit_v2_s", "s3d", "vit_b_16")
 def spec_for(name):
     """The smallest clips that a network reads."""
     return RgbSpec(name="rgb", frames=FRAMES.get(name, 2), height=SIZES.get(name, 32), width=SIZES.get(name, 32))
-
-
-def encoder_of(name, spec=SMALL, size=8, seed=0, **settings):
-    torch.manual_seed(seed)
-    return build_encoder(spec, EncoderConfig(name=name, **settings), size)
 
 
 @pytest.fixture
@@ -58,15 +60,7 @@ def weights(tmp_path):
 def test_a_row_is_encoded_by_itself_and_everything_is_trained(name):
     encoder = encoder_of(name, dropout=0.0)
     assert not has_batch_norm(encoder)
-    x = torch.randn(3, *SMALL.input_shape, generator=torch.Generator().manual_seed(1))
-    encoder.eval()
-    with torch.inference_mode():
-        together = encoder(x)
-        assert together.shape == (3, 8)
-        assert torch.allclose(encoder(x[1:2])[0], together[1], atol=1e-4)
-        assert not torch.allclose(together[0], together[1], atol=1e-3)
-    encoder.train()(x).square().sum().backward()
-    assert all(one.grad is not None and one.grad.isfinite().all() for one in encoder.parameters())
+    check_rows_and_gradients(encoder, SMALL, apart=1e-3)
 
 
 SHORTENED = {
@@ -171,27 +165,13 @@ def test_frozen_without_weights_is_refused():
 
 @pytest.mark.parametrize("name", ["resnet34", "swin_t", "r3d_18", "torchvision:densenet121"])
 def test_checkpointed_stages_give_the_same_bits(name):
-    x = torch.randn(2, *SMALL.input_shape, generator=torch.Generator().manual_seed(1))
-
-    def gradients(**settings):
-        encoder = encoder_of(name, dropout=0.1, **settings).train()
-        torch.manual_seed(2)
-        made = encoder(x)
-        made.square().sum().backward()
-        return [made, *[one.grad for one in encoder.parameters()]]
-
-    kept, again = gradients(), gradients(checkpoint_activations=True)
-    assert all(torch.equal(one, other) for one, other in zip(kept, again, strict=True))
+    check_checkpointed(name, dropout=0.1)
 
 
 def test_checkpointed_stages_keep_fewer_activations():
-    def kept(**settings):
-        encoder, sizes = encoder_of("resnet34", **settings).train(), []
-        with torch.autograd.graph.saved_tensors_hooks(lambda one: sizes.append(one.numel()) or one, lambda one: one):
-            encoder(torch.randn(2, *SMALL.input_shape))
-        return sum(sizes)
-
-    assert kept(checkpoint_activations=True) < 0.5 * kept()
+    _, fewer = gradients(encoder_of("resnet34", checkpoint_activations=True), SMALL)
+    _, most = gradients(encoder_of("resnet34"), SMALL)
+    assert fewer < 0.5 * most
 
 
 @pytest.mark.parametrize(
@@ -277,13 +257,7 @@ def test_networks_for_other_things_are_no_encoders():
 
 
 def test_nothing_is_asked_of_the_network(monkeypatch):
-    def refuse(*_, **__):
-        raise AssertionError("the network was asked")
-
-    for name in ("connect", "connect_ex", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    refuse_network(monkeypatch)
     for name in ("resnet18", "mc3_18", LIGHT):
         encoder_of(name)
     with pytest.raises(AssertionError, match="the network was asked"):

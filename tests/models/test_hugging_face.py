@@ -1,7 +1,6 @@
 """Networks that Transformers saved in a folder: text, pictures, clips and waveforms, of their own config classes."""
 
 import json
-import socket
 import sys
 
 import numpy as np
@@ -17,11 +16,8 @@ from raymm.errors import ConfigError, DataError
 from raymm.models.encoders import build_encoder
 from raymm.models.export import load_model
 from raymm.storage import layout
-from raymm.training.loop import Backends, train
-from raymm.training.run import create_or_open, open_run
-from tests.games import StopError, stop_after
+from tests.models.backbones import check_checkpointed, encoder_of, refuse_network, whole_and_resumed
 from tests.models.pictures import clips_of
-from tests.models.test_backbones import encoder_of
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
 tokenizers = pytest.importorskip("tokenizers", reason="the extra transformers is not installed")
@@ -173,19 +169,7 @@ def test_a_network_for_waveforms_reads_them_as_its_folder_says(saved, train_mode
 
 @pytest.mark.parametrize(("name", "spec"), [("vit", RGB), ("wav2vec2", WAVE)])
 def test_checkpointed_layers_give_the_same_bits(saved, name, spec):
-    x = torch.randn(2, *spec.input_shape, generator=torch.Generator().manual_seed(1))
-
-    def gradients(**settings):
-        encoder, sizes = encoder_of(f"hf:{saved[name][0]}", spec, normalise="data", **settings).train(), []
-        torch.manual_seed(2)
-        with torch.autograd.graph.saved_tensors_hooks(lambda one: sizes.append(one.numel()) or one, lambda one: one):
-            made = encoder(x)
-        made.square().sum().backward()
-        return [made, *[one.grad for one in encoder.parameters()]], sum(sizes)
-
-    (kept, most), (again, fewer) = gradients(), gradients(checkpoint_activations=True)
-    assert all(torch.equal(one, other) for one, other in zip(kept, again, strict=True))
-    assert fewer < most
+    check_checkpointed(f"hf:{saved[name][0]}", spec, normalise="data")
 
 
 def test_a_frozen_network_is_not_trained(saved):
@@ -310,11 +294,7 @@ def test_the_extra_is_named_where_it_is_missing(saved, tmp_path, monkeypatch):
 
 
 def test_nothing_is_asked_of_the_network(saved, monkeypatch):
-    def refuse(*_, **__):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    refuse_network(monkeypatch)
     encoder_of(f"hf:{saved['vit'][0]}", RGB)
     with pytest.raises(ValueError, match=r"there is no config\.json in bert-base-uncased"):
         EncoderConfig(name="hf:bert-base-uncased")
@@ -333,12 +313,7 @@ def test_a_text_encoder_is_fine_tuned_resumed_and_read_back_without_its_folder(s
             "method": "joint",
         }
     )
-    whole = create_or_open(tmp_path / "whole", config, dataset)
-    train(whole, dataset, Backends())
-    run = create_or_open(tmp_path / "run", config, dataset)
-    with pytest.raises(StopError):
-        train(run, dataset, Backends(report=stop_after(1)))
-    train(open_run(run.path), dataset, Backends())
+    whole, run = whole_and_resumed(tmp_path, config, dataset)
     states = [load_model(layout.result_folder(one.path) / layout.MODEL).model.state_dict() for one in (whole, run)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     start = encoder_of(f"hf:{folder}", schema["t"]).body.state_dict()

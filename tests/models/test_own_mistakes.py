@@ -10,23 +10,9 @@ from raymm.config.own_code import name_of_builder
 from raymm.errors import ConfigError
 from raymm.models.model import model_mistakes
 from raymm.training.run import create_or_open
-from tests.games import gappy_dataset
 from tests.models.own_models import NAME, Good, settings_of
 
-SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
-
-
-@pytest.fixture(autouse=True)
-def _without_copies_of_the_tests(monkeypatch):
-    """The code of these models is that of the tests, of which runs would else make copies."""
-    monkeypatch.setattr("raymm.config.own_code._code_of", lambda module: [])
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Three vectors of six numbers, of which samples lack some."""
-    return gappy_dataset(tmp_path_factory.mktemp("data") / "d", 3, SPLITS, (0.3, 0.4), "classification")
+pytestmark = pytest.mark.usefixtures("without_copies_of_the_tests")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from raymm.models.valued import load_for, with_masking
 from raymm.training.run import open_run, problems_of
 from raymm.valuation.engine import value_rows
 from raymm.valuation.table_file import read_table
-from tests.games import gappy_dataset, untimed
+from tests.games import untimed
 from tests.models.own_models import settings_of, trained
 from tests.models.test_model import INPUTS, MORE
 from tests.models.test_model import SCHEMA as OF_EVERY_KIND
@@ -29,20 +29,7 @@ SETTINGS = (
     {"modalities": ["m0", "m2"]},
     {"calibrate": "modality_weights"},
 )
-SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
-
-
-@pytest.fixture(autouse=True)
-def _without_copies_of_the_tests(monkeypatch):
-    """The code of these models is that of the tests, of which runs would else make copies."""
-    monkeypatch.setattr("raymm.config.own_code._code_of", lambda module: [])
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Three vectors of six numbers, of which samples lack some."""
-    return gappy_dataset(tmp_path_factory.mktemp("data") / "d", 3, SPLITS, (0.3, 0.4), "classification")
+pytestmark = pytest.mark.usefixtures("without_copies_of_the_tests")
 
 
 def figures(result):

@@ -16,7 +16,7 @@ from raymm.models.encoders import wav2vec2
 from raymm.models.encoders.surgery import has_batch_norm
 from raymm.models.encoders.wav2vec2 import SCALED, WaveformNetworkSettings
 from tests.data.clips import collection, manifest
-from tests.models.test_backbones import encoder_of
+from tests.models.backbones import check_rows_and_gradients, encoder_of
 
 SPEECH = WaveformSpec(name="speech", seconds=0.1)
 MELS = AudioSpec(name="audio", seconds=0.3, n_mels=16)
@@ -64,15 +64,7 @@ def test_the_same_files_are_prepared_as_waveforms_and_for_log_mels(tmp_path):
 def test_a_row_is_encoded_by_itself_and_everything_is_trained(name, spec, settings):
     encoder = encoder_of(name, spec, **settings)
     assert not has_batch_norm(encoder)
-    x = torch.randn(3, *spec.input_shape, generator=torch.Generator().manual_seed(1))
-    encoder.eval()
-    with torch.inference_mode():
-        together = encoder(x)
-        assert together.shape == (3, 8)
-        assert torch.allclose(encoder(x[1:2])[0], together[1], atol=1e-4)
-        assert not torch.allclose(together[0], together[1], atol=1e-4)
-    encoder.train()(x).square().sum().backward()
-    assert all(one.grad is not None and one.grad.isfinite().all() for one in encoder.parameters())
+    check_rows_and_gradients(encoder, spec)
 
 
 @pytest.mark.parametrize("old_names", [False, True])

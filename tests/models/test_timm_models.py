@@ -1,6 +1,5 @@
 """Networks of timm as encoders: by name, with weights from a file, and never from the network."""
 
-import socket
 import sys
 
 import pytest
@@ -10,8 +9,14 @@ from raymm.config import EncoderConfig
 from raymm.data import AudioSpec, RgbSpec
 from raymm.errors import ConfigError
 from raymm.models.encoders.surgery import has_batch_norm
+from tests.models.backbones import (
+    SMALL,
+    check_checkpointed,
+    check_rows_and_gradients,
+    encoder_of,
+    refuse_network,
+)
 from tests.models.pictures import clips_of
-from tests.models.test_backbones import SMALL, encoder_of
 
 timm = pytest.importorskip("timm", reason="the extra timm is not installed")
 
@@ -23,15 +28,7 @@ CLIP = RgbSpec(name="rgb", frames=2, height=32, width=32)
 def test_a_row_is_encoded_by_itself_and_everything_is_trained(name, norm):
     encoder = encoder_of(f"timm:{name}", norm=norm, resize=160)
     assert has_batch_norm(encoder) == (norm == "batch" and name in {"test_efficientnet", "test_resnet"})
-    x = torch.randn(3, *SMALL.input_shape, generator=torch.Generator().manual_seed(1))
-    encoder.eval()
-    with torch.inference_mode():
-        together = encoder(x)
-        assert together.shape == (3, 8)
-        assert torch.allclose(encoder(x[1:2])[0], together[1], atol=1e-4)
-        assert not torch.allclose(together[0], together[1], atol=1e-4)
-    encoder.train()(x).square().sum().backward()
-    assert all(one.grad is not None and one.grad.isfinite().all() for one in encoder.parameters())
+    check_rows_and_gradients(encoder, SMALL)
 
 
 @pytest.mark.parametrize("name", ["test_vit.r160_in1k", "test_efficientnet.r160_in1k"])
@@ -67,19 +64,7 @@ def test_activations_of_replaced_norms_are_kept():
 
 @pytest.mark.parametrize("name", ["test_vit", "test_convnext"])
 def test_checkpointed_stages_give_the_same_bits(name):
-    x = torch.randn(2, *SMALL.input_shape, generator=torch.Generator().manual_seed(1))
-
-    def gradients(**settings):
-        encoder, sizes = encoder_of(f"timm:{name}", resize=160, **settings).train(), []
-        torch.manual_seed(2)
-        with torch.autograd.graph.saved_tensors_hooks(lambda one: sizes.append(one.numel()) or one, lambda one: one):
-            made = encoder(x)
-        made.square().sum().backward()
-        return [made, *[one.grad for one in encoder.parameters()]], sum(sizes)
-
-    (kept, most), (again, fewer) = gradients(), gradients(checkpoint_activations=True)
-    assert all(torch.equal(one, other) for one, other in zip(kept, again, strict=True))
-    assert fewer < most
+    check_checkpointed(f"timm:{name}", resize=160)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +91,7 @@ def test_a_hub_is_never_asked(name):
 
 
 def test_nothing_is_asked_of_the_network(monkeypatch):
-    def refuse(*_, **__):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    refuse_network(monkeypatch)
     encoder_of("timm:test_vit.r160_in1k", resize=160)
 
 

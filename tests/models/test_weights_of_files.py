@@ -13,10 +13,9 @@ from raymm.models.model import build_model
 from raymm.storage import layout, sha256_of
 from raymm.storage.layout import epoch_folder
 from raymm.training.loop import Backends, train
-from raymm.training.run import create_or_open, open_run
-from tests.games import StopError, stop_after
+from raymm.training.run import create_or_open
+from tests.models.backbones import encoder_of, whole_and_resumed
 from tests.models.pictures import dataset_of
-from tests.models.test_backbones import encoder_of
 
 torch.manual_seed(3)
 NAME = "shufflenet_v2_x0_5"  # small, and with batch normalisation
@@ -147,12 +146,7 @@ def test_a_frozen_network_is_trained_committed_and_read_back_without_its_file(tm
 
 def test_a_run_with_frozen_weights_goes_on_as_if_it_had_not_been_interrupted(tmp_path, file):
     dataset, config = dataset_of(tmp_path / "data"), config_with(file, frozen=True)
-    whole = create_or_open(tmp_path / "whole", config, dataset)
-    train(whole, dataset, Backends())
-    run = create_or_open(tmp_path / "stopped", config, dataset)
-    with pytest.raises(StopError):
-        train(run, dataset, Backends(report=stop_after(1)))
-    train(open_run(run.path), dataset, Backends())
+    whole, run = whole_and_resumed(tmp_path, config, dataset)
     files = [epoch_folder(one.path, 2) / layout.WEIGHTS for one in (whole, run)]
     assert sha256_of(files[0]) == sha256_of(files[1]) != sha256_of(epoch_folder(run.path, 1) / layout.WEIGHTS)
 

@@ -1,21 +1,14 @@
 """The example of a `Dataset` of one's own runs, and keeps what its comments say."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 
 from raymm.data import open_dataset
 from raymm.training.result import read_result
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "own_dataset.py"
+from tests.examples import example
 
 
 def test_the_example_trains_and_values_and_keeps_speakers_whole(tmp_path):
-    spec = importlib.util.spec_from_file_location("example_of_own_data", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    result, values = module.main(tmp_path / "own")
+    result, values = example("own_dataset").main(tmp_path / "own")
     assert len(read_result(tmp_path / "own").history) == 3
     assert result.metrics["test/accuracy"] > 0.6
     index = open_dataset(tmp_path / "own.data")

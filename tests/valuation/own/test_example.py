@@ -1,19 +1,16 @@
 """The example of one's own model runs, is as short as it says, and its values are those that it prints."""
 
 import inspect
-from pathlib import Path
-from runpy import run_path
 
 import numpy as np
 
 from raymm.valuation import read_table
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "value_my_model.py"
+from tests.examples import example
 
 
 def test_the_example(tmp_path, capsys):
-    program = run_path(str(EXAMPLE))
-    values = program["main"](tmp_path)
+    program = example("value_my_model")
+    values = program.main(tmp_path)
     printed = capsys.readouterr().out
     assert values.summary() in printed
     assert "clips/" in printed
@@ -24,5 +21,5 @@ def test_the_example(tmp_path, capsys):
     for other in ("audio", "text"):  # the frames are noise
         assert alone[other] > alone["video"] + 0.3
         assert phi[other] > phi["video"] + 0.2
-    own = inspect.getsource(program["main"]).split("model = trained()\n")[1].split("    return")[0]
+    own = inspect.getsource(program.main).split("model = trained()\n")[1].split("    return")[0]
     assert len(["import raymm", *own.strip().splitlines()]) <= 8
