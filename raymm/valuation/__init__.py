@@ -1,9 +1,11 @@
 """Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
-from raymm.valuation.own import BatchError, value_batches
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, source_for
 from raymm.valuation.sample_values import SampleValues
 from raymm.valuation.sampling.budget import Sampling
@@ -11,6 +13,9 @@ from raymm.valuation.sampling.estimator import value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables
 from raymm.valuation.table_file import read_table, write_table
 from raymm.valuation.utilities import Utility, get_utility, register_utility, utility
+
+if TYPE_CHECKING:
+    from raymm.valuation.own import BatchError, value_batches
 
 __all__ = [
     "AdditiveModel",
@@ -39,3 +44,12 @@ __all__ = [
     "value_samples",
     "write_table",
 ]
+
+OWN = ("BatchError", "value_batches")
+"""Names that are imported when they are first used: they load all of `raymm.data`, which the rest does without."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in OWN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("raymm.valuation.own"), name)
