@@ -15,7 +15,6 @@ from raymm.api.checked import Checked
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.shown import place_of
 from raymm.api.store_check import existing_folder, tracking
-from raymm.api.tracked import device_here
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.data.schema import SPLITS
@@ -25,6 +24,7 @@ from raymm.tasks.defaults import with_defaults
 from raymm.training.backends import Backends
 from raymm.training.rehearsal import rehearse
 from raymm.training.run import Run, check_folder, problems_of, validate_run
+from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -161,6 +161,6 @@ def _rehearsed(run: Run, dataset: Dataset) -> Rehearsal:
     threads = torch.get_num_threads()
     try:
         with torch.random.fork_rng():
-            return rehearse(run, dataset, Backends(device=device_here()))
+            return rehearse(run, dataset, Backends(device=any_device()))
     finally:
         torch.set_num_threads(threads)

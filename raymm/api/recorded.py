@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, did_you_mean
 from raymm.storage.directory import verify
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["recorded_table"]
-
-SPLITS = ("train", "val", "test")
 
 
 def recorded_table(run: Path, split: str) -> ValuationTable:

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from raymm.api.progress import Epoch, Progress
 from raymm.mirror.runs import mirrored
 from raymm.reports.diagnostics.of_run import FindingLog, facts_of
@@ -21,6 +19,7 @@ from raymm.sweep.runs import mean_metrics
 from raymm.tracking.base import ending
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
+from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
     from raymm.api.stores import Store
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["device_here", "train_seeds_tracked", "train_tracked"]
+__all__ = ["train_seeds_tracked", "train_tracked"]
 
 
 def train_tracked(
@@ -85,7 +84,7 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str | None, report: Re
     if finished(run.path):
         return read_result(run.path)
     if backend == "local":
-        return train(run, dataset, Backends(report=report, device=device_here()))
+        return train(run, dataset, Backends(report=report, device=any_device()))
     from raymm.cluster.connect import connect
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray
@@ -131,8 +130,3 @@ class _MeanReports:
 
 def _epoch(run: Run, epoch: int, metrics: dict[str, float]) -> Epoch:
     return Epoch(run.name, epoch + 1, run.config.training.epochs, metrics, run.config.training.selection)
-
-
-def device_here() -> torch.device:
-    """Where training in this process is done."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

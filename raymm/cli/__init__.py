@@ -27,20 +27,18 @@ from raymm.signals import exit_code_of, stoppable
 __all__ = ["cli", "main"]
 
 VERBS = (
-    *(
-        "demo",
-        "prepare",
-        "train",
-        "value",
-        "predict",
-        "sweep",
-        "study",
-        "compare",
-        "report",
-        "config",
-        "doctor",
-        "ui",
-    ),
+    "demo",
+    "prepare",
+    "train",
+    "value",
+    "predict",
+    "sweep",
+    "study",
+    "compare",
+    "report",
+    "config",
+    "doctor",
+    "ui",
 )
 
 
