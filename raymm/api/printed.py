@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from raymm.config.loading import parse
-from raymm.models.export import load_model
+from raymm.models.export import load_model, model_folder
 from raymm.models.valued import with_valuation
-from raymm.storage import layout
-from raymm.storage.layout import result_folder
 from raymm.study.configs import config_of, resolved
 
 if TYPE_CHECKING:
@@ -73,5 +71,4 @@ def valuation_config(checkpoint: Path | None, valuation: Mapping[str, Any]) -> C
     """
     if checkpoint is None:
         return parse({"valuation": dict(valuation)}, "valuation")
-    of_run = result_folder(checkpoint) / layout.MODEL
-    return with_valuation(load_model(of_run if of_run.is_dir() else checkpoint).config, valuation)
+    return with_valuation(load_model(model_folder(checkpoint)).config, valuation)

@@ -11,8 +11,7 @@ from raymm.api.recorded import recorded_table
 from raymm.api.shown import Placed
 from raymm.api.values_result import Values
 from raymm.errors import CheckpointError
-from raymm.models.export import load_model
-from raymm.storage import layout
+from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
 from raymm.training.result import read_result
 
@@ -46,8 +45,7 @@ class Trained(Placed):
     def of(cls, folder: str | Path) -> Trained:
         """The model in a folder; errors as `raymm.load`."""
         path = Path(folder).absolute()
-        of_run = result_folder(path) / layout.MODEL
-        return cls(path, load_model(of_run if of_run.is_dir() else path))
+        return cls(path, load_model(model_folder(path)))
 
     @property
     def config(self) -> Config:

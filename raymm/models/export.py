@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.models.model import MultimodalModel
 
-__all__ = ["Exported", "export_model", "load_model", "load_settings"]
+__all__ = ["Exported", "export_model", "load_model", "load_settings", "model_folder"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,12 @@ def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: 
     }
     write_json(folder / layout.MODEL_JSON, about)
     commit_directory(folder, {})
+
+
+def model_folder(folder: Path) -> Path:
+    """The exported model of a finished run, or the folder of an exported model itself."""
+    of_run = layout.result_folder(folder) / layout.MODEL
+    return of_run if of_run.is_dir() else folder
 
 
 def load_model(folder: Path) -> Exported:

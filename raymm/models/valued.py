@@ -15,10 +15,8 @@ from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.models.custom import make_custom_model
-from raymm.models.export import load_model, load_settings
+from raymm.models.export import load_model, load_settings, model_folder
 from raymm.models.model import MultimodalModel
-from raymm.storage import layout
-from raymm.storage.layout import result_folder
 from raymm.tasks.defaults import with_defaults
 from raymm.valuation.conformance import check_model
 from raymm.valuation.engine import batches
@@ -51,14 +49,8 @@ def import_plugins(specs: Sequence[str], checkpoint: Path | None) -> list[str]:
     found = absolute_plugins(specs)
     load_plugins(found)
     if checkpoint is not None:
-        load_settings(_model_folder(checkpoint))
+        load_settings(model_folder(checkpoint))
     return found
-
-
-def _model_folder(checkpoint: Path) -> Path:
-    """The exported model of a run, or the folder of an exported model itself."""
-    folder = result_folder(checkpoint) / layout.MODEL
-    return folder if folder.is_dir() else checkpoint
 
 
 def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[str, Any] | None = None) -> Valuing:
@@ -74,7 +66,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     CheckpointError
         When there is no model, or its modalities or classes are not those of the data set.
     """
-    exported = load_model(_model_folder(checkpoint))
+    exported = load_model(model_folder(checkpoint))
     _check_fit(checkpoint, exported, dataset)
     config = with_valuation(exported.config, valuation or {})
     view = BatchReader(_with_statistics(dataset, exported), config.view, config.training.seed)
