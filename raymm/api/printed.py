@@ -11,6 +11,7 @@ from raymm.config.loading import parse
 from raymm.models.export import load_model, model_folder
 from raymm.models.valued import with_valuation
 from raymm.study.configs import config_of, resolved
+from raymm.tasks.defaults import BY_TASK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["config_yaml", "study_yaml", "valuation_config"]
 
-BY_TASK = ("valuation.utility", "training.selection")
-"""Settings that the task of the data decides where they are not given: writing a default would give it."""
-
 
 def config_yaml(config: Config) -> str:
     """A configuration as a file for `--config`, which is read back to the same one.
 
-    Every setting is in it, but for those that are not given and that the task of the data decides.
+    Every setting is in it, but for those that are not given and that the task of the data decides: writing a default
+    would give it.
 
     >>> from raymm.config.sections import Config
     >>> config_yaml(Config()).splitlines()[0]

@@ -14,6 +14,7 @@ from raymm.data.reader import BatchReader
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.models.trial import trial_mistakes
+from raymm.tasks.defaults import defaults_of
 from raymm.training.run import problems_of
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def with_task_defaults(study: StudySettings, datasets: Mapping[str, Dataset]) ->
     """The study in which each data set says what `with_defaults` gives its task, where nothing else says it."""
     data = dict(study.data)
     for name, dataset in datasets.items():
-        task = dataset.schema.task
-        wanted = {"valuation.utility": task.default_utility, "training.selection": task.default_selection}
+        wanted = defaults_of(dataset.schema.task)
         given = {modern_key(key) for own in (study.settings, data[name].settings) for key in flatten(own)}
         of_task = {key: value for key, value in wanted.items() if key not in given and _is_other(key, value)}
         if of_task:

@@ -8,7 +8,15 @@ if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.tasks.base import Task
 
-__all__ = ["with_defaults"]
+__all__ = ["BY_TASK", "defaults_of", "with_defaults"]
+
+BY_TASK = {"valuation.utility": "default_utility", "training.selection": "default_selection"}
+"""Settings that the task decides where they are not given, and the attribute of the task that says what they are."""
+
+
+def defaults_of(task: Task) -> dict[str, str]:
+    """The settings `BY_TASK` as a task has them, by dotted name."""
+    return {key: getattr(task, attribute) for key, attribute in BY_TASK.items()}
 
 
 def with_defaults(config: Config, task: Task) -> Config:
@@ -22,11 +30,10 @@ def with_defaults(config: Config, task: Task) -> Config:
     >>> found.valuation.utility, found.training.selection
     ('soft_count', 'mae')
     """
-    valuation, training = config.valuation, config.training
-    if "utility" not in valuation.model_fields_set and valuation.utility != task.default_utility:
-        valuation = valuation.model_copy(update={"utility": task.default_utility})
-    if "selection" not in training.model_fields_set and training.selection != task.default_selection:
-        training = training.model_copy(update={"selection": task.default_selection})
-    if (valuation, training) == (config.valuation, config.training):
-        return config
-    return config.model_copy(update={"valuation": valuation, "training": training})
+    sections = {}
+    for key, value in defaults_of(task).items():
+        name, _, field = key.partition(".")
+        section = getattr(config, name)
+        if field not in section.model_fields_set and getattr(section, field) != value:
+            sections[name] = section.model_copy(update={field: value})
+    return config.model_copy(update=sections) if sections else config
