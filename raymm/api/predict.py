@@ -8,6 +8,7 @@ from typing import Any
 
 from raymm.api.predictions import Predictions
 from raymm.api.progress import Showing
+from raymm.api.settings import named
 from raymm.api.shown import place_of
 from raymm.api.trained import Trained
 from raymm.config.plugins import load_plugins
@@ -70,7 +71,7 @@ def predict(
     >>> raymm.predict(run, {"pose": [9.0, 9.0], "sound": None}).labels
     ['1']
     """
-    load_plugins(list(plugins))
+    load_plugins(named(plugins))
     trained = model if isinstance(model, Trained) else Trained.of(place_of(model))
     return trained.predict(
         samples,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raymm.api.predicting import predictions_of
+from raymm.api.predicting import answered, encoders_of, question_in
+from raymm.api.progress import showing
 from raymm.api.recorded import recorded_table
 from raymm.api.shown import Placed
 from raymm.api.values_result import Values
@@ -92,15 +93,10 @@ class Trained(Placed):
         progress: Showing = "auto",
     ) -> Predictions:
         """Answer samples without labels: files, texts and arrays; parameters and errors as `raymm.predict`."""
-        return predictions_of(
-            self.exported,
-            samples,
-            manifest=manifest,
-            media_root=media_root,
-            allow_outside=allow_outside,
-            sentence_encoders=sentence_encoders,
-            progress=progress,
-        )
+        question = question_in(samples, self.schema, manifest, media_root, allow_outside)
+        encoders = encoders_of(self.schema, sentence_encoders)
+        with showing(progress) as told:
+            return answered(question, self.exported, encoders, told)
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""
