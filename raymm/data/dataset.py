@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from pydantic import Field, ValidationError
 
+from raymm.data.arrow_file import read_arrow
 from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.indexed.index import INDEX_FORMAT, open_index
 from raymm.data.schema import FORMAT, SPLITS, Schema
@@ -34,7 +34,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class SampleRows(Protocol):
-    """Where a data set's rows come from: shards on disk, or memory."""
+    """Where a data set's rows come from: shards on disk, memory, or an index and a source (`raymm.data.indexed`)."""
 
     sample_id: npt.NDArray[np.str_]
     split: npt.NDArray[np.str_]
@@ -198,9 +198,7 @@ def _open_rows(
 
 def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
     file = layout.groups_file(path)
-    verify(path, names=[file.name])
-    with pa.memory_map(str(file)) as source:
-        groups = np.array(pa.ipc.open_file(source).read_all().column("group").to_pylist(), np.str_)
+    groups = np.array(read_arrow(file).column("group").to_pylist(), np.str_)
     if len(groups) != rows:
         raise DataError(f"{file}: has {len(groups)} rows, the shards have {rows}; prepare the data set again")
     return groups

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raymm.data.arrow_file import write_arrow
 from raymm.data.kinds.base import Statistics, Value
 from raymm.data.row_checks import LONGEST_ID
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
-from raymm.storage.atomic import atomic_path, remove_unfinished
+from raymm.storage.atomic import remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.lock import writing
 
@@ -159,14 +160,7 @@ def write_shard(path: Path, samples: Sequence[Sample], schema: Schema) -> None:
         pa.array([sample.source for sample in samples], pa.string()),
     ]
     columns += [spec.column([sample.values.get(spec.name) for sample in samples]) for spec in schema.modalities]
-    table_schema = arrow_schema(schema)
-    batch = pa.record_batch(columns, schema=table_schema)
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, table_schema) as writer,
-    ):
-        writer.write_batch(batch)
+    write_arrow(path, pa.table(columns, schema=arrow_schema(schema)))
 
 
 def finish_dataset(
@@ -199,13 +193,7 @@ def finish_dataset(
 
 def write_groups(path: Path, groups: Sequence[str]) -> None:
     """Write the group of each row, empty where it has none, in the order of the rows."""
-    table = pa.table({"group": pa.array(groups, pa.string())})
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
+    write_arrow(path, pa.table({"group": pa.array(groups, pa.string())}))
 
 
 def fitted_schema(out: Path, shards: Any, schema: Schema) -> Schema:

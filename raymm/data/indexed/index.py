@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from raymm.config.registries import ITEMS
+from raymm.data.arrow_file import read_arrow
 from raymm.data.indexed.rows import IndexedRows
 from raymm.errors import ConfigError, DataError
 from raymm.storage import layout
-from raymm.storage.directory import verify
 
 if TYPE_CHECKING:
     from raymm.data.indexed.base import ItemReader, ItemSource, Kept
@@ -39,10 +37,7 @@ def open_index(path: Path, schema: Schema, about: Mapping[str, Any]) -> tuple[In
     DataError
         When the index was changed after it was written, or names no source.
     """
-    file = layout.index_file(path)
-    verify(path, names=[file.name])
-    with pa.memory_map(str(file)) as stored:
-        table = pa.ipc.open_file(stored).read_all().combine_chunks()
+    table = read_arrow(layout.index_file(path)).combine_chunks()
     source = _source_of(about, path)
     rows = IndexedRows(path, schema, table, _Opened(source), shared=source.shared)
     return rows, table.column("group").to_pylist()

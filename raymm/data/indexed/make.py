@@ -6,13 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from raymm.data.arrow_file import write_arrow
 from raymm.data.format import fitted_schema, statistics_of
 from raymm.data.indexed.base import ItemSource, Listing, Say
 from raymm.data.indexed.index import INDEX_FORMAT
 from raymm.data.indexed.rows import IDENTITY, IndexedRows
 from raymm.errors import DataError
 from raymm.storage import layout
-from raymm.storage.atomic import atomic_path, remove_unfinished
+from raymm.storage.atomic import remove_unfinished
 from raymm.storage.directory import commit_directory
 from raymm.storage.lock import writing
 
@@ -33,9 +34,9 @@ def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> P
         table = _table(listing)
         rows = IndexedRows(folder, listing.schema, table, lambda _: listing.reader, shared=False)
         statistics = statistics_of(rows, listing.schema)
-        _write(layout.index_file(folder), table)
+        write_arrow(layout.index_file(folder), table)
         for name, found in listing.files.items():
-            _write(folder / f"{name}.arrow", found)
+            write_arrow(folder / f"{name}.arrow", found)
         manifest: dict[str, Any] = {
             "format": INDEX_FORMAT,
             "schema": fitted_schema(folder, rows, listing.schema).model_dump(mode="json"),
@@ -51,15 +52,6 @@ def move_source(folder: Path, manifest: dict[str, Any], source: ItemSource) -> N
     """Write down where the samples of an index lie now."""
     rest = {key: value for key, value in manifest.items() if key not in {"files", "checksum"}}
     commit_directory(folder, {**rest, "source": source.about}, without=[layout.VIEWS])
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
 
 
 def _table(listing: Listing) -> pa.Table:

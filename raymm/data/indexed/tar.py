@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from raymm.data.arrow_file import read_arrow
 from raymm.data.indexed.base import Kept
 from raymm.data.indexed.records import Loaded, RecordSource
 from raymm.data.kind_guessing import HELD
@@ -245,5 +246,4 @@ def _to_table(members: Sequence[_Member]) -> pa.Table:
 
 
 def _read_members(index: Path) -> list[_Member]:
-    with pa.memory_map(str(index / f"{MEMBERS}.arrow")) as source:
-        return [_Member(**row) for row in pa.ipc.open_file(source).read_all().to_pylist()]
+    return [_Member(**row) for row in read_arrow(index / f"{MEMBERS}.arrow").to_pylist()]
