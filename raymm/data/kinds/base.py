@@ -35,6 +35,7 @@ from torch import Tensor
 
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
+from raymm.data.kinds.number_checks import number_troubles
 from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
@@ -223,22 +224,7 @@ class ModalitySpec(BaseModel):
 
     def check_numbers(self, array: npt.NDArray[Any]) -> list[str]:
         """What keeps the numbers of an array from being stored as `dtype`, in words."""
-        if array.dtype.kind not in "fiu":
-            return [f"has type {array.dtype}, not numbers"]
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return [f"holds {int((~np.isfinite(array)).sum())} values that are NaN or infinite"]
-        beyond = _beyond(array, self.dtype)
-        if beyond.any():
-            first = f"{array[beyond][0]:g}"
-            return [
-                f"holds {int(beyond.sum())} values that {self.dtype} has no room for, such as {first}; scale them"
-            ]
-        if self.dtype.kind in "iu" and array.dtype.kind == "f" and (cut := array != np.floor(array)).any():
-            first = f"{array[cut][0]:g}"
-            return [
-                f"holds {int(cut.sum())} fractions, such as {first}; {self.dtype} is whole numbers only: scale them"
-            ]
-        return []
+        return number_troubles(array, self.dtype)
 
     def stored(self, value: Any) -> npt.NDArray[Any]:
         """A value (checked before) as it is stored, [*shape]."""
@@ -347,17 +333,6 @@ def _as_kind(found: Any, where: str) -> type[ModalitySpec]:
 
 
 KINDS.adapt = _as_kind
-
-
-def _beyond(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[np.bool_]:
-    """Which finite numbers are out of the range of a type: stored as it, they are infinite, or other numbers."""
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return ~np.isfinite(array.astype(dtype))
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return (array < limits.min) | (array > limits.max)
-    return np.zeros(array.shape, bool)
 
 
 def _is_shape(found: object) -> bool:
