@@ -29,10 +29,11 @@ from raymm.data.indexed.base import (
 from raymm.data.kind_guessing import guess_kinds
 from raymm.data.kinds.base import Value, kind_of
 from raymm.data.labels import parse_task
-from raymm.data.manifest import Manifest, Record, load_manifest
+from raymm.data.manifest import Kinds, Manifest, load_manifest
 from raymm.data.media.root import MediaRoot
 from raymm.data.media_root import file_size, missing_files
 from raymm.data.quarantine import problem_lines
+from raymm.data.record import Record
 from raymm.data.schema import Schema
 from raymm.data.schema_inference import build_schema, parse_kinds
 from raymm.data.tabular.read import Table
@@ -80,10 +81,11 @@ class RecordSource(ItemSource):
     def listing(self, say: Say) -> Listing:
         """Read the table, look at all files, and infer the schema."""
         loaded = self.load(None)
-        manifest = self._manifest(loaded, say)
-        missing = missing_files(manifest.records, manifest.specs, loaded.root)
+        kinds = self._kinds(loaded, say)
+        manifest = self._manifest(loaded, kinds, say)
+        missing = missing_files(manifest.records, {name: kind_of(kind) for name, kind in kinds.items()}, loaded.root)
         Problems(self.where, problem_lines(missing)).raise_if_any(DataError)
-        schema = build_schema(manifest.kinds, manifest.manifest, loaded.root, self.settings.set, None, say)
+        schema = build_schema(kinds, manifest, loaded.root, self.settings.set, None, say)
         samples = [
             IndexedSample(
                 record.sample_id,
@@ -102,17 +104,15 @@ class RecordSource(ItemSource):
     def reopen(self, kept: Kept) -> ItemReader:
         """The same table again, compared with what it was."""
         loaded = self.load(kept)
-        records = self._manifest(loaded, lambda _: None).records
+        kinds = {spec.name: spec.kind for spec in kept.schema.modalities}
+        records = self._manifest(loaded, kinds, lambda _: None).records
         refuse_changed(self.where, [record.sample_id for record in records], kept)
         problems = Problems(self.where)
         for row in sampled_rows(len(records)):
             if _content(records[row], kept.schema, loaded.root) != kept.content[row]:
                 problems.add(f"sample '{records[row].sample_id}' has other files than when {kept.where} was made")
-        for row, record in enumerate(records):
-            if record.split != kept.split[row] or np.any(np.asarray(record.label) != kept.label[row]):
-                problems.add(
-                    f"sample '{record.sample_id}' has another label or split than when {kept.where} was made"
-                )
+        for row in _rows_of_others(records, kept):
+            problems.add(f"sample '{kept.sample_id[row]}' has another label or split than when {kept.where} was made")
         problems.raise_if_any(DataError, note=REMEDY)
         return _Reader(records, kept.schema, loaded.root)
 
@@ -121,14 +121,16 @@ class RecordSource(ItemSource):
         if kept is not None and dict(identity) != dict(kept.identity):
             raise DataError(f"{self.where}: its files are others than when {kept.where} was made; {REMEDY}")
 
-    def _manifest(self, loaded: Loaded, say: Say) -> "_Manifest":
+    def _kinds(self, loaded: Loaded, say: Say) -> Kinds:
+        if self.settings.modalities:
+            return parse_kinds(self.settings.modalities)
+        kinds, others = guess_kinds(loaded.table.columns, loaded.root)
+        said = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        say(f"{self.where}: modalities by its columns: {said}" + (f"; not {', '.join(others)}" if others else ""))
+        return kinds
+
+    def _manifest(self, loaded: Loaded, kinds: Kinds, say: Say) -> Manifest:
         given = self.settings
-        if given.modalities:
-            kinds = parse_kinds(given.modalities)
-        else:
-            kinds, others = guess_kinds(loaded.table.columns, loaded.root)
-            said = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
-            say(f"{self.where}: modalities by its columns: {said}" + (f"; not {', '.join(others)}" if others else ""))
         found = load_manifest(
             Path(self.where),
             loaded.root,
@@ -142,21 +144,7 @@ class RecordSource(ItemSource):
         )
         for note in found.notes:
             say(note)
-        return _Manifest(found, kinds)
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    manifest: Manifest
-    kinds: dict[str, str]
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        return self.manifest.records
-
-    @property
-    def specs(self) -> dict[str, Any]:
-        return {name: kind_of(kind) for name, kind in self.kinds.items()}
+        return found
 
 
 class _Reader:
@@ -177,6 +165,17 @@ class _Reader:
 def _part_of(schema: Schema, names: frozenset[str]) -> Schema:
     kept = tuple(spec for spec in schema.modalities if spec.name in names)
     return schema.model_copy(update={"modalities": kept})
+
+
+def _rows_of_others(records: Sequence[Record], kept: Kept) -> list[int]:
+    """Rows whose label or split is another than an index has; all where labels are of another form."""
+    labels = np.asarray([record.label for record in records])
+    same = np.array([record.split for record in records]) == kept.split
+    if labels.shape == kept.label.shape:
+        same &= (labels == kept.label).reshape(len(records), -1).all(axis=1)
+    else:
+        same[:] = False
+    return np.flatnonzero(~same).tolist()
 
 
 def _content(record: Record, schema: Schema, root: MediaRoot) -> str:

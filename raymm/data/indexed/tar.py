@@ -85,7 +85,7 @@ class TarArchives(RecordSource):
         return Loaded(
             Table(pa.table(_columns(members, shards, root, self.where)), names=root.called),
             root,
-            {MEMBERS: _to_table(members)},
+            {MEMBERS: _to_table(members)} if kept is None else {},
             identity,
         )
 

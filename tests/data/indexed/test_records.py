@@ -171,6 +171,33 @@ def test_changed_sources_are_refused_in_words(media, tmp_path):
         open_data(media / "labels.parquet", index, {**GIVEN, "group": "note"})
 
 
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ({"label": "a|c"}, "sample 's00' has another label or split than when .*run.data was made"),
+        ({"split": "val"}, "sample 's00' has another label or split than when .*run.data was made"),
+        ({"note": "x"}, "sample 's00' has other files than when .*run.data was made"),
+    ],
+)
+def test_rows_of_a_manifest_that_are_others_are_refused_in_words(tmp_path, first, words):
+    """Also a label that is of no known class, and texts that no longer look like a modality."""
+    rows = [
+        {
+            "sample_id": f"s{row:02d}",
+            "split": ("train", "val", "test")[row % 3],
+            "label": "a|b",
+            "note": "one two three",
+        }
+        for row in range(6)
+    ]
+    table, index = tmp_path / "labels.jsonl", tmp_path / "run.data"
+    table.write_text("\n".join(map(json.dumps, rows)))
+    open_data(table, index)
+    table.write_text("\n".join(map(json.dumps, [rows[0] | first, *rows[1:]])))
+    with pytest.raises(DataError, match=words):
+        open_data(table, index)
+
+
 def tar_of(path, files):
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
@@ -186,6 +213,14 @@ def test_changed_archives_are_refused_in_words(media, tmp_path):
     tar_of(shards / "val-000.tar", {"a.cls": b"low"})
     with pytest.raises(DataError, match=r"its files are others than when .*run.data was made"):
         open_data(shards, tmp_path / "run.data", GIVEN)
+
+
+def test_a_changed_list_of_the_files_of_archives_is_refused(tars, tmp_path):
+    open_data(tars, tmp_path / "run.data", GIVEN)
+    listed = tmp_path / "run.data" / "members.arrow"
+    listed.write_bytes(listed.read_bytes().replace(b"s000.wav", b"s003.wav"))
+    with pytest.raises(DataError, match=r"members.arrow was changed"):
+        open_data(tars, tmp_path / "run.data", GIVEN)
 
 
 @pytest.mark.parametrize(
