@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class IndexedRows:
         self, path: Path, schema: Schema, table: pa.Table, open_reader: Callable[[Kept], ItemReader], *, shared: bool
     ) -> None:
         self._path, self._schema, self._open_reader, self._shared = path, schema, open_reader, shared
+        self._position = {name: position for position, name in enumerate(schema.names)}
         rows = gather(table.to_batches(), schema, path)
         self.sample_id, self.split = rows.sample_id, rows.split
         self.label: Labels = rows.label
@@ -86,8 +88,8 @@ class IndexedRows:
     def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
         """Read samples that are asked for next, [B], with the modalities [B, n] that are needed of each at once."""
         needed: dict[int, set[str]] = {}
-        for row, keep in zip(rows.tolist(), kept, strict=True):
-            needed.setdefault(row, set()).update(np.array(self._schema.names)[keep].tolist())
+        for row, keep in zip(rows.tolist(), kept.tolist(), strict=True):
+            needed.setdefault(row, set()).update(compress(self._position, keep))
         self._ready = {row: self._fetch(row, names) for row, names in needed.items()}
 
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
@@ -124,7 +126,7 @@ class IndexedRows:
 
     def _values(self, name: str, rows: Rows) -> Iterable[tuple[int, Any]]:
         """Where a row stands, and its value, of those that have the modality."""
-        there = self.present[rows, self._schema.names.index(name)]
+        there = self.present[rows, self._position[name]]
         for place in np.flatnonzero(there).tolist():
             row = int(rows[place])
             found = self._ready.get(row)
@@ -133,7 +135,7 @@ class IndexedRows:
     def _fetch(self, row: int, names: set[str]) -> Stored:
         """Stored values of a sample, of these modalities at least as far as it has them."""
         known = self._cache.pop(row, {})
-        lacking = {name for name in names - known.keys() if self.present[row, self._schema.names.index(name)]}
+        lacking = {name for name in names - known.keys() if self.present[row, self._position[name]]}
         if lacking:
             new = self._checked(row, lacking, self.open().read(row, lacking))
             known = {**known, **new}
@@ -149,7 +151,7 @@ class IndexedRows:
         """Values as they are stored, each checked as if it was written."""
         stored: Stored = {}
         problems = Problems(f"sample '{self.sample_id[row]}'")
-        for position, name in enumerate(self._schema.names):
+        for name, position in self._position.items():
             value = values.get(name)
             if (value is not None) != bool(self.present[row, position]) and (value is not None or name in lacking):
                 problems.add(f"{name}: is {'there' if value is not None else 'missing'} now, which it was not before")
