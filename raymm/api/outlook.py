@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from raymm.api.preparation import Preparation
     from raymm.api.progress import Progress
     from raymm.data.kinds.base import ModalitySpec
-    from raymm.data.manifest import Record
+    from raymm.data.record import Record
 
 __all__ = ["Outlook", "outlook"]
 

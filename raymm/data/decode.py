@@ -17,7 +17,7 @@ from raymm.data.quarantine import BadValue
 from raymm.data.schema import Schema
 
 if TYPE_CHECKING:
-    from raymm.data.manifest import Record
+    from raymm.data.record import Record
 
 __all__ = ["read_sample"]
 

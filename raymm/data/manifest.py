@@ -28,7 +28,7 @@ from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
 
-__all__ = ["Kinds", "Manifest", "Record", "load_manifest"]
+__all__ = ["Kinds", "Manifest", "load_manifest"]
 
 Kinds = dict[str, str]
 """Kinds of modality by name, in schema order."""
@@ -79,7 +79,6 @@ def load_manifest(
         Whether paths, and symbolic links in the media root, may lead out of it.
     group
         The column of what must stay in one split (speakers, patients); default: `group`, where there is one.
-
     table
         The columns, where they were read before.
 

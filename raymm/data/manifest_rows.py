@@ -130,16 +130,14 @@ def read_rows(
     problems.raise_if_any(DataError)
     ids, splits = ([cell or "" for cell in cells] for cells in (ids, splits))
     return Rows(
-        *(
-            labels,
-            ids,
-            splits if "split" in columns else None,
-            file,
-            cells,
-            specs,
-            {**files.names, **table.names},
-            table.notes,
-        ),
+        labels,
+        ids,
+        splits if "split" in columns else None,
+        file,
+        cells,
+        specs,
+        {**files.names, **table.names},
+        table.notes,
         None if groups is None else [(cell or "").strip() for cell in groups],
     )
 

@@ -13,7 +13,8 @@ from raymm.data.quarantine import BadValue
 from raymm.errors import DataError
 
 if TYPE_CHECKING:
-    from raymm.data.manifest import Kinds, Record
+    from raymm.data.manifest import Kinds
+    from raymm.data.record import Record
 
 __all__ = ["file_size", "files_of", "missing_files", "require_some_media"]
 

@@ -32,7 +32,7 @@ from raymm.storage.atomic import write_json
 from raymm.storage.directory import is_committed
 
 if TYPE_CHECKING:
-    from raymm.data.manifest import Record
+    from raymm.data.record import Record
 
 __all__ = [
     "Chunk",

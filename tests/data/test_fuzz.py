@@ -19,10 +19,11 @@ from PIL import Image
 
 from raymm.data.decode import read_sample
 from raymm.data.kinds import AudioSpec, ImageSpec, RgbSpec
-from raymm.data.manifest import Record, load_manifest
+from raymm.data.manifest import load_manifest
 from raymm.data.media.arrays import read_array, shape_of
 from raymm.data.media.problem import MediaError
 from raymm.data.media.write import write_wav
+from raymm.data.record import Record
 from raymm.data.schema import SPLITS, Schema
 from raymm.errors import RaymmError
 from tests.data.clips import clip, tone

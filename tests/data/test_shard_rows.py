@@ -5,8 +5,8 @@ import json
 import pytest
 
 from raymm.data import Schema, SequenceSpec, TextSpec, VectorSpec
-from raymm.data.manifest import Record
 from raymm.data.prepare import rows_of_shards
+from raymm.data.record import Record
 from raymm.storage import layout
 
 RECORD = Record("s", "train", 0, "", {"m": "x" * 1_000})

@@ -33,7 +33,7 @@ def object_of(key: str) -> Any:
     """The object of a key; raises `DataError` in a process that has none."""
     if key not in _OBJECTS:
         raise DataError(
-            f"{key.removeprefix(PREFIX)}: the data was an object of the process that began, which no other process "
+            f"{name_of(key)}: the data was an object of the process that began, which no other process "
             "has; give a function that makes it, as package.module:NAME, and every process can call it"
         )
     return _OBJECTS[key]

@@ -23,7 +23,7 @@ from raymm.errors import ConfigError, Problems, did_you_mean, missing_extra
 from raymm.storage.directory import sha256_of
 
 if TYPE_CHECKING:
-    from raymm.data.manifest import Record
+    from raymm.data.record import Record
 
 __all__ = ["Encoders", "SentenceEncoder", "embed_texts", "open_encoder", "parse_encoders"]
 

@@ -5,7 +5,8 @@ from itertools import cycle, product
 
 from raymm.data import AudioSpec, RgbSpec, Schema
 from raymm.data.decode import read_sample
-from raymm.data.manifest import Record, load_manifest
+from raymm.data.manifest import load_manifest
+from raymm.data.record import Record
 from raymm.data.schema_inference import build_schema, parse_kinds
 from tests.data.clips import manifest
 from tests.data.media_oracle.signals import HEIGHT, WIDTH
