@@ -22,6 +22,8 @@ def number_troubles(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> list[str]:
         return [f"has type {array.dtype}, not numbers"]
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return [f"holds {int((~np.isfinite(array)).sum())} values that are NaN or infinite"]
+    if array.dtype == dtype:
+        return []
     beyond = _beyond(array, dtype)
     if beyond.any():
         first = f"{array[beyond][0]:g}"
