@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from raymm.config.base import Settings
 from raymm.config.mistakes import settings_mistakes
@@ -35,6 +35,7 @@ __all__ = [
     "ItemSource",
     "Kept",
     "Listing",
+    "SampleSettings",
     "Say",
     "refuse_changed",
     "sampled_rows",
@@ -112,6 +113,19 @@ class Kept:
     label: Labels
     content: Sequence[str]
     identity: Mapping[str, Any]
+
+
+class SampleSettings(Settings):
+    """How samples are taken, whatever holds them: as by the options of `raymm prepare`."""
+
+    modalities: str | None = Field(
+        default=None, description="name:kind, with commas; else by what columns or items hold"
+    )
+    set: tuple[str, ...] = Field(default=(), description="MODALITY.FIELD=VALUE, as of raymm prepare")
+    classes: tuple[str, ...] | None = Field(default=None, description="names of the classes in order")
+    task: str | None = Field(default=None, description="what the labels are; else guessed")
+    task_settings: tuple[str, ...] = Field(default=(), description="FIELD=VALUE")
+    seed: int = Field(default=0, description="decides the splits where none are named")
 
 
 class ItemSource(ABC):

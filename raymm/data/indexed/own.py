@@ -15,6 +15,7 @@ from raymm.data.indexed.base import (
     ItemSource,
     Kept,
     Listing,
+    SampleSettings,
     Say,
     sampled_rows,
 )
@@ -38,16 +39,10 @@ MOST = 50
 """Items with mistakes, after which the rest is not looked at."""
 
 
-class OwnSettings(Settings):
+class OwnSettings(SampleSettings):
     """How items of one's own are taken."""
 
     args: dict[str, Any] = Field(default_factory=dict, description="arguments of the function")
-    modalities: str | None = Field(default=None, description="name:kind, with commas; else by the first items")
-    set: tuple[str, ...] = Field(default=(), description="MODALITY.FIELD=VALUE, as of raymm prepare")
-    classes: tuple[str, ...] | None = Field(default=None, description="names of the classes in order")
-    task: str | None = Field(default=None, description="what the labels are; else guessed")
-    task_settings: tuple[str, ...] = Field(default=(), description="FIELD=VALUE")
-    seed: int = Field(default=0, description="decides the splits where items name none")
 
 
 class OwnDataset(ItemSource):

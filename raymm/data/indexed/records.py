@@ -22,6 +22,7 @@ from raymm.data.indexed.base import (
     ItemSource,
     Kept,
     Listing,
+    SampleSettings,
     Say,
     refuse_changed,
     sampled_rows,
@@ -44,16 +45,10 @@ __all__ = ["Loaded", "RecordSettings", "RecordSource"]
 DIGITS = 16
 
 
-class RecordSettings(Settings):
-    """How listed samples are taken: as by the options of `raymm prepare`."""
+class RecordSettings(SampleSettings):
+    """How listed samples are taken."""
 
-    modalities: str | None = Field(default=None, description="name:kind, with commas; else by what columns hold")
-    set: tuple[str, ...] = Field(default=(), description="MODALITY.FIELD=VALUE, as of raymm prepare")
-    classes: tuple[str, ...] | None = Field(default=None, description="names of the classes in order")
-    task: str | None = Field(default=None, description="what the labels are; else guessed")
-    task_settings: tuple[str, ...] = Field(default=(), description="FIELD=VALUE")
     group: str | None = Field(default=None, description="column of what splits keep whole; else `group`, if there")
-    seed: int = Field(default=0, description="decides the splits where none are named")
 
 
 @dataclass(frozen=True)
