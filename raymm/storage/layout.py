@@ -48,6 +48,7 @@ A data set:
 An index, of samples whose values stay where they are; that of a run or of a table lies beside it, RUN.data:
 
     INDEX/index.arrow                   ids, splits, labels; what is there of each sample
+    INDEX/members.arrow                 of tar archives: where each file lies in them
     INDEX/manifest.json                 schema, statistics, where the samples lie, checksums; written last
 
 Beside a data set lie media files that a manifest held itself, DATA.files/<sha256>.<suffix>, and what `--source` made

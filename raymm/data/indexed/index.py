@@ -1,6 +1,7 @@
 """The folder of an index: what is known of samples whose values stay where they are.
 
     INDEX/index.arrow       sample_id, split, label, source, group, content, and true or null a modality
+    INDEX/members.arrow     of tar archives: where each file lies in them
     INDEX/manifest.json     schema, statistics of the training split, the source, checksums; written last
 
 It is opened as any data set is, also by other processes, and its digest is a function of what was found: labels, ids,
