@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from raymm.errors import ConfigError
 from raymm.seeds import derive
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.protocol import SplitModel
 
-__all__ = ["ValuationMethod", "choose_for", "choose_method", "encoders_over_fusion", "largest_exact"]
+__all__ = ["ValuationMethod", "choose_for", "choose_method", "encoders_over_fusion", "flops", "largest_exact"]
 
 EXACT, EXACT_SUMS, EXACT_SUMS_CUDA = 12, 16, 20
 """Largest n for which all coalitions are evaluated by default: of any fusion; of sums of partial logits; of those on
@@ -143,9 +142,16 @@ def _budget(n: int, asked: int | str | None, encodings: Callable[[], float]) -> 
 
 def encoders_over_fusion(model: SplitModel, batch: Any, present: torch.Tensor) -> float:
     """Floating-point operations of the encoders, divided by those of one coalition."""
-    with FlopCounterMode(display=False) as encoders:
-        features = model.encode(batch)
+    encoders, features = flops(lambda: model.encode(batch))
     source = logit_source(model, features, present)
-    with FlopCounterMode(display=False) as fusion:
-        source.logits(present[:1])
-    return encoders.get_total_flops() / max(1, fusion.get_total_flops())
+    fusion, _ = flops(lambda: source.logits(present[:1]))
+    return encoders / max(1, fusion)
+
+
+def flops(run: Callable[[], Any]) -> tuple[int, Any]:
+    """Floating-point operations of a call, and what it returns."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415  (slow to import)
+
+    with FlopCounterMode(display=False) as counter:
+        returned = run()
+    return counter.get_total_flops(), returned

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.likeness import close
+from raymm.valuation.method import flops
 from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
 from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
 from raymm.valuation.own.checks import check_predict, same_rows_when_all_is_masked, say_if_not_logits
@@ -81,8 +81,9 @@ class BranchWay(Way):
         """Branches over the rest."""
         outputs, returned = self._record(given)
         recorded = _Recorded(returned, outputs, self._stand_ins(Zeros(), outputs))
-        rest = _flops(lambda: self._replay(given, recorded, given.present))
-        return max(0, _flops(lambda: self._run(given)) - rest) / max(1, rest)
+        rest, _ = flops(lambda: self._replay(given, recorded, given.present))
+        whole, _ = flops(lambda: self._run(given))
+        return max(0, whole - rest) / max(1, rest)
 
     def _branch(self, name: str) -> Branch:
         return next(branch for branch in self.branches if branch.name == name)
@@ -186,13 +187,6 @@ def call_model(model: nn.Module, inputs: Any) -> Any:
 def _alike(found: Any, before: Any) -> bool:
     pairs = zip(tensors_of(found), tensors_of(before), strict=False)
     return len(tensors_of(found)) == len(tensors_of(before)) and all(close(one, other) for one, other in pairs)
-
-
-def _flops(run: Callable[[], object]) -> int:
-    """Floating-point operations of a call."""
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 def _not_once(branch: Branch, times: int) -> str:
