@@ -47,6 +47,12 @@ def ray_local() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of many small runs, whose commits would wait for the disk most of the time."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
 @pytest.fixture(autouse=True)
 def _no_ray_by_accident(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that does not say it needs Ray must not start or join a cluster."""

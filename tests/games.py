@@ -1,6 +1,6 @@
 """Small planted data sets that several tests train on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from raymm.data import Dataset, Schema, VectorSpec, open_dataset
 from raymm.data.format import Sample, write_dataset
 from raymm.tasks import get_task
 from raymm.tracking.metrics import MEMORY
+from raymm.training.checkpoint import Checkpoint
+from raymm.training.context import RunContext
+from raymm.training.loop import advance, load_or_init
 from raymm.valuation.utilities import Utility, is_correct
 from tests.planted import planted_game
 
@@ -20,7 +23,9 @@ __all__ = [
     "HALF",
     "OwnModel",
     "StopError",
+    "advanced",
     "gappy_dataset",
+    "gappy_datasets",
     "no_model",
     "own_model",
     "settings",
@@ -65,6 +70,18 @@ def gappy_dataset(path: Path, n: int, splits: tuple[str, ...], noise: tuple[floa
     return open_dataset(path)
 
 
+def gappy_datasets(folder: Path, splits: tuple[str, ...], noise: tuple[float, float]) -> Callable[..., Dataset]:
+    """`get(n, task)`: data sets by number of modalities and task, made when they are first asked for."""
+    made: dict[tuple[int, str], Dataset] = {}
+
+    def get(n: int, task: str = "classification") -> Dataset:
+        if (n, task) not in made:
+            made[n, task] = gappy_dataset(folder / f"{task}-{n}", n, splits, noise, task)
+        return made[n, task]
+
+    return get
+
+
 def settings(**sections: dict[str, object]) -> Config:
     """A run of a few seconds; sections are laid over it."""
     base: dict[str, dict[str, object]] = {
@@ -77,6 +94,14 @@ def settings(**sections: dict[str, object]) -> Config:
     for name, values in sections.items():
         base[name] = {**base.get(name, {}), **values}
     return parse(base)
+
+
+def advanced(context: RunContext, epochs: int) -> Checkpoint:
+    """The state of a run in training on one rank, once it has so many epochs."""
+    state = load_or_init(context)
+    while state.epoch < epochs:
+        state = advance(context, state)
+    return state
 
 
 class StopError(Exception):

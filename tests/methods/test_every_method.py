@@ -20,11 +20,13 @@ from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.method_hooks import epoch_end, epoch_start
 from raymm.training.run import create_or_open, open_run
-from tests.games import gappy_dataset, settings, untimed
+from tests.games import advanced, gappy_dataset, gappy_datasets, settings, untimed
 from tests.ranks import on_ranks, ranks
+
+pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
 EPOCHS = 3
 SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
@@ -55,22 +57,9 @@ def small_data(path, n, task="classification"):
     return gappy_dataset(path, n, SPLITS, (0.3, 0.4), task)
 
 
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Data sets by number of modalities and task, made when they are first asked for."""
-    folder, made = tmp_path_factory.mktemp("data"), {}
-
-    def get(n, task="classification"):
-        if (n, task) not in made:
-            made[n, task] = small_data(folder / f"{task}-{n}", n, task)
-        return made[n, task]
-
-    return get
+    return gappy_datasets(tmp_path_factory.mktemp("data"), SPLITS, (0.3, 0.4))
 
 
 def config_of(name, *, dropout=0.0, fusion=None, precision="float32"):
@@ -158,9 +147,7 @@ def one_and_two_ranks(name, dataset, path):
     initial = copy.deepcopy(built[0].trainer.model)  # building one sets the seed of torch, which threads share
 
     def work(context):
-        state = load_or_init(context)
-        while state.epoch < EPOCHS:
-            state = advance(context, state)
+        advanced(context, EPOCHS)
         return [tensors_of(context.trainer.model), context.trainer.method.state_dict()]
 
     with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
@@ -228,14 +215,8 @@ def test_two_ranks_exchange_numbers_of_one_type_in_half_precision(name, tmp_path
     communicators = ranks(2)
     built = [RunContext.build(run, dataset, Backends(communicator=rank)) for rank in communicators]
     initial = copy.deepcopy(built[0].trainer.model)
-
-    def work(context):
-        state = load_or_init(context)
-        while state.epoch < 2:
-            state = advance(context, state)
-
     with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
-        on_ranks(communicators, built, work)
+        on_ranks(communicators, built, lambda context: advanced(context, 2))
     assert np.isfinite(read_checkpoint(run.path, 2).history[-1]["metrics"]["train/loss"])
 
 
@@ -276,7 +257,7 @@ def test_a_step_that_overflows_leaves_no_trace_in_what_a_method_keeps(name, tmp_
         run = create_or_open(tmp_path / f"{step}", config_of(name), dataset, check=False)
         with RunContext.build(run, dataset, Backends()) as context:
             context.trainer.scaler = Overflow(step)
-            advance(context, load_or_init(context))
+            advanced(context, 1)
             tensors = [*context.trainer.method.state_dict().values(), *tensors_of(context.trainer.model).values()]
         assert not any(tensor.isinf().any() for tensor in tensors)
         holes.append([int(tensor.isnan().sum()) for tensor in tensors])

@@ -9,7 +9,10 @@ from raymm.methods import METHODS
 from raymm.models.model import build_model
 from raymm.storage.layout import epoch_folder
 from raymm.training.run import create_or_open
-from tests.methods.test_every_method import config_of, defined_for, small_data, stop_at
+from tests.games import gappy_datasets
+from tests.methods.test_every_method import SPLITS, config_of, defined_for, stop_at
+
+pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
 PARTS = {"one encoder": "encoders.m0", "all encoders": "encoders", "fusion": "fusion"}
 GIVEN_NEW_WEIGHTS = {"relearning", "g_blend"}
@@ -18,19 +21,7 @@ GIVEN_NEW_WEIGHTS = {"relearning", "g_blend"}
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    made = {}
-
-    def of(n):
-        if n not in made:
-            made[n] = small_data(tmp_path_factory.mktemp("data") / "d", n)
-        return made[n]
-
-    return of
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: None)
+    return gappy_datasets(tmp_path_factory.mktemp("data"), SPLITS, (0.3, 0.4))
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -9,13 +9,13 @@ import torch
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
-from raymm.cli import main
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
 from raymm.tasks import get_task
 from raymm.tasks.final_metrics import calibration_error, confusion, mean_auc, per_class
 from raymm.training.result import read_result
 from raymm.valuation import read_table
+from tests.cli.calling import exit_code
 
 
 def probabilities(classes, samples=200, seed=0):
@@ -90,9 +90,7 @@ def test_a_run_records_them_for_validation_and_test(dataset, tmp_path):
     out = tmp_path / "r"
     command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", tmp_path / "mlflow"]
     small = ["training.epochs=2", "model.feature_size=8", "--method", "joint", "model.calibrate=temperature"]
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in (*command, *small)])
-    assert ended.value.code == 0
+    assert exit_code(*command, *small) == 0
     result, names = read_result(out), dataset.schema.classes
     assert {"test/auc", "test/ece", "uncalibrated_test/ece"} <= set(result.metrics)
     assert not [name for entry in result.history for name in entry["metrics"] if name.endswith(("/auc", "/ece"))]

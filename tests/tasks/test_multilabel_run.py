@@ -1,13 +1,11 @@
 """Several labels a sample from a manifest to a served model, against values by `fuse` and the definitions."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from raymm.cli import main
 from raymm.config import parse
 from raymm.data import open_dataset
 from raymm.data.reader import BatchReader
@@ -22,7 +20,9 @@ from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_rows
 from raymm.valuation.exact import shapley_values
+from tests.cli.calling import exit_code
 from tests.games import StopError, settings, stop_after
+from tests.tasks.vectors import prepare, write_vectors
 
 LABELS = ("calm", "cold", "happy", "loud", "sad", "warm")
 SIZE, COUNT, EPOCHS = 12, 180, 3
@@ -38,28 +38,9 @@ def write_manifest(folder):
     )
     features = np.einsum("nk,mks->nms", labels, prototypes) + 0.8 * generator.normal(size=(COUNT, 3, SIZE))
     present = generator.random(COUNT) < 0.7
-    folder.mkdir()
-    np.savez(folder / "m.npz", **{f"m{i}": features[:, i].astype(np.float32) for i in range(3)})
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["sample_id", "label", "m0", "m1", "m2"])
-        for row, own in enumerate(labels):
-            names = "|".join(name for name, on in zip(LABELS, own, strict=True) if on)
-            cells = [f"m.npz#m{i}[{row}]" if i < 2 or present[row] else "" for i in range(3)]
-            writer.writerow([f"clip-{row:03d}", names, *cells])
+    names = ["|".join(name for name, on in zip(LABELS, own, strict=True) if on) for own in labels]
+    write_vectors(folder, features, present, names)
     return labels, present
-
-
-def call(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
-
-
-def prepare(folder, out, *more):
-    kinds = "m0:vector,m1:vector,m2:vector"
-    where = ["--manifest", folder / "labels.csv", "--media-root", folder, "--modalities", kinds, "--out", out]
-    return call("prepare", *where, "--backend", "local", *more)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +66,7 @@ def run(tmp_path_factory, data):
     out = tmp_path_factory.mktemp("run") / "r"
     small = ["training.keep=9", "optimizer.lr=0.02", "method.warmup=1", "model.feature_size=16", "training.threads=1"]
     command = ["train", "--data", data, "--out", out, "--backend", "local", "--store", out.parent / "mlflow"]
-    assert call(*command, "--method", "sample", f"training.epochs={EPOCHS}", *small) == 0
+    assert exit_code(*command, "--method", "sample", f"training.epochs={EPOCHS}", *small) == 0
     return out
 
 
@@ -133,7 +114,7 @@ def by_fuse(model, dataset, rows, name):
 def test_values_are_those_of_the_definition(run, dataset, tmp_path, name):
     out = tmp_path / "t.parquet"
     command = ["value", "--data", dataset.path, "--checkpoint", run, "--out", out, "--backend", "local"]
-    assert call(*command, "--utility", name, "--split", "test") == 0
+    assert exit_code(*command, "--utility", name, "--split", "test") == 0
     table, rows = read_table(out), dataset.rows("test")
     correct, values, phi = by_fuse(load_model(result_folder(run) / layout.MODEL).model, dataset, rows, name)
     assert (table.correct() == correct).all()
@@ -230,10 +211,10 @@ def test_a_metric_of_another_task_is_refused_with_those_of_this_one(tmp_path, da
 
 def test_a_report_and_a_page_name_label_sets(run, dataset, tmp_path):
     out, folder = tmp_path / "t.parquet", tmp_path / "report"
-    assert call("report", run) == 0
+    assert exit_code("report", run) == 0
     assert (run / "report.html").is_file()
     command = ["value", "--data", dataset.path, "--checkpoint", run, "--out", out, "--backend", "local"]
-    assert call(*command, "--split", "test", "--report", folder) == 0
+    assert exit_code(*command, "--split", "test", "--report", folder) == 0
     said = (folder / "README.md").read_text()
     assert all(name in said for name in LABELS)
 

@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 
 from bench import datasets
-from raymm.cli import main
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.result import read_result
 from raymm.valuation import read_table
-
-
-def call(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
+from tests.cli.calling import exit_code
 
 
 @pytest.fixture(scope="module", params=["openclipart_tags", "imu_vigour"])
@@ -31,7 +25,7 @@ def test_real_labels_go_all_the_way(dataset, tmp_path, method):
     epochs, rate = (8, 0.003) if regression else (2, 0.01)
     small = [f"training.epochs={epochs}", f"optimizer.lr={rate}", "method.warmup=1", "model.feature_size=16"]
     more = ["method.row_budget=0.5"] if method == "sample" else []
-    assert call(*command, "--method", method, f"valuation.utility={utility}", *small, *more) == 0
+    assert exit_code(*command, "--method", method, f"valuation.utility={utility}", *small, *more) == 0
     result, table = read_result(out), read_table(valuation_file(result_folder(out), "test"))
     assert len(table) == len(dataset.rows("test"))
     assert np.isfinite(table.phi[~np.isnan(table.phi)]).all()

@@ -1,6 +1,5 @@
 """Numbers as labels from a manifest to a served model, against values by `fuse` and the definitions."""
 
-import csv
 import json
 from dataclasses import replace
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 from scipy import stats
 
-from raymm.cli import main
 from raymm.config import parse
 from raymm.config.registries import METHODS
 from raymm.data import open_dataset
@@ -27,7 +25,9 @@ from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.exact import shapley_values
+from tests.cli.calling import exit_code
 from tests.games import StopError, settings, stop_after
+from tests.tasks.vectors import prepare, write_vectors
 
 SIZE, COUNT, EPOCHS = 6, 180, 3
 SECTIONS = {"training": {"epochs": EPOCHS, "keep": 9}, "optimizer": {"lr": 0.02}}
@@ -47,27 +47,8 @@ def write_manifest(folder, targets):
     vectors[~present, 2] = 0.0
     weights = generator.normal(size=(targets, 3, SIZE)) * np.array([1.0, 0.5, 0.5])[:, None]
     labels = 40.0 + 8.0 * np.einsum("nms,kms->nk", vectors, weights) + generator.normal(size=(COUNT, targets))
-    folder.mkdir()
-    np.savez(folder / "m.npz", **{f"m{i}": vectors[:, i].astype(np.float32) for i in range(3)})
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["sample_id", "label", "m0", "m1", "m2"])
-        for row, own in enumerate(labels.tolist()):
-            cells = [f"m.npz#m{i}[{row}]" if i < 2 or present[row] else "" for i in range(3)]
-            writer.writerow([f"clip-{row:03d}", "|".join(map(repr, own)), *cells])
+    write_vectors(folder, vectors, present, ["|".join(map(repr, own)) for own in labels.tolist()])
     return labels, present
-
-
-def call(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
-
-
-def prepare(folder, out, *more):
-    kinds = "m0:vector,m1:vector,m2:vector"
-    where = ["--manifest", folder / "labels.csv", "--media-root", folder, "--modalities", kinds, "--out", out]
-    return call("prepare", *where, "--backend", "local", *more)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +77,7 @@ def run(tmp_path_factory, dataset):
     out = tmp_path_factory.mktemp("run") / "r"
     small = ["training.keep=9", "optimizer.lr=0.02", "method.warmup=1", "model.feature_size=16", "training.threads=1"]
     command = ["train", "--data", dataset.path, "--out", out, "--backend", "local", "--store", out.parent / "mlflow"]
-    assert call(*command, "--method", "sample", f"training.epochs={EPOCHS}", *small) == 0
+    assert exit_code(*command, "--method", "sample", f"training.epochs={EPOCHS}", *small) == 0
     return out
 
 
@@ -164,7 +145,7 @@ def by_fuse(model, dataset, rows, value):
 def test_values_are_those_of_the_definition(run, dataset, tmp_path, name, value):
     out = tmp_path / "t.parquet"
     command = ["value", "--data", dataset.path, "--checkpoint", run, "--out", out, "--backend", "local"]
-    assert call(*command, "--utility", name, "--split", "test") == 0
+    assert exit_code(*command, "--utility", name, "--split", "test") == 0
     table, rows = read_table(out), dataset.rows("test")
     values, phi = by_fuse(load_model(result_folder(run) / layout.MODEL).model, dataset, rows, value)
     np.testing.assert_allclose(table.phi, phi, rtol=1e-4, atol=1e-5)
@@ -283,12 +264,12 @@ def test_answers_that_are_right_bring_count_and_accuracy(tmp_path, made):
 
 def test_a_report_and_a_page_show_numbers(run, dataset, tmp_path, capsys):
     out, folder, page = tmp_path / "t.parquet", tmp_path / "report", tmp_path / "t.html"
-    assert call("report", run) == 0
+    assert exit_code("report", run) == 0
     assert (run / "report.html").is_file()
     assert (run / "plots" / "learning-curves.png").is_file() or list((run / "plots").glob("learning-curves*"))
     assert not list((run / "plots").glob("phi-per-class*"))
     command = ["value", "--data", dataset.path, "--checkpoint", run, "--out", out, "--backend", "local"]
-    assert call(*command, "--split", "test", "--report", folder, "--html", page) == 0
+    assert exit_code(*command, "--split", "test", "--report", folder, "--html", page) == 0
     said = capsys.readouterr().out
     assert "accuracy" not in said
     assert "soft_count" in said

@@ -9,9 +9,9 @@ from raymm.methods.plan import base_plan, epoch_batches
 from raymm.tracking.metrics import UPDATES
 from raymm.training.context import RunContext
 from raymm.training.epoch import rank_parts, updates_of
-from raymm.training.loop import Backends, advance, load_or_init, train
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, problems_of
-from tests.games import settings
+from tests.games import advanced, settings
 from tests.ranks import on_ranks, ranks
 
 SAMPLES = 120
@@ -28,10 +28,12 @@ def trained(path, dataset, *how, **sections):
     """The weights after two epochs, and the history."""
     run = run_of(path, dataset, *how, **sections)
     with RunContext.build(run, dataset, Backends()) as context:
-        state = load_or_init(context)
-        while state.epoch < 2:
-            state = advance(context, state)
-        return context.trainer.model.state_dict(), state.history
+        return ends_of(context)
+
+
+def ends_of(context):
+    history = advanced(context, 2).history
+    return context.trainer.model.state_dict(), history
 
 
 @pytest.mark.parametrize(("accumulate", "size"), [(2, 16), (4, 8), (3, 7)])
@@ -71,14 +73,7 @@ def test_two_ranks_add_up_what_one_process_does(tmp_path, dataset):
     run = run_of(tmp_path / "two", dataset, 2, 15)
     communicators = ranks(2)
     built = [RunContext.build(run, dataset, Backends(communicator=rank)) for rank in communicators]
-
-    def work(context):
-        state = load_or_init(context)
-        while state.epoch < 2:
-            state = advance(context, state)
-        return context.trainer.model.state_dict(), state.history
-
-    (first, history), (second, _) = on_ranks(communicators, built, work)
+    (first, history), (second, _) = on_ranks(communicators, built, ends_of)
     for name, tensor in one.items():
         assert torch.equal(first[name], second[name])
         assert torch.allclose(first[name], tensor, rtol=1e-4, atol=1e-5)

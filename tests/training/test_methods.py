@@ -15,9 +15,9 @@ from raymm.storage.layout import epoch_folder
 from raymm.tracking.metrics import ENCODINGS
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import BranchPoint, create_or_open, open_run
-from tests.games import settings
+from tests.games import advanced, settings
 from tests.ranks import on_ranks, ranks
 
 SAMPLES = 120
@@ -214,9 +214,7 @@ def test_all_ranks_have_what_the_method_keeps(tmp_path, dataset, whole):
     built = [RunContext.build(runs[1], dataset, Backends(communicator=rank)) for rank in communicators]
 
     def work(context):
-        state = load_or_init(context)
-        while state.epoch < EPOCHS:
-            state = advance(context, state)
+        advanced(context, EPOCHS)
         return context.trainer.method.state_dict()
 
     states = on_ranks(communicators, built, work)

@@ -26,31 +26,21 @@ from raymm.tasks.mixed_labels import MixedLabels, losses_of
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
 from raymm.training.epoch import rank_parts, rank_rows
-from raymm.training.loop import Backends, advance, load_or_init
+from raymm.training.loop import Backends
 from raymm.training.run import create_or_open, open_run, problems_of
-from tests.games import gappy_dataset, settings
+from tests.games import advanced, gappy_datasets, settings
 from tests.methods.test_every_method import assert_close, config_of, defined_for, kept, stop_at
 from tests.ranks import on_ranks, ranks
+
+pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
 SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
 """22 rows in batches of 7: of the last batch, of one row, the second of two ranks has none."""
 
 
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder, made = tmp_path_factory.mktemp("data"), {}
-
-    def get(n, task="classification"):
-        if (n, task) not in made:
-            made[n, task] = gappy_dataset(folder / f"{task}-{n}", n, SPLITS, (0.3, 0.4), task)
-        return made[n, task]
-
-    return get
+    return gappy_datasets(tmp_path_factory.mktemp("data"), SPLITS, (0.3, 0.4))
 
 
 def mixing_config(name="joint", alpha=0.5, **view):
@@ -231,14 +221,8 @@ def test_two_ranks_mix_as_one_process_does(tmp_path, data, method):
     communicators = ranks(2)
     built = [RunContext.build(two, dataset, Backends(communicator=rank)) for rank in communicators]
     initial = copy.deepcopy(built[0].trainer.model)
-
-    def work(context):
-        state = load_or_init(context)
-        while state.epoch < 3:
-            state = advance(context, state)
-
     with patch("raymm.training.method_hooks.build_model", lambda *_: copy.deepcopy(initial)):
-        on_ranks(communicators, built, work)
+        on_ranks(communicators, built, lambda context: advanced(context, 3))
     for epoch in (1, 2, 3):
         assert_close(*(epoch_folder(run.path, epoch) / layout.WEIGHTS for run in (one, two)))
 

@@ -8,13 +8,15 @@ from raymm.errors import ConfigError
 from raymm.tracking.metrics import gap_metric, phi_metric
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
+from raymm.training.loop import Backends, iter_epochs, load_or_init, train
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.protocol import evaluating
 from raymm.valuation.utilities import get_utility
-from tests.games import gappy_dataset, settings
+from tests.games import advanced, gappy_dataset, settings
 from tests.ranks import on_ranks, ranks
+
+pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
 EPOCHS = 5
 SPLITS = ("train",) * 26 + ("val",) * 9 + ("test",) * 6
@@ -23,11 +25,6 @@ SPLITS = ("train",) * 26 + ("val",) * 9 + ("test",) * 6
 
 def data_of(path, n=3, task="classification"):
     return gappy_dataset(path, n, SPLITS, (0.5, 0.5), task)
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +120,7 @@ def test_contributions_do_not_depend_on_ranks_loader_workers_or_a_stop(tmp_path,
     many = create_or_open(tmp_path / "many", config, three, check=False)
     communicators = ranks(6)
     contexts = [RunContext.build(many, three, Backends(communicator=rank)) for rank in communicators]
-
-    def work(context):
-        state = load_or_init(context)
-        while state.epoch < EPOCHS:
-            state = advance(context, state)
-
-    on_ranks(communicators, contexts, work)
+    on_ranks(communicators, contexts, lambda context: advanced(context, EPOCHS))
     for epoch, state in plain.items():
         assert np.array_equal(read_ahead[epoch].online, state.online, equal_nan=True)
         assert np.array_equal(read_checkpoint(again.path, epoch).online, state.online, equal_nan=True)

@@ -7,10 +7,12 @@ from safetensors.torch import load_file
 from raymm.storage import sha256_of
 from raymm.storage.layout import epoch_folder
 from raymm.training.context import RunContext
-from raymm.training.loop import Backends, advance, iter_epochs, load_or_init, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import create_or_open, open_run
-from tests.games import gappy_dataset, settings, untimed
+from tests.games import advanced, gappy_dataset, settings, untimed
 from tests.ranks import on_ranks, ranks
+
+pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
 EPOCHS = 4
 SPLITS = ("train",) * 22 + ("val",) * 9 + ("test",) * 6
@@ -38,11 +40,6 @@ CASES = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return gappy_dataset(tmp_path_factory.mktemp("data") / "d", 2, SPLITS, (0.3, 0.4), "classification")
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 def config_of(case, dropout=0.2):
@@ -101,9 +98,7 @@ def test_two_ranks_do_what_one_process_does(tmp_path, data, case):
     built = [RunContext.build(two, data, Backends(communicator=rank)) for rank in communicators]
 
     def work(context):
-        state = load_or_init(context)
-        while state.epoch < 2:
-            state = advance(context, state)
+        advanced(context, 2)
         return {name: tensor.clone() for name, tensor in context.trainer.model.state_dict().items()}
 
     first, second = on_ranks(communicators, built, work)
