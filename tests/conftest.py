@@ -7,6 +7,7 @@ os.environ.update(
     RAY_AUTH_TOKEN=secrets.token_hex(32),  # so that no test reads or makes ~/.ray/auth_token
     RAY_USAGE_STATS_ENABLED="0",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
+    RAY_worker_niceness="0",
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",

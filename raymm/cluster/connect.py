@@ -147,6 +147,7 @@ def set_defaults(config: ClusterConfig) -> None:
         "RAY_DEDUP_LOGS": "1",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_worker_niceness": "0",  # at Ray's own 15, workers get next to nothing beside anything else that runs
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a sweep that is interrupted says itself how to go on
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed has no score

@@ -224,7 +224,7 @@ def test_actors_find_a_custom_model_in_the_folder_of_the_command(dataset, tmp_pa
         command = [Path(sys.executable).with_name("raymm"), "value", "--data", dataset.path, "--backend", backend]
         command += ["--model", f"mymodel:{model}", "--utility", "mymodel:HALF", "--out", f"{backend}.parquet"]
         return subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400, check=False
         )
 
     for backend in ("local", "ray"):

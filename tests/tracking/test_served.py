@@ -1,5 +1,6 @@
 """The model as others get it from MLflow: by `mlflow.pyfunc.load_model`, and by the MLflow command line."""
 
+import contextlib
 import json
 import os
 import signal
@@ -269,7 +270,8 @@ def test_a_server_in_another_process_answers_files_with_a_plug_in_that_only_the_
         port = free.getsockname()[1]
     with save_served(tmp_path / "model", LOADER_OF_A_RUN) as folder:
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # MLflow calls `uvicorn`
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": programs}
         with subprocess.Popen(
             [*command, "-p", str(port)], env=environment, start_new_session=True, stderr=subprocess.PIPE
         ) as server:
@@ -277,7 +279,10 @@ def test_a_server_in_another_process_answers_files_with_a_plug_in_that_only_the_
                 body = {"dataframe_split": {"columns": ["one", "two"], "data": [[str(tmp_path / "a.npy"), None]]}}
                 answer = ask(port, body, server)
             finally:
-                os.killpg(server.pid, signal.SIGTERM)
+                with contextlib.suppress(
+                    ProcessLookupError
+                ):  # it ended by itself: the failure says why
+                    os.killpg(server.pid, signal.SIGTERM)
     assert {name: [value] for name, value in answer["predictions"][0].items()} == {
         name: pytest.approx(value) if isinstance(value[0], float) else value for name, value in expected.items()
     }
