@@ -279,9 +279,7 @@ def test_a_server_in_another_process_answers_files_with_a_plug_in_that_only_the_
                 body = {"dataframe_split": {"columns": ["one", "two"], "data": [[str(tmp_path / "a.npy"), None]]}}
                 answer = ask(port, body, server)
             finally:
-                with contextlib.suppress(
-                    ProcessLookupError
-                ):  # it ended by itself: the failure says why
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself: the failure says why
                     os.killpg(server.pid, signal.SIGTERM)
     assert {name: [value] for name, value in answer["predictions"][0].items()} == {
         name: pytest.approx(value) if isinstance(value[0], float) else value for name, value in expected.items()
