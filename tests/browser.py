@@ -34,9 +34,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    "--autoplay-policy=no-user-gesture-required",  # so that a test can play sound
     "--remote-debugging-port=0",
 ]
 PATIENCE = 60.0  # seconds until a page must show what a test waits for
+KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "ArrowUp": 38, "ArrowDown": 40, "Home": 36, "End": 35}
+"""Keys that have a name, and their numbers."""
 FIND = """
     const shown = node => node.getClientRects().length > 0;
     const said = node => [node.innerText, node.getAttribute("aria-label"), node.getAttribute("title")];
@@ -61,10 +64,18 @@ class Browser:
         self._socket = socket
         self._folder = folder
         self._number = 0
+        self.complaints: list[str] = []
+        for domain in ("Runtime", "Log"):
+            self._call(f"{domain}.enable")
 
     def open(self, url: str) -> None:
-        """Go to an address, also where it differs from the present one only behind the '#'."""
+        """Go to an address, also where it differs from the present one only behind the '#'.
+
+        What the page writes to the console as an error from then on, exceptions and files that are not found among
+        it, is gathered in `complaints`.
+        """
         self._call("Page.navigate", url="about:blank")
+        self.complaints.clear()
         self._call("Page.navigate", url=url)
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
@@ -122,6 +133,18 @@ class Browser:
             held = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self._call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **held)
 
+    def press(self, key: str) -> None:
+        """Press and release a key that has a name."""
+        text = {"Enter": "\r", "Space": " "}.get(key, "")
+        code = {"code": key, "key": " " if key == "Space" else key, "windowsVirtualKeyCode": KEYS[key]}
+        self._call(
+            "Input.dispatchKeyEvent",
+            type="keyDown" if text else "rawKeyDown",
+            **code,
+            **({"text": text} if text else {}),
+        )
+        self._call("Input.dispatchKeyEvent", type="keyUp", **code)
+
     def resize(self, width: int, height: int) -> None:
         """Make the page's window this large, in pixels."""
         self._call(
@@ -141,14 +164,28 @@ class Browser:
         return self._runner.run(self._ask(method, params))
 
     async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a command and read on to its answer; events in between are nobody's."""
+        """Send a command and read on to its answer; of the events in between only complaints are kept."""
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
             message = await self._socket.receive_json(timeout=PATIENCE)
+            self.complaints += _complaints(message)
             if message.get("id") == self._number:
                 assert "error" not in message, f"{method}: {message['error']}"
                 return dict(message["result"])
+
+
+def _complaints(event: dict[str, Any]) -> list[str]:
+    """What an event says went wrong in the page; nothing where it is of another kind."""
+    params = event.get("params", {})
+    if event.get("method") == "Runtime.exceptionThrown":
+        details = params["exceptionDetails"]
+        return [str(details.get("exception", {}).get("description", details["text"]))]
+    if event.get("method") == "Runtime.consoleAPICalled" and params["type"] in {"error", "assert"}:
+        return [" ".join(str(value.get("value", value.get("description"))) for value in params["args"])]
+    if event.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+        return [f"{params['entry']['text']} {params['entry'].get('url', '')}".strip()]
+    return []
 
 
 _SAID = "(document.body ? document.body.innerText : '')"
