@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos soak mutation audit bill lint media format lock bench ui clean
+.PHONY: help demo test chaos soak mutation audit bill lint media format lock bench docs ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,10 @@ lock: ## resolve the dependencies again, with hashes
 	  --generate-hashes --custom-compile-command "make lock" --upgrade -o requirements.lock
 	rm -rf .venv-lock
 
+docs: $(STAMP) ## build the site of docs/ into build/docs; needs no network, a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo "open build/docs/index.html"
+
 bench: $(STAMP) ## the measured claims, as ratios
 	$(BIN)/python -m bench
 
@@ -72,4 +76,4 @@ ui: $(STAMP) ## open the results of `make demo` (STORE=DIR for another store)
 	$(BIN)/raymm ui --store $(or $(STORE),demo/mlflow)
 
 clean: ## remove what make created
-	rm -rf $(VENV) .venv-mutation .mutation demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-mutation .mutation demo build .mypy_cache .ruff_cache .pytest_cache

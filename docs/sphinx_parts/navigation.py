@@ -1,0 +1,110 @@
+"""What stands where in the sidebar: the pages by group, and the toctrees that Sphinx reads from them.
+
+The pages themselves hold no directive for it, so that they read well in the repository too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+__all__ = ["GROUPS", "setup"]
+
+GROUPS = {
+    "First steps": {
+        "index": "What raymm is",
+    },
+    "Guides": {
+        "valuation": "Contributions",
+        "api": "From Python",
+        "manifests": "Files and manifests",
+        "media": "How media are read",
+        "your_data": "Data where they are",
+        "your_model": "Your model",
+        "your_loop": "Your training loop",
+        "training": "Training",
+        "tasks": "Tasks and metrics",
+        "encoders": "Encoders",
+        "diagnostics": "Failure signatures",
+        "studies": "Studies",
+        "predict": "Predict and serve",
+        "cluster": "Clusters and sweeps",
+        "extending": "Extending",
+    },
+    "Reference": {
+        "methods": "Methods",
+        "settings": "Settings",
+        "metrics": "Metrics",
+        "python": "Python",
+    },
+    "Results": {
+        "results/README": "Overview",
+    },
+    "Project": {
+        "architecture": "Architecture",
+        "reliability": "Reliability",
+        "security": "Security",
+        "contributing": "Contributing",
+        "changelog": "Changes",
+    },
+}
+"""Pages by group, each with its title in the sidebar."""
+
+BELOW = {
+    "results/README": {
+        "results/study/README": "Which method helps",
+        "results/sample_vs_modality/README": "Sample against modality level",
+        "results/classes/README": "Classes with different carriers",
+        "results/modalities/README": "2 to 16 modalities",
+        "results/resolutions/README": "Temporal resolutions",
+        "results/transfer/README": "Other kinds of data",
+        "results/sentiment/README": "Regression",
+        "results/families/README": "Families of fs and fm",
+        "results/complexity/README": "Complexity",
+        "results/oracle/README": "Games of known value",
+        "results/grid_digits/README": "Values: 800 clips",
+        "results/mfeat/README": "Values: six feature views",
+        "results/imu_digits/README": "Values: seven motion sensors",
+    },
+    "results/study/README": {"results/study/report": "All numbers"},
+    "results/families/README": {
+        "results/families/matched/README": "Joint training of as many rows",
+        "results/families/grid_digits/summary": "Sweep: 800 clips",
+        "results/families/imu_digits/summary": "Sweep: motion sensors",
+    },
+}
+"""Pages below others."""
+
+
+def toctree(entries: dict[str, str], caption: str = "", page: str = "index") -> str:
+    """A hidden toctree; a page that names itself is the entry `self`.
+
+    >>> print(toctree({"index": "What raymm is"}, "First steps"))
+    <BLANKLINE>
+    ```{toctree}
+    :hidden:
+    :caption: First steps
+    <BLANKLINE>
+    What raymm is <self>
+    ```
+    """
+    lines = [f"{title} <{'self' if name == page else '/' + name}>" for name, title in entries.items()]
+    options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+    return "\n".join(["", "```{toctree}", *options, "", *lines, "```"])
+
+
+def add_toctrees(app: Sphinx, page: str, source: list[str]) -> None:
+    """Append to a page the toctrees of what is below it."""
+    del app
+    if page == "index":
+        source[0] += "".join(toctree(entries, caption) + "\n" for caption, entries in GROUPS.items())
+    if page in BELOW:
+        source[0] += toctree(BELOW[page], page=page) + "\n"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Let Sphinx call this extension."""
+    app.connect("source-read", add_toctrees)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
