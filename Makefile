@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## the whole story on a small data set, in a few minutes
+demo: $(STAMP) ## the whole story on a small data set, in a minute or two
 	$(BIN)/raymm demo --out demo
 
 test: lint ## lint, then every test but the long ones of `make chaos`; JOBS=2 processes for those without Ray

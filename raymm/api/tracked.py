@@ -1,8 +1,8 @@
-"""A training run with its tracker, or several runs that differ in their seed."""
+"""A training run with its tracker, or several runs that are trained together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
-from raymm.sweep.runs import mean_metrics
 from raymm.tracking.base import ending
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
@@ -23,12 +22,13 @@ from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
     from raymm.api.stores import Store
+    from raymm.cluster.train import Histories
     from raymm.data.dataset import Dataset
     from raymm.training.loop import Report
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["train_seeds_tracked", "train_tracked"]
+__all__ = ["train_together_tracked", "train_tracked"]
 
 
 def train_tracked(
@@ -59,25 +59,39 @@ def _train_tracked(
     return result
 
 
-def train_seeds_tracked(
-    runs: Sequence[Run], dataset: Dataset, store: Store, experiment: str, progress: Progress
+def train_together_tracked(
+    runs: Sequence[Run], dataset: Dataset, store: Store, experiment: str, report: Callable[[Histories], None]
 ) -> list[Result]:
-    """Train runs that differ in their seed with one worker group on the connected Ray, then record each.
+    """Train runs with one worker group on the connected Ray, an epoch of each in turn, then record each.
 
-    An epoch is told once all runs have committed it, with means over the runs.
+    Parameters
+    ----------
+    runs
+        Runs of the same cluster settings, such as the seeds of several methods.
+    report
+        Called with the histories of all runs whenever each of them has committed one epoch more.
     """
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_together
 
     first = runs[0]
-    if not all(finished(run.path) for run in runs):
-        with ExitStack() as locks:
-            for run in runs:
-                locks.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
-            preflight(first.config.cluster, first.path, store.uri, first.config.plugins)
-            reports, restarts = _MeanReports(first, progress), first.config.cluster.max_failures
-            train_together(runs, reports, first.path / layout.RAY, restarts=restarts)
-    return [train_tracked(run, dataset, "ray", store, experiment, Progress()) for run in runs]
+    with ExitStack() as locks:
+        for run in runs:
+            locks.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
+        preflight(first.config.cluster, first.path, store.uri, first.config.plugins)
+        train_together(runs, report, first.path / layout.RAY, restarts=first.config.cluster.max_failures)
+        return [_recorded(run, dataset, store, experiment) for run in runs]
+
+
+def _recorded(run: Run, dataset: Dataset, store: Store, experiment: str) -> Result:
+    """The result of a run that has come to its end, once it is in the store."""
+    result = read_result(run.path)
+    tracker = store.tracker(run.path)
+    tracker.start(run_info(run, dataset, experiment))
+    with ending(tracker.finish):
+        HistoryLog(tracker)(result.history)
+        record_result(tracker, run, result, dataset)
+    return result
 
 
 def _train(run: Run, dataset: Dataset, backend: str, uri: str | None, report: Report) -> Result:
@@ -110,22 +124,6 @@ class _Reports:
             self.progress.on_epoch(_epoch(self.run, entry["epoch"], entry["metrics"]))
         self.shown = len(history)
         self.findings(history)
-
-
-@dataclass
-class _MeanReports:
-    """Tells of each epoch that all of several runs have committed: means over the runs."""
-
-    first: Run
-    progress: Progress
-    shown: int = 0
-
-    def __call__(self, histories: Sequence[Sequence[dict[str, Any]]]) -> None:
-        reached = min(len(history) for history in histories)
-        for epoch in range(self.shown, reached):
-            metrics = mean_metrics([history[epoch]["metrics"] for history in histories])
-            self.progress.on_epoch(_epoch(self.first, epoch, metrics))
-        self.shown = reached
 
 
 def _epoch(run: Run, epoch: int, metrics: dict[str, float]) -> Epoch:

@@ -36,7 +36,7 @@ COMMANDS = [
 ]
 
 ONLY_PARSED = {
-    "demo": "starts Ray; tests/e2e runs it",
+    "demo": "starts Ray; .ci/run runs it",
     "sweep": "starts Ray Tune; tests/cli/test_sweep.py runs it",
     "study": "takes minutes; tests/cli/test_study_oracle.py runs it",
     "compare": "compares runs of two methods; tests/study/test_compare.py runs it",
