@@ -23,7 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_parts.navigation",
     "sphinx_parts.root_pages",
-    "sphinx_parts.python_reference",
+    "sphinx_parts.filling",
 ]
 exclude_patterns = ["results/**/reading.md"]  # fragments; the pages beside them hold their text
 

@@ -34,10 +34,12 @@ GROUPS = {
         "extending": "Extending",
     },
     "Reference": {
-        "methods": "Methods",
+        "cli": "Command line",
         "settings": "Settings",
-        "metrics": "Metrics",
         "python": "Python",
+        "methods": "Methods",
+        "metrics": "Metrics",
+        "formats": "Formats",
     },
     "Results": {
         "results/README": "Overview",

@@ -6,19 +6,14 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import raymm
 from raymm.api import shown
 from raymm.config.registries import METHODS
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
+__all__ = ["link_pages", "reference"]
 
-__all__ = ["setup"]
-
-PAGE = "python"
-PLACE = re.compile(r"<!-- Here the site has.*?-->", re.DOTALL)
 PAGE_OF_DOCS = re.compile(r"`?docs/([\w/]+)\.md`?")
 
 MARK = re.compile(r"[*|]|(?<=\w)_(?!\w)")
@@ -89,14 +84,7 @@ def reference() -> str:
     )
 
 
-def fill(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put the directives in their place."""
-    del app
-    if page == PAGE:
-        source[0] = PLACE.sub(lambda _: reference(), source[0])
-
-
-def link_pages(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+def link_pages(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Make reStructuredText of what docstrings hold beside numpy's sections: formulas, and names of pages."""
     del app, what, name, thing, options
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else as_text(line) for line in lines]
@@ -111,10 +99,3 @@ def as_text(line: str) -> str:
     pieces = PAGE_OF_DOCS.sub(r":doc:`/\1`", line).split("`")
     pieces[::2] = [MARK.sub(r"\\\g<0>", piece) for piece in pieces[::2]]
     return "`".join(pieces)
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Let Sphinx call this extension."""
-    app.connect("source-read", fill)
-    app.connect("autodoc-process-docstring", link_pages, priority=400)  # before napoleon
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -30,7 +30,7 @@ from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.table import TableInfo, ValuationTable
 
-__all__ = ["FORMAT", "TableWriter", "read_table", "write_table"]
+__all__ = ["FORMAT", "TableWriter", "read_table", "table_schema", "write_table"]
 
 FORMAT = 1
 """Changes when a reader of the former format would misread a file."""
@@ -50,7 +50,7 @@ class TableWriter:
 
     def __init__(self, path: Path, info: TableInfo) -> None:
         metadata = {b"raymm": json.dumps({"format": FORMAT, **asdict(info)}).encode()}
-        self._schema = _schema(info).with_metadata(metadata)
+        self._schema = table_schema(info).with_metadata(metadata)
         self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
 
     def __enter__(self) -> Self:
@@ -116,7 +116,9 @@ def read_table(path: Path) -> ValuationTable:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
             there = set(file.schema_arrow.names)
-            rows = file.read(columns=[name for name in _schema(info).names if name in there and name not in NAMES])
+            rows = file.read(
+                columns=[name for name in table_schema(info).names if name in there and name not in NAMES]
+            )
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError) as cause:
@@ -125,7 +127,7 @@ def read_table(path: Path) -> ValuationTable:
     return _from_columns(rows, info)
 
 
-def _schema(info: TableInfo) -> pa.Schema:
+def table_schema(info: TableInfo) -> pa.Schema:
     """The columns of a file, in order: the one list of their names and types."""
     task = read_task(info.task)
     labels = task.arrow_type(info.classes)
@@ -199,7 +201,7 @@ def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
     there = {column.name: column.type for column in found}
     wrong = [
         f"'{column.name}' is {there.get(column.name, 'missing')}, not {column.type}"
-        for column in _schema(info)
+        for column in table_schema(info)
         if there.get(column.name) != column.type and (column.name in there or column.name not in OPTIONAL)
     ]
     if wrong:
