@@ -1,6 +1,8 @@
 """Data sets: their schema, their form on disk, and the batches that a model is given."""
 
-from raymm.data.batch import Batch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
 from raymm.data.kinds.audio import AudioSpec
@@ -16,11 +18,12 @@ from raymm.data.kinds.vector import VectorSpec
 from raymm.data.kinds.waveform import WaveformSpec
 from raymm.data.media.problem import MediaError
 from raymm.data.opening import open_data
-from raymm.data.reader import BatchReader
 from raymm.data.schema import ModalitySpec, Schema
 
-View = BatchReader
-"""The name of `BatchReader` in version 0.1.0."""
+if TYPE_CHECKING:
+    from raymm.data.batch import Batch
+    from raymm.data.reader import BatchReader
+    from raymm.data.reader import BatchReader as View
 
 __all__ = [
     "AudioSpec",
@@ -46,3 +49,19 @@ __all__ = [
     "open_dataset",
     "write_dataset",
 ]
+
+OF_TORCH = {
+    "Batch": ("raymm.data.batch", "Batch"),
+    "BatchReader": ("raymm.data.reader", "BatchReader"),
+    "View": ("raymm.data.reader", "BatchReader"),
+}
+"""What needs torch, and is imported when it is first used; `View` is the name of `BatchReader` in version 0.1.0."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch."""
+    if name not in OF_TORCH:
+        raise AttributeError(f"module 'raymm.data' has no attribute {name!r}")
+    module, attribute = OF_TORCH[name]
+    found = globals()[name] = getattr(import_module(module), attribute)
+    return found

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from raymm.config.view import RandAugmentConfig, SpecAugmentConfig
 from raymm.data import transforms
+from raymm.deferred import Tensor, torch
 from raymm.seeds import uniform
 
 __all__ = ["crop_and_flip_at_random", "mask_spectra_at_random", "randaugment", "shift_at_random"]

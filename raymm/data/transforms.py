@@ -3,9 +3,14 @@
 All work on the whole batch at once. Random amounts come in as arguments; nothing here draws.
 """
 
-import torch
-from torch import Tensor
-from torchaudio.transforms import MelSpectrogram
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raymm.deferred import Tensor, torch
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import MelSpectrogram
 
 __all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time"]
 

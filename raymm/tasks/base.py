@@ -13,11 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from jaxtyping import Bool, Float, Float64, Shaped
-from torch import Tensor
 
 from raymm.config.base import Settings
+from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import ConfigError, Problems, did_you_mean
 
 __all__ = ["SOFT", "Labels", "Outputs", "Targets", "Task", "widened"]
@@ -87,7 +86,7 @@ class Task(ABC):
     soft: ClassVar[tuple[str, ...]] = SOFT
     by_argmax: ClassVar[bool] = False
     keeps_probabilities: ClassVar[bool] = False
-    label_dtype: ClassVar[torch.dtype] = torch.int64
+    label_dtype: ClassVar["torch.dtype"] = torch_type("int64")
     label_ndim: ClassVar[int] = 1
     selection: Mapping[str, bool]
     categorical: ClassVar[bool] = True

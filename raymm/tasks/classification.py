@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from jaxtyping import Bool, Float, Float64, Int64
-from torch import Tensor
-from torch.nn import functional
 
 from raymm.config.loss import LossConfig
+from raymm.deferred import Tensor, torch
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import Labels, Outputs, Task, widened
 from raymm.tasks.final_metrics import calibration_error, mean_auc
@@ -88,7 +86,7 @@ class Classification(Task):
             return self.training_losses(widened(outputs), labels)
         if outputs.dtype == torch.float64:  # classes first: the sums run along the samples
             return -outputs.T.contiguous().log_softmax(dim=0).gather(0, labels[None])[0]
-        return functional.cross_entropy(outputs.float(), labels, reduction="none")
+        return torch.nn.functional.cross_entropy(outputs.float(), labels, reduction="none")
 
     def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
         balanced = balanced_class_weights(np.bincount(labels, minlength=len(classes)))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+from raymm.deferred import Tensor, torch
 
 if TYPE_CHECKING:
     from raymm.tasks.base import Labels

@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from jaxtyping import Bool, Float, Float64
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
+from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Labels, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name, in_order
@@ -52,7 +50,7 @@ class MultiLabel(Task):
     Settings = MultiLabelSettings
     name = "multilabel"
     keeps_probabilities = True
-    label_dtype = torch.bool
+    label_dtype = torch_type("bool")
     label_ndim = 2
     soft = (*SOFT, "score")
     loss_settings = ("label_smoothing", "class_weights", "pos_weight", "focal")
@@ -129,7 +127,9 @@ class MultiLabel(Task):
         wide = widened(outputs)
         if self.training_losses is not None:
             return self.training_losses(wide, labels)
-        return functional.binary_cross_entropy_with_logits(wide, labels.to(wide.dtype), reduction="none").mean(dim=-1)
+        return torch.nn.functional.binary_cross_entropy_with_logits(
+            wide, labels.to(wide.dtype), reduction="none"
+        ).mean(dim=-1)
 
     def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
         weights = weights_of(loss.class_weights, classes, balanced_class_weights(labels.sum(axis=0)))
@@ -152,7 +152,7 @@ class MultiLabel(Task):
 
     def log_probability(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
         """Mean over the labels of the logarithm of the probability of their states, in nats: -loss."""
-        return functional.logsigmoid(_signed(outputs, labels)).mean(dim=-1)
+        return torch.nn.functional.logsigmoid(_signed(outputs, labels)).mean(dim=-1)
 
     def logit(self, outputs: Outputs, labels: Bool[Tensor, "B K"]) -> Float64[Tensor, "B s"]:
         """Mean over the labels of the output, negated for the labels that the sample has not."""

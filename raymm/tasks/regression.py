@@ -14,13 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from jaxtyping import Bool, Float, Float64
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
+from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import DataError
 from raymm.tasks.base import Labels, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name
@@ -70,7 +69,7 @@ class Regression(Task):
     Settings = RegressionSettings
     name = "regression"
     categorical = False
-    label_dtype = torch.float64
+    label_dtype = torch_type("float64")
     label_ndim = 2
     soft: ClassVar[tuple[str, ...]] = ("score", "error", "squared_error")
     loss_settings = ("error", "huber_delta")

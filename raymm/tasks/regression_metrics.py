@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from raymm.deferred import Tensor, torch
 from raymm.tasks.base import Labels
 
 __all__ = ["regression_metrics"]

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+
+from raymm.deferred import Tensor, torch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,7 +66,7 @@ def balanced_pos_weights(labels: Labels) -> npt.NDArray[np.float64]:
 def class_losses(outputs: Tensor, labels: Tensor, loss: LossConfig, weights: Tensor | None) -> Tensor:
     """Cross-entropy of outputs [B, K] and classes [B] with weights [K], smoothing and the focal factor, [B]."""
     weights = None if weights is None else weights.to(outputs)
-    losses = functional.cross_entropy(
+    losses = torch.nn.functional.cross_entropy(
         outputs, labels, weight=weights, reduction="none", label_smoothing=loss.label_smoothing
     )
     if not loss.focal:
@@ -83,7 +82,7 @@ def label_losses(
     on = labels.to(outputs.dtype)
     target = on * (1 - loss.label_smoothing) + loss.label_smoothing / 2
     weights, pos_weight = (None if given is None else given.to(outputs) for given in (weights, pos_weight))
-    losses = functional.binary_cross_entropy_with_logits(
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(
         outputs, target, weight=weights, pos_weight=pos_weight, reduction="none"
     )
     if loss.focal:
@@ -97,7 +96,7 @@ def error_losses(errors: Tensor, loss: LossConfig) -> Tensor:
     if loss.error == "mae":
         return errors.abs().mean(dim=-1)
     if loss.error == "huber":
-        return functional.huber_loss(errors, torch.zeros_like(errors), reduction="none", delta=loss.huber_delta).mean(
-            dim=-1
-        )
+        return torch.nn.functional.huber_loss(
+            errors, torch.zeros_like(errors), reduction="none", delta=loss.huber_delta
+        ).mean(dim=-1)
     return errors.square().mean(dim=-1)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from raymm.data.splits import split_called
+from raymm.deferred import torch
 from raymm.errors import ConfigError, DataError, in_one_line
 
 __all__ = ["OwnItem", "OwnItems", "items_of"]

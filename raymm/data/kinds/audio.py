@@ -1,13 +1,11 @@
 """Sound: a mono waveform, of which an encoder is given the log-mel spectrogram."""
 
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from torch import Tensor
-from torchaudio.transforms import MelSpectrogram
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import mask_spectra_at_random, shift_at_random
@@ -16,6 +14,10 @@ from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
 from raymm.data.media.suffixes import holds
 from raymm.data.transforms import log_mel
+from raymm.deferred import Tensor
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import MelSpectrogram
 
 __all__ = ["AudioSpec", "SoundSpec"]
 
@@ -88,5 +90,7 @@ class AudioSpec(SoundSpec):
 
 
 @lru_cache(maxsize=16)
-def _mel(rate: int, n_fft: int, hop: int, n_mels: int) -> MelSpectrogram:
+def _mel(rate: int, n_fft: int, hop: int, n_mels: int) -> "MelSpectrogram":
+    from torchaudio.transforms import MelSpectrogram
+
     return MelSpectrogram(rate, n_fft=n_fft, hop_length=hop, n_mels=n_mels)

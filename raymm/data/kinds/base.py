@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -31,7 +30,6 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from torch import Tensor
 
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
@@ -40,6 +38,7 @@ from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
 from raymm.data.moments import Moments
+from raymm.deferred import Tensor, torch
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:

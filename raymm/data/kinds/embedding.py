@@ -5,14 +5,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Rows, Statistics, Value
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import NOT_FINITE
 from raymm.data.moments import Moments
+from raymm.deferred import Tensor, torch
 
 __all__ = ["EmbeddingSpec"]
 

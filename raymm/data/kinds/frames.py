@@ -5,7 +5,6 @@ import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random
@@ -14,6 +13,7 @@ from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.data.media.remarks import of_length
 from raymm.data.media.suffixes import holds
+from raymm.deferred import Tensor
 
 __all__ = ["FrameSpec", "split_start"]
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random, randaugment
@@ -14,6 +13,7 @@ from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
+from raymm.deferred import Tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,12 +3,12 @@
 from typing import Any, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe
+from raymm.deferred import Tensor
 
 __all__ = ["SequenceSpec"]
 

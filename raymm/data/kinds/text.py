@@ -6,15 +6,14 @@ from typing import Annotated, Any, ClassVar
 
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from pydantic import Field, field_validator
-from torch import Tensor
 
 from raymm.data.kinds.base import ModalitySpec, Statistics, Value
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.suffixes import holds
 from raymm.data.tokens import NEWEST, is_cut, row_length, tokenize, word_count
 from raymm.data.vocabulary import TOKENIZER_FILE, describe_vocabulary, token_count, token_ids
+from raymm.deferred import Tensor, torch
 
 __all__ = ["TextSpec"]
 

@@ -2,12 +2,11 @@
 
 from typing import ClassVar
 
-from torch import Tensor
-
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
 from raymm.data.kinds.audio import SoundSpec
 from raymm.data.kinds.base import Keys
+from raymm.deferred import Tensor
 
 __all__ = ["WaveformSpec"]
 

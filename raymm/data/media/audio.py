@@ -13,8 +13,6 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchaudio.functional import resample
 
 from raymm.data.media.channels import Cancelling, Channel, own_order, to_mono
 from raymm.data.media.clipping import is_clipped
@@ -102,7 +100,7 @@ def read_sound(
             check_end(container, chosen, reel.end / reel.rate + float(reel.zero))
         end = None if ended else known_end(container, chosen)
     clipped = is_clipped(waveform)
-    fitted = _fit(torch.from_numpy(waveform), reel.rate, rate, seconds)
+    fitted = _fit(waveform, reel.rate, rate, seconds)
     return Sound(fitted, max((end or 0.0) - float(reel.zero), reel.end / reel.rate), cancelling.found, clipped)
 
 
@@ -148,11 +146,19 @@ def _unmarked_priming(container: Input, stream: Stream) -> int:
     return PRIMING if abs(longer * stream.codec_context.sample_rate - PRIMING) < PRIMING / 64 else 0
 
 
-def _fit(waveform: torch.Tensor, source_rate: int, rate: int, seconds: float) -> Waveform:
+def _fit(waveform: Waveform, source_rate: int, rate: int, seconds: float) -> Waveform:
     """Resample, then cut or pad with zeros."""
     if source_rate != rate:
-        waveform = resample(waveform, source_rate, rate)
+        waveform = _resampled(waveform, source_rate, rate)
     out = np.zeros(round(rate * seconds), np.float32)
-    kept = waveform.numpy()[: len(out)]
+    kept = waveform[: len(out)]
     out[: len(kept)] = kept
     return out
+
+
+def _resampled(waveform: Waveform, source_rate: int, rate: int) -> Waveform:
+    import torch  # noqa: PLC0415  (slow to import, and sound of the wanted rate does not need it)
+    from torchaudio.functional import resample  # noqa: PLC0415
+
+    found: Waveform = resample(torch.from_numpy(waveform), source_rate, rate).numpy()
+    return found

@@ -5,17 +5,17 @@ Deng, ECCV 2020; torchvision's `raft_small`) wants at least 128 pixels; smaller 
 the flow is scaled back.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
-from torchvision.models.optical_flow import raft_small
 
 from raymm.data.media.problem import MediaError
+from raymm.deferred import torch
 
 __all__ = ["dense_flow"]
 
@@ -53,16 +53,18 @@ def _raft_flow(gray: Frames, weights: str) -> Flow:
     height, width = gray.shape[1:]
     frames = torch.from_numpy(gray)[:, None].float().expand(-1, 3, -1, -1) / 127.5 - 1.0
     size = [max(RAFT_PIXELS, -(-height // 8) * 8), max(RAFT_PIXELS, -(-width // 8) * 8)]
-    large = nn.functional.interpolate(frames, size=size, mode="bilinear", align_corners=False)
+    large = torch.nn.functional.interpolate(frames, size=size, mode="bilinear", align_corners=False)
     with torch.inference_mode():
         flow = _raft(weights)(large[:-1], large[1:])[-1]
-    small = nn.functional.interpolate(flow, size=[height, width], mode="area")
+    small = torch.nn.functional.interpolate(flow, size=[height, width], mode="area")
     scale = torch.tensor([width / size[1], height / size[0]]).view(1, 2, 1, 1)
     return (small * scale).numpy().astype(np.float16)
 
 
 @lru_cache(maxsize=1)
-def _raft(weights: str) -> nn.Module:
+def _raft(weights: str) -> torch.nn.Module:
+    from torchvision.models.optical_flow import raft_small  # noqa: PLC0415  (slow to import)
+
     model = raft_small(weights=None)
     try:
         model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))

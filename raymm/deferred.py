@@ -1,0 +1,59 @@
+"""torch, imported when something of it is first used.
+
+Its import takes seconds and hundreds of MiB, and what prepares and describes data rarely needs it. Modules that use
+torch in the bodies of functions, and `Tensor` in annotations, import them from here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = ["Tensor", "torch", "torch_type"]
+
+
+class _Deferred:
+    """A module that is imported when the first of its names is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)
+
+
+class _InstancesOfTensor(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, import_module("torch").Tensor)
+
+
+class _TorchType:
+    """The attribute of a class that is a type of torch, looked up when it is read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return getattr(import_module("torch"), self._name)
+
+
+def torch_type(name: str) -> torch.dtype:
+    """What a class attribute is set to that reads as `torch.NAME`.
+
+    >>> class Counts:
+    ...     dtype = torch_type("int64")
+    >>> Counts.dtype, Counts().dtype
+    (torch.int64, torch.int64)
+    """
+    return cast("torch.dtype", _TorchType(name))
+
+
+if not TYPE_CHECKING:
+    torch = _Deferred("torch")
+
+    class Tensor(metaclass=_InstancesOfTensor):
+        """What stands for `torch.Tensor` in annotations; its instances are those of `torch.Tensor`."""
