@@ -97,13 +97,13 @@ def changed(content, changes):
 
 def outcome(read, *refusals):
     """Whether something was read or refused; any other error is one of the test, and so is time or memory."""
-    start, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         read()
         said = "read"
     except refusals as cause:
         said = str(cause)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 2**20  # KiB
     return said
 
