@@ -1,4 +1,4 @@
-"""(k) Processor seconds and memory of preparing 50,000 rows of 256 numbers from one Parquet file, in a process of its own.
+"""(k) Processor seconds and memory of preparing 50,000 rows of 256 numbers from Parquet, in a process of its own.
 
 Memory is the peak of the process, and that beyond what the imports take. Beside them stand the processor seconds in
 which the command line answers: `raymm --help` and `raymm prepare --help`.
@@ -30,7 +30,8 @@ def run(data: Path) -> Measured:
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         shards = len(list((Path(folder) / "out" / "shards").glob("*.arrow")))
     wall, seconds, before, peak = map(float, said[-4:])
-    details = {"rows": ROWS, "numbers": SIZE, "shards": shards, "wall_s": wall, "imports_mib": before, "peak_mib": peak}
+    details = {"rows": ROWS, "numbers": SIZE, "shards": shards, "wall_s": wall}
+    details |= {"imports_mib": before, "peak_mib": peak}
     details["start_s"] = {words: seconds_to_answer(*words.split()) for words in ("--help", "prepare --help")}
     bars = {
         "MB beyond the imports": Bar((peak - before) * MB_OF_MIB, "<=", 500),
