@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from raymm.data.words import Unit, quarter_words, units_of
 
-__all__ = ["NEWEST", "is_cut", "row_length", "tokenize", "word_count"]
+__all__ = ["NEWEST", "is_cut", "kept_words", "row_length", "tokenize", "word_count"]
 
 NEWEST = 2
 """Version of the tokenizer."""
@@ -66,6 +66,23 @@ def word_count(text: str) -> int:
     (2, 2)
     """
     return -(-sum(quarter_words(kind) for _, kind in units_of(text)) // 4)
+
+
+def kept_words(text: str, max_tokens: int, version: int = NEWEST) -> list[str]:
+    """The words and symbols of a text whose ids stand in its row, in order, without their parts.
+
+    >>> kept_words("A fox, a hen.", 3), kept_words("A fox, a hen.", 9, version=1)
+    (['a', 'fox', ',', 'a'], ['a', 'fox', 'a', 'hen'])
+    """
+    if version != 1:
+        return [unit for unit, _ in _kept(text, max_tokens)]
+    kept, room = [], max_tokens
+    for word in _WORD.findall(text.lower()):
+        if room <= 0:
+            break
+        kept.append(word)
+        room -= 1 + len(word)  # a word of n letters has n trigrams, with the marks at its ends
+    return kept
 
 
 def is_cut(text: str, max_tokens: int) -> bool:

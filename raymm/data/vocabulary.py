@@ -15,7 +15,7 @@ import numpy.typing as npt
 from raymm.errors import ConfigError, DataError, in_one_line, missing_extra
 from raymm.storage.directory import sha256_of
 
-__all__ = ["TOKENIZER_FILE", "describe_vocabulary", "token_count", "token_ids"]
+__all__ = ["TOKENIZER_FILE", "describe_vocabulary", "token_count", "token_ids", "token_texts"]
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -51,6 +51,12 @@ def token_ids(texts: Sequence[str], folder: str, sha256: str, max_tokens: int) -
 def token_count(text: str, folder: str, sha256: str) -> int:
     """Tokens of a whole text, special ones included."""
     return len(_tokenizer(folder, sha256).encode(text).ids)
+
+
+def token_texts(text: str, folder: str, sha256: str, max_tokens: int) -> list[str]:
+    """The tokens of a text as the tokenizer writes them, special ones included, at most `max_tokens`."""
+    found: list[str] = _cut_to(max_tokens, folder, sha256).encode(text).tokens
+    return found
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ A run, of `raymm train` or of a sweep:
     RUN/result/                         the picked model and its test result; written once, at the end
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
     RUN/plots/, tables/, config.yaml, report.html
+    RUN/report.files/gallery-1.js       samples that the page shows when it is asked for more
     RUN/ray/, outbox/                   files of Ray Train; records for the tracking server
 
 A sweep:
@@ -125,6 +126,8 @@ __all__ = [
     "committed_epochs",
     "embedded_folder",
     "epoch_folder",
+    "gallery_file",
+    "gallery_files",
     "groups_file",
     "index_file",
     "index_folder",
@@ -308,6 +311,16 @@ def shard_names(data: Path, files: Iterable[str] | None) -> list[str]:
     """Names of the shards among the files of a manifest, in order; without a manifest, of all that are there."""
     there = [file.relative_to(data).as_posix() for file in shard_files(data)] if files is None else files
     return sorted((name for name in there if SHARD.fullmatch(name)), key=lambda name: (len(name), name))
+
+
+def gallery_file(page: Path, number: int) -> Path:
+    """Part `number` of the samples of a page's gallery that lie beside it; PAGE.html has them in PAGE.files."""
+    return page.with_name(f"{page.stem}.files") / f"gallery-{number}.js"
+
+
+def gallery_files(page: Path) -> list[Path]:
+    """The parts that there are."""
+    return sorted(gallery_file(page, 1).parent.glob("gallery-*.js"))
 
 
 def groups_file(data: Path) -> Path:

@@ -1,5 +1,6 @@
 """Sound: a mono waveform, of which an encoder is given the log-mel spectrogram."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -9,12 +10,13 @@ from pydantic import Field
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import mask_spectra_at_random, shift_at_random
+from raymm.data.display import Display, Heatmap, Sound
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import ANTIPHASE, CLIPPED, of_length
 from raymm.data.media.suffixes import holds
 from raymm.data.transforms import log_mel
-from raymm.deferred import Tensor
+from raymm.deferred import Tensor, torch
 
 if TYPE_CHECKING:
     from torchaudio.transforms import MelSpectrogram
@@ -62,6 +64,10 @@ class SoundSpec(ModalitySpec):
             files.remark(remark)
         return sound.waveform
 
+    def display(self, value: Any) -> Sequence[Display]:
+        """The waveform, to listen to."""
+        return [Sound(value, self.rate)]
+
 
 class AudioSpec(SoundSpec):
     """Sound whose log-mel is computed at load (torchaudio).
@@ -87,6 +93,13 @@ class AudioSpec(SoundSpec):
             _mel(self.rate, self.n_fft, self.hop, self.n_mels), shift_at_random(values, keys, config.shift)
         )
         return mask_spectra_at_random(spectra, keys, config.specaugment)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The waveform, and the log-mel that the encoder is given."""
+        mel = _mel(self.rate, self.n_fft, self.hop, self.n_mels)
+        spectrum = log_mel(mel, torch.from_numpy(np.array(value, np.float32))[None])[0, 0].numpy()
+        axes = f"0 to {len(value) / self.rate:.2f} s", f"0 to {self.rate // 2} Hz in {self.n_mels} bands"
+        return [*super().display(value), Heatmap(spectrum, "log-mel", *axes)]
 
 
 @lru_cache(maxsize=16)

@@ -33,6 +33,7 @@ from pydantic import (
 
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
+from raymm.data.display import Display, facts_of
 from raymm.data.kinds.number_checks import number_troubles
 from raymm.data.media.arrays import array_file, read_array
 from raymm.data.media.problem import MediaError
@@ -281,6 +282,12 @@ class ModalitySpec(BaseModel):
         if "std" in form and not all(number > 0 for number in statistics.get("std", [])):
             found.append("'std' must be above 0")
         return found
+
+    # for people
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """How one stored value, [*shape] or a string, is shown; default: its shape, range and mean in words."""
+        return [facts_of(value)]
 
     # the batch
 

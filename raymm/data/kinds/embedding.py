@@ -1,12 +1,13 @@
 """Sequences of feature vectors that were computed before: tokens of a language model, frames of a speech model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from raymm.data.display import Display, Heatmap
 from raymm.data.kinds.base import MOMENT_NUMBERS, ModalitySpec, Rows, Statistics, Value
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.remarks import NOT_FINITE
@@ -84,3 +85,8 @@ class EmbeddingSpec(ModalitySpec):
         mask = values[..., -1:]
         mean, std = torch.tensor(statistics["mean"]), torch.tensor(statistics["std"])
         return torch.cat([(values[..., :-1] - mean) / std * mask, mask], dim=-1)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The vectors as columns of colours, without padding."""
+        vectors = value[value[:, -1] > 0, :-1]
+        return [Heatmap(vectors.T, "embeddings", f"{len(vectors)} vectors", f"{self.size} numbers each")]

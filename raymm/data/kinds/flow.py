@@ -1,5 +1,6 @@
 """Dense optical flow between the frames of a video."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from raymm.data.display import Display, FlowFrames
 from raymm.data.kinds.frames import FrameSpec
 from raymm.data.kinds.inputs import SampleFiles
 
@@ -58,3 +60,7 @@ class FlowSpec(FrameSpec):
 
         gray = to_gray(self.pictures(cell, files), self.height, self.width, self.fit)
         return dense_flow(gray, self.method, self.weights)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The flow; its time is that at which an interval begins."""
+        return [FlowFrames(value.astype(np.float32), self.interval_times)]

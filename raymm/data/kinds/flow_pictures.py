@@ -1,5 +1,6 @@
 """Optical flow that was computed before, from folders of grey pictures (TV-L1)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from raymm.data.display import Display, FlowFrames
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.kinds.picture_folder import PictureFolderSpec
 from raymm.data.media.remarks import of_length
@@ -53,3 +55,7 @@ class FlowPicturesSpec(PictureFolderSpec):
         for remark in of_length(len(self.pictures_from(first, root)) / self.picture_rate, self.window):
             files.remark(remark)
         return read_flow_pictures(first, root, self.indices(0.0), self.bound, self.height, self.width, self.fit)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The flow; its time is that at which an interval begins."""
+        return [FlowFrames(value.astype(np.float32), self.interval_times)]

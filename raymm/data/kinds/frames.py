@@ -64,6 +64,11 @@ class FrameSpec(ModalitySpec):
         """Seconds that the frames cover."""
         return self.frames / self.fps
 
+    @property
+    def interval_times(self) -> tuple[float, ...]:
+        """The second at which each frame's interval begins, from the start of the window."""
+        return tuple(number / self.fps for number in range(self.frames))
+
     def pictures(self, cell: Any, files: SampleFiles) -> list[Any]:
         """What the video shows at `frame_times`; a length that is not that of the window is remarked."""
         file, start = split_start(cell)

@@ -1,5 +1,6 @@
 """Still pictures: PNG, JPEG, WebP and whatever else Pillow reads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import crop_and_flip_at_random, randaugment
+from raymm.data.display import Display, Frames
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
 from raymm.data.media.problem import MediaError
@@ -52,6 +54,10 @@ class ImageSpec(ModalitySpec):
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The (first) picture of a file, resized with antialiasing as `fit` says."""
         return read_picture(files.path(cell), self.height, self.width, self.fit)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The picture."""
+        return [Frames(value[None])]
 
     def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
         """RandAugment, where `view.randaugment` asks for it."""

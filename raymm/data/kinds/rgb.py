@@ -1,5 +1,6 @@
 """Colour frames of a video."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import randaugment
+from raymm.data.display import Display, Frames
 from raymm.data.kinds.base import Keys
 from raymm.data.kinds.frames import FrameSpec
 from raymm.data.kinds.inputs import SampleFiles
@@ -36,6 +38,10 @@ class RgbSpec(FrameSpec):
     def frame_times(self) -> list[float]:
         """The middle of each interval."""
         return [(number + 0.5) / self.fps for number in range(self.frames)]
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The frames."""
+        return [Frames(value, tuple(self.frame_times))]
 
     def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
         """RandAugment, where `view.randaugment` asks for it."""

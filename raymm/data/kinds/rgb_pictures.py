@@ -1,5 +1,6 @@
 """Colour frames of a video that were saved as pictures before, such as one a second."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import randaugment
+from raymm.data.display import Display, Frames
 from raymm.data.kinds.base import Keys
 from raymm.data.kinds.image import read_picture
 from raymm.data.kinds.inputs import SampleFiles
@@ -43,6 +45,10 @@ class RgbPicturesSpec(PictureFolderSpec):
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.uint8)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The frames."""
+        return [Frames(value, self.interval_times)]
 
     def augment_stored(self, stored: Any, keys: Keys, config: ViewConfig) -> Any:
         """RandAugment, where `view.randaugment` asks for it."""

@@ -1,11 +1,13 @@
 """Multichannel time series, such as those of sensors."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from raymm.config.view import ViewConfig
 from raymm.data.augmentation import shift_at_random
+from raymm.data.display import Display, Traces
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe
 from raymm.deferred import Tensor
@@ -32,6 +34,10 @@ class SequenceSpec(ModalitySpec):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.channels, self.length)
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """A trace a channel."""
+        return [Traces(value, self.rate)]
 
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Series [b, channels, length], shifted in time where keys are given."""

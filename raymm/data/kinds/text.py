@@ -8,11 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from raymm.data.display import Display, Words
 from raymm.data.kinds.base import ModalitySpec, Statistics, Value
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.suffixes import holds
-from raymm.data.tokens import NEWEST, is_cut, row_length, tokenize, word_count
-from raymm.data.vocabulary import TOKENIZER_FILE, describe_vocabulary, token_count, token_ids
+from raymm.data.tokens import NEWEST, is_cut, kept_words, row_length, tokenize, word_count
+from raymm.data.vocabulary import TOKENIZER_FILE, describe_vocabulary, token_count, token_ids, token_texts
 from raymm.deferred import Tensor, torch
 
 __all__ = ["TextSpec"]
@@ -109,3 +110,12 @@ class TextSpec(ModalitySpec):
         if isinstance(self.tokenizer, str):
             return torch.from_numpy(token_ids(stored, self.tokenizer, self.tokenizer_sha256, self.max_tokens))
         return torch.from_numpy(tokenize(stored, self.max_tokens, self.buckets, self.tokenizer))
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """The text, and the tokens that are kept of it; those of a network as its tokenizer writes them."""
+        if isinstance(self.tokenizer, str):
+            kept = token_texts(value, self.tokenizer, self.tokenizer_sha256, self.max_tokens)
+            cut = token_count(value, self.tokenizer, self.tokenizer_sha256) > self.max_tokens
+            return [Words(value, tuple(kept), cut)]
+        kept = kept_words(value, self.max_tokens, self.tokenizer)
+        return [Words(value, tuple(kept), len(kept) < len(kept_words(value, 2 * len(value), self.tokenizer)))]

@@ -1,9 +1,11 @@
 """Feature vectors."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from raymm.data.display import Bars, Display
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.kinds.inputs import Probe
 
@@ -36,3 +38,7 @@ class VectorSpec(ModalitySpec):
     @property
     def from_text(self) -> bool:
         return self.encoder is not None
+
+    def display(self, value: Any) -> Sequence[Display]:
+        """A bar a number."""
+        return [Bars(value)]
