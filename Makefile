@@ -28,7 +28,7 @@ test: lint ## lint, then every test but the long ones of `make chaos`; JOBS=2 pr
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 	$(BIN)/python -m pytest tests/chaos
-	$(BIN)/python -m pytest -m chaos tests/cluster tests/reports
+	$(BIN)/python -m pytest -m chaos tests/cluster tests/reports tests/sweep
 
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
 	$(BIN)/python -m tests.chaos.soak
