@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos soak mutation audit bill lint media format lock bench docs ui clean
+.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+install: $(STAMP) ## make .venv from the lock; the other targets do so by themselves
 
 demo: $(STAMP) ## the whole story on a small data set, in a minute or two
 	$(BIN)/raymm demo --out demo

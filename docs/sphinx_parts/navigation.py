@@ -15,6 +15,7 @@ __all__ = ["GROUPS", "setup"]
 GROUPS = {
     "First steps": {
         "index": "What raymm is",
+        "first_steps": "From a clone to an answer",
     },
     "Guides": {
         "valuation": "Contributions",

@@ -25,6 +25,8 @@ ELSEWHERE = {
     "prometheus": "is another project's program",
     "git": "is another project's program",
     "pip": "installs packages",
+    "cd": "goes to a folder",
+    "source": "is the shell's own",
 }
 """Programs whose arguments are not checked, and why."""
 
