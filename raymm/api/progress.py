@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from raymm.errors import ConfigError
-from raymm.tracking.metrics import ROWS, SAMPLES_PER_SECOND, TRAIN_LOSS, split_metric
-from raymm.tracking.of_an_epoch import phi_by_modality
+from raymm.tracking.epoch_text import epoch_line
+from raymm.tracking.metrics import split_metric
 
 __all__ = ["Bar", "Epoch", "Progress", "Showing", "showing"]
 
@@ -45,19 +45,13 @@ class Epoch:
     selection: str
 
     def __str__(self) -> str:
-        """One line for people: the accuracy, or of a task without one the metric that picks the model."""
-        speed = self.metrics.get(SAMPLES_PER_SECOND)
-        phi = "  ".join(f"{name} {value:+.2f}" for name, value in phi_by_modality(self.metrics, "val").items())
-        return (
-            f"epoch {self.number:>3}/{self.epochs}  loss {self.metrics[TRAIN_LOSS]:.3f}  "
-            f"{self.score()}  phi {phi}  rows {self.metrics[ROWS]:.0f}"
-            + ("" if speed is None else f" ({speed:.0f}/s)")
-        )
+        """One line for people, of at most 80 columns."""
+        return epoch_line(self.number, self.epochs, self.metrics, self.selection)
 
     def score(self) -> str:
-        """The validation metric that is shown, with its name; one that was not finite is NaN."""
-        shown = "accuracy" if split_metric("val", "accuracy") in self.metrics else self.selection
-        return f"val {shown} {self.metrics.get(split_metric('val', shown), math.nan):.3f}"
+        """The validation metric that picks the model, with its name; one that was not finite is NaN."""
+        value = self.metrics.get(split_metric("val", self.selection), math.nan)
+        return f"val {self.selection} {value:.3f}"
 
 
 class Progress:

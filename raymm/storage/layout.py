@@ -11,6 +11,8 @@ A run, of `raymm train` or of a sweep:
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
     RUN/plots/, tables/, config.yaml, report.html
     RUN/report.files/gallery-1.js       samples that the page shows when it is asked for more
+    RUN/train.log                       the lines that people see: headings, epochs, how it ended
+    RUN/progress.json                   how far it is at this moment, while it is trained
     RUN/ray/, outbox/                   files of Ray Train; records for the tracking server
 
 A sweep:
@@ -93,6 +95,7 @@ __all__ = [
     "PILOTS_JSON",
     "PLAN",
     "PLOTS",
+    "PROGRESS",
     "QUARANTINE",
     "RAY",
     "RECORDED",
@@ -113,6 +116,7 @@ __all__ = [
     "SWEEP_LOG",
     "TABLES",
     "TRAINED",
+    "TRAIN_LOG",
     "TRIAL",
     "TRIALS",
     "TRIALS_CSV",
@@ -163,6 +167,8 @@ RESULT = "result"
 PLOTS = "plots"
 TABLES = "tables"
 CONFIG = "config.yaml"
+TRAIN_LOG = "train.log"
+PROGRESS = "progress.json"
 PAGE = "report.html"
 REPORT_MD = "report.md"
 RUNS_CSV = "runs.csv"

@@ -16,6 +16,7 @@ from raymm.models.traits import traits_of
 from raymm.training.communicator import on_every_rank, on_first_rank
 from raymm.training.compiled import compile_parts
 from raymm.training.epoch import rank_rows
+from raymm.training.journal import Journal
 from raymm.training.optim import build_optimizer
 from raymm.training.parameter_groups import parameter_groups
 from raymm.training.step import Trainer
@@ -36,13 +37,14 @@ __all__ = ["RunContext"]
 class RunContext:
     """A run in training on one rank: its settings, its model, its data, and its backends.
 
-    A context manager: on the way out, the processes that read batches end.
+    A context manager: on the way out, the processes that read batches end, and the log says why.
     """
 
     run: Run
     trainer: Trainer
     loader: BatchLoader
     backends: Backends
+    journal: Journal
 
     @classmethod
     def build(cls, run: Run, dataset: Dataset, backends: Backends) -> RunContext:
@@ -61,13 +63,15 @@ class RunContext:
         optimizer = build_optimizer(parameter_groups(model, method.module, config.optimizer), config.optimizer)
         trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
         reader = BatchReader(dataset, config.view, config.training.seed)
-        return cls(run, trainer, BatchLoader(reader, config.training.loader_workers, device), backends)
+        loader = BatchLoader(reader, config.training.loader_workers, device)
+        return cls(run, trainer, loader, backends, Journal(run, dataset, backends))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object, cause: BaseException | None, trace: object) -> None:
         self.loader.close()
+        self.journal.close(cause)
 
     @property
     def config(self) -> Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,12 @@ class EpochReport:
 
 
 def train_epoch(
-    trainer: Trainer, loader: BatchLoader, plan: Plan, epoch: int, rates: Sequence[float] | None = None
+    trainer: Trainer,
+    loader: BatchLoader,
+    plan: Plan,
+    epoch: int,
+    rates: Sequence[float] | None = None,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> EpochReport:
     """Train every row of `plan` once, over all ranks together.
 
@@ -68,6 +73,8 @@ def train_epoch(
     ----------
     rates
         Learning rate of each update (`updates_of` them); None leaves the optimizer's.
+    tell
+        Told of the rows of each global batch once it is trained.
 
     Raises
     ------
@@ -85,6 +92,7 @@ def train_epoch(
         step = trainer.step(part)
         means.add(step)
         record.add(step)
+        tell(part.rows)
         if not part.ends_update:
             continue
         losses.extend(step.loss.reshape(-1))

@@ -69,10 +69,12 @@ def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Chec
         return
     with RunContext.build(run, dataset, backends) as context:
         state, task = load_or_init(context), dataset.schema.task
+        context.journal.begin(state)
         yield state
         while state.epoch < run.config.training.epochs and not stops_early(state.history, run.config, task):
             state = advance(context, state)
             yield state
+        context.journal.phase("testing")
         context.on_first_rank(partial(conclude, context, state))
 
 
@@ -97,7 +99,9 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
     trainer.begin_epoch(state.epoch)  # what is frozen is so for the method too
     trainer.method.before_epoch(epoch_start(context, state.epoch))
     began = time.perf_counter()
-    report = train_epoch(trainer, context.loader, state.plan, state.epoch, rates)
+    context.journal.begin_epoch(state)
+    report = train_epoch(trainer, context.loader, state.plan, state.epoch, rates, context.journal.add_rows)
+    context.journal.phase("valuing")
     measured = {
         names.TRAIN_LOSS: report.loss,
         names.LEARNING_RATE: rates[-1],
@@ -111,7 +115,9 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
     with trainer.evaluated():
         context.on_first_rank(partial(evaluate_and_commit, context, state, measured, report.phi))
     restore_method_state(context.run.path, state.epoch + 1, trainer.method)
-    return _reported(context, read_checkpoint(context.run.path, state.epoch + 1))
+    state = read_checkpoint(context.run.path, state.epoch + 1)
+    context.journal.committed(state)
+    return _reported(context, state)
 
 
 def _leave_committed_epochs(context: RunContext) -> None:

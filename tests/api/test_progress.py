@@ -17,7 +17,7 @@ def epoch(number, **more):
 
 
 def test_an_epoch_is_a_line():
-    assert str(epoch(2)) == "epoch   2/3  loss 0.500  val accuracy 0.750  phi m0 +1.25  rows 96"
+    assert str(epoch(2)) == "epoch   2/3  loss 0.500  val 0.750  phi m0 +1.25  96 rows"
     without = {name: value for name, value in METRICS.items() if name != split_metric("val", "accuracy")}
     other = Epoch("run", 1, 3, {**without, split_metric("val", "mAP"): 0.5}, "mAP")
     assert other.score() == "val mAP 0.500"
