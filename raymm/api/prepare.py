@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from raymm.api.preparation import Asked, plan_preparation
 from raymm.api.prepare_from import check_inputs, from_source, given_manifest
 from raymm.api.prepared import Prepared
-from raymm.api.progress import Showing, showing
 from raymm.api.settings import Fields, listed, named, written
+from raymm.api.showing import Showing, showing
 from raymm.config.plugins import load_plugins
 from raymm.data.labels import parse_task
 from raymm.data.lengths import length_lines, summary_of

@@ -1,23 +1,30 @@
-"""What a long call tells of its progress, and the bar that shows it on a terminal or in a notebook."""
+"""What a long call tells of its progress, and the class that is told."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from raymm.tracking.epoch_text import WIDTH, epoch_line, short_name
+from raymm.tracking.metrics import TRAIN_SECONDS, split_metric
+from raymm.tracking.of_an_epoch import epoch_seconds
 
-from raymm.errors import ConfigError
-from raymm.tracking.epoch_text import epoch_line
-from raymm.tracking.metrics import split_metric
+if TYPE_CHECKING:
+    from raymm.training.heading import Heading
+    from raymm.training.live import RunProgress
 
-__all__ = ["Bar", "Epoch", "Progress", "Showing", "showing"]
+__all__ = [
+    "Epoch",
+    "JobEvent",
+    "Progress",
+    "Running",
+    "clock",
+    "cut",
+    "one_line_of",
+    "pace_of",
+]
 
 T = TypeVar("T")
 
@@ -53,11 +60,106 @@ class Epoch:
         value = self.metrics.get(split_metric("val", self.selection), math.nan)
         return f"val {self.selection} {value:.3f}"
 
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of training and valuation; None where they are not known."""
+        return epoch_seconds(self.metrics) if TRAIN_SECONDS in self.metrics else None
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """A trial of a sweep, or a run of a study, that begins or has ended.
+
+    Attributes
+    ----------
+    kind
+        "trial"; or of a study "run", "pilot", "trial" or "warm-up".
+    name
+        The name of the trial; or data set, arm and seed.
+    state
+        "begins", "finished", "stopped" by the scheduler, or "failed".
+    epochs, score, selection
+        Epochs that were trained, and the best value of the validation metric; None where they are not known.
+    seconds
+        How long it took; None where that is not known.
+    cause
+        Why it failed.
+    """
+
+    kind: str
+    name: str
+    state: str
+    epochs: int | None = None
+    score: float | None = None
+    selection: str = ""
+    seconds: float | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that is trained at this moment, alone or as a part of a sweep or study.
+
+    Attributes
+    ----------
+    name
+        What it is called there: the name of a run, a trial, or data set, arm and seed.
+    state
+        How far it is.
+    """
+
+    name: str
+    state: RunProgress
+
+    def __str__(self) -> str:
+        """One line for people: the epoch, the share of its rows, rows a second and the time left."""
+        state = self.state
+        epoch = f"{short_name(self.name, 34)}  epoch {state.epoch}/{state.epochs}"
+        return f"{epoch}  {pace_of(state)}"
+
+
+def pace_of(state: RunProgress) -> str:
+    """How far an epoch is, and how fast: "41 %  345 rows/s  0:12 left"; else what is done instead of training."""
+    if state.phase != "training":
+        return state.phase
+    left = state.seconds_left
+    return f"{state.share:.0%}  {state.rows_per_second:.0f} rows/s" + (
+        "" if left is None else f"  {clock(left)} left"
+    )
+
+
+def one_line_of(running: Sequence[Running]) -> str:
+    """What is trained at this moment in one line: one run as it is told by itself, several by their epochs."""
+    if len(running) == 1:
+        return str(running[0])
+    return "trained now: " + ", ".join(f"{run.name} {run.state.epoch}/{run.state.epochs}" for run in running)
+
+
+def cut(line: str) -> str:
+    """A line of at most 80 columns; of a longer one the beginning."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, or hours too.
+
+    >>> clock(75), clock(3700)
+    ('1:15', '1:01:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
 
 class Progress:
     """Receives what a call tells of its progress. A subclass overrides what it wants to hear of.
 
     The methods are called by the process that made the call, some of them from another thread of it.
+
+    Attributes
+    ----------
+    live
+        Whether it shows the runs of `on_running` at any moment, so that nobody needs lines about them.
 
     Examples
     --------
@@ -67,6 +169,20 @@ class Progress:
     >>> Losses().on_epoch(Epoch("sample", 3, 30, {"train/loss": 0.25}, "accuracy"))
     3 0.25
     """
+
+    live = False
+
+    def begin(self) -> None:
+        """The call begins."""
+
+    def on_start(self, heading: Heading) -> None:
+        """Hear of a run that is about to be trained, or is read."""
+
+    def on_running(self, running: Sequence[Running]) -> None:
+        """Hear what is trained at this moment, about once a second, in the order in which it began."""
+
+    def on_job(self, job: JobEvent) -> None:
+        """Hear of a trial of a sweep or a run of a study that begins or has ended."""
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Hear of an epoch that was committed, also of those that an earlier call trained."""
@@ -84,72 +200,3 @@ class Progress:
 
     def close(self) -> None:
         """The call has ended, well or not."""
-
-
-class Bar(Progress):
-    """A bar with the time left, on stderr, or in a notebook; it goes when the call ends."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = RichProgress(*columns, console=console or Console(stderr=not _in_notebook()), transient=True)
-        self._epochs: dict[str, TaskID] = {}
-
-    def on_epoch(self, epoch: Epoch) -> None:
-        """Move the bar of the run on."""
-        self._bar.start()
-        if epoch.run not in self._epochs:
-            self._epochs[epoch.run] = self._bar.add_task(epoch.run, total=epoch.epochs)
-        description = f"{epoch.run}  {epoch.score()}"
-        self._bar.update(self._epochs[epoch.run], completed=epoch.number, description=description)
-
-    def on_line(self, line: str) -> None:
-        """Print the line."""
-        self._bar.console.print(line, markup=False, highlight=False)
-
-    def on_note(self, words: str) -> None:
-        """Print the note."""
-        self.on_line(f"note: {words}")
-
-    def follow(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-        """Show how many items have come."""
-        self._bar.start()
-        yield from self._bar.track(items, total=total, description=what)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-
-
-Showing = Progress | Literal["auto"] | None
-"""The argument `progress`: a `Progress`; "auto" for a `Bar` on a terminal or in a notebook; None for nothing."""
-
-
-@contextmanager
-def showing(progress: Showing) -> Iterator[Progress]:
-    """The progress that an argument asks for, closed after the block.
-
-    Raises
-    ------
-    ConfigError
-        When it is none of what `Showing` says.
-    """
-    told = _made(progress)
-    try:
-        yield told
-    finally:
-        told.close()
-
-
-def _made(progress: object) -> Progress:
-    if isinstance(progress, Progress):
-        return progress
-    if progress is None or progress == "auto":
-        return Bar() if progress == "auto" and (sys.stderr.isatty() or _in_notebook()) else Progress()
-    raise ConfigError(f'progress={progress!r}: give a raymm.Progress, "auto" or None')
-
-
-def _in_notebook() -> bool:
-    """Whether this is a kernel of Jupyter."""
-    shell = sys.modules.get("IPython")
-    running = shell.get_ipython() if shell is not None else None
-    return type(running).__name__ == "ZMQInteractiveShell"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
+from raymm.storage.layout import short_path
 from raymm.tracking.base import NullTracker
 
 if TYPE_CHECKING:
@@ -29,6 +31,14 @@ class Store:
 
     uri: str | None = None
     tracker: Callable[[Path], Tracker] = field(default=lambda _: NullTracker())
+
+    @property
+    def shown(self) -> str:
+        """The place for people: the folder of a local store, else the address without a name and password."""
+        parts = urlsplit(self.uri or "")
+        if parts.scheme == "sqlite":
+            return short_path(Path(parts.path.removeprefix("/")).parent)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     @classmethod
     def of(cls, folder: str | Path | None) -> Store:

@@ -7,14 +7,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given
+from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
 from raymm.api.stores import Store
 from raymm.api.study_data import opened
 from raymm.api.study_inputs import study_settings
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
+from raymm.api.watching import watching
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data
 from raymm.storage import layout
@@ -139,7 +140,9 @@ def _run(
     record.begin()
     with ending(lambda status: record.close(status, report)):
         with _lanes(job, backend, count, store.uri) as lanes:
-            results = run_study(job, lanes, StudyProgress(job, record, len(lanes), told))
+            progress = StudyProgress(job, record, len(lanes), told)
+            with watching(progress.folders, told, progress.on_running):
+                results = run_study(job, lanes, progress)
         report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
     return results, report
 

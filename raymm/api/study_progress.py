@@ -6,18 +6,25 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raymm.api.progress import JobEvent, cut, one_line_of
 from raymm.storage import layout
 from raymm.study.jobs import job_folder
 from raymm.tracking.metrics import split_metric
 from raymm.training.result import finished, read_result
 
 if TYPE_CHECKING:
-    from raymm.api.progress import Progress
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from raymm.api.progress import Progress, Running
     from raymm.study.jobs import Job
     from raymm.study.session import StudyCallback
     from raymm.study.store import Study
 
-__all__ = ["StudyProgress"]
+__all__ = ["EVERY", "StudyProgress"]
+
+EVERY = 60.0
+"""Seconds without a line after which one says what is trained."""
 
 
 @dataclass
@@ -32,6 +39,8 @@ class StudyProgress:
     _here: int = 0
     _ended: int = 0
     _total: int = 0
+    _running: dict[Path, Job] = field(default_factory=dict)
+    _shown: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Count the runs, and those that were trained before."""
@@ -49,22 +58,42 @@ class StudyProgress:
         self.to.on_setup(text)
         self._say(text)
 
+    def on_run_start(self, job: Job) -> None:
+        """Tell of a run that begins, but not in a line."""
+        self.to.on_run_start(job)
+        self._running[job.path] = job
+        self.told.on_job(JobEvent(job.kind, _name(job), "begins"))
+
+    def folders(self) -> dict[str, Path]:
+        """The folders of what is trained at this moment, by data set, arm and seed."""
+        return {_name(job): path for path, job in list(self._running.items())}
+
+    def on_running(self, running: Sequence[Running]) -> None:
+        """Tell of what is trained at this moment, where nothing was said for a while."""
+        if running and time.monotonic() - self._shown >= EVERY:
+            self._say(one_line_of(running), quiet=self.told.live)
+
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
         """Tell of the outcome of a run."""
         self.to.on_run_end(job, cause, seconds)
+        self._running.pop(job.path, None)
         if job.kind == "run":
             self._here += 1
             self._ended += 1
         count = f"{self._ended:>3}/{self._total}" if job.kind == "run" else " " * 7
-        outcome = f"failed: {cause}" if cause else f"{self._figure(job)}{seconds:.0f} s{self._left()}"
+        score = self._score(job) if not cause else None
+        figure = f"{job.until} epochs, " if job.until is not None else ""
+        if score is not None:
+            figure = f"{split_metric('val', job.config.training.selection)} {score:.4f}, "
+        outcome = f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{self._left()}"
         self._say(f"{count}  {job.label}  {outcome}")
+        state, selection = "failed" if cause else "finished", job.config.training.selection
+        self.told.on_job(JobEvent(job.kind, _name(job), state, job.until, score, selection, seconds, cause))
 
-    def _figure(self, job: Job) -> str:
+    def _score(self, job: Job) -> float | None:
         if job.until is not None:
-            return f"{job.until} epochs, "
-        selection = job.config.training.selection
-        value = read_result(job.path).metrics.get(split_metric("best", selection))
-        return "" if value is None else f"{split_metric('val', selection)} {value:.4f}, "
+            return None
+        return read_result(job.path).metrics.get(split_metric("best", job.config.training.selection))
 
     def _left(self) -> str:
         left = self._total - self._ended
@@ -73,7 +102,14 @@ class StudyProgress:
         seconds = (time.monotonic() - self._began) / self._here * left
         return f", about {seconds / 60:.0f} min left" if seconds > 60 else ""
 
-    def _say(self, text: str) -> None:
-        self.told.on_line(text)
+    def _say(self, text: str, quiet: bool = False) -> None:
+        """Add a line to the log, and tell of it but where that is shown already."""
+        self._shown = time.monotonic()
+        if not quiet:
+            self.told.on_line(cut(text))
         with (self.study.path / layout.STUDY_LOG).open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def _name(job: Job) -> str:
+    return " ".join(job.label.split())

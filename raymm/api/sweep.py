@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, config_of, options_of
+from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed, place_of
 from raymm.api.stores import Store
 from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
 from raymm.api.sweep_result import SweepResult
+from raymm.api.watching import watching
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data, place_in_words
 from raymm.errors import ConfigError, DataError
@@ -216,7 +217,9 @@ def _run(job: Sweep, space: dict[str, Any], store: Store, experiment: str, told:
         record.begin()
         rows: list[TrialRow] = []
         with ending(lambda status: rows.extend(record.close(status))):
-            _train(job, space, store.uri, with_mirror(SweepProgress(job, record, told)))
+            progress = SweepProgress(job, record, told)
+            with watching(progress.folders, told, progress.on_running):
+                _train(job, space, store.uri, with_mirror(progress))
         return rows
 
 

@@ -6,21 +6,27 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raymm.api.progress import JobEvent, cut, one_line_of
 from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.sweep.labels import brief
-from raymm.sweep.runs import read_histories, score_at
+from raymm.sweep.runs import current_paths, read_histories, score_at
 
 if TYPE_CHECKING:
-    from raymm.api.progress import Progress
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from raymm.api.progress import Progress, Running
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.sweep.tracking import SweepCallback
 
 __all__ = ["SweepProgress"]
 
-WIDTH = 80
 EVERY = 30.0
-"""Seconds between two lines on running trials."""
+"""Seconds between two lines on epochs of running trials."""
+
+SILENT = 60.0
+"""Seconds without a line after which one says what is trained."""
 
 
 @dataclass
@@ -31,6 +37,8 @@ class SweepProgress:
     to: SweepCallback
     told: Progress
     _running: dict[str, int] = field(default_factory=dict)
+    _trials: dict[str, Trial] = field(default_factory=dict)
+    _begun: dict[str, float] = field(default_factory=dict)
     _shown: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
     _here: int = 0
@@ -45,6 +53,8 @@ class SweepProgress:
         self.to.on_trial_start(trial)
         if self._running.setdefault(trial.name, 0) == 0:
             self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
+        self._trials[trial.name], self._begun[trial.name] = trial, time.monotonic()
+        self.told.on_job(JobEvent("trial", trial.name, "begins"))
 
     def on_epoch(self, trial: Trial, epochs: int) -> None:
         """Tell of the running trials, every half minute."""
@@ -52,20 +62,41 @@ class SweepProgress:
         self._running[trial.name] = max(epochs, self._running.get(trial.name, 0))
         if time.monotonic() - self._shown > EVERY:
             going = ", ".join(f"{name} {done}" for name, done in self._running.items())
-            self._say(f"{self._count()}  of {self.sweep.config.training.epochs} epochs: {going}")
+            line = f"{self._count()}  of {self.sweep.config.training.epochs} epochs: {going}"
+            self._say(line, quiet=self.told.live)
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Tell of the outcome of a trial."""
         self.to.on_trial_end(trial, outcome)
         self._running.pop(trial.name, None)
+        self._trials.pop(trial.name, None)
         self._here += 1
-        self._say(f"{self._count()}  {trial.name}  {outcome.status}  {self._outcome(trial, outcome)}{self._left()}")
+        began, cause = self._begun.pop(trial.name, self._began), " ".join(outcome.cause.split())
+        score = self._score(trial, outcome)
+        found = f"{self.sweep.metric} {score:.4f} after {outcome.epochs} epochs" if score is not None else cause
+        self._say(f"{self._count()}  {trial.name}  {outcome.status}  {found}{self._left()}")
+        about = (outcome.status, outcome.epochs, score, self.sweep.config.training.selection)
+        self.told.on_job(JobEvent("trial", trial.name, *about, time.monotonic() - began, cause))
 
-    def _outcome(self, trial: Trial, outcome: TrialOutcome) -> str:
+    def folders(self) -> dict[str, Path]:
+        """The folders of what is trained at this moment: of a trial that of the seed whose turn it is."""
+        if not self._trials:
+            return {f"warm-up {file.parent.name}": file.parent for file in self._warmups()}
+        current = {name: current_paths(self.sweep, trial) for name, trial in list(self._trials.items())}
+        return {name: max(paths, key=_written) for name, paths in current.items()}
+
+    def on_running(self, running: Sequence[Running]) -> None:
+        """Tell of what is trained at this moment, where nothing was said for a while."""
+        if running and time.monotonic() - self._shown >= SILENT:
+            self._say(one_line_of(running), quiet=self.told.live)
+
+    def _warmups(self) -> Iterator[Path]:
+        return (self.sweep.path / layout.WARMUPS).glob(f"*/{layout.PROGRESS}")
+
+    def _score(self, trial: Trial, outcome: TrialOutcome) -> float | None:
         if outcome.status == "failed":
-            return " ".join(outcome.cause.split())
-        score = score_at(read_histories(self.sweep, trial), outcome.epochs, self.sweep.config.training.selection)
-        return f"{self.sweep.metric} {abs(score):.4f} after {outcome.epochs} epochs"
+            return None
+        return abs(score_at(read_histories(self.sweep, trial), outcome.epochs, self.sweep.config.training.selection))
 
     def _left(self) -> str:
         ended, total = self._counts()
@@ -82,10 +113,11 @@ class SweepProgress:
         ended, known = (len(list(trials.glob(f"*/{file}"))) for file in (layout.ENDED, layout.TRIAL))
         return ended, max(known, self.sweep.settings.trials) if self.sweep.settings.search == "optuna" else known
 
-    def _say(self, text: str) -> None:
-        line = text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
+    def _say(self, text: str, quiet: bool = False) -> None:
+        """Add a line to the log, and tell of it but where that is shown already."""
         self._shown = time.monotonic()
-        self.told.on_line(line)
+        if not quiet:
+            self.told.on_line(cut(text))
         with (self.sweep.path / layout.SWEEP_LOG).open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
@@ -95,3 +127,11 @@ def _settings(trial: Trial) -> str:
     settings = parameters(trial.config)
     drawn = [name for name in settings if name in trial.searched]
     return " ".join(f"{name.removeprefix('method.')}={brief(settings[name])}" for name in drawn)
+
+
+def _written(run: Path) -> float:
+    """When a run last said how far it is."""
+    try:
+        return (run / layout.PROGRESS).stat().st_mtime
+    except OSError:
+        return 0.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.progress import Epoch, Progress
+from raymm.api.watching import watching
 from raymm.mirror.runs import mirrored
 from raymm.reports.diagnostics.of_run import FindingLog, facts_of
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
@@ -16,6 +17,7 @@ from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking.base import ending
+from raymm.training.heading import Heading, device_name
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
 from raymm.training.whole_runs import any_device
@@ -50,7 +52,8 @@ def _train_tracked(
     tracker = store.tracker(run.path)
     tracker.start(run_info(run, dataset, experiment))
     log, findings = HistoryLog(tracker), FindingLog(tracker, facts_of(run, dataset))
-    with ending(tracker.finish):
+    progress.on_start(_heading(run, dataset, backend, store))
+    with ending(tracker.finish), watching(lambda: {run.name: run.path}, progress):
         with mirrored(run.path, run.config.cluster.mirror, _Reports(run, log, findings, progress)) as report:
             result = _train(run, dataset, backend, store.uri, report)
         log(result.history)
@@ -124,6 +127,15 @@ class _Reports:
             self.progress.on_epoch(_epoch(self.run, entry["epoch"], entry["metrics"]))
         self.shown = len(history)
         self.findings(history)
+
+
+def _heading(run: Run, dataset: Dataset, backend: str, store: Store) -> Heading:
+    """What is said before the first epoch; of workers on other machines it is known what they ask for."""
+    cluster = run.config.cluster
+    if backend == "local":
+        return Heading.of(run, dataset, device_name(any_device()), 1, store.shown)
+    device = f"{cluster.gpus_per_worker:g} GPU" if cluster.gpus_per_worker else "cpu"
+    return Heading.of(run, dataset, f"{device}, Ray", cluster.workers, store.shown)
 
 
 def _epoch(run: Run, epoch: int, metrics: dict[str, float]) -> Epoch:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from raymm.api.progress import Showing, showing
 from raymm.api.settings import Given, config_of, options_of
+from raymm.api.showing import Showing, showing
 from raymm.api.shown import place_of
 from raymm.api.stores import Store
 from raymm.api.tracked import train_tracked

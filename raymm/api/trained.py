@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.predicting import answered, encoders_of, question_in
-from raymm.api.progress import showing
 from raymm.api.recorded import recorded_table
+from raymm.api.showing import showing
 from raymm.api.shown import Placed
 from raymm.api.values_result import Values
 from raymm.errors import CheckpointError
@@ -18,7 +18,7 @@ from raymm.training.result import read_result
 
 if TYPE_CHECKING:
     from raymm.api.predictions import Predictions
-    from raymm.api.progress import Showing
+    from raymm.api.showing import Showing
     from raymm.config.sections import Config
     from raymm.data.schema import Schema
     from raymm.models.export import Exported

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from raymm.api.progress import Showing, showing
+from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
 from raymm.api.trained import Trained
 from raymm.api.training_result import TrainingResult

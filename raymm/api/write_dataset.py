@@ -8,8 +8,8 @@ from typing import Any
 
 from raymm.api.columns import Columns
 from raymm.api.prepared import Prepared
-from raymm.api.progress import Showing, showing
 from raymm.api.settings import listed, written
+from raymm.api.showing import Showing, showing
 from raymm.data.dataset import open_dataset
 from raymm.data.format import Sample
 from raymm.data.format import write_dataset as write_samples

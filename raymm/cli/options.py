@@ -104,9 +104,12 @@ print_config_option = click.option(
 )
 
 
-def json_option(what: str = "result") -> Callable[[Command], Command]:
-    """`--json`, which prints `what` for programs."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print the {what} as JSON.")
+def json_option(what: str = "result", steps: bool = False) -> Callable[[Command], Command]:
+    """`--json`, which prints `what` for programs, and before it the steps of long work, an object a line."""
+    words = (
+        f"Print JSON, an object a line: the steps, and at last the {what}." if steps else f"Print the {what} as JSON."
+    )
+    return click.option("--json", "as_json", is_flag=True, help=words)
 
 
 def workers_option(what: str, default: int | None = None) -> Callable[[Command], Command]:

@@ -1,5 +1,6 @@
 """`raymm predict`: files in, labels, probabilities and contributions out."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raymm.cli.options import FOLDER, json_option, plugin_names, plugins_option
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
@@ -34,7 +35,7 @@ MODALITY = re.compile(r"[a-z][a-z0-9_]*=")
 )
 @plugins_option
 @click.option("--out", type=FILE, help="Also write a table, .csv or .parquet.")
-@json_option("predictions")
+@json_option("predictions", steps=True)
 @click.pass_context
 def predict(
     context: click.Context,
@@ -68,9 +69,12 @@ def predict(
         media_root=media_root,
         allow_outside=allow_outside,
         sentence_encoders=encoders,
-        progress=printing(),
+        progress=printing(as_json),
     )
-    click.echo(found.to_json() if as_json else found.summary())
+    if as_json:
+        show_result(json.loads(found.to_json()))
+    else:
+        click.echo(found.summary())
     if out is not None:
         click.echo(f"wrote {found.save(out)}", err=True)
     if found.failed:

@@ -1,6 +1,5 @@
 """`raymm prepare`: raw media to a data set on disk."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from raymm.cli.options import (
     plugins_option,
     workers_option,
 )
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 
 __all__ = ["prepare"]
 
@@ -81,7 +80,7 @@ def _sources() -> list[str]:
 @backend_option
 @workers_option("CPUs that Ray uses at least.", default=2)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, how large, how long and what is wrong.")
-@json_option()
+@json_option(steps=True)
 def prepare(
     manifest: Path | None,
     media_root: Path | None,
@@ -140,13 +139,12 @@ def prepare(
         seed=seed,
         backend=backend,
         workers=workers,
-        progress=printing(),
+        progress=printing(as_json),
     )
     if made.unchanged:
         click.echo(f"{out}: is finished, and nothing has changed since", err=True)
     if as_json:
-        found = {"out": str(made.folder), "rows": made.rows, "quarantined": sorted(made.quarantined)}
-        click.echo(json.dumps(found))
+        show_result({"out": str(made.folder), "rows": made.rows, "quarantined": sorted(made.quarantined)})
         return
     click.echo(made.summary())
 
@@ -154,8 +152,13 @@ def prepare(
 def _look(given: dict[str, Any], asked: dict[str, Any], classes: list[str] | None, task: Any, as_json: bool) -> None:
     """Show what would be made; problems end with code 2."""
     from raymm.api.outlook import outlook
+    from raymm.api.showing import showing
 
-    found = outlook(given, asked, classes, task, progress=printing())
-    click.echo(json.dumps(found.to_dict()) if as_json else found.summary())
+    with showing(printing(as_json)) as told:
+        found = outlook(given, asked, classes, task, progress=told)
+    if as_json:
+        show_result(found.to_dict())
+    else:
+        click.echo(found.summary())
     if found.problems:
         raise SystemExit(2)

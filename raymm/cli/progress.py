@@ -1,57 +1,59 @@
-"""Progress of long work as the command line shows it: lines, and a bar or a line every tenth for items."""
+"""Progress as the command line shows it: bars on a terminal, lines in a log, objects of JSON for programs."""
 
+import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
 
-__all__ = ["follow", "printing"]
+__all__ = ["follow", "printing", "show_result"]
 
 T = TypeVar("T")
 
 
-def printing(quiet: bool = False) -> "Progress":
-    """A progress that prints epochs and steps as lines on stdout, and the rest on stderr.
+def printing(as_json: bool = False) -> "Progress":
+    """The progress of a command.
+
+    On a terminal it has bars; elsewhere, and where NO_COLOR is set or the terminal is dumb, lines without colours and
+    control characters: headings and epochs on stdout, the rest on stderr.
 
     Parameters
     ----------
-    quiet
-        Leave out what goes to stdout, which belongs to a program.
+    as_json
+        Objects of JSON on stdout instead, a line each; see `raymm.cli.json_lines`.
     """
-    from raymm.api.progress import Epoch, Progress
+    if as_json:
+        from raymm.cli.json_lines import JsonLines
 
-    class Printing(Progress):
-        def on_epoch(self, epoch: Epoch) -> None:
-            self.on_line(str(epoch))
+        return JsonLines()
+    if _draws():
+        from raymm.cli.terminal import Terminal
 
-        def on_line(self, line: str) -> None:
-            if not quiet:
-                click.echo(line)
+        return Terminal()
+    from raymm.cli.plain import Plain
 
-        def on_note(self, words: str) -> None:
-            click.echo(f"note: {words}", err=True)
+    return Plain()
 
-        def follow(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-            return follow(items, total, what)
 
-    return Printing()
+def show_result(values: dict[str, object]) -> None:
+    """Print the result of a verb for programs, as the last line."""
+    from raymm.cli.json_lines import json_line
+
+    click.echo(json_line({"event": "result", **values}))
 
 
 def follow(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield `items` and show on stderr how many of `total` are done."""
-    if sys.stderr.isatty():
-        yield from track(items, what, total=total, console=Console(stderr=True), transient=True)
-        return
-    started = time.monotonic()
-    for done, item in enumerate(items, start=1):
-        yield item
-        if done * 10 // total > (done - 1) * 10 // total:
-            left = (time.monotonic() - started) / done * (total - done)
-            click.echo(f"{what}: {done} of {total}, about {left:.0f} s left", err=True)
+    """Yield `items` and show how many of `total` are done, by the same means."""
+    from raymm.api.showing import showing
+
+    with showing(printing()) as told:
+        yield from told.follow(items, total, what)
+
+
+def _draws() -> bool:
+    """Whether stderr is a terminal on which bars may be drawn."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,7 +1,6 @@
 """`raymm study`: arms compared on data sets over seeds; `raymm study oracle`: games of known value."""
 
 import importlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +21,7 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _oracle() -> click.Command:
 @store_option
 @experiment_option
 @print_config_option
-@json_option("runs")
+@json_option("runs", steps=True)
 @overrides_argument
 def study(
     out: Path,
@@ -150,7 +149,7 @@ def study(
         backend=backend,
         store=store,
         experiment=experiment,
-        progress=printing(quiet=as_json),
+        progress=printing(as_json),
         **chosen,
     )
     _show(result, as_json)
@@ -178,7 +177,7 @@ def _check(file: Path | None, asked: dict[str, Any]) -> None:
 def _show(result: "StudyResult", as_json: bool) -> None:
     if as_json:
         runs = [{**vars(run), "path": str(run.path), "history": len(run.history)} for run in result.runs]
-        click.echo(json.dumps({"study": str(result.folder), "runs": runs, "failed": result.failed}))
+        show_result({"study": str(result.folder), "runs": runs, "failed": result.failed})
         return
     click.echo(f"\n{result.summary()}")
     click.echo(f"report with plots: {result.report[0]}" if result.report else "no run has finished")

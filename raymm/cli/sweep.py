@@ -1,6 +1,5 @@
 """`raymm sweep`: search a space of settings with Ray Tune, every trial a Ray Train run, compared in MLflow."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 from raymm.errors import ConfigError
 
 __all__ = ["sweep"]
@@ -75,7 +74,7 @@ __all__ = ["sweep"]
 @experiment_option
 @click.option("--register", metavar="NAME", help="Register the best model under this name.")
 @print_config_option
-@json_option("trials")
+@json_option("trials", steps=True)
 @overrides_argument
 def sweep(
     data: str | None,
@@ -132,15 +131,14 @@ def sweep(
         store=store,
         experiment=experiment,
         register=register,
-        progress=printing(quiet=as_json),
+        progress=printing(as_json),
         **shared,
         **search,
     )
     if result.registered:
         click.echo(f"registered {result.registered}", err=True)
     if as_json:
-        found = {"sweep": str(result.folder), "metric": result.metric, "trials": result.table()}
-        click.echo(json.dumps(found))
+        show_result({"sweep": str(result.folder), "metric": result.metric, "trials": result.table()})
         return
     click.echo(f"\n{result.summary()}\n\nsummary with plots: {result.report}")
     click.echo(f"compare in the browser: raymm ui --store {store}")

@@ -26,7 +26,7 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 
 __all__ = ["train"]
 
@@ -59,7 +59,7 @@ __all__ = ["train"]
     help="Say what would stop the run, and what it would take by its first batches; write nothing. Exit with 0 or 2.",
 )
 @print_config_option
-@json_option()
+@json_option(steps=True)
 @overrides_argument
 def train(
     data: str,
@@ -108,11 +108,11 @@ def train(
     if check:
         _check(data, chosen, as_json)
         return
-    result = raymm.train(data, experiment=experiment, progress=printing(quiet=as_json), **chosen)
+    result = raymm.train(data, experiment=experiment, progress=printing(as_json), **chosen)
     if as_json:
         findings = [asdict(finding) for finding in result.findings]
         found = {"best_epoch": result.best_epoch, "metrics": result.metrics, "findings": findings}
-        click.echo(json.dumps({"run": str(result.folder), **found}))
+        show_result({"run": str(result.folder), **found})
         return
     picked = f"picked epoch {result.best_epoch + 1} on validation; see {result.folder} and `raymm ui --store {store}`"
     click.echo("\n".join([*result.finding_lines(), picked, *result.test_lines()]))

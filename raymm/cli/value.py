@@ -1,6 +1,5 @@
 """`raymm value`: the valuation table of a trained model on a split."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ from raymm.cli.options import (
     plugins_option,
     print_config_option,
 )
-from raymm.cli.progress import printing
+from raymm.cli.progress import printing, show_result
 from raymm.errors import ConfigError
 
 __all__ = ["value"]
@@ -56,7 +55,7 @@ def _utilities() -> list[str]:
 @click.option("--html", type=FILE, help="Also write a page that can be sorted and filtered.")
 @click.option("--report", type=FOLDER, help="Also write a report with plots, as Markdown.")
 @print_config_option
-@json_option("summary")
+@json_option("summary", steps=True)
 def value(
     data: str,
     data_settings: tuple[str, ...],
@@ -102,10 +101,10 @@ def value(
         backend=backend,
         actors=actors,
         gpus_per_actor=gpus_per_actor,
-        progress=printing(),
+        progress=printing(as_json),
     )
     if as_json:
-        click.echo(json.dumps({**values.figures(), "maskings": values.stability()}))
+        show_result({**values.figures(), "maskings": values.stability()})
     else:
         click.echo(f"{values.summary()}\nwrote {len(values)} rows to {out}")
     if html:

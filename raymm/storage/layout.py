@@ -142,6 +142,7 @@ __all__ = [
     "shard_file",
     "shard_files",
     "shard_names",
+    "short_path",
     "sidecar_file",
     "sidecar_files",
     "source_manifest",
@@ -249,6 +250,12 @@ def committed_epochs(run: Path) -> list[int]:
 def result_folder(run: Path) -> Path:
     """The folder of the result of a run."""
     return run / RESULT
+
+
+def short_path(path: Path) -> str:
+    """A path below the current folder relative to it, as people type it; another as it is."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) and path != here else path)
 
 
 def within_sweep(run: Path) -> Path:

@@ -64,7 +64,10 @@ class Ended:
 
 
 def run_tasks(
-    lanes: Sequence[Lane], tasks: Sequence[Task], say: Callable[[str], None] = lambda _: None
+    lanes: Sequence[Lane],
+    tasks: Sequence[Task],
+    say: Callable[[str], None] = lambda _: None,
+    begin: Callable[[Task], None] = lambda _: None,
 ) -> Iterator[Ended]:
     """Train all tasks, each on the next lane that is free; yields them as they end.
 
@@ -72,6 +75,8 @@ def run_tasks(
     ----------
     say
         Told of lanes that start, and of those that were lost.
+    begin
+        Told of a task that a lane begins, in the thread of that lane.
     """
     waiting, ended = deque(tasks), queue.Queue[Ended | BaseException]()
 
@@ -82,6 +87,7 @@ def run_tasks(
                     task = waiting.popleft()
                 except IndexError:  # another lane was quicker
                     return
+                begin(task)
                 ended.put(_train(lanes[number], number, task, say))
         except BaseException as cause:  # noqa: BLE001  (raised where the results are read)
             ended.put(cause)

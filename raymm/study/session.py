@@ -30,6 +30,9 @@ class StudyCallback(Protocol):
     def on_setup(self, text: str) -> None:
         """Something begins that is not the run of an arm; `text` says what."""
 
+    def on_run_start(self, job: Job) -> None:
+        """A lane begins a run, or a pilot or trial; called in a thread of the lane."""
+
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
         """A run, or a pilot or trial, has ended; `cause` says why it failed, or is empty."""
 
@@ -38,6 +41,9 @@ class Silent:
     """A callback that tells nobody."""
 
     def on_setup(self, text: str) -> None:
+        """Do nothing."""
+
+    def on_run_start(self, job: Job) -> None:
         """Do nothing."""
 
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
@@ -100,7 +106,8 @@ class Session:
                     tasks[made(job, self.datasets[job.data], start(job))] = job
                 except RaymmError as cause:
                     self._end(job, " ".join(str(cause).split()), 0.0)
-        for ended in run_tasks(self.lanes, list(tasks), self.callback.on_setup):
+        begin = self.callback.on_run_start
+        for ended in run_tasks(self.lanes, list(tasks), self.callback.on_setup, lambda task: begin(tasks[task])):
             self._end(tasks[ended.task], ended.cause, ended.seconds)
 
     def _end(self, job: Job, cause: str, seconds: float) -> None:

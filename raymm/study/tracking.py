@@ -102,6 +102,9 @@ class StudyTracker:
     def on_setup(self, text: str) -> None:
         """Record nothing."""
 
+    def on_run_start(self, job: Job) -> None:
+        """Record nothing."""
+
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
         """Record a run of an arm that has ended."""
         del seconds

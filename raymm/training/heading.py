@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from raymm.data.schema import SPLITS
+from raymm.storage.layout import short_path
 from raymm.tracking.epoch_text import WIDTH, legend
 from raymm.valuation.utilities import fair_share_of
 
@@ -63,7 +63,7 @@ class Heading:
         config, schema = run.config, dataset.schema
         return cls(
             run=run.name,
-            data=_short(dataset.path),
+            data=short_path(dataset.path),
             modalities={spec.name: spec.kind for spec in schema.modalities},
             samples={split: len(dataset.rows(split)) for split in SPLITS},
             task=schema.task.name,
@@ -73,7 +73,7 @@ class Heading:
             seed=config.training.seed,
             device=device,
             workers=workers,
-            folder=_short(run.path),
+            folder=short_path(run.path),
             selection=config.training.selection,
             fair_share=fair_share_of(config.valuation.utility),
             store=store,
@@ -120,9 +120,3 @@ def _filled(name: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text, width, initial_indent=f"{name:<9}", subsequent_indent=" " * 9, break_on_hyphens=False
     ) or [name]
-
-
-def _short(path: Path) -> str:
-    """A path below the current folder relative to it, as people type it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) and path != here else path)

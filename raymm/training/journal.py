@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from raymm.errors import RaymmError, in_one_line
 from raymm.storage import layout
+from raymm.storage.directory import is_committed
 from raymm.storage.layout import result_folder
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.heading import Heading, device_name
 from raymm.training.live import LiveFile
-from raymm.training.result import finished
 from raymm.training.saved_state import SavedResult
 from raymm.training.train_log import TrainLog
 
@@ -81,7 +81,7 @@ class Journal:
         if self._live is None or self._log is None:
             return
         self._live.remove()
-        if finished(self._run.path):
+        if is_committed(result_folder(self._run.path)):
             self._log.end(_outcome(self._run))
         elif isinstance(cause, RaymmError):
             self._log.end(f"failed: {cause}")

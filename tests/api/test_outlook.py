@@ -1,13 +1,11 @@
 """`raymm prepare --dry-run`: what would be made is what is made then; nothing is written."""
 
-import json
-
 import numpy as np
 import pytest
 
 import raymm
 from raymm.data import open_dataset
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 from tests.data.indexed.media_sets import MODALITIES, SETTINGS, write_manifest
 
 
@@ -20,7 +18,7 @@ def looked_at(capfd, *words, out, code=0):
     ended, said, notes = call(capfd, "prepare", *words, "--out", out, "--dry-run", "--json")
     assert ended == code, notes
     assert not out.exists()
-    return json.loads(said), notes
+    return result_in(said), notes
 
 
 def test_what_would_be_made_is_what_is_made(capfd, tmp_path, manifest):

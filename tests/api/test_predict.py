@@ -1,7 +1,6 @@
 """Files in, answers out: against the rows of the prepared data set, and the definition of the Shapley value."""
 
 import csv
-import json
 import re
 from itertools import permutations
 
@@ -19,7 +18,7 @@ from raymm.data.reader import BatchReader
 from raymm.errors import ConfigError, DataError
 from raymm.models.export import export_model, load_model
 from raymm.models.model import build_model
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 from tests.data.clips import RATE, collection, cut, flashes, manifest, prepare, tone
 from tests.games import settings
 
@@ -208,7 +207,7 @@ def test_the_verb_answers_files_and_manifests(place, trained, tmp_path, capfd):
     words = [f"file={clips / rows[1]['file']},caption={rows[1]['caption']}", clips / rows[2]["file"]]
     code, out, said = call(capfd, *checkpoint, *words, "--json", "--out", tmp_path / "p.parquet")
     assert code == 0, said
-    answers = json.loads(out)
+    answers = result_in(out)
     expected = stored_outputs(place, trained)
     for row, number in zip(answers["predictions"], (1, 2), strict=True):
         probability = np.exp(expected[number]) / np.exp(expected[number]).sum()

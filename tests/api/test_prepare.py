@@ -1,14 +1,13 @@
 """`raymm.prepare`: the data set of the command line, to the byte, and mistakes in a program's words."""
 
 import csv
-import json
 
 import pytest
 
 import raymm
 from raymm.errors import ConfigError, DataError
 from raymm.storage.directory import read_manifest
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def test_the_data_set_is_that_of_the_command_line(capfd, tmp_path, manifest, mad
         capfd, *words, "--out", tmp_path / "d", "--set", "title.max_tokens=32", "--backend", "local", "--json"
     )
     assert code == 0, said
-    assert json.loads(out) == {"out": str(tmp_path / "d"), "rows": made.rows, "quarantined": []}
+    assert result_in(out) == {"out": str(tmp_path / "d"), "rows": made.rows, "quarantined": []}
     assert made.rows == 24
     assert read_manifest(made.folder)["files"] == read_manifest(tmp_path / "d")["files"]
     code, out, said = call(capfd, *words, "--out", made.folder, "--set", "title.max_tokens=32", "--backend", "local")

@@ -5,7 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from raymm.api.progress import Bar, Epoch, Progress, showing
+from raymm.api.bars import Bar
+from raymm.api.progress import Epoch, Progress
+from raymm.api.showing import showing
 from raymm.errors import ConfigError
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_metric, split_metric
 

@@ -1,7 +1,5 @@
 """`raymm.train`: the numbers of the command line, results to look at, mistakes before anything is made."""
 
-import json
-
 import pytest
 
 import raymm
@@ -9,7 +7,7 @@ from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.tracking.metrics import MEMORY, phi_metric
 from raymm.training.result import read_result
 from raymm.valuation import read_table
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 
 SMALL = {"training.epochs": 3, "method.warmup": 1, "model.feature_size": 16, "optimizer.lr": 0.005}
 WORDS = [f"{name}={value}" for name, value in SMALL.items()]
@@ -45,7 +43,7 @@ def test_the_result_is_that_of_the_command_line(capfd, tmp_path, dataset, result
     words = ["train", "--data", dataset.path, "--out", tmp_path / "run", "--store", tmp_path / "mlflow"]
     code, out, said = call(capfd, *words, "--backend", "local", "--method", "sample", "--seed", "3", "--json", *WORDS)
     assert code == 0, said
-    told = json.loads(out)
+    told = result_in(out)
     assert without_times(result.metrics) == without_times(told["metrics"])
     assert result.best_epoch == told["best_epoch"]
     assert [finding.name for finding in result.findings] == [finding["name"] for finding in told["findings"]]

@@ -1,14 +1,12 @@
 """`raymm.value` of data sets: the table of the command line, in memory or in a file, under several maskings."""
 
-import json
-
 import numpy as np
 import pytest
 
 import raymm
 from raymm.errors import CheckpointError, ConfigError
 from raymm.valuation import read_table
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 
 SAMPLES = 120
 SMALL = {"training.epochs": 1, "model.feature_size": 16, "model.encoder.width": 8}
@@ -27,7 +25,7 @@ def test_values_are_those_of_the_command_line(capfd, tmp_path, dataset, result):
     assert code == 0, said
     asked = {"split": "val", "utility": "margin", "masking": ["zeros", "mean"], "progress": None}
     values = raymm.value(result, dataset, **asked, out=tmp_path / "a.parquet")
-    assert json.loads(out) == {**values.figures(), "maskings": values.stability()}
+    assert result_in(out) == {**values.figures(), "maskings": values.stability()}
     for name in ("", "-mean"):
         assert (tmp_path / f"a{name}.parquet").read_bytes() == (tmp_path / f"c{name}.parquet").read_bytes()
     memory = raymm.value(result.load(), dataset.path, **asked)

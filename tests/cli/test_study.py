@@ -1,12 +1,10 @@
 """`raymm study` from the command line: what it prints and writes, and mistakes in words."""
 
-import json
-
 import pytest
 import yaml
 
 from raymm.api import study as verb
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 from tests.study.studies import HereLane
 
 SAMPLES = 60
@@ -62,7 +60,7 @@ def test_a_file_makes_the_study_again(capfd, tmp_path, dataset, here):
     fixed = ["--out", tmp_path / "t", "--store", tmp_path / "store", "--backend", "local"]
     code, out, err = call(capfd, "study", "--from", file, *fixed, "--json")
     assert code == 0, err
-    (run,) = json.loads(out)["runs"]
+    (run,) = result_in(out)["runs"]
     assert (run["seed"], run["arm"], run["history"]) == (3, "joint", 3)
     one, two = (yaml.safe_load((tmp_path / name / "study.yaml").read_text()) for name in ("s", "t"))
     assert {**one, "key": ""} == {**two, "key": ""}

@@ -1,6 +1,5 @@
 """`raymm sweep` up to the moment at which it would start Ray: mistakes, and what they leave behind."""
 
-import json
 import os
 import signal
 import time
@@ -9,7 +8,7 @@ import pytest
 
 from raymm.storage.layout import lock_of_folder
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 from tests.holders import held
 
 SAMPLES = 90
@@ -69,7 +68,7 @@ def test_a_sweep_is_written_down_before_anything_runs(capfd, here, dataset):
     assert (job.config.training.epochs, job.config.training.seed) == (4, 5)
     assert [trial.config.view.noise_db for trial in read_trials(job)] == [{"m0": -10.0}] * 3
     code, out, _ = call(capfd, "sweep", "--resume", "s", "--json")
-    assert json.loads(out) == {"sweep": str(here / "s"), "metric": "val/accuracy", "trials": []}
+    assert result_in(out) == {"sweep": str(here / "s"), "metric": "val/accuracy", "trials": []}
 
 
 def test_a_population_keeps_every_epoch_and_others_do_not(capfd, here, dataset):

@@ -2,6 +2,7 @@
 
 import time
 
+from raymm.api.progress import Progress
 from raymm.api.sweep_progress import SweepProgress
 from raymm.cli.progress import printing
 from raymm.sweep.store import TrialOutcome, write_outcome
@@ -78,7 +79,7 @@ def test_work_before_the_trials_is_said(tmp_path, dataset, capfd):
 
 def test_a_quiet_sweep_writes_its_log_alone(tmp_path, dataset, capfd):
     sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=9)
-    progress = SweepProgress(sweep, Silent(), printing(quiet=True))
+    progress = SweepProgress(sweep, Silent(), Progress())
     progress.on_trial_start(propose(sweep, 0, fs__scale=1.0))
     assert capfd.readouterr().out == ""
     assert "  0/9  000-" in (sweep.path / "sweep.log").read_text()

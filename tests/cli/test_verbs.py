@@ -12,7 +12,7 @@ import pytest
 
 from raymm.cli import VERBS, cli, main
 from raymm.valuation import read_table
-from tests.cli.calling import call
+from tests.cli.calling import call, result_in
 
 SMALL = ["training.epochs=3", "method.warmup=1", "model.feature_size=16", "optimizer.lr=0.005"]
 
@@ -38,12 +38,12 @@ def test_train_value_and_report(capfd, tmp_path, data):
     assert "epoch   3/3" in out
     assert "test/accuracy" in out
     code, out, _ = call(capfd, *train, "--json")
-    again = json.loads(out)
+    again = result_in(out)
     code, out, _ = call(
         capfd, "value", "--data", data, "--checkpoint", run, "--out", table, "--backend", "local", "--json"
     )
     assert code == 0
-    assert json.loads(out)["accuracy"] == pytest.approx(again["metrics"]["test/accuracy"])
+    assert result_in(out)["accuracy"] == pytest.approx(again["metrics"]["test/accuracy"])
     assert read_table(table).info.utility == "count"
     code, out, _ = call(capfd, "report", run)
     assert code == 0
@@ -124,7 +124,7 @@ def test_samples_are_named_by_the_files_of_their_manifest(capfd, tmp_path):
     assert sorted(set(files.values())) == ["", *(f"clips/{n} of test, cut.mp4" for n in range(4))]
     columns = pq.read_table(tmp_path / "t.parquet").to_pydict()
     assert dict(zip(columns["sample_id"], columns["source"], strict=True)) == files
-    lowest = [row for figures in json.loads(out)["modalities"].values() for row in figures["lowest"]]
+    lowest = [row for figures in result_in(out)["modalities"].values() for row in figures["lowest"]]
     assert lowest
     assert all(row["source"] == files[row["sample_id"]] for row in lowest)
     assert all(row["label"] == manifest[row["sample_id"]]["label"] for row in lowest)

@@ -80,5 +80,8 @@ class _Deaf:
     def on_setup(self, text):
         assert text
 
+    def on_run_start(self, job):
+        assert not job.done
+
     def on_run_end(self, job, cause, seconds):
         assert not cause, (job, seconds)

@@ -12,6 +12,7 @@ from raymm.sweep.runs import current_paths, open_warmups, trial_rows
 from raymm.sweep.store import open_sweep, read_trials
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
+from tests.cli.calling import result_in
 from tests.games import small_dataset
 
 pytestmark = pytest.mark.ray
@@ -106,7 +107,7 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
     ]
     capsys.readouterr()
     sweep(place, "--resume", job.path, "--json")
-    table = json.loads(capsys.readouterr().out)["trials"]
+    table = result_in(capsys.readouterr().out)["trials"]
     assert [row["status"] for row in table] == ["finished", "stopped", "failed"]
     again = runs_of(place, job)[2]
     assert {run.info.run_id for run in again.values()} == {run.info.run_id for run in children.values()}
