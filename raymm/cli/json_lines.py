@@ -30,7 +30,7 @@ EVERY = 5.0
 
 
 class JsonLines(Progress):
-    """Writes what it hears as objects; `event` says which."""
+    """Writes what it hears as objects; `event` says which. From its making until `close` stdout is for them alone."""
 
     live = True
 
@@ -38,10 +38,6 @@ class JsonLines(Progress):
         self._stack, self._lock = ExitStack(), threading.Lock()
         self._out = sys.stdout
         self._next: dict[str, float] = {}
-
-    def begin(self) -> None:
-        """Take stdout for the objects alone."""
-        self._out = sys.stdout
         self._stack.enter_context(redirect_stdout(sys.stderr))
 
     def on_start(self, heading: Heading) -> None:

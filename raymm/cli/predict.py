@@ -60,6 +60,7 @@ def predict(
 
     if out is not None:
         check_table_name(out)
+    told = printing(as_json)
     load_plugins(plugin_names(plugins))
     trained = raymm.load(checkpoint)
     found = raymm.predict(
@@ -69,7 +70,7 @@ def predict(
         media_root=media_root,
         allow_outside=allow_outside,
         sentence_encoders=encoders,
-        progress=printing(as_json),
+        progress=told,
     )
     if as_json:
         show_result(json.loads(found.to_json()))

@@ -1,7 +1,7 @@
 """`raymm prepare`: raw media to a data set on disk."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,6 +15,9 @@ from raymm.cli.options import (
     workers_option,
 )
 from raymm.cli.progress import printing, show_result
+
+if TYPE_CHECKING:
+    from raymm.api.progress import Progress
 
 __all__ = ["prepare"]
 
@@ -115,8 +118,10 @@ def prepare(
     if dry_run:
         asked = {"seed": seed, "group": group, "allow_outside": allow_outside, "settings": settings}
         asked["sentence_encoders"] = sentence_encoders
+        told = printing(as_json)
         load_plugins(plugin_names(plugins))
-        _look({**given, "source_settings": source_settings}, asked, names, parse_task(task, task_settings), as_json)
+        wanted = {**given, "source_settings": source_settings}
+        _look(wanted, asked, names, parse_task(task, task_settings), told, as_json)
         return
     check_inputs({**given, "source_settings": source_settings}, OPTIONS.__getitem__)
     made = raymm.prepare(
@@ -149,12 +154,19 @@ def prepare(
     click.echo(made.summary())
 
 
-def _look(given: dict[str, Any], asked: dict[str, Any], classes: list[str] | None, task: Any, as_json: bool) -> None:
+def _look(
+    given: dict[str, Any],
+    asked: dict[str, Any],
+    classes: list[str] | None,
+    task: Any,
+    told: "Progress",
+    as_json: bool,
+) -> None:
     """Show what would be made; problems end with code 2."""
     from raymm.api.outlook import outlook
     from raymm.api.showing import showing
 
-    with showing(printing(as_json)) as told:
+    with showing(told):
         found = outlook(given, asked, classes, task, progress=told)
     if as_json:
         show_result(found.to_dict())

@@ -29,7 +29,10 @@ def printing(as_json: bool = False) -> "Progress":
     if as_json:
         from raymm.cli.json_lines import JsonLines
 
-        return JsonLines()
+        told = JsonLines()
+        if (context := click.get_current_context(silent=True)) is not None:
+            context.call_on_close(told.close)  # also after a mistake that comes before the work
+        return told
     if _draws():
         from raymm.cli.terminal import Terminal
 
