@@ -26,6 +26,7 @@ GROUPS = {
         "your_model": "Your model",
         "your_loop": "Your training loop",
         "training": "Training",
+        "progress": "Progress and logs",
         "tasks": "Tasks and metrics",
         "encoders": "Encoders",
         "diagnostics": "Failure signatures",

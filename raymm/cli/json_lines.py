@@ -1,4 +1,4 @@
-"""Progress as objects of JSON on stdout, a line each, for programs; docs/json_lines.md has their fields.
+"""Progress as objects of JSON on stdout, a line each, for programs; docs/progress.md has their fields.
 
 Whatever else prints on stdout while the call lasts, such as a part of one's own, goes to stderr instead.
 """
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from raymm.api.progress import Progress
 
@@ -66,8 +68,9 @@ class JsonLines(Progress):
         self._write("line", text=line)
 
     def on_note(self, words: str) -> None:
-        """`note`: what is good to know."""
+        """`note`: what is good to know; on stderr too, where people look."""
         self._write("note", text=words)
+        click.echo(f"note: {words}", err=True)
 
     def follow(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
         """`items`: how many of them are done."""
