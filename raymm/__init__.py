@@ -16,6 +16,7 @@ PUBLIC = {
     "Resampler": "raymm.integrations.resampler",
     "check": "raymm.api.check",
     "compare": "raymm.api.compare",
+    "export": "raymm.api.export",
     "load": "raymm.api.load",
     "open_dataset": "raymm.data",
     "predict": "raymm.api.predict",

@@ -1,5 +1,6 @@
 from raymm.api.check import check as check
 from raymm.api.compare import compare as compare
+from raymm.api.export import export as export
 from raymm.api.load import load as load
 from raymm.api.predict import predict as predict
 from raymm.api.prepare import prepare as prepare

@@ -14,6 +14,7 @@ __all__ = [
     "ClusterError",
     "ConfigError",
     "DataError",
+    "ExportError",
     "LockedError",
     "Problems",
     "RaymmError",
@@ -45,6 +46,10 @@ class DataError(RaymmError):
 
 class CheckpointError(RaymmError):
     """A run's committed state is missing, damaged, or belongs to another configuration."""
+
+
+class ExportError(RaymmError):
+    """A model cannot be written in a form that runs without raymm."""
 
 
 class LockedError(RaymmError):

@@ -17,9 +17,11 @@ from raymm.storage.layout import result_folder
 from raymm.training.result import read_result
 
 if TYPE_CHECKING:
+    from raymm.api.graph_result import ExportedGraphs
     from raymm.api.predictions import Predictions
     from raymm.api.showing import Showing
     from raymm.config.sections import Config
+    from raymm.data.opening import Data
     from raymm.data.schema import Schema
     from raymm.models.export import Exported
     from raymm.models.model import MultimodalModel
@@ -97,6 +99,21 @@ class Trained(Placed):
         encoders = encoders_of(self.schema, sentence_encoders)
         with showing(progress) as told:
             return answered(question, self.exported, encoders, told)
+
+    def export(
+        self,
+        *,
+        onnx: str | Path | None = None,
+        torch: str | Path | None = None,
+        data: Data | None = None,
+        samples: int = 100,
+        progress: Showing = "auto",
+    ) -> ExportedGraphs:
+        """Write it as ONNX, or as a program of `torch.export`; parameters and errors as `raymm.export`."""
+        from raymm.api.graph_result import export_graphs
+
+        with showing(progress) as told:
+            return export_graphs(self.folder, self.exported, (onnx, torch), data, samples, told.on_note)
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""

@@ -32,6 +32,7 @@ VERBS = (
     "train",
     "value",
     "predict",
+    "export",
     "sweep",
     "study",
     "compare",

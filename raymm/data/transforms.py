@@ -38,7 +38,7 @@ def log_mel(transform: MelSpectrogram, waveforms: Tensor) -> Tensor:
     Every clip is standardised on its own: loudness carries no class in the tasks at hand, and a recording
     level that differs between splits then does no harm.
     """
-    if not len(waveforms):
+    if waveforms.shape[0] == 0:  # an export keeps a shape open, and not what `len` gives
         frames = 1 + waveforms.shape[-1] // transform.hop_length
         return waveforms.new_zeros(0, 1, transform.n_mels, frames)
     spectrogram = torch.log(transform(waveforms) + FLOOR)

@@ -76,9 +76,9 @@ class Calibration(nn.Module):
     def correct(
         self, logits: Float[Tensor, "B K"], of: Logits, features: Float[Tensor, "B n D"], mask: Bool[Tensor, "B n"]
     ) -> Float[Tensor, "B K"]:
-        """The outputs of rows from those of the model as it was trained."""
+        """The outputs of rows from those of the model as it was trained, once the numbers are fitted."""
         corrected = self.scales[0] * logits
-        if self.weighs_modalities:
+        if self.kind != "temperature":
             members = mask.sum(dim=1, keepdim=True).clamp(min=1) if self.kind == "modality_temperatures" else 1
             for modality in range(mask.shape[1]):
                 alone = torch.zeros_like(mask)

@@ -104,6 +104,13 @@ class MultimodalModel(nn.Module):
     def encode(self, batch: Batch) -> Features:
         """Features [B, n, D]; zeros where a modality does not take part."""
 
+    @abstractmethod
+    def encode_whole(self, inputs: Mapping[str, Tensor]) -> Features:
+        """Features [B, n, D] of rows that all have a value of every modality that is read, by its name.
+
+        In operations of which none depends on a value, so that it can be written as a graph (`raymm.models.graph`).
+        """
+
     def fuse(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
         """Logits from features, with the baseline where `mask` is False; corrected once a calibration is fitted."""
         logits = self.fuse_as_trained(features, mask)
@@ -224,6 +231,12 @@ class PartsModel(MultimodalModel):
                 column = column.to(encoded.dtype).index_copy(0, rows, encoded)
             columns.append(column.float())
         return torch.stack(columns, dim=1)
+
+    def encode_whole(self, inputs: Mapping[str, Tensor]) -> Features:
+        """Features [B, n, D]; zeros where a modality is not read."""
+        read = {name: self.encoders[name](values).float() for name, values in inputs.items()}
+        none = torch.zeros_like(next(iter(read.values())))
+        return torch.stack([read.get(name, none) for name in self.names], dim=1)
 
     def logits_of(self, features: Features, mask: Mask) -> Any:
         """What the fusion makes of masked features."""

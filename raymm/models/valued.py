@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.models.export import Exported
 
-__all__ = ["load_for", "load_own", "with_masking", "with_valuation"]
+__all__ = ["check_fit", "load_for", "load_own", "with_masking", "with_valuation"]
 
 CHECKED = 8
 """Samples on which a custom model is checked."""
@@ -67,7 +67,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
         When there is no model, or its modalities or classes are not those of the data set.
     """
     exported = load_model(model_folder(checkpoint))
-    _check_fit(checkpoint, exported, dataset)
+    check_fit(checkpoint, exported, dataset)
     config = with_valuation(exported.config, valuation or {})
     view = BatchReader(_with_statistics(dataset, exported), config.view, config.training.seed)
     return Valuing(exported.model, view, dataset.rows(split), config)
@@ -136,7 +136,8 @@ def with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
     return parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
 
 
-def _check_fit(checkpoint: Path, exported: Exported, dataset: Dataset) -> None:
+def check_fit(checkpoint: Path, exported: Exported, dataset: Dataset) -> None:
+    """Raise `CheckpointError` when a data set has other modalities, classes or labels than those of a model."""
     problems = Problems(f"{checkpoint} does not fit {dataset.path}")
     then, now = exported.schema, dataset.schema
     if type(then.task) is not type(now.task):

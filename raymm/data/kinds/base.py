@@ -298,7 +298,11 @@ class ModalitySpec(BaseModel):
 
     def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:
         """Stored values [b, *shape] as float32 at mean 0 and deviation 1 over the training split."""
-        values = torch.from_numpy(stored).to(torch.float32)
+        return self.standardise(torch.from_numpy(stored), statistics)
+
+    def standardise(self, values: Tensor, statistics: Statistics | None) -> Tensor:
+        """What `to_tensor` does once the stored values are a tensor, in operations of torch alone."""
+        values = values.to(torch.float32)
         if statistics is None or self.statistics_axis is None:
             return values
         shape = (-1, *[1] * (len(self.shape) - 1 - self.statistics_axis))

@@ -77,9 +77,8 @@ class EmbeddingSpec(ModalitySpec):
             moments.add(values[values[..., -1] > 0, :-1].astype(np.float64))
         return moments.statistics()
 
-    def to_tensor(self, stored: Any, statistics: Statistics | None) -> Tensor:
+    def standardise(self, values: Tensor, statistics: Statistics | None) -> Tensor:
         """Standardised tokens; padding stays zero."""
-        values = torch.from_numpy(stored)
         if statistics is None:
             return values
         mask = values[..., -1:]

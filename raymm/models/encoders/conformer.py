@@ -66,7 +66,7 @@ class ConformerBody(nn.Module):
     def forward(self, x: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b width"]:
         """Encode log-mels, all of one length."""
         frames = self.subsample(x).transpose(1, 2)
-        lengths = torch.full((len(frames),), frames.shape[1], device=frames.device)
+        lengths = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
         features: Tensor = self.conformer(frames, lengths)[0]
         return features.mean(dim=1)
 

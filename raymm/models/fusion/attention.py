@@ -50,8 +50,8 @@ class AttentionFusion(Fusion):
         """Logits of each row."""
         tokens = self.project(features) + self.modality
         count = len(self.bottleneck)
-        bottleneck = self.bottleneck.expand(len(features), -1, -1)
-        present = torch.cat([mask.new_ones(len(mask), count), mask], dim=1)
+        bottleneck = self.bottleneck.expand(features.shape[0], -1, -1)
+        present = torch.cat([mask.new_ones(mask.shape[0], count), mask], dim=1)
         mixed = self.layers(torch.cat([bottleneck, tokens], dim=1), src_key_padding_mask=~present)
         logits: Tensor = self.classifier(self.norm(mixed[:, :count].mean(dim=1)))
         return logits

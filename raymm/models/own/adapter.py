@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from raymm.data.batch import Batch
 from raymm.errors import ConfigError
 from raymm.models.explained import explained, in_words
 from raymm.models.multimodal import MultimodalModel
@@ -19,7 +20,6 @@ from raymm.valuation.conformance import ModelError
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
-    from raymm.data.batch import Batch
     from raymm.data.schema import Schema
     from raymm.types import Features, Mask
 
@@ -58,6 +58,7 @@ class OwnModel(MultimodalModel):
         super().__init__(schema.names, form.size, "own")
         self.own: Any = own
         self.form, self._where = form, where
+        self._nothing = {name: values[:0] for name, values in batch.inputs.items()}
         found = getattr(own, "encoders", None)
         self.has_encoders = isinstance(found, nn.ModuleDict) and set(found.keys()) == set(schema.names)
 
@@ -87,6 +88,13 @@ class OwnModel(MultimodalModel):
         found = explained(self.own.encode, "encode", self._where)(batch)
         return _named(self._where, lambda: self.form.pack(found, batch, self.read))
 
+    def encode_whole(self, inputs: Mapping[str, Tensor]) -> Features:
+        """What the module's `encode` makes of rows that have all that is read."""
+        rows = next(iter(inputs.values())).shape[0]
+        mask = self.reads.expand(rows, len(self.names))
+        batch = _WholeBatch({**self._nothing, **inputs}, mask, mask.long(), mask.long().cumsum(dim=0)[:, 0])
+        return self.form.pack_whole(self.own.encode(batch), self.read)
+
     def logits_of(self, features: Features, mask: Mask) -> Tensor:
         """What the module's `fuse` makes of masked features."""
         logits: Tensor = explained(self.own.fuse, "fuse", self._where)(self.form.unpack(features), mask)
@@ -103,6 +111,14 @@ class OwnModel(MultimodalModel):
         """Trained parameters that are of no encoder."""
         of_encoders = {id(one) for name in self.names for one in self.encoders[name].parameters()}
         return [one for one in self.own.parameters() if one.requires_grad and id(one) not in of_encoders]
+
+
+@dataclass(frozen=True)
+class _WholeBatch(Batch):
+    """A batch whose rows are not counted: in a graph their number is open."""
+
+    def __post_init__(self) -> None:
+        pass
 
 
 def _named(where: str, check: Callable[[], Any]) -> Any:

@@ -82,6 +82,15 @@ class FeatureForm:
         ]
         return torch.stack(columns, dim=1)
 
+    def pack_whole(self, found: Any, read: frozenset[str]) -> Features:
+        """What `pack` gives of rows that all have what is read, without looking at it: for a graph."""
+        if self.whole:
+            features: Features = found.flatten(2).float()
+            return features
+        columns = {name: self._flat(found[name]) for name in self.names if name in read}
+        none = torch.zeros_like(next(iter(columns.values())))
+        return torch.stack([columns.get(name, none) for name in self.names], dim=1)
+
     def unpack(self, features: Features) -> Any:
         """What `pack` took, from one tensor."""
         if self.whole:
@@ -94,12 +103,16 @@ class FeatureForm:
     def _column(self, nest: Nest, batch: Batch, position: int) -> Tensor:
         """Numbers of a modality, [B, D]; zeros in rows without it where it came without these."""
         having = len(batch.inputs[self.names[position]])
-        flat = torch.cat([leaf.flatten(1).float() for leaf in _leaves(nest)], dim=1)
-        flat = torch.nn.functional.pad(flat, (0, self.size - flat.shape[1]))
+        flat = self._flat(nest)
         if len(flat) == len(batch):
             return flat
         rows = torch.nonzero_static(batch.mask[:, position], size=having)[:, 0]
         return flat.new_zeros(len(batch), self.size).index_copy(0, rows, flat)
+
+    def _flat(self, nest: Nest) -> Tensor:
+        """Numbers of rows that have a modality, [b, D]."""
+        flat = torch.cat([leaf.flatten(1).float() for leaf in _leaves(nest)], dim=1)
+        return torch.nn.functional.pad(flat, (0, self.size - flat.shape[1]))
 
 
 def form_of(found: Any, names: tuple[str, ...], rows: int, having: Sequence[int] | None = None) -> FeatureForm:

@@ -1,0 +1,76 @@
+"""Record the operations of a model with `torch.export`, for any number of rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from raymm.errors import ExportError, RaymmError, in_one_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.export import ExportedProgram
+
+    from raymm.models.graph.module import WholeModel
+
+__all__ = ["traced", "without_warnings"]
+
+LONGEST = 400
+"""Letters of torch's reason that are repeated."""
+
+
+def traced(whole: WholeModel, inputs: dict[str, Tensor], mask: Tensor) -> ExportedProgram:
+    """The operations of a model.
+
+    Torch first runs the Python code on stand-ins of tensors; where that fixes the number of rows (`len(features)`
+    does), or fails, it reads the code itself.
+
+    Raises
+    ------
+    ExportError
+        When neither can be done, such as where Python decides by the values of a tensor: with torch's reason.
+    """
+    rows = torch.export.Dim("batch", min=1)
+    open_rows = {"inputs": {name: {0: rows} for name in inputs}, "mask": {0: rows}}
+
+    def export(strict: bool) -> ExportedProgram:
+        with torch.no_grad(), without_warnings():
+            return torch.export.export(whole, (inputs, mask), dynamic_shapes=open_rows, strict=strict)
+
+    with torch.no_grad():
+        whole(inputs, mask)  # what kinds keep between batches, such as a bank of filters, is made of true tensors
+    return _either(lambda: export(strict=False), lambda: export(strict=True))
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep what the exporters of torch say of themselves from people who cannot change it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _either(first: Callable[[], ExportedProgram], second: Callable[[], ExportedProgram]) -> ExportedProgram:
+    try:
+        return first()
+    except Exception as cause:  # noqa: BLE001  (torch raises of many types here, also its own AssertionErrors)
+        reason = cause
+    try:
+        return second()
+    except Exception:  # noqa: BLE001
+        raise ExportError(
+            f"export: torch.export cannot record this model: {_in_words(reason)}; a model can be exported when no "
+            "Python code in its encode and fuse depends on the values of tensors"
+        ) from reason
+
+
+def _in_words(reason: Exception) -> str:
+    """What torch says, without its advice how to look further."""
+    said = str(reason) if isinstance(reason, RaymmError) else in_one_line(reason)
+    for end in ("Caused by:", "For more information", "The error above occurred", "Suggested fixes:", "; --debug"):
+        said = said.split(end)[0].strip()
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
