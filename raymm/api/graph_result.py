@@ -13,10 +13,10 @@ import numpy as np
 from raymm.api.shown import Shown, place_of
 from raymm.data.opening import open_data
 from raymm.errors import CheckpointError, ConfigError, DataError
+from raymm.models.data_fit import check_fit
 from raymm.models.export import model_folder
 from raymm.models.graph.samples import fitting, made_up
 from raymm.models.graph.write import check_paths, write_graphs
-from raymm.models.valued import check_fit
 from raymm.storage.directory import sha256_of
 from raymm.storage.layout import WEIGHTS, index_folder
 from raymm.training.run import open_run

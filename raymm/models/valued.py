@@ -13,8 +13,9 @@ from raymm.config.loading import parse
 from raymm.config.plugins import absolute_plugins, load_plugins
 from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
-from raymm.errors import CheckpointError, ConfigError, Problems
+from raymm.errors import ConfigError
 from raymm.models.custom import make_custom_model
+from raymm.models.data_fit import check_fit
 from raymm.models.export import load_model, load_settings, model_folder
 from raymm.models.model import MultimodalModel
 from raymm.tasks.defaults import with_defaults
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.models.export import Exported
 
-__all__ = ["check_fit", "load_for", "load_own", "with_masking", "with_valuation"]
+__all__ = ["load_for", "load_own", "with_masking", "with_valuation"]
 
 CHECKED = 8
 """Samples on which a custom model is checked."""
@@ -134,24 +135,6 @@ def _mean_features(job: Valuing, dataset: Dataset) -> torch.Tensor:
 def with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
     """The configuration with other settings of the section `valuation`, validated."""
     return parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
-
-
-def check_fit(checkpoint: Path, exported: Exported, dataset: Dataset) -> None:
-    """Raise `CheckpointError` when a data set has other modalities, classes or labels than those of a model."""
-    problems = Problems(f"{checkpoint} does not fit {dataset.path}")
-    then, now = exported.schema, dataset.schema
-    if type(then.task) is not type(now.task):
-        problems.add(f"task: the model was trained for {then.task.name}; the data has labels of {now.task.name}")
-    if then.classes != now.classes:
-        problems.add(f"classes: the model knows {', '.join(then.classes)}; the data has {', '.join(now.classes)}")
-    if then.modalities != now.modalities:
-        problems.add(f"modalities: the model reads {_kinds(then.modalities)}; the data has {_kinds(now.modalities)}")
-    problems.raise_if_any(CheckpointError)
-
-
-def _kinds(modalities: object) -> str:
-    assert isinstance(modalities, tuple)
-    return ", ".join(f"{spec.name} {spec.kind}{list(spec.shape)}" for spec in modalities)
 
 
 def _with_statistics(dataset: Dataset, exported: Exported) -> Dataset:

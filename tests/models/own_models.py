@@ -108,6 +108,12 @@ class ModalitiesMeet(Good):
         return found | {rest[0]: found[rest[0]] + found[first]}
 
 
+class Branching(Good):
+    def fuse(self, features, _mask):
+        total = sum(features.values())
+        return self.out(2 * total if total.sum() > 0 else total)
+
+
 class Probable(Good):
     def fuse(self, features, mask):
         return super().fuse(features, mask).softmax(dim=-1)

@@ -66,9 +66,11 @@ class ConformerBody(nn.Module):
     def forward(self, x: Float[Tensor, "b mels frames"]) -> Float[Tensor, "b width"]:
         """Encode log-mels, all of one length."""
         frames = self.subsample(x).transpose(1, 2)
-        lengths = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
-        features: Tensor = self.conformer(frames, lengths)[0]
-        return features.mean(dim=1)
+        none_padded = torch.zeros(frames.shape[:2], dtype=torch.bool, device=frames.device)
+        made = frames.transpose(0, 1)
+        for layer in self.conformer.conformer_layers:  # its `forward` asks the device for the longest row
+            made = layer(made, none_padded)
+        return made.mean(dim=0)
 
 
 def _log_mels(x: Float[Tensor, "b 1 mels frames"]) -> Float[Tensor, "b mels frames"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import torch
 
 from raymm.errors import ConfigError, ExportError, in_one_line, missing_extra
 from raymm.models.graph.form import ABOUT
-from raymm.models.graph.tracing import without_warnings
+from raymm.models.graph.tracing import quietly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,9 +55,8 @@ def onnx_file(program: ExportedProgram, form: GraphForm, about: str) -> bytes:
         raise ExportError(
             f"export: an ONNX file holds at most 2 GiB, and the weights are {size / 2**30:.1f} GiB; write --torch"
         )
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)
     try:
-        with torch.no_grad(), without_warnings():
+        with torch.no_grad(), quietly():
             made: Any = torch.onnx.export(
                 program,
                 input_names=list(form.names),
@@ -79,7 +77,7 @@ def onnx_file(program: ExportedProgram, form: GraphForm, about: str) -> bytes:
 def torch_file(program: ExportedProgram, about: str) -> bytes:
     """The graph as torch saves it, with its description as the file "raymm.json" in it."""
     sink = io.BytesIO()
-    with without_warnings():
+    with quietly():
         torch.export.save(program, sink, extra_files={f"{ABOUT}.json": about})
     return sink.getvalue()
 
@@ -99,7 +97,7 @@ def run_onnx(content: bytes, form: GraphForm) -> Run:
 
 def run_torch(content: bytes) -> Run:
     """Run a file of `torch.export`."""
-    with without_warnings():
+    with quietly():
         module = torch.export.load(io.BytesIO(content)).module()
 
     def run(inputs: dict[str, Tensor], mask: Tensor) -> Arrays:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from raymm.models.graph.module import WholeModel
 
-__all__ = ["traced", "without_warnings"]
+__all__ = ["quietly", "traced"]
 
 LONGEST = 400
 """Letters of torch's reason that are repeated."""
@@ -38,7 +40,7 @@ def traced(whole: WholeModel, inputs: dict[str, Tensor], mask: Tensor) -> Export
     open_rows = {"inputs": {name: {0: rows} for name in inputs}, "mask": {0: rows}}
 
     def export(strict: bool) -> ExportedProgram:
-        with torch.no_grad(), without_warnings():
+        with torch.no_grad(), quietly():
             return torch.export.export(whole, (inputs, mask), dynamic_shapes=open_rows, strict=strict)
 
     with torch.no_grad():
@@ -47,11 +49,16 @@ def traced(whole: WholeModel, inputs: dict[str, Tensor], mask: Tensor) -> Export
 
 
 @contextmanager
-def without_warnings() -> Iterator[None]:
-    """Keep what the exporters of torch say of themselves from people who cannot change it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def quietly() -> Iterator[None]:
+    """Keep back what the exporters of torch print of themselves; what they raise says enough."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _either(first: Callable[[], ExportedProgram], second: Callable[[], ExportedProgram]) -> ExportedProgram:

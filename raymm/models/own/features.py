@@ -185,7 +185,7 @@ def _split(column: Tensor, nest: Nest) -> Iterator[Tensor]:
     """Tensors [B, ...] from the numbers of a modality [B, D]."""
     start = 0
     for leaf in _leaves(nest):
-        part = column[:, start : start + _width(leaf)].reshape(len(column), *leaf.shape[1:])
+        part = column[:, start : start + _width(leaf)].reshape(column.shape[0], *leaf.shape[1:])
         start += _width(leaf)
         yield _with_type(part, leaf)
 
