@@ -23,7 +23,8 @@ class _Deferred:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(import_module(self._name), attribute)
+        found = self.__dict__[attribute] = getattr(import_module(self._name), attribute)  # read directly from then on
+        return found
 
 
 class _InstancesOfTensor(type):
