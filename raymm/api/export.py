@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.graph_result import ExportedGraphs
-from raymm.api.progress import Showing
 from raymm.api.settings import named
+from raymm.api.showing import Showing
 from raymm.api.shown import place_of
 from raymm.api.trained import Trained
 from raymm.config.plugins import load_plugins
