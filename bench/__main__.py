@@ -24,6 +24,7 @@ from bench import (
     sampling,
     sweep,
     tables,
+    training_memory,
     valuation,
 )
 from bench.timing import Measured
@@ -42,6 +43,7 @@ BENCHES = {
     "loop_overlap": loop_overlap.run,
     "checksums": checksums.run,
     "many_rows": many_rows.run,
+    "training_memory": training_memory.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -78,18 +78,20 @@ def _measured(details: dict[str, Any], before: dict[str, Any], after: dict[str, 
     return Measured("bytes of memory a row, opened, trained and valued", grown, "<=", BYTES, details, bars)
 
 
-def write_rows(path: Path, rows: int) -> None:
-    """A data set of random vectors, written in whole shards: 80 % training, 10 % validation, 10 % test."""
+def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHARD_ROWS) -> None:
+    """A data set of random vectors of `SIZE`, in whole shards: 80 % training, 10 % validation, 10 % test."""
     generator = np.random.default_rng(0)
-    schema = arrow_schema(SCHEMA)
+    schema = arrow_schema(of)
     layout.shard_file(path, 0).parent.mkdir(parents=True)
-    for number, start in enumerate(range(0, rows, SHARD_ROWS)):
-        count = min(SHARD_ROWS, rows - start)
+    for number, start in enumerate(range(0, rows, shard_rows)):
+        count = min(shard_rows, rows - start)
         label = generator.integers(0, 2, count)
         split = np.array(["train", "val", "test"])[
             np.searchsorted([8, 9], np.arange(start, start + count) % 10, "right")
         ]
-        values = generator.standard_normal((2, count, SIZE), np.float32) + label[:, None].astype(np.float32)
+        values = generator.standard_normal((len(of.names), count, SIZE), np.float32) + label[:, None].astype(
+            np.float32
+        )
         columns = [
             pa.array([f"row-{row:08d}" for row in range(start, start + count)]),
             pa.array(split, pa.string()),
@@ -103,7 +105,7 @@ def write_rows(path: Path, rows: int) -> None:
             pa.ipc.new_file(sink, schema) as writer,
         ):
             writer.write_batch(pa.record_batch(columns, schema=schema))
-    finish_dataset(path, SCHEMA)
+    finish_dataset(path, of)
 
 
 def _in_process(step: str, folder: Path) -> dict[str, float]:
@@ -130,11 +132,12 @@ def _value(folder: Path) -> None:
     value_to_file(job, stream_rows, folder / "table.parquet", lambda blocks, _: blocks)
 
 
-class _Watch:
+class Watch:
     """The largest memory that is no mapped file, and the most mappings, of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: float = 0.5) -> None:
         self.memory_mib = self.mappings = 0.0
+        self._every = every
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -147,7 +150,7 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.5):
+        while not self._done.wait(self._every):
             status = Path("/proc/self/status").read_text()
             self.memory_mib = max(self.memory_mib, int(status.partition("RssAnon:")[2].split()[0]) / 1024)
             self.mappings = max(self.mappings, Path("/proc/self/maps").read_bytes().count(b"\n"))
@@ -155,7 +158,7 @@ class _Watch:
 
 def _step(work: Callable[[Path], None], folder: Path) -> dict[str, float]:
     started = time.perf_counter()
-    with _Watch() as watch:
+    with Watch() as watch:
         work(folder)
         time.sleep(1)
     seconds = time.perf_counter() - started - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raymm.data.schema import Schema
     from raymm.tasks.base import Labels
 
-__all__ = ["LONGEST_ID", "GatheredRows", "gather"]
+__all__ = ["LONGEST_ID", "GatheredRows", "gather", "strings_of"]
 
 LONGEST_ID = 1_000
 """Characters of a sample's id."""
@@ -69,8 +69,8 @@ def gather(batches: Iterable[pa.RecordBatch], schema: Schema, path: Path) -> Gat
     problems.raise_if_any(DataError)
     labels = [schema.task.from_arrow(chunk) for chunk in table.column("label").chunks]
     rows = GatheredRows(
-        _strings(table.column("sample_id")),
-        _strings(table.column("split")),
+        strings_of(table.column("sample_id")),
+        _few_strings(table.column("split"), schema.splits),
         np.concatenate([schema.task.array([], len(schema.classes)), *labels]),
         np.concatenate(present),
         counts,
@@ -89,12 +89,18 @@ def _presence(batch: pa.RecordBatch, schema: Schema) -> npt.NDArray[np.bool_]:
     return np.stack(columns, axis=1)
 
 
-def _strings(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
+def strings_of(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     """A column of strings as one array, made piece by piece: strings of Python take many times their place."""
-    out = np.empty(len(column), f"<U{max(1, pc.max(pc.utf8_length(column)).as_py())}")
+    out = np.empty(len(column), f"<U{max(1, pc.max(pc.utf8_length(column)).as_py() or 0)}")
     for start in range(0, len(column), PIECE):
         out[start : start + PIECE] = column.slice(start, PIECE).to_numpy()
     return out
+
+
+def _few_strings(column: pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.str_]:
+    """A column of strings that are among a few known ones: an array of references to these."""
+    place = pc.index_in(column, pa.array(known)).to_numpy()
+    return np.array(known, object)[place]
 
 
 def _check_text(table: pa.Table, schema: Schema, problems: Problems) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -79,7 +80,10 @@ def value_rows(
     model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
 ) -> ValuationTable:
     """The valuation table of some samples, computed in this process."""
-    return join_tables([table for _, table in stream_rows(model, view, rows, config, epoch)])
+    method, info = _method_and_info(model, view, rows, config, epoch)
+    blocks = enumerate(batches(rows, config.valuation.batch_size * BATCHES_PER_BLOCK))
+    parts = (_tables(model, view, block_rows, config, method, block, info) for block, block_rows in blocks)
+    return join_tables(chain.from_iterable(parts), len(rows))
 
 
 def stream_rows(
@@ -91,14 +95,32 @@ def stream_rows(
     done: Collection[int] = (),
 ) -> Iterator[tuple[int, ValuationTable]]:
     """Number and table of each block of `rows`, in order; those in `done` are left out."""
-    method = method_for(model, view, rows, config, epoch)
-    info = table_info(model, view, config, epoch, method)
-    size = config.valuation.batch_size
-    for block, block_rows in enumerate(batches(rows, size * BATCHES_PER_BLOCK)):
+    method, info = _method_and_info(model, view, rows, config, epoch)
+    for block, block_rows in enumerate(batches(rows, config.valuation.batch_size * BATCHES_PER_BLOCK)):
         if block not in done:
-            parts = batches(block_rows, size)
-            values = [(part, to_arrays(value_batch(model, view, part, config, method, block))) for part in parts]
-            yield block, join_tables([to_table(arrays, view, part, info) for part, arrays in values])
+            tables = _tables(model, view, block_rows, config, method, block, info)
+            yield block, join_tables(tables, len(block_rows))
+
+
+def _method_and_info(
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None
+) -> tuple[ValuationMethod, TableInfo]:
+    method = method_for(model, view, rows, config, epoch)
+    return method, table_info(model, view, config, epoch, method)
+
+
+def _tables(
+    model: DataModel,
+    view: BatchReader,
+    rows: Rows,
+    config: Config,
+    method: ValuationMethod,
+    block: int,
+    info: TableInfo,
+) -> Iterator[ValuationTable]:
+    """The table of each batch of a block."""
+    for part in batches(rows, config.valuation.batch_size):
+        yield to_table(to_arrays(value_batch(model, view, part, config, method, block)), view, part, info)
 
 
 def method_for(

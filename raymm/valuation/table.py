@@ -1,6 +1,6 @@
 """The valuation table in memory: one row a sample. `raymm.valuation.table_file` writes and reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -190,8 +190,15 @@ class ValuationTable:
         return unpack_bits(self.outcomes, 2 ** len(self.info.modalities))
 
 
-def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
+def join_tables(tables: Iterable[ValuationTable], rows: int | None = None) -> ValuationTable:
     """One table of the rows of several, in order; all must stem from one valuation.
+
+    Parameters
+    ----------
+    tables
+        At least one.
+    rows
+        How many rows they have together; with it, tables of an iterator are not kept in memory one beside another.
 
     Examples
     --------
@@ -211,10 +218,28 @@ def join_tables(tables: Sequence[ValuationTable]) -> ValuationTable:
     >>> len(join_tables([table, table]))
     2
     """
+    if rows is None:
+        tables = list(tables)
+        rows = sum(len(table) for table in tables)
     names = [declared.name for declared in fields(ValuationTable) if declared.name != "info"]
-    columns = {name: [getattr(table, name) for table in tables] for name in names}
-    arrays: dict[str, Any] = {
-        name: None if any(part is None for part in parts) else np.concatenate(parts)
-        for name, parts in columns.items()
-    }
-    return ValuationTable(info=tables[0].info, **arrays)
+    columns: dict[str, Any] = {}
+    start, info = 0, None
+    for table in tables:
+        for name in names:
+            columns[name] = _filled(columns.get(name, ()), getattr(table, name), start, rows)
+        start, info = start + len(table), table.info if info is None else info
+    assert info is not None
+    assert start == rows
+    return ValuationTable(info=info, **columns)
+
+
+def _filled(whole: Any, part: npt.NDArray[Any] | None, start: int, rows: int) -> npt.NDArray[Any] | None:
+    """A column with the rows of a part from `start` on; () before the first part, None where a part has none."""
+    if whole is None or part is None:
+        return None
+    if isinstance(whole, tuple):
+        whole = np.empty((rows, *part.shape[1:]), part.dtype)
+    wide = np.promote_types(whole.dtype, part.dtype)  # longer strings than those before
+    filled: npt.NDArray[Any] = whole if wide == whole.dtype else whole.astype(wide)
+    filled[start : start + len(part)] = part
+    return filled

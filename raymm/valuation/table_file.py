@@ -12,7 +12,7 @@ are verified when the file is read.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pyarrow import compute
 from pydantic import Field
 
+from raymm.data.row_checks import strings_of
 from raymm.errors import DataError
 from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
@@ -38,6 +39,9 @@ FORMAT = 1
 NAMES = ("label_name", "prediction_name")
 """Columns for other readers: they follow from label, prediction and the names in the metadata."""
 
+PIECE = 2**15
+"""Rows that are converted, and become a row group, at a time."""
+
 OPTIONAL = ("source", *NAMES)
 """Columns that a file may lack, as those of version 0.1.0 do."""
 
@@ -45,7 +49,7 @@ OPTIONAL = ("source", *NAMES)
 class TableWriter:
     """Writes tables to one Parquet file part by part; use it as a context manager.
 
-    Only one part at a time is in memory.
+    Only one part at a time is in memory, and of what it becomes in the file only `PIECE` rows.
     """
 
     def __init__(self, path: Path, info: TableInfo) -> None:
@@ -61,8 +65,8 @@ class TableWriter:
 
     def write(self, table: ValuationTable) -> None:
         """Append the rows of `table`."""
-        if len(table):
-            columns = _to_columns(table)
+        for start in range(0, len(table), PIECE):
+            columns = _to_columns(_piece(table, start))
             arrays = [_array(columns[column.name], column.type) for column in self._schema]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
@@ -149,17 +153,24 @@ def table_schema(info: TableInfo) -> pa.Schema:
     )
 
 
+def _piece(table: ValuationTable, start: int) -> ValuationTable:
+    """`PIECE` rows of a table from `start` on."""
+    rows = slice(start, start + PIECE)
+    columns = {column.name: getattr(table, column.name) for column in fields(table) if column.name != "info"}
+    return replace(table, **{name: None if column is None else column[rows] for name, column in columns.items()})
+
+
 def _to_columns(table: ValuationTable) -> dict[str, Any]:
     """Values of all columns by name; more than the schema of an exact table has."""
     names = table.info.modalities
     return {
-        "sample_id": table.sample_id.tolist(),
-        "split": table.split.tolist(),
+        "sample_id": table.sample_id,
+        "split": table.split,
         "label": table.task.to_arrow(table.label),
         "prediction": table.task.to_arrow(table.prediction),
         "probabilities": _lists(table.probabilities),
         **{f"phi_{name}": table.phi[:, i] for i, name in enumerate(names)},
-        "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else [None] * len(table),
+        "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else pa.nulls(len(table), pa.binary()),
         **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
         "alone": _rows_of_bytes(pack_bits(table.unimodal_correct)),
         "source": _strings(table.source, len(table)),
@@ -182,8 +193,8 @@ def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
         stderr = _floats(rows, "stderr", info)
     return ValuationTable(
         info=info,
-        sample_id=np.array(rows.column("sample_id").to_pylist(), dtype=np.str_),
-        split=np.array(rows.column("split").to_pylist(), dtype=np.str_),
+        sample_id=strings_of(rows.column("sample_id")),
+        split=strings_of(rows.column("split")),
         label=task.from_arrow(rows.column("label")),
         prediction=task.from_arrow(rows.column("prediction")),
         phi=phi,
@@ -267,11 +278,11 @@ def _sources(rows: pa.Table) -> npt.NDArray[np.str_] | None:
     column = rows.column("source") if "source" in rows.column_names else None
     if column is None or column.null_count == len(rows):
         return None
-    return np.array(column.fill_null("").to_pylist(), dtype=np.str_)
+    return strings_of(column.fill_null(""))
 
 
-def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> list[str | None]:
-    return [None] * rows if values is None else values.tolist()
+def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> npt.NDArray[np.str_] | pa.Array:
+    return pa.nulls(rows, pa.string()) if values is None else values
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
@@ -290,13 +301,21 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return np.array(column.combine_chunks().flatten().to_numpy()).reshape(len(column), column.type.list_size)
 
 
-def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> list[bytes]:
-    return [row.tobytes() for row in packed]
+def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> pa.Array:
+    """Packed bits [N, bytes] as a column."""
+    content = pa.py_buffer(np.ascontiguousarray(packed))
+    fixed = pa.Array.from_buffers(pa.binary(packed.shape[1]), len(packed), [None, content])
+    return fixed.cast(pa.binary())
 
 
 def _bytes(column: pa.ChunkedArray, bits: int) -> npt.NDArray[np.uint8]:
-    """Packed bits [N, bytes], `bits` of them a row."""
-    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), _bytes_of(bits))
+    """The inverse of `_rows_of_bytes`: `bits` of them a row."""
+    width = _bytes_of(bits)
+    out = np.empty((len(column), width), np.uint8)
+    for start in range(0, len(column), PIECE):
+        part = column.slice(start, PIECE).to_pylist()
+        out[start : start + len(part)] = np.frombuffer(b"".join(part), np.uint8).reshape(len(part), width)
+    return out
 
 
 def _bytes_of(bits: int) -> int:

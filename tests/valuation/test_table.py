@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import raymm.valuation.table_file as table_module
 from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits, unpack_bits
@@ -151,6 +152,36 @@ def test_joined_parts_are_the_whole():
     ]
     assert same(join_tables(parts), table)
     assert not same(join_tables(parts[::-1]), table)
+
+
+def test_parts_that_come_one_by_one_are_joined_into_rows_that_are_counted_before():
+    table = make_table()
+    parts = [table_module._piece(table, start) for start in (0, 300)]
+    assert [len(part) for part in parts] == [300, 0]
+    short = replace(table, sample_id=np.array([f"{i}" for i in range(300)]), source=np.full(300, ""))
+    joined = join_tables(iter([short, table]), 600)  # longer strings come later
+    assert joined.sample_id.tolist() == short.sample_id.tolist() + table.sample_id.tolist()
+    assert joined.source.tolist() == [""] * 300 + table.source.tolist()
+    assert np.array_equal(joined.phi, np.concatenate([table.phi, table.phi]), equal_nan=True)
+    assert same(join_tables(iter([table]), 300), table)
+    with pytest.raises(AssertionError):
+        join_tables(iter([table]), 301)
+
+
+def test_a_table_is_written_and_read_piece_by_piece_alike(tmp_path, monkeypatch):
+    whole = [make_table(), sampled(make_table()), replace(make_table(), source=None)]
+    for number, table in enumerate(whole):
+        write_table(tmp_path / f"{number}.parquet", table)
+    monkeypatch.setattr(table_module, "PIECE", 7)
+    for number, table in enumerate(whole):
+        write_table(tmp_path / "pieces.parquet", table)
+        read = [
+            pq.read_table(path).to_pydict() for path in (tmp_path / f"{number}.parquet", tmp_path / "pieces.parquet")
+        ]
+        assert repr(read[0]) == repr(read[1])
+        again = read_table(tmp_path / "pieces.parquet")
+        assert same(replace(again, source=None), replace(table, source=None))
+        assert (again.source is None) == (table.source is None)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
