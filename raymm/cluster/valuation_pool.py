@@ -33,6 +33,7 @@ from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, RaymmError, in_one_line
 from raymm.models.custom import make_custom_model
 from raymm.models.encoders.weights import weights_come_later
+from raymm.models.memory_format import channels_last
 from raymm.models.model import build_model
 from raymm.valuation.engine import (
     BATCHES_PER_BLOCK,
@@ -137,6 +138,8 @@ class Valuer:
         schema = dataset.schema
         model: Any = make_custom_model(self._model, schema) if self._model else _empty_model(schema, config)
         if isinstance(model, nn.Module):
+            if config.training.channels_last:
+                channels_last(model)
             model.to("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
         return _Ready(BatchReader(dataset, config.view, config.training.seed), config, model)
 

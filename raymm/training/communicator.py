@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from raymm.errors import RaymmError, TrainingError
+from raymm.models.memory_format import laid_out_as
 
 __all__ = ["Communicator", "SingleProcess", "TorchDistributed", "on_every_rank", "on_first_rank", "sum_gradients"]
 
@@ -68,7 +69,8 @@ def sum_gradients(parameters: Iterable[nn.Parameter], communicator: Communicator
     communicator.all_reduce_sum(flat)
     parts = flat[: -loss.numel()].split([gradient.numel() for gradient in gradients])
     for parameter, gradient, part in zip(owned, gradients, parts, strict=True):
-        parameter.grad = part.view_as(gradient).to(gradient.dtype)  # of its type already, it stays a part of `flat`
+        summed = part.view_as(gradient).to(gradient.dtype)  # of its type already, it stays a part of `flat`
+        parameter.grad = laid_out_as(summed, parameter)  # fused optimizers read both in one order
     return flat[-loss.numel() :].view_as(loss).clone()  # alone: losses are kept for an epoch, the message is not
 
 

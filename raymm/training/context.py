@@ -11,6 +11,7 @@ import torch
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.methods.registry import build_method
+from raymm.models.memory_format import channels_last
 from raymm.models.model import build_model
 from raymm.models.traits import traits_of
 from raymm.training.communicator import on_every_rank, on_first_rank
@@ -53,6 +54,8 @@ class RunContext:
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
         model = build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(device)
+        if config.training.channels_last:
+            channels_last(model)
         labels, schema = dataset.label[dataset.rows("train")], dataset.schema
         task = schema.task.training(config.training.loss, labels, schema.classes)
         method = build_method(config, schema, traits_of(model), task)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from raymm.models.memory_format import laid_out_as
+
 __all__ = ["load_optimizer_tensors", "names_of_positions", "optimizer_tensors"]
 
 PREFIX = "state."
@@ -67,4 +69,4 @@ def _placed(entry: str, tensor: Tensor, parameter: nn.Parameter, optimizer: Opti
         return tensor.cpu()
     if entry != "step" and type(optimizer) in SHAPED and tensor.shape != parameter.shape:
         raise ValueError(f"optimizer state of {name} has shape {tuple(tensor.shape)}, not {tuple(parameter.shape)}")
-    return tensor.to(parameter.device)
+    return laid_out_as(tensor.to(parameter.device), parameter)

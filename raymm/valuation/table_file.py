@@ -156,10 +156,9 @@ def table_schema(info: TableInfo) -> pa.Schema:
 def _piece(table: ValuationTable, start: int) -> ValuationTable:
     """`PIECE` rows of a table from `start` on."""
     rows = slice(start, start + PIECE)
-    columns: dict[str, Any] = {
-        column.name: getattr(table, column.name) for column in fields(table) if column.name != "info"
-    }
-    return replace(table, **{name: None if column is None else column[rows] for name, column in columns.items()})
+    columns = {column.name: getattr(table, column.name) for column in fields(table) if column.name != "info"}
+    pieces: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
+    return replace(table, **pieces)
 
 
 def _to_columns(table: ValuationTable) -> dict[str, Any]:
