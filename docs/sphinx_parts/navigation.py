@@ -29,6 +29,7 @@ GROUPS = {
         "progress": "Progress and logs",
         "tasks": "Tasks and metrics",
         "encoders": "Encoders",
+        "report": "The report",
         "diagnostics": "Failure signatures",
         "studies": "Studies",
         "predict": "Predict and serve",

@@ -5,12 +5,14 @@ users. Only the style sheets and scripts of this package are marked `safe` and i
 """
 
 import base64
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from raymm.storage.atomic import write_bytes
 
@@ -43,7 +45,15 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = _asset
     environment.filters["inline_image"] = inline_image
+    environment.filters["with_code"] = _with_code
     return environment
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence, escaped, in which what stands between backticks is code."""
+    pieces = re.split(r"`([^`]+)`", text)
+    marked = [Markup("<code>{}</code>").format(piece) if at % 2 else piece for at, piece in enumerate(pieces)]
+    return Markup("").join(marked)
 
 
 def _asset(name: str) -> str:

@@ -13,7 +13,17 @@ from scipy import stats
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Interval", "Mean", "mean_interval", "mean_of", "means_by", "nan_mean", "without_nan"]
+__all__ = [
+    "Interval",
+    "Mean",
+    "Proportion",
+    "mean_interval",
+    "mean_of",
+    "means_by",
+    "nan_mean",
+    "proportion",
+    "without_nan",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,31 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
     # the margin itself, not `ttest_1samp(...).confidence_interval()`, which warns where all values are equal
     margin = stats.t.ppf((1 + level) / 2, count - 1) * stats.sem(known) if count > 1 else np.nan
     return Interval(nan_mean(known), float(margin), count)
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share of `count` samples with its confidence interval `low` to `high`; all NaN where there are none."""
+
+    share: float
+    low: float
+    high: float
+    count: int
+
+
+def proportion(hits: int, count: int, level: float = 0.95) -> Proportion:
+    """A share of samples with Wilson's score interval, which holds for small samples and near 0 and 1 too.
+
+    Examples
+    --------
+    >>> found = proportion(3, 12)
+    >>> found.share, round(found.low, 4), round(found.high, 4)
+    (0.25, 0.0889, 0.5323)
+    """
+    if not count:
+        return Proportion(float("nan"), float("nan"), float("nan"), 0)
+    ends = stats.binomtest(int(hits), int(count)).proportion_ci(level, method="wilson")
+    return Proportion(int(hits) / int(count), float(ends.low), float(ends.high), int(count))
 
 
 def nan_mean(values: npt.ArrayLike) -> float:

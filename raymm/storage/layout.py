@@ -13,6 +13,7 @@ A run, of `raymm train` or of a sweep:
     RUN/report.files/gallery-1.js       samples that the page shows when it is asked for more
     RUN/train.log                       the lines that people see: headings, epochs, how it ended
     RUN/progress.json                   how far it is at this moment, while it is trained
+    RUN/compare.yaml                a study of its method, where the page suggests one
     RUN/ray/, outbox/                   files of Ray Train; records for the tracking server
 
 A sweep:
@@ -73,6 +74,7 @@ from pathlib import Path
 
 __all__ = [
     "BEST",
+    "COMPARE",
     "COMPARISONS_CSV",
     "CONFIG",
     "CURRENT",
@@ -170,6 +172,7 @@ TABLES = "tables"
 CONFIG = "config.yaml"
 TRAIN_LOG = "train.log"
 PROGRESS = "progress.json"
+COMPARE = "compare.yaml"
 PAGE = "report.html"
 REPORT_MD = "report.md"
 RUNS_CSV = "runs.csv"

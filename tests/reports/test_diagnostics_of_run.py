@@ -131,15 +131,16 @@ def test_a_run_without_findings_has_no_such_tag_and_keeps_its_description(tmp_pa
     result, tracker = train(run, gappy, Backends()), MemoryTracker()
     record_result(tracker, run, result, gappy)
     assert (tracker.tags, tracker.description) == ({}, None)
-    page = write_run_page(run, result, []).read_text()
+    page = write_run_page(run, result, gappy, []).read_text()
     assert "No failure signature holds at the end of this run." in page
 
 
 def test_findings_stand_on_the_page(planted, tmp_path):
     run, result = planted
-    page = write_run_page(run, result, [], (), findings_of(run, run.dataset(), result.history)).read_text()
-    assert "<h2>Findings</h2>" in page
-    assert "warning: m1 alone is not above chance: right on" in page
+    dataset = run.dataset()
+    page = write_run_page(run, result, dataset, findings_of(run, dataset, result.history)).read_text()
+    assert ">Findings</h2>" in page
+    assert '<span class="warning">warning:</span> m1 alone is not above chance: right on' in page
 
 
 def call(capsys, *words):

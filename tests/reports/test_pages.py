@@ -1,6 +1,7 @@
 """Pages escape what users write, show it as it was, and load nothing from elsewhere."""
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from raymm.reports.html import render
+from raymm.reports.pages.words import decimal
 from raymm.reports.run_page import write_run_page
-from raymm.reports.run_tracking import draw_plots
 from raymm.reports.valuation_page import Column, _pattern_names, write_valuation_page
 from raymm.storage import layout
 from raymm.sweep.page import Part, write_sweep_page
@@ -51,14 +52,32 @@ def trained(tmp_path_factory, dataset):
 
 def test_the_page_of_a_run(trained, dataset):
     run, result = trained
-    plots = draw_plots(run.path, result, dataset)
-    page = Page(write_run_page(run, result, plots))
+    page = Page(write_run_page(run, result, dataset, []))
     assert page.texts.count("<script>alert(1)") == 2  # title and head
-    assert "script" not in page.tags
-    assert page.tags.count("img") == len(plots) == 5
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert page.tags.count("script") == 2  # those of the package
+    titles = {"Mean contribution of each modality", "Contributions over the epochs", "Accuracy over the epochs"}
+    assert titles <= set(page.texts)
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
     assert f"{result.metrics['test/accuracy']:.4f}" in page.texts
-    assert any("Epoch" in text and "picked on validation (accuracy)" in text for text in page.texts)
+    assert any(
+        f"Epoch {result.best_epoch + 1} of 4 was picked on validation (accuracy)" in text for text in page.texts
+    )
+
+
+def test_charts_say_their_numbers_in_words_and_count_epochs_from_1(trained, dataset):
+    run, result = trained
+    said = " ".join(
+        re.findall(r'role="img" aria-label="([^"]*)"', write_run_page(run, result, dataset, []).read_text())
+    )
+    last = result.history[-1]["metrics"]["phi/val_m0"]
+    assert re.search(rf"m0 from [0-9.]+ in epoch 1 to {decimal(last)} in epoch 4, highest", said)
+    assert f"m1 {result.metrics['phi/test_m1']:.2f} ±" in said
+
+
+def test_a_page_without_its_data_set_says_so(trained):
+    page = Page(write_run_page(*trained, None))
+    assert "The data set of this run is not here, so that failure signatures were not looked for." in page.texts
+    assert "Try next" not in page.texts
 
 
 def test_the_page_of_a_valuation(trained, dataset, tmp_path):
@@ -88,8 +107,8 @@ def test_the_page_of_a_sweep(tmp_path):
 
 
 def test_a_value_that_is_not_given_is_an_error_and_not_a_blank():
-    with pytest.raises(UndefinedError, match="'selection' is undefined"):
-        render("run.html", title="t", picked=1)
+    with pytest.raises(UndefinedError, match="'about' is undefined"):
+        render("run.html", title="t", headline="h")
 
 
 def test_patterns_are_named_after_the_modalities():

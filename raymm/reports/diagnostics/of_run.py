@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raymm.methods.registry import get_method
+from raymm.reports.chance import chance_by_modality
 from raymm.reports.diagnostics import diagnose, no_difference_from
 from raymm.reports.diagnostics.evidence import Evidence, Facts
 from raymm.reports.diagnostics.finding import finding_tags, log_line
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 
     from raymm.data.dataset import Dataset
     from raymm.reports.diagnostics.finding import Finding
-    from raymm.tasks.base import Labels, Task
     from raymm.tracking.base import Tracker
     from raymm.training.run import Run
 
 __all__ = ["FindingLog", "facts_of", "findings_against", "findings_of"]
 
 log = logging.getLogger(__name__)
-
-ANSWERS = 100
-"""Constant answers that are tried for chance: the most frequent labels."""
 
 
 def findings_of(run: Run, dataset: Dataset, history: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -95,7 +92,7 @@ def facts_of(run: Run, dataset: Dataset) -> Facts:
         validation=dict(zip(names, present.sum(axis=0).tolist(), strict=True)),
         accompanied=dict(zip(names, _accompanied(present).sum(axis=0).tolist(), strict=True)),
         samples=len(rows),
-        chance=_chance(dataset.schema.task, dataset.label[rows], present, names),
+        chance=chance_by_modality(dataset.schema.task, dataset.label[rows], present, names),
         epochs=config.training.epochs,
         reference=max(config.method.warmup if resamples else 0, 0 if run.start is None else run.start.epoch),
         resamples=resamples,
@@ -115,22 +112,3 @@ def _accompanied(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which samples have each modality and another, bool [N, n]."""
     several: npt.NDArray[np.bool_] = present & (present.sum(axis=1) > 1)[:, None]
     return several
-
-
-def _chance(task: Task, labels: Labels, present: npt.NDArray[np.bool_], names: Sequence[str]) -> dict[str, float]:
-    """Accuracy of the best constant answer on the samples that have each modality; none where no answer is right."""
-    if not task.hard:
-        return {}
-    return {
-        name: _best_constant(task, labels[present[:, position]])
-        for position, name in enumerate(names)
-        if present[:, position].any()
-    }
-
-
-def _best_constant(task: Task, labels: Labels) -> float:
-    answers, counts = np.unique(labels, axis=0, return_counts=True)
-    frequent = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
-    return max(
-        float(task.is_right(np.repeat(answer[None], len(labels), axis=0), labels).mean()) for answer in frequent
-    )

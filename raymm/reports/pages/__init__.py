@@ -1,0 +1,1 @@
+"""What the pages of reports say: verdicts, next steps, tables in words and charts, as values for the templates."""

@@ -1,0 +1,52 @@
+"""What a run answers, before it is a page: how each modality is used, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raymm.reports.pages.usage import usages
+from raymm.reports.pages.verdict import headline, verdict
+from raymm.storage.layout import result_folder, valuation_file
+from raymm.valuation.table_file import read_table
+
+if TYPE_CHECKING:
+    from raymm.reports.pages.usage import Usage
+    from raymm.reports.pages.verdict import Sentence
+    from raymm.training.run import Run
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["Answer", "answer_of"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the test table of a run says.
+
+    Attributes
+    ----------
+    table
+        The test table.
+    found
+        The usage of each modality, in the order of the table.
+    headline, sentences
+        The verdict.
+    """
+
+    table: ValuationTable
+    found: tuple[Usage, ...]
+    headline: str
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def bad(self) -> bool:
+        """Whether a sentence says what is not good."""
+        return any(sentence.tone == "bad" for sentence in self.sentences)
+
+
+def answer_of(run: Run) -> Answer:
+    """Read the test table of a finished run and answer by it."""
+    table = read_table(valuation_file(result_folder(run.path), "test"))
+    found = usages(table, run.config.model.modalities)
+    sentences = verdict(table, found, run.config.training.selection)
+    return Answer(table, tuple(found), headline(found), tuple(sentences))

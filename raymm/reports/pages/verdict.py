@@ -1,0 +1,173 @@
+"""The verdict at the top of a page: which modalities are under-used and how the model does, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from raymm.reports.chance import best_constant
+from raymm.reports.pages.words import decimal, listed, percent, plus_minus, range_words
+from raymm.reports.statistics import mean_interval, proportion
+
+if TYPE_CHECKING:
+    from raymm.reports.pages.usage import Usage
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["Sentence", "Tone", "headline", "verdict"]
+
+Tone = Literal["good", "bad", "plain"]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a verdict: about a modality or the whole model, and whether what it says is good."""
+
+    tone: Tone
+    about: str
+    text: str
+
+
+def headline(found: Sequence[Usage]) -> str:
+    """The shortest answer: which modalities do harm or are under-used, or that none is."""
+    said = []
+    for role, one, several in (
+        ("harmful", "does harm", "do harm"),
+        ("under-used", "is under-used", "are under-used"),
+    ):
+        names = [usage.modality for usage in found if usage.role == role]
+        said += [f"{listed(names)} {one if len(names) == 1 else several}"] if names else []
+    if said:
+        return ", ".join(said)
+    used = [usage.modality for usage in found if usage.role in ("even", "dominant", "only")]
+    if len(used) > 1:
+        return "No modality is under-used"
+    return f"{used[0]} is the only modality" if used else "No test sample has a modality"
+
+
+def verdict(table: ValuationTable, found: Sequence[Usage], metric: str, split: str = "test") -> list[Sentence]:
+    """Sentences on the model and on each modality: those that do harm or are under-used first.
+
+    Modalities that are used alike share a sentence where they are more than two.
+
+    Parameters
+    ----------
+    found
+        Of `raymm.reports.pages.usage.usages`, of the same table.
+    metric
+        What the run picked its epoch by: it is told where the task does not say which answers are right.
+    split
+        Which samples the table is of, for people.
+    """
+    order = ("harmful", "under-used", "dominant", "only", "even", "unread", "missing")
+    sentences = sorted(found, key=lambda usage: order.index(usage.role))
+    alike = [usage for usage in sentences if usage.role == "even"]
+    each = [usage for usage in sentences if usage not in alike or len(alike) <= 2 or usage.above_chance is False]
+    together = [usage for usage in alike if usage not in each]
+    return [
+        *_of_model(table, metric, split),
+        *(_of_modality(usage, table, split) for usage in each),
+        *([_of_several(together)] if together else []),
+        *([_intervals(table, split)] if len(table) else []),
+    ]
+
+
+def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
+    """How the whole model does; nothing where the metric is no mean over samples."""
+    count = len(table)
+    if table.shows_right and count:
+        right = proportion(int(table.grand_correct.sum()), count)
+        chance = best_constant(table.task, table.label)
+        above = right.low > chance
+        said = "" if above else ", which is not shown to be above chance"
+        text = (
+            f"All modalities together are right on {decimal(right.share)} of the {count:,} {split} samples "
+            f"({range_words(right.low, right.high)}; chance {decimal(chance)}){said}."
+        )
+        return [Sentence("plain" if above else "bad", "", text)]
+    values = table.task.of_samples(metric, table.prediction, table.label) if count else None
+    if values is None:
+        return []
+    error = mean_interval(values)
+    text = f"All modalities together have a {metric} of {plus_minus(error)} on the {count:,} {split} samples."
+    return [Sentence("plain", "", text)]
+
+
+def _of_modality(usage: Usage, table: ValuationTable, split: str) -> Sentence:
+    name = usage.modality
+    if usage.role == "unread":
+        return Sentence("plain", name, f"{name} is not read by this model.")
+    if not usage.phi.count:
+        return Sentence("plain", name, f"{name} is missing from all {split} samples.")
+    figures = ", ".join(filter(None, [_alone(usage), f"phi {plus_minus(usage.phi)}", _below(usage, table)]))
+    have = "" if usage.phi.count == len(table) else f" (on the {usage.phi.count:,} samples that have it)"
+    return Sentence(_tone(usage), name, f"{name} {_role(usage)}{have}: {figures}.{_remark(usage)}")
+
+
+def _of_several(alike: Sequence[Usage]) -> Sentence:
+    """Modalities that are used alike: the ranges of their figures."""
+    names = listed([usage.modality for usage in alike])
+    figures = [f"phi {_range([usage.phi.mean for usage in alike])}"]
+    shares = [usage.alone.share for usage in alike if usage.alone is not None]
+    if shares:
+        figures.insert(0, f"alone {_range(shares)}")
+    text = f"{names} are used about as much as the others: {', '.join(figures)}."
+    bad = any(usage.above_chance is False for usage in alike)
+    return Sentence("plain" if bad else "good", names, text)
+
+
+def _range(values: Sequence[float]) -> str:
+    return range_words(min(values), max(values))
+
+
+def _intervals(table: ValuationTable, split: str) -> Sentence:
+    text = (
+        f"In brackets and after ±: 95 % intervals over the {len(table):,} {split} samples of this one model; another "
+        "seed may differ by more."
+    )
+    return Sentence("plain", "", text)
+
+
+def _role(usage: Usage) -> str:
+    return {
+        "harmful": "does harm",
+        "under-used": "is under-used",
+        "dominant": "dominates",
+        "only": "is the only modality",
+    }.get(usage.role, "is used about as much as the others")
+
+
+def _tone(usage: Usage) -> Tone:
+    if usage.role in ("under-used", "harmful") or usage.above_chance is False:
+        return "bad"
+    return "good" if usage.role == "even" else "plain"
+
+
+def _alone(usage: Usage) -> str:
+    if usage.alone is None:
+        return ""
+    chance = "" if usage.chance is None else f"; chance {decimal(usage.chance)}"
+    inside = f"{range_words(usage.alone.low, usage.alone.high)}{chance}"
+    return f"alone {decimal(usage.alone.share)} ({inside})"
+
+
+def _below(usage: Usage, table: ValuationTable) -> str:
+    if usage.below is None:
+        return f"{usage.gap.mean:+.2f} against the others" if usage.gap.count else ""
+    return f"below its fair share of {table.info.fair_share:g} on {percent(usage.below.share)} of them"
+
+
+def _remark(usage: Usage) -> str:
+    """What else its numbers say."""
+    said = ""
+    if usage.above_chance is False:
+        said += (
+            " By itself it is not shown to be above chance: it is not trained enough, does not tell the label, or "
+            "counts only together with others."
+        )
+    if usage.role == "harmful":
+        said += (
+            f" It turns more right answers of the others wrong ({percent(usage.breaks)} of the samples) than wrong "
+            f"ones right ({percent(usage.repairs)})."
+        )
+    return said

@@ -1,0 +1,75 @@
+"""Numbers of pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raymm.reports.statistics import Interval, Proportion
+
+__all__ = ["NONE", "decimal", "listed", "percent", "plus_minus", "range_words", "share_words"]
+
+NONE = "-"
+"""Where there is no number."""
+
+
+def decimal(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
+    """A number with decimals, more of them where it would else seem to be 0 or 1.
+
+    Examples
+    --------
+    >>> decimal(0.467), decimal(0.0012), decimal(0.998), decimal(1.0), decimal(None), decimal(0.2, signed=True)
+    ('0.47', '0.001', '0.998', '1.00', '-', '+0.20')
+    """
+    if value is None or isnan(value):
+        return NONE
+    text = f"{value:.{digits}f}"
+    if (float(text) == 0 and abs(value) >= 5e-4) or (float(text) == 1 and abs(value - 1) >= 5e-4):
+        text = f"{value:.3f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return f"+{text}" if signed and float(text) > 0 else text
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, without decimals but near 0 and 100.
+
+    >>> percent(0.694), percent(0.004), percent(0.9996), percent(1.0), percent(None)
+    ('69 %', '0.4 %', '99.96 %', '100 %', '-')
+    """
+    if share is None or isnan(share):
+        return NONE
+    number = 100 * share
+    digits = 0
+    while digits < 2 and float(f"{number:.{digits}f}") in (0.0, 100.0) and number not in (0.0, 100.0):
+        digits += 1
+    return f"{number:.{digits}f} %"
+
+
+def plus_minus(interval: Interval) -> str:
+    """A mean with its margin of error: "0.47 ± 0.07"; the mean alone where there is no margin."""
+    margin = "" if isnan(interval.margin) else f" ± {decimal(interval.margin)}"
+    return f"{decimal(interval.mean)}{margin}"
+
+
+def range_words(low: float, high: float) -> str:
+    """An interval: "0.09 to 0.16"."""
+    return f"{decimal(low)} to {decimal(high)}"
+
+
+def share_words(found: Proportion | None) -> str:
+    """A share with its interval: "0.12 (0.09 to 0.16)"; a dash where there is none."""
+    if found is None or not found.count:
+        return NONE
+    return f"{decimal(found.share)} ({range_words(found.low, found.high)})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas and "and".
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

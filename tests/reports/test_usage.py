@@ -1,0 +1,135 @@
+"""What a verdict says of a modality, against loops over the samples of the table."""
+
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raymm.reports.chance import best_constant
+from raymm.reports.pages.usage import usages
+from raymm.reports.pages.verdict import headline, verdict
+from raymm.tasks import get_task
+from tests.reports.tables import NAMES, random_table
+
+
+def by_hand(table, at):
+    """Figures of one modality, sample by sample."""
+    n = len(table.info.modalities)
+    phi, alone, labels, gaps, repairs, breaks, accompanied = [], [], [], [], 0, 0, 0
+    correct = table.correct()
+    for row in range(len(table)):
+        has = [i for i in range(n) if not math.isnan(table.phi[row, i])]
+        if at not in has:
+            continue
+        phi.append(table.phi[row, at])
+        alone.append(bool(correct[row, 1 << at]))
+        labels.append(table.label[row])
+        others = [i for i in has if i != at]
+        if others:
+            accompanied += 1
+            gaps.append(table.phi[row, at] - sum(table.phi[row, i] for i in others) / len(others))
+            full = 2**n - 1
+            with_it, without = correct[row, full], correct[row, full & ~(1 << at)]
+            repairs += with_it and not without
+            breaks += without and not with_it
+    return phi, alone, labels, gaps, repairs, breaks, accompanied
+
+
+def wilson(hits, count):
+    """The score interval, from its formula."""
+    z, p = stats.norm.ppf(0.975), hits / count
+    middle = (p + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(p * (1 - p) / count + z**2 / (4 * count**2))
+    return middle - half, middle + half
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_figures_of_a_modality_are_those_of_its_samples(seed):
+    table = random_table(80, seed=seed)
+    for at, usage in enumerate(usages(table)):
+        phi, alone, labels, gaps, repairs, breaks, accompanied = by_hand(table, at)
+        assert usage.phi.count == len(phi)
+        interval = stats.ttest_1samp(phi, 0.0).confidence_interval()
+        assert usage.phi.mean == pytest.approx(np.mean(phi))
+        assert usage.phi.margin == pytest.approx((interval.high - interval.low) / 2)
+        assert usage.below.share == pytest.approx(np.mean([value < 1 for value in phi]))
+        assert usage.negative.share == pytest.approx(np.mean([value < 0 for value in phi]))
+        assert usage.alone.share == pytest.approx(np.mean(alone))
+        assert (usage.alone.low, usage.alone.high) == pytest.approx(wilson(sum(alone), len(alone)))
+        assert usage.chance == pytest.approx(max(labels.count(one) for one in labels) / len(labels))
+        gap = stats.ttest_1samp(gaps, 0.0).confidence_interval(1 - 0.05 / 3)
+        assert (usage.gap.mean, usage.gap.margin) == pytest.approx((np.mean(gaps), (gap.high - gap.low) / 2))
+        assert (usage.repairs, usage.breaks) == pytest.approx((repairs / accompanied, breaks / accompanied))
+        p = stats.binomtest(breaks, breaks + repairs, alternative="greater").pvalue if breaks + repairs else 1.0
+        assert usage.harm == pytest.approx(min(1.0, 3 * p))
+
+
+def test_a_starved_modality_is_under_used_and_the_other_dominates():
+    table = random_table(400, ("audio", "rgb"), strength=(0.9, 0.45), missing=0.0)
+    audio, rgb = usages(table)
+    assert (audio.role, rgb.role) == ("dominant", "under-used")
+    assert headline([audio, rgb]) == "rgb is under-used"
+    said = verdict(table, [audio, rgb], "accuracy")
+    assert [sentence.about for sentence in said] == ["", "rgb", "audio", ""]
+    assert rgb.alone.low > rgb.chance
+    assert said[1].text == (
+        f"rgb is under-used: alone {rgb.alone.share:.2f} ({rgb.alone.low:.2f} to {rgb.alone.high:.2f}; chance "
+        f"{rgb.chance:.2f}), phi {rgb.phi.mean:.2f} ± {rgb.phi.margin:.2f}, below its fair share of 1 on "
+        f"{100 * rgb.below.share:.0f} % of them."
+    )
+    assert said[1].tone == "bad"
+
+
+def test_modalities_alike_are_not_called_under_used():
+    for seed in range(20):
+        found = usages(random_table(300, seed=seed, strength=(0.6, 0.6, 0.6)))
+        assert {usage.role for usage in found} == {"even"}
+    assert headline(found) == "No modality is under-used"
+
+
+def test_a_modality_that_breaks_answers_does_harm():
+    table = random_table(300, ("audio", "rgb"), strength=(0.9, 0.9), missing=0.0)
+    broken = table.outcomes.copy()
+    broken[:150] &= 0b0111  # together they are wrong where each is right
+    rgb = usages(replace(table, outcomes=broken))[1]
+    assert rgb.role == "harmful"
+    assert "does harm" in headline([rgb])
+
+
+def test_unread_missing_and_only_modalities_are_said_so():
+    table = random_table(60)
+    found = usages(table, read=["audio"])
+    assert [usage.role for usage in found] == ["only", "unread", "unread"]
+    phi = table.phi.copy()
+    phi[:, 2] = np.nan
+    found = usages(replace(table, phi=phi))
+    assert found[2].role == "missing"
+    assert found[2].alone.count == 0
+    texts = [sentence.text for sentence in verdict(replace(table, phi=phi), found, "accuracy")]
+    assert "flow is missing from all test samples." in texts
+    assert not any("nan" in text for text in texts)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_chance_is_that_of_the_best_constant_answer(task):
+    table = random_table(70, classes=3, task=task)
+    answers = list(np.unique(table.label, axis=0))
+    found = max(np.mean([bool(np.array_equal(one, answer)) for one in table.label]) for answer in answers)
+    assert best_constant(get_task(task), table.label) == pytest.approx(found)
+
+
+def test_no_number_is_said_of_no_sample():
+    empty = random_table(1)
+    arrays = {
+        one.name: getattr(empty, one.name)[:0]
+        for one in fields(empty)
+        if isinstance(getattr(empty, one.name), np.ndarray)
+    }
+    table = replace(empty, **arrays)
+    found = usages(table)
+    assert headline(found) == "No test sample has a modality"
+    assert [sentence.text for sentence in verdict(table, found, "accuracy")] == [
+        f"{name} is missing from all test samples." for name in NAMES
+    ]
