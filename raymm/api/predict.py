@@ -30,7 +30,7 @@ def predict(
     """Ask a trained model about samples without labels, and value its answers.
 
     A file is decoded as `raymm.prepare` decoded those of the model's data set. A sample that cannot be read is named
-    in `failed`, and the others are answered. Contributions are exact Shapley values for the probability of the class
+    in `failed`, and the others are answered. Contributions are Shapley values for the probability of the class
     that is predicted (of a regression, for the number); noise that the run was trained with is left out.
 
     Parameters

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from raymm.api.shown import Shown
 from raymm.data.quarantine import bad_line
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, did_you_mean
 from raymm.models.answers import PROBABILITY, Answers
 from raymm.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from raymm.data.quarantine import BadValue
 
@@ -71,6 +72,14 @@ class Predictions(Shown):
         return self.answers.phi[..., 0] if self.answers.phi.shape[-1] == 1 else self.answers.phi
 
     @property
+    def stderr(self) -> npt.NDArray[np.float64]:
+        """Standard errors of `phi`, of its shape; 0 where it is exact."""
+        found = self.answers.stderr
+        if found is None:
+            return np.where(np.isnan(self.phi), np.nan, 0.0)
+        return found[..., 0] if found.shape[-1] == 1 else found
+
+    @property
     def utility(self) -> str:
         """What the contributions add up to, beside its value without any modality: "probability" or "answer"."""
         return PROBABILITY if self.answers.schema.task.categorical else "answer"
@@ -82,11 +91,42 @@ class Predictions(Shown):
         """A row a sample: `sample`, `prediction`, `probability`, `probability_CLASS` of each, `phi_NAME` of each.
 
         Of a regression `prediction` is a number; of several targets there is `prediction_TARGET` and
-        `phi_NAME_TARGET`.
+        `phi_NAME_TARGET`. Where contributions are sampled, there is `stderr_NAME` beside `phi_NAME`.
         """
         import pandas as pd
 
         return pd.DataFrame({name: _numbers(column) for name, column in self._columns().items()})
+
+    def plot(self, kind: str = "contributions", target: str | None = None) -> Figure:
+        """Contributions to the answers, as a figure of matplotlib.
+
+        Parameters
+        ----------
+        kind
+            "contributions", sample by sample for the first 20; or "phi-distribution", of all.
+        target
+            Of several numbers a sample, the one that is drawn; default: the first.
+
+        Raises
+        ------
+        ConfigError
+            For another kind or target.
+        """
+        from raymm.api.predictions_plot import MOST, contributions_by_sample, phi_distribution
+
+        schema, kinds = self.answers.schema, ("contributions", "phi-distribution")
+        if kind not in kinds:
+            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), kinds)}")
+        targets = schema.classes if self.answers.phi.shape[-1] > 1 else ()
+        if target is not None and target not in targets:
+            raise ConfigError(f"plot: no target {target!r}; {did_you_mean(target, targets)}")
+        number = targets.index(target) if target is not None else 0
+        phi, stderr = self.answers.phi[..., number], self.stderr.reshape(self.answers.phi.shape)[..., number]
+        if kind == "phi-distribution":
+            return phi_distribution(schema.names, phi, None)
+        return contributions_by_sample(
+            self.samples[:MOST], self.labels[:MOST], schema.names, phi[:MOST], stderr[:MOST]
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows of `to_pandas` as plain values, None where a modality is missing."""

@@ -11,12 +11,15 @@ from raymm.api.recorded import recorded_table
 from raymm.api.showing import showing
 from raymm.api.shown import Placed
 from raymm.api.values_result import Values
-from raymm.errors import CheckpointError
+from raymm.errors import CheckpointError, ConfigError, did_you_mean
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
 from raymm.training.result import read_result
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from raymm.api.graph_result import ExportedGraphs
     from raymm.api.predictions import Predictions
     from raymm.api.showing import Showing
@@ -114,6 +117,43 @@ class Trained(Placed):
 
         with showing(progress) as told:
             return export_graphs(self.folder, self.exported, (onnx, torch), data, samples, told.on_note)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a modality: `modality`, `kind`, `shape` of a stored value, and `parameters` of its encoder.
+
+        Their number is missing where a model of one's own does not say which its encoders are.
+        """
+        import pandas as pd
+
+        known = self.exported.config.model.build is None or getattr(self.model, "has_encoders", True)
+        counts = {
+            name: sum(value.numel() for value in self.model.encoders[name].parameters()) if known else None
+            for name in self.schema.names
+        }
+        return pd.DataFrame(
+            [
+                {"modality": one.name, "kind": one.kind, "shape": one.shape, "parameters": counts[one.name]}
+                for one in self.schema.modalities
+            ]
+        )
+
+    def plot(self, kind: str = "learning-curves") -> Figure:
+        """One of the plots of the run's report, as `raymm.train`'s result has them.
+
+        Raises
+        ------
+        CheckpointError
+            When the folder is no finished run.
+        ConfigError
+            For another kind.
+        """
+        from raymm.reports.run_tracking import figures_of
+        from raymm.training.run import open_run
+
+        figures = figures_of(self.folder, read_result(self.folder), open_run(self.folder).dataset())
+        if kind not in figures:
+            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
+        return figures[kind]()
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""

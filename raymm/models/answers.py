@@ -11,15 +11,23 @@ import numpy.typing as npt
 import torch
 
 from raymm.errors import ConfigError
+from raymm.models.own.example import example_batch
+from raymm.seeds import derive
 from raymm.valuation.enumeration import value_source
+from raymm.valuation.method import choose_for, encoders_over_fusion
 from raymm.valuation.protocol import logit_source
+from raymm.valuation.sampling.estimator import value_sampled
 from raymm.valuation.utilities import Utility, get_utility
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.data.batch import Batch
     from raymm.data.schema import Schema
     from raymm.models.multimodal import MultimodalModel
     from raymm.tasks.base import Labels, Task
+    from raymm.valuation.logit_sources import LogitSource
+    from raymm.valuation.method import ValuationMethod
+    from raymm.valuation.sample_values import SampleValues
 
 __all__ = ["PROBABILITY", "Answers", "answers_to"]
 
@@ -46,6 +54,8 @@ class Answers:
     phi
         Contributions [N, n, T]: Shapley values for the probability of the answer (T = 1); of a regression for the
         answer itself, target by target, in the label's units. NaN where a modality is missing.
+    stderr
+        Standard errors of phi, of its shape, where contributions are sampled; None where they are exact.
     """
 
     schema: Schema
@@ -54,6 +64,7 @@ class Answers:
     confidence: npt.NDArray[np.float64] | None
     probabilities: npt.NDArray[np.float64] | None
     phi: npt.NDArray[np.float64]
+    stderr: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -84,8 +95,10 @@ class Answers:
         return answer
 
     def _contributions(self, target: int, suffix: str) -> dict[str, list[Any]]:
+        kinds = {"phi": self.phi} if self.stderr is None else {"phi": self.phi, "stderr": self.stderr}
         return {
-            f"phi_{name}{suffix}": _with_none(self.phi[:, position, target])
+            f"{kind}_{name}{suffix}": _with_none(values[:, position, target])
+            for kind, values in kinds.items()
             for position, name in enumerate(self.schema.names)
         }
 
@@ -95,13 +108,17 @@ class Answers:
         first = parts[0]
         if len(parts) == 1:
             return first
-        names = ("outputs", "prediction", "confidence", "probabilities", "phi")
+        names = ("outputs", "prediction", "confidence", "probabilities", "phi", "stderr")
         fields = {name: [getattr(part, name) for part in parts] for name in names}
         return replace(first, **{name: _joined(values) for name, values in fields.items()})
 
 
-def answers_to(model: MultimodalModel, schema: Schema, batch: Batch) -> Answers:
-    """Run a model on a batch, and value its answers."""
+def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, config: Config) -> Answers:
+    """Run a model on a batch, and value its answers: exactly or sampled, as `raymm value` would choose.
+
+    Where they are sampled, the coalitions of a sample are a function of the run's seed and of the modalities that it
+    has, so its contributions do not depend on what else is asked.
+    """
     task = schema.task
     with torch.inference_mode():
         features = model.encode(batch)
@@ -111,7 +128,8 @@ def answers_to(model: MultimodalModel, schema: Schema, batch: Batch) -> Answers:
             utilities = [get_utility(PROBABILITY, task)]
         else:
             utilities = [_answer_to(target, task) for target in range(len(schema.classes))]
-        phi = [value_source(logit_source(model, features, batch.mask), prediction, one).phi for one in utilities]
+        valued = _Valued(model, features, batch.mask, _method(model, schema, config))
+        found = [valued.by(prediction, one) for one in utilities]
         confidence = task.confidence(outputs).numpy() if task.categorical else None
     return Answers(
         schema,
@@ -119,8 +137,37 @@ def answers_to(model: MultimodalModel, schema: Schema, batch: Batch) -> Answers:
         prediction.numpy(),
         confidence,
         _probabilities(task, outputs),
-        torch.stack(phi, dim=-1).numpy(),
+        torch.stack([one.phi for one in found], dim=-1).numpy(),
+        torch.stack([one.stderr for one in found], dim=-1).numpy() if valued.method.name == "sampled" else None,
     )
+
+
+@dataclass(frozen=True)
+class _Valued:
+    """Answers to a batch that are to be valued."""
+
+    model: MultimodalModel
+    features: torch.Tensor
+    mask: torch.Tensor
+    method: ValuationMethod
+
+    def by(self, prediction: torch.Tensor, utility: Utility) -> SampleValues:
+        """Contributions by a utility of the answers."""
+        if self.method.name == "sampled":
+            return value_sampled(self._source, prediction, self.mask, utility, self.method.sampling(0))
+        return value_source(logit_source(self.model, self.features, self.mask), prediction, utility)
+
+    def _source(self, rows: torch.Tensor) -> LogitSource:
+        return logit_source(self.model, self.features[rows], self.mask[rows])
+
+
+def _method(model: MultimodalModel, schema: Schema, config: Config) -> ValuationMethod:
+    """Exact or sampled, by the settings of the run; found with an example, so that it is one for all samples."""
+    example = example_batch(schema)
+    asked = config.valuation.model_copy(update={"utility": PROBABILITY, "refine": False})
+    source = logit_source(model, model.encode(example), example.mask)
+    seed = derive(config.training.seed, "predict")
+    return choose_for(source, asked, seed, lambda: encoders_over_fusion(model, example, example.mask))
 
 
 def _probabilities(task: Task, outputs: torch.Tensor) -> npt.NDArray[np.float64] | None:

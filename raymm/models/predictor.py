@@ -54,7 +54,8 @@ class Predictor:
         `probability` (which the model gives to it), and one `phi_<modality>` each: its Shapley value for that
         probability, None where it is missing. Of several labels a sample also `probability_<label>`. Of a regression
         `prediction`, a number, and `phi_<modality>`, the contributions to it; of several targets one column a target,
-        `prediction_<target>` and `phi_<modality>_<target>`.
+        `prediction_<target>` and `phi_<modality>_<target>`. Where contributions are sampled, `stderr_...` beside each
+        `phi_...`.
 
         Raises
         ------
@@ -65,7 +66,8 @@ class Predictor:
 
     def answers(self, columns: Mapping[str, Sequence[Any]]) -> Answers:
         """What `predict` returns, as arrays; errors as `predict`."""
-        return answers_to(self.exported.model, self.exported.schema, self.batch(columns))
+        one = self.exported
+        return answers_to(one.model, one.schema, self.batch(columns), one.config)
 
     def batch(self, columns: Mapping[str, Sequence[Any]]) -> Batch:
         """The batch that the model is given, without noise; errors as `predict`."""

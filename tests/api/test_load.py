@@ -9,7 +9,7 @@ import torch
 import raymm
 from raymm.api.training_result import TrainingResult
 from raymm.data import BatchReader
-from raymm.errors import CheckpointError
+from raymm.errors import CheckpointError, ConfigError
 from raymm.valuation import read_table
 from tests.cli.calling import call
 
@@ -53,6 +53,23 @@ def test_recorded_values_are_those_of_the_picked_epoch(result, split, file):
     assert [result.metrics.get(f"{prefix}{name}", mean[i]) for i, name in enumerate(("m0", "m1"))] == pytest.approx(
         mean
     )
+
+
+def test_a_loaded_model_is_looked_at_as_a_table_and_as_the_plots_of_its_run(result):
+    loaded = raymm.load(result.folder)
+    frame = loaded.to_pandas()
+    counted = [sum(one.numel() for one in loaded.model.encoders[name].parameters()) for name in ("m0", "m1")]
+    assert frame.to_dict("list") == {
+        "modality": ["m0", "m1"],
+        "kind": ["vector"] * 2,
+        "shape": [(16,)] * 2,
+        "parameters": counted,
+    }
+    assert [axis.get_ylabel() for axis in loaded.plot().axes] == [axis.get_ylabel() for axis in result.plot().axes]
+    with pytest.raises(ConfigError, match="plot: no kind 'phi'"):
+        loaded.plot("phi")
+    with pytest.raises(CheckpointError):
+        raymm.load(result.folder / "result" / "model").plot()
 
 
 def test_values_that_were_not_recorded_are_asked_for_in_words(tmp_path, dataset, result):
