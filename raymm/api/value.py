@@ -87,7 +87,7 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
         out=None if out is None else Path(out), masking=(masking,) if isinstance(masking, str) else masking, **options
     )
     with showing(progress) as told:
-        return Values.of_maskings(value_data(model, data, asked, told))
+        return Values.of_maskings(*value_data(model, data, asked, told))
 
 
 def _where(model: str | Path | TrainingResult | Trained) -> Path | str:

@@ -20,6 +20,7 @@ from raymm.valuation.table import join_tables
 
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
+    from raymm.data.dataset import Dataset
     from raymm.valuation.jobs import Stream, Valuing
     from raymm.valuation.table import ValuationTable
 
@@ -51,7 +52,9 @@ class ValueOptions:
         return {name: given for name, given in asked.items() if given is not None}
 
 
-def value_data(model: Path | str, data: Data, options: ValueOptions, told: Progress) -> dict[str, ValuationTable]:
+def value_data(
+    model: Path | str, data: Data, options: ValueOptions, told: Progress
+) -> tuple[dict[str, ValuationTable], Dataset]:
     """Value a split.
 
     Parameters
@@ -63,7 +66,7 @@ def value_data(model: Path | str, data: Data, options: ValueOptions, told: Progr
     Returns
     -------
     A table for each masking, by its name; `AS_TRAINED` where none is asked for. The second and further ones are
-    written beside `out`, as OUT-MASKING.parquet.
+    written beside `out`, as OUT-MASKING.parquet. And the data set that was opened.
     """
     plugins = import_plugins(named(options.plugins), model if isinstance(model, Path) else None)
     dataset = open_data(
@@ -84,7 +87,7 @@ def value_data(model: Path | str, data: Data, options: ValueOptions, told: Progr
             if out is not None and tables:
                 out = out.with_name(f"{out.stem}-{name}{out.suffix}")
             tables[name or AS_TRAINED] = _value(masked, stream, out, told)
-    return tables
+    return tables, dataset
 
 
 def _value(job: Valuing, stream: Stream, out: Path | None, told: Progress) -> ValuationTable:

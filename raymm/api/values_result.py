@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from raymm.data.dataset import Dataset
     from raymm.tasks.base import Labels
     from raymm.valuation.table import ValuationTable
 
@@ -39,6 +40,8 @@ class Values(Shown):
         All that is known of the samples, as `raymm.valuation.read_table` gives it.
     maskings
         Where several were asked for, the table under each, by the name of the masking.
+    dataset
+        Where the samples lie, so that the page shows them; None where that is not known, as of batches.
 
     Examples
     --------
@@ -54,14 +57,20 @@ class Values(Shown):
     [{'sample_id': '1', 'label': '0', 'prediction': '1', 'phi_video': 0.0}]
     """
 
-    def __init__(self, table: ValuationTable, maskings: Mapping[str, ValuationTable] | None = None) -> None:
+    def __init__(
+        self,
+        table: ValuationTable,
+        maskings: Mapping[str, ValuationTable] | None = None,
+        dataset: Dataset | None = None,
+    ) -> None:
         self.table = table
         self.maskings = dict(maskings or {})
+        self.dataset = dataset
 
     @classmethod
-    def of_maskings(cls, tables: Mapping[str, ValuationTable]) -> Values:
+    def of_maskings(cls, tables: Mapping[str, ValuationTable], dataset: Dataset | None = None) -> Values:
         """The values under the first masking, beside those under the others."""
-        return cls(next(iter(tables.values())), tables if len(tables) > 1 else None)
+        return cls(next(iter(tables.values())), tables if len(tables) > 1 else None, dataset)
 
     @classmethod
     def read(cls, path: str | Path) -> Values:
@@ -162,6 +171,9 @@ class Values(Shown):
     def html(self, path: str | Path) -> Path:
         """Write a page on which the samples are sorted and filtered in a browser; returns its path.
 
+        Where the data set is known, the page also shows the lowest and the most surprising samples of each modality
+        with their media; further ones lie beside it, in a folder of the same name that ends in `.files`.
+
         Raises
         ------
         ConfigError
@@ -169,7 +181,7 @@ class Values(Shown):
         """
         if Path(path).is_dir():
             raise ConfigError(f"html: {path} is a folder; name a file in it, such as {Path(path) / 'values.html'}")
-        write_valuation_page(Path(path), self.table, class_names_of(self.table))
+        write_valuation_page(Path(path), self.table, class_names_of(self.table), self.dataset)
         return Path(path)
 
     def report(self, folder: str | Path, title: str = "What each modality contributes", command: str = "") -> Path:

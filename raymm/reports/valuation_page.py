@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from raymm.reports.gallery.section import gallery_section
 from raymm.reports.html import write_html
 from raymm.reports.valuation_summary import class_text, summarise, summary_lines
 from raymm.valuation.patterns import PATTERNS, pattern_labels
 
 if TYPE_CHECKING:
+    from raymm.data.dataset import Dataset
     from raymm.tasks.base import Labels
     from raymm.valuation.table import ValuationTable
 
@@ -22,6 +25,11 @@ __all__ = ["MOST_ROWS", "write_valuation_page"]
 
 MOST_ROWS = 20_000
 """Rows that a browser sorts without a pause; of more, those with the lowest contribution are shown."""
+
+
+ROW_BYTES = 2_500_000
+GALLERY_BYTES = 2_200_000
+"""Bytes of the rows and of the gallery in a page, which is thereby below 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -46,30 +54,42 @@ class Column:
     choices: Sequence[tuple[str, str]] = ()
 
 
-def write_valuation_page(path: Path, table: ValuationTable, classes: Sequence[str]) -> None:
-    """Write the page.
+def write_valuation_page(
+    path: Path, table: ValuationTable, classes: Sequence[str], dataset: Dataset | None = None
+) -> None:
+    """Write the page, and samples of its gallery that do not fit into it beside it.
 
     Parameters
     ----------
     classes
         Names of the classes, by label.
+    dataset
+        Where the samples lie; None leaves the gallery out.
     """
-    chosen = _lowest_first(table)
     columns = _columns(table, classes)
-    cells = zip(*(column.values[chosen].tolist() for column in columns), strict=True)
+    rows = _rows(columns, _lowest_first(table))
     write_html(
         path,
         "valuation.html",
         title=f"Contributions of {', '.join(table.info.modalities)}",
         summary="\n".join(summary_lines(summarise(table, classes))),
-        left_out=len(table) - len(chosen),
+        left_out=len(table) - len(rows),
         columns=columns,
         data={
             "columns": [{"name": column.name, "kind": column.kind} for column in columns],
-            "rows": [[None if isinstance(cell, float) and isnan(cell) else cell for cell in row] for row in cells],
+            "rows": rows,
             "fairShare": table.info.fair_share,
         },
+        gallery=None if dataset is None else gallery_section(dataset, table, path, classes, budget=GALLERY_BYTES),
     )
+
+
+def _rows(columns: Sequence[Column], chosen: np.ndarray) -> list[list[Any]]:
+    """Cells of the chosen rows, as many of them as have room."""
+    cells = zip(*(column.values[chosen].tolist() for column in columns), strict=True)
+    rows = [[None if isinstance(cell, float) and isnan(cell) else cell for cell in row] for row in cells]
+    sizes = np.cumsum([len(json.dumps(row)) for row in rows])
+    return rows[: int(np.searchsorted(sizes, ROW_BYTES, side="right"))]
 
 
 def _lowest_first(table: ValuationTable) -> np.ndarray:

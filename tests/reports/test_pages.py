@@ -118,7 +118,7 @@ def test_patterns_are_named_after_the_modalities():
 
 def test_a_column_without_choices_has_no_filter():
     columns = [Column("plain <b>", "text", None), Column("kind", "choice", None, [("<i>", "<i>")])]
-    values = {"title": "t", "summary": "", "left_out": 0, "data": {}}
+    values = {"title": "t", "summary": "", "left_out": 0, "data": {}, "gallery": None}
     text = render("valuation.html", columns=columns, **values)
     assert text.count("<select") == 1
     assert 'name="c1"' in text

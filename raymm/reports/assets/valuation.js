@@ -3,8 +3,8 @@
 const PAGE = 100;
 const data = JSON.parse(document.getElementById("data").textContent);
 const state = { column: 0, descending: false, page: 0 };
-const form = document.querySelector("form");
-const body = document.querySelector("tbody");
+const form = document.getElementById("choices");
+const body = document.querySelector("#values tbody");
 
 function wanted(row) {
   const values = new FormData(form);
@@ -60,13 +60,13 @@ function draw() {
   );
   document.getElementById("where").textContent =
     `${rows.length} of ${data.rows.length} samples, page ${state.page + 1} of ${pages}`;
-  document.querySelectorAll("th").forEach((head, index) => {
+  document.querySelectorAll("#values th").forEach((head, index) => {
     const order = state.descending ? "descending" : "ascending";
     head.setAttribute("aria-sort", index === state.column ? order : "none");
   });
 }
 
-document.querySelectorAll("th button").forEach((button, index) =>
+document.querySelectorAll("#values th button").forEach((button, index) =>
   button.addEventListener("click", () => {
     state.descending = index === state.column && !state.descending;
     state.column = index;
