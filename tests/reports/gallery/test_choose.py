@@ -14,48 +14,8 @@ from raymm.reports.gallery.choose import (
     pattern_numbers,
     surprising_rows,
 )
-from raymm.valuation import TableInfo, ValuationTable
-from raymm.valuation.bits import pack_bits
 from raymm.valuation.patterns import PATTERNS
-
-
-def made(count, n, classes, seed=0, missing=0.2, task="classification", method="exact"):
-    """A table of random numbers; labels of the last class are rare."""
-    draw = np.random.default_rng(seed)
-    weights = np.r_[np.ones(classes - 1), 0.02] if classes > 1 else np.ones(1)
-    phi = np.round(draw.normal(size=(count, n)), 1)  # ties
-    gone = draw.random((count, n)) < missing
-    gone[gone.all(axis=1), 0] = False
-    label = draw.choice(classes, count, p=weights / weights.sum())
-    prediction = np.where(draw.random(count) < 0.6, label, draw.integers(0, classes, count))
-    if task == "multilabel":
-        label, prediction = (
-            np.eye(classes, dtype=bool)[a] | (draw.random((count, classes)) < 0.2) for a in (label, prediction)
-        )
-    if task == "regression":
-        label, prediction = (a[:, None] + draw.normal(size=(count, 1)) for a in (label, prediction))
-    correct = draw.random((count, 2**n)) < 0.5
-    return ValuationTable(
-        info=TableInfo(
-            tuple(f"m{i}" for i in range(n)),
-            "count" if task != "regression" else "loss",
-            "zeros",
-            "0123456789abcdef",
-            task={"name": task},
-            classes=classes,
-            class_names=tuple(f"class {k}" for k in range(classes)),
-            method=method,
-        ),
-        sample_id=np.array([f"s{row:05d}" for row in range(count)]),
-        split=np.full(count, "test"),
-        label=label,
-        prediction=prediction,
-        phi=np.where(gone, np.nan, phi),
-        outcomes=pack_bits(correct) if method == "exact" else np.empty((count, 0), np.uint8),
-        loss=np.zeros(count),
-        stderr=np.zeros((count, n)),
-        unimodal_correct=correct[:, [1 << i for i in range(n)]],
-    )
+from tests.reports.gallery.samples import made
 
 
 def expected_by_hand(table, row, position):
