@@ -19,6 +19,7 @@ from ray.tune.search.sample import Categorical, Domain, Function, Integer, Quant
 from raymm.config.canonical import Parameter, canonical
 from raymm.config.legacy import modern_key, put
 from raymm.config.loading import parse
+from raymm.config.method import MethodConfig
 from raymm.config.sections import Config
 from raymm.config.unread import reader_of
 from raymm.errors import ConfigError, Problems, mistakes_in
@@ -176,6 +177,15 @@ def _mistakes(base: Config, point: Overlay, schema: Schema, tried: dict[str, lis
 
 def _laid_over(base: Config, point: Overlay, where: str) -> Config:
     values = base.model_dump(mode="json")
+    if point.get("method.name", base.method.name) != base.method.name:
+        values["method"]["settings"] = _given_settings(base.method)
     for key, value in point.items():
         put(values, key.split("."), value)
     return parse(values, where, drop=lambda _: None)
+
+
+def _given_settings(method: MethodConfig) -> dict[str, Any]:
+    """Settings of a method that are not its defaults: another method has defaults of its own under the same names."""
+    settings = method.model_dump(mode="json")["settings"]
+    defaults = MethodConfig(name=method.name).model_dump(mode="json")["settings"]
+    return {name: value for name, value in settings.items() if value != defaults[name]}

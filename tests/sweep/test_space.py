@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from raymm.config import load
+from raymm.config.registries import METHODS
 from raymm.data.kinds.vector import VectorSpec
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError
@@ -200,3 +201,17 @@ def test_values_are_plain_whatever_drew_them():
     assert [type(value) for value in flat.values()] == [float, int, type(None), bool]
     with pytest.raises(TypeError, match=r"neither a sampler of ray\.tune nor plain"):
         overlay({"a": object()})
+
+
+@pytest.mark.parametrize("base", METHODS.names())
+def test_a_method_that_is_drawn_has_its_own_defaults_whatever_the_base_trains(base):
+    given = load(None, (f"method.name={base}",))
+    for drawn in METHODS.names():
+        expected = load(None, (f"method.name={drawn}",)).method.settings
+        assert resolve(given, {"method.name": drawn}).method.settings == expected, drawn
+
+
+def test_settings_that_were_given_hold_for_a_method_that_reads_them():
+    base = load(None, ("method.name=sample", "method.settings.keep=coalition"))
+    assert resolve(base, {"method.name": "random"}).method.settings.keep == "coalition"
+    assert load(None, ("method.name=random",)).method.settings.keep == "single"
