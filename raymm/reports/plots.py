@@ -4,6 +4,7 @@ Every modality has one colour in all plots (Okabe and Ito's palette, which colou
 """
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -204,9 +205,18 @@ def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[n
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, whose parts do not overlap."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _Drawn(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+class _Drawn(Figure):
+    """A figure that a notebook draws, also where nothing has loaded pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png", dpi=100)
+        return file.getvalue()
 
 
 def panels(count: int, ylabel: str, width: float, margin: float, sharex: bool = False) -> tuple[Figure, list[Axes]]:
