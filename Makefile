@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs ui clean
+.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs tutorials ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +70,9 @@ lock: ## resolve the dependencies again, with hashes
 docs: $(STAMP) ## build the site of docs/ into build/docs; needs no network, a warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
+
+tutorials: $(STAMP) ## run the tutorials again and write what they print and draw into their pages
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.docs.notebooks
 
 bench: $(STAMP) ## the measured claims, as ratios
 	$(BIN)/python -m bench

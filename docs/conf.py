@@ -24,6 +24,7 @@ extensions = [
     "sphinx_parts.navigation",
     "sphinx_parts.root_pages",
     "sphinx_parts.filling",
+    "sphinx_parts.notebooks",
 ]
 exclude_patterns = ["results/**/reading.md"]  # fragments; the pages beside them hold their text
 
@@ -31,7 +32,7 @@ myst_heading_anchors = 4
 
 html_theme = "furo"
 html_static_path = ["sphinx_parts/static"]
-html_css_files = ["sphinx_parts.css"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 copybutton_prompt_text = "$ "

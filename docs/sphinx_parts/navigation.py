@@ -16,6 +16,13 @@ GROUPS = {
     "First steps": {
         "index": "What raymm is",
         "first_steps": "From a clone to an answer",
+        "glossary": "Glossary",
+    },
+    "Tutorials": {
+        "tutorials/value_my_model": "Value my model",
+        "tutorials/fix_a_starved_modality": "Fix a starved modality",
+        "tutorials/a_fair_study": "A fair study",
+        "tutorials/serve_with_contributions": "Serve with contributions",
     },
     "Guides": {
         "valuation": "Contributions",
@@ -35,6 +42,7 @@ GROUPS = {
         "predict": "Predict and serve",
         "cluster": "Clusters and sweeps",
         "extending": "Extending",
+        "troubleshooting": "Troubleshooting",
     },
     "Reference": {
         "cli": "Command line",
@@ -48,6 +56,7 @@ GROUPS = {
         "results/README": "Overview",
     },
     "Project": {
+        "compare": "How it compares",
         "architecture": "Architecture",
         "reliability": "Reliability",
         "security": "Security",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 __all__ = ["LANGUAGES", "Command", "Snippet", "commands_of", "snippets_of"]
 
-LANGUAGES = ("python", "bash", "console", "yaml", "csv", "")
-"""Known kinds of snippet; one without a language is a drawing or a listing, and holds no command."""
+LANGUAGES = ("python", "bash", "console", "yaml", "csv", "text", "")
+"""Known kinds of snippet; text is output; one without a language is a drawing or a listing, and holds no command."""
 
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^ *(?P=fence) *$", re.MULTILINE | re.DOTALL

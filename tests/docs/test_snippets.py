@@ -160,8 +160,13 @@ def test_every_command_is_understood(command):
     check(command)
 
 
+def run_here(page):
+    """Tutorials run as notebooks, in tests/docs/test_tutorials.py."""
+    return not page.startswith("docs/tutorials/")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted({snippet.page for snippet in SNIPPETS}))
+@pytest.mark.parametrize("page", sorted({snippet.page for snippet in SNIPPETS if run_here(snippet.page)}))
 def test_every_page_runs_from_top_to_bottom(page, collection, folder):
     run_page([snippet for snippet in SNIPPETS if snippet.page == page], collection, folder)
 
