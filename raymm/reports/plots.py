@@ -74,7 +74,7 @@ def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None)
 def phi_over_epochs(
     names: Sequence[str], epochs: npt.NDArray[np.int64], mean_phi: Array, fair_share: float | None
 ) -> Figure:
-    """Mean contribution of each modality over the epochs; mean_phi is [E, n]."""
+    """Mean contribution of each modality over the epochs [E], counted from 1; mean_phi is [E, n]."""
     figure = new_figure(7.2, 3.8)
     axis = figure.subplots()
     for position, name in enumerate(names):
@@ -264,7 +264,7 @@ def save_all(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
 
 
 def _line(axis: Axes, history: Sequence[Mapping[str, Any]], key: str, label: str, colour: str, style: str) -> None:
-    epochs = [entry["epoch"] for entry in history]
+    epochs = [entry["epoch"] + 1 for entry in history]
     values = [entry["metrics"].get(key, np.nan) for entry in history]
     axis.plot(epochs, values, style, color=colour, label=label, marker="o", markersize=2.5)
 

@@ -24,6 +24,7 @@ from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tasks.final_metrics import confusion
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
+from raymm.tracking.of_an_epoch import from_one
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class HistoryLog:
     sent: int = 0
 
     def __call__(self, history: Sequence[dict[str, Any]]) -> None:
-        """Log the new entries of the history; the step is the number of the epoch."""
+        """Log the new entries of the history, which counts epochs from 0."""
         for entry in history[self.sent :]:
-            self.tracker.log_epoch(entry["epoch"], entry["metrics"])
+            self.tracker.log_epoch(entry["epoch"] + 1, entry["metrics"])
         self.sent = max(self.sent, len(history))
 
 
@@ -84,7 +85,7 @@ def _description(run: Run, dataset: Dataset) -> str:
 
 def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
     """Record the result of a finished run: its metrics, findings and files."""
-    tracker.log_summary(result.metrics)
+    tracker.log_summary(from_one(result.metrics))
     if findings := record_findings(tracker, run, result, dataset):
         tracker.log_description(f"{_description(run, dataset)}\n\n{findings_markdown(findings)}")
     record_files(tracker, run, result, dataset)
@@ -129,7 +130,7 @@ def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callabl
     mean = np.array(
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
     )
-    epochs = np.array([entry["epoch"] for entry in result.history])
+    epochs = np.array([entry["epoch"] + 1 for entry in result.history])
     member, shown = table.membership(len(classes)), dataset.schema.task.default_selection
     figures = {
         "phi-distribution": lambda: plots.phi_distribution(names, table.phi, fair_share),

@@ -189,7 +189,7 @@ def _lines(
     for arm in shown:
         by_epoch: dict[int, list[float]] = {}
         for entry in (entry for run in runs if run.arm == arm for entry in run.history):
-            by_epoch.setdefault(int(entry["epoch"]), []).append(entry["metrics"].get(key, np.nan))
+            by_epoch.setdefault(int(entry["epoch"]) + 1, []).append(entry["metrics"].get(key, np.nan))
         epochs = sorted(by_epoch)
         place = arms.index(arm)
         axis.plot(

@@ -22,6 +22,7 @@ from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.jobs import Job, job_folder
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
+from raymm.tracking.of_an_epoch import from_one
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
 from raymm.training.run import open_run
@@ -143,7 +144,7 @@ class StudyTracker:
             return
         result = read_result(path)
         HistoryLog(tracker)(result.history)
-        tracker.log_summary(result.metrics)
+        tracker.log_summary(from_one(result.metrics))
         tracker.log_tags({"raymm.ended": "finished"})
         record_findings(tracker, open_run(path), result, self.datasets[data])
         write_bytes(path / layout.CONFIG, open_run(path).config.to_yaml().encode())

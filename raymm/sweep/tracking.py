@@ -37,6 +37,7 @@ from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
+from raymm.tracking.of_an_epoch import from_one
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
@@ -210,7 +211,7 @@ class SweepTracker:
         for epoch in range(
             self._recorded_epochs.get(trial.key, 0), min(epochs, *(len(history) for history in histories))
         ):
-            tracker.log_epoch(epoch, mean_metrics([history[epoch]["metrics"] for history in histories]))
+            tracker.log_epoch(epoch + 1, mean_metrics([history[epoch]["metrics"] for history in histories]))
             self._recorded_epochs[trial.key] = epoch + 1
 
     def _send_end(self, trial: Trial, outcome: TrialOutcome) -> None:
@@ -233,7 +234,7 @@ class SweepTracker:
         means = without_test(mean_metrics([result.metrics for result in results]))
         summary = {**means, SCORE: float(np.mean(scores)), **spread}
         by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
-        tracker.log_summary({**summary, **by_seed})
+        tracker.log_summary({**from_one(summary), **by_seed})
         best = int(np.argmax(scores))
         record_findings(tracker, runs[best], results[best], self.dataset)
         record_files(tracker, runs[best], results[best], self.dataset)
@@ -260,7 +261,7 @@ class SweepTracker:
         """Tag the best trial, describe it in the run of the sweep, and untag the trial that was best before."""
         trials = {trial.key: trial for trial in read_trials(self.sweep)}
         metrics = result_metrics(self.sweep, trials[best.key])
-        self.parent.log_summary({**metrics, BEST_SCORE: best.score or 0.0})
+        self.parent.log_summary({**from_one(metrics), BEST_SCORE: best.score or 0.0})
         self.parent.log_description(_describe_best(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / layout.SUMMARY / layout.BEST
         before = SavedBest.read(record).key if record.exists() else best.key

@@ -36,7 +36,7 @@ ParamValue = str | int | float | bool | None
 KEY = re.compile(r"[A-Za-z0-9_\-.:/]{1,200}")
 NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")
 NAME_ADVICE = "use 1 to 250 letters a-z, digits, _ - . : space, and / between two parts"
-OWN_TAGS = re.compile(r"mlflow\..*|raymm\.(key|sent|not_finite)")
+OWN_TAGS = re.compile(r"mlflow\..*|raymm\.(key|sent|not_finite|first_epoch)")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Tracker(Protocol):
         """
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record the metrics of an epoch, which is the step; values that are not finite are left out.
+        """Record the metrics of an epoch, counted from 1, which is the step; values that are not finite are left out.
 
         Raises
         ------

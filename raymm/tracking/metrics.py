@@ -202,7 +202,7 @@ METRICS = (
         "lower",
         "processor time of the first worker in the epoch, all threads together; other work does not lengthen it",
     ),
-    Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked, counted from 0"),
+    Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked; counted from 0 in the files of a run, from 1 in MLflow"),
     Metric(STOPPED_EPOCH, "epochs", "neither", "epochs after which training.patience ended the run early"),
     Metric(
         SCORE,

@@ -18,7 +18,7 @@ from raymm.tracking.base import RunInfo, TrackingStatus, check_folder, check_tag
 from raymm.tracking.mlflow.deadline import Deadlines
 from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, database_of, redact
-from raymm.tracking.mlflow.writer import STORE_ERRORS, RunWriter, is_refusal, one_line
+from raymm.tracking.mlflow.writer import FIRST_EPOCH, STORE_ERRORS, RunWriter, is_refusal, one_line
 from raymm.tracking.outbox import Event, Outbox
 
 __all__ = ["MlflowTracker", "replay"]
@@ -85,7 +85,8 @@ class MlflowTracker:
             When the store refuses the run, when a local store cannot be opened, or when the outbox belongs to
             another run.
         """
-        self._outbox.add({"kind": "run", "time": self._now(), "info": _plain(info)}, once="run")
+        first = {"kind": "run", "time": self._now(), "info": _plain(info), FIRST_EPOCH: 1}
+        self._outbox.add(first, once="run")
         known = self._outbox.events[0]["info"]["key"]
         if known != info.key:
             raise TrackingError(f"{self._outbox.path}: holds the records of run '{known}', not of '{info.key}'")
@@ -105,10 +106,11 @@ class MlflowTracker:
         self._flush(FINAL_PATIENCE)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record metrics at step `epoch`."""
+        """Record metrics at step `epoch`; a run whose record began before epochs were counted from 1 goes on as it began."""
         finite = finite_metrics(metrics)
-        event = {"kind": "metrics", "step": epoch, "time": self._now(), "metrics": finite}
-        self._add({**event, **self._not_finite(f"epoch {epoch}", set(metrics) - set(finite))}, once=f"epoch {epoch}")
+        step = epoch if FIRST_EPOCH in self._outbox.events[0] else epoch - 1
+        event = {"kind": "metrics", "step": step, "time": self._now(), "metrics": finite}
+        self._add({**event, **self._not_finite(f"epoch {epoch}", set(metrics) - set(finite))}, once=f"epoch {step}")
 
     def log_summary(self, metrics: Mapping[str, float]) -> None:
         """Record the final metrics that have changed, at step 0; MLflow shows the newest."""

@@ -31,13 +31,15 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line", "open_store"]
+__all__ = ["FIRST_EPOCH", "STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line", "open_store"]
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
 
 log = logging.getLogger(__name__)
 
 SENT = "raymm.sent"
+FIRST_EPOCH = "raymm.first_epoch"
+"""In the first event of an outbox, and a tag: the step of the first epoch. Records without it, of 0.2.0, begin at 0."""
 A_REQUEST = 100  # parameters, or tags
 LONGEST_VALUE = 6000
 
@@ -75,6 +77,7 @@ class RunWriter:
         run = run or self._create(experiment, info, first["time"])
         self.run_id: str = run.info.run_id
         self._experiment_id = experiment
+        self._shift = int(run.data.tags.get(FIRST_EPOCH, 0)) - first.get(FIRST_EPOCH, 0) if known else 0
         if has_links(info.description) and run.data.tags.get(NOTE) == info.description:
             self._send_tags({NOTE: info.description})  # the links need the identifier that the run has just received
         self.sent = outbox.count_of(run.data.tags.get(SENT, "")) or 0
@@ -116,7 +119,8 @@ class RunWriter:
         finite.sort(
             key=lambda pair: not pair[0].startswith(split_metric("val", ""))
         )  # MLflow's comparison opens with the first
-        found = [Metric(name, value, event["time"], event["step"]) for name, value in finite]
+        step = event["step"] + (self._shift if event["kind"] == "metrics" else 0)
+        found = [Metric(name, value, event["time"], step) for name, value in finite]
         if not found or self.sent > self._compare:
             return found
         if event["kind"] == "summary":
@@ -181,6 +185,8 @@ class RunWriter:
     def _create(self, experiment: str, info: RunInfo, time: int) -> Any:
         places = {name: path_in_tags(info.tags[name], self._uri) for name in PATH_TAGS if name in info.tags}
         tags = {**resolve_tags(), **info.tags, **places, "raymm.key": info.key, NOTE: info.description}
+        if FIRST_EPOCH in self._outbox.events[0]:
+            tags[FIRST_EPOCH] = str(self._outbox.events[0][FIRST_EPOCH])
         parent = find_run(self._client, experiment, info.parent_key) if info.parent_key else None
         if parent is not None:
             tags["mlflow.parentRunId"] = parent.info.run_id
