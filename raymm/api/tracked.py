@@ -17,6 +17,7 @@ from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking.base import ending
+from raymm.tracking.machine import MachineLoad
 from raymm.training.heading import Heading, device_name
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
@@ -51,7 +52,7 @@ def _train_tracked(
 ) -> Result:
     tracker = store.tracker(run.path)
     tracker.start(run_info(run, dataset, experiment))
-    log, findings = HistoryLog(tracker), FindingLog(tracker, facts_of(run, dataset))
+    log, findings = HistoryLog(tracker, MachineLoad()), FindingLog(tracker, facts_of(run, dataset))
     progress.on_start(_heading(run, dataset, backend, store))
     with ending(tracker.finish), watching(lambda: {run.name: run.path}, progress):
         with mirrored(run.path, run.config.cluster.mirror, _Reports(run, log, findings, progress)) as report:

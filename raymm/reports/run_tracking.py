@@ -17,6 +17,7 @@ from raymm.reports import plots
 from raymm.reports.class_tables import write_class_tables
 from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
 from raymm.reports.diagnostics.of_run import findings_of
+from raymm.reports.run_about import data_of, run_view
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed, verify
@@ -44,15 +45,20 @@ LOADER = "raymm.models.serving:load"
 
 @dataclass
 class HistoryLog:
-    """The `report` function of the training loop for a tracker: sends the epochs that are new."""
+    """The `report` function of the training loop for a tracker: sends the epochs that are new.
+
+    `load` says what the machine did since it was asked before; it goes with the newest epoch, once.
+    """
 
     tracker: Tracker
+    load: Callable[[], dict[str, float]] | None = None
     sent: int = 0
 
     def __call__(self, history: Sequence[dict[str, Any]]) -> None:
         """Log the new entries of the history, which counts epochs from 0."""
         for entry in history[self.sent :]:
-            self.tracker.log_epoch(entry["epoch"] + 1, entry["metrics"])
+            busy = self.load() if self.load is not None and entry is history[-1] else {}
+            self.tracker.log_epoch(entry["epoch"] + 1, {**entry["metrics"], **busy})
         self.sent = max(self.sent, len(history))
 
 
@@ -72,6 +78,8 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
             "raymm.run_dir": str(run.path),
         },
         description=_description(run, dataset),
+        view=run_view(config.training.selection, dataset.schema.names),
+        data=data_of(dataset, run.data.name),
     )
 
 

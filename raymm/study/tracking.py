@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from raymm import __version__
 from raymm.data.identity import short_digest
+from raymm.reports.run_about import run_view
 from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
@@ -41,11 +42,15 @@ log = logging.getLogger(__name__)
 REPORT_FILES = (layout.STUDY, layout.PILOTS_JSON, layout.TUNING_JSON, layout.FAILED, layout.STUDY_LOG)
 """Files of a study that its tracked run has beside the report."""
 
+OF_AN_ARM = ("study.data", "study.arm")
+"""Parameters of an arm's run that its table begins with."""
 
-def study_info(study: Study, experiment: str) -> RunInfo:
+
+def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -> RunInfo:
     """The tracked run of a study."""
-    settings = study.settings
-    metric = split_metric("test", study.config.training.selection)
+    settings, selection = study.settings, study.config.training.selection
+    metric = split_metric("test", selection)
+    names = list(dict.fromkeys(name for dataset in datasets.values() for name in dataset.schema.names))
     data = {f"data.{name}": short_digest(about.digest or "") for name, about in settings.data.items()}
     return RunInfo(
         key=study.key,
@@ -65,6 +70,7 @@ def study_info(study: Study, experiment: str) -> RunInfo:
             f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
             "is shown and what is not."
         ),
+        view=run_view(selection, names, OF_AN_ARM),
     )
 
 
@@ -91,7 +97,7 @@ class StudyTracker:
     def begin(self) -> None:
         """Start the run of the study, and record runs that finished unrecorded; raises `TrackingError`."""
         self.parent = self.make(self.study.path)
-        self.parent.start(study_info(self.study, self.experiment))
+        self.parent.start(study_info(self.study, self.datasets, self.experiment))
         settings = self.study.settings
         for data in settings.data:
             for arm in settings.arms:
@@ -164,4 +170,5 @@ class StudyTracker:
             tags={**info.tags, "raymm.kind": "arm", "raymm.study": self.study.title},
             description=f"Arm **{arm}** of `{self.study.title}` on `{data}`. {info.description}",
             parent_key=self.study.key,
+            view=run_view(run.config.training.selection, self.datasets[data].schema.names, OF_AN_ARM),
         )

@@ -18,6 +18,7 @@ import numpy as np
 from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
+from raymm.reports.run_about import data_of, trial_view
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -36,6 +37,7 @@ from raymm.sweep.saved import SavedBest
 from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking.base import RunInfo
+from raymm.tracking.machine import MachineLoad
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.tracking.of_an_epoch import from_one
 from raymm.training.result import read_result
@@ -74,7 +76,7 @@ class SweepCallback(Protocol):
         """A trial has ended."""
 
 
-def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
+def sweep_info(sweep: Sweep, dataset: Dataset, experiment: str) -> RunInfo:
     """The tracked run of a sweep."""
     settings = sweep.settings
     return RunInfo(
@@ -98,6 +100,8 @@ def sweep_info(sweep: Sweep, experiment: str) -> RunInfo:
             f"{settings.scheduler}, {len(settings.seeds)} seeds a trial. Trials are compared by the mean over seeds "
             f"of `{sweep.metric}`.\n\n{COMPARE}"
         ),
+        view=trial_view(sweep.config.training.selection, dataset.schema.names, ["method.name"]),
+        data=data_of(dataset, sweep.data.name),
     )
 
 
@@ -106,11 +110,12 @@ def tracking_key(sweep: Sweep, trial: str) -> str:
     return f"{sweep.key}.{trial}"
 
 
-def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
+def trial_info(sweep: Sweep, trial: Trial, dataset: Dataset, experiment: str) -> RunInfo:
     """The tracked run of a trial: flat parameters, only those that its configuration reads."""
     params = parameters(trial.config)
     del params["training.seed"]
-    drawn = ", ".join(f"{name}={params[name]}" for name in sorted(trial.searched) if name in params)
+    searched = sorted(name for name in trial.searched if name in params)
+    drawn = ", ".join(f"{name}={params[name]}" for name in searched)
     return RunInfo(
         key=tracking_key(sweep, trial.key),
         name=_label(trial),
@@ -128,6 +133,10 @@ def trial_info(sweep: Sweep, trial: Trial, experiment: str) -> RunInfo:
         },
         description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
         parent_key=sweep.key,
+        view=trial_view(
+            trial.config.training.selection, dataset.schema.names, list(dict.fromkeys(["method.name", *searched]))
+        ),
+        data=data_of(dataset, sweep.data.name),
     )
 
 
@@ -151,12 +160,13 @@ class SweepTracker:
     experiment: str
     _trackers: dict[str, Tracker] = field(default_factory=dict)
     _recorded_epochs: dict[str, int] = field(default_factory=dict)
+    _load: MachineLoad = field(default_factory=MachineLoad)
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
 
     def begin(self) -> None:
         """Start the run of the sweep, and record trials that ended unrecorded; raises `TrackingError`."""
         self.parent = self.make(self.sweep.path)
-        self.parent.start(sweep_info(self.sweep, self.experiment))
+        self.parent.start(sweep_info(self.sweep, self.dataset, self.experiment))
         for trial in read_trials(self.sweep):
             outcome = read_outcome(trial)
             if outcome is not None and not (trial.path / layout.RECORDED).exists():
@@ -201,17 +211,18 @@ class SweepTracker:
     def _tracker(self, trial: Trial) -> Tracker:
         if trial.key not in self._trackers:
             tracker = self.make(trial.path)
-            tracker.start(trial_info(self.sweep, trial, self.experiment))
+            tracker.start(trial_info(self.sweep, trial, self.dataset, self.experiment))
             tracker.log_tags({"raymm.ended": "running"})
             self._trackers[trial.key] = tracker
         return self._trackers[trial.key]
 
     def _send_epochs(self, trial: Trial, epochs: int) -> None:
         tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)
-        for epoch in range(
-            self._recorded_epochs.get(trial.key, 0), min(epochs, *(len(history) for history in histories))
-        ):
-            tracker.log_epoch(epoch + 1, mean_metrics([history[epoch]["metrics"] for history in histories]))
+        until = min(epochs, *(len(history) for history in histories))
+        for epoch in range(self._recorded_epochs.get(trial.key, 0), until):
+            load = self._load() if epoch + 1 == until else {}
+            means = mean_metrics([history[epoch]["metrics"] for history in histories])
+            tracker.log_epoch(epoch + 1, {**means, **load})
             self._recorded_epochs[trial.key] = epoch + 1
 
     def _send_end(self, trial: Trial, outcome: TrialOutcome) -> None:

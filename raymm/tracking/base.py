@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from raymm.errors import Problems, TrackingError
+from raymm.tracking.about import DataInput, View
 
 __all__ = [
     "MemoryTracker",
@@ -58,6 +59,8 @@ class RunInfo:
         links to the child runs, highest METRIC first.
     parent_key
         Key of the parent run, which is in the same experiment and was started earlier.
+    view, data
+        What people should see first of such runs, and what the run reads; None where that is not said.
     """
 
     key: str
@@ -67,6 +70,8 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     parent_key: str | None = None
+    view: View | None = None
+    data: DataInput | None = None
 
     def __post_init__(self) -> None:
         """Refuse keys that a store could not search for, and an empty experiment."""
@@ -127,6 +132,13 @@ class Tracker(Protocol):
             For a folder outside the run.
         """
 
+    def log_table(self, path: Path, folder: str = "") -> None:
+        """Record a file as `log_artifact` does, which a store may show as a table.
+
+        The file is JSON: `{"columns": [NAME, ...], "data": [[VALUE, ...], ...]}`.
+        """
+        self.log_artifact(path, folder)
+
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model folder; `loader` ("package.module:function") makes a predictor of it."""
 
@@ -167,6 +179,9 @@ class NullTracker:
         """Do nothing."""
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
+        """Do nothing."""
+
+    def log_table(self, path: Path, folder: str = "") -> None:
         """Do nothing."""
 
     def log_model(self, folder: Path, loader: str) -> None:
@@ -215,6 +230,10 @@ class MemoryTracker:
         check_folder(folder)
         if (path, folder) not in self.artifacts:
             self.artifacts.append((path, folder))
+
+    def log_table(self, path: Path, folder: str = "") -> None:
+        """Remember a file as `log_artifact` does."""
+        self.log_artifact(path, folder)
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Remember a model, once."""

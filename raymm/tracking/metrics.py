@@ -9,6 +9,7 @@ import re
 from functools import cache
 from string import Formatter
 
+from raymm.tracking.machine import MACHINE
 from raymm.tracking.metric import PLACEHOLDERS, Metric, ParsedMetric
 
 __all__ = [
@@ -202,7 +203,12 @@ METRICS = (
         "lower",
         "processor time of the first worker in the epoch, all threads together; other work does not lengthen it",
     ),
-    Metric(BEST_EPOCH, "epoch", "neither", "epoch that validation picked; counted from 0 in the files of a run, from 1 in MLflow"),
+    Metric(
+        BEST_EPOCH,
+        "epoch",
+        "neither",
+        "epoch that validation picked; counted from 0 in the files of a run, from 1 in MLflow",
+    ),
     Metric(STOPPED_EPOCH, "epochs", "neither", "epochs after which training.patience ended the run early"),
     Metric(
         SCORE,
@@ -214,6 +220,7 @@ METRICS = (
     Metric("seed_{seed}/score", "selection", "higher", "score of one seed"),
     Metric(BEST_SCORE, "selection", "higher", "score of the best trial of a sweep"),
     Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
+    MACHINE,
 )
 """What a run (per epoch, and at its end) and a sweep record."""
 

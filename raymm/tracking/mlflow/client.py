@@ -5,10 +5,12 @@ fifteen, a call stops at its first failure, and the next attempt follows ten sec
 took long) or at the end of the run.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from raymm.errors import TrackingError
@@ -26,6 +28,9 @@ __all__ = ["MlflowTracker", "replay"]
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+TABLES = "mlflow.loggedArtifacts"
+"""The tag by which MLflow knows which files are tables."""
 
 RETRY_AFTER = 10.0  # seconds between two attempts at an unreachable store
 EPOCH_PATIENCE = 5.0  # seconds that one call may spend on sending pending events
@@ -106,7 +111,7 @@ class MlflowTracker:
         self._flush(FINAL_PATIENCE)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record metrics at step `epoch`; a run whose record began before epochs were counted from 1 goes on as it began."""
+        """Record metrics at step `epoch`; a record that began when epochs were counted from 0 goes on so."""
         finite = finite_metrics(metrics)
         step = epoch if FIRST_EPOCH in self._outbox.events[0] else epoch - 1
         event = {"kind": "metrics", "step": step, "time": self._now(), "metrics": finite}
@@ -137,6 +142,14 @@ class MlflowTracker:
         check_folder(folder)
         event = {"kind": "artifact", "path": self._stored(path), "folder": folder, "digest": _digest(path)}
         self._add(event, once=f"artifact {folder}/{path.name}")
+
+    def log_table(self, path: Path, folder: str = "") -> None:
+        """Record a file as `log_artifact` does; MLflow shows it as a table."""
+        self.log_artifact(path, folder)
+        where = PurePosixPath(folder, path.name).as_posix()
+        tables = json.loads(self._outbox.newest("tags").get(TABLES, "[]"))
+        if where not in {table["path"] for table in tables}:
+            self._add({"kind": "tags", "tags": {TABLES: json.dumps([*tables, {"path": where, "type": "table"}])}})
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model that `mlflow models` can load."""
@@ -250,7 +263,10 @@ def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
 def _plain(info: RunInfo) -> dict[str, Any]:
     """The run as JSON; parameters are text, as MLflow keeps them."""
     params = {name: str(value) for name, value in info.params.items()}
-    return {**vars(info), "params": params, "tags": dict(info.tags)}
+    more = {name: asdict(value) for name, value in (("view", info.view), ("data", info.data)) if value is not None}
+    left_out = {"view", "data"}
+    kept = {name: value for name, value in vars(info).items() if name not in left_out}
+    return {**kept, "params": params, "tags": dict(info.tags), **more}
 
 
 def _digest(path: Path) -> str | None:

@@ -13,13 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from raymm.tracking.about import DataInput, View
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import split_metric
+from raymm.tracking.mlflow.inputs import dataset_input
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.local import opening, require_usable
 from raymm.tracking.mlflow.logged_model import log_logged_model
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.relocation import OWN_ARTIFACTS, follow_folder
+from raymm.tracking.mlflow.saved_views import children_view, record_views
 from raymm.tracking.mlflow.store import ARTIFACTS, PATH_TAGS, database_of, path_in_tags, redact, set_defaults
 from raymm.tracking.outbox import Event, Outbox
 
@@ -31,7 +34,16 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-__all__ = ["FIRST_EPOCH", "STORE_ERRORS", "MlflowClient", "RunWriter", "find_run", "is_refusal", "one_line", "open_store"]
+__all__ = [
+    "FIRST_EPOCH",
+    "STORE_ERRORS",
+    "MlflowClient",
+    "RunWriter",
+    "find_run",
+    "is_refusal",
+    "one_line",
+    "open_store",
+]
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
 
@@ -39,7 +51,8 @@ log = logging.getLogger(__name__)
 
 SENT = "raymm.sent"
 FIRST_EPOCH = "raymm.first_epoch"
-"""In the first event of an outbox, and a tag: the step of the first epoch. Records without it, of 0.2.0, begin at 0."""
+"""In the first event of an outbox, and a tag: the step of the first epoch. Older records, without it, begin at 0."""
+NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
 LONGEST_VALUE = 6000
 
@@ -70,8 +83,9 @@ class RunWriter:
         self._run_dir = run_dir
         self._outbox = outbox
         first = outbox.events[0]
-        info = RunInfo(**first["info"])
+        info = _run_info(first["info"])
         experiment = self._experiment(info.experiment, artifacts)
+        self._view = info.view
         run = find_run(self._client, experiment, info.key)
         known = run is not None
         run = run or self._create(experiment, info, first["time"])
@@ -119,8 +133,8 @@ class RunWriter:
         finite.sort(
             key=lambda pair: not pair[0].startswith(split_metric("val", ""))
         )  # MLflow's comparison opens with the first
-        step = event["step"] + (self._shift if event["kind"] == "metrics" else 0)
-        found = [Metric(name, value, event["time"], step) for name, value in finite]
+        shift = self._shift if event.get("kind") == "metrics" else 0
+        found = [Metric(name, value, event["time"], event["step"] + shift) for name, value in finite]
         if not found or self.sent > self._compare:
             return found
         if event["kind"] == "summary":
@@ -136,6 +150,7 @@ class RunWriter:
         kind = event["kind"]
         if kind == "run":
             self._send_params(event["info"]["params"])
+            self._send_about(_run_info(event["info"]))
         elif kind == "tags":
             self._send_tags(event["tags"])
         elif kind == "status" and event["status"] == "RUNNING":
@@ -149,13 +164,30 @@ class RunWriter:
         for part in _batched([Param(name, value[:LONGEST_VALUE]) for name, value in params.items()]):
             self._client.log_batch(self.run_id, params=part)
 
+    def _send_about(self, info: RunInfo) -> None:
+        """Its data set, and what the pages of its experiment show of it; a server that knows neither goes without."""
+        try:
+            if info.data is not None:
+                self._client.log_inputs(self.run_id, [dataset_input(info.data, self._uri)])
+            if info.view is not None:
+                record_views(self._client, self._client.get_experiment(self._experiment_id), info.view)
+        except MlflowException as cause:
+            if not is_refusal(cause) and cause.get_http_status_code() != NOT_IMPLEMENTED:
+                raise
+            log.warning("the tracking store takes no data set or view: %s", one_line(cause))
+
     def _send_tags(self, tags: Mapping[str, str]) -> None:
         known = {name: self._linked(value) if name == NOTE else value for name, value in tags.items()}
         for part in _batched([RunTag(name, value[:LONGEST_VALUE]) for name, value in known.items()]):
             self._client.log_batch(self.run_id, tags=part)
 
     def _linked(self, text: str) -> str:
-        return with_links(text, self._experiment_id, self.run_id)
+        """The description with the addresses of its links, whose charts are a view of the children."""
+
+        def address(metric: str) -> str:
+            return children_view(self._client, self._experiment_id, self.run_id, metric, self._view)
+
+        return with_links(text, address)
 
     def _send_files(self, event: Event, path: Path) -> None:
         if not path.exists():
@@ -202,6 +234,13 @@ def open_store(uri: str, *, to_write: bool = True) -> Any:
     with opening(database):
         follow_folder(uri)
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _run_info(saved: Mapping[str, Any]) -> RunInfo:
+    """The run of an outbox's first event."""
+    view, data = saved.get("view"), saved.get("data")
+    more = {"view": view and View.of(view), "data": data and DataInput.of(data)}
+    return RunInfo(**{**saved, **more})
 
 
 def find_run(client: Any, experiment: str, key: str) -> Any:

@@ -1,0 +1,178 @@
+"""The views that an experiment has in MLflow's UI, read back as that reads them."""
+
+import base64
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from raymm.tracking import RunInfo
+from raymm.tracking.about import DataInput, View
+from raymm.tracking.mlflow import MlflowTracker, run_tables
+from raymm.tracking.mlflow.saved_views import CHARTS, TABLE, record_views
+
+PHI = "phi of each modality"
+ONE = View(("params.method.name", "metrics.best/accuracy"), {PHI: ("phi/val_rgb",)}, {"Test": ("test/accuracy",)})
+OTHER = View(("params.method.name", "metrics.best/loss"), {PHI: ("phi/val_text", "phi/val_rgb")})
+INFO = RunInfo("run-1", "first", "digits", view=ONE)
+DATA = DataInput("digits", "0123456789abcdef", "/data/digits", {"rgb": "uint8[4, 8]", "words": "text"}, {"train": 5})
+
+
+class Store:
+    """An experiment whose tags are kept in memory, and the tags that were written to it."""
+
+    def __init__(self, tags: dict[str, str]) -> None:
+        self.experiment = SimpleNamespace(experiment_id="7", tags=tags)
+        self.written: list[str] = []
+
+    def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
+        assert experiment_id == "7"
+        self.experiment.tags[name] = value
+        self.written.append(name)
+
+
+def state_of(tag: str) -> dict[str, Any]:
+    """What MLflow makes of the tag of a view: of a named one the state within, which zlib has packed."""
+    packed = tag if tag.startswith("deflate;") else json.loads(tag)["state"]
+    scheme, _, content = packed.partition(";")
+    assert scheme == "deflate"
+    return dict(json.loads(zlib.decompress(base64.b64decode(content))))
+
+
+def experiment_of(uri: str, name: str = "digits") -> Any:
+    return MlflowClient(tracking_uri=uri).get_experiment_by_name(name)
+
+
+def test_a_view_has_the_columns_of_all_runs_and_each_chart_once() -> None:
+    store = Store({})
+    for view in (ONE, OTHER, ONE):
+        record_views(store, store.experiment, view)
+    for key in (TABLE, CHARTS):
+        state = state_of(store.experiment.tags[f"mlflow.sharedViewState.{key}"])
+        columns = ["params.`method.name`", "metrics.`best/accuracy`", "metrics.`best/loss`"]
+        assert state["selectedColumns"][:3] == columns
+        assert state["columnOrder"][2:5] == columns
+        assert state["columnWidths"]["metrics.`best/accuracy`"] > 100  # MLflow's own width clips this name
+        charts = [(c["type"], c["displayName"], c["selectedMetricKeys"]) for c in state["compareRunCharts"]]
+        assert charts == [("LINE", PHI, ["phi/val_rgb", "phi/val_text"]), ("BAR", "Test", ["test/accuracy"])]
+        sections = {section["uuid"] for section in state["compareRunSections"]}
+        assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == sections
+
+
+def test_what_is_there_already_is_not_written_again() -> None:
+    store = Store({})
+    record_views(store, store.experiment, ONE)
+    assert len(store.written) == 5
+    record_views(store, store.experiment, ONE)
+    record_views(store, store.experiment, View())
+    assert len(store.written) == 5
+
+
+def test_the_description_and_the_kind_that_people_gave_stay() -> None:
+    store = Store({"mlflow.note.content": "ours", "mlflow.experimentKind": "finetuning"})
+    record_views(store, store.experiment, ONE)
+    assert store.experiment.tags["mlflow.note.content"] == "ours"
+    assert store.experiment.tags["mlflow.experimentKind"] == "finetuning"
+    assert f"mlflow.sharedViewState.{TABLE}" in store.experiment.tags
+
+
+def test_a_view_that_is_too_long_for_a_tag_is_left_out() -> None:
+    store = Store({})
+    record_views(store, store.experiment, View(tuple(f"metrics.{number:0200d}" for number in range(200))))
+    assert store.written == ["mlflow.experimentKind", "mlflow.note.content"]
+
+
+def test_a_run_brings_its_view_and_the_command_prints_where_it_is(store: tuple[str, Path], tmp_path: Path) -> None:
+    for name in ("one", "again"):
+        MlflowTracker(store[0], tmp_path / name, store[1]).start(replace(INFO, key=name))
+    experiment = experiment_of(store[0])
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    places = run_tables(store[0], "http://127.0.0.1:5000")
+    assert list(places) == ["digits", "digits, charts"]
+    for place, key in zip(places.values(), (TABLE, CHARTS), strict=True):
+        address = urlsplit(urlsplit(place).fragment)
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        assert address.path == f"/experiments/{experiment.experiment_id}/runs"
+        assert query.pop("viewStateShareKey") == key
+        assert query.pop("workflowType") == "machine_learning"
+        assert query == ({} if key == TABLE else {"compareRunsMode": "CHART"})
+        assert place.removeprefix("http://127.0.0.1:5000/") in experiment.tags["mlflow.note.content"]
+
+
+def test_children_have_a_view_of_their_own_the_best_first(store: tuple[str, Path], tmp_path: Path) -> None:
+    info = replace(INFO, description="[Compare](children:best/loss)")
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(info)
+    state = state_of(experiment_of(store[0]).tags[f"mlflow.sharedViewState.raymm-{tracker.run_id}-best-loss"])
+    assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{tracker.run_id}'"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`best/loss`", False)
+    assert [chart["displayName"] for chart in state["compareRunCharts"]] == [PHI, "Test"]
+    note = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).data.tags["mlflow.note.content"]
+    assert f"viewStateShareKey=raymm-{tracker.run_id}-best-loss" in note
+
+
+def test_the_data_of_a_run_is_an_input_once(store: tuple[str, Path], tmp_path: Path) -> None:
+    for _ in range(2):
+        tracker = MlflowTracker(store[0], tmp_path, store[1])
+        tracker.start(replace(INFO, data=DATA))
+    (found,) = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("digits", "0123456789abcdef")
+    assert json.loads(found.dataset.source) == {"uri": "/data/digits"}
+    columns = json.loads(found.dataset.schema)["mlflow_colspec"]
+    assert [(column["name"], column["type"]) for column in columns] == [("rgb", "array"), ("words", "string")]
+    assert json.loads(found.dataset.profile)["num_rows"] == 5
+    assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": "train"}
+
+
+def test_an_outbox_of_an_earlier_version_has_no_view(store: tuple[str, Path], tmp_path: Path) -> None:
+    MlflowTracker(store[0], tmp_path, store[1]).start(replace(INFO, view=None))
+    assert "mlflow.experimentKind" not in experiment_of(store[0]).tags
+    assert list(run_tables(store[0], "")) == ["digits"]
+
+
+def test_a_table_is_listed_as_one(store: tuple[str, Path], tmp_path: Path) -> None:
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(INFO)
+    for name in ("lowest", "other"):
+        (tmp_path / f"{name}.json").write_text('{"columns": ["sample"], "data": [["a"]]}')
+        tracker.log_table(tmp_path / f"{name}.json", "samples")
+        tracker.log_table(tmp_path / f"{name}.json", "samples")
+    tags = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).data.tags
+    listed = [{"path": f"samples/{name}.json", "type": "table"} for name in ("lowest", "other")]
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == listed
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_record_that_began_at_epoch_0_goes_on_so(store: tuple[str, Path], tmp_path: Path, lost: bool) -> None:
+    """As 0.1.0 wrote it; also when its outbox was lost since."""
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(INFO)
+    tracker.log_epoch(1, {"val/accuracy": 0.1})
+    _make_old(store[0], tmp_path / "run" / "outbox" / "events.jsonl", str(tracker.run_id))
+    again = MlflowTracker(store[0], tmp_path / ("elsewhere" if lost else "run"), store[1])
+    again.start(INFO)
+    assert again.run_id == tracker.run_id
+    for epoch in (1, 2, 3):
+        again.log_epoch(epoch, {"val/accuracy": epoch / 10})
+    history = MlflowClient(tracking_uri=store[0]).get_metric_history(again.run_id, "val/accuracy")
+    assert sorted((point.step, point.value) for point in history) == [(0, 0.1), (1, 0.2), (2, 0.3)]
+
+
+def _make_old(uri: str, events: Path, run_id: str) -> None:
+    """Write the records of a run of one epoch as versions did that counted from 0, on disk and in the store."""
+    import sqlite3
+
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    del lines[0]["raymm.first_epoch"]
+    lines[1] |= {"step": 0, "once": "epoch 0"}
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE metrics SET step = 0")
+        database.execute("UPDATE latest_metrics SET step = 0")
+        database.execute("DELETE FROM tags WHERE key = 'raymm.first_epoch' AND run_uuid = ?", (run_id,))
