@@ -16,8 +16,7 @@ MACHINE = Metric(
     "system/{figure}",
     "%, MB",
     "neither",
-    "load of the driver's machine, in MLflow only: processor and network since the epoch before, memory, disk and GPUs "
-    "at its end",
+    "load of the driver's machine, in MLflow only: processor and network since the epoch before, the rest at its end",
 )
 
 MEGABYTE = 1e6

@@ -75,7 +75,7 @@ def test_a_killed_driver(place, dataset, whole, phase):
     code, _out, err = by_command(words, RAYMM_CHAOS=str(orders))
     assert code == 0, err
     assert numbers(place / "run") == numbers(whole)
-    assert recorded(place) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(place) == ("FINISHED", list(range(1, EPOCHS + 1)))
 
 
 @pytest.mark.ray
@@ -94,7 +94,7 @@ def test_F23_a_killed_driver_of_ray(place, dataset, whole):
     code, _, err = by_command(words, timeout=150)
     assert code == 0, err
     assert numbers(place / "run") == numbers(whole)
-    assert recorded(place) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(place) == ("FINISHED", list(range(1, EPOCHS + 1)))
 
 
 @pytest.mark.chaos
@@ -110,11 +110,11 @@ def test_F26_a_driver_that_is_asked_to_end(place, dataset, whole, phase):
     assert "ended by SIGTERM; what was committed is kept, the same command goes on from there" in err
     assert committed_epochs(place / "run") == [1]
     verify(epoch_folder(place / "run", 1))
-    assert recorded(place) == ("KILLED", [0])
+    assert recorded(place) == ("KILLED", [1])
     code, _, err = by_command(words, RAYMM_CHAOS=str(orders))
     assert code == 0, err
     assert numbers(place / "run") == numbers(whole)
-    assert recorded(place) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(place) == ("FINISHED", list(range(1, EPOCHS + 1)))
 
 
 def temporary_files(folder):

@@ -30,7 +30,7 @@ def whole(tmp_path_factory, dataset, store):
     with pytest.raises(SystemExit) as ended:
         main(train_words(dataset.path, folder))
     assert ended.value.code == 0
-    assert recorded(folder) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(folder) == ("FINISHED", list(range(1, EPOCHS + 1)))
     return numbers(folder / "run")
 
 
@@ -136,7 +136,7 @@ def arrived(uri, artifacts, folder):
     """All records of a run are sent, twice; every epoch is there once."""
     assert replay(folder / "run", uri, artifacts) == 0
     assert replay(folder / "run", uri, artifacts) == 0
-    assert recorded(folder) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(folder) == ("FINISHED", list(range(1, EPOCHS + 1)))
 
 
 def test_F35_a_server_that_is_not_there(capfd, caplog, place, dataset, whole, monkeypatch):
@@ -275,4 +275,4 @@ def test_F40_a_clock_that_steps_back(capfd, place, dataset, whole, monkeypatch):
     monkeypatch.setattr(time, "time", real)
     assert len(steps) > EPOCHS
     assert numbers(place / "run") == whole
-    assert recorded(place) == ("FINISHED", list(range(EPOCHS)))
+    assert recorded(place) == ("FINISHED", list(range(1, EPOCHS + 1)))

@@ -139,7 +139,7 @@ def test_I13_tracking(capfd, data, monkeypatch, ending, code, status):
     assert call(capfd, *words)[0] == 0
     ((run, metrics),) = runs_of(data.parent / "mlflow")
     assert run.info.status == "FINISHED"
-    assert sorted(metric.step for metric in metrics["val/accuracy"]) == [0, 1, 2]
+    assert sorted(metric.step for metric in metrics["val/accuracy"]) == [1, 2, 3]
     for name, values in metrics.items():
         assert len({metric.step for metric in values}) == len(values), name
 

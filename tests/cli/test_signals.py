@@ -80,13 +80,13 @@ def test_a_training_that_is_asked_to_end(capfd, tmp_path, monkeypatch, dataset, 
     assert committed_epochs(tmp_path / "run") == [1, 2]
     verify(epoch_folder(tmp_path / "run", 2))
     assert not lock_of_folder(tmp_path / "run").exists()
-    assert status(tmp_path) == ("KILLED", [0, 1])
+    assert status(tmp_path) == ("KILLED", [1, 2])
     monkeypatch.setattr(checkpoint, "commit_directory", real)
     with pytest.raises(SystemExit) as ended:
         main(command(dataset, tmp_path))
     assert ended.value.code == 0
     assert (result_folder(tmp_path / "run") / "model" / "model.safetensors").read_bytes() == whole
-    assert status(tmp_path) == ("FINISHED", [0, 1, 2, 3])
+    assert status(tmp_path) == ("FINISHED", [1, 2, 3, 4])
     assert list((tmp_path / "run").rglob(".*")) == []
 
 

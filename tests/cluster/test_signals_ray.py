@@ -113,7 +113,7 @@ def test_a_training_on_ray_that_is_asked_to_end(tmp_path, dataset, template, tem
     reached = len(committed_epochs(run)) and max(committed_epochs(run))
     kept, steps = status(tmp_path)
     assert kept == "KILLED"
-    assert steps == list(range(len(steps)))
+    assert steps == list(range(1, len(steps) + 1))
     assert len(steps) <= reached
     assert (reached > 1) == (moment == "trains")
     assert not list(temporary.glob("raymm-*"))
@@ -137,7 +137,7 @@ def test_what_a_killed_driver_leaves_is_gone_after_the_next_start(tmp_path, data
     again.stderr.close()
     assert not left.exists()
     assert not list(temporary.glob("raymm-*"))
-    assert status(tmp_path) == ("FINISHED", list(range(6)))
+    assert status(tmp_path) == ("FINISHED", list(range(1, 7)))
     result = json.loads((tmp_path / "run" / "result" / "result.json").read_text())
     assert len(result["history"]) == 6
     end = time.monotonic() + 60

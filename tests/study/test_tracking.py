@@ -48,7 +48,7 @@ def test_one_run_a_study_with_its_report_and_one_a_run_of_an_arm(tmp_path, datas
         "study.arm": "joint",
     }
     assert child.status == "FINISHED"
-    assert child.summary == pytest.approx(dict(run.metrics))
+    assert child.summary == pytest.approx({**run.metrics, "best/epoch": run.metrics["best/epoch"] + 1})
     assert len(child.epochs) == 4
     assert [path.name for path, _ in child.artifacts] == ["config.yaml", "result.json", "valuation-test.parquet"]
     assert len(store.trackers) == 2  # the pilot of `wild` failed, so that it has no run

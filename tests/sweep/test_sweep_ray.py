@@ -92,7 +92,7 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
     assert children[names[0]].data.params["optimizer.lr"] == "0.005"
     assert "method.settings.fs.rate" not in children[names[0]].data.params
     history = client.get_metric_history(children[names[0]].info.run_id, "val/accuracy")
-    assert [point.step for point in history] == list(range(6))
+    assert [point.step for point in history] == list(range(1, 7))
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["raymm.best_run_id"] == children[names[0]].info.run_id
     assert parent.data.metrics["best/score"] == pytest.approx(good.score)

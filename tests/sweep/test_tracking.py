@@ -67,11 +67,11 @@ def test_an_epoch_is_the_mean_over_the_seeds(told):
     sweep, trials, store, _ = told
     histories = read_histories(sweep, trials[0])
     epochs = store.of(trials[0]).epochs
-    assert sorted(epochs) == [0, 1, 2]
+    assert sorted(epochs) == [1, 2, 3]
     losses = [[entry["metrics"]["val/loss"] for entry in history] for history in histories]
     assert losses[0] != losses[1]
-    assert [epochs[e]["val/loss"] for e in range(3)] == pytest.approx(np.mean(losses, axis=0))
-    assert sorted(store.of(trials[2]).epochs) == [0]
+    assert [epochs[e]["val/loss"] for e in (1, 2, 3)] == pytest.approx(np.mean(losses, axis=0))
+    assert sorted(store.of(trials[2]).epochs) == [1]
 
 
 def test_how_a_trial_ended_is_a_status_and_words(told):

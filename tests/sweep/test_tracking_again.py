@@ -57,7 +57,7 @@ def test_what_ended_unrecorded_is_recorded_when_the_sweep_goes_on(tmp_path, data
     store = Store()
     session(sweep, dataset, store).close("FINISHED")
     assert store.of(trial).status == "FINISHED"
-    assert sorted(store.of(trial).epochs) == [0, 1, 2]
+    assert sorted(store.of(trial).epochs) == [1, 2, 3]
 
 
 def test_an_interrupted_trial_goes_on_as_the_same_run(tmp_path, dataset):
@@ -75,8 +75,8 @@ def test_an_interrupted_trial_goes_on_as_the_same_run(tmp_path, dataset):
     record.close("FINISHED")
     tracker = store.of(trial)
     assert (tracker.status, tracker.tags["raymm.ended"]) == ("FINISHED", "finished")
-    assert (sorted(first), sorted(tracker.epochs)) == ([0], [0, 1, 2])
-    assert tracker.epochs[0] == first[0]
+    assert (sorted(first), sorted(tracker.epochs)) == ([1], [1, 2, 3])
+    assert tracker.epochs[1] == first[1]
 
 
 def test_settings_that_changed_on_the_way_are_named(tmp_path, dataset):
