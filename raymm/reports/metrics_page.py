@@ -21,7 +21,8 @@ Rendered from `raymm/tracking/metrics.py`, where every metric is declared; after
 python -c "from raymm.reports.metrics_page import metrics_page; print(metrics_page(), end='')" > docs/metrics.md
 ```
 
-The history of a run holds the metrics of every epoch (`RUN/result/result.json`; in MLflow the epoch is the step), its
+The history of a run holds the metrics of every epoch (`RUN/result/result.json`; in MLflow the step is
+the epoch, counted from 1), its
 result those of `best`, the epoch picked on validation, and of `test`, read once, by the picked model. Each trial of a
 sweep records the means of these over its seeds, without those of the test split, and its score: the best value of
 `val/` and `training.selection` over the epochs, in that metric's unit, negated for a loss. A value that is not finite
