@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from raymm.tracking.metric import Metric
+from raymm.tracking.metrics import machine_metric
 
-__all__ = ["MACHINE", "MachineLoad"]
-
-MACHINE = Metric(
-    "system/{figure}",
-    "%, MB",
-    "neither",
-    "load of the driver's machine, in MLflow only: processor and network since the epoch before, the rest at its end",
-)
+__all__ = ["MachineLoad"]
 
 MEGABYTE = 1e6
 
@@ -49,7 +42,7 @@ class MachineLoad:
         }
         for gpu in self._gpu_readers():
             found |= gpu()
-        return {MACHINE.pattern.replace("{figure}", name): value for name, value in found.items()}
+        return {machine_metric(name): value for name, value in found.items()}
 
     def _network(self, psutil: Any) -> dict[str, float]:
         counted = psutil.net_io_counters()

@@ -9,7 +9,6 @@ import re
 from functools import cache
 from string import Formatter
 
-from raymm.tracking.machine import MACHINE
 from raymm.tracking.metric import PLACEHOLDERS, Metric, ParsedMetric
 
 __all__ = [
@@ -46,6 +45,7 @@ __all__ = [
     "higher_is_better",
     "is_of_split",
     "low_metric",
+    "machine_metric",
     "method_metric",
     "parse",
     "phi_metric",
@@ -220,7 +220,12 @@ METRICS = (
     Metric("seed_{seed}/score", "selection", "higher", "score of one seed"),
     Metric(BEST_SCORE, "selection", "higher", "score of the best trial of a sweep"),
     Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
-    MACHINE,
+    Metric(
+        "system/{figure}",
+        "%, MB",
+        "neither",
+        "load of the driver's machine, in MLflow only: processor and network since the epoch before, else at its end",
+    ),
 )
 """What a run (per epoch, and at its end) and a sweep record."""
 
@@ -285,6 +290,11 @@ def gap_metric(modality: str) -> str:
 def method_metric(figure: str) -> str:
     """A number of the method's own."""
     return f"method/{figure}"
+
+
+def machine_metric(figure: str) -> str:
+    """A number of the machine, in MLflow's words."""
+    return f"system/{figure}"
 
 
 def seed_score(seed: int) -> str:
