@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from raymm.api.progress import Progress
+from raymm.tracking.metrics import split_metric
 
 if TYPE_CHECKING:
     from raymm.api.progress import Epoch, JobEvent, Running
@@ -55,7 +56,7 @@ class JsonLines(Progress):
 
     def on_epoch(self, epoch: Epoch) -> None:
         """`epoch`: an epoch that is committed, with all of its metrics."""
-        score = epoch.metrics.get(f"val/{epoch.selection}")
+        score = epoch.metrics.get(split_metric("val", epoch.selection))
         about = {"run": epoch.run, "epoch": epoch.number, "epochs": epoch.epochs, "seconds": epoch.seconds}
         self._write("epoch", **about, selection=epoch.selection, score=score, metrics=dict(epoch.metrics))
 
