@@ -60,5 +60,11 @@ class TrainingConfig(Settings):
         "reads by itself. The numbers do not depend on it",
     )
 
+    transforms: Literal["loader", "device"] = Field(
+        default="loader",
+        description="where training batches are transformed (log-mel, shifts, crops, masks, mixup): where they are "
+        "read, or on the device that trains, in batches; on a CPU the numbers are the same",
+    )
+
     UNDECISIVE: ClassVar[tuple[str, ...]] = ("keep", "loader_workers")
     """Settings that decide no number of a run."""

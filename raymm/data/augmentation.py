@@ -34,7 +34,7 @@ def shift_at_random(values: Tensor, keys: Keys | None, part: float) -> Tensor:
         return values
     reach = part * values.shape[-1]
     offsets = np.rint((2 * uniform(keys, 1)[:, 0] - 1) * reach).astype(np.int64)
-    return transforms.shift_in_time(values, torch.from_numpy(offsets))
+    return transforms.shift_in_time(values, torch.from_numpy(offsets).to(values.device))
 
 
 def crop_and_flip_at_random(values: Tensor, keys: Keys | None, part: float, flip: bool, signed: bool) -> Tensor:
@@ -55,7 +55,7 @@ def crop_and_flip_at_random(values: Tensor, keys: Keys | None, part: float, flip
     """
     if keys is None or not len(keys):
         return values
-    draws = torch.from_numpy(uniform(keys, 3))
+    draws = torch.from_numpy(uniform(keys, 3)).to(values.device)
     if part:
         values = transforms.shift_in_space(values, part, draws[:, :2])
     if flip:
@@ -113,7 +113,7 @@ def randaugment(stored: npt.NDArray[np.uint8], keys: Keys, chosen: RandAugmentCo
 def _each_by_its_key(change: Callable[[Tensor], Tensor], values: Tensor, keys: Keys) -> list[Tensor]:
     """Samples changed one by one, each with torch's generator at its own key; the generator is left as it was."""
     made = []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[values.device] if values.device.type == "cuda" else []):
         for value, key in zip(values, keys.tolist(), strict=True):
             torch.manual_seed((key ^ AUGMENT) % 2**63)
             made.append(change(value))

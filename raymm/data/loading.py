@@ -31,7 +31,10 @@ from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage.directory import read_manifest
 
 if TYPE_CHECKING:
-    from raymm.data.reader import BatchReader
+    from raymm.data.reader import BatchReader, Untransformed
+
+    _Late = tuple[Untransformed, Mixing | None]
+    """What is read of a batch that is transformed and mixed later."""
 
 __all__ = ["BatchLoader", "BatchRequest"]
 
@@ -65,10 +68,15 @@ class BatchLoader:
         is read when it is asked for.
     device
         Where the batches go; default: the CPU. On the way to a GPU they are in pinned memory.
+    late
+        Whether values are transformed (and rows mixed) on the device, in place of where they are read.
     """
 
-    def __init__(self, reader: BatchReader, workers: int = 0, device: torch.device | None = None) -> None:
+    def __init__(
+        self, reader: BatchReader, workers: int = 0, device: torch.device | None = None, *, late: bool = False
+    ) -> None:
         self.reader = reader
+        self._late = late
         self._device = torch.device("cpu") if device is None else device
         self._workers = workers
         self._requests = _Requests()
@@ -90,8 +98,8 @@ class BatchLoader:
         if self._loader is None:
             self._loader = self._start()
         self._batches = iter(self._loader)
-        while (batch := self._next()) is not None:
-            yield batch.to(self._device)
+        while (found := self._next()) is not None:
+            yield found.to(self._device) if isinstance(found, Batch) else self._transformed(*found)
 
     def close(self) -> None:
         """End the workers."""
@@ -109,7 +117,7 @@ class BatchLoader:
         if self._workers:
             multiprocessing.get_context(START_METHOD).set_forkserver_preload(PRELOADED)
         return data.DataLoader(
-            _Batches(self.reader),
+            _Batches(self.reader, self._late),
             sampler=self._requests,
             batch_size=None,  # a request is a whole batch
             collate_fn=_unchanged,
@@ -122,9 +130,14 @@ class BatchLoader:
             generator=torch.Generator(),  # DataLoader draws a number an epoch: not from the generator of dropout
         )
 
-    def _next(self) -> Batch | None:
+    def _transformed(self, read: Untransformed, mixing: Mixing | None) -> Batch:
+        with _one_thread():
+            batch = self.reader.transformed(read.to(self._device))
+            return batch if mixing is None else mixed(batch, mixing)
+
+    def _next(self) -> Batch | _Late | None:
         try:
-            found: Batch | RaymmError | None = next(self._batches, None)
+            found: Batch | _Late | RaymmError | None = next(self._batches, None)
         except (RuntimeError, OSError, EOFError) as cause:
             if not self._workers or str(cause).startswith("Caught "):  # torch's word for what the reader raised
                 raise
@@ -157,20 +170,23 @@ class _Requests:
         return iter(self.current)
 
 
-class _Batches(data.Dataset[Batch | RaymmError]):
+class _Batches(data.Dataset[Any]):
     """The map from a request to its batch; a copy in another process opens the files of the data set anew."""
 
-    def __init__(self, reader: BatchReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: BatchReader, late: bool) -> None:
+        self._reader, self._late = reader, late
         self._opened = True
 
-    def __getitem__(self, request: BatchRequest) -> Batch | RaymmError:
+    def __getitem__(self, request: BatchRequest) -> Batch | _Late | RaymmError:
         """The batch, or the error that the reader raised: as a value it comes out of a worker unchanged."""
         try:
             if not self._opened:
                 self._reader, self._opened = _reopened(self._reader), True
             with _one_thread():
-                batch = self._reader.batch(request.index, request.mask, request.keys)
+                wanted = (request.index, request.mask, request.keys)
+                if self._late:
+                    return self._reader.untransformed(*wanted), request.mixing
+                batch = self._reader.batch(*wanted)
                 return batch if request.mixing is None else mixed(batch, request.mixing)
         except RaymmError as cause:
             return cause
@@ -180,7 +196,7 @@ class _Batches(data.Dataset[Batch | RaymmError]):
         dataset = self._reader.dataset
         on_disk = isinstance(dataset.shards, Shards)
         closed = replace(dataset, shards=None) if on_disk else dataset  # type: ignore[arg-type]
-        return {"_reader": replace(self._reader, dataset=closed), "_opened": not on_disk}
+        return {"_reader": replace(self._reader, dataset=closed), "_late": self._late, "_opened": not on_disk}
 
 
 def _reopened(reader: BatchReader) -> BatchReader:

@@ -72,9 +72,10 @@ def mixed(batch: Batch, mixing: Mixing) -> Batch:
     DataError
         When a modality is no floating-point numbers.
     """
-    count, partner, part = len(mixing.part), torch.from_numpy(mixing.partner), torch.from_numpy(mixing.part)
-    kept, read = batch.mask[:count], torch.from_numpy(mixing.read)
-    shared = kept & batch.mask[partner] & read & (partner != torch.arange(count))[:, None]
+    device, count = batch.mask.device, len(mixing.part)
+    partner, part, read = (torch.from_numpy(one).to(device) for one in (mixing.partner, mixing.part, mixing.read))
+    kept = batch.mask[:count]
+    shared = kept & batch.mask[partner] & read & (partner != torch.arange(count, device=device))[:, None]
     inputs = {
         name: _mixed(name, values, batch.mask[:, position], shared[:, position], partner, part)
         for position, (name, values) in enumerate(batch.inputs.items())

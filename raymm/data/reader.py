@@ -8,8 +8,8 @@ by the sample, so that it does not change between epochs. Only modalities of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from raymm.data.kinds.base import Keys, ModalitySpec, Rows
     from raymm.data.schema import Schema
 
-__all__ = ["BatchReader", "check_noise"]
+__all__ = ["BatchReader", "Untransformed", "check_noise"]
 
 
 def check_noise(schema: Schema, config: ViewConfig) -> None:
@@ -42,6 +42,25 @@ def check_noise(schema: Schema, config: ViewConfig) -> None:
         elif not schema[name].takes_noise:
             problems.add(f"'{name}' is {schema[name].kind}, which takes no noise in dB")
     problems.raise_if_any(ConfigError)
+
+
+@dataclass(frozen=True)
+class Untransformed:
+    """A batch whose inputs are standardised values, and the random keys of the modalities that wait for a transform.
+
+    Keys are None where the evaluation transform waits.
+    """
+
+    batch: Batch
+    waiting: Mapping[str, Keys | None]
+
+    def to(self, device: torch.device) -> Untransformed:
+        """The same on `device`."""
+        return replace(self, batch=self.batch.to(device))
+
+    def pin_memory(self) -> Untransformed:
+        """The same in page-locked memory."""
+        return replace(self, batch=self.batch.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,13 @@ class BatchReader:
         check_noise(self.dataset.schema, self.config)
 
     def batch(self, index: Rows, mask: npt.NDArray[np.bool_] | None = None, keys: Keys | None = None) -> Batch:
-        """Read samples.
+        """Read samples; parameters and errors as `untransformed`."""
+        return self.transformed(self.untransformed(index, mask, keys))
+
+    def untransformed(
+        self, index: Rows, mask: npt.NDArray[np.bool_] | None = None, keys: Keys | None = None
+    ) -> Untransformed:
+        """Read samples, and leave the transforms of their kinds to `transformed`.
 
         Parameters
         ----------
@@ -102,17 +127,41 @@ class BatchReader:
         kept = self.dataset.present[index] if mask is None else mask & self.dataset.present[index]
         cached = self._cached if keys is None else {}
         self.dataset.shards.prefetch(index, kept & [name not in cached for name in self.dataset.schema.names])
-        inputs = {}
+        inputs, waiting = {}, {}
         for position, spec in enumerate(self.dataset.schema.modalities):
             where = np.flatnonzero(kept[:, position])
             own = None if keys is None else keys[where] + np.uint64(position)
+            if spec.name in cached:
+                inputs[spec.name] = torch.from_numpy(cached[spec.name][index[where]])
+                continue
             inputs[spec.name] = self._read(spec, index[where], own)
-        return Batch(
+            waiting[spec.name] = own
+        batch = Batch(
             inputs=inputs,
             mask=torch.from_numpy(kept),
             labels=torch.from_numpy(self.dataset.label[index]),
             index=torch.from_numpy(index),
         )
+        return Untransformed(batch, waiting)
+
+    def transformed(self, read: Untransformed) -> Batch:
+        """The batch as the encoders are given it, on the device that it lies on.
+
+        Raises
+        ------
+        DataError
+            When a kind's transform gives another shape than its `input_shape`.
+        """
+        made = dict(read.batch.inputs)
+        for name, keys in read.waiting.items():
+            spec, values = self.dataset.schema[name], made[name]
+            made[name] = spec.transform(values, keys, self.config)
+            if made[name].shape != (len(values), *spec.input_shape):
+                raise DataError(
+                    f"{name}: the kind '{spec.kind}' transforms {len(values)} rows to {list(made[name].shape)}; by "
+                    f"its input_shape they are {[len(values), *spec.input_shape]}"
+                )
+        return replace(read.batch, inputs=made)
 
     def batches(self, index: Rows, size: int) -> Iterator[Batch]:
         """Samples in the evaluation view, at most `size` at a time, in order."""
@@ -124,20 +173,13 @@ class BatchReader:
         return keys_of(derive(self.seed, "augment", epoch), rows) if self.config.augment else None
 
     def _read(self, spec: ModalitySpec, index: Rows, keys: Keys | None) -> Tensor:
-        if keys is None and spec.name in self._cached:
-            return torch.from_numpy(self._cached[spec.name][index])
+        """Standardised values with the configured noise."""
         shards = self.dataset.shards
         stored = shards.read_text(spec.name, index) if spec.is_text else shards.read(spec.name, index)
         if keys is not None:
             stored = spec.augment_stored(stored, keys, self.config)
         values = spec.to_tensor(stored, self.dataset.statistics.get(spec.name))
-        made: Tensor = spec.transform(self._with_noise(spec, index, values), keys, self.config)
-        if made.shape != (len(index), *spec.input_shape):
-            raise DataError(
-                f"{spec.name}: the kind '{spec.kind}' transforms {len(index)} rows to {list(made.shape)}; by its "
-                f"input_shape they are {[len(index), *spec.input_shape]}"
-            )
-        return made
+        return self._with_noise(spec, index, values)
 
     def _with_noise(self, spec: ModalitySpec, index: Rows, values: Tensor) -> Tensor:
         """Standardised values with the configured noise."""

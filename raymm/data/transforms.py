@@ -1,6 +1,7 @@
 """Pure functions on batches of values: noise, log-mel, shifts and mirroring.
 
-All work on the whole batch at once. Random amounts come in as arguments; nothing here draws.
+All work on the whole batch at once, on the device of the values. Random amounts come in as arguments; nothing here
+draws.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def log_mel(transform: MelSpectrogram, waveforms: Tensor) -> Tensor:
 def shift_in_time(values: Tensor, offsets: Tensor) -> Tensor:
     """Move each sample along its last axis by its own offset (int64 [B]); what comes in is zero."""
     length = values.shape[-1]
-    source = torch.arange(length)[None, :] - offsets[:, None]
+    source = torch.arange(length, device=values.device)[None, :] - offsets[:, None]
     inside = (source >= 0) & (source < length)
     shape = (len(values), *([1] * (values.ndim - 2)), length)
     taken = values.gather(-1, source.clamp(0, length - 1).view(shape).expand_as(values))
@@ -63,10 +64,11 @@ def shift_in_space(values: Tensor, part: float, draws: Tensor) -> Tensor:
     `draws` is float32 [B, 2] in (0, 1): 0.5 leaves the frames where they are.
     """
     height, width = values.shape[-2:]
-    sizes = torch.tensor([height, width], dtype=torch.float32)
+    device = values.device
+    sizes = torch.tensor([height, width], dtype=torch.float32, device=device)
     offsets = torch.round((2 * draws - 1) * part * sizes).to(torch.int64)
-    rows = (torch.arange(height)[None] - offsets[:, :1]).clamp(0, height - 1)
-    columns = (torch.arange(width)[None] - offsets[:, 1:]).clamp(0, width - 1)
+    rows = (torch.arange(height, device=device)[None] - offsets[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device)[None] - offsets[:, 1:]).clamp(0, width - 1)
     source = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)  # pixel y * W + x of each pixel
     pixels = values.flatten(-2).flatten(1, -2)  # [B, T * C, H * W]
     return pixels.gather(2, source[:, None].expand(-1, pixels.shape[1], -1)).view(values.shape)
@@ -76,6 +78,6 @@ def mirror(values: Tensor, which: Tensor, flow: bool = False) -> Tensor:
     """Mirror chosen samples [B, T, C, H, W] left to right; horizontal flow changes its sign."""
     mirrored = values.flip(-1)
     if flow:
-        sign = torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1, 1)
+        sign = torch.tensor([-1.0, 1.0], device=values.device).view(1, 1, 2, 1, 1)
         mirrored = mirrored * sign
     return torch.where(which.view(-1, 1, 1, 1, 1), mirrored, values)

@@ -90,7 +90,8 @@ class AudioSpec(SoundSpec):
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Waveforms [b, samples], shifted in time and masked where keys are given, to log-mel [b, 1, n_mels, T]."""
         spectra = log_mel(
-            _mel(self.rate, self.n_fft, self.hop, self.n_mels), shift_at_random(values, keys, config.shift)
+            _mel(self.rate, self.n_fft, self.hop, self.n_mels, str(values.device)),
+            shift_at_random(values, keys, config.shift),
         )
         return mask_spectra_at_random(spectra, keys, config.specaugment)
 
@@ -103,7 +104,7 @@ class AudioSpec(SoundSpec):
 
 
 @lru_cache(maxsize=16)
-def _mel(rate: int, n_fft: int, hop: int, n_mels: int) -> "MelSpectrogram":
+def _mel(rate: int, n_fft: int, hop: int, n_mels: int, device: str) -> "MelSpectrogram":
     from torchaudio.transforms import MelSpectrogram
 
-    return MelSpectrogram(rate, n_fft=n_fft, hop_length=hop, n_mels=n_mels)
+    return MelSpectrogram(rate, n_fft=n_fft, hop_length=hop, n_mels=n_mels).to(device)

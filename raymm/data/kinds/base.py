@@ -316,7 +316,8 @@ class ModalitySpec(BaseModel):
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:  # noqa: ARG002
         """From standardised values (with noise) to what the encoder is given, float32 [b, *input_shape].
 
-        `keys` [b] are the random keys of an augmented batch; None is the evaluation transform.
+        `keys` [b] are the random keys of an augmented batch; None is the evaluation transform. With
+        `training.transforms=device` the values may lie on a GPU: make further tensors on their device.
         """
         return values
 
