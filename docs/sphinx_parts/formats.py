@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,8 +45,14 @@ MEANINGS = {
 
 
 def files() -> str:
-    """The files and folders of everything that raymm writes."""
-    return f"```text\n{inspect.cleandoc(layout.__doc__ or '')}\n```"
+    """The files and folders of all that raymm writes: what the module that names them says below its summary."""
+    _, *parts = inspect.cleandoc(layout.__doc__ or "").split("\n\n")
+    return "\n\n".join(_tree(part) if part.startswith("    ") else part for part in parts)
+
+
+def _tree(lines: str) -> str:
+    """An indented part as a block."""
+    return f"```text\n{textwrap.dedent(lines)}\n```"
 
 
 def columns_of_data() -> str:

@@ -16,6 +16,9 @@ __all__ = ["link_pages", "reference"]
 
 PAGE_OF_DOCS = re.compile(r"`?docs/([\w/]+)\.md`?")
 
+VERBS = """The verbs of the command line as functions, and parts of a loop of your own. `raymm.study` and
+`raymm.sweep` stand under the names of the modules that define them."""
+
 MARK = re.compile(r"[*|]|(?<=\w)_(?!\w)")
 """What reStructuredText would take for emphasis, a substitution or a target."""
 
@@ -72,9 +75,7 @@ def directive(path: str) -> str:
 
 def reference() -> str:
     """The page's sections, as Markdown that holds directives."""
-    sections = [
-        ("raymm", "The verbs of the command line as functions, and parts of a loop of your own.", functions())
-    ]
+    sections = [("raymm", VERBS, functions())]
     sections += [("What they return", "All have `summary()` and show themselves in a notebook.", results())]
     seen = {METHODS.get(name) for name in METHODS}
     sections += [(package, about, members(package, seen)) for package, about in PACKAGES.items()]
