@@ -22,6 +22,8 @@ WIDTH = 80
 SECONDS = "seconds a run"
 SIDE = 34
 """Width of one method's columns beside the other's."""
+GAP = 4
+"""Of it, what is left free before them."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class EpochLines:
         """Print what is new of the histories of all runs."""
         if not self.shown:
             heads = "".join(f" {f'phi {name}':>10}" for name in self.modalities)
-            self.echo("\n" + (" " * 5 + "".join(f"{name:>{SIDE}}" for name in self.methods)))
+            self.echo("\n" + " " * 5 + "".join(f"{f' {name} ':-^{SIDE - GAP}}".rjust(SIDE) for name in self.methods))
             self.echo("epoch" + f"{f'accuracy{heads}':>{SIDE}}" * len(self.methods))
         reached = min(len(history) for history in histories)
         for epoch in range(self.shown, reached):
