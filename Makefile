@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs tutorials ui clean
+.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -76,6 +76,9 @@ tutorials: $(STAMP) ## run the tutorials again and write what they print and dra
 
 bench: $(STAMP) ## the measured claims, as ratios
 	$(BIN)/python -m bench
+
+screenshots: $(STAMP) ## run the demo and take the pictures of docs/screenshots (needs chromium)
+	$(BIN)/python -m tests.screens
 
 ui: $(STAMP) ## open the results of `make demo` (STORE=DIR for another store)
 	$(BIN)/raymm ui --store $(or $(STORE),demo/mlflow)

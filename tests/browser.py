@@ -157,8 +157,12 @@ class Browser:
 
     def screenshot(self, path: Path) -> Path:
         """Write a PNG of the window."""
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(self.pixels())
         return path
+
+    def pixels(self) -> bytes:
+        """A PNG of the window."""
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._runner.run(self._ask(method, params))
