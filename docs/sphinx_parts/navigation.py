@@ -22,6 +22,7 @@ GROUPS = {
         "tutorials/value_my_model": "Value my model",
         "tutorials/fix_a_starved_modality": "Fix a starved modality",
         "tutorials/a_fair_study": "A fair study",
+        "tutorials/a_sweep_on_a_cluster": "A sweep on a cluster",
         "tutorials/serve_with_contributions": "Serve with contributions",
     },
     "Guides": {
