@@ -22,6 +22,7 @@ PUBLIC = {
     "predict": "raymm.api.predict",
     "prepare": "raymm.api.prepare",
     "report": "raymm.api.report",
+    "status": "raymm.api.status",
     "study": "raymm.api.study",
     "sweep": "raymm.api.sweep",
     "train": "raymm.api.train",

@@ -6,6 +6,7 @@ from raymm.api.predict import predict as predict
 from raymm.api.prepare import prepare as prepare
 from raymm.api.progress import Progress as Progress
 from raymm.api.report import report as report
+from raymm.api.status import status as status
 from raymm.api.study import study as study
 from raymm.api.sweep import sweep as sweep
 from raymm.api.train import train as train

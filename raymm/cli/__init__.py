@@ -37,6 +37,7 @@ VERBS = (
     "study",
     "compare",
     "report",
+    "status",
     "config",
     "doctor",
     "ui",
