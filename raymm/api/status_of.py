@@ -30,8 +30,8 @@ __all__ = ["parts_of", "status_of"]
 FRESH = 60.0
 """Seconds after which what a run said of itself counts as old, where no lock says more."""
 
-END = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (\w+)")
-"""How a line of train.log begins that is no epoch: begins, goes, finished, failed, interrupted."""
+END = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (begins|goes|finished|failed|ended|interrupted)\b")
+"""How a line of train.log begins that says how a process began to train, or ended."""
 
 
 def status_of(folder: Path) -> Status | None:
@@ -73,7 +73,7 @@ def _run(folder: Path) -> Status:
     scores = [entry["metrics"][name] for entry in history if name in entry["metrics"]]
     ended, cause = _end(folder)
     done = is_committed(result_folder(folder))
-    state = "finished" if done else _state(lock, progress, "failed" if ended == "failed" else "stopped")
+    state = "finished" if done else _state(lock, progress, "failed" if ended in {"failed", "ended"} else "stopped")
     return Status(
         "run",
         folder,

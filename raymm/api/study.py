@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from raymm.api.headings import study_heading
 from raymm.api.settings import Given
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
@@ -140,6 +141,8 @@ def _run(
     record.begin()
     with ending(lambda status: record.close(status, report)):
         with _lanes(job, backend, count, store.uri) as lanes:
+            for line in study_heading(job, backend, len(lanes), store.shown):
+                told.on_line(line)
             progress = StudyProgress(job, record, len(lanes), told)
             with watching(progress.folders, told, progress.on_running):
                 results = run_study(job, lanes, progress)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from raymm.api.headings import sweep_heading
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed, place_of
@@ -217,6 +218,8 @@ def _run(job: Sweep, space: dict[str, Any], store: Store, experiment: str, told:
         record.begin()
         rows: list[TrialRow] = []
         with ending(lambda status: rows.extend(record.close(status))):
+            for line in sweep_heading(job, record.dataset, store.shown):
+                told.on_line(line)
             progress = SweepProgress(job, record, told)
             with watching(progress.folders, told, progress.on_running):
                 _train(job, space, store.uri, with_mirror(progress))

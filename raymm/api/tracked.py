@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.progress import Epoch, Progress
 from raymm.api.watching import watching
+from raymm.errors import ClusterError
 from raymm.mirror.runs import mirrored
 from raymm.reports.diagnostics.of_run import FindingLog, facts_of
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
@@ -19,8 +20,10 @@ from raymm.storage.lock import writing
 from raymm.tracking.base import ending
 from raymm.tracking.machine import MachineLoad
 from raymm.training.heading import Heading, device_name
+from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
+from raymm.training.train_log import TrainLog, warnings_in
 from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def _train_tracked(
     tracker.start(run_info(run, dataset, experiment))
     log, findings = HistoryLog(tracker, MachineLoad()), FindingLog(tracker, facts_of(run, dataset))
     progress.on_start(_heading(run, dataset, backend, store))
-    with ending(tracker.finish), watching(lambda: {run.name: run.path}, progress):
+    with ending(tracker.finish), watching(lambda: {run.name: run.path}, progress), warnings_in(run.path):
         with mirrored(run.path, run.config.cluster.mirror, _Reports(run, log, findings, progress)) as report:
             result = _train(run, dataset, backend, store.uri, report)
         log(result.history)
@@ -107,9 +110,21 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str | None, report: Re
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_on_ray
 
-    with connect(run.config.cluster):
+    with connect(run.config.cluster), _ended_here(run):
         preflight(run.config.cluster, run.path, uri, run.config.plugins)
         return train_on_ray(run, report)
+
+
+@contextmanager
+def _ended_here(run: Run) -> Iterator[None]:
+    """Add to the log of a run why this process ended its workers, which they do not know."""
+    try:
+        yield
+    except (KeyboardInterrupt, ClusterError) as cause:
+        words = f"failed: {cause}" if isinstance(cause, ClusterError) else "interrupted"
+        TrainLog(run.path).say(words)
+        LiveFile(run.path).remove()
+        raise
 
 
 @dataclass

@@ -2,15 +2,18 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from raymm.tracking.epoch_text import WIDTH
+
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
 
-__all__ = ["follow", "printing", "show_result"]
+__all__ = ["follow", "printing", "show_line", "show_result"]
 
 T = TypeVar("T")
 
@@ -47,6 +50,13 @@ def show_result(values: dict[str, object]) -> None:
     from raymm.cli.json_lines import json_line
 
     click.echo(json_line({"event": "result", **values}))
+
+
+def show_line(line: str) -> None:
+    """Print a line; on a terminal one of more than 80 columns goes on below."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    fits = not sys.stdout.isatty() or len(line) <= WIDTH
+    click.echo(line if fits else "\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=f"{indent}  ")))
 
 
 def follow(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -26,7 +26,7 @@ from raymm.cli.options import (
     store_option,
     workers_option,
 )
-from raymm.cli.progress import printing, show_result
+from raymm.cli.progress import printing, show_line, show_result
 
 __all__ = ["train"]
 
@@ -115,7 +115,8 @@ def train(
         show_result({"run": str(result.folder), **found})
         return
     picked = f"picked epoch {result.best_epoch + 1} on validation; see {result.folder} and `raymm ui --store {store}`"
-    click.echo("\n".join([*result.finding_lines(), picked, *result.test_lines()]))
+    for line in (*result.finding_lines(), picked, *result.test_lines()):
+        show_line(line)
 
 
 def _check(data: str, chosen: dict[str, Any], as_json: bool) -> None:

@@ -14,10 +14,22 @@ from raymm.tracking.epoch_text import WIDTH, legend
 from raymm.valuation.utilities import fair_share_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raymm.data.dataset import Dataset
     from raymm.training.run import Run
 
-__all__ = ["Heading", "device_name"]
+__all__ = [
+    "Heading",
+    "counted",
+    "device_name",
+    "filled",
+    "inputs_in_words",
+    "kinds_of",
+    "place_of_results",
+    "samples_in_words",
+    "samples_of",
+]
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class Heading:
         return cls(
             run=run.name,
             data=short_path(dataset.path),
-            modalities={spec.name: spec.kind for spec in schema.modalities},
-            samples={split: len(dataset.rows(split)) for split in SPLITS},
+            modalities=kinds_of(dataset),
+            samples=samples_of(dataset),
             task=schema.task.name,
             classes=len(schema.classes),
             method=config.method.name,
@@ -82,21 +94,17 @@ class Heading:
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """The heading for people, in lines of at most `width` columns."""
-        kinds = [name if name == kind else f"{name} ({kind})" for name, kind in self.modalities.items()]
-        counts = ", ".join(f"{split} {count:,}" for split, count in self.samples.items())
+        model = f"; {self.model}" if self.model else ""
         labels = "targets" if self.task == "regression" else "classes"
-        model, store = (
-            f"; {word}{name}" * bool(name) for word, name in (("", self.model), ("tracked in ", self.store))
-        )
         fields = {
             "data": self.data,
-            "inputs": f"{len(kinds)} {'modality' if len(kinds) == 1 else 'modalities'}: {', '.join(kinds)}",
-            "samples": f"{counts}; {self.task}, {self.classes} {labels}",
-            "method": f"{self.method}, {self.epochs} epochs, seed {self.seed}{model}",
-            "device": f"{self.device}, {self.workers} worker{'s' * (self.workers > 1)}",
-            "results": f"{self.folder}{store}",
+            "inputs": inputs_in_words(self.modalities),
+            "samples": f"{samples_in_words(self.samples)}; {self.task}, {self.classes} {labels}",
+            "method": f"{self.method}, {counted(self.epochs, 'epoch')}, seed {self.seed}{model}",
+            "device": f"{self.device}, {counted(self.workers, 'worker')}",
+            "results": place_of_results(self.folder, self.store),
         }
-        return [line for name, text in fields.items() for line in _filled(name, text, width)]
+        return filled(fields, width)
 
     def legend(self) -> list[str]:
         """What the words of an epoch's line mean."""
@@ -116,7 +124,54 @@ def device_name(device: torch.device) -> str:
     return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
-def _filled(name: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent=f"{name:<9}", subsequent_indent=" " * 9, break_on_hyphens=False
-    ) or [name]
+def kinds_of(dataset: Dataset) -> dict[str, str]:
+    """Kinds of the modalities by name."""
+    return {spec.name: spec.kind for spec in dataset.schema.modalities}
+
+
+def samples_of(dataset: Dataset) -> dict[str, int]:
+    """Number of the samples by split."""
+    return {split: len(dataset.rows(split)) for split in SPLITS}
+
+
+def filled(fields: Mapping[str, str], width: int = WIDTH) -> list[str]:
+    """Fields and what they say, in lines of at most `width` columns."""
+    indent = " " * 9
+    wrapped = (
+        textwrap.wrap(text, width, initial_indent=f"{name:<9}", subsequent_indent=indent, break_on_hyphens=False)
+        for name, text in fields.items()
+    )
+    return [line for lines in wrapped for line in lines]
+
+
+def inputs_in_words(modalities: Mapping[str, str]) -> str:
+    """Modalities by name, each with its kind.
+
+    >>> inputs_in_words({"rgb": "rgb", "acc": "sequence"})
+    '2 modalities: rgb, acc (sequence)'
+    """
+    kinds = [name if name == kind else f"{name} ({kind})" for name, kind in modalities.items()]
+    return f"{len(kinds)} {'modality' if len(kinds) == 1 else 'modalities'}: {', '.join(kinds)}"
+
+
+def samples_in_words(samples: Mapping[str, int]) -> str:
+    """Samples by split.
+
+    >>> samples_in_words({"train": 1200, "val": 300})
+    'train 1,200, val 300'
+    """
+    return ", ".join(f"{split} {count:,}" for split, count in samples.items())
+
+
+def place_of_results(folder: str, store: str) -> str:
+    """Where results lie, and where they are tracked."""
+    return f"{folder}; tracked in {store}" if store else folder
+
+
+def counted(number: int, word: str) -> str:
+    """A number and what is counted.
+
+    >>> counted(1, "seed"), counted(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

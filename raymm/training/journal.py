@@ -82,11 +82,11 @@ class Journal:
             return
         self._live.remove()
         if is_committed(result_folder(self._run.path)):
-            self._log.end(_outcome(self._run))
+            self._log.say(_outcome(self._run))
         elif isinstance(cause, RaymmError):
-            self._log.end(f"failed: {cause}")
+            self._log.say(f"failed: {cause}")
         elif cause is not None and not isinstance(cause, GeneratorExit):
-            self._log.end(f"ended: {in_one_line(cause)}" if isinstance(cause, Exception) else "interrupted")
+            self._log.say(f"ended: {in_one_line(cause)}" if isinstance(cause, Exception) else "interrupted")
 
 
 def _outcome(run: Run) -> str:

@@ -12,7 +12,8 @@ import platform
 import re
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from raymm.tracking.epoch_text import WIDTH, epoch_line
 if TYPE_CHECKING:
     from raymm.training.heading import Heading
 
-__all__ = ["TrainLog"]
+__all__ = ["TrainLog", "warnings_in"]
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ class TrainLog:
         if new:
             self._add([epoch_line(entry["epoch"] + 1, epochs, entry["metrics"], selection) for entry in new])
 
-    def end(self, words: str) -> None:
-        """Add why the process does not train any more, with the time."""
+    def say(self, words: str) -> None:
+        """Add what has happened, such as why the process does not train any more, with the time."""
         self._add(
             textwrap.wrap(f"{_now()}  {words}", WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False) or [_now()]
         )
@@ -75,6 +76,24 @@ class TrainLog:
             if not self._failed:
                 log.warning("%s: cannot be written (%s), so epochs are not logged there", self._file, cause)
             self._failed = True
+
+
+@contextmanager
+def warnings_in(run: Path) -> Iterator[None]:
+    """Add what raymm warns of within the block, such as a failure signature, to the log of a run."""
+    handler, log_of_run = logging.Handler(logging.WARNING), TrainLog(run)
+
+    def emit(record: logging.LogRecord) -> None:
+        if record.name != __name__:  # that the log cannot be written
+            log_of_run.say(record.getMessage())
+
+    handler.emit = emit  # type: ignore[method-assign]
+    root = logging.getLogger("raymm")
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def _now() -> str:

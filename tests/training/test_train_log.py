@@ -187,8 +187,8 @@ def test_progress_counts_the_rows_of_the_epoch(tmp_path, dataset, monkeypatch):
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, caplog):
     (tmp_path / "train.log").mkdir()
     log = TrainLog(tmp_path)
-    log.end("first")
-    log.end("second")
+    log.say("first")
+    log.say("second")
     assert caplog.text.count("cannot be written") == 1
     live_file = LiveFile(tmp_path / "nowhere")
     live_file.begin_epoch(1, 5)
