@@ -112,4 +112,5 @@ class StudyProgress:
 
 
 def _name(job: Job) -> str:
-    return " ".join(job.label.split())
+    """What a run is called where it is one of several; also warm-ups and pilots differ by their seeds."""
+    return " ".join((job.data, job.arm, *([] if job.kind == "run" else [job.kind]), f"seed {job.seed}"))

@@ -2,10 +2,13 @@
 
 import time
 
-from raymm.api.progress import Progress
+from raymm.api.headings import sweep_heading
+from raymm.api.progress import Progress, Running
 from raymm.api.sweep_progress import SweepProgress
 from raymm.cli.progress import printing
+from raymm.sweep.runs import current_paths, read_histories
 from raymm.sweep.store import TrialOutcome, write_outcome
+from raymm.training.live import LiveFile, read_progress
 from tests.sweeps import finish, propose, stop, sweep_of
 
 SAMPLES = 90
@@ -83,3 +86,60 @@ def test_a_quiet_sweep_writes_its_log_alone(tmp_path, dataset, capfd):
     progress.on_trial_start(propose(sweep, 0, fs__scale=1.0))
     assert capfd.readouterr().out == ""
     assert "  0/9  000-" in (sweep.path / "sweep.log").read_text()
+
+
+def test_what_is_trained_is_told_by_name_and_after_a_while_in_a_line(tmp_path, dataset, capfd, monkeypatch):
+    sweep = sweep_of(tmp_path / "s", dataset)
+    progress = SweepProgress(sweep, Silent(), printing())
+    warm = sweep.path / "warmups" / "abc-s0"
+    warm.mkdir(parents=True)
+    assert progress.folders() == {}
+    LiveFile(warm).begin_epoch(2, 100)
+    assert progress.folders() == {"warm-up abc-s0": warm}
+    trial = propose(sweep, 0, fs__scale=1.0)
+    progress.on_trial_start(trial)
+    (folder,) = progress.folders().values()
+    assert folder in current_paths(sweep, trial)
+    capfd.readouterr()
+    running = [Running("warm-up abc-s0", read_progress(warm))]
+    progress.on_running(running)
+    assert capfd.readouterr().out == ""
+    monkeypatch.setattr("raymm.api.sweep_progress.SILENT", -1.0)
+    progress.on_running([])
+    progress.on_running(running)
+    line = "warm-up abc-s0  epoch 2/1  0%  0 rows/s\n"
+    assert capfd.readouterr().out == line
+    assert (sweep.path / "sweep.log").read_text().endswith(line)
+
+
+def test_jobs_of_a_sweep_are_objects(tmp_path, dataset):
+    sweep, heard = sweep_of(tmp_path / "s", dataset), []
+    told = Progress()
+    told.on_job = heard.append
+    progress = SweepProgress(sweep, Silent(), told)
+    done, failed = propose(sweep, 0, fs__scale=1.0), propose(sweep, 1, fs__scale=2.0)
+    for trial in (done, failed):
+        progress.on_trial_start(trial)
+    progress.on_trial_end(done, finish(sweep, done, dataset))
+    write_outcome(failed, TrialOutcome("failed", 0, "no\nmemory"))
+    progress.on_trial_end(failed, TrialOutcome("failed", 0, "no\nmemory"))
+    assert [(job.name, job.state) for job in heard] == [
+        (done.name, "begins"),
+        (failed.name, "begins"),
+        (done.name, "finished"),
+        (failed.name, "failed"),
+    ]
+    history = read_histories(sweep, done)[0]
+    assert heard[2].score == max(entry["metrics"]["val/accuracy"] for entry in history)
+    assert (heard[2].epochs, heard[2].selection) == (len(history), "accuracy")
+    assert (heard[3].score, heard[3].cause) == (None, "no memory")
+    assert all(job.seconds >= 0 for job in heard[2:])
+
+
+def test_the_heading_of_a_sweep_fits(tmp_path, dataset):
+    lines = sweep_heading(sweep_of(tmp_path / ("s" * 70), dataset), dataset, "mlflow")
+    assert max(map(len, lines)) <= 80
+    text = " ".join(lines)
+    assert f"train {len(dataset.rows('train'))}" in text
+    assert "scored by the best val/accuracy" in text
+    assert "tracked in mlflow" in text
