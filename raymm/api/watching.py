@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,10 @@ EVERY = 1.0
 
 @contextmanager
 def watching(
-    folders: Callable[[], Mapping[str, Path]], told: Progress, also: Callable[[list[Running]], None] = lambda _: None
+    folders: Callable[[], Mapping[str, Path]],
+    told: Progress,
+    also: Callable[[list[Running]], None] = lambda _: None,
+    first: Sequence[Running] = (),
 ) -> Iterator[None]:
     """Tell of the runs in some folders once a second, from a thread of this process, until the block ends.
 
@@ -37,12 +40,19 @@ def watching(
         told.
     also
         Called with the same after `told.on_running`.
+    first
+        What is told until one of them has said how far it is, while processes start.
     """
-    done, left = threading.Event(), _states(folders())  # what a process that was killed left behind
+    done, begun = threading.Event(), threading.Event()
+    left = _states(folders())  # what a process that was killed left behind
+
+    told.on_running(first)
 
     def look() -> None:
         running = [Running(name, state) for name, state in _states(folders()).items() if left.get(name) != state]
-        told.on_running(running)
+        if running:
+            begun.set()
+        told.on_running(running if begun.is_set() else first)
         also(running)
 
     def follow() -> None:
