@@ -22,7 +22,7 @@ from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.cli.calling import call
-from tests.games import StopError, settings, stop_after
+from tests.games import settings
 from tests.sweeps import finish, propose, stop, sweep_of
 
 WAIT = """
@@ -41,8 +41,13 @@ def done(tmp_path_factory, dataset):
     folder = tmp_path_factory.mktemp("status")
     train(create_or_open(folder / "a" / "finished", settings(training={"epochs": 3}), dataset), dataset, Backends())
     left = create_or_open(folder / "left", settings(training={"epochs": 5, "selection": "loss"}), dataset)
-    with pytest.raises(StopError):
-        train(left, dataset, Backends(report=stop_after(2)))
+
+    def interrupt(history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(left, dataset, Backends(report=interrupt))
     bad = create_or_open(folder / "bad", settings(optimizer={"lr": 1e30}), dataset)
     with pytest.raises(TrainingError):
         train(bad, dataset, Backends())
