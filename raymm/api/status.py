@@ -16,6 +16,9 @@ __all__ = ["status"]
 OPENED = {layout.RUN, layout.SWEEP, layout.STUDY}
 """Files that make a folder a run, sweep or study, whose inside is not searched."""
 
+CLOSED = {layout.MANIFEST, "mlflow.db"}
+"""Files of data sets, indexes, models and tracking stores, which hold no runs, but copies of their files."""
+
 SKIPPED = {"node_modules", "__pycache__", "site-packages", "shards"}
 
 
@@ -27,7 +30,7 @@ def status(folder: str | Path = ".") -> StatusList:
     Parameters
     ----------
     folder
-        Where to look. Hidden folders, data sets and links are passed over.
+        Where to look. Hidden folders, data sets, local tracking stores and links are passed over.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def _found(folder: Path) -> Iterator[Status]:
     if names & OPENED and (found := status_of(folder)) is not None:
         yield found
         return
-    if layout.MANIFEST in names:  # a data set, an index, a model
+    if names & CLOSED:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED and not entry.name.startswith("."):

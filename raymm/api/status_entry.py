@@ -21,7 +21,7 @@ __all__ = ["Kind", "Status", "StatusList"]
 
 Kind = Literal["run", "sweep", "study"]
 
-ORDER = ("running", "silent", "stopped", "failed", "unreadable", "finished")
+ORDER = ("running", "silent", "waiting", "stopped", "failed", "unreadable", "finished")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Status:
     path
         Its folder.
     state
-        "running"; "silent" where its process is there and gives no sign of life; "stopped" where nobody works on it
+        "running"; "silent" where its process is there and gives no sign of life; "waiting" for its turn, or for
+        workers, in a sweep or study that runs; "stopped" where nobody works on it
         and it is not done; "failed"; "finished"; "unreadable".
     done, of
         Epochs of a run, trials of a sweep, runs of a study; None where that is not known.

@@ -48,7 +48,8 @@ def status_of(folder: Path) -> Status | None:
 def parts_of(whole: Status) -> list[Status]:
     """The runs of a study or sweep, warm-ups, pilots and trials of tuning left out.
 
-    A run of a trial has no lock of its own: one that said how far it is since the sweep began is being trained.
+    A run of a trial has no lock of its own: one that said how far it is since the sweep began is being trained; the
+    others wait for their turn, or for workers that start.
     """
     parts = layout.TRIALS if whole.kind == "sweep" else layout.RUNS
     files = whole.path.glob(f"{parts}/*/*/*/{layout.RUN}")
@@ -60,8 +61,11 @@ def parts_of(whole: Status) -> list[Status]:
 def _of_running(run: Status, owner: Owner) -> Status:
     progress = read_progress(run.path)
     since = datetime.strptime(owner.since, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
-    trained = run.state == "stopped" and progress is not None and progress.at >= since
-    return replace(run, state="running", progress=progress) if trained else run
+    if run.state != "stopped":
+        return run
+    if progress is not None and progress.at >= since:
+        return replace(run, state="running", progress=progress)
+    return replace(run, state="waiting")
 
 
 def _run(folder: Path) -> Status:

@@ -102,7 +102,7 @@ class SweepProgress:
         ended, total = self._counts()
         left = total - ended
         seconds = (time.monotonic() - self._began) / self._here * left
-        return f", about {seconds / 60:.0f} min left" if left > 0 and seconds > 60 else ""
+        return f", {seconds / 60:.0f} min left" if left > 0 and seconds > 60 else ""
 
     def _count(self) -> str:
         return "{:>3}/{}".format(*self._counts())

@@ -148,6 +148,9 @@ def test_what_is_no_run_is_said_and_hides_no_other(tmp_path, done, name, content
 
 
 def test_folders_that_are_none_of_raymm(tmp_path, data):
+    (tmp_path / "mlflow" / "artifacts").mkdir(parents=True)
+    (tmp_path / "mlflow" / "mlflow.db").touch()
+    shutil.copy(data / "manifest.json", tmp_path / "mlflow" / "artifacts" / "run.json")
     for name in (".hidden", "node_modules"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text("{}")
@@ -176,6 +179,7 @@ def test_sweeps_count_their_trials(tmp_path, dataset):
     assert one.score == max(run.score for run in runs)
     assert {run.path.parts[-3] for run in runs} == {first.name, second.name}
     with writing(sweep.path / ".writer", "the sweep"):
+        assert sorted(one.state for one in raymm.status(sweep.path)) == ["finished", "running", "waiting"]
         LiveFile(next(run.path for run in runs if run.state == "stopped")).phase("valuing", epoch=3, epochs=3)
         found = raymm.status(sweep.path)
         assert sorted((one.kind, one.state) for one in found) == [
