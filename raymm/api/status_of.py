@@ -61,7 +61,7 @@ def parts_of(whole: Status) -> list[Status]:
 def _of_running(run: Status, owner: Owner) -> Status:
     progress = read_progress(run.path)
     since = datetime.strptime(owner.since, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
-    if run.state != "stopped":
+    if run.state != "stopped" or (run.path.parents[1] / layout.ENDED).exists():
         return run
     if progress is not None and progress.at >= since:
         return replace(run, state="running", progress=progress)

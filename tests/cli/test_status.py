@@ -18,6 +18,7 @@ from raymm.errors import DataError, TrainingError
 from raymm.storage.layout import committed_epochs
 from raymm.storage.lock import writing
 from raymm.storage.lock_state import LockState, lock_state
+from raymm.sweep.runs import open_runs
 from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
@@ -179,12 +180,15 @@ def test_sweeps_count_their_trials(tmp_path, dataset):
     assert one.score == max(run.score for run in runs)
     assert {run.path.parts[-3] for run in runs} == {first.name, second.name}
     with writing(sweep.path / ".writer", "the sweep"):
-        assert sorted(one.state for one in raymm.status(sweep.path)) == ["finished", "running", "waiting"]
-        LiveFile(next(run.path for run in runs if run.state == "stopped")).phase("valuing", epoch=3, epochs=3)
+        third = open_runs(sweep, propose(sweep, 2, fs__scale=3.0), dataset)[0]
+        states = ["finished", "running", "stopped", "waiting"]
+        assert sorted(one.state for one in raymm.status(sweep.path)) == states
+        LiveFile(third.path).phase("valuing", epoch=3, epochs=3)
         found = raymm.status(sweep.path)
         assert sorted((one.kind, one.state) for one in found) == [
             ("run", "finished"),
             ("run", "running"),
+            ("run", "stopped"),
             ("sweep", "running"),
         ]
 
