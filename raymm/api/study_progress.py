@@ -66,7 +66,11 @@ class StudyProgress:
 
     def folders(self) -> dict[str, Path]:
         """The folders of what is trained at this moment, by data set, arm and seed."""
-        return {_name(job): path for path, job in list(self._running.items())}
+        named: dict[str, Path] = {}
+        for path, job in list(self._running.items()):
+            name = _name(job)
+            named[f"{name} {path.name[:6]}" if name in named else name] = path  # warm-ups of other settings
+        return named
 
     def on_running(self, running: Sequence[Running]) -> None:
         """Tell of what is trained at this moment, where nothing was said for a while."""
