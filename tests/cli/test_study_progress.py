@@ -38,7 +38,7 @@ def test_runs_and_warmups_begin_and_end_by_name(tmp_path, dataset):
     names += [f"d {arm} seed {seed}" for seed in (0, 1) for arm in ("joint", "sample")]
     assert all(
         found[name] for found, name in zip(named, names, strict=True)
-    )  # one that has just ended may stand there
+    )  # beside one that has just ended
     assert [(job.name, job.state) for job in told.jobs] == [
         (name, state) for name in names for state in ("begins", "finished")
     ]
