@@ -19,6 +19,7 @@ from bench import (
     loop_overlap,
     many_rows,
     memory,
+    preparing,
     ragged,
     ray_train,
     sampling,
@@ -44,6 +45,7 @@ BENCHES = {
     "checksums": checksums.run,
     "many_rows": many_rows.run,
     "training_memory": training_memory.run,
+    "preparing": preparing.run,
 }
 RESULTS = Path(__file__).parent / "results"
 
