@@ -15,6 +15,7 @@ from raymm.api.checked import Checked
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.shown import place_of
 from raymm.api.store_check import existing_folder, tracking
+from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.data.schema import SPLITS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
+@named_arguments
 def check(
     data: Data,
     *,

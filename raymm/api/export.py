@@ -11,6 +11,7 @@ from raymm.api.settings import named
 from raymm.api.showing import Showing
 from raymm.api.shown import place_of
 from raymm.api.trained import Trained
+from raymm.config.arguments import named_arguments
 from raymm.config.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 
+@named_arguments
 def export(
     model: str | Path | Any,
     *,

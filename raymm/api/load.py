@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from raymm.api.trained import Trained
+from raymm.config.arguments import named_arguments
 
 __all__ = ["load"]
 
 
+@named_arguments
 def load(folder: str | Path) -> Trained:
     """Open the model of a finished run, or an exported model.
 

@@ -11,11 +11,13 @@ from raymm.api.settings import named
 from raymm.api.showing import Showing
 from raymm.api.shown import place_of
 from raymm.api.trained import Trained
+from raymm.config.arguments import named_arguments
 from raymm.config.plugins import load_plugins
 
 __all__ = ["predict"]
 
 
+@named_arguments
 def predict(
     model: str | Path | Any,
     samples: Any = (),

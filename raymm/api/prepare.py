@@ -11,6 +11,7 @@ from raymm.api.prepare_from import check_inputs, from_source, given_manifest
 from raymm.api.prepared import Prepared
 from raymm.api.settings import Fields, listed, named, written
 from raymm.api.showing import Showing, showing
+from raymm.config.arguments import named_arguments
 from raymm.config.plugins import load_plugins
 from raymm.data.labels import parse_task
 from raymm.data.lengths import length_lines, summary_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
+@named_arguments
 def prepare(
     manifest: str | Path | None = None,
     media_root: str | Path | None = None,

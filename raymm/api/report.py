@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.shown import Placed, Shown, place_of
+from raymm.config.arguments import named_arguments
 from raymm.reports.diagnostics.finding import finding_lines
 from raymm.reports.diagnostics.of_run import findings_against, findings_of
 from raymm.reports.pages.answer import answer_of
@@ -92,6 +93,7 @@ class RunReport(Shown):
         return f"RunReport({str(self.page)!r}, {len(self.findings)} findings)"
 
 
+@named_arguments
 def report(run: str | Path | Placed, *, baseline: str | Path | Placed | None = None) -> RunReport:
     """Write RUN/plots and RUN/report.html: the verdict on each modality, failure signatures, what to try next.
 

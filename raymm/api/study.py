@@ -17,6 +17,7 @@ from raymm.api.study_inputs import study_settings
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
 from raymm.api.watching import watching
+from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data
 from raymm.storage import layout
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["study"]
 
 
+@named_arguments
 def study(
     data: Data | Placed | Sequence[Data | Placed] = (),
     arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] = (),

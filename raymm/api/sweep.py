@@ -17,6 +17,7 @@ from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
 from raymm.api.sweep_result import SweepResult
 from raymm.api.watching import watching
+from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data, place_in_words
 from raymm.errors import ConfigError, DataError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["sweep"]
 
 
+@named_arguments
 def sweep(
     data: Data | Placed | None = None,
     space: str | None = None,

@@ -12,6 +12,7 @@ from raymm.api.shown import place_of
 from raymm.api.stores import Store
 from raymm.api.tracked import train_tracked
 from raymm.api.training_result import TrainingResult
+from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.mirror.runs import open_mirrored
@@ -21,6 +22,7 @@ from raymm.storage.lock import writing
 __all__ = ["train"]
 
 
+@named_arguments
 def train(
     data: Data,
     *,

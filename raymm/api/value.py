@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
             f"value: a {type(model).__name__} is valued on batches, such as a DataLoader; data sets of raymm are for "
             "runs and their folders"
         )
+    known = [name for name in signature(value_batches).parameters if name not in {"model", "batches", "follow"}]
+    if unknown := [name for name in options if name not in known]:
+        raise ConfigError(f"value: no option '{unknown[0]}' of batches; {did_you_mean(unknown[0], known)}")
     with showing(progress) as told:
 
         def follow(batches: Iterable[Any], total: int) -> Iterable[Any]:

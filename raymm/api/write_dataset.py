@@ -10,6 +10,7 @@ from raymm.api.columns import Columns
 from raymm.api.prepared import Prepared
 from raymm.api.settings import listed, written
 from raymm.api.showing import Showing, showing
+from raymm.config.arguments import named_arguments
 from raymm.data.dataset import open_dataset
 from raymm.data.format import Sample
 from raymm.data.format import write_dataset as write_samples
@@ -22,6 +23,7 @@ from raymm.errors import ConfigError
 __all__ = ["write_dataset"]
 
 
+@named_arguments
 def write_dataset(
     out: str | Path,
     data: Any,

@@ -1,14 +1,41 @@
 """What the training loss adds to that of the task."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from math import inf
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from raymm.config.base import Settings, Whole
 
 __all__ = ["ClassWeights", "LossConfig"]
 
-ClassWeights = Annotated[Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None, Whole()]
+
+def _in_own_words(given: Any) -> Any:
+    """Refuse what are no weights, in words of one sentence, and not once for each form that they may have."""
+    if given is None or given == "balanced":
+        return given
+    if not isinstance(given, Mapping):
+        near = "; did you mean 'balanced'?" if isinstance(given, str) else ""
+        raise ValueError(  # noqa: TRY004  (of which pydantic makes a mistake of this setting)
+            f"{given!r} is neither 'balanced' nor weights by class, such as {{cat: 2.0, dog: 1.0}}{near}"
+        )
+    wrong = [f"{name}={weight!r}" for name, weight in given.items() if not _is_weight(weight)]
+    if wrong:
+        raise ValueError(f"a weight is a number above 0, not {', '.join(wrong)}")
+    return {str(name): float(weight) for name, weight in given.items()}
+
+
+def _is_weight(given: Any) -> bool:
+    try:
+        return not isinstance(given, bool) and 0 < float(given) < inf
+    except (TypeError, ValueError):
+        return False
+
+
+ClassWeights = Annotated[
+    Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None, Whole(), BeforeValidator(_in_own_words)
+]
 """By name; classes that are not named have the weight 1."""
 
 

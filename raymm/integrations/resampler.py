@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.utils import data
 
+from raymm.config.arguments import named_arguments
 from raymm.errors import ConfigError, DataError, Problems, TrainingError
 from raymm.integrations.methods import config_of, is_planned, method_of, names_of, planned_methods
 from raymm.integrations.plans import Plans
@@ -101,6 +102,7 @@ class Resampler(data.Sampler[list[Row]]):
     [[True, False], [True, False], [True, True], [True, True], [True, True], [True, True]]
     """
 
+    @named_arguments
     def __init__(
         self,
         samples: int | Sized | npt.NDArray[np.int64],

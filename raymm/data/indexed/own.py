@@ -21,7 +21,8 @@ from raymm.data.indexed.base import (
 )
 from raymm.data.indexed.calling import called, code_of, is_spec, object_of
 from raymm.data.indexed.own_items import OwnItem, OwnItems, items_of
-from raymm.data.indexed.own_labels import label_cells
+from raymm.data.indexed.own_labels import label_cells, one_hot_note
+from raymm.data.indexed.own_names import doubts_of_names
 from raymm.data.indexed.own_schema import infer_kinds, specs_of_values
 from raymm.data.kinds.base import Value
 from raymm.data.labels import choose_task, parse_labels, parse_task, refuse_absent_classes
@@ -116,6 +117,8 @@ class OwnDataset(ItemSource):
         if not given:
             said = ", ".join(f"{spec.name} {spec.kind} {list(spec.shape) or ''}".strip() for spec in specs)
             say(f"{self.called}: modalities by its first items: {said}")
+            for doubt in doubts_of_names(values):
+                say(f"{self.called}: {doubt}")
         return specs
 
     def _labelled(
@@ -133,7 +136,7 @@ class OwnDataset(ItemSource):
         refuse_absent_classes(array, splits, task, classes, problems)
         problems.raise_if_any(DataError)
         torn = torn_groups_note([item.group for item in found], splits)
-        for said in filter(None, (note, renamed, torn)):
+        for said in filter(None, (note, one_hot_note(cells, task), renamed, torn)):
             say(f"{self.called}: {said}")
         return Schema(modalities=specs, classes=classes, task=task), labels, splits
 
@@ -177,14 +180,14 @@ class _Reader:
 
 def _readable(items: OwnItems) -> list[OwnItem]:
     """The first items that can be read; raises `DataError` where there is none."""
-    found, last = [], DataError(f"{items.where}: has no items")
+    found, mistakes = [], [DataError(f"{items.where}: has no items")][len(items) :]
     for row in range(min(len(items), LOOKED_AT)):
         try:
             found.append(items[row])
         except DataError as cause:  # which is named when all items are looked at
-            last = cause
+            mistakes.append(cause)
     if not found:
-        raise last
+        raise mistakes[0]
     return found
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["label_cells"]
+from raymm.tasks.base import Task
+
+__all__ = ["label_cells", "one_hot_note"]
 
 
 def label_cells(labels: Sequence[Any], classes: Sequence[str] | None) -> tuple[list[Any], list[str] | None]:
@@ -29,6 +31,25 @@ def label_cells(labels: Sequence[Any], classes: Sequence[str] | None) -> tuple[l
     if names is None:
         return list(labels), None
     return [_named(label, names) for label in labels], names
+
+
+def one_hot_note(cells: Sequence[Any], task: Task) -> str:
+    """A remark where every sample of a task of several labels has exactly one; else nothing.
+
+    >>> from raymm.tasks import get_task
+    >>> one_hot_note([["0"], ["1"]], get_task("multilabel"))[:42]
+    'every sample has exactly one label, so the'
+    >>> one_hot_note([["0"], ["0", "1"]], get_task("multilabel"))
+    ''
+    """
+    if task.label_ndim != 2 or not task.categorical or not all(isinstance(cell, list) for cell in cells):
+        return ""
+    if any(len(cell) != 1 for cell in cells):
+        return ""
+    return (
+        "every sample has exactly one label, so they look like one-hot labels of a classification, and are taken as "
+        "sets of labels; where one class is meant, give its number (label.argmax())"
+    )
 
 
 def _named(label: Any, names: Sequence[str]) -> Any:

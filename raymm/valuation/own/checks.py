@@ -18,6 +18,9 @@ __all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits"]
 
 log = logging.getLogger(__name__)
 
+ENOUGH = 8
+"""Numbers of which none is negative or above 1 before they are taken for probabilities."""
+
 Masked = Callable[[Mask], Float[Tensor, "B K"]]
 
 
@@ -69,6 +72,13 @@ def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
     >>> say_if_not_logits(torch.tensor([[0.5, -0.5]]), get_task("classification"))
     False
     """
+    if task.keeps_probabilities and _are_of_a_sigmoid(logits):
+        log.warning(
+            "the outputs look like probabilities of labels (all of them are from 0 to 1), and are read as logits, so "
+            "that predictions, the loss and graded utilities are wrong: give outputs=lambda out: out.logit(), or "
+            "leave the sigmoid out"
+        )
+        return True
     found = task.by_argmax and are_probabilities(logits)
     if found:
         log.warning(
@@ -77,6 +87,15 @@ def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
             "leave the softmax out"
         )
     return found
+
+
+def _are_of_a_sigmoid(logits: Float[Tensor, "B K"]) -> bool:
+    """Whether all of enough numbers are from 0 to 1, and some of them differ; logits would have either sign."""
+    return (
+        logits.numel() >= ENOUGH
+        and bool(((logits >= 0) & (logits <= 1)).all())
+        and not close(logits, logits.flatten()[0].expand_as(logits))
+    )
 
 
 def same_rows_when_all_is_masked(logits: Float[Tensor, "B K"]) -> bool:

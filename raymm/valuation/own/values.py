@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data import DistributedSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from raymm.errors import ConfigError, DataError, RaymmError, in_one_line
 from raymm.tasks.base import Task
@@ -137,7 +137,7 @@ def value_batches(
             "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "
             "other batches as reference="
         )
-    if ids is None and isinstance(getattr(batches, "sampler", None), SHUFFLED):
+    if ids is None and _shuffles(batches):
         log.warning(
             "the loader draws samples at random and ids= names none: samples are numbered as they come, which is not "
             "their place in the data set; give ids=, or a loader that does not shuffle"
@@ -146,6 +146,12 @@ def value_batches(
         if way.first_pass is not None:
             _read_first(way.first_pass, reading, batches if reference is None else reference)
         return _value_all(Valuer(way, game, model), reading, batches, follow)
+
+
+def _shuffles(batches: Any) -> bool:
+    """Whether a `DataLoader` draws samples at random, by its sampler or that of its batches; others do not tell."""
+    samplers = [getattr(batches, "sampler", None), getattr(getattr(batches, "batch_sampler", None), "sampler", None)]
+    return any(isinstance(one, SHUFFLED) or (isinstance(one, DistributedSampler) and one.shuffle) for one in samplers)
 
 
 def _read_first(first_pass: FirstPass, reading: Reading, batches: Iterable[Any]) -> None:

@@ -96,7 +96,8 @@ class SplitWay(Way):
             got = list(features.shape) if isinstance(features, Tensor) else f"a {type(features).__name__}"
             raise ModelError(
                 f"encode returns {got}; expected features [samples, modalities, size] = [{shape[0]}, {shape[1]}, "
-                f"...] of {', '.join(self.outputs.names)}"
+                f"...] of {', '.join(self.outputs.names)} in one tensor (features of other forms are valued by "
+                "modalities={name: module}, or by predict=)"
             )
         return features
 
