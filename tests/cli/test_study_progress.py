@@ -36,12 +36,9 @@ def test_runs_and_warmups_begin_and_end_by_name(tmp_path, dataset):
     run_here(study, Lane(), progress)
     names = [f"d joint warm-up seed {seed}" for seed in (0, 1)]
     names += [f"d {arm} seed {seed}" for seed in (0, 1) for arm in ("joint", "sample")]
-    assert all(
-        found[name] for found, name in zip(named, names, strict=True)
-    )  # beside one that has just ended
-    assert [(job.name, job.state) for job in told.jobs] == [
-        (name, state) for name in names for state in ("begins", "finished")
-    ]
+    assert all(found[name] for found, name in zip(named, names, strict=True))  # beside one that has just ended
+    for state in ("begins", "finished"):  # the next may begin before the end of the one before is told
+        assert [job.name for job in told.jobs if job.state == state] == names
     assert progress.folders() == {}
     for job in told.jobs:
         if job.kind == "run" and job.state == "finished":
