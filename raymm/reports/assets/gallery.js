@@ -60,7 +60,7 @@
     const [file] = files.shift();
     const script = document.createElement("script");
     script.src = file;
-    script.onerror = () => { count.textContent = `${decodeURI(file)} is not there; it lies beside the page when that is written.`; };
+    script.onerror = () => { count.textContent = `${decodeURIComponent(file)} is not there; it lies beside the page when that is written.`; };
     script.onload = label;
     document.head.append(script);
     more.hidden = true;

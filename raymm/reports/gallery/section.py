@@ -71,6 +71,8 @@ class Gallery:
         What can be chosen, and what a reader must know: what was cut, and why media are not there.
     files
         Addresses of the files beside the page, relative to it, with the samples in each.
+    folder
+        Name of the folder that they lie in.
     fewest
         Other samples that an expectation needs, for the explanation.
     """
@@ -79,6 +81,7 @@ class Gallery:
     filters: Sequence[Filter]
     notes: Sequence[str]
     files: Sequence[tuple[str, int]]
+    folder: str
     fewest: int = FEWEST
 
 
@@ -117,7 +120,8 @@ def gallery_section(
     kept, beside = _split(cards, chosen, len(inline), quality, budget)
     files = _write(page, beside)
     notes = [*remarks, *_notes(dataset, missing, quality, len(inline) - len(kept))]
-    return Gallery([Markup(card) for card in kept], _filters(table, cards, chosen, classes), notes, files)  # noqa: S704
+    found = [Markup(card) for card in kept]  # noqa: S704  (made by a template, which escapes)
+    return Gallery(found, _filters(table, cards, chosen, classes), notes, files, gallery_file(page, 1).parent.name)
 
 
 def _quality(cards: Cards, inline: dict[int, list[Entry]], budget: int) -> Quality:
