@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
+from raymm.training.weights_files import hashes_of_weights, say_changed_weights
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -121,11 +122,13 @@ def create_or_open(
         plugins = copy_plugins(config.plugins, path)
         own = config.model_copy(update={"plugins": plugins})
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
-        write_json(path / layout.RUN, _to_json(run))
+        write_json(path / layout.RUN, _to_json(run, hashes_of_weights(own)))
         return run
     run, now = _reopened(path, config, dataset)
+    recorded = _read(path).weights
+    say_changed_weights(path, recorded)
     if now != run:
-        write_json(path / layout.RUN, _to_json(now))
+        write_json(path / layout.RUN, _to_json(now, recorded))
     return now
 
 
@@ -307,7 +310,7 @@ def _read(path: Path) -> SavedRun:
     return SavedRun.read(path / layout.RUN)
 
 
-def _to_json(run: Run) -> dict[str, Any]:
+def _to_json(run: Run, weights: Mapping[str, str]) -> dict[str, Any]:
     return {
         "format": SavedRun.newest,
         "key": run.key,
@@ -317,4 +320,5 @@ def _to_json(run: Run) -> dict[str, Any]:
         "start": run.start and {"run": str(run.start.run), "epoch": run.start.epoch},
         "config": run.config.model_dump(mode="json"),
         "plugins": [asdict(plugin) for plugin in describe_plugins(run.config.plugins)],
+        **({"weights": dict(weights)} if weights else {}),
     }

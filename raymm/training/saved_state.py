@@ -76,6 +76,7 @@ class SavedRun(SavedStart, WithConfig):
     key: str
     data: str
     digest: str
+    weights: dict[str, str] = Field(default_factory=dict)
 
 
 class _WithHistory(JsonRecord):

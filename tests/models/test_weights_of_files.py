@@ -1,5 +1,7 @@
 """Weights from files: below prefixes, inside checkpoints, of other networks, and where the file is gone later."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -92,6 +94,23 @@ def test_a_file_that_does_not_fit_is_said_in_short(tmp_path, content, settings, 
         encoder_of(settings.pop("name", f"torchvision:{NAME}"), weights=str(tmp_path / "w.pt"), **settings)
     assert len(str(caught.value)) < len(str(tmp_path)) + 330
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_records_the_hash_of_its_file_and_says_when_it_has_changed(tmp_path, file, caplog):
+    data = dataset_of(tmp_path / "d")
+    run = create_or_open(tmp_path / "r", config_with(file), data, check=False)
+    recorded = json.loads((run.path / layout.RUN).read_text())["weights"]
+    assert recorded == {str(file): sha256_of(file)}
+    create_or_open(run.path, config_with(file), data)
+    assert "was changed" not in caplog.text
+    file.write_bytes(file.read_bytes() + b"0")
+    create_or_open(run.path, config_with(file), data)
+    assert f"the file of weights {file} was changed since the run began" in caplog.text
+    assert json.loads((run.path / layout.RUN).read_text())["weights"] == recorded
+    caplog.clear()
+    file.unlink()
+    create_or_open(run.path, config_with(file), data)
+    assert "was changed" not in caplog.text
 
 
 @pytest.mark.parametrize(("channels", "file"), [(1, 3), (2, 3), (3, 1), (3, 3)])
