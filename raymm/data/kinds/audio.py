@@ -97,8 +97,8 @@ class AudioSpec(SoundSpec):
 
     def display(self, value: Any) -> Sequence[Display]:
         """The waveform, and the log-mel that the encoder is given."""
-        mel = _mel(self.rate, self.n_fft, self.hop, self.n_mels)
-        spectrum = log_mel(mel, torch.from_numpy(np.array(value, np.float32))[None])[0, 0].numpy()
+        waveforms = torch.from_numpy(np.array(value, np.float32))[None]
+        spectrum = self.transform(waveforms, None, ViewConfig())[0, 0].numpy()
         axes = f"0 to {len(value) / self.rate:.2f} s", f"0 to {self.rate // 2} Hz in {self.n_mels} bands"
         return [*super().display(value), Heatmap(spectrum, "log-mel", *axes)]
 
