@@ -81,7 +81,7 @@ def test_a_model_of_one_s_own_is_the_same_on_two_workers_and_on_one_process(ray_
         assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
 
 
-def test_a_data_set_of_one_s_own_is_called_again_by_worker_and_actor(ray_local, tmp_path):
+def test_a_data_set_of_one_s_own_is_called_again_by_one_worker_and_by_two(ray_local, tmp_path):
     file = EXAMPLE.with_name("own_dataset.py")
     own = open_data(f"{file}:clips", tmp_path / "own.data")
     sections = {"training": {"epochs": 2, "batch_size": 32, "threads": 1}}
@@ -91,6 +91,10 @@ def test_a_data_set_of_one_s_own_is_called_again_by_worker_and_actor(ray_local, 
     result = train_on_ray(run, lambda _: None)
     assert weights(run.path) == weights(alone.path)
     assert result.metrics == expected.metrics
+    two = train_on_ray(run_of(tmp_path / "two", own, 2, **sections), lambda _: None)
+    for here, there in zip(expected.history, two.history, strict=True):
+        assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
+    assert two.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
 
 
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
