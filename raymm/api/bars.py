@@ -86,17 +86,19 @@ class Bar(Progress):
             self._bar.remove_task(self._running.pop(name))
         for run in running:
             if run.name not in self._running:
-                self._running[run.name] = self._bar.add_task("", words="")
-            self._bar.update(self._running[run.name], **(_alone(run) if len(running) == 1 else _among(run)))
+                self._running[run.name] = self._bar.add_task("", words="", visible=False)
+            shown = _alone(run) if len(running) == 1 else _among(run)
+            self._bar.update(self._running[run.name], visible=True, **shown)
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Move the bar of the run on."""
         self._bar.start()
         if epoch.run not in self._epochs:
-            self._epochs[epoch.run] = self._bar.add_task("", words="")
+            self._epochs[epoch.run] = self._bar.add_task("", words="", visible=False)
         left = None if epoch.seconds is None else epoch.seconds * (epoch.epochs - epoch.number)
         self._bar.update(
             self._epochs[epoch.run],
+            visible=True,
             completed=epoch.number,
             total=epoch.epochs,
             description=short_name(f"{epoch.run}  {epoch.score()}", NAME),
@@ -153,7 +155,7 @@ def _among(run: Running) -> dict[str, Any]:
         "description": short_name(run.name, NAME),
         "completed": state.epoch - 1 + state.share,
         "total": state.epochs,
-        "words": f"{state.epoch}/{state.epochs} epochs{score}",
+        "words": f"{state.epoch}/{state.epochs} epochs{score}" if state.at else state.phase,
     }
 
 

@@ -146,7 +146,7 @@ def _run(
             for line in study_heading(job, backend, len(lanes), store.shown):
                 told.on_line(line)
             progress = StudyProgress(job, record, len(lanes), told)
-            with watching(progress.folders, told, progress.on_running):
+            with watching(progress.folders, told, progress.on_running, job.config.training.epochs):
                 results = run_study(job, lanes, progress)
         report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
     return results, report

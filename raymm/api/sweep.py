@@ -223,7 +223,7 @@ def _run(job: Sweep, space: dict[str, Any], store: Store, experiment: str, told:
             for line in sweep_heading(job, record.dataset, store.shown):
                 told.on_line(line)
             progress = SweepProgress(job, record, told)
-            with watching(progress.folders, told, progress.on_running):
+            with watching(progress.folders, told, progress.on_running, job.config.training.epochs):
                 _train(job, space, store.uri, with_mirror(progress))
         return rows
 

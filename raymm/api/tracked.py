@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raymm.api.progress import Epoch, Progress, Running
+from raymm.api.progress import Epoch, Progress
 from raymm.api.watching import watching
 from raymm.errors import ClusterError
 from raymm.mirror.runs import mirrored
@@ -15,12 +15,12 @@ from raymm.reports.diagnostics.of_run import FindingLog, facts_of
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
-from raymm.storage.layout import committed_epochs, lock_of_folder
+from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking.base import ending
 from raymm.tracking.machine import MachineLoad
 from raymm.training.heading import Heading, device_name
-from raymm.training.live import LiveFile, RunProgress
+from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
 from raymm.training.train_log import TrainLog, warnings_in
@@ -116,11 +116,9 @@ def _train(run: Run, dataset: Dataset, backend: str, uri: str | None, report: Re
 
 
 def _watched(run: Run, progress: Progress) -> AbstractContextManager[None]:
-    """Tell of the run while it is trained; that it starts, where it has not come to its end before."""
-    epochs, begun = run.config.training.epochs, max(committed_epochs(run.path), default=0)
-    state = RunProgress(min(begun + 1, epochs), epochs, "starting")
-    first = [] if finished(run.path) else [Running(run.name, state)]
-    return watching(lambda: {run.name: run.path}, progress, first=first)
+    """Tell of the run while it is trained; where it has come to its end before, nothing is."""
+    epochs = None if finished(run.path) else run.config.training.epochs
+    return watching(lambda: {run.name: run.path}, progress, epochs=epochs)
 
 
 @contextmanager

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.progress import Running
-from raymm.training.live import read_progress
+from raymm.training.live import RunProgress, read_progress
 
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
-    from raymm.training.live import RunProgress
 
 __all__ = ["watching"]
 
@@ -29,36 +28,26 @@ def watching(
     folders: Callable[[], Mapping[str, Path]],
     told: Progress,
     also: Callable[[list[Running]], None] = lambda _: None,
-    first: Sequence[Running] = (),
+    epochs: int | None = None,
 ) -> Iterator[None]:
     """Tell of the runs in some folders once a second, from a thread of this process, until the block ends.
 
     Parameters
     ----------
     folders
-        The folders of runs by what they are called; called before every look. Of one that says nothing nothing is
-        told.
+        The folders of runs by what they are called; called before every look.
     also
         Called with the same after `told.on_running`.
-    first
-        What is told until one of them has said how far it is, while processes start.
+    epochs
+        Epochs of these runs: one that has said nothing so far is told as starting. None: it is not told.
     """
-    done, begun = threading.Event(), threading.Event()
-    left = _states(folders())  # what a process that was killed left behind
-
-    told.on_running(first)
-
-    def look() -> None:
-        running = [Running(name, state) for name, state in _states(folders()).items() if left.get(name) != state]
-        if running:
-            begun.set()
-        told.on_running(running if begun.is_set() else first)
-        also(running)
+    done, look = threading.Event(), _Look(folders, epochs)
 
     def follow() -> None:
         while not done.wait(EVERY):
             try:
-                look()
+                told.on_running(running := look())
+                also(running)
             except Exception:
                 log.debug("progress cannot be shown", exc_info=True)
 
@@ -70,6 +59,26 @@ def watching(
         done.set()
         thread.join()
         told.on_running([])
+
+
+class _Look:
+    """What is trained at this moment; what a process that was killed left behind is passed over."""
+
+    def __init__(self, folders: Callable[[], Mapping[str, Path]], epochs: int | None) -> None:
+        self._folders, self._epochs = folders, epochs
+        self._left = _states(folders())
+        self._seen: set[str] = set()
+
+    def __call__(self) -> list[Running]:
+        folders = self._folders()
+        states = {name: state for name, state in _states(folders).items() if self._left.get(name) != state}
+        self._seen |= states.keys()
+        if self._epochs is not None:
+            starting = RunProgress(1, self._epochs, "starting")
+            states = {
+                name: states.get(name, starting) for name in folders if name in states or name not in self._seen
+            }
+        return [Running(name, state) for name, state in states.items()]
 
 
 def _states(folders: Mapping[str, Path]) -> dict[str, RunProgress]:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from raymm.api.bars import Bar
 from raymm.api.progress import Epoch, JobEvent, Running, clock, cut, one_line_of
-from raymm.api.watching import watching
+from raymm.api.watching import _Look, watching
 from raymm.cli.json_lines import JsonLines, json_line
 from raymm.cli.plain import Plain
 from raymm.cli.progress import printing
@@ -143,7 +143,12 @@ def test_bars_fit_and_several_are_told_apart():
     name = "a_very_long_name_of_a_data_set sample_with_many_words seed 3"
     bar.on_running([Running(name, state())])
     bar._bar.refresh()
-    bar.on_running([Running(name, state(best=0.5, selection="accuracy")), Running("short", state(phase="valuing"))])
+    bar.on_running(
+        [
+            Running(name, state(best=0.5, selection="accuracy", at=1.0)),
+            Running("short", state(phase="valuing", at=1.0)),
+        ]
+    )
     bar._bar.refresh()
     bar.on_epoch(Epoch("r" * 90, 3, 30, {"train/loss": 0.5, "rows/epoch": 9.0, "val/accuracy": 0.5}, "accuracy"))
     bar._bar.refresh()
@@ -168,7 +173,7 @@ def test_a_run_is_watched_while_it_is_trained_and_not_what_a_killed_one_left(tmp
     for folder in (old, new):
         folder.mkdir()
     LiveFile(old).begin_epoch(7, 10)
-    with watching(lambda: {"old": old, "new": new}, Hears()):
+    with watching(lambda: {"old": old, "new": new, "none": tmp_path / "none"}, Hears()):
         fresh = LiveFile(new)
         fresh.begin_epoch(2, 10)
         fresh.phase("valuing")
@@ -178,6 +183,20 @@ def test_a_run_is_watched_while_it_is_trained_and_not_what_a_killed_one_left(tmp
     assert [("new", 2, 0)] in heard
     assert all(name == "new" for running in heard for name, *_ in running)
     assert heard[-1] == []
+
+
+def test_a_run_that_has_said_nothing_is_starting_and_one_that_has_ended_is_not(tmp_path):
+    look = _Look(lambda: {"a": tmp_path, "b": tmp_path / "none"}, 7)
+    assert [(one.name, one.state.phase, one.state.epochs) for one in look()] == [
+        ("a", "starting", 7),
+        ("b", "starting", 7),
+    ]
+    file = LiveFile(tmp_path)
+    file.begin_epoch(2, 10)
+    assert [(one.name, one.state.phase) for one in look()] == [("a", "training"), ("b", "starting")]
+    file.remove()
+    assert [one.name for one in look()] == ["b"]
+    assert _Look(lambda: {"a": tmp_path}, None)() == []
 
 
 def test_what_shows_progress_may_fail_without_harm(tmp_path, monkeypatch):
