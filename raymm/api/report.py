@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raymm.api.shown import Placed, Shown, place_of
 from raymm.config.arguments import named_arguments
+from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.reports.diagnostics.finding import finding_lines
 from raymm.reports.diagnostics.of_run import findings_against, findings_of
 from raymm.reports.pages.answer import answer_of
+from raymm.reports.pages.baseline import against_baseline
 from raymm.reports.pages.next_step import next_step
 from raymm.reports.pages.tables import modality_table
 from raymm.reports.run_page import write_run_page
@@ -22,11 +25,16 @@ from raymm.training.run import open_run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from raymm.api.report_pages import PageReport
     from raymm.reports.diagnostics.finding import Finding
     from raymm.reports.pages.answer import Answer
     from raymm.reports.pages.next_step import NextStep
+    from raymm.reports.pages.verdict import Sentence
 
-__all__ = ["RunReport", "report"]
+__all__ = ["RunReport", "report", "report_run"]
+
+FILES = {"study": layout.STUDY, "sweep": layout.SWEEP}
+"""The file by which a folder is known."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +66,16 @@ class RunReport(Shown):
         step = [f"try next: {self.step.why}", f"  {self.step.command}"] if self.step else []
         verdict = [self.answer.headline, *(f"  {sentence.text}" for sentence in self.answer.sentences)]
         return "\n".join([*verdict, *finding_lines(self.findings), *step, f"wrote {self.page}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Page, verdict, findings and next step as plain values."""
+        return {
+            "page": str(self.page),
+            "headline": self.answer.headline,
+            "sentences": [sentence.text for sentence in self.answer.sentences],
+            "findings": [asdict(finding) for finding in self.findings],
+            "command": None if self.step is None else list(self.step.words),
+        }
 
     def to_pandas(self) -> pd.DataFrame:
         """A row a modality, by its name.
@@ -94,22 +112,35 @@ class RunReport(Shown):
 
 
 @named_arguments
-def report(run: str | Path | Placed, *, baseline: str | Path | Placed | None = None) -> RunReport:
-    """Write RUN/plots and RUN/report.html: the verdict on each modality, failure signatures, what to try next.
+def report(
+    run: str | Path | Placed,
+    *others: str | Path | Placed,
+    baseline: str | Path | Placed | None = None,
+    out: str | Path | None = None,
+) -> RunReport | PageReport:
+    """Write the page of a finished run, of several runs side by side, of a study or of a sweep.
 
-    Where the data set of the run is not here, the page says so, and shows what the run itself holds.
+    Of a run: the verdict on each modality, failure signatures, what to try next, contributions and samples, and the
+    plots into RUN/plots. Where its data set is not here, the page says so, and shows what the run itself holds.
 
     Parameters
     ----------
     run
-        A finished run: its folder, or what `raymm.train` returned.
+        A finished run, a study or a sweep: its folder, or what `raymm.train`, `study` or `sweep` returned.
+    others
+        More finished runs on the same data: all are put side by side, those that differ in the seed as one.
     baseline
-        Another run on the same data; a finding says so where no difference is shown.
+        Of one run: another run on the same data; what differs is said, and where no difference is shown.
+    out
+        Where the page goes; default: RUN/report.html, report.html in the current folder of several runs, and the
+        page of a study or a sweep in its folder.
 
     Raises
     ------
     CheckpointError
-        When there is no run, or it has not come to its end.
+        When there is no run, study or sweep, it has not come to its end, or runs are on different data.
+    ConfigError
+        When a baseline is given beside several runs, a study or a sweep.
     DataError
         When its data set has changed since, or that of the baseline is another one.
 
@@ -120,14 +151,43 @@ def report(run: str | Path | Placed, *, baseline: str | Path | Placed | None = N
     Traceback (most recent call last):
     raymm.errors.CheckpointError: ...no/such/run: no run there ...
     """
-    opened = open_run(Path(place_of(run)))
+    paths = [Path(place_of(each)) for each in (run, *others)]
+    page = None if out is None else Path(out)
+    if page is not None and page.is_dir():
+        raise ConfigError(f"{page} is a folder; name the page in it, such as {page / layout.PAGE}")
+    kinds = {kind: [path for path in paths if (path / file).exists()] for kind, file in FILES.items()}
+    if len(paths) == 1 and not any(kinds.values()):
+        return report_run(paths[0], baseline, page)
+    if baseline is not None:
+        raise ConfigError("--baseline is for one run; several are compared with the first of them, or with joint")
+    if len(paths) > 1:
+        Problems(
+            "several folders must be finished runs; report a study or a sweep by itself",
+            [f"{path}: is a {kind}" for kind, found in kinds.items() for path in found],
+        ).raise_if_any(CheckpointError)
+        return _pages().report_runs(paths, page)
+    return _pages().report_study(paths[0], page) if kinds["study"] else _pages().report_sweep(paths[0], page)
+
+
+def _pages() -> Any:
+    """What writes the other pages; it knows studies and sweeps, which a run does not need."""
+    return import_module("raymm.api.report_pages")
+
+
+def report_run(path: Path, baseline: str | Path | Placed | None = None, page: Path | None = None) -> RunReport:
+    """Write the page of one finished run; parameters and errors as `report`."""
+    opened = open_run(path)
     result = read_result(opened.path)
     dataset = opened.dataset() if (opened.data / layout.MANIFEST).exists() else None
     plots = draw_plots(opened.path, result, dataset) if dataset else []
     findings = findings_of(opened, dataset, result.history) if dataset else []
-    if baseline is not None:
-        findings += findings_against(opened, open_run(Path(place_of(baseline))))
     answer = answer_of(opened)
+    against: list[Sentence] = []
+    if baseline is not None:
+        other = open_run(Path(place_of(baseline)))
+        findings += findings_against(opened, other)
+        against = against_baseline(answer, answer_of(other), other.name, opened.config.training.selection)
     step = next_step(opened, answer.found, findings, dataset.schema) if dataset else None
-    page = write_run_page(opened, result, dataset, findings, answer=answer, step=step)
-    return RunReport(page, tuple(plots), tuple(findings), answer, step)
+    answer = replace(answer, sentences=(*answer.sentences, *against))
+    written = write_run_page(opened, result, dataset, findings, path=page, answer=answer, step=step)
+    return RunReport(written, tuple(plots), tuple(findings), answer, step)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.recorded import recorded_table
-from raymm.api.report import RunReport, report
+from raymm.api.report import RunReport, report_run
 from raymm.api.shown import Placed
 from raymm.api.trained import Trained
 from raymm.api.values_result import Values
@@ -144,7 +144,7 @@ class TrainingResult(Placed):
 
     def report(self, baseline: str | Path | Placed | None = None) -> RunReport:
         """Write the plots and the page of the run, as `raymm.report` does."""
-        return report(self.folder, baseline=baseline)
+        return report_run(self.folder, baseline)
 
     def load(self) -> Trained:
         """The trained model, as `raymm.load` opens it."""

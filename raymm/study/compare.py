@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["compare_runs"]
+__all__ = ["JOINT", "compare_runs", "digest_of", "open_all"]
 
 JOINT = "joint"
 Pair = tuple["Run", "Result"]
@@ -56,7 +56,7 @@ def compare_runs(
     """
     if not paths:
         raise CheckpointError("no runs to compare")
-    opened = _open_all(paths)
+    opened = open_all(paths)
     data = _names_of_data([run for run, _ in opened])
     names = arm_names([run.config for run, _ in opened], data)
     runs = tuple(map(_record, opened, data, names))
@@ -75,7 +75,7 @@ def compare_runs(
     )
 
 
-def _open_all(paths: Sequence[Path]) -> list[Pair]:
+def open_all(paths: Sequence[Path]) -> list[Pair]:
     """Open every run and read its result; raises once, with what is wrong with each."""
     problems, opened, seen = Problems("runs"), [], set()
     for path in paths:
@@ -92,7 +92,7 @@ def _open_all(paths: Sequence[Path]) -> list[Pair]:
     return opened
 
 
-def _digest(run: Run) -> str:
+def digest_of(run: Run) -> str:
     """The digest of the run's data; of a run of 0.1.0 that of the data set itself, where it is still there."""
     if not is_legacy(run.digest):
         return run.digest
@@ -104,7 +104,7 @@ def _digest(run: Run) -> str:
 
 def _names_of_data(runs: Sequence[Run]) -> list[str]:
     """A name for the data set of each run: that of its folder, with its digest where two would have the same."""
-    digests = [_digest(run) for run in runs]
+    digests = [digest_of(run) for run in runs]
     first = {digest: run.data.name for run, digest in zip(reversed(runs), reversed(digests), strict=True)}
     alike = [name for name in first.values() if list(first.values()).count(name) > 1]
     names = {

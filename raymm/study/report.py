@@ -21,16 +21,21 @@ from raymm.study.raw import comparison_rows, comparisons_csv, runs_csv
 from raymm.study.samples import Samples, read_samples
 from raymm.study.sections import Image, Section, sections_of
 from raymm.study.tables import arms_by_score
-from raymm.study.verdict import verdict
+from raymm.study.verdict import headline, verdict
 
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
 
-__all__ = ["comparison_records", "study_plots", "verdict_lines", "write_study_report"]
+__all__ = ["comparison_records", "study_headline", "study_plots", "verdict_lines", "write_study_report"]
 
 
-def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
+def write_study_report(results: StudyResults, folder: Path, page: Path | None = None) -> list[Path]:
     """Write the report of a study, or of as much of it as is finished.
+
+    Parameters
+    ----------
+    page
+        Where the HTML page goes; default: report.html in the folder.
 
     Returns
     -------
@@ -49,8 +54,10 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
     sections = sections_of(results, samples, tables, images)
     drawn = save_all({image.name: plot for image, plot in plots.values()}, folder)
     files = [folder / name for name in (layout.REPORT_MD, layout.PAGE, layout.RUNS_CSV, layout.COMPARISONS_CSV)]
+    files[1] = page or files[1]
     write_bytes(files[0], _markdown(sections).encode())
-    write_html(files[1], "study.html", title=results.title, sections=sections, folder=folder)
+    said = headline([table for table in tables if table.figure == figures_of(results)[0]])
+    write_html(files[1], "study.html", title=results.title, headline=said, sections=sections, folder=folder)
     write_bytes(files[2], runs_csv(results, folder.absolute().parent).encode())
     write_bytes(files[3], comparisons_csv(tables).encode())
     return [*files, *drawn]
@@ -60,6 +67,11 @@ def verdict_lines(results: StudyResults) -> list[str]:
     """The verdicts of all comparisons, one a line; of the models as they are after calibration."""
     tables = compare_all(results, {figures_of(results)[0]: Samples()})
     return [verdict(each) for table in tables for each in table.comparisons]
+
+
+def study_headline(results: StudyResults) -> str:
+    """Which arms are shown to be better or worse than the first control; of the models after calibration."""
+    return headline(compare_all(results, {figures_of(results)[0]: Samples()}))
 
 
 def comparison_records(results: StudyResults) -> list[dict[str, Any]]:

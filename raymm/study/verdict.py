@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Literal
 
+from raymm.reports.pages.words import listed
 from raymm.study.words import amount, count_of, p_text, range_text, unit_of
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
-    from raymm.study.comparison import Comparison
+    from raymm.study.comparison import Against, Comparison
 
-__all__ = ["LEVEL", "Outcome", "outcome", "verdict"]
+__all__ = ["LEVEL", "Outcome", "headline", "outcome", "verdict"]
 
 LEVEL = 0.05
 """A difference is shown where p is at most this, after Holm's correction, and the 95 % interval excludes 0."""
@@ -45,6 +47,21 @@ def verdict(comparison: Comparison) -> str:
     verb = "beats" if found == "better" else "is worse than"
     by = f"{amount(abs(comparison.over_pairs.mean), comparison.figure)} {unit_of(comparison.figure)}"
     return f"{comparison.first} {verb} {comparison.second} by {by} ({_evidence(comparison)}){_scope(comparison)}"
+
+
+def headline(tables: Sequence[Against]) -> str:
+    """The shortest answer of a study: which arms are shown to be better or worse than its first control.
+
+    Of no comparison it says that there is none.
+    """
+    if not tables:
+        return "Nothing is compared yet"
+    first, said = tables[0], []
+    for found, verb in (("better", "better than"), ("worse", "worse than")):
+        names = [each.first for each in first.comparisons if outcome(each) == found]
+        if names:
+            said.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {verb} {first.second}")
+    return ", ".join(said) or f"No arm is shown to differ from {first.second}"
 
 
 def _not_shown(comparison: Comparison) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raymm.reports.html import write_html
+from raymm.reports.pages.verdict import Sentence
 
 __all__ = ["Part", "write_sweep_page"]
 
@@ -19,7 +20,10 @@ class Part:
     body: Sequence[Sequence[str]]
 
 
-def write_sweep_page(path: Path, parts: Sequence[Part], images: Sequence[Path]) -> Path:
-    """Write the parts and then the images; returns the path."""
-    write_html(path, "sweep.html", title=parts[0].title, parts=parts, images=images)
+def write_sweep_page(
+    path: Path, parts: Sequence[Part], images: Sequence[Path], headline: str = "", sentences: Sequence[Sentence] = ()
+) -> Path:
+    """Write the verdict, the parts and then the images; returns the path."""
+    values = {"headline": headline, "sentences": sentences, "parts": parts, "images": images}
+    write_html(path, "sweep.html", title=parts[0].title, **values)
     return path

@@ -17,6 +17,7 @@ from raymm.sweep.effects import effect_lines, effects
 from raymm.sweep.labels import brief, plain, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
+from raymm.sweep.verdict import sweep_headline, sweep_verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +79,14 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
     return [*text_table(header, body, numbers=5), *more, *effect_lines(effects(rows))]
 
 
-def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> list[Path]:
-    """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order."""
+def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str, page: Path | None = None) -> list[Path]:
+    """Write `trials.csv`, the plots that the trials allow, `summary.md` and `summary.html`; returns them in order.
+
+    Parameters
+    ----------
+    page
+        Where the HTML page goes; default: summary.html in the folder.
+    """
     files = [folder / layout.TRIALS_CSV]
     # of objects, so that whole numbers stay whole in columns that have gaps
     table = pd.DataFrame(sweep_table(rows) or None, columns=None if rows else ["place"], dtype=object)
@@ -89,7 +96,8 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str) -> 
     files += [*images, folder / layout.SUMMARY_MD]
     parts = _parts(rows, metric, effects(rows))
     write_bytes(files[-1], _markdown(parts, list(figures)).encode())
-    files.append(write_sweep_page(folder / layout.SUMMARY_PAGE, parts, images))
+    page = page or folder / layout.SUMMARY_PAGE
+    files.append(write_sweep_page(page, parts, images, sweep_headline(rows, metric), sweep_verdict(rows)))
     return files
 
 

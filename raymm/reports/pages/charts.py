@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 38
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 18, 38
 MOST_POINTS = 400
 """Points of a line; of more epochs, as many evenly spaced ones are drawn."""
 COLOURS = 8

@@ -1,0 +1,155 @@
+"""Differences of two models on the same samples, and of two methods over the same seeds, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from raymm.reports.pages.words import decimal, plus_minus
+from raymm.reports.statistics import Interval, mean_interval, nan_mean
+
+if TYPE_CHECKING:
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["Difference", "over_samples", "over_seeds", "per_sample"]
+
+LEVEL = 0.05
+
+Figures = Mapping[str, npt.NDArray[np.float64]]
+"""By the name of a figure, its values: of samples, in the order of their ids, or of seeds."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of two models or methods: the first less the second.
+
+    Attributes
+    ----------
+    figure
+        "accuracy" (or another metric), or "phi NAME".
+    first, second
+        Means of both over the pairs.
+    interval
+        Of the differences of the pairs, by Student's t, at the level that holds for all differences of this kind
+        that are told together (Bonferroni): the scores of all columns, or the contributions of all modalities.
+    only_first, only_second, p
+        Of right answers on samples: those that only the one has, and McNemar's exact p times the number of
+        differences; None otherwise.
+    samples
+        Of pairs of seeds, the same over test samples: of the differences of a sample, averaged over the seeds.
+    """
+
+    figure: str
+    first: float
+    second: float
+    interval: Interval
+    only_first: int | None = None
+    only_second: int | None = None
+    p: float | None = None
+    samples: Interval | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is shown: by McNemar's test where there is one, else where the interval excludes 0."""
+        if self.p is not None:
+            return self.p <= LEVEL
+        return self.interval.count > 1 and abs(self.interval.mean) > self.interval.margin
+
+    def words(self) -> str:
+        """The difference with its interval, and whether it is shown."""
+        margin = plus_minus(self.interval).removeprefix(decimal(self.interval.mean))
+        text = f"{decimal(self.interval.mean, signed=True)}{margin}"
+        if self.p is not None:
+            text += f", {self.only_first:,} right only with the first and {self.only_second:,} only with the second"
+        return f"{text}: {'shown' if self.shown else 'not shown'}"
+
+
+def per_sample(
+    table: ValuationTable, metric: str, read: Collection[str] | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """What is compared of each sample, in the order of the sample ids: the score, and phi of each modality.
+
+    The score is whether the answer is right, else what `metric` is the mean of; it is left out where it is no mean.
+    phi is NaN where a sample lacks the modality, or the model does not read it.
+    """
+    order = np.argsort(table.sample_id, kind="stable")
+    score = table.task.of_samples("accuracy" if table.shows_right else metric, table.prediction, table.label)
+    found = {} if score is None else {("accuracy" if table.shows_right else metric): score.astype(np.float64)[order]}
+    for at, name in enumerate(table.info.modalities):
+        unread = read is not None and name not in read
+        found[f"phi {name}"] = np.full(len(table), np.nan) if unread else table.phi[order, at]
+    return found
+
+
+def over_samples(first: Figures, second: Figures, *, hard: bool, tests: int = 1) -> list[Difference]:
+    """Differences of two models, paired by sample.
+
+    Parameters
+    ----------
+    first, second
+        Of `per_sample`, of tables of the same samples.
+    hard
+        Whether "accuracy" is of answers that are right or wrong, which McNemar's test is for.
+    tests
+        Pairs of models that are told together.
+    """
+    return [
+        _of_samples(name, first[name], second[name], told, binary=hard and name == "accuracy")
+        for name, told in _together(first, second, tests)
+    ]
+
+
+def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int = 1) -> list[Difference]:
+    """Differences of two methods, paired by seed.
+
+    Parameters
+    ----------
+    first, second
+        A model a seed, of the same seeds and in the same order: its figures of the samples (`per_sample`).
+    tests
+        Pairs of methods that are told together.
+    """
+    made = []
+    for name, told in _together(first[0], second[0], tests):
+        left, right = (np.array([each[name] for each in side]) for side in (first, second))
+        means = [np.array([nan_mean(row) for row in side]) for side in (left, right)]
+        by_sample = (left - right).mean(axis=0)
+        interval = _interval(means[0] - means[1], told)
+        found = Difference(name, _mean(means[0]), _mean(means[1]), interval, samples=_interval(by_sample, told))
+        made.append(found)
+    return made
+
+
+def _together(first: Figures, second: Figures, tests: int) -> list[tuple[str, int]]:
+    """Figures that both have, each with how many of its kind are told together."""
+    common = [name for name in first if name in second]
+    phis = sum(name.startswith("phi ") for name in common)
+    return [(name, tests * (phis if name.startswith("phi ") else 1)) for name in common]
+
+
+def _of_samples(
+    name: str, left: npt.NDArray[np.float64], right: npt.NDArray[np.float64], tests: int, *, binary: bool
+) -> Difference:
+    both = ~np.isnan(left) & ~np.isnan(right)
+    left, right = left[both], right[both]
+    interval = _interval(left - right, tests)
+    if not binary:
+        return Difference(name, _mean(left), _mean(right), interval)
+    only_first, only_second = int((left > right).sum()), int((left < right).sum())
+    changed = only_first + only_second
+    p = float(stats.binomtest(only_first, changed).pvalue) if changed else 1.0
+    return Difference(name, _mean(left), _mean(right), interval, only_first, only_second, min(1.0, tests * p))
+
+
+def _interval(values: npt.NDArray[np.float64], tests: int) -> Interval:
+    return mean_interval(values, 1 - LEVEL / max(1, tests))
+
+
+def _mean(values: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    known = np.asarray(values, np.float64)
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,245 @@
+"""Several runs on one HTML page: columns are runs, differences are paired by seed or by sample."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raymm.reports.html import write_html
+from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
+from raymm.reports.pages.terms import terms_of
+from raymm.reports.pages.verdict import Sentence
+from raymm.reports.pages.word_table import Head, WordTable
+from raymm.reports.pages.words import decimal, listed, plus_minus
+from raymm.storage import layout
+from raymm.tracking.metrics import higher_is_better, phi_metric, split_metric
+
+if TYPE_CHECKING:
+    from raymm.reports.pages.paired import Difference
+    from raymm.study.side_by_side import Column, SideBySide
+
+__all__ = ["runs_headline", "runs_table", "runs_verdict", "write_runs_page"]
+
+
+def write_runs_page(found: SideBySide, path: Path) -> Path:
+    """Write the page and return its path."""
+    sentences = runs_verdict(found)
+    values = {
+        "headline": runs_headline(found),
+        "sentences": sentences,
+        "bad": any(sentence.tone == "bad" for sentence in sentences),
+        "about": _about(found),
+        "figures": runs_table(found),
+        "differences": [table for column in found.columns[1:] if (table := _difference_table(found, column))],
+        "charts": list(_charts(found)),
+        "runs": _run_table(found),
+        "links": _links(found, path),
+        "terms": terms_of(found.columns[0].members[0].table),
+    }
+    title = f"{listed([column.name for column in found.columns])} side by side"
+    write_html(path, "runs.html", title=title, **values)
+    return path
+
+
+def runs_headline(found: SideBySide) -> str:
+    """Which columns are better or worse than the reference, or that no difference is shown."""
+    reference, said = found.columns[0].name, []
+    for column in found.columns[1:]:
+        score = _score(found, column)
+        if score is not None and score.shown:
+            better = (score.interval.mean > 0) == _higher(found)
+            word = "better" if better else "worse"
+            said.append(f"{column.name} is {word} than {reference} by {decimal(abs(score.interval.mean))}")
+    if said:
+        return ", ".join(said)
+    if len(found.columns) == 1:
+        return f"{reference} over {len(found.columns[0].members)} seeds"
+    return f"No difference from {reference} in {found.metric} is shown"
+
+
+def runs_verdict(found: SideBySide) -> list[Sentence]:
+    """A sentence on each column, and on what its contributions show."""
+    made = [Sentence("plain", column.name, _of_column(found, column)) for column in found.columns]
+    for column in found.columns[1:]:
+        made += _against(found, column)
+    return [*made, Sentence("plain", "", _pairs(found))]
+
+
+def runs_table(found: SideBySide) -> WordTable:
+    """Figures of test in words: a row a figure, a column a method."""
+    names = found.columns[0].members[0].table.info.modalities
+    rows = [[f"{found.metric}, all together", *(plus_minus(each.interval(found.metric)) for each in found.columns)]]
+    if found.columns[0].members[0].table.shows_right:
+        rows += [
+            [f"{name} alone", *(plus_minus(each.alone(at)) for each in found.columns)]
+            for at, name in enumerate(names)
+        ]
+    for name in names:
+        rows.append([f"phi {name}", *(plus_minus(each.interval(f"phi {name}")) for each in found.columns)])
+    heads = [Head("figure", number=False), *(Head(_title(each), each.note) for each in found.columns)]
+    return WordTable("Test figures; ± is half of the 95 % interval.", heads, rows)
+
+
+def _title(column: Column) -> str:
+    seeds = ", ".join(str(member.seed) for member in column.members)
+    return f"{column.name} (seed{'s' if len(column.members) > 1 else ''} {seeds})"
+
+
+def _higher(found: SideBySide) -> bool:
+    return higher_is_better(split_metric("test", found.metric))
+
+
+def _score(found: SideBySide, column: Column) -> Difference | None:
+    return next((each for each in found.differences(column)[0] if each.figure == found.metric), None)
+
+
+def _about(found: SideBySide) -> str:
+    first = found.columns[0].members[0]
+    return (
+        f"Data set {first.run.data.name}, {len(first.table):,} test samples, which all runs were tested on. Compared "
+        f"with {found.columns[0].name}."
+    )
+
+
+def _of_column(found: SideBySide, column: Column) -> str:
+    under = sorted(
+        {usage.modality for member in column.members for usage in member.found if usage.role == "under-used"}
+    )
+    said = f"; {listed(under)} under-used" if under else "; no modality under-used"
+    count = len(column.members)
+    seeds = "one seed" if count == 1 else f"{count} seeds"
+    return f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({seeds}){said}."
+
+
+def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
+    """How a column differs from the reference: its score, and the contributions that are shown to differ."""
+    reference = found.columns[0].name
+    differences, pairs = found.differences(column)
+    if not pairs:
+        text = f"{column.name} has no seed in common with {reference}, so no difference is told."
+        yield Sentence("plain", column.name, text)
+        return
+    for each in differences:
+        if each.figure == found.metric:
+            good = (each.interval.mean > 0) == _higher(found)
+            tone = ("good" if good else "bad") if each.shown else "plain"
+            yield Sentence(tone, column.name, f"{column.name} less {reference}, {each.figure}: {each.words()}.")  # type: ignore[arg-type]
+    phis = [each for each in differences if each.figure != found.metric]
+    for each in phis:
+        if each.shown:
+            verb = "raises" if each.interval.mean > 0 else "lowers"
+            change = f"from {decimal(each.second)} to {decimal(each.first)} ({each.words().removesuffix(': shown')})"
+            yield Sentence("plain", column.name, f"{column.name} {verb} {each.figure} {change}.")
+    silent = [each.figure.removeprefix("phi ") for each in phis if not each.shown]
+    if silent:
+        yield Sentence("plain", column.name, f"No difference in phi is shown for {listed(silent)}.")
+
+
+def _pairs(found: SideBySide) -> str:
+    """What the intervals are over."""
+    kinds = {found.differences(column)[1] for column in found.columns[1:]}
+    if kinds == {"seeds"}:
+        return (
+            "Pairs are runs of the same seed; intervals are Student's t over seeds, for all columns, and of phi for "
+            "all modalities, at once. Few seeds show large differences only."
+        )
+    if "samples" in kinds:
+        return (
+            "With one seed in common, pairs are test samples: intervals, and McNemar's test of right answers, are "
+            "about these very models, for all columns, and of phi for all modalities, at once; another seed may say "
+            "otherwise (`raymm study`)."
+        )
+    return "± is half of a 95 % interval: over seeds of several runs, over test samples of one."
+
+
+def _difference_table(found: SideBySide, column: Column) -> WordTable | None:
+    differences, pairs = found.differences(column)
+    if not pairs:
+        return None
+    reference = found.columns[0].name
+    over = [Head("± over seeds"), Head("± over samples")] if pairs == "seeds" else [Head("± over samples")]
+    heads = [Head("figure", number=False), Head(column.name), Head(reference), Head("difference"), *over]
+    heads.append(Head("shown", "by McNemar's test where pairs are samples and answers right or wrong, else by ±"))
+    rows = [
+        [
+            each.figure,
+            decimal(each.first),
+            decimal(each.second),
+            decimal(each.interval.mean, signed=True),
+            decimal(each.interval.margin),
+            *([decimal(each.samples.margin)] if each.samples else []),
+            "yes" if each.shown else "no",
+        ]
+        for each in differences
+    ]
+    return WordTable(f"{column.name} less {reference}, paired by {pairs.removesuffix('s')}.", heads, rows)
+
+
+def _charts(found: SideBySide) -> Iterator[LineChart]:
+    """phi of each modality over the epochs, a line a column: means over its seeds."""
+    names = found.columns[0].members[0].table.info.modalities
+    share = found.columns[0].members[0].table.info.fair_share
+    most = max(len(member.result.history) for column in found.columns for member in column.members)
+    levels = [] if share is None else [Level("fair share", share)]
+    for name in names:
+        series = [
+            Series(column.name, _mean_course(column, phi_metric("val", name), most), at)
+            for at, column in enumerate(found.columns)
+        ]
+        ends = ", ".join(f"{each.name} {decimal(_last(each.values))}" for each in series)
+        chart = line_chart(
+            f"phi of {name} over the epochs",
+            f"phi of {name} on validation over {most} epochs; at the end: {ends}",
+            list(range(1, most + 1)),
+            series,
+            x_label="epoch",
+            y_label="validation, mean over seeds",
+            levels=levels,
+            include=[0.0],
+        )
+        if chart:
+            yield chart
+
+
+def _mean_course(column: Column, metric: str, most: int) -> list[float]:
+    """The mean over seeds at each epoch that all of them have; NaN from there."""
+    courses = [[entry["metrics"].get(metric, np.nan) for entry in member.result.history] for member in column.members]
+    until = min(map(len, courses))
+    means = [float(np.mean([course[at] for course in courses])) for at in range(until)]
+    return means + [float("nan")] * (most - until)
+
+
+def _last(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return known[-1] if known else float("nan")
+
+
+def _run_table(found: SideBySide) -> WordTable:
+    heads = [Head("run", number=False), Head("method", number=False), Head("seed"), Head("picked epoch")]
+    heads.append(Head(found.metric))
+    rows = [
+        [
+            str(member.run.path),
+            column.name,
+            str(member.seed),
+            f"{member.result.best_epoch + 1} of {len(member.result.history)}",
+            decimal(member.mean(found.metric), 3),
+        ]
+        for column in found.columns
+        for member in column.members
+    ]
+    return WordTable("The runs.", heads, rows)
+
+
+def _links(found: SideBySide, path: Path) -> list[tuple[str, str]]:
+    """Name and address of the page of each run that has one, relative to this page."""
+    pages = [member.run.path / layout.PAGE for column in found.columns for member in column.members]
+    return [
+        (page.parent.name, Path(os.path.relpath(page, path.absolute().parent)).as_posix())
+        for page in pages
+        if page.exists()
+    ]

@@ -1,0 +1,57 @@
+"""What a sweep says, in sentences: its best trial, and which methods are shown to differ from the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from raymm.reports.pages.verdict import Sentence
+from raymm.sweep.effects import effects
+from raymm.sweep.labels import brief, short_names, varied
+
+if TYPE_CHECKING:
+    from raymm.reports.pages.verdict import Tone
+    from raymm.sweep.effects import Effect
+    from raymm.sweep.rows import TrialRow
+
+__all__ = ["sweep_headline", "sweep_verdict"]
+
+
+def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
+    """The best finished trial with its settings and score; that there is none where none has finished."""
+    done = [row for row in rows if row.status == "finished" and row.score is not None]
+    if not done:
+        return "No trial has finished yet"
+    best = max(done, key=lambda row: (row.score or 0.0, -row.number))
+    names = short_names(varied(rows))
+    settings = ", ".join(f"{name} {brief(best.params[key])}" for key, name in names.items() if key in best.params)
+    said = f" ({settings})" if settings else ""
+    return f"Trial {best.number}{said} is the best by {metric}: {best.score:.4f}"
+
+
+def sweep_verdict(rows: Sequence[TrialRow]) -> list[Sentence]:
+    """A sentence on how the trials ended, on each method against the controls, and on what this is not."""
+    statuses = [row.status for row in rows]
+    counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+    made = [Sentence("plain", "", f"{', '.join(f'{count} {status}' for status, count in counts.items())}.")]
+    for effect in effects(rows):
+        if effect.difference is not None:
+            made.append(_against(effect, "joint", effect.difference, effect.margin))
+        if effect.over_random is not None:
+            made.append(_against(effect, "random", effect.over_random, effect.over_random_margin))
+    text = (
+        "Scores are of validation, by which trials were chosen, so the best one is partly luck: compare it with the "
+        "control over new seeds on test (`raymm study`)."
+    )
+    return [*made, Sentence("plain", "", text)]
+
+
+def _against(effect: Effect, control: str, difference: float, margin: float | None) -> Sentence:
+    if margin is None:
+        text = f"{effect.group} against {control}: {difference:+.4f} with one seed, so no interval."
+        return Sentence("plain", effect.group, text)
+    shown = abs(difference) > margin
+    tone: Tone = ("good" if difference > 0 else "bad") if shown else "plain"
+    found = "shown" if shown else "not shown"
+    text = f"{effect.group} against {control}: {difference:+.4f} ± {margin:.4f} over {effect.seeds} seeds: {found}."
+    return Sentence(tone, effect.group, text)

@@ -1,0 +1,191 @@
+"""Runs side by side, against sums over their test tables; runs that do not belong together are refused in words."""
+
+import math
+import re
+import shutil
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import raymm
+from raymm.errors import CheckpointError, ConfigError
+from raymm.reports.pages.paired import over_samples, over_seeds, per_sample
+from raymm.storage.layout import result_folder, valuation_file
+from raymm.study.runs_page import runs_headline, runs_verdict
+from raymm.study.side_by_side import beside
+from raymm.training.loop import Backends, train
+from raymm.training.run import create_or_open
+from raymm.valuation.table_file import read_table
+from tests.cli.calling import call
+from tests.games import settings, small_dataset
+from tests.reports.tables import random_table
+
+SAMPLES = 90
+FOUR = ("joint-0", "joint-1", "random-0", "random-1")
+SHORT = {"epochs": 2, "batch_size": 32, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, dataset):
+    """Runs of two methods and two seeds by name, and one on another data set."""
+    folder = tmp_path_factory.mktemp("runs")
+    second = small_dataset(folder / "elsewhere" / "d", 80)
+    made = {}
+    for name, data in {
+        **dict.fromkeys(("joint-0", "joint-1", "random-0", "random-1"), dataset),
+        "other-0": second,
+    }.items():
+        method, seed = name.split("-")
+        config = settings(
+            training={**SHORT, "seed": int(seed)}, method={"name": "random" if method == "random" else "joint"}
+        )
+        run = create_or_open(folder / name, config, data)
+        train(run, data, Backends())
+        made[name] = run.path
+    return made
+
+
+def tables(runs, *names):
+    return [read_table(valuation_file(result_folder(runs[name]), "test")) for name in names]
+
+
+def by_id(table, values):
+    return dict(zip(table.sample_id.tolist(), values.tolist(), strict=True))
+
+
+def test_one_pair_of_runs_is_compared_sample_by_sample(runs):
+    found = beside([runs["random-0"], runs["joint-0"]])
+    assert [column.name for column in found.columns] == ["joint", "random"]
+    differences, pairs = found.differences(found.columns[1])
+    assert pairs == "samples"
+    random, joint = tables(runs, "random-0", "joint-0")
+    left, right = (by_id(each, each.grand_correct.astype(float)) for each in (random, joint))
+    apart = [left[one] - right[one] for one in left]
+    accuracy = differences[0]
+    assert (accuracy.figure, accuracy.interval.mean) == ("accuracy", pytest.approx(sum(apart) / len(apart)))
+    assert (accuracy.only_first, accuracy.only_second) == (apart.count(1.0), apart.count(-1.0))
+    changed = len(apart) - apart.count(0.0)
+    p = stats.binomtest(apart.count(1.0), changed).pvalue if changed else 1.0
+    assert accuracy.p == pytest.approx(p)
+    for at, phi in enumerate(differences[1:]):
+        left, right = (by_id(each, each.phi[:, at]) for each in (random, joint))
+        apart = [left[one] - right[one] for one in left if not math.isnan(left[one] - right[one])]
+        assert phi.interval.mean == pytest.approx(np.mean(apart))
+        wide = stats.ttest_1samp(apart, 0.0).confidence_interval(1 - 0.05 / 2)
+        assert phi.interval.margin == pytest.approx((wide.high - wide.low) / 2)
+        assert phi.shown == (abs(np.mean(apart)) > (wide.high - wide.low) / 2)
+
+
+def test_runs_of_several_seeds_are_one_column_and_paired_by_seed(runs):
+    found = beside([runs[name] for name in reversed(FOUR)])
+    assert [[member.seed for member in column.members] for column in found.columns] == [[0, 1], [0, 1]]
+    (accuracy, *phis), pairs = found.differences(found.columns[1])
+    assert pairs == "seeds"
+    scores = {name: each.grand_correct.mean() for name, each in zip(FOUR, tables(runs, *FOUR), strict=True)}
+    apart = [scores[f"random-{seed}"] - scores[f"joint-{seed}"] for seed in (0, 1)]
+    assert accuracy.interval.mean == pytest.approx(np.mean(apart))
+    wide = 12.706204736 * np.std(apart, ddof=1) / math.sqrt(2)  # Student's t of one degree of freedom
+    assert accuracy.interval.margin == pytest.approx(wide)
+    assert (accuracy.p, len(phis), accuracy.samples.count) == (None, 2, len(tables(runs, "joint-0")[0]))
+    said = [sentence.text for sentence in runs_verdict(found)]
+    assert any(text.startswith("random less joint, accuracy: ") for text in said)
+    assert "Pairs are runs of the same seed" in said[-1]
+    assert runs_headline(found)
+
+
+def test_a_planted_difference_is_shown_and_the_same_model_is_not():
+    weak, strong = (random_table(400, strength=(0.7, share, 0.5), missing=0.1, seed=1) for share in (0.3, 0.8))
+    first, second = (per_sample(each, "accuracy") for each in (strong, weak))
+    found = {each.figure: each for each in over_samples(first, second, hard=True)}
+    assert found["phi rgb"].shown
+    assert found["phi rgb"].interval.mean > 0.2
+    assert found["accuracy"].shown
+    same = over_samples(first, first, hard=True)
+    assert not any(each.shown for each in same)
+    assert same[0].p == 1.0
+    assert not any(each.shown for each in over_seeds([first, first], [first, first]))
+
+
+def test_false_alarms_of_all_differences_together_are_rare():
+    shown = 0
+    for seed in range(60):
+        pair = [
+            per_sample(random_table(120, strength=(0.6, 0.5, 0.5), seed=2 * seed + at), "accuracy") for at in (0, 1)
+        ]
+        shown += any(each.shown for each in over_samples(*pair, hard=True) if each.figure != "accuracy")
+    assert shown <= 8  # 5 % of 60 are 3; as many as 9 come by chance once in 300
+
+
+def test_the_page_of_several_runs(runs, tmp_path, capfd):
+    out = tmp_path / "side.html"
+    code, said, _ = call(
+        capfd, "report", *(runs[name] for name in ("joint-0", "joint-1", "random-0", "random-1")), "--out", out
+    )
+    assert code == 0
+    assert said.splitlines()[-1] == f"wrote {out}"
+    page = out.read_text()
+    assert "joint (seeds 0, 1)" in page
+    assert page.count('role="img"') == 2  # phi of each modality
+    assert re.search(r"phi of m0 on validation over 2 epochs; at the end: joint [0-9.]+, random [0-9.]+", page)
+    made = raymm.report(runs["joint-0"], runs["random-0"], out=out)
+    assert made.to_pandas().columns.tolist() == ["figure", "joint (seed 0)", "random (seed 0)"]
+    assert made.headline in made._repr_html_()
+
+
+def test_runs_that_do_not_belong_together_are_refused_in_words(runs, tmp_path):
+    with pytest.raises(CheckpointError) as raised:
+        raymm.report(runs["joint-0"], runs["random-0"], runs["other-0"])
+    said = str(raised.value)
+    assert "runs on different data cannot stand side by side: 3 problems" in said
+    assert all(str(runs[name]) in said for name in ("joint-0", "random-0", "other-0"))
+    copy = shutil.copytree(runs["joint-0"], tmp_path / "copy")
+    with pytest.raises(CheckpointError, match="have the same settings, data and seed; give one of them"):
+        raymm.report(runs["joint-0"], copy)
+    with pytest.raises(ConfigError, match="--baseline is for one run"):
+        raymm.report(runs["joint-0"], runs["random-0"], baseline=runs["joint-1"])
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "study.yaml").write_text("{}")
+    with pytest.raises(CheckpointError, match="study: is a study"):
+        raymm.report(runs["joint-0"], tmp_path / "study")
+    with pytest.raises(ConfigError, match="is a folder; name the page in it"):
+        raymm.report(runs["joint-0"], out=tmp_path)
+
+
+def test_a_baseline_is_told_on_the_page_of_a_run(runs):
+    made = raymm.report(runs["random-0"], baseline=runs["joint-0"])
+    text = next(sentence.text for sentence in made.answer.sentences if sentence.about == "accuracy")
+    random, joint = (each.grand_correct.mean() for each in tables(runs, "random-0", "joint-0"))
+    assert text.startswith(f"Against joint-0: accuracy from {joint:.2f} to {random:.2f} (")
+    frame = made.to_pandas()
+    assert frame.index.tolist() == ["m0", "m1"]
+    table = tables(runs, "random-0")[0]
+    assert frame["mean_phi"].tolist() == pytest.approx(np.nanmean(table.phi, axis=0).tolist())
+    assert frame["alone"].tolist() == pytest.approx(table.unimodal_correct.mean(axis=0).tolist())
+    assert made.answer.headline in made._repr_html_()
+
+
+def test_a_run_without_its_data_set_is_reported_still(tmp_path):
+    data = small_dataset(tmp_path / "d", 80)
+    run = create_or_open(tmp_path / "run", settings(training=SHORT, method={"name": "joint"}), data)
+    train(run, data, Backends())
+    shutil.move(tmp_path / "d", tmp_path / "moved")
+    made = raymm.report(run.path)
+    assert (made.step, made.findings, made.plots) == (None, (), ())
+    assert "is not there" in made.page.read_text()
+
+
+def test_a_study_is_reported_again_from_its_folder(tmp_path, dataset, capfd):
+    folder = tmp_path / "study"
+    arms = {"joint": None, "random": {"method": {"name": "random", "warmup": 1}}}
+    config = settings(training=SHORT, method={"name": "joint"})
+    made = raymm.study(dataset.path, arms, out=folder, seeds=[0], config=config, lanes=1, progress=None)
+    page = folder / "report" / "report.html"
+    first = page.read_bytes()
+    page.unlink()
+    code, said, error = call(capfd, "report", folder)
+    assert code == 0, error
+    assert page.read_bytes() == first
+    assert said.splitlines()[0] == "No arm is shown to differ from joint"
+    assert said.splitlines()[1:-1] == [f"  {line}" for line in made.verdicts()]
+    assert 'aria-label="Verdict"><p class="headline">No arm is shown to differ from joint' in page.read_text()

@@ -1,0 +1,44 @@
+"""What a sweep says in sentences, by numbers worked out by hand; its page is written again by `raymm report`."""
+
+import pytest
+
+from raymm.sweep.summary import write_sweep_summary
+from raymm.sweep.verdict import sweep_headline, sweep_verdict
+from tests.sweep.test_summary import ROWS, trial
+
+
+def test_the_best_trial_is_named_with_what_makes_it_differ():
+    assert sweep_headline(ROWS, "val/accuracy").startswith("Trial 1 (")
+    assert sweep_headline(ROWS, "val/accuracy").endswith(" is the best by val/accuracy: 0.8400")
+    assert sweep_headline(ROWS[3:], "val/accuracy") == "No trial has finished yet"
+    assert sweep_headline([], "val/accuracy") == "No trial has finished yet"
+
+
+def test_a_method_is_shown_to_differ_where_its_interval_excludes_0():
+    said = {each.about: each for each in sweep_verdict(ROWS)}
+    tanh = said["sample fs=tanh"]  # 0.10, 0.12, 0.14: margin 4.3027 * 0.02 / sqrt(3)
+    assert tanh.text == "sample fs=tanh against joint: +0.1200 ± 0.0497 over 3 seeds: shown."
+    assert tanh.tone == "good"
+    linear = said["sample fs=linear"]  # 0.04, 0.03, 0.01
+    assert linear.text == "sample fs=linear against joint: +0.0267 ± 0.0379 over 3 seeds: not shown."
+    assert said[""].text.startswith("Scores are of validation")
+
+
+def test_one_seed_has_no_interval():
+    rows = [trial(0, (0.7,), strategy="joint"), trial(1, (0.8,), strategy="sample")]
+    assert "sample against joint: +0.1000 with one seed, so no interval." in [
+        each.text for each in sweep_verdict(rows)
+    ]
+
+
+def test_the_page_begins_with_the_verdict(tmp_path):
+    page = write_sweep_summary(tmp_path, ROWS, "val/accuracy", page=tmp_path / "other.html")[-1]
+    assert page == tmp_path / "other.html"
+    text = page.read_text()
+    assert text.index('aria-label="Verdict"') < text.index("<table")
+    assert sweep_headline(ROWS, "val/accuracy") in text
+
+
+@pytest.mark.parametrize("rows", [[], ROWS[4:]])
+def test_a_sweep_of_which_nothing_has_finished_has_a_page_too(tmp_path, rows):
+    assert "No trial has finished yet" in write_sweep_summary(tmp_path, rows, "val/accuracy")[-1].read_text()
