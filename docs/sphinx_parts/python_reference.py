@@ -22,11 +22,14 @@ VERBS = """The verbs of the command line as functions, and parts of a loop of yo
 MARK = re.compile(r"[*|]|(?<=\w)_(?!\w)")
 """What reStructuredText would take for emphasis, a substitution or a target."""
 
+ERRORS = "raymm.errors"
+"""Its functions help raymm to word a message; people catch its classes."""
+
 PACKAGES = {
     "raymm.valuation": "Contributions of coalitions' values, utilities and sampling, as functions of arrays.",
     "raymm.data": "Data sets, batches and views.",
     "raymm.methods": "Methods, and what they are given.",
-    "raymm.errors": "What is raised for a mistake; all of them are a `RaymmError`.",
+    ERRORS: "What is raised for a mistake; all of them are a `RaymmError`.",
 }
 """Packages that people import, beside `raymm` itself."""
 
@@ -59,7 +62,8 @@ def members(package: str, seen: set[Any]) -> Iterator[str]:
     module = import_module(package)
     for name in sorted(module.__all__, key=str.lower):
         thing = getattr(module, name)
-        if (inspect.isclass(thing) or inspect.isfunction(thing)) and thing not in seen:
+        documented = inspect.isclass(thing) or (inspect.isfunction(thing) and package != ERRORS)
+        if documented and thing not in seen:
             seen.add(thing)
             yield f"{package}.{name}"
 
