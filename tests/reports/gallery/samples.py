@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +13,18 @@ from raymm.reports.html import render
 from raymm.valuation import TableInfo, ValuationTable
 from raymm.valuation.bits import pack_bits
 
-__all__ = ["SIZES", "Card", "Gallery", "draw_value", "every_kind", "made", "of_dataset", "page_of", "spec_of_kind"]
+__all__ = [
+    "SIZES",
+    "Card",
+    "Gallery",
+    "draw_value",
+    "every_kind",
+    "made",
+    "of_dataset",
+    "page_of",
+    "spec_of_kind",
+    "table_of",
+]
 
 
 def made(count, n, classes, seed=0, missing=0.2, task="classification", method="exact"):
@@ -96,26 +108,25 @@ def of_dataset(path, specs, count=12, seed=0, names=None, classes=("a", "b"), so
     first = rows[0].values
     others = [Sample(split + str(k), split, k, first) for split in ("train", "val") for k in range(len(classes))]
     dataset = open_dataset(write_dataset(path, [*others, *rows], schema))
-    table = made(count, len(specs), len(classes), seed=seed, missing=0)
-    numbers = dataset.rows("test")
-    phi = np.where(dataset.present[numbers], table.phi, np.nan)
-    info = TableInfo(
-        tuple(schema.names), "count", "zeros", "0" * 16, classes=len(classes), class_names=tuple(classes)
-    )
-    table = ValuationTable(
+    return dataset, table_of(dataset, seed)
+
+
+def table_of(dataset, seed=0):
+    """Random values of the test split of a data set."""
+    numbers, names, classes = dataset.rows("test"), dataset.schema.names, dataset.schema.classes
+    count = len(numbers)
+    table = made(count, len(names), len(classes), seed=seed, missing=0)
+    info = TableInfo(tuple(names), "count", "zeros", "0" * 16, classes=len(classes), class_names=tuple(classes))
+    return replace(
+        table,
         info=info,
         sample_id=dataset.shards.sample_id[numbers],
         split=dataset.shards.split[numbers],
         label=dataset.label[numbers],
-        prediction=draw.integers(0, len(classes), count),
-        phi=phi,
-        outcomes=table.outcomes,
-        loss=table.loss,
-        stderr=table.stderr,
-        unimodal_correct=table.unimodal_correct,
+        prediction=np.random.default_rng(seed).integers(0, len(classes), count),
+        phi=np.where(dataset.present[numbers], table.phi, np.nan),
         source=np.array(dataset.shards.sources(numbers)),
     )
-    return dataset, table
 
 
 def page_of(gallery, title="t"):
