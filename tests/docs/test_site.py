@@ -88,3 +88,10 @@ def test_the_formats_have_every_column_of_a_table_that_was_written(parts, tmp_pa
         name = re.sub("_(audio|rgb)$", "_MODALITY", column.name)
         assert re.search(rf"^\| `{name}` \| .*`{re.escape(str(column.type))}`", page, re.MULTILINE), column
     assert "RUN/result/" in page
+
+
+def test_the_verbs_that_are_no_function_are_those_that_the_page_names():
+    import raymm
+
+    said = re.search(r"Every verb but (.*?) is", (DOCS / "cli.md").read_text())[1]
+    assert set(re.findall(r"`(\w+)`", said)) == set(VERBS) - set(raymm.PUBLIC)
