@@ -219,7 +219,7 @@ def one(text, language="bash"):
         ("raymm train --data D --out R training.epoch=3", "did you mean 'epochs'"),
         ("raymm trian --data D", "no verb 'trian'"),
         ("raymm sweep --data D --space tune_spaces/gone.py --out S", "no file tune_spaces/gone.py"),
-        ("A=1 python -m raymm report", "Missing argument 'RUN'"),
+        ("A=1 python -m raymm report", "Missing argument 'RUN...'"),
         ("make dome", "no target dome"),
         ("ray job submti -- ls", "has no command 'submti'"),
         ("ray job submit --working-dir . -- python -m raymm train --data D --oot R", "No such option"),

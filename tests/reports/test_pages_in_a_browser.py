@@ -64,7 +64,17 @@ def study_page(trained, folder):
     return write_study_report(plausible(folder / "runs", ARMS, data, seeds=2, count=60), folder / "report")[1]
 
 
-@pytest.mark.parametrize("write", [run_page, valuation_page, findings_page, sweep_page, study_page])
+def side_by_side_page(trained, folder):
+    """Two runs of the clips' data set."""
+    raymm.train(
+        trained / "data", out=folder / "other", settings=SHORT, method="random", store=folder / "store", progress=None
+    )
+    return raymm.report(trained / "run", folder / "other", out=folder / "side.html").page
+
+
+@pytest.mark.parametrize(
+    "write", [run_page, valuation_page, findings_page, sweep_page, study_page, side_by_side_page]
+)
 def test_nothing_is_wrong_with_the_page(browser, trained, tmp_path, write):
     faults = faults_of(browser, write(trained, tmp_path))
     assert not faults, in_lines(faults)
