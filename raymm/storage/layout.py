@@ -9,7 +9,7 @@ A run, of `raymm train` or of a sweep:
         method.safetensors              where the method has a state or weights of its own
     RUN/result/                         the picked model and its test result; written once, at the end
         result.json, valuation-test.parquet, model/{model.json,model.safetensors}
-    RUN/plots/, tables/, config.yaml, report.html
+    RUN/plots/, tables/, config.yaml, report.html, valuation.html, samples/
     RUN/report.files/gallery-1.js       samples that the page shows when it is asked for more
     RUN/train.log                       the lines that people see: headings, epochs, how it ended
     RUN/progress.json                   how far it is at this moment, while it is trained
@@ -108,6 +108,7 @@ __all__ = [
     "RUN",
     "RUNS",
     "RUNS_CSV",
+    "SAMPLES",
     "STATE",
     "STUDY",
     "STUDY_LOG",
@@ -126,6 +127,7 @@ __all__ = [
     "TUNE",
     "TUNING",
     "TUNING_JSON",
+    "VALUATION_PAGE",
     "VIEWS",
     "WARMUPS",
     "WEIGHTS",
@@ -174,6 +176,8 @@ TRAIN_LOG = "train.log"
 PROGRESS = "progress.json"
 COMPARE = "compare.yaml"
 PAGE = "report.html"
+VALUATION_PAGE = "valuation.html"
+SAMPLES = "samples"
 REPORT_MD = "report.md"
 RUNS_CSV = "runs.csv"
 COMPARISONS_CSV = "comparisons.csv"

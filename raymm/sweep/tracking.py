@@ -19,6 +19,7 @@ from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
 from raymm.reports.run_about import data_of, trial_view
+from raymm.reports.run_pages import record_pages
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.tracking.base import Tracker, TrackingStatus
+    from raymm.training.result import Result
 
 __all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
 
@@ -246,7 +248,7 @@ class SweepTracker:
         summary = {**means, SCORE: float(np.mean(scores)), **spread}
         by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
         tracker.log_summary({**from_one(summary), **by_seed})
-        best = int(np.argmax(scores))
+        best = _best_seed(results, self.sweep.config.training.selection)
         record_findings(tracker, runs[best], results[best], self.dataset)
         record_files(tracker, runs[best], results[best], self.dataset)
         tracker.log_tags({"raymm.model_seed": str(runs[best].config.training.seed), **_schedule(trial)})
@@ -279,8 +281,16 @@ class SweepTracker:
         if before != best.key:
             self._tag(trials[before], {"raymm.best": "false"})
         run_id = self._tag(trials[best.key], {"raymm.best": "true"})
+        self._send_pages(trials[best.key])
         self.parent.log_tags({"raymm.best_trial": trials[best.key].name, "raymm.best_run_id": run_id})
         write_json(record, {"key": best.key, "trial": trials[best.key].name, "run_id": run_id})
+
+    def _send_pages(self, trial: Trial) -> None:
+        """Record the pages of the best trial's best seed beside the sweep's own files."""
+        runs = [open_run(path) for path in current_paths(self.sweep, trial)]
+        results = [read_result(run.path) for run in runs]
+        best = _best_seed(results, self.sweep.config.training.selection)
+        record_pages(self.parent, runs[best], results[best], self.dataset, [])
 
     def _tag(self, trial: Trial, tags: Mapping[str, str]) -> str:
         """Tag a trial that has ended; returns the id of its run, empty when the store has not answered."""
@@ -292,6 +302,11 @@ class SweepTracker:
             tracker.log_tags({**tags, "raymm.ended": "finished"})
             tracker.finish("FINISHED")
         return getattr(tracker, "run_id", None) or ""
+
+
+def _best_seed(results: Sequence[Result], selection: str) -> int:
+    """Position of the run with the best score."""
+    return int(np.argmax([best_so_far(result.history, selection)[-1] for result in results]))
 
 
 def _label(trial: Trial) -> str:
