@@ -23,6 +23,7 @@ from raymm.data.opening import Data, open_data, place_in_words
 from raymm.errors import ConfigError, DataError
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
+from raymm.reports.run_pages import record_pages
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
@@ -215,7 +216,7 @@ def _resumed(
 
 def _run(job: Sweep, space: dict[str, Any], store: Store, experiment: str, told: Progress) -> list[TrialRow]:
     """Run the sweep, recorded in the store and copied to its mirror."""
-    record = SweepTracker(job, job.dataset(), store.tracker, experiment)
+    record = SweepTracker(job, job.dataset(), store.tracker, experiment, record_pages)
     with mirrored_sweep(job) as with_mirror:
         record.begin()
         rows: list[TrialRow] = []

@@ -12,6 +12,7 @@ from raymm.api.watching import watching
 from raymm.errors import ClusterError
 from raymm.mirror.runs import mirrored
 from raymm.reports.diagnostics.of_run import FindingLog, facts_of
+from raymm.reports.run_pages import record_pages
 from raymm.reports.run_tracking import HistoryLog, record_result, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
@@ -62,7 +63,7 @@ def _train_tracked(
             result = _train(run, dataset, backend, store.uri, report)
         log(result.history)
         findings(result.history)
-        record_result(tracker, run, result, dataset)
+        record_pages(tracker, run, result, dataset, record_result(tracker, run, result, dataset))
     return result
 
 
@@ -97,7 +98,7 @@ def _recorded(run: Run, dataset: Dataset, store: Store, experiment: str) -> Resu
     tracker.start(run_info(run, dataset, experiment))
     with ending(tracker.finish):
         HistoryLog(tracker)(result.history)
-        record_result(tracker, run, result, dataset)
+        record_pages(tracker, run, result, dataset, record_result(tracker, run, result, dataset))
     return result
 
 

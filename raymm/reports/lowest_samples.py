@@ -47,7 +47,7 @@ def write_lowest(run: Path, table: ValuationTable, dataset: Dataset, classes: Se
 
     A table is JSON of `columns` and `data`, lowest contribution first: "expected phi" is the mean of the modality
     over similar samples (`raymm.reports.gallery.choose`), "shown" what it shows in words, or why nothing; where every
-    sample has a picture, the last column has these, in the form in which MLflow shows them.
+    sample has a picture, the second column has these, in the form in which MLflow shows them.
     """
     folder = run / layout.SAMPLES
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,7 +89,8 @@ def _with_pictures(lines: list[list[Any]], files: list[list[Path]], run: Path) -
         return {"columns": COLUMNS, "data": lines}
     places = [path.relative_to(run).as_posix() for path in pictures if path is not None]
     cells = [{"type": "image", "filepath": place, "compressed_filepath": place} for place in places]
-    return {"columns": [*COLUMNS, PICTURE], "data": [[*line, cell] for line, cell in zip(lines, cells, strict=True)]}
+    joined = [[rank, cell, *others] for (rank, *others), cell in zip(lines, cells, strict=True)]
+    return {"columns": [COLUMNS[0], PICTURE, *COLUMNS[1:]], "data": joined}
 
 
 def _shown(

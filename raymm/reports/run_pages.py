@@ -11,6 +11,7 @@ from raymm.reports.run_page import write_run_page
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.storage import layout
 from raymm.storage.layout import result_folder
+from raymm.tracking.base import NullTracker
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 def record_pages(tracker: Tracker, run: Run, result: Result, dataset: Dataset, findings: Sequence[Finding]) -> None:
     """Write and record `report.html`, `valuation.html` and `samples/`; what fails is said and stops nothing."""
+    if isinstance(tracker, NullTracker):
+        return
     try:
         _record_pages(tracker, run, result, dataset, findings)
     except Exception as cause:  # the run is done; its pages can be made later

@@ -18,13 +18,12 @@ from raymm.reports.class_tables import write_class_tables
 from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_about import data_of, run_view
-from raymm.reports.run_pages import record_pages
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.directory import is_committed, verify
 from raymm.storage.layout import epoch_folder, result_folder
 from raymm.tasks.final_metrics import confusion
-from raymm.tracking.base import NullTracker, RunInfo
+from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
 from raymm.tracking.of_an_epoch import from_one
 from raymm.valuation.table_file import read_table
@@ -97,15 +96,14 @@ def _description(run: Run, dataset: Dataset) -> str:
     )
 
 
-def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> None:
-    """Record the result of a finished run: its metrics, findings and files."""
+def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> list[Finding]:
+    """Record the result of a finished run: its metrics, findings and files; returns the findings."""
     tracker.log_summary(from_one(result.metrics))
     findings = record_findings(tracker, run, result, dataset)
     said = [_description(run, dataset), PAGES, *([findings_markdown(findings)] if findings else [])]
     tracker.log_description("\n\n".join(said))
     record_files(tracker, run, result, dataset)
-    if not isinstance(tracker, NullTracker):
-        record_pages(tracker, run, result, dataset, findings)
+    return findings
 
 
 def record_findings(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> list[Finding]:

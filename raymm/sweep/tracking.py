@@ -19,7 +19,6 @@ from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
 from raymm.reports.run_about import data_of, trial_view
-from raymm.reports.run_pages import record_pages
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -154,12 +153,15 @@ class SweepTracker:
         `(folder) -> Tracker`, for the folder of the sweep or of a trial.
     experiment
         Experiment of the runs.
+    pages
+        Records the pages of a run (`raymm.reports.run_pages`); here those of the best trial, in the run of the sweep.
     """
 
     sweep: Sweep
     dataset: Dataset
     make: Callable[[Path], Tracker]
     experiment: str
+    pages: Callable[..., None] | None = None
     _trackers: dict[str, Tracker] = field(default_factory=dict)
     _recorded_epochs: dict[str, int] = field(default_factory=dict)
     _load: MachineLoad = field(default_factory=MachineLoad)
@@ -281,16 +283,17 @@ class SweepTracker:
         if before != best.key:
             self._tag(trials[before], {"raymm.best": "false"})
         run_id = self._tag(trials[best.key], {"raymm.best": "true"})
-        self._send_pages(trials[best.key])
+        if self.pages is not None:
+            self._send_pages(trials[best.key], self.pages)
         self.parent.log_tags({"raymm.best_trial": trials[best.key].name, "raymm.best_run_id": run_id})
         write_json(record, {"key": best.key, "trial": trials[best.key].name, "run_id": run_id})
 
-    def _send_pages(self, trial: Trial) -> None:
+    def _send_pages(self, trial: Trial, record: Callable[..., None]) -> None:
         """Record the pages of the best trial's best seed beside the sweep's own files."""
         runs = [open_run(path) for path in current_paths(self.sweep, trial)]
         results = [read_result(run.path) for run in runs]
         best = _best_seed(results, self.sweep.config.training.selection)
-        record_pages(self.parent, runs[best], results[best], self.dataset, [])
+        record(self.parent, runs[best], results[best], self.dataset, [])
 
     def _tag(self, trial: Trial, tags: Mapping[str, str]) -> str:
         """Tag a trial that has ended; returns the id of its run, empty when the store has not answered."""

@@ -1,5 +1,10 @@
-"""What people see of a sweep in the browser: the MLflow UI, served by `raymm ui`, read in a headless Chromium."""
+"""What people see of runs and of a sweep: the MLflow UI, served by `raymm ui`, read in a headless Chromium.
 
+One server shows a store that was moved after it was written: with a sweep, told epoch by epoch, and with runs that
+were trained on clips.
+"""
+
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +14,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+import raymm
+from raymm.cli.demo_clips import write_collection
 from raymm.config import Config, load
 from raymm.config.canonical import parameters
+from raymm.reports.run_about import trial_view
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking import RunInfo
@@ -30,6 +38,8 @@ SPACE = (
     {"method.name": "modality", "method.settings.fm.family": "step", "method.settings.fm.steps": 4},
 )
 EPOCHS = 6
+SHORT = ("training.epochs=2", "training.threads=1", "training.batch_size=32", "model.encoder.width=4")
+VIEW = trial_view("accuracy", ["audio", "rgb"], ["method.name"])
 GAINS = (0.0, 0.05, 0.11, 0.08, 0.03)
 """What each trial's accuracy on validation ends above that of the first."""
 
@@ -88,11 +98,12 @@ def write_trial(store: tuple[str, Path], folder: Path, number: int) -> str:
             tags={"raymm.kind": "trial", "raymm.trial": str(number)},
             description=f"Trial {number} of the sweep: {settings}.",
             parent_key="sweep",
+            view=VIEW,
         )
     )
-    for epoch, metrics in enumerate(history):
+    for epoch, metrics in enumerate(history, start=1):
         tracker.log_epoch(epoch, metrics)
-    tracker.log_summary({"best/accuracy": history[-1]["val/accuracy"]})
+    tracker.log_summary({"best/accuracy": history[-1]["val/accuracy"], "score": row.score or 0.0})
     tracker.log_tags({"raymm.status": "finished"})
     tracker.finish("FINISHED")
     assert tracker.run_id is not None
@@ -110,6 +121,7 @@ def write_sweep(store: tuple[str, Path], folder: Path) -> tuple[str, list[str]]:
             params={"sweep.space": "tune_spaces/fs_only.py", "sweep.metric": "val/accuracy", "sweep.seeds": 2},
             tags={"raymm.kind": "sweep"},
             description="Which **fs** helps on `digits`? [Compare the trials](children:best/accuracy)",
+            view=VIEW,
         )
     )
     rows, trials = [], []
@@ -130,18 +142,35 @@ def write_sweep(store: tuple[str, Path], folder: Path) -> tuple[str, list[str]]:
     return tracker.run_id, trials
 
 
+def write_run(folder: Path) -> None:
+    """Train on clips with sound, so that there is something to see and to hear."""
+    made = write_collection(folder, 48)
+    raymm.prepare(made.manifest, made.clips, "audio,rgb", out=folder / "data", progress=None)
+    store = folder / "store"
+    for method in ("joint", "sample"):
+        place = {"out": folder / method, "store": store, "experiment": "clips"}
+        raymm.train(folder / "data", settings=SHORT, method=method, progress=None, **place)
+
+
 @dataclass(frozen=True)
 class Shown:
-    """A sweep in the UI: where its pictures go, and MLflow's names of its experiment, run and trials."""
+    """A store in the UI: where its pictures go, and MLflow's names of experiments, the sweep, its trials, runs."""
 
     ui: MlflowUi
     folder: Path
     experiment: str
     sweep: str
     trials: list[str]
+    clips: str
+    runs: dict[str, str]
 
     def photograph(self, name: str) -> None:
         self.ui.browser.screenshot(self.folder / f"{name}.png")
+
+    def printed(self) -> dict[str, str]:
+        """What `raymm ui` printed: names and addresses."""
+        lines = (self.folder / "ui.log").read_text().split(" (Ctrl-C")[0].splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
 @pytest.fixture(scope="module")
@@ -153,20 +182,73 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """The browser comes first, so that nothing is written where there is none."""
-    folder = tmp_path_factory.mktemp("sweep")
-    store = local_store(folder / "store")
-    sweep, trials = write_sweep(store, folder)
-    experiment = MlflowClient(store[0]).get_experiment_by_name(EXPERIMENT)
+    first, folder = tmp_path_factory.mktemp("first") / "made", tmp_path_factory.mktemp("moved") / "here"
+    sweep, trials = write_sweep(local_store(first / "store"), first)
+    write_run(first)
+    shutil.move(first, folder)
     with serve(folder / "store", folder) as url:
-        yield Shown(MlflowUi(browser, url), folder, experiment.experiment_id, sweep, trials)
+        client = MlflowClient(local_store(folder / "store")[0])
+        digits, clips = (client.get_experiment_by_name(name).experiment_id for name in (EXPERIMENT, "clips"))
+        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([clips])}
+        yield Shown(MlflowUi(browser, url), folder, digits, sweep, trials, clips, runs)
+
+
+def test_runs_open_on_scores_contributions_method_and_rows(shown: Shown):
+    browser = shown.ui.browser
+    browser.open(shown.printed()["clips"])
+    browser.see(
+        "2 matching runs", "Model training", "method.name", "best/accuracy", "test/accuracy", "phi/test_audio"
+    )
+    browser.see("phi/test_rgb", "rows/total", "Table of runs", "Charts", "joint", "sample")
+    shown.photograph("runs")
+    clipped = browser.js(
+        "[...document.querySelectorAll('.ag-header-cell *')].filter(n => n.innerText && n.scrollWidth > n.clientWidth"
+        " && getComputedStyle(n).textOverflow === 'ellipsis').map(n => n.innerText.trim())"
+    )
+    assert not [name for name in clipped if "/" in name]
+
+
+def test_charts_have_all_modalities_in_one_and_count_epochs_from_1(shown: Shown):
+    browser = shown.ui.browser
+    browser.open(shown.printed()["clips, charts"])
+    browser.see("phi of each modality (validation)", "Loss: training and validation", "phi/val_audio", "phi/val_rgb")
+    browser.wait("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= 4")
+    shown.photograph("phi")
+    ticks = browser.js("[...document.querySelectorAll('.js-plotly-plot')].flatMap(p => p.data[0].x || [])")
+    assert {1, 2} <= set(ticks)
+    assert 0 not in ticks
+
+
+def test_a_run_says_its_data_model_and_pages(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_run(shown.clips, shown.runs["joint"])
+    browser.see("Method joint on data", "which modality is under-used", "data (", "Finished")
+    shown.photograph("run")
+    shown.ui.open_run(shown.clips, shown.runs["joint"], "system-metrics")
+    browser.see("cpu_utilization_percentage", "system_memory_usage_percentage")
+    shown.photograph("system")
+    shown.ui.open_run(shown.clips, shown.runs["joint"], "artifacts/samples/lowest-rgb.json")
+    browser.see("rank", "expected phi", "picture")
+    browser.wait("[...document.images].filter(i => i.src.includes('artifact') && i.naturalWidth > 40).length")
+    shown.photograph("lowest")
+    shown.ui.open_run(shown.clips, shown.runs["joint"], "artifacts/report.html")
+    browser.wait("document.querySelector('iframe') !== null")
+    shown.photograph("report")
+
+
+def test_the_model_page_says_what_goes_in(shown: Shown):
+    browser = shown.ui.browser
+    browser.open(f"{shown.ui.url}/#/experiments/{shown.clips}/models?workflowType=machine_learning")
+    browser.see("raymm-model", "Ready", "joint", "sample")
+    shown.photograph("models")
 
 
 def test_the_address_that_the_command_prints_leads_to_the_sweep_and_below_it_its_trials(shown: Shown):
     browser, url = shown.ui.browser, shown.ui.url
     printed = (shown.folder / "ui.log").read_text().splitlines()
-    assert printed[0].startswith(f"{EXPERIMENT}: {url}/#/experiments/")
-    assert printed[1] == f"{url} (Ctrl-C ends it)"
-    browser.open(printed[0].removeprefix(f"{EXPERIMENT}: "))
+    assert f"{url} (Ctrl-C ends it)" in printed
+    assert shown.printed()[EXPERIMENT].startswith(f"{url}/#/experiments/{shown.experiment}/runs?")
+    browser.open(shown.printed()[EXPERIMENT])
     browser.see("6 matching runs", SWEEP)
     assert "Evaluation" not in browser.text()  # of language models
     shown.photograph("experiment")
@@ -188,8 +270,8 @@ def test_the_sweep_says_what_is_best_and_leads_to_charts_of_its_trials_best_firs
     browser.see("Child runs", *map(name_of, range(len(SPACE))))
     shown.photograph("sweep")
     browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the trials').href"))
-    browser.see("5 matching runs", "phi/val_audio")
-    browser.wait("document.querySelectorAll('.js-plotly-plot .barlayer .point').length >= 5")
+    browser.see("5 matching runs", "phi of each modality (validation)", "phi/val_audio")
+    browser.wait("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= 10")
     shown.photograph("charts")
     text = browser.text()
     assert SWEEP not in text

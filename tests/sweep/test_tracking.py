@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from raymm.sweep.runs import open_runs, read_histories, result_metrics
+from raymm.sweep.runs import best_so_far, open_runs, read_histories, result_metrics
 from raymm.sweep.store import TrialOutcome, write_outcome
+from raymm.sweep.tracking import SweepTracker
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of, train_until
 
 SAMPLES = 90
@@ -118,3 +119,20 @@ def test_the_parent_has_the_summary_and_names_the_best(told):
     assert [store.of(trial).tags.get("raymm.best") for trial in trials] == [
         "true" if trial.number == best.number else None for trial in trials
     ]
+
+
+def test_the_pages_of_the_best_trial_are_those_of_the_sweep(tmp_path, dataset):
+    sweep = sweep_of(tmp_path / "s", dataset)
+    trials = [propose(sweep, number, fs__scale=scale) for number, scale in enumerate((1.0, 3.0))]
+    store, told = Store(), []
+    record = SweepTracker(sweep, dataset, store, "games", lambda *about: told.append(about))
+    record.begin()
+    for trial in trials:
+        follow(record, trial, finish(sweep, trial, dataset))
+    rows = record.close("FINISHED")
+    best = max(rows, key=lambda row: row.score)
+    ((tracker, run, result, of, findings),) = told
+    assert tracker is record.parent
+    assert run.path.is_relative_to(trials[best.number].path)
+    assert (of, findings) == (dataset, [])
+    assert max(best.scores) == pytest.approx(best_so_far(result.history, sweep.config.training.selection)[-1])
