@@ -7,17 +7,16 @@ as a terminal. Each picture has at most 150 KB: colours are reduced until it doe
 import argparse
 import html
 import io
+import json
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from raymm.cli.demo import EXPERIMENT, METHODS
-from raymm.tracking.mlflow.store import local_uri
 from tests.browser import Browser, open_browser
 from tests.mlflow_ui import MlflowUi, serve
 
@@ -29,6 +28,12 @@ LARGEST = 150_000
 """Bytes of a picture."""
 NAMES = ("report", "gallery", "mlflow-runs", "mlflow-comparison", "terminal")
 SIZE = (1280, 860)
+MORE = 240
+"""Pixels that cards of the gallery need below the first screen's height."""
+CHARTS = f"{EXPERIMENT}, charts"
+
+SHORTER = """const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(FOLDER, ""); 0"""
 
 TERMINAL = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Terminal</title><style>
 body {{ margin: 0; background: #1d1f21; color: #e4e4e4 }}
@@ -56,10 +61,11 @@ class Shot:
         file = self.browser.screenshot(self.folder / f"{name}.png")
         file.write_bytes(squeezed(file.read_bytes()))
 
-    def page(self, name: str, file: Path, selector: str = "") -> None:
-        """The first screen of a page, or the screen that begins with an element."""
-        self.browser.resize(*SIZE)
+    def page(self, name: str, file: Path, folder: Path, selector: str = "") -> None:
+        """The first screen of a page, or the screen that begins with an element; paths are shown from a folder."""
+        self.browser.resize(SIZE[0], SIZE[1] + (MORE if selector else 0))
         self.browser.open(file.as_uri())
+        self.browser.js(SHORTER.replace("FOLDER", json.dumps(f"{folder}/")))
         if selector:
             self.browser.js(f"document.querySelector({selector!r}).scrollIntoView(); 0")
         self.take(name)
@@ -112,30 +118,26 @@ def take(demo: Path, printed: str, folder: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as scratch, open_browser(Path(scratch), *SIZE) as browser:
         browser.prefer("light")
         shot = Shot(browser, folder)
-        report = demo / "runs" / f"{METHODS[-1]}-s0" / "report.html"
-        shot.page("report", report)
-        shot.page("gallery", report, "#gallery")
+        report = demo / "runs" / f"{METHODS[0]}-s0" / "report.html"
+        shot.page("report", report, demo.parent)
+        shot.page("gallery", report, demo.parent, "#gallery")
         shot.terminal("terminal", printed, Path(scratch))
         _mlflow(shot, demo / "mlflow", Path(scratch))
     return [folder / f"{name}.png" for name in NAMES]
 
 
 def _mlflow(shot: Shot, store: Path, scratch: Path) -> None:
-    client = MlflowClient(local_uri(store))
-    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
-    runs = [run.info.run_id for run in client.search_runs([experiment], order_by=["attributes.run_name"])]
+    """The table of runs and the charts that compare them, at the addresses that `raymm ui` prints."""
     with serve(store, scratch) as url:
-        ui = MlflowUi(shot.browser, url)
-        shot.browser.resize(1600, 700)
-        ui.open_runs(experiment)
-        shot.browser.see(f"{METHODS[0]}-s0", f"{METHODS[1]}-s0")
-        _settle(shot.browser)
-        shot.take("mlflow-runs")
-        shot.browser.resize(1600, 1000)
-        ui.open_compare(experiment, runs)
-        shot.browser.see(f"Comparing {len(runs)} Runs")
-        _settle(shot.browser)
-        shot.take("mlflow-comparison")
+        MlflowUi(shot.browser, url)
+        printed = (scratch / "ui.log").read_text().splitlines()
+        places = dict(line.rsplit(": http", 1) for line in printed if ": http" in line)
+        for name, place, height in (("mlflow-runs", EXPERIMENT, 640), ("mlflow-comparison", CHARTS, 1000)):
+            shot.browser.resize(1600, height)
+            shot.browser.open(f"http{places[place]}")
+            shot.browser.see(f"{METHODS[0]}-s0", f"{METHODS[1]}-s0")
+            _settle(shot.browser)
+            shot.take(name)
 
 
 def _settle(browser: Browser) -> None:

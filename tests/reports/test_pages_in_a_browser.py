@@ -78,6 +78,9 @@ def side_by_side_page(trained, folder):
 def test_nothing_is_wrong_with_the_page(browser, trained, tmp_path, write):
     faults = faults_of(browser, write(trained, tmp_path))
     assert not faults, in_lines(faults)
+    if write in {run_page, valuation_page}:
+        assert browser.js("document.querySelectorAll('audio').length") > 0  # of those that were played
+        assert "cannot be read" not in browser.text()
 
 
 BAD = """<!doctype html><html><head><style>
