@@ -46,6 +46,7 @@ ONLY_PARSED = {
 
 ONLY_PARSED_PAGES = {
     "docs/first_steps.md": "tests/docs/test_first_steps.py runs it",
+    "docs/report.md": "its runs are trained by tests/reports/test_pages_in_a_browser.py, which reports on them",
     "docs/results/": "the data of published results is not part of the checkout",
 }
 
