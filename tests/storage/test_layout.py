@@ -34,6 +34,8 @@ OTHER_NAMES = {
     "data/indexed/huggingface.py": {"state.json"},  # a file of theirs
     "tracking/metrics.py": {"trials"},  # a metric
     "reports/metrics_page.py": {"result.json"},  # a page of the documentation
+    "reports/valuation_page.py": {"valuation.html"},  # its template
+    "cli/report.py": {"report.html"},  # words of an option
 }
 
 
