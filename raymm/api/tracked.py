@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,12 @@ def _train_tracked(
 
 
 def train_together_tracked(
-    runs: Sequence[Run], dataset: Dataset, store: Store, experiment: str, report: Callable[[Histories], None]
+    runs: Sequence[Run],
+    dataset: Dataset,
+    store: Store,
+    experiment: str,
+    report: Callable[[Histories], None],
+    paged: Collection[str],
 ) -> list[Result]:
     """Train runs with one worker group on the connected Ray, an epoch of each in turn, then record each.
 
@@ -78,6 +83,8 @@ def train_together_tracked(
         Runs of the same cluster settings, such as the seeds of several methods.
     report
         Called with the histories of all runs whenever each of them has committed one epoch more.
+    paged
+        Names of the runs that get pages of their own, `report.html` among them: these take seconds each.
     """
     from raymm.cluster.preflight import preflight
     from raymm.cluster.train import train_together
@@ -88,17 +95,19 @@ def train_together_tracked(
             locks.enter_context(writing(lock_of_folder(run.path), f"the run {run.path}"))
         preflight(first.config.cluster, first.path, store.uri, first.config.plugins)
         train_together(runs, report, first.path / layout.RAY, restarts=first.config.cluster.max_failures)
-        return [_recorded(run, dataset, store, experiment) for run in runs]
+        return [_recorded(run, dataset, store, experiment, pages=run.name in paged) for run in runs]
 
 
-def _recorded(run: Run, dataset: Dataset, store: Store, experiment: str) -> Result:
+def _recorded(run: Run, dataset: Dataset, store: Store, experiment: str, *, pages: bool) -> Result:
     """The result of a run that has come to its end, once it is in the store."""
     result = read_result(run.path)
     tracker = store.tracker(run.path)
     tracker.start(run_info(run, dataset, experiment))
     with ending(tracker.finish):
         HistoryLog(tracker)(result.history)
-        record_pages(tracker, run, result, dataset, record_result(tracker, run, result, dataset))
+        findings = record_result(tracker, run, result, dataset)
+        if pages:
+            record_pages(tracker, run, result, dataset, findings)
     return result
 
 
