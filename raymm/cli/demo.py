@@ -106,8 +106,8 @@ def _train(out: Path, workers: int, seed: int) -> "dict[str, list[Result]]":
             run = out / layout.RUNS / f"{method}-s{number}"
             runs.append(create_or_open(run, load(None, (*SETTINGS, *chosen)), dataset))
     lines = EpochLines(METHODS, tuple(MODALITIES), runs[0].config.training.epochs, click.echo)
-    first = [run.name for run in runs[::SEEDS]]
-    results = train_together_tracked(runs, dataset, Store.of(out / "mlflow"), EXPERIMENT, lines, first)
+    starved = [runs[0].name]
+    results = train_together_tracked(runs, dataset, Store.of(out / "mlflow"), EXPERIMENT, lines, starved)
     return {method: results[at * SEEDS : (at + 1) * SEEDS] for at, method in enumerate(METHODS)}
 
 
@@ -123,11 +123,13 @@ def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":
 
 
 def _say_where(out: Path, seed: int) -> None:
-    """Write the report of a run that starves again, with what to try next, and say where everything is."""
+    """Write the report of a run that starves, with what to try next, and that of all runs; say where they are."""
     import raymm
 
-    starved, remedied = (out / layout.RUNS / f"{method}-s{seed}" for method in METHODS)
+    runs = [out / layout.RUNS / f"{method}-s{number}" for method in METHODS for number in range(seed, seed + SEEDS)]
+    starved, together = runs[0], out / layout.PAGE
     raymm.report(starved)
+    raymm.report(*runs, out=together)
     click.echo(f"{'What starves, sample by sample:':<34}{starved / layout.PAGE}")
-    click.echo(f"{'The same of the remedy:':<34}{remedied / layout.PAGE}")
+    click.echo(f"{'Both methods side by side:':<34}{together}")
     click.echo(f"{'Compare the runs in the browser:':<34}make ui   (or: raymm ui --store {out / 'mlflow'})")
