@@ -37,19 +37,22 @@ def watching(
     folders
         The folders of runs by what they are called; called before every look.
     also
-        Called with the same after `told.on_running`.
+        Called with the same after `told.on_running`; what either raises is only logged, and ends no training.
     epochs
         Epochs of these runs: one that has said nothing so far is told as starting. None: it is not told.
     """
     done, look = threading.Event(), _Look(folders, epochs)
 
+    def tell(running: Callable[[], list[Running]]) -> None:
+        try:
+            told.on_running(found := running())
+            also(found)
+        except Exception:
+            log.debug("progress cannot be shown", exc_info=True)
+
     def follow() -> None:
         while not done.wait(EVERY):
-            try:
-                told.on_running(running := look())
-                also(running)
-            except Exception:
-                log.debug("progress cannot be shown", exc_info=True)
+            tell(look)
 
     thread = threading.Thread(target=follow, name="raymm-watch", daemon=True)
     thread.start()
@@ -58,7 +61,7 @@ def watching(
     finally:
         done.set()
         thread.join()
-        told.on_running([])
+        tell(list)
 
 
 class _Look:

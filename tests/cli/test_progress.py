@@ -53,7 +53,7 @@ def test_a_log_has_no_control_characters_and_eighty_columns(run):
     shown = [line for line in done.stdout.splitlines() if "raymm ui" not in line and str(folder) not in line]
     assert max(map(len, shown)) <= 80
     head = done.stdout[: done.stdout.index("epoch   1/3")]
-    assert [word for word in ("data ", "inputs ", "samples ", "method ", "device ", "results ") if word in head] != []
+    assert all(f"{word} " in head for word in ("data", "inputs", "samples", "method", "device", "results"))
     assert done.stdout.count("loss   mean loss") == 1
 
 
@@ -204,13 +204,16 @@ def test_what_shows_progress_may_fail_without_harm(tmp_path, monkeypatch):
 
     class Fails(Plain):
         def on_running(self, running):
-            if running:
-                raise RuntimeError("no screen")
+            heard.append(len(running))
+            raise RuntimeError("no screen")
 
+    heard = []
     LiveFile(tmp_path).begin_epoch(1, 5)
     with watching(lambda: {"a": tmp_path}, Fails()):
         LiveFile(tmp_path).begin_epoch(2, 5)
         time.sleep(0.05)
+    assert 1 in heard
+    assert heard[-1] == 0  # also when training has ended
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,9 @@ def test_a_terminal_has_bars_unless_it_wants_none(monkeypatch, variables, made):
     assert type(printing()) is Plain
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert type(printing()) is made
-    assert type(printing(as_json=True)) is JsonLines
+    objects = printing(as_json=True)
+    objects.close()  # which gives stdout back
+    assert type(objects) is JsonLines
 
 
 def test_on_a_terminal_lines_stand_above_bars_that_go(run):
