@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from raymm.tracking.metrics import ROWS_TOTAL, higher_is_better, is_of_split, sp
 from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
-from raymm.training.run import BranchPoint, create_or_open, validate_run
+from raymm.training.run import BranchPoint, create_or_open, open_run, validate_run
 from raymm.training.warmups import warm_start, warmup_of, with_seed
 
 if TYPE_CHECKING:
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
     from raymm.config.training import TrainingConfig
     from raymm.data.dataset import Dataset
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
+    from raymm.training.result import Result
     from raymm.training.run import Run
 
 __all__ = [
+    "EndedRun",
     "Histories",
+    "best_seed",
     "best_so_far",
     "branch_runs",
     "current_config",
     "current_paths",
+    "ended_runs",
     "mean_metrics",
     "open_runs",
     "open_warmups",
@@ -102,6 +107,32 @@ def read_histories(sweep: Sweep, trial: Trial) -> Histories:
     """The committed history of each run of a trial."""
     paths = current_paths(sweep, trial)
     return [read_result(path).history if finished(path) else read_history(path) for path in paths]
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """The run of one seed of a finished trial; `score` is its best on validation, of which higher is better."""
+
+    run: Run
+    result: Result
+    score: float
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self.run.config.training.seed
+
+
+def ended_runs(sweep: Sweep, trial: Trial) -> list[EndedRun]:
+    """The runs of a finished trial, in the order of the seeds; raises `CheckpointError` as `read_result`."""
+    runs = [(open_run(path), read_result(path)) for path in current_paths(sweep, trial)]
+    selection = sweep.config.training.selection
+    return [EndedRun(run, result, best_so_far(result.history, selection)[-1]) for run, result in runs]
+
+
+def best_seed(ended: Sequence[EndedRun]) -> EndedRun:
+    """The run with the best score; of equals the first."""
+    return max(ended, key=lambda each: each.score)
 
 
 def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[float]:

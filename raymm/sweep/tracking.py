@@ -18,15 +18,16 @@ import numpy as np
 from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.data.identity import short_digest
+from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_about import data_of, trial_view
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.sweep.rows import deviation_of
 from raymm.sweep.runs import (
-    best_so_far,
+    best_seed,
     current_config,
-    current_paths,
+    ended_runs,
     mean_metrics,
     read_histories,
     result_metrics,
@@ -40,15 +41,12 @@ from raymm.tracking.base import RunInfo
 from raymm.tracking.machine import MachineLoad
 from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.tracking.of_an_epoch import from_one
-from raymm.training.result import read_result
-from raymm.training.run import open_run
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
     from raymm.tracking.base import Tracker, TrackingStatus
-    from raymm.training.result import Result
 
 __all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
 
@@ -241,19 +239,18 @@ class SweepTracker:
         (trial.path / layout.RECORDED).touch()
 
     def _send_result(self, tracker: Tracker, trial: Trial) -> None:
-        runs = [open_run(path) for path in current_paths(self.sweep, trial)]
-        results = [read_result(run.path) for run in runs]
-        scores = [best_so_far(result.history, self.sweep.config.training.selection)[-1] for result in results]
+        ended = ended_runs(self.sweep, trial)
+        scores = [each.score for each in ended]
         deviation = deviation_of(scores)
         spread = {} if deviation is None else {SCORE_SD: deviation}
-        means = without_test(mean_metrics([result.metrics for result in results]))
+        means = without_test(mean_metrics([each.result.metrics for each in ended]))
         summary = {**means, SCORE: float(np.mean(scores)), **spread}
-        by_seed = {seed_score(run.config.training.seed): score for run, score in zip(runs, scores, strict=True)}
+        by_seed = {seed_score(each.seed): each.score for each in ended}
         tracker.log_summary({**from_one(summary), **by_seed})
-        best = _best_seed(results, self.sweep.config.training.selection)
-        record_findings(tracker, runs[best], results[best], self.dataset)
-        record_files(tracker, runs[best], results[best], self.dataset)
-        tracker.log_tags({"raymm.model_seed": str(runs[best].config.training.seed), **_schedule(trial)})
+        best = best_seed(ended)
+        record_findings(tracker, best.run, best.result, self.dataset)
+        record_files(tracker, best.run, best.result, self.dataset)
+        tracker.log_tags({"raymm.model_seed": str(best.seed), **_schedule(trial)})
 
     def _interrupt(self, trial: Trial) -> None:
         tracker = self._trackers.get(trial.key)
@@ -290,10 +287,9 @@ class SweepTracker:
 
     def _send_pages(self, trial: Trial, record: Callable[..., None]) -> None:
         """Record the pages of the best trial's best seed beside the sweep's own files."""
-        runs = [open_run(path) for path in current_paths(self.sweep, trial)]
-        results = [read_result(run.path) for run in runs]
-        best = _best_seed(results, self.sweep.config.training.selection)
-        record(self.parent, runs[best], results[best], self.dataset, [])
+        best = best_seed(ended_runs(self.sweep, trial))
+        findings = findings_of(best.run, self.dataset, best.result.history)
+        record(self.parent, best.run, best.result, self.dataset, findings)
 
     def _tag(self, trial: Trial, tags: Mapping[str, str]) -> str:
         """Tag a trial that has ended; returns the id of its run, empty when the store has not answered."""
@@ -305,11 +301,6 @@ class SweepTracker:
             tracker.log_tags({**tags, "raymm.ended": "finished"})
             tracker.finish("FINISHED")
         return getattr(tracker, "run_id", None) or ""
-
-
-def _best_seed(results: Sequence[Result], selection: str) -> int:
-    """Position of the run with the best score."""
-    return int(np.argmax([best_so_far(result.history, selection)[-1] for result in results]))
 
 
 def _label(trial: Trial) -> str:

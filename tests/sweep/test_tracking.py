@@ -121,7 +121,8 @@ def test_the_parent_has_the_summary_and_names_the_best(told):
     ]
 
 
-def test_the_pages_of_the_best_trial_are_those_of_the_sweep(tmp_path, dataset):
+def test_the_pages_of_the_best_trial_are_those_of_the_sweep(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr("raymm.sweep.tracking.findings_of", lambda run, *_: [f"of {run.name}"])
     sweep = sweep_of(tmp_path / "s", dataset)
     trials = [propose(sweep, number, fs__scale=scale) for number, scale in enumerate((1.0, 3.0))]
     store, told = Store(), []
@@ -134,5 +135,5 @@ def test_the_pages_of_the_best_trial_are_those_of_the_sweep(tmp_path, dataset):
     ((tracker, run, result, of, findings),) = told
     assert tracker is record.parent
     assert run.path.is_relative_to(trials[best.number].path)
-    assert (of, findings) == (dataset, [])
+    assert (of, findings) == (dataset, [f"of {run.name}"])
     assert max(best.scores) == pytest.approx(best_so_far(result.history, sweep.config.training.selection)[-1])
