@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raymm.valuation.method import ValuationMethod
     from raymm.valuation.sample_values import SampleValues
 
-__all__ = ["PROBABILITY", "Answers", "answers_to"]
+__all__ = ["PROBABILITY", "Answers", "answers_to", "prediction_method"]
 
 PROBABILITY = "probability"
 """The utility of contributions to a class: the probability of the class that was predicted, which needs no label."""
@@ -113,8 +113,8 @@ class Answers:
         return replace(first, **{name: _joined(values) for name, values in fields.items()})
 
 
-def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, config: Config) -> Answers:
-    """Run a model on a batch, and value its answers: exactly or sampled, as `raymm value` would choose.
+def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, method: ValuationMethod) -> Answers:
+    """Run a model on a batch, and value its answers by what `prediction_method` chose.
 
     Where they are sampled, the coalitions of a sample are a function of the run's seed and of the modalities that it
     has, so its contributions do not depend on what else is asked.
@@ -128,7 +128,7 @@ def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, config: Con
             utilities = [get_utility(PROBABILITY, task)]
         else:
             utilities = [_answer_to(target, task) for target in range(len(schema.classes))]
-        valued = _Valued(model, features, batch.mask, _method(model, schema, config))
+        valued = _Valued(model, features, batch.mask, method)
         found = [valued.by(prediction, one) for one in utilities]
         confidence = task.confidence(outputs).numpy() if task.categorical else None
     return Answers(
@@ -138,7 +138,7 @@ def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, config: Con
         confidence,
         _probabilities(task, outputs),
         torch.stack([one.phi for one in found], dim=-1).numpy(),
-        torch.stack([one.stderr for one in found], dim=-1).numpy() if valued.method.name == "sampled" else None,
+        torch.stack([one.stderr for one in found], dim=-1).numpy() if method.name == "sampled" else None,
     )
 
 
@@ -161,8 +161,12 @@ class _Valued:
         return logit_source(self.model, self.features[rows], self.mask[rows])
 
 
-def _method(model: MultimodalModel, schema: Schema, config: Config) -> ValuationMethod:
-    """Exact or sampled, by the settings of the run; found with an example, so that it is one for all samples."""
+@torch.inference_mode()
+def prediction_method(model: MultimodalModel, schema: Schema, config: Config) -> ValuationMethod:
+    """Exact or sampled, by the settings of the run, as `raymm value` would choose.
+
+    It is found with an example, so that it is one for all samples; that runs the model once.
+    """
     example = example_batch(schema)
     asked = config.valuation.model_copy(update={"utility": PROBABILITY, "refine": False})
     source = logit_source(model, model.encode(example), example.mask)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,13 @@ from raymm.data.dataset import Dataset
 from raymm.data.in_memory import MemoryRows
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError, Problems, did_you_mean
-from raymm.models.answers import Answers, answers_to
+from raymm.models.answers import Answers, answers_to, prediction_method
 from raymm.models.export import load_model
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.models.export import Exported
+    from raymm.valuation.method import ValuationMethod
 
 __all__ = ["Predictor", "load"]
 
@@ -67,7 +69,7 @@ class Predictor:
     def answers(self, columns: Mapping[str, Sequence[Any]]) -> Answers:
         """What `predict` returns, as arrays; errors as `predict`."""
         one = self.exported
-        return answers_to(one.model, one.schema, self.batch(columns), one.config)
+        return answers_to(one.model, one.schema, self.batch(columns), self._method)
 
     def batch(self, columns: Mapping[str, Sequence[Any]]) -> Batch:
         """The batch that the model is given, without noise; errors as `predict`."""
@@ -75,6 +77,11 @@ class Predictor:
         dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
         view = self.exported.config.view.model_copy(update={"noise_db": {}})
         return BatchReader(dataset, view).batch(np.arange(len(rows)))
+
+    @cached_property
+    def _method(self) -> ValuationMethod:
+        """How answers are valued: once chosen, for all that is asked."""
+        return prediction_method(self.exported.model, self.exported.schema, self.exported.config)
 
     def _rows(self, columns: Mapping[str, Sequence[Any]]) -> MemoryRows:
         schema = self.exported.schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ class ServedPredictor:
         DataError
             Naming every file, row and modality that cannot be used.
         """
-        predictor, schema = Predictor(self.exported), self.exported.schema
+        predictor, schema = self._predictor, self.exported.schema
         media = [name for name in columns if name in schema.names and not schema[name].from_text]
         if FILE not in columns and not any(isinstance(cell, str) for name in media for cell in columns[name]):
             return predictor.predict(columns)
@@ -85,6 +86,10 @@ class ServedPredictor:
             parts += [predictor.answers(read.columns)] if read.names else []
         Problems("input", map(bad_line, by_file(bad))).raise_if_any(DataError)
         return Answers.joined(parts).columns()
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self.exported)
 
 
 def _inputs(schema: Schema) -> list[str]:
