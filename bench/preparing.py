@@ -9,17 +9,15 @@ python -m bench.preparing --manifest labels.csv --media-root clips
 import argparse
 import io
 import os
-import resource
 import statistics
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from bench.timing import Measured
+from bench.timing import Measured, processor_seconds_of_raymm
 from raymm.data.media.write import write_clip
 from raymm.storage import sha256_of
 
@@ -69,16 +67,8 @@ def code_of(commit: str, folder: Path) -> Path:
 def prepare_seconds(code: Path, manifest: Path, media_root: Path, out: Path) -> float:
     """Processor seconds of the command, all of its threads and its start together."""
     words = ["prepare", "--manifest", str(manifest), "--media-root", str(media_root), "--out", str(out)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-m", "raymm", *words, "--modalities", "audio,rgb,flow"],
-        check=True,
-        capture_output=True,
-        cwd=code,
-        env={**os.environ, "PYTHONPATH": str(code)},
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    words += ["--modalities", "audio,rgb,flow"]
+    return processor_seconds_of_raymm(words, cwd=code, env={**os.environ, "PYTHONPATH": str(code)})
 
 
 def write_clips(folder: Path) -> Path:

@@ -4,7 +4,6 @@ Memory is the peak of the process, and that beyond what the imports take. Beside
 which the command line answers: `raymm --help` and `raymm prepare --help`.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.timing import Bar, Measured, peak_mib
+from bench.timing import Bar, Measured, peak_mib, processor_seconds_of_raymm
 
 ROWS, SIZE = 50_000, 256
 MB_OF_MIB = 2**20 / 1e6
@@ -32,7 +31,7 @@ def run(data: Path) -> Measured:
     wall, seconds, before, peak = map(float, said[-4:])
     details = {"rows": ROWS, "numbers": SIZE, "shards": shards, "wall_s": wall}
     details |= {"imports_mib": before, "peak_mib": peak}
-    details["start_s"] = {words: seconds_to_answer(*words.split()) for words in ("--help", "prepare --help")}
+    details["start_s"] = {words: processor_seconds_of_raymm(words.split()) for words in ("--help", "prepare --help")}
     bars = {
         "MB beyond the imports": Bar((peak - before) * MB_OF_MIB, "<=", 500),
         "MB of the process": Bar(peak * MB_OF_MIB, "<=", 500),
@@ -47,14 +46,6 @@ def write(path: Path) -> None:
     ids = pa.array([f"s{row}" for row in range(ROWS)])
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers), SIZE)
     pq.write_table(pa.table({"sample_id": ids, "label": labels, "v": vectors}), path)
-
-
-def seconds_to_answer(*words: str) -> float:
-    """Processor seconds of a command of its own."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "raymm", *words], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def prepare(folder: Path) -> None:

@@ -1,13 +1,24 @@
 """Time two things in turn, so that a drift of the machine's speed reaches both alike."""
 
+import resource
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bar", "Measured", "peak_mib", "processor_seconds_of", "seconds_of", "side_by_side"]
+__all__ = [
+    "Bar",
+    "Measured",
+    "peak_mib",
+    "processor_seconds_of",
+    "processor_seconds_of_raymm",
+    "seconds_of",
+    "side_by_side",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,14 @@ def processor_seconds_of(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def processor_seconds_of_raymm(words: Sequence[str], **options: Any) -> float:
+    """Processor time of a command of raymm in its own process, its start included; `options` of `subprocess.run`."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "raymm", *words], check=True, capture_output=True, **options)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def side_by_side(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, list[float]]:
