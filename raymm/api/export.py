@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.graph_result import ExportedGraphs
-from raymm.api.settings import named
 from raymm.api.showing import Showing
-from raymm.api.shown import place_of
-from raymm.api.trained import Trained
+from raymm.api.trained import trained_of
 from raymm.config.arguments import named_arguments
-from raymm.config.plugins import load_plugins
 
 if TYPE_CHECKING:
     from raymm.data.opening import Data
@@ -76,6 +73,4 @@ def export(
     >>> raymm.export(run, torch=f"{folder}/model.pt2", progress=None)
     ExportedGraphs(model.pt2, compared on 12 samples)
     """
-    load_plugins(named(plugins))
-    trained = model if isinstance(model, Trained) else Trained.of(place_of(model))
-    return trained.export(onnx=onnx, torch=torch, data=data, samples=samples, progress=progress)
+    return trained_of(model, plugins).export(onnx=onnx, torch=torch, data=data, samples=samples, progress=progress)

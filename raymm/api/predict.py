@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from raymm.api.predictions import Predictions
-from raymm.api.settings import named
 from raymm.api.showing import Showing
-from raymm.api.shown import place_of
-from raymm.api.trained import Trained
+from raymm.api.trained import trained_of
 from raymm.config.arguments import named_arguments
-from raymm.config.plugins import load_plugins
 
 __all__ = ["predict"]
 
@@ -73,9 +70,7 @@ def predict(
     >>> raymm.predict(run, {"pose": [9.0, 9.0], "sound": None}).labels
     ['1']
     """
-    load_plugins(named(plugins))
-    trained = model if isinstance(model, Trained) else Trained.of(place_of(model))
-    return trained.predict(
+    return trained_of(model, plugins).predict(
         samples,
         manifest=manifest,
         media_root=media_root,

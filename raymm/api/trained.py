@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.api.predicting import answered, encoders_of, question_in
 from raymm.api.recorded import recorded_table
+from raymm.api.settings import named
 from raymm.api.showing import showing
-from raymm.api.shown import Placed
+from raymm.api.shown import Placed, place_of
 from raymm.api.values_result import Values
+from raymm.config.plugins import load_plugins
 from raymm.errors import CheckpointError, ConfigError, did_you_mean
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from raymm.models.export import Exported
     from raymm.models.model import MultimodalModel
 
-__all__ = ["Trained"]
+__all__ = ["Trained", "trained_of"]
 
 
 class Trained(Placed):
@@ -174,3 +176,15 @@ class Trained(Placed):
     def __repr__(self) -> str:
         names = ", ".join(self.schema.names)
         return f"Trained({str(self.folder)!r}, {names}, {len(self.schema.classes)} classes)"
+
+
+def trained_of(model: str | Path | Any, plugins: Sequence[str]) -> Trained:
+    """The model that a verb is given: its folder, a `Trained`, or the result of a training; errors as `raymm.load`.
+
+    Parameters
+    ----------
+    plugins
+        Parts of one's own that are imported first; those of the run are loaded from it.
+    """
+    load_plugins(named(plugins))
+    return model if isinstance(model, Trained) else Trained.of(place_of(model))
