@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from raymm.api.shown import Shown
+from raymm.api.shown import Shown, plot_called
 from raymm.data.quarantine import bad_line
 from raymm.errors import ConfigError, did_you_mean
 from raymm.models.answers import PROBABILITY, Answers
@@ -114,19 +114,20 @@ class Predictions(Shown):
         """
         from raymm.api.predictions_plot import MOST, contributions_by_sample, phi_distribution
 
-        schema, kinds = self.answers.schema, ("contributions", "phi-distribution")
-        if kind not in kinds:
-            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), kinds)}")
+        schema = self.answers.schema
         targets = schema.classes if self.answers.phi.shape[-1] > 1 else ()
         if target is not None and target not in targets:
             raise ConfigError(f"plot: no target {target!r}; {did_you_mean(target, targets)}")
         number = targets.index(target) if target is not None else 0
         phi, stderr = self.answers.phi[..., number], self.stderr.reshape(self.answers.phi.shape)[..., number]
-        if kind == "phi-distribution":
-            return phi_distribution(schema.names, phi, None)
-        return contributions_by_sample(
-            self.samples[:MOST], self.labels[:MOST], schema.names, phi[:MOST], stderr[:MOST]
-        )
+        first = slice(MOST)
+        figures: dict[str, Callable[[], Figure]] = {
+            "contributions": lambda: contributions_by_sample(
+                self.samples[first], self.labels[first], schema.names, phi[first], stderr[first]
+            ),
+            "phi-distribution": lambda: phi_distribution(schema.names, phi, None),
+        }
+        return plot_called(kind, figures)()
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows of `to_pandas` as plain values, None where a modality is missing."""

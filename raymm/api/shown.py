@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Placed", "Shown", "place_of"]
+from raymm.errors import ConfigError, did_you_mean
+
+__all__ = ["Placed", "Shown", "place_of", "plot_called"]
+
+Plot = TypeVar("Plot")
 
 
 class Shown(ABC):
@@ -31,3 +36,15 @@ class Placed(Shown):
 def place_of(given: Any) -> Any:
     """The folder of a result; anything else as it is."""
     return given.folder if isinstance(given, Placed) else given
+
+
+def plot_called(kind: str, plots: Mapping[str, Plot]) -> Plot:
+    """The plot of a kind; raises `ConfigError` where there is none.
+
+    >>> plot_called("pie", {"learning-curves": 1})
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: plot: no kind 'pie'; known: learning-curves
+    """
+    if kind not in plots:
+        raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), plots)}")
+    return plots[kind]

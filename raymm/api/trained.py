@@ -10,10 +10,10 @@ from raymm.api.predicting import answered, encoders_of, question_in
 from raymm.api.recorded import recorded_table
 from raymm.api.settings import named
 from raymm.api.showing import showing
-from raymm.api.shown import Placed, place_of
+from raymm.api.shown import Placed, place_of, plot_called
 from raymm.api.values_result import Values
 from raymm.config.plugins import load_plugins
-from raymm.errors import CheckpointError, ConfigError, did_you_mean
+from raymm.errors import CheckpointError
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
 from raymm.training.result import read_result
@@ -153,9 +153,7 @@ class Trained(Placed):
         from raymm.training.run import open_run
 
         figures = figures_of(self.folder, read_result(self.folder), open_run(self.folder).dataset())
-        if kind not in figures:
-            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
-        return figures[kind]()
+        return plot_called(kind, figures)()
 
     def summary(self) -> str:
         """Method, modalities, classes, and numbers of parameters of each part."""

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from raymm.api.recorded import recorded_table
 from raymm.api.report import RunReport, report_run
-from raymm.api.shown import Placed
+from raymm.api.shown import Placed, plot_called
 from raymm.api.trained import Trained
 from raymm.api.values_result import Values
-from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.diagnostics.finding import finding_lines as lines_of
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import figures_of
@@ -128,9 +127,7 @@ class TrainingResult(Placed):
             For another kind.
         """
         figures = figures_of(self.folder, self._result, self.dataset)
-        if kind not in figures:
-            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
-        return figures[kind]()
+        return plot_called(kind, figures)()
 
     def values(self, split: str = "test") -> Values:
         """The values that the run recorded of a split after the picked epoch.

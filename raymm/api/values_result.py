@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.api.shown import Shown
+from raymm.api.shown import Shown, plot_called
 from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
@@ -164,9 +164,7 @@ class Values(Shown):
             For another kind.
         """
         figures: dict[str, Figure] = valuation_figures(self.table, class_names_of(self.table))
-        if kind not in figures:
-            raise ConfigError(f"plot: no kind {kind!r}; {did_you_mean(str(kind), figures)}")
-        return figures[kind]
+        return plot_called(kind, figures)
 
     def html(self, path: str | Path) -> Path:
         """Write a page on which the samples are sorted and filtered in a browser; returns its path.
