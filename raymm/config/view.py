@@ -1,5 +1,7 @@
 """The section `view`: how stored samples are read."""
 
+from typing import Self
+
 from pydantic import Field
 
 from raymm.config.base import Settings
@@ -43,6 +45,11 @@ class ViewConfig(Settings):
     randaugment: RandAugmentConfig = Field(default_factory=RandAugmentConfig)
     specaugment: SpecAugmentConfig = Field(default_factory=SpecAugmentConfig)
     mixup: MixupConfig = Field(default_factory=MixupConfig)
+
+    @property
+    def without_noise(self) -> Self:
+        """The same without noise, which belongs to the training and not to what a model is asked about later."""
+        return self.model_copy(update={"noise_db": {}})
 
     @property
     def mixes(self) -> bool:

@@ -1,4 +1,4 @@
-"""Rows that come from memory instead of a data set on disk, for a model that is being served."""
+"""Rows that come from memory instead of a data set on disk, such as those that a served model is asked about."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,46 +10,30 @@ from raymm.data.schema import ModalitySpec, Schema
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Labels
 
-__all__ = ["MemoryRows"]
+__all__ = ["MemoryRows", "StoredRows"]
 
 Rows = npt.NDArray[np.int64]
 
 
-class MemoryRows:
-    """`SampleRows` over columns of values; labels are unknown (0).
+class StoredRows:
+    """`SampleRows` over values of the stored form, by modality; None is missing, and labels are unknown (0)."""
 
-    Raises
-    ------
-    DataError
-        Naming every row and modality that does not fit the schema.
-    """
-
-    def __init__(self, schema: Schema, columns: Mapping[str, Sequence[Any]]) -> None:
-        count = max(len(column) for column in columns.values())
-        filled = {name: list(columns.get(name, [None] * count)) for name in schema.names}
-        problems = Problems("input")
-        self._values: dict[str, list[Any]] = {}
-        for spec in schema.modalities:
-            self._values[spec.name] = [
-                _checked(value, spec, row, problems) for row, value in enumerate(filled[spec.name])
-            ]
-        problems.raise_if_any(DataError)
-        self._specs = {spec.name: spec for spec in schema.modalities}
-        present = [[value is not None for value in self._values[name]] for name in schema.names]
+    def __init__(self, schema: Schema, values: Mapping[str, Sequence[Any]], names: Sequence[str]) -> None:
+        self._values, self._specs = values, {spec.name: spec for spec in schema.modalities}
+        present = [[value is not None for value in values[name]] for name in schema.names]
         self.present: npt.NDArray[np.bool_] = np.array(present, dtype=bool).T
         none = schema.task.array([], len(schema.classes))
-        self.label: Labels = np.zeros((count, *none.shape[1:]), none.dtype)
-        self.split: npt.NDArray[np.str_] = np.full(count, "test")
-        self.sample_id: npt.NDArray[np.str_] = np.arange(count).astype(np.str_)
+        self.label: Labels = np.zeros((len(names), *none.shape[1:]), none.dtype)
+        self.split: npt.NDArray[np.str_] = np.full(len(names), "test")
+        self.sample_id: npt.NDArray[np.str_] = np.array(names, np.str_)
 
     def __len__(self) -> int:
         return len(self.label)
 
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """Values of one modality, `[len(rows), *shape]`."""
-        spec = self._specs[name]
-        values = [spec.stored(self._values[name][row]) for row in rows]
-        return np.stack(values) if values else np.empty((0, *spec.shape), spec.dtype)
+        values = [self._values[name][row] for row in rows]
+        return np.stack(values) if values else np.empty((0, *self._specs[name].shape), self._specs[name].dtype)
 
     def read_text(self, name: str, rows: Rows) -> list[str]:
         """Strings of a text modality."""
@@ -60,10 +44,38 @@ class MemoryRows:
         return [""] * len(rows)
 
     def verify(self, rows: Rows) -> None:
-        """Rows in memory are as they were checked."""
+        """Rows in memory are as they were made."""
 
     def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
         """They are there."""
+
+
+class MemoryRows(StoredRows):
+    """Rows of columns of values as people give them.
+
+    Raises
+    ------
+    DataError
+        Naming every row and modality that does not fit the schema.
+    """
+
+    def __init__(self, schema: Schema, columns: Mapping[str, Sequence[Any]]) -> None:
+        count = max(len(column) for column in columns.values())
+        problems = Problems("input")
+        checked = {
+            spec.name: [
+                _checked(value, spec, row, problems)
+                for row, value in enumerate(columns.get(spec.name, [None] * count))
+            ]
+            for spec in schema.modalities
+        }
+        problems.raise_if_any(DataError)
+        stored = {spec.name: [_stored(value, spec) for value in checked[spec.name]] for spec in schema.modalities}
+        super().__init__(schema, stored, [str(row) for row in range(count)])
+
+
+def _stored(value: Any, spec: ModalitySpec) -> Any:
+    return value if value is None or spec.is_text else spec.stored(value)
 
 
 def _checked(value: Any, spec: ModalitySpec, row: int, problems: Problems) -> Any:

@@ -75,7 +75,7 @@ class Predictor:
         """The batch that the model is given, without noise; errors as `predict`."""
         rows = self._rows(columns)
         dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
-        view = self.exported.config.view.model_copy(update={"noise_db": {}})
+        view = self.exported.config.view.without_noise
         return BatchReader(dataset, view).batch(np.arange(len(rows)))
 
     @cached_property

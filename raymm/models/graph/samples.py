@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from raymm.data.dataset import Dataset
+from raymm.data.in_memory import StoredRows
 from raymm.data.reader import BatchReader
 from raymm.models.graph.form import takes_stored
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from raymm.config.view import ViewConfig
     from raymm.data.batch import Batch
     from raymm.data.kinds.base import ModalitySpec, Rows
-    from raymm.data.schema import Schema
     from raymm.models.export import Exported
     from raymm.models.graph.form import GraphForm
 
@@ -63,21 +64,16 @@ def made_up(exported: Exported, count: int) -> Dataset:
     """Samples of random numbers and words of the form of the schema, drawn by a fixed seed."""
     draw = np.random.default_rng(0)
     columns = {spec.name: [_drawn(spec, draw) for _ in range(count)] for spec in exported.schema.modalities}
-    return Dataset(Path(), exported.schema, _Drawn(exported.schema, columns, count), exported.statistics, "")
+    rows = StoredRows(exported.schema, columns, [f"made up {row}" for row in range(count)])
+    return Dataset(Path(), exported.schema, rows, exported.statistics, "")
 
 
 def questions(dataset: Dataset, exported: Exported, form: GraphForm, rows: Rows) -> Iterator[Question]:
     """The rows in batches of different size: as they are, and with modalities taken away at random."""
-    view = exported.config.view.model_copy(update={"noise_db": {}})
+    view = exported.config.view.without_noise
     reader, draw = BatchReader(dataset, view), np.random.default_rng(0)
     places = [dataset.schema.names.index(one.name) for one in form.inputs]
-    start = 0
-    for number in range(len(rows)):
-        size = SIZES[number] if number < len(SIZES) else MOST
-        some = rows[start : start + size]
-        if not len(some):
-            return
-        start += size
+    for some in _batches(rows):
         for kept in (np.ones((len(some), len(dataset.schema.names)), bool), _some_kept(draw, len(some), dataset)):
             batch = reader.batch(some, kept)
             mask = batch.mask.numpy()
@@ -90,37 +86,14 @@ def questions(dataset: Dataset, exported: Exported, form: GraphForm, rows: Rows)
             )
 
 
-class _Drawn:
-    """`SampleRows` of values that have the stored form by construction; of no labels, and nothing is missing."""
-
-    def __init__(self, schema: Schema, columns: Mapping[str, list[Any]], count: int) -> None:
-        self._columns = columns
-        self.present = np.ones((count, len(schema.names)), bool)
-        none = schema.task.array([], len(schema.classes))
-        self.label = np.zeros((count, *none.shape[1:]), none.dtype)
-        self.split = np.full(count, "test")
-        self.sample_id = np.array([f"made up {row}" for row in range(count)])
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
-        """Numbers, [len(rows), *shape]."""
-        return np.stack(self._columns[name])[rows]
-
-    def read_text(self, name: str, rows: Rows) -> list[str]:
-        """Texts."""
-        return [self._columns[name][row] for row in rows]
-
-    def sources(self, rows: Rows) -> list[str]:
-        """No files."""
-        return [""] * len(rows)
-
-    def verify(self, rows: Rows) -> None:
-        """They were never written."""
-
-    def prefetch(self, rows: Rows, kept: npt.NDArray[np.bool_]) -> None:
-        """They are there."""
+def _batches(rows: Rows) -> Iterator[Rows]:
+    """The rows in batches of different size."""
+    start = 0
+    for size in chain(SIZES, repeat(MOST)):
+        if start >= len(rows):
+            return
+        yield rows[start : start + size]
+        start += size
 
 
 def _some_kept(draw: np.random.Generator, rows: int, dataset: Dataset) -> npt.NDArray[np.bool_]:
