@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from raymm.errors import ConfigError
 from raymm.models.own.example import example_batch
 from raymm.seeds import derive
 from raymm.valuation.enumeration import value_source
@@ -136,7 +135,7 @@ def answers_to(model: MultimodalModel, schema: Schema, batch: Batch, method: Val
         outputs.numpy(),
         prediction.numpy(),
         confidence,
-        _probabilities(task, outputs),
+        task.probabilities(outputs).numpy() if task.defines_probabilities(outputs.shape[1]) else None,
         torch.stack([one.phi for one in found], dim=-1).numpy(),
         torch.stack([one.stderr for one in found], dim=-1).numpy() if method.name == "sampled" else None,
     )
@@ -172,16 +171,6 @@ def prediction_method(model: MultimodalModel, schema: Schema, config: Config) ->
     source = logit_source(model, model.encode(example), example.mask)
     seed = derive(config.training.seed, "predict")
     return choose_for(source, asked, seed, lambda: encoders_over_fusion(model, example, example.mask))
-
-
-def _probabilities(task: Task, outputs: torch.Tensor) -> npt.NDArray[np.float64] | None:
-    """Probability of each class; None where a task does not define it."""
-    if not task.categorical:
-        return None
-    try:
-        return task.probabilities(outputs).numpy()
-    except ConfigError:
-        return None
 
 
 def _answer_to(target: int, task: Task) -> Utility:

@@ -294,6 +294,16 @@ class Task(ABC):
         del outputs
         raise self._undefined("probabilities")
 
+    def defines_probabilities(self, outputs: int) -> bool:
+        """Whether `probabilities` has an answer to so many outputs; a task of one's own may leave it out."""
+        if not self.categorical:
+            return False
+        try:
+            self.probabilities(torch.zeros(1, outputs))
+        except ConfigError:
+            return False
+        return True
+
     @abstractmethod
     def predict(self, outputs: Float[Tensor, "B K"]) -> Shaped[Tensor, "B ..."]:
         """The answer to each sample, of the type of labels."""

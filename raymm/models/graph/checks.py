@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from raymm.errors import ExportError, in_one_line
+from raymm.errors import ExportError
+from raymm.models.graph.tracing import reason_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,7 +39,7 @@ def check_alike(run: Run, whole: WholeModel, asked: Iterable[Question], where: s
             found = run(question.inputs, question.mask)
         except Exception as cause:
             raise ExportError(
-                f"export: {where} cannot be run on {len(question.names)} samples: {in_one_line(cause)[:400]}"
+                f"export: {where} cannot be run on {len(question.names)} samples: {reason_of(cause)}"
             ) from cause
         largest = max(largest, _largest_of(found, _expected(whole, question), whole, question, where))
     return largest

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from raymm.errors import ConfigError, ExportError, in_one_line, missing_extra
+from raymm.errors import ConfigError, ExportError, missing_extra
 from raymm.models.graph.form import ABOUT
-from raymm.models.graph.tracing import quietly
+from raymm.models.graph.tracing import quietly, reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +66,7 @@ def onnx_file(program: ExportedProgram, form: GraphForm, about: str) -> bytes:
                 external_data=False,
             )
     except Exception as cause:
-        raise ExportError(f"export: torch cannot write this model as ONNX: {in_one_line(cause)[:400]}") from cause
+        raise ExportError(f"export: torch cannot write this model as ONNX: {reason_of(cause)}") from cause
     model = made.model_proto
     _name_rows(model)
     model.metadata_props.add(key=ABOUT, value=about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ class GraphForm:
         return json.dumps(content, ensure_ascii=False)
 
 
-def form_of_graph(schema: Schema, read: Sequence[str], outputs: Sequence[str]) -> GraphForm:
+def form_of_graph(schema: Schema, read: Collection[str], outputs: Sequence[str]) -> GraphForm:
     """The form of the graph of a model that reads some modalities of a schema."""
     inputs = tuple(_input_of(spec) for spec in schema.modalities if spec.name in read)
     taken = {one.name for one in inputs}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from raymm.errors import ConfigError
 from raymm.models.graph.form import form_of_graph, takes_stored
 
 if TYPE_CHECKING:
@@ -44,8 +43,9 @@ class WholeModel(nn.Module):
         self._view = exported.config.view
         calibration = self.model.calibration
         self._calibrated = calibration is not None and calibration.fitted
-        outputs = ("outputs", "prediction", *(("probabilities",) if self._has_probabilities() else ()))
-        self.form: GraphForm = form_of_graph(self._schema, sorted(self.model.read), outputs)
+        shown = self._schema.task.defines_probabilities(self._schema.outputs)
+        outputs = ("outputs", "prediction", *(("probabilities",) if shown else ()))
+        self.form: GraphForm = form_of_graph(self._schema, self.model.read, outputs)
 
     def forward(self, inputs: dict[str, Tensor], mask: Tensor) -> tuple[Tensor, ...]:
         """Answers to rows.
@@ -86,12 +86,3 @@ class WholeModel(nn.Module):
         columns = {one.name: mask[:, position] for position, one in enumerate(self.form.inputs)}
         none = torch.zeros_like(mask[:, 0])
         return torch.stack([columns.get(name, none) for name in self._schema.names], dim=1)
-
-    def _has_probabilities(self) -> bool:
-        if not self._schema.task.categorical:
-            return False
-        try:
-            self._schema.task.probabilities(torch.zeros(1, self._schema.outputs))
-        except ConfigError:
-            return False
-        return True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from raymm.models.graph.module import WholeModel
 
-__all__ = ["quietly", "traced"]
+__all__ = ["quietly", "reason_of", "traced"]
 
 LONGEST = 400
 """Letters of torch's reason that are repeated."""
@@ -70,14 +70,14 @@ def _either(first: Callable[[], ExportedProgram], second: Callable[[], ExportedP
         return second()
     except Exception:  # noqa: BLE001
         raise ExportError(
-            f"export: torch.export cannot record this model: {_in_words(reason)}; a model can be exported when no "
+            f"export: torch.export cannot record this model: {reason_of(reason)}; a model can be exported when no "
             "Python code in its encode and fuse depends on the values of tensors"
         ) from reason
 
 
-def _in_words(reason: Exception) -> str:
-    """What torch says, without its advice how to look further."""
-    said = str(reason) if isinstance(reason, RaymmError) else in_one_line(reason)
+def reason_of(cause: Exception) -> str:
+    """What a library says, without its advice how to look further, and no more than `LONGEST` letters of it."""
+    said = str(cause) if isinstance(cause, RaymmError) else in_one_line(cause)
     for end in ("Caused by:", "For more information", "The error above occurred", "Suggested fixes:", "; --debug"):
         said = said.split(end)[0].strip()
     return said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
