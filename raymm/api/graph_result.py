@@ -74,7 +74,7 @@ class ExportedGraphs(Shown):
     def summary(self) -> str:
         """Inputs, outputs, and the files."""
         inputs = [
-            f"input   {one.name:<16} {one.dtype:<8} {['B', *one.shape]}  {one.takes}".replace("'", "")
+            f"input   {one.name:<16} {one.dtype:<8} [{', '.join(map(str, ('B', *one.shape)))}]  {one.takes}"
             for one in self.form.inputs
         ]
         mask = f"input   {self.form.mask:<16} bool     [B, {len(self.form.inputs)}]  False where it is missing"
@@ -144,7 +144,7 @@ def _of_run(folder: Path, exported: Exported, samples: int, say: Callable[[str],
     try:
         return _given(folder, exported, open_run(folder).dataset())
     except (CheckpointError, DataError) as cause:
-        say(f"samples are made up, since there are no data of the run ({str(cause).splitlines()[0]})")
+        say(f"samples are made up, since the data of the run cannot be used ({str(cause).splitlines()[0]})")
         return made_up(exported, samples), "that were made up"
 
 

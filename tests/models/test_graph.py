@@ -307,6 +307,9 @@ def test_mistakes_are_named_before_anything_is_done(finished, tmp_path, capfd):
         raymm.export(run_folder, onnx="m.pt2", torch="m.onnx", progress=None)
     with pytest.raises(ConfigError, match="samples=0"):
         raymm.export(run_folder, torch=tmp_path / "m.pt2", samples=0, progress=None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        raymm.export(run_folder, torch=tmp_path / "file" / "m.pt2", progress=None)
     other = gappy_dataset(tmp_path / "d", 2, SPLITS, (0.3, 0.4), "classification")
     with pytest.raises(CheckpointError, match="modalities: the model reads m0"):
         raymm.export(run_folder, torch=tmp_path / "m.pt2", data=other, progress=None)

@@ -16,7 +16,7 @@ from raymm.models.graph.files import onnx_file, require_onnx, run_onnx, run_torc
 from raymm.models.graph.module import WholeModel
 from raymm.models.graph.samples import questions
 from raymm.models.graph.tracing import traced
-from raymm.storage.atomic import write_bytes
+from raymm.storage.atomic import require_writable, write_bytes
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -47,7 +47,15 @@ class WrittenGraph:
 
 
 def check_paths(onnx: Path | None, torch_path: Path | None) -> Path:
-    """The first file; raises `ConfigError` when none is asked for, or one has a name that others would not know."""
+    """The first file of those that are asked for; their folders are there afterwards.
+
+    Raises
+    ------
+    ConfigError
+        When none is asked for, or one has a name that others would not know.
+    OSError
+        When a folder cannot be written.
+    """
     problems = Problems("export")
     if onnx is None and torch_path is None:
         problems.add("name a file: --onnx FILE.onnx, --torch FILE.pt2, or both")
@@ -59,6 +67,8 @@ def check_paths(onnx: Path | None, torch_path: Path | None) -> Path:
     problems.raise_if_any(ConfigError)
     if onnx is not None:
         require_onnx()
+    for path in filter(None, (onnx, torch_path)):
+        require_writable(path.parent)
     first = onnx or torch_path
     assert first is not None
     return first
@@ -101,6 +111,5 @@ def _three(rows: Rows) -> Rows:
 
 
 def _written(path: Path, content: bytes, difference: float) -> WrittenGraph:
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content)
     return WrittenGraph(path, len(content), difference)
