@@ -36,7 +36,8 @@ def pattern(quoted):
 
 def is_said(quoted, messages):
     whole = re.search(pattern(quoted), messages)
-    return bool(whole) or all(piece.strip() in messages for piece in quoted.split("...") if len(piece.strip()) > 12)
+    pieces = [piece.strip() for piece in quoted.split("...") if len(piece.strip()) > 12]
+    return bool(whole) or (bool(pieces) and all(piece in messages for piece in pieces))
 
 
 @pytest.mark.parametrize("quoted", QUOTED)
@@ -52,3 +53,4 @@ def test_there_are_many_and_none_twice():
 def test_a_message_that_nobody_gives_is_found(messages):
     assert not is_said("the moon is in the way; wait for the morning", messages)
     assert not is_said("no column 'label'; dig deeper for it", messages)
+    assert not is_said("no moon ...", messages)
