@@ -1,11 +1,13 @@
-"""torch, imported when something of it is first used.
+"""What is imported when something of it is first used: torch, and names of packages.
 
-Its import takes seconds and hundreds of MiB, and what prepares and describes data rarely needs it. Modules that use
-torch in the bodies of functions, and `Tensor` in annotations, import them from here.
+The import of torch takes seconds and hundreds of MiB, and what prepares and describes data rarely needs it. Modules
+that use torch in the bodies of functions, and `Tensor` in annotations, import them from here.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Tensor", "torch", "torch_type"]
+__all__ = ["Tensor", "importing", "torch", "torch_type"]
 
 
 class _Deferred:
@@ -40,6 +42,26 @@ class _TorchType:
 
     def __get__(self, instance: object, owner: type) -> Any:
         return getattr(import_module("torch"), self._name)
+
+
+def importing(package: str, names: Mapping[str, tuple[str, str]]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package that imports some of its names when they are first used.
+
+    Parameters
+    ----------
+    names
+        Of each, the module and what it is called there.
+    """
+
+    def found(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, attribute = names[name]
+        value = getattr(import_module(module), attribute)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return found
 
 
 def torch_type(name: str) -> torch.dtype:

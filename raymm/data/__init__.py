@@ -1,7 +1,6 @@
 """Data sets: their schema, their form on disk, and the batches that a model is given."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raymm.data.dataset import Dataset, open_dataset
 from raymm.data.format import Sample, write_dataset
@@ -19,6 +18,7 @@ from raymm.data.kinds.waveform import WaveformSpec
 from raymm.data.media.problem import MediaError
 from raymm.data.opening import open_data
 from raymm.data.schema import ModalitySpec, Schema
+from raymm.deferred import importing
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -57,11 +57,4 @@ OF_TORCH = {
 }
 """What needs torch, and is imported when it is first used; `View` is the name of `BatchReader` in version 0.1.0."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import what needs torch."""
-    if name not in OF_TORCH:
-        raise AttributeError(f"module 'raymm.data' has no attribute {name!r}")
-    module, attribute = OF_TORCH[name]
-    found = globals()[name] = getattr(import_module(module), attribute)
-    return found
+__getattr__ = importing(__name__, OF_TORCH)

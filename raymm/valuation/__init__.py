@@ -1,8 +1,8 @@
 """Shapley values of modalities: coalitions, utilities, exact and sampled values, interactions and the table."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from raymm.deferred import importing
 from raymm.valuation.conformance import ModelError, check_model
 from raymm.valuation.enumeration import contributions, value_samples
 from raymm.valuation.exact import banzhaf_values, interactions, shapley_values
@@ -48,8 +48,4 @@ __all__ = [
 OWN = ("BatchError", "value_batches")
 """Names that are imported when they are first used: they load all of `raymm.data`, which the rest does without."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in OWN:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("raymm.valuation.own"), name)
+__getattr__ = importing(__name__, {name: ("raymm.valuation.own", name) for name in OWN})
