@@ -100,6 +100,8 @@ class LiveFile:
 
     def phase(self, phase: str, **known: object) -> None:
         """Something else begins: write it, with what is known from now on."""
+        if phase == "starting":
+            self._rows = self._of = 0
         self._known = {**self._known, "phase": phase, **known}
         self._write(time.monotonic())
 

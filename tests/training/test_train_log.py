@@ -180,6 +180,8 @@ def test_progress_counts_the_rows_of_the_epoch(tmp_path, dataset, monkeypatch):
         "starting",
         "testing",
     ]
+    starting = [(told.epoch, told.rows, told.of, told.share) for told in seen if told.phase == "starting"]
+    assert starting == [(1, 0, 0, 0.0), (2, 0, 0, 0.0), (2, 0, 0, 0.0)]  # nothing of the next epoch is trained
     assert seen[-1].score == result.history[1]["metrics"]["val/accuracy"]
     assert seen[-1].best == result.metrics["best/accuracy"]
 
