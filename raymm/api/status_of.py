@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from raymm.errors import RaymmError
 from raymm.storage import layout
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
-from raymm.storage.lock import Owner
 from raymm.storage.lock_state import LockState, lock_state
 from raymm.storage.records import read_json
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.live import RunProgress, read_progress
+from raymm.training.selection import best_score
 
 __all__ = ["parts_of", "status_of"]
 
@@ -37,11 +36,11 @@ END = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (begins|goes|finished|failed|
 def status_of(folder: Path) -> Status | None:
     """The status of a run, sweep or study; None for any other folder."""
     for file, (kind, read) in READ.items():
-        if (folder / file).exists():
-            try:
+        try:
+            if (folder / file).exists():
                 return read(folder)
-            except UNREADABLE as cause:
-                return Status(kind, folder, "unreadable", cause=_in_words(cause))
+        except UNREADABLE as cause:
+            return Status(kind, folder, "unreadable", cause=_in_words(cause))
     return None
 
 
@@ -55,14 +54,15 @@ def parts_of(whole: Status) -> list[Status]:
     files = whole.path.glob(f"{parts}/*/*/*/{layout.RUN}")
     found = [one for file in files if (one := status_of(file.parent)) is not None]
     owner = whole.lock.owner if whole.lock is not None and whole.state == "running" else None
-    return [one if owner is None else _of_running(one, owner) for one in found]
+    since = owner.began if owner is not None else None
+    return [one if since is None else _of_running(one, since) for one in found]
 
 
-def _of_running(run: Status, owner: Owner) -> Status:
-    progress = read_progress(run.path)
-    since = datetime.strptime(owner.since, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
+def _of_running(run: Status, since: float) -> Status:
+    """A run of a sweep or study that has been at work since a time, in seconds since 1970."""
     if run.state != "stopped" or (run.path.parents[1] / layout.ENDED).exists():
         return run
+    progress = read_progress(run.path)
     if progress is not None and progress.at >= since:
         return replace(run, state="running", progress=progress)
     return replace(run, state="waiting")
@@ -73,8 +73,6 @@ def _run(folder: Path) -> Status:
     epochs, selection = training["epochs"], training["selection"]
     lock, progress = lock_state(lock_of_folder(folder)), read_progress(folder)
     history, seen = _history(folder)
-    name = split_metric("val", selection)
-    scores = [entry["metrics"][name] for entry in history if name in entry["metrics"]]
     ended, cause = _end(folder)
     done = is_committed(result_folder(folder))
     state = "finished" if done else _state(lock, progress, "failed" if ended in {"failed", "ended"} else "stopped")
@@ -84,7 +82,7 @@ def _run(folder: Path) -> Status:
         state,
         len(history),
         epochs,
-        (max if higher_is_better(name) else min)(scores, default=None),
+        best_score(history, selection),
         selection,
         sum(epoch_seconds(entry["metrics"]) for entry in history),
         _newest(seen, lock.seen if lock else None, progress.at if progress else None),
@@ -159,12 +157,9 @@ def _history(folder: Path) -> tuple[list[Any], float | None]:
 def _best_of(run: Path, selection: str) -> float | None:
     """The best validation score of a run of a trial."""
     try:
-        history, _ = _history(run)
-    except (OSError, ValueError, KeyError):
+        return best_score(_history(run)[0], selection)
+    except UNREADABLE:
         return None
-    name = split_metric("val", selection)
-    scores: Iterable[float] = [entry["metrics"][name] for entry in history if name in entry["metrics"]]
-    return (max if higher_is_better(name) else min)(scores, default=None)
 
 
 def _end(folder: Path) -> tuple[str, str]:

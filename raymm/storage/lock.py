@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from raymm.errors import LockedError
 from raymm.storage.atomic import naming
@@ -37,6 +38,9 @@ WATCHED = 20.0
 
 POLL = 0.2
 
+SINCE = "%Y-%m-%d %H:%M:%S UTC"
+"""How a lock file says when it was taken."""
+
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 """What file systems without locks answer."""
 
@@ -52,6 +56,23 @@ class Owner:
     pid: int
     since: str
     inode: int
+
+    @classmethod
+    def read(cls, content: bytes) -> Self | None:
+        """Who wrote a lock file; None where it is of another form, as one that is just being written."""
+        try:
+            owner = cls(**json.loads(content))
+        except (ValueError, TypeError):
+            return None
+        return owner if isinstance(owner.pid, int) and isinstance(owner.since, str) else None
+
+    @property
+    def began(self) -> float | None:
+        """When it began to hold the lock, in seconds since 1970; None where `since` is no such time."""
+        try:
+            return datetime.strptime(self.since, SINCE).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return None
 
     def is_here(self) -> bool:
         """Whether it is a process of this machine, also of another container on it or of an earlier start."""
@@ -207,10 +228,7 @@ def _is_at(file: Path, handle: int) -> bool:
 
 def _owner_in(handle: int) -> Owner | None:
     """Who wrote the lock file last; None for an empty or damaged one."""
-    try:
-        return Owner(**json.loads(os.pread(handle, 4096, 0)))
-    except (ValueError, TypeError):
-        return None
+    return Owner.read(os.pread(handle, 4096, 0))
 
 
 def _become_owner(file: Path, handle: int) -> None:
@@ -224,7 +242,7 @@ def _become_owner(file: Path, handle: int) -> None:
 
 
 def _write_owner(handle: int) -> None:
-    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    since = f"{datetime.now(UTC):{SINCE}}"
     owner = Owner(platform.node(), _boot(), os.getpid(), since, os.fstat(handle).st_ino)
     os.ftruncate(handle, 0)
     os.pwrite(handle, (json.dumps(asdict(owner)) + "\n").encode(), 0)

@@ -6,7 +6,6 @@ whether its process lives on this machine, and when it last touched its file, as
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -46,9 +45,8 @@ def lock_state(file: Path) -> LockState | None:
     except OSError:
         return None
     fresh = time.time() - about.st_mtime <= WATCHED
-    try:
-        owner = Owner(**json.loads(content))
-    except (ValueError, TypeError):
+    owner = Owner.read(content)
+    if owner is None:
         return LockState("held" if fresh else "left", None, about.st_mtime)
     if owner.inode != about.st_ino:  # a copy of the file, which locks nothing
         return LockState("left", owner, about.st_mtime)

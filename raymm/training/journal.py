@@ -8,10 +8,11 @@ from raymm.errors import RaymmError, in_one_line
 from raymm.storage import layout
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import result_folder
-from raymm.tracking.metrics import higher_is_better, split_metric
+from raymm.tracking.metrics import split_metric
 from raymm.training.heading import Heading, device_name
 from raymm.training.live import LiveFile
 from raymm.training.saved_state import SavedResult
+from raymm.training.selection import best_score
 from raymm.training.train_log import TrainLog
 
 if TYPE_CHECKING:
@@ -64,15 +65,13 @@ class Journal:
             return
         training = self._run.config.training
         self._log.add_epochs(state.history, training.epochs, training.selection)
-        name = split_metric("val", training.selection)
-        scores = [entry["metrics"][name] for entry in state.history if name in entry["metrics"]]
-        best = (max if higher_is_better(name) else min)(scores, default=None)
+        newest = state.history[-1]["metrics"] if state.history else {}
         self._live.phase(
             "starting",
             epoch=min(state.epoch + 1, training.epochs),
             epochs=training.epochs,
-            score=scores[-1] if scores else None,
-            best=best,
+            score=newest.get(split_metric("val", training.selection)),
+            best=best_score(state.history, training.selection),
             selection=training.selection,
         )
 

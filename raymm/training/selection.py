@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raymm.config.sections import Config
     from raymm.tasks.base import Task
 
-__all__ = ["badness", "best_epoch", "stops_early"]
+__all__ = ["badness", "best_epoch", "best_score", "stops_early"]
 
 History = Sequence[Mapping[str, Any]]
 
@@ -27,6 +27,17 @@ def badness(history: History, selection: str, task: Task) -> npt.NDArray[np.floa
     found = [entry["metrics"].get(names.split_metric("val", selection), np.nan) for entry in history]
     scores = np.array(found, dtype=np.float64)
     return np.nan_to_num(-scores if task.selection[selection] else scores, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+
+
+def best_score(history: History, selection: str) -> float | None:
+    """The best value on validation of the metric that picks the model; None where no epoch has it.
+
+    >>> best_score([{"metrics": {"val/loss": 0.5}}, {"metrics": {}}, {"metrics": {"val/loss": 0.75}}], "loss")
+    0.5
+    """
+    name = names.split_metric("val", selection)
+    scores: list[float] = [entry["metrics"][name] for entry in history if name in entry["metrics"]]
+    return (max if names.higher_is_better(name) else min)(scores, default=None)
 
 
 def best_epoch(history: History, selection: str, task: Task) -> int:

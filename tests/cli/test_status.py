@@ -120,8 +120,9 @@ def test_a_copied_lock_and_one_of_another_machine(tmp_path):
         os.utime(file, (time.time() - 60, time.time() - 60))
         assert lock_state(file).state == "left"
     assert lock_state(tmp_path / "a" / ".writer") is None
-    file.write_text("{")
-    assert lock_state(file) == LockState("held", None, file.stat().st_mtime)
+    for content in ("{", json.dumps({**owner, "pid": "one"}), json.dumps({**owner, "since": 3}), "[]"):
+        file.write_text(content)
+        assert lock_state(file) == LockState("held", None, file.stat().st_mtime)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,11 @@ def test_sweeps_count_their_trials(tmp_path, dataset):
         third = open_runs(sweep, propose(sweep, 2, fs__scale=3.0), dataset)[0]
         states = ["finished", "running", "stopped", "waiting"]
         assert sorted(one.state for one in raymm.status(sweep.path)) == states
+        lock = sweep.path / ".writer"
+        since = json.loads(lock.read_text())["since"]
+        lock.write_text(lock.read_text().replace(since, "yesterday"))  # which hides no run
+        assert sorted(one.state for one in raymm.status(sweep.path)) == ["finished", "running", "stopped", "stopped"]
+        lock.write_text(lock.read_text().replace("yesterday", since))
         LiveFile(third.path).phase("valuing", epoch=3, epochs=3)
         found = raymm.status(sweep.path)
         assert sorted((one.kind, one.state) for one in found) == [
