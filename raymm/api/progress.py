@@ -119,7 +119,7 @@ class Running:
 
 
 def pace_of(state: RunProgress) -> str:
-    """How far an epoch is, and how fast: "41 %  345 rows/s  0:12 left"; else what is done instead of training."""
+    """How far an epoch is, and how fast: "41%  345 rows/s  0:12 left"; else what is done instead of training."""
     if state.phase != "training":
         return state.phase
     left = state.seconds_left

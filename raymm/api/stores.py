@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from raymm.storage.layout import short_path
 from raymm.tracking.base import NullTracker
@@ -35,10 +34,12 @@ class Store:
     @property
     def shown(self) -> str:
         """The place for people: the folder of a local store, else the address without a name and password."""
-        parts = urlsplit(self.uri or "")
-        if parts.scheme == "sqlite":
-            return short_path(Path(parts.path.removeprefix("/")).parent)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        if self.uri is None:
+            return ""
+        from raymm.tracking.mlflow.store import database_of, redact
+
+        database = database_of(self.uri)
+        return redact(self.uri) if database is None else short_path(database.parent)
 
     @classmethod
     def of(cls, folder: str | Path | None) -> Store:

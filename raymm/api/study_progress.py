@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from raymm.api.progress import JobEvent, cut, one_line_of
 from raymm.storage import layout
+from raymm.storage.text_log import add_lines, stamp
 from raymm.study.jobs import job_folder
 from raymm.tracking.metrics import split_metric
 from raymm.training.result import finished, read_result
@@ -111,8 +112,7 @@ class StudyProgress:
         self._shown = time.monotonic()
         if not quiet:
             self.told.on_line(cut(text))
-        with (self.study.path / layout.STUDY_LOG).open("a") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        add_lines(self.study.path / layout.STUDY_LOG, [f"{stamp()} {text}"])
 
 
 def _name(job: Job) -> str:

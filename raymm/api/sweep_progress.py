@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from raymm.api.progress import JobEvent, cut, one_line_of
 from raymm.config.canonical import parameters
 from raymm.storage import layout
+from raymm.storage.text_log import add_lines, stamp
 from raymm.sweep.labels import brief
 from raymm.sweep.runs import current_paths, read_histories, score_at
 
@@ -118,8 +119,7 @@ class SweepProgress:
         self._shown = time.monotonic()
         if not quiet:
             self.told.on_line(cut(text))
-        with (self.sweep.path / layout.SWEEP_LOG).open("a") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        add_lines(self.sweep.path / layout.SWEEP_LOG, [f"{stamp()} {text}"])
 
 
 def _settings(trial: Trial) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.sweep.runs import mean_metrics
+from raymm.tracking.epoch_text import WIDTH
 from raymm.tracking.metrics import phi_metric, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.result import Result
@@ -18,7 +19,6 @@ __all__ = ["EpochLines", "story"]
 
 Array = npt.NDArray[np.float64]
 
-WIDTH = 80
 SECONDS = "seconds a run"
 SIDE = 34
 """Width of one method's columns beside the other's."""

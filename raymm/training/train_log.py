@@ -11,13 +11,13 @@ import os
 import platform
 import re
 import textwrap
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.storage import layout
+from raymm.storage.text_log import add_lines, stamp
 from raymm.tracking.epoch_text import WIDTH, epoch_line
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TrainLog:
         self._epochs = {int(number) for number in EPOCH.findall(before)}
         torn = ["" for _ in "1" if before and not before.endswith("\n")]  # the last write was cut
         where = f"goes on after epoch {done}" if done else "begins"
-        start = [f"{_now()}  {where}, process {os.getpid()} on {platform.node()}", "", *heading.lines(), ""]
+        start = [f"{stamp()}  {where}, process {os.getpid()} on {platform.node()}", "", *heading.lines(), ""]
         legend = heading.legend()
         self._add([*torn, *start, *([] if legend[0] in before else [*legend, ""])])
 
@@ -58,20 +58,17 @@ class TrainLog:
 
     def say(self, words: str) -> None:
         """Add what has happened, such as why the process does not train any more, with the time."""
-        self._add(
-            textwrap.wrap(f"{_now()}  {words}", WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False) or [_now()]
-        )
+        self._add(textwrap.wrap(f"{stamp()}  {words}", WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False))
 
     def _read(self) -> str:
         try:
-            return self._file.read_text(errors="replace")
+            return self._file.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
     def _add(self, lines: Sequence[str]) -> None:
         try:
-            with self._file.open("a") as file:
-                file.write("".join(f"{line}\n" for line in lines))
+            add_lines(self._file, lines)
         except OSError as cause:
             if not self._failed:
                 log.warning("%s: cannot be written (%s), so epochs are not logged there", self._file, cause)
@@ -94,7 +91,3 @@ def warnings_in(run: Path) -> Iterator[None]:
         yield
     finally:
         root.removeHandler(handler)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")

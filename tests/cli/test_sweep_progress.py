@@ -2,8 +2,11 @@
 
 import time
 
+import pytest
+
 from raymm.api.headings import sweep_heading
 from raymm.api.progress import Progress, Running
+from raymm.api.stores import Store
 from raymm.api.sweep_progress import SweepProgress
 from raymm.cli.progress import printing
 from raymm.sweep.runs import current_paths, read_histories
@@ -143,3 +146,15 @@ def test_the_heading_of_a_sweep_fits(tmp_path, dataset):
     assert f"train {len(dataset.rows('train'))}" in text
     assert "scored by the best val/accuracy" in text
     assert "tracked in mlflow" in text
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        (None, ""),
+        ("sqlite:////stores/a #1?/mlflow.db", "/stores/a #1?"),
+        ("https://me:secret@host:5000/path", "https://host:5000/path"),
+    ],
+)
+def test_a_store_is_shown_by_its_folder_or_its_address_without_a_password(uri, shown):
+    assert Store(uri).shown == shown

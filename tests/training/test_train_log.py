@@ -1,6 +1,7 @@
 """What a run leaves for people: its log, whole after kills, and how far it is while it is trained."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -197,6 +198,14 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, caplog):
     live_file.add(5)
     live_file.remove()
     assert read_progress(tmp_path / "nowhere") is None
+
+
+def test_a_name_that_utf8_lacks_stops_nothing(tmp_path):
+    log = TrainLog(tmp_path)
+    log.say(f"failed: {os.fsdecode(b'caf\xe9 ')}\u2713")  # of names of files, bytes may be of no encoding
+    log.say("second")
+    lines = (tmp_path / "train.log").read_bytes().decode().splitlines()
+    assert [line[21:] for line in lines] == ["failed: caf\\udce9 \u2713", "second"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"epoch": 1}', b'{"epoch": "1", "epochs": 2, "phase": "x"}'])
