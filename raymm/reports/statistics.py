@@ -1,4 +1,4 @@
-"""Means with confidence intervals: of any numbers, and of contributions over all samples or by group."""
+"""Means and shares with confidence intervals, contributions by group, and McNemar's tests of paired answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Interval",
+    "McNemar",
     "Mean",
     "Proportion",
+    "broken_more_p",
+    "mcnemar",
     "mean_interval",
     "mean_of",
     "means_by",
@@ -84,6 +87,49 @@ def proportion(hits: int, count: int, level: float = 0.95) -> Proportion:
         return Proportion(float("nan"), float("nan"), float("nan"), 0)
     ends = stats.binomtest(int(hits), int(count)).proportion_ci(level, method="wilson")
     return Proportion(int(hits) / int(count), float(ends.low), float(ends.high), int(count))
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Samples that only the first and only the second model predicts right, and the exact p of equal chances."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
+    """McNemar's exact test of two models' right predictions of the same samples, bool [N] each.
+
+    Of the samples that only one of them predicts right, either model has each with probability one half.
+
+    Examples
+    --------
+    >>> mcnemar(np.array([True, True, True, False]), np.array([False, False, True, False]))
+    McNemar(only_first=2, only_second=0, p=0.5)
+    """
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    both = only_first + only_second
+    p = float(stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
+    return McNemar(only_first, only_second, p)
+
+
+def broken_more_p(broken: npt.ArrayLike, repaired: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """McNemar's exact test, one-sided: p of at least as many broken answers of those that changed, if either were as
+    likely; 1 where none changed.
+
+    Parameters
+    ----------
+    broken, repaired
+        Right answers that turned wrong and wrong ones that turned right, whole numbers of one shape, which p has too.
+
+    Examples
+    --------
+    >>> broken_more_p([3, 0], [0, 0]).tolist()
+    [0.125, 1.0]
+    """
+    first = np.asarray(broken)
+    return np.asarray(stats.binom.sf(first - 1, first + np.asarray(repaired), 0.5), np.float64)
 
 
 def nan_mean(values: npt.ArrayLike) -> float:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raymm.reports.statistics import Interval, mean_interval
+from raymm.reports.statistics import Interval, McNemar, mcnemar, mean_interval
 from raymm.study.bootstrap import Range, hierarchical, over_samples, over_seeds
 from raymm.study.figures import Figure, Pairing, Values, arms_of, paired, values_of
 from raymm.study.samples import Samples
-from raymm.study.statistics import McNemar, effect_size, holm, mcnemar, sign_flip, t_test
+from raymm.study.statistics import effect_size, holm, sign_flip, t_test
 
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults

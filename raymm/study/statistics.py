@@ -1,4 +1,4 @@
-"""Statistics of paired differences: Student's t, sign flips, McNemar, Holm, effect size.
+"""Statistics of paired differences: Student's t, sign flips, Holm, effect size.
 
 All are two-sided. Where a statistic is not defined (one value, no spread), it is NaN, and never a number that looks
 like a result.
@@ -16,7 +16,7 @@ from scipy import stats
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.seeds import derive
 
-__all__ = ["McNemar", "TTest", "differences", "effect_size", "holm", "mcnemar", "sign_flip", "t_test"]
+__all__ = ["TTest", "differences", "effect_size", "holm", "sign_flip", "t_test"]
 
 Array = npt.NDArray[np.float64]
 
@@ -33,15 +33,6 @@ class TTest:
     """Student's t test of a mean against 0, with its 95 % interval; `p` is NaN where all values are equal."""
 
     interval: Interval
-    p: float
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Samples that only the first and only the second model predicts right, and the exact p of equal chances."""
-
-    only_first: int
-    only_second: int
     p: float
 
 
@@ -103,22 +94,6 @@ def sign_flip(values: npt.ArrayLike) -> float:
         for _ in range(DRAWN_FLIPS // 2**12)
     )
     return (1 + count) / (1 + DRAWN_FLIPS)
-
-
-def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
-    """McNemar's exact test of two models' right predictions of the same samples, bool [N] each.
-
-    Of the samples that only one of them predicts right, either model has each with probability one half.
-
-    Examples
-    --------
-    >>> mcnemar(np.array([True, True, True, False]), np.array([False, False, True, False]))
-    McNemar(only_first=2, only_second=0, p=0.5)
-    """
-    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    both = only_first + only_second
-    p = float(stats.binomtest(only_first, both, 0.5).pvalue) if both else 1.0
-    return McNemar(only_first, only_second, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
+from raymm.reports.statistics import mcnemar
 from raymm.study.statistics import (
     EXACT_PAIRS,
     differences,
     effect_size,
     holm,
-    mcnemar,
     sign_flip,
     t_test,
 )

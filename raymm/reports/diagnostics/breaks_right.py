@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from raymm.reports.diagnostics.bounds import points
 from raymm.reports.diagnostics.finding import Finding
+from raymm.reports.statistics import broken_more_p
 from raymm.tracking.metrics import breaks_metric, repairs_metric
 
 if TYPE_CHECKING:
@@ -30,18 +30,13 @@ def breaks_right(evidence: Evidence) -> list[Finding]:
         if shares[0] is None or shares[1] is None:
             continue
         broken, repaired = (np.rint(share * samples).astype(int) for share in shares if share is not None)
-        if _p(broken, repaired).max() <= evidence.level(len(facts.modalities)):
+        if broken_more_p(broken, repaired).max() <= evidence.level(len(facts.modalities)):
             found.append(_finding(name, int(broken[-1]), int(repaired[-1]), samples))
     return found
 
 
-def _p(broken: np.ndarray, repaired: np.ndarray) -> np.ndarray:
-    """One-sided p of as many broken answers of those that changed, if either were as likely; [epochs]."""
-    return np.asarray(stats.binom.sf(broken - 1, broken + repaired, 0.5))
-
-
 def _finding(name: str, broken: int, repaired: int, samples: int) -> Finding:
-    p = float(_p(np.array([broken]), np.array([repaired]))[0])
+    p = float(broken_more_p(broken, repaired))
     return Finding(
         "breaks_right",
         name,

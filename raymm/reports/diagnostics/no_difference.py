@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from raymm.errors import DataError
 from raymm.reports.diagnostics.bounds import SHOWN_LEVEL, difference_error, points, quantile
 from raymm.reports.diagnostics.finding import Finding
+from raymm.reports.statistics import mcnemar
 from raymm.tracking.metrics import split_metric
 
 if TYPE_CHECKING:
@@ -72,18 +72,18 @@ def no_difference_from(table: ValuationTable, baseline: ValuationTable, name: st
     if set(table.sample_id.tolist()) != set(baseline.sample_id.tolist()):
         raise DataError(f"'{name}' is not of the same samples; compare runs on one data set")
     own, other = (each.grand_correct[np.argsort(each.sample_id)] for each in (table, baseline))
-    better, worse = int((own & ~other).sum()), int((other & ~own).sum())
-    p = float(stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
-    if p <= SHOWN_LEVEL:
+    test = mcnemar(own, other)
+    if test.p <= SHOWN_LEVEL:
         return []
     return [
         Finding(
             "no_difference",
             name,
             f"no difference from {name} is shown: accuracy {points(own.mean())} % against {points(other.mean())} % "
-            f"on {len(own)} samples, {better} right only here and {worse} only there, p {p:.2f}",
+            f"on {len(own)} samples, {test.only_first} right only here and {test.only_second} only there, "
+            f"p {test.p:.2f}",
             "one pair of runs says little: `raymm study` repeats both over seeds, at equal cost",
             "note",
-            {"only_here": better, "only_there": worse, "p": p},
+            {"only_here": test.only_first, "only_there": test.only_second, "p": test.p},
         )
     ]

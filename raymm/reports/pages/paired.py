@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from raymm.reports.pages.words import decimal, plus_minus
-from raymm.reports.statistics import Interval, mean_interval, nan_mean
+from raymm.reports.statistics import Interval, mcnemar, mean_interval, nan_mean
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
@@ -120,7 +119,7 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
         means = [np.array([nan_mean(row) for row in side]) for side in (left, right)]
         by_sample = (left - right).mean(axis=0)
         interval = _interval(means[0] - means[1], told)
-        found = Difference(name, _mean(means[0]), _mean(means[1]), interval, samples=_interval(by_sample, told))
+        found = Difference(name, nan_mean(means[0]), nan_mean(means[1]), interval, samples=_interval(by_sample, told))
         made.append(found)
     return made
 
@@ -139,17 +138,11 @@ def _of_samples(
     left, right = left[both], right[both]
     interval = _interval(left - right, tests)
     if not binary:
-        return Difference(name, _mean(left), _mean(right), interval)
-    only_first, only_second = int((left > right).sum()), int((left < right).sum())
-    changed = only_first + only_second
-    p = float(stats.binomtest(only_first, changed).pvalue) if changed else 1.0
-    return Difference(name, _mean(left), _mean(right), interval, only_first, only_second, min(1.0, tests * p))
+        return Difference(name, nan_mean(left), nan_mean(right), interval)
+    test = mcnemar(left.astype(bool), right.astype(bool))
+    p = min(1.0, tests * test.p)
+    return Difference(name, nan_mean(left), nan_mean(right), interval, test.only_first, test.only_second, p)
 
 
 def _interval(values: npt.NDArray[np.float64], tests: int) -> Interval:
     return mean_interval(values, 1 - LEVEL / max(1, tests))
-
-
-def _mean(values: Sequence[float] | npt.NDArray[np.float64]) -> float:
-    known = np.asarray(values, np.float64)
-    return float(known.mean()) if len(known) else float("nan")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from raymm.reports.chance import chance_by_modality
-from raymm.reports.statistics import Interval, Proportion, mean_interval, nan_mean, proportion
+from raymm.reports.statistics import Interval, Proportion, broken_more_p, mean_interval, nan_mean, proportion
 from raymm.valuation.marginals import broken_and_repaired
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def _harm(shares: npt.NDArray[np.float64], samples: int, tests: int) -> float:
     if not samples:
         return float("nan")
     broken, repaired = (round(float(share) * samples) for share in shares)
-    return min(1.0, float(stats.binom.sf(broken - 1, broken + repaired, 0.5)) * tests)
+    return min(1.0, float(broken_more_p(broken, repaired)) * tests)
 
 
 def _known(value: float) -> float | None:
