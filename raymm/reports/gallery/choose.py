@@ -32,6 +32,8 @@ LISTS = ("lowest", "surprising")
 FEWEST = 5
 """Other samples that a group needs for its mean to be an expectation."""
 
+ROUNDING = 1e-9
+
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
@@ -97,11 +99,13 @@ def lowest_rows(phi: Numbers, count: int) -> Rows:
 def surprising_rows(phi: Numbers, expected: Numbers, count: int) -> Rows:
     """Rows with the largest `expected - phi`, largest first, at most `count`; only those below their expectation.
 
+    A mean of equal numbers differs from them by rounding: less than `ROUNDING` is not below.
+
     >>> surprising_rows(np.array([0.0, 1.0, -1.0, np.nan]), np.array([0.5, 0.5, 0.5, 0.5]), 3).tolist()
     [2, 0]
     """
     surprise = np.nan_to_num(expected - phi, nan=-np.inf)
-    return lowest_rows(np.where(surprise > 0, -surprise, np.nan), count)
+    return lowest_rows(np.where(surprise > ROUNDING, -surprise, np.nan), count)
 
 
 def expected_phi(table: ValuationTable) -> Numbers:
@@ -111,7 +115,7 @@ def expected_phi(table: ValuationTable) -> Numbers:
     """
     present = ~np.isnan(table.phi)
     of_all, of_class = np.zeros(len(table), np.int64), _classes(table)
-    of_class_and_pattern = _joined(of_class, present @ (1 << np.arange(present.shape[1])))
+    of_class_and_pattern = _joined(of_class, _number_of_set(present))
     expected = np.full(table.phi.shape, np.nan)
     for position in range(present.shape[1]):
         rows = np.flatnonzero(present[:, position])
@@ -150,8 +154,13 @@ def _classes(table: ValuationTable) -> Rows:
         return np.zeros(len(table), np.int64)
     if table.label.ndim == 1:
         return np.unique(table.label, return_inverse=True)[1]
-    sets = np.ascontiguousarray(np.packbits(table.label, axis=1))
-    return np.unique(sets.view([("", sets.dtype)] * sets.shape[1]), return_inverse=True)[1].reshape(-1)
+    return _number_of_set(table.label)
+
+
+def _number_of_set(members: npt.NDArray[np.bool_]) -> Rows:
+    """A number [N], below N, for each row of bool [N, any number of members]: the same for equal rows."""
+    packed = np.ascontiguousarray(np.packbits(members, axis=1))
+    return np.unique(packed.view([("", packed.dtype)] * packed.shape[1]), return_inverse=True)[1].reshape(-1)
 
 
 def _joined(first: Rows, second: Rows) -> Rows:

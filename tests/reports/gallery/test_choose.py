@@ -48,6 +48,21 @@ def test_a_single_sample_has_no_expectation_and_is_not_surprising():
     assert {entry.listed for entries in choose(table, 5, 10).values() for entry in entries} == {"lowest"}
 
 
+def test_of_more_modalities_than_a_number_has_bits_each_pattern_is_its_own():
+    n, alike = 70, FEWEST + 1
+    phi = np.where(np.arange(2 * alike)[:, None] < alike, 0.0, 1.0) * np.ones(n)
+    phi[:alike, -1] = phi[alike:, -2] = np.nan  # patterns that differ in the last two modalities
+    found = expected_phi(replace(made(2 * alike, 1, 1, missing=0), phi=phi))
+    assert found[:, 0].tolist() == phi[:, 0].tolist()
+
+
+@pytest.mark.parametrize("value", [1 / 3, 0.1, 1e-3, 2.7])
+def test_of_equal_contributions_none_is_surprising(value):
+    table = made(50, 1, 1, missing=0)
+    table = replace(table, phi=np.full((50, 1), value))
+    assert {entry.listed for entries in choose(table, 5, 10).values() for entry in entries} == {"lowest"}
+
+
 def test_lists_are_sorted_and_lack_what_is_missing():
     table = made(200, 2, 4)
     for position in range(2):
