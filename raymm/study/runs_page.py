@@ -11,6 +11,7 @@ import numpy as np
 
 from raymm.reports.html import write_html
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
+from raymm.reports.pages.paired import phi_not_shown
 from raymm.reports.pages.terms import terms_of
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.word_table import Head, WordTable
@@ -51,8 +52,7 @@ def runs_headline(found: SideBySide) -> str:
     for column in found.columns[1:]:
         score = _score(found, column)
         if score is not None and score.shown:
-            better = (score.interval.mean > 0) == _higher(found)
-            word = "better" if better else "worse"
+            word = "better" if score.tone(higher=_higher(found)) == "good" else "worse"
             said.append(f"{column.name} is {word} than {reference} by {decimal(abs(score.interval.mean))}")
     if said:
         return ", ".join(said)
@@ -106,13 +106,15 @@ def _about(found: SideBySide) -> str:
 
 
 def _of_column(found: SideBySide, column: Column) -> str:
-    under = sorted(
-        {usage.modality for member in column.members for usage in member.found if usage.role == "under-used"}
-    )
-    said = f"; {listed(under)} under-used" if under else "; no modality under-used"
+    """The score of a column, and the modalities that do harm or are under-used in one of its runs."""
+    said = []
+    for role, words in (("harmful", "doing harm"), ("under-used", "under-used")):
+        names = sorted({each.modality for member in column.members for each in member.found if each.role == role})
+        said += [f"{listed(names)} {words}"] if names else []
+    used = ", ".join(said) or "no modality under-used"
     count = len(column.members)
     seeds = "one seed" if count == 1 else f"{count} seeds"
-    return f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({seeds}){said}."
+    return f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({seeds}); {used}."
 
 
 def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
@@ -125,23 +127,19 @@ def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
         return
     for each in differences:
         if each.figure == found.metric:
-            good = (each.interval.mean > 0) == _higher(found)
-            tone = ("good" if good else "bad") if each.shown else "plain"
-            yield Sentence(tone, column.name, f"{column.name} less {reference}, {each.figure}: {each.words()}.")  # type: ignore[arg-type]
-    phis = [each for each in differences if each.figure != found.metric]
-    for each in phis:
-        if each.shown:
+            text = f"{column.name} less {reference}, {each.figure}: {each.words()}."
+            yield Sentence(each.tone(higher=_higher(found)), column.name, text)
+        elif each.shown:
             verb = "raises" if each.interval.mean > 0 else "lowers"
             change = f"from {decimal(each.second)} to {decimal(each.first)} ({each.words().removesuffix(': shown')})"
             yield Sentence("plain", column.name, f"{column.name} {verb} {each.figure} {change}.")
-    silent = [each.figure.removeprefix("phi ") for each in phis if not each.shown]
-    if silent:
-        yield Sentence("plain", column.name, f"No difference in phi is shown for {listed(silent)}.")
+    if silent := phi_not_shown(differences):
+        yield Sentence("plain", column.name, f"{column.name} against {reference}: {silent}")
 
 
 def _pairs(found: SideBySide) -> str:
     """What the intervals are over."""
-    kinds = {found.differences(column)[1] for column in found.columns[1:]}
+    kinds = {found.differences(column)[1] for column in found.columns[1:]} - {""}
     if kinds == {"seeds"}:
         return (
             "Pairs are runs of the same seed; intervals are Student's t over seeds, for all columns, and of phi for "

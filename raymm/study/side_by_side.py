@@ -12,12 +12,13 @@ import numpy as np
 
 from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError, Problems
-from raymm.reports.pages.paired import Difference, over_samples, over_seeds, per_sample
+from raymm.reports.pages.paired import Difference, over_samples, over_seeds, per_sample, score_of
 from raymm.reports.pages.usage import Usage, usages
 from raymm.reports.statistics import Interval, mean_interval, nan_mean, proportion
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.arm_names import arm_names
 from raymm.study.compare import JOINT, digest_of, open_all
+from raymm.tracking.metrics import split_metric
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ __all__ = ["Column", "Member", "SideBySide", "beside"]
 
 @dataclass(frozen=True)
 class Member:
-    """One run: its result, its test table, and how it uses each modality."""
+    """One run: its result, its test table, how it uses each modality, and the metric of all runs (`SideBySide`)."""
 
     run: Run
     result: Result
     table: ValuationTable
     found: tuple[Usage, ...]
+    metric: str
 
     @property
     def seed(self) -> int:
@@ -47,12 +49,13 @@ class Member:
     @cached_property
     def figures(self) -> dict[str, npt.NDArray[np.float64]]:
         """Score and phi of each sample (`per_sample`)."""
-        config = self.run.config
-        return per_sample(self.table, config.training.selection, config.model.modalities)
+        return per_sample(self.table, self.metric, self.run.config.model.modalities)
 
     def mean(self, figure: str) -> float:
-        """The mean of a figure over the samples."""
-        return nan_mean(self.figures[figure]) if figure in self.figures else float("nan")
+        """The mean of a figure over the samples; of a metric that is no such mean, that of the result."""
+        if figure in self.figures:
+            return nan_mean(self.figures[figure])
+        return self.result.metrics.get(split_metric("test", figure), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Column:
 
     def interval(self, figure: str) -> Interval:
         """A figure with its 95 % interval: over seeds of several runs, over test samples of one."""
-        if len(self.members) > 1:
+        if len(self.members) > 1 or figure not in self.members[0].figures:
             return mean_interval([member.mean(figure) for member in self.members])
-        return mean_interval(self.members[0].figures.get(figure, np.empty(0)))
+        return mean_interval(self.members[0].figures[figure])
 
     def alone(self, at: int) -> Interval:
         """The accuracy of a modality by itself: over seeds of several runs; of one with half of Wilson's interval."""
@@ -87,7 +90,7 @@ class SideBySide:
     columns
         The reference first: `joint` where it is one of them, else the first that was given.
     metric
-        What is compared: "accuracy", or what the runs picked their epochs by.
+        What is compared: "accuracy", or what the first run that was given picked its epoch by.
     """
 
     columns: tuple[Column, ...]
@@ -95,6 +98,14 @@ class SideBySide:
 
     def differences(self, column: Column) -> tuple[list[Difference], str]:
         """A column less the reference, and what the pairs are: "seeds", "samples", or "" without a common seed."""
+        return self._differences[column.name]
+
+    @cached_property
+    def _differences(self) -> dict[str, tuple[list[Difference], str]]:
+        """By the name of the column; each is told of several times."""
+        return {column.name: self._less_reference(column) for column in self.columns[1:]}
+
+    def _less_reference(self, column: Column) -> tuple[list[Difference], str]:
         reference, tests = self.columns[0], len(self.columns) - 1
         first, second = ({member.seed: member for member in each.members} for each in (column, reference))
         common = sorted(set(first) & set(second))
@@ -120,7 +131,7 @@ def beside(paths: Sequence[Path]) -> SideBySide:
     """
     opened = open_all(paths)
     _check_data([run for run, _ in opened])
-    members = [_member(run, result) for run, result in opened]
+    members = [_member(run, result, opened[0][0].config.training.selection) for run, result in opened]
     names = arm_names([run.config for run, _ in opened], ["data"] * len(opened))
     _check_alike(members, [name.name for name in names])
     groups: dict[str, list[Member]] = {}
@@ -129,13 +140,13 @@ def beside(paths: Sequence[Path]) -> SideBySide:
         groups.setdefault(name.name, []).append(member)
     order = sorted(groups, key=lambda name: name != JOINT)
     columns = [Column(name, notes[name], tuple(sorted(groups[name], key=lambda each: each.seed))) for name in order]
-    hard = members[0].table.shows_right
-    return SideBySide(tuple(columns), "accuracy" if hard else opened[0][0].config.training.selection)
+    return SideBySide(tuple(columns), members[0].metric)
 
 
-def _member(run: Run, result: Result) -> Member:
+def _member(run: Run, result: Result, selection: str) -> Member:
     table = read_table(valuation_file(result_folder(run.path), "test"))
-    return Member(run, result, table, tuple(usages(table, run.config.model.modalities)))
+    found = usages(table, run.config.model.modalities)
+    return Member(run, result, table, tuple(found), score_of(table, selection))
 
 
 def _check_data(runs: Sequence[Run]) -> None:

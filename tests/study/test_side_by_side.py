@@ -3,14 +3,17 @@
 import math
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 import raymm
+from raymm.data import open_dataset
 from raymm.errors import CheckpointError, ConfigError
-from raymm.reports.pages.paired import over_samples, over_seeds, per_sample
+from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
+from raymm.reports.statistics import Interval
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.runs_page import runs_headline, runs_verdict
 from raymm.study.side_by_side import beside
@@ -20,6 +23,7 @@ from raymm.valuation.table_file import read_table
 from tests.cli.calling import call
 from tests.games import settings, small_dataset
 from tests.reports.tables import random_table
+from tests.study.test_regression import write_dataset_of_numbers
 
 SAMPLES = 90
 FOUR = ("joint-0", "joint-1", "random-0", "random-1")
@@ -107,6 +111,24 @@ def test_a_planted_difference_is_shown_and_the_same_model_is_not():
     assert not any(each.shown for each in over_seeds([first, first], [first, first]))
 
 
+def test_no_difference_is_told_of_a_modality_that_one_of_the_models_does_not_read():
+    table = random_table(60, missing=0.0)
+    both, one = (per_sample(table, "accuracy", read) for read in (None, ["audio", "rgb"]))
+    assert phi_not_shown(over_samples(both, one, hard=True)) == "no difference in phi is shown for audio and rgb."
+    assert phi_not_shown(over_samples(one, per_sample(table, "accuracy", []), hard=True)) == ""
+
+
+def test_a_column_of_which_a_modality_does_harm_says_so(runs):
+    found = beside([runs["random-0"], runs["joint-0"]])
+    column = found.columns[1]
+    harmful = replace(column.members[0].found[0], harm=0.0)
+    assert harmful.role == "harmful"
+    column = replace(column, members=(replace(column.members[0], found=(harmful,)),))
+    said = runs_verdict(replace(found, columns=(found.columns[0], column)))[1].text
+    assert said.startswith("random: accuracy 0.")
+    assert said.endswith("(one seed); m0 doing harm.")
+
+
 def test_false_alarms_of_all_differences_together_are_rare():
     shown = 0
     for seed in range(60):
@@ -150,6 +172,38 @@ def test_runs_that_do_not_belong_together_are_refused_in_words(runs, tmp_path):
         raymm.report(runs["joint-0"], tmp_path / "study")
     with pytest.raises(ConfigError, match="is a folder; name the page in it"):
         raymm.report(runs["joint-0"], out=tmp_path)
+
+
+def test_runs_that_picked_their_epochs_by_different_metrics_are_compared_by_the_first_ones(tmp_path):
+    data = open_dataset(write_dataset_of_numbers(tmp_path / "d"))
+    paths = []
+    for name, selection in (("joint", "mae"), ("modality", "loss")):
+        config = settings(
+            training={**SHORT, "selection": selection}, method={"name": name}, valuation={"utility": "error"}
+        )
+        run = create_or_open(tmp_path / name, config, data)
+        train(run, data, Backends())
+        paths.append(run.path)
+    found = beside(paths)
+    for column, path in zip(found.columns, paths, strict=True):
+        table = read_table(valuation_file(result_folder(path), "test"))
+        assert column.interval("mae").mean == pytest.approx(np.abs(table.prediction - table.label).mean())
+    assert found.differences(found.columns[1])[0][0].figure == "mae"
+
+
+def test_a_score_that_is_no_mean_over_samples_is_that_of_the_results(tmp_path):
+    data = open_dataset(write_dataset_of_numbers(tmp_path / "d"))
+    paths, scores = [], []
+    for seed in (0, 1):
+        training = {**SHORT, "selection": "r2", "seed": seed}
+        config = settings(training=training, method={"name": "joint"}, valuation={"utility": "error"})
+        run = create_or_open(tmp_path / str(seed), config, data)
+        scores.append(train(run, data, Backends()).metrics["test/r2"])
+        paths.append(run.path)
+    (column,) = beside(paths).columns
+    assert column.interval("r2").mean == pytest.approx(np.mean(scores))
+    (one,) = beside(paths[:1]).columns
+    assert one.interval("r2") == Interval(scores[0], pytest.approx(math.nan, nan_ok=True), 1)
 
 
 def test_a_baseline_is_told_on_the_page_of_a_run(runs):

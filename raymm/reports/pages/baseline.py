@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raymm.reports.pages.paired import over_samples, per_sample
+from raymm.reports.pages.paired import over_samples, per_sample, phi_not_shown, score_of
 from raymm.reports.pages.verdict import Sentence
-from raymm.reports.pages.words import decimal, listed
+from raymm.reports.pages.words import decimal
 from raymm.tracking.metrics import higher_is_better, split_metric
 
 if TYPE_CHECKING:
     from raymm.reports.pages.answer import Answer
-    from raymm.reports.pages.verdict import Tone
 
 __all__ = ["against_baseline"]
 
@@ -28,25 +27,18 @@ def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list
     metric
         By which the run picked its epoch.
     """
-    hard = own.table.shows_right
     first, second = (per_sample(each.table, metric, _read(each)) for each in (own, other))
-    differences = over_samples(first, second, hard=hard)
-    score = "accuracy" if hard else metric
+    differences = over_samples(first, second, hard=own.table.shows_right)
+    score = score_of(own.table, metric)
     higher = higher_is_better(split_metric("test", score))
     made = []
     for each in differences:
-        if not each.interval.count or not (each.shown or each.figure == score):
-            continue
-        change = f"{each.figure} from {decimal(each.second)} to {decimal(each.first)} ({each.words()})"
-        tone: Tone = "plain"
-        if each.figure == score and each.shown:
-            tone = "good" if (each.interval.mean > 0) == higher else "bad"
-        made.append(Sentence(tone, each.figure, f"Against {name}: {change}."))
-    silent = [each.figure.removeprefix("phi ") for each in differences if each.figure != score and not each.shown]
-    if silent:
-        text = f"Against {name}: no difference in phi is shown for {listed(silent)}."
-        made.append(Sentence("plain", "", text))
-    return made
+        if each.interval.count and (each.shown or each.figure == score):
+            change = f"{each.figure} from {decimal(each.second)} to {decimal(each.first)} ({each.words()})"
+            tone = each.tone(higher=higher) if each.figure == score else "plain"
+            made.append(Sentence(tone, each.figure, f"Against {name}: {change}."))
+    silent = phi_not_shown(differences)
+    return [*made, *([Sentence("plain", "", f"Against {name}: {silent}")] if silent else [])]
 
 
 def _read(answer: Answer) -> list[str]:

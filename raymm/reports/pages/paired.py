@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.reports.pages.words import decimal, plus_minus
+from raymm.reports.pages.words import listed, plus_minus
 from raymm.reports.statistics import Interval, mcnemar, mean_interval, nan_mean
 
 if TYPE_CHECKING:
+    from raymm.reports.pages.verdict import Tone
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Difference", "over_samples", "over_seeds", "per_sample"]
+__all__ = ["Difference", "over_samples", "over_seeds", "per_sample", "phi_not_shown", "score_of"]
 
 LEVEL = 0.05
+PHI = "phi "
+"""How the figures of contributions begin; the name of the modality follows."""
 
 Figures = Mapping[str, npt.NDArray[np.float64]]
 """By the name of a figure, its values: of samples, in the order of their ids, or of seeds."""
@@ -59,13 +62,23 @@ class Difference:
             return self.p <= LEVEL
         return self.interval.count > 1 and abs(self.interval.mean) > self.interval.margin
 
+    def tone(self, *, higher: bool) -> Tone:
+        """Whether the first is shown to be better or worse, where `higher` says which is better of the figure."""
+        if not self.shown:
+            return "plain"
+        return "good" if (self.interval.mean > 0) == higher else "bad"
+
     def words(self) -> str:
         """The difference with its interval, and whether it is shown."""
-        margin = plus_minus(self.interval).removeprefix(decimal(self.interval.mean))
-        text = f"{decimal(self.interval.mean, signed=True)}{margin}"
+        text = plus_minus(self.interval, signed=True)
         if self.p is not None:
             text += f", {self.only_first:,} right only with the first and {self.only_second:,} only with the second"
         return f"{text}: {'shown' if self.shown else 'not shown'}"
+
+
+def score_of(table: ValuationTable, metric: str) -> str:
+    """What models are compared by: "accuracy" where the task says which answers are right, else `metric`."""
+    return "accuracy" if table.shows_right else metric
 
 
 def per_sample(
@@ -76,12 +89,12 @@ def per_sample(
     The score is whether the answer is right, else what `metric` is the mean of; it is left out where it is no mean.
     phi is NaN where a sample lacks the modality, or the model does not read it.
     """
-    order = np.argsort(table.sample_id, kind="stable")
-    score = table.task.of_samples("accuracy" if table.shows_right else metric, table.prediction, table.label)
-    found = {} if score is None else {("accuracy" if table.shows_right else metric): score.astype(np.float64)[order]}
+    order, name = np.argsort(table.sample_id, kind="stable"), score_of(table, metric)
+    score = table.task.of_samples(name, table.prediction, table.label)
+    found = {} if score is None else {name: score.astype(np.float64)[order]}
     for at, name in enumerate(table.info.modalities):
         unread = read is not None and name not in read
-        found[f"phi {name}"] = np.full(len(table), np.nan) if unread else table.phi[order, at]
+        found[f"{PHI}{name}"] = np.full(len(table), np.nan) if unread else table.phi[order, at]
     return found
 
 
@@ -124,11 +137,18 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
     return made
 
 
+def phi_not_shown(differences: Sequence[Difference]) -> str:
+    """A sentence on the modalities that have pairs and whose phi is not shown to differ; empty without one."""
+    phis = [each for each in differences if each.figure.startswith(PHI) and each.interval.count and not each.shown]
+    names = listed([each.figure.removeprefix(PHI) for each in phis])
+    return f"no difference in phi is shown for {names}." if names else ""
+
+
 def _together(first: Figures, second: Figures, tests: int) -> list[tuple[str, int]]:
     """Figures that both have, each with how many of its kind are told together."""
     common = [name for name in first if name in second]
-    phis = sum(name.startswith("phi ") for name in common)
-    return [(name, tests * (phis if name.startswith("phi ") else 1)) for name in common]
+    phis = sum(name.startswith(PHI) for name in common)
+    return [(name, tests * (phis if name.startswith(PHI) else 1)) for name in common]
 
 
 def _of_samples(

@@ -48,10 +48,10 @@ def percent(share: float | None) -> str:
     return f"{number:.{digits}f} %"
 
 
-def plus_minus(interval: Interval) -> str:
+def plus_minus(interval: Interval, *, signed: bool = False) -> str:
     """A mean with its margin of error: "0.47 ± 0.07"; the mean alone where there is no margin."""
     margin = "" if isnan(interval.margin) else f" ± {decimal(interval.margin)}"
-    return f"{decimal(interval.mean)}{margin}"
+    return f"{decimal(interval.mean, signed=signed)}{margin}"
 
 
 def range_words(low: float, high: float) -> str:
