@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from raymm.config.base import flatten
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from raymm.config.canonical import Parameter
     from raymm.sweep.rows import TrialRow
 
-__all__ = ["brief", "plain", "short_names", "varied"]
+__all__ = ["brief", "plain", "settings_text", "short_names", "varied"]
 
 
 def varied(rows: Sequence[TrialRow]) -> list[str]:
@@ -47,3 +47,8 @@ def plain(value: Parameter) -> str | int | float:
 def brief(value: Parameter) -> str:
     """A value in a few characters, for tables."""
     return f"{value:.3g}" if isinstance(value, float) else str(plain(value))
+
+
+def settings_text(params: Mapping[str, Parameter], names: Mapping[str, str]) -> str:
+    """Those settings of a trial that have a name here (`short_names`): "method sample, lr 0.01"."""
+    return ", ".join(f"{name} {brief(params[key])}" for key, name in names.items() if key in params)

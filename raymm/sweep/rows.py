@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from raymm.tracking.metrics import higher_is_better
+
 if TYPE_CHECKING:
     from raymm.config.canonical import Parameter
 
-__all__ = ["Status", "TrialRow", "deviation_of"]
+__all__ = ["Status", "TrialRow", "best_first", "deviation_of", "measured"]
 
 Status = Literal["finished", "stopped", "failed"]
+ORDER = {"finished": 0, "stopped": 1, "failed": 2}
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,17 @@ class TrialRow:
 def deviation_of(scores: Sequence[float]) -> float | None:
     """Standard deviation of the scores of seeds (divided by their number less 1), None below two."""
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """The finished, then the stopped, then the failed, each by score; of equals the one that was proposed first."""
+    return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
+
+
+def measured(score: float, metric: str) -> float:
+    """A score as its metric is measured: the score of a metric of which less is better is negated.
+
+    >>> measured(0.8, "val/accuracy"), measured(-0.2, "val/r2"), measured(-0.5, "val/loss")
+    (0.8, -0.2, 0.5)
+    """
+    return score if higher_is_better(metric) else -score

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from raymm.reports import plots
@@ -14,9 +13,10 @@ from raymm.reports.tables import markdown_table, text_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.sweep.effects import effect_lines, effects
-from raymm.sweep.labels import brief, plain, short_names, varied
+from raymm.sweep.labels import brief, plain, settings_text, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
+from raymm.sweep.rows import best_first
 from raymm.sweep.verdict import sweep_headline, sweep_verdict
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ __all__ = ["sweep_figures", "sweep_lines", "sweep_table", "write_sweep_summary"]
 
 LINES = 20
 """Trials that the terminal shows; the CSV holds all."""
-
-ORDER = {"finished": 0, "stopped": 1, "failed": 2}
 
 
 def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
@@ -59,7 +57,7 @@ def sweep_table(rows: Sequence[TrialRow]) -> list[dict[str, Any]]:
             **{name: row.metrics.get(name, "") for name in metrics},
             "cause": row.cause,
         }
-        for place, row in enumerate(_best_first(rows), 1)
+        for place, row in enumerate(best_first(rows), 1)
     ]
 
 
@@ -68,7 +66,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
     if not rows:
         return ["no trial has ended yet"]
     names = short_names(varied(rows))
-    ordered = _best_first(rows)
+    ordered = best_first(rows)
     body = []
     for place, row in enumerate(ordered[:LINES], 1):
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
@@ -112,10 +110,6 @@ def sweep_figures(rows: Sequence[TrialRow], metric: str) -> dict[str, Figure]:
     return figures
 
 
-def _best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
-
-
 def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
     """What the summary says, in order: titles with texts and tables."""
     failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
@@ -138,12 +132,12 @@ def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list
             _number(row.deviation),
             str(len(row.scores)),
             row.status,
-            ", ".join(f"{name} {brief(row.params[key])}" for key, name in names.items() if key in row.params),
+            settings_text(row.params, names),
             str(row.epochs),
             f"{row.rows:,.0f}",
             f"{row.seconds:.0f}",
         ]
-        for place, row in enumerate(_best_first(rows), 1)
+        for place, row in enumerate(best_first(rows), 1)
     ]
     return header, body
 

@@ -23,7 +23,7 @@ from raymm.reports.run_about import data_of, trial_view
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.sweep.rows import deviation_of
+from raymm.sweep.rows import deviation_of, measured
 from raymm.sweep.runs import (
     best_seed,
     current_config,
@@ -316,7 +316,8 @@ def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[
     """A sentence about the best trial; the test metrics of no other trial are read."""
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
     spread = f" (standard deviation {best.deviation:.4f})" if best.deviation is not None else ""
-    score = f"`{sweep.metric}` {abs(best.score or 0):.4f}, mean over {len(best.scores)} seeds{spread}"
+    best_score = measured(best.score or 0.0, sweep.metric)
+    score = f"`{sweep.metric}` {best_score:.4f}, mean over {len(best.scores)} seeds{spread}"
     name = split_metric("test", sweep.config.training.selection)
     test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
     return (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from raymm.reports.pages.verdict import Sentence
 from raymm.sweep.effects import effects
-from raymm.sweep.labels import brief, short_names, varied
+from raymm.sweep.labels import settings_text, short_names, varied
+from raymm.sweep.rows import best_first, measured
 
 if TYPE_CHECKING:
     from raymm.reports.pages.verdict import Tone
@@ -22,11 +23,10 @@ def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
     done = [row for row in rows if row.status == "finished" and row.score is not None]
     if not done:
         return "No trial has finished yet"
-    best = max(done, key=lambda row: (row.score or 0.0, -row.number))
-    names = short_names(varied(rows))
-    settings = ", ".join(f"{name} {brief(best.params[key])}" for key, name in names.items() if key in best.params)
+    best = best_first(done)[0]
+    settings = settings_text(best.params, short_names(varied(rows)))
     said = f" ({settings})" if settings else ""
-    return f"Trial {best.number}{said} is the best by {metric}: {best.score:.4f}"
+    return f"Trial {best.number}{said} is the best by {metric}: {measured(best.score or 0.0, metric):.4f}"
 
 
 def sweep_verdict(rows: Sequence[TrialRow]) -> list[Sentence]:

@@ -14,6 +14,14 @@ def test_the_best_trial_is_named_with_what_makes_it_differ():
     assert sweep_headline([], "val/accuracy") == "No trial has finished yet"
 
 
+@pytest.mark.parametrize(
+    ("metric", "score", "shown"), [("loss", -0.5, "0.5000"), ("mae", -0.5, "0.5000"), ("r2", -0.2, "-0.2000")]
+)
+def test_the_best_score_is_told_as_its_metric_is_measured(metric, score, shown):
+    rows = [trial(0, (score - 1,), strategy="joint"), trial(1, (score,), strategy="sample")]
+    assert sweep_headline(rows, f"val/{metric}").endswith(f" is the best by val/{metric}: {shown}")
+
+
 def test_a_method_is_shown_to_differ_where_its_interval_excludes_0():
     said = {each.about: each for each in sweep_verdict(ROWS)}
     tanh = said["sample fs=tanh"]  # 0.10, 0.12, 0.14: margin 4.3027 * 0.02 / sqrt(3)
