@@ -16,7 +16,8 @@ import numpy.typing as npt
 from raymm.data.display import Bars, Display, Facts, FlowFrames, Frames, Heatmap, Sound, Traces, Words
 from raymm.reports.gallery import svg
 from raymm.reports.gallery.encode import flac_bytes, heatmap_bytes, picture_bytes, resampled
-from raymm.reports.gallery.pictures import at_most, colours_of_flow, evenly, strip
+from raymm.reports.gallery.pictures import at_most, colours_of_flow, strip
+from raymm.reports.spacing import evenly
 
 __all__ = ["QUALITIES", "Medium", "Quality", "draw"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["GAP", "at_most", "colours_of_flow", "evenly", "strip"]
+__all__ = ["GAP", "at_most", "colours_of_flow", "strip"]
 
 GAP = 2
 """Pixels between the pictures of a strip, which are grey."""
@@ -16,15 +16,6 @@ GAP = 2
 GREY = 128
 
 Pixels = npt.NDArray[np.uint8]
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """At most `most` evenly spaced numbers below `count`, with the first and the last one.
-
-    >>> evenly(3, 8), evenly(16, 4)
-    ([0, 1, 2], [0, 5, 10, 15])
-    """
-    return list(range(count)) if count <= most else np.linspace(0, count - 1, most).round().astype(int).tolist()
 
 
 def at_most(pixels: Pixels, side: int) -> Pixels:

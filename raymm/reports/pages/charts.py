@@ -13,6 +13,8 @@ from typing import Literal
 
 from matplotlib.ticker import MaxNLocator
 
+from raymm.reports.spacing import evenly
+
 __all__ = [
     "HEIGHT",
     "WIDTH",
@@ -152,8 +154,7 @@ def line_chart(
     y_ticks = _ticks(min(ys), max(ys))
     x = _Scale(min(places), max(places), LEFT + 6, WIDTH - RIGHT - 6)
     y = _Scale(min([*ys, y_ticks[0]]), max([*ys, y_ticks[-1]]), HEIGHT - BOTTOM, TOP)
-    step = max(1, -(-len(places) // MOST_POINTS))
-    kept = [at for at in range(len(places)) if at % step == 0 or at == len(places) - 1]
+    kept = evenly(len(places), MOST_POINTS)
     return LineChart(
         title,
         alt,
@@ -206,7 +207,7 @@ class _Scale:
 
 
 def _ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    if low == high and not whole:
+    if low == high:
         low, high = low - 0.5, high + 0.5
     found = MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 5, 10]).tick_values(low, high)
     return [round(float(tick), 9) + 0.0 for tick in found]

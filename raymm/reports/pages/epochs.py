@@ -10,6 +10,7 @@ from typing import Any
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import decimal
+from raymm.reports.spacing import evenly
 from raymm.tracking.metrics import TRAIN_LOSS, phi_metric, split_metric
 
 __all__ = ["Course", "course_of"]
@@ -66,8 +67,10 @@ def course_of(
         _chart("Contributions over the epochs", epochs, phi, "mean phi on validation", [*fair, *levels]),
         _chart(f"{shown.capitalize()} over the epochs", epochs, scores, f"{shown} on validation", levels, hard),
     ]
-    loss = Series("training loss", _values(history, TRAIN_LOSS))
-    return Course([chart for chart in charts if chart], _table(epochs, [*scores, *phi, loss], len(scores)))
+    columns = [(Head(each.name, "on validation"), each) for each in scores]
+    columns += [(Head(f"phi {each.name}", "on validation"), each) for each in phi]
+    columns.append((Head("training loss"), Series("training loss", _values(history, TRAIN_LOSS))))
+    return Course([chart for chart in charts if chart], _table(epochs, columns))
 
 
 def _values(history: Sequence[Mapping[str, Any]], metric: str) -> list[float]:
@@ -105,14 +108,9 @@ def _in_words(epochs: Sequence[int], series: Series) -> str:
     return f"{said}, highest {decimal(most)} in epoch {at}"
 
 
-def _table(epochs: Sequence[int], series: Sequence[Series], scores: int) -> WordTable:
-    step = max(1, -(-len(epochs) // MOST_ROWS))
-    kept = [at for at in range(len(epochs)) if at % step == 0 or at == len(epochs) - 1]
-    heads = [Head("epoch", "counted from 1")]
-    for number, each in enumerate(series):
-        of_phi = scores <= number < len(series) - 1
-        means = "" if number == len(series) - 1 else "on validation"
-        heads.append(Head(f"phi {each.name}" if of_phi else each.name, means))
-    rows = [[f"{epochs[at]}", *(decimal(each.values[at], 3) for each in series)] for at in kept]
-    note = "" if step == 1 else f"Every {step}th of {len(epochs):,} epochs."
+def _table(epochs: Sequence[int], columns: Sequence[tuple[Head, Series]]) -> WordTable:
+    kept = evenly(len(epochs), MOST_ROWS)
+    heads = [Head("epoch", "counted from 1"), *(head for head, _ in columns)]
+    rows = [[f"{epochs[at]}", *(decimal(each.values[at], 3) for _, each in columns)] for at in kept]
+    note = "" if len(kept) == len(epochs) else f"{len(kept)} of {len(epochs):,} epochs, evenly spaced."
     return WordTable("The numbers of the charts.", heads, rows, note)
