@@ -1,7 +1,8 @@
 """HTML pages from the templates of this package; a page is one file that loads nothing from elsewhere.
 
 Every value in a template is escaped (Jinja's autoescape): class names, sample ids, paths and error messages come from
-users. Only the style sheets and scripts of this package are marked `safe` and inserted as they are.
+users. Inserted as they are: the style sheets and scripts of this package, which templates mark `safe`, and what its
+own templates have made (cards of a gallery), as `Markup`.
 """
 
 import base64

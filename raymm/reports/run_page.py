@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from raymm.reports.pages.answer import Answer
     from raymm.reports.pages.next_step import NextStep
     from raymm.reports.pages.usage import Usage
-    from raymm.reports.pages.verdict import Sentence
     from raymm.training.result import Result
     from raymm.training.run import Run
 
@@ -42,7 +41,6 @@ def write_run_page(
     path: Path | None = None,
     answer: Answer | None = None,
     step: NextStep | None = None,
-    against: Sequence[Sentence] = (),
 ) -> Path:
     """Write the page of a finished run, and the settings that its command reads into RUN; returns the page's path.
 
@@ -56,8 +54,6 @@ def write_run_page(
         Of the page; default: RUN/report.html. Further samples of its gallery lie beside it.
     answer, step
         What the run answers and what to try next, where that is known already (`answer_of`, `next_step`).
-    against
-        Sentences on how the run compares with another one.
     """
     path = path or run.path / layout.PAGE
     answer = answer or answer_of(run)
@@ -68,7 +64,7 @@ def write_run_page(
     values = {
         "about": _about(run, result),
         "headline": answer.headline,
-        "sentences": [*answer.sentences, *against],
+        "sentences": answer.sentences,
         "bad": answer.bad,
         "step": step,
         "findings": findings if dataset else None,

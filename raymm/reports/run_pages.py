@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from raymm.reports.lowest_samples import write_lowest
+from raymm.reports.pages.answer import answer_of
 from raymm.reports.run_page import write_run_page
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.storage import layout
-from raymm.storage.layout import result_folder
 from raymm.tracking.base import NullTracker
-from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -37,12 +36,12 @@ def record_pages(tracker: Tracker, run: Run, result: Result, dataset: Dataset, f
 
 
 def _record_pages(tracker: Tracker, run: Run, result: Result, dataset: Dataset, findings: Sequence[Finding]) -> None:
-    tracker.log_artifact(write_run_page(run, result, dataset, findings))
-    table, classes = read_table(layout.valuation_file(result_folder(run.path), "test")), dataset.schema.classes
+    answer, classes = answer_of(run), dataset.schema.classes
+    tracker.log_artifact(write_run_page(run, result, dataset, findings, answer=answer))
     page = run.path / layout.VALUATION_PAGE
-    write_valuation_page(page, table, classes)
+    write_valuation_page(page, answer.table, classes)
     tracker.log_artifact(page)
-    for name, lowest in write_lowest(run.path, table, dataset, classes).items():
+    for name, lowest in write_lowest(run.path, answer.table, dataset, classes).items():
         for medium in lowest.media:
             tracker.log_artifact(medium, f"{layout.SAMPLES}/{name}")
         tracker.log_table(lowest.table, layout.SAMPLES)

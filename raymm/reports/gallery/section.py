@@ -110,11 +110,11 @@ def gallery_section(
     budget
         Bytes of HTML that the cards in the page may have.
     """
-    chosen = choose(table, LISTED, MOST)
+    chosen, classes = choose(table, LISTED, MOST), classes or table.info.class_names
     if dataset is not None and (why := unusable(dataset)):
         dataset, missing = None, why
     numbers = {} if dataset is None else rows_in_data(table, list(chosen), dataset)
-    cards = Cards(table, classes or table.info.class_names, dataset, numbers)
+    cards = Cards(table, classes, dataset, numbers)
     inline = {row: entries for row, entries in chosen.items() if min(entry.rank for entry in entries) <= INLINE}
     quality = _quality(cards, inline, budget)
     kept, beside = _split(cards, chosen, len(inline), quality, budget)
@@ -182,7 +182,6 @@ def _filters(
 ) -> list[Filter]:
     """The filters that make a difference."""
     names, entries = table.info.modalities, [entry for found in chosen.values() for entry in found]
-    classes = classes or table.info.class_names
     seen = {
         "list": [("lowest", "lowest"), ("surprising", "most surprising")],
         "modality": [(str(position), name) for position, name in enumerate(names)],
