@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -53,18 +53,21 @@ def write_lowest(run: Path, table: ValuationTable, dataset: Dataset, classes: Se
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     names, expected = table.info.modalities, expected_phi(table)
-    count, found = max(FEWEST, MOST // len(names)), {}
-    for position, name in enumerate(names):
-        rows = lowest_rows(table.phi[:, position], count).tolist()
-        shown = _shown(table, rows, dataset, name)
+    count = max(FEWEST, MOST // len(names))
+    lowest = [lowest_rows(table.phi[:, position], count).tolist() for position in range(len(names))]
+    why = unusable(dataset)
+    numbers = {} if why else rows_in_data(table, sorted({row for rows in lowest for row in rows}), dataset)
+    found = {}
+    for position, (name, rows) in enumerate(zip(names, lowest, strict=True)):
+        shown = [_shown(dataset, numbers.get(row), name, why) for row in rows]
         files = [
-            [_write(folder / name, rank, number, medium) for number, medium in enumerate(shown[row][1], start=1)]
-            for rank, row in enumerate(rows, start=1)
+            [_write(folder / name, rank, number, medium) for number, medium in enumerate(media, start=1)]
+            for rank, (_, media) in enumerate(shown, start=1)
         ]
-        numbers = [(float(table.phi[row, position]), float(expected[row, position])) for row in rows]
+        phi = zip(table.phi[rows, position].tolist(), expected[rows, position].tolist(), strict=True)
         lines = [
-            [rank, *_of_sample(table, row, classes), *map(_number, numbers[rank - 1]), *shown[row][0]]
-            for rank, row in enumerate(rows, start=1)
+            [rank, *_of_sample(table, row, classes), *map(_number, pair), *words]
+            for rank, (row, pair, (words, _)) in enumerate(zip(rows, phi, shown, strict=True), start=1)
         ]
         path = folder / f"lowest-{name}.json"
         write_json(path, _with_pictures(lines, files, run))
@@ -93,26 +96,24 @@ def _with_pictures(lines: list[list[Any]], files: list[list[Path]], run: Path) -
     return {"columns": [COLUMNS[0], PICTURE, *COLUMNS[1:]], "data": joined}
 
 
-def _shown(
-    table: ValuationTable, rows: Sequence[int], dataset: Dataset, name: str
-) -> Mapping[int, tuple[list[str], list[Medium]]]:
-    """Of each row the source and words of a modality, and what there is to see or hear of it."""
-    why = unusable(dataset)
-    numbers = {} if why else rows_in_data(table, rows, dataset)
-    shown: dict[int, tuple[list[str], list[Medium]]] = {}
-    for row in rows:
-        if row not in numbers:
-            shown[row] = ["", why or "not in the data set"], []
-            continue
-        displays = displays_of(dataset, numbers[row])[name]
-        try:
-            media = [] if displays is None or isinstance(displays, str) else [draw(d, QUALITIES[0]) for d in displays]
-            words = displays if isinstance(displays, str) else "; ".join(filter(None, map(_words, media)))
-        except Exception as cause:  # noqa: BLE001  (what a kind of another package shows)
-            media, words = [], f"cannot be drawn: {in_one_line(cause)}"
-        source = str(dataset.shards.sources(np.array([numbers[row]]))[0])
-        shown[row] = [source, words], [medium for medium in media if medium.mime in SUFFIXES]
-    return shown
+def _shown(dataset: Dataset, number: int | None, name: str, why: str) -> tuple[list[str], list[Medium]]:
+    """Of a sample the source and words of a modality, and what there is to see or hear of it.
+
+    Parameters
+    ----------
+    number
+        Of the sample in the data set; None where it has none, or, as `why` says, none can be read.
+    """
+    if number is None:
+        return ["", why or "not in the data set"], []
+    displays = displays_of(dataset, number, [name])[name]
+    try:
+        media = [] if displays is None or isinstance(displays, str) else [draw(d, QUALITIES[0]) for d in displays]
+        words = displays if isinstance(displays, str) else "; ".join(filter(None, map(_words, media)))
+    except Exception as cause:  # noqa: BLE001  (what a kind of another package shows)
+        media, words = [], f"cannot be drawn: {in_one_line(cause)}"
+    source = str(dataset.shards.sources(np.array([number]))[0])
+    return [source, words], [medium for medium in media if medium.mime in SUFFIXES]
 
 
 def _words(medium: Medium) -> str:

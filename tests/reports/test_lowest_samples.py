@@ -59,6 +59,15 @@ def test_pictures_and_sound_open_and_each_cell_names_its_file(written):
     assert "fox" in read(found["words"])[0]["shown"].lower()
 
 
+def test_of_a_sample_only_the_modality_that_is_shown_is_read(tmp_path, monkeypatch):
+    dataset, table = of_dataset(tmp_path / "data", [spec_of_kind("vector", name) for name in "ab"], count=30)
+    read_of = []
+    kept = dataset.shards.read
+    monkeypatch.setattr(type(dataset.shards), "read", lambda _, name, rows: read_of.append(name) or kept(name, rows))
+    write_lowest(tmp_path / "run", table, dataset, ["cat", "dog"])
+    assert sorted(read_of) == ["a"] * (MOST // 2) + ["b"] * (MOST // 2)
+
+
 def test_a_later_one_leaves_nothing_of_the_former(written, tmp_path):
     dataset, table = of_dataset(tmp_path / "data", [spec_of_kind("rgb", "face")] * 1, count=3)
     write_lowest(tmp_path / "run", table, dataset, ["cat", "dog"])

@@ -5,7 +5,7 @@ What cannot be read is a sentence in the place of the media, and never the end o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +45,27 @@ def rows_in_data(table: ValuationTable, chosen: Sequence[int], dataset: Dataset)
     return found
 
 
-def displays_of(dataset: Dataset, number: int) -> Mapping[str, Sequence[Display] | str | None]:
-    """What each modality of a sample shows; None where it is missing, and why where it cannot be read."""
+def displays_of(
+    dataset: Dataset, number: int, names: Collection[str] | None = None
+) -> Mapping[str, Sequence[Display] | str | None]:
+    """What each modality of a sample shows; None where it is missing, and why where it cannot be read.
+
+    Parameters
+    ----------
+    number
+        Of the sample in the data set.
+    names
+        Modalities that are read; default: all.
+    """
     rows = np.array([number], np.int64)
-    present = dataset.present[number]
+    asked = np.array([names is None or spec.name in names for spec in dataset.schema.modalities])
+    present = dataset.present[number] & asked
     with suppress(Exception):  # it is met again, and said, at the modality that it is of
         dataset.shards.prefetch(rows, present[None])  # so that each file is read once
     return {
         spec.name: _displays(dataset, spec, rows) if there else None
-        for spec, there in zip(dataset.schema.modalities, present.tolist(), strict=True)
+        for spec, there, wanted in zip(dataset.schema.modalities, present.tolist(), asked.tolist(), strict=True)
+        if wanted
     }
 
 
