@@ -1,6 +1,7 @@
 """What the signatures are told of a run, and where its findings are recorded and shown."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -126,11 +127,14 @@ def test_findings_of_a_finished_run_are_tags_and_stand_in_its_description(plante
     assert "- **at_chance** (warning): m1 alone is not above chance: right on" in tracker.description
 
 
-def test_a_run_without_findings_has_no_such_tag_and_keeps_its_description(tmp_path, gappy):
+def test_a_run_without_findings_has_no_such_tag_and_its_description_names_its_pages_alone(tmp_path, gappy):
     run = create_or_open(tmp_path / "run", settings(training={"epochs": 2}), gappy)
     result, tracker = train(run, gappy, Backends()), MemoryTracker()
     record_result(tracker, run, result, gappy)
-    assert (tracker.tags, tracker.description) == ({}, None)
+    assert tracker.tags == {}
+    about, pages = tracker.description.split("\n\n")
+    assert about == "Method **sample** on `gappy`: 12 samples, modalities m0, m1, m2, 3 classes."
+    assert re.findall("`(.*?)`", pages) == ["report.html", "valuation.html", "samples/"]
     page = write_run_page(run, result, gappy, []).read_text()
     assert "No failure signature holds at the end of this run." in page
 
