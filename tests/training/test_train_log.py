@@ -202,7 +202,8 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, caplog):
 
 def test_a_name_that_utf8_lacks_stops_nothing(tmp_path):
     log = TrainLog(tmp_path)
-    log.say(f"failed: {os.fsdecode(b'caf\xe9 ')}\u2713")  # of names of files, bytes may be of no encoding
+    name = os.fsdecode(b"caf\xe9 ")
+    log.say(f"failed: {name}\u2713")  # of names of files, bytes may be of no encoding
     log.say("second")
     lines = (tmp_path / "train.log").read_bytes().decode().splitlines()
     assert [line[21:] for line in lines] == ["failed: caf\\udce9 \u2713", "second"]
