@@ -49,6 +49,9 @@ FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--
 
 Array = npt.NDArray[np.float64]
 
+USUAL, LONGEST = 12, 32
+"""Characters of the name of a class beside an axis: those that need no further room, and at most."""
+
 
 def phi_distribution(names: Sequence[str], phi: Array, fair_share: float | None) -> Figure:
     """How many samples have which contribution, one panel a modality; phi is [N, n], NaN where missing."""
@@ -104,13 +107,13 @@ def phi_per_class(
         Which classes each sample belongs to, bool [N, K].
     """
     table = np.array([[nan_mean(phi[membership[:, c], i]) for i in range(len(names))] for c in range(len(classes))])
-    figure = new_figure(1.1 * len(names) + 2.8, 0.34 * len(classes) + 1.4)
+    figure = new_figure(1.1 * len(names) + 2.8 + _room(classes), 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
     middle, least = (0.0, 1e-6) if fair_share is None else (fair_share, 0.5)
     reach = max(least, float(np.nanmax(np.abs(table - middle), initial=0.0)))
     image = axis.imshow(table, cmap="PuOr", vmin=middle - reach, vmax=middle + reach, aspect="auto")
     axis.set_xticks(range(len(names)), names)
-    axis.set_yticks(range(len(classes)), [plain_text(name) for name in classes])
+    axis.set_yticks(range(len(classes)), _labels(classes))
     for row, column in np.ndindex(table.shape):
         value = table[row, column]
         text = "-" if np.isnan(value) else f"{value:.2f}"
@@ -122,12 +125,12 @@ def phi_per_class(
 
 def confusion_matrix(classes: Sequence[str], counts: npt.NDArray[np.int64]) -> Figure:
     """Samples by class (rows) and answer (columns), [K, K]; the colour is their share of the class."""
-    size = 0.42 * len(classes)
+    size = 0.42 * len(classes) + _room(classes)
     figure = new_figure(size + 2.8, size + 1.4)
     axis = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [plain_text(name) for name in classes]
+    names = _labels(classes)
     axis.set_xticks(range(len(names)), names, rotation=90)
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel="predicted", ylabel="class")
@@ -189,13 +192,13 @@ def learning_curves(
 
 def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]]) -> Figure:
     """Samples of each class, a bar a class, one part of it a split; counts are [K] by the name of the split."""
-    figure = new_figure(5.0, 0.28 * len(classes) + 1.2)
+    figure = new_figure(5.0 + _room(classes), 0.28 * len(classes) + 1.2)
     axis = figure.subplots()
     places, left = np.arange(len(classes)), np.zeros(len(classes))
     for position, (split, of_split) in enumerate(counts.items()):
         axis.barh(places, of_split, left=left, color=_colour(position), label=split)
         left = left + of_split
-    axis.set_yticks(places, [plain_text(name) for name in classes])
+    axis.set_yticks(places, _labels(classes))
     axis.invert_yaxis()
     axis.set_xlabel("samples")
     style_axis(axis, "x")
@@ -239,6 +242,17 @@ def plain_text(name: str) -> str:
     ('\\$5 to \\$9', False)
     """
     return ("\u200b" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def _room(names: Sequence[str]) -> float:
+    """Inches that a figure needs beside names of classes beyond those of `USUAL` characters."""
+    return 0.08 * max(0, *(len(name) - USUAL for name in _labels(names)), 0)
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Names of classes beside an axis, to which long ones would leave no room: these lose their middle."""
+    cut = LONGEST // 2
+    return [plain_text(name if len(name) <= LONGEST else f"{name[:cut]} ... {name[-cut:]}") for name in names]
 
 
 def style_axis(axis: Axes, grid: Literal["x", "y"] | None = "y") -> None:

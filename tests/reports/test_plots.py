@@ -114,3 +114,19 @@ def test_names_are_drawn_letter_by_letter():
     axis = plots.new_figure(2, 2).subplots()
     axis.plot([0], [0], label=plots.plain_text("_hidden"))
     assert len(axis.get_legend_handles_labels()[1]) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_names_of_classes_leave_room_for_the_plot(tmp_path: Path):
+    classes = ["short", "n" * 200, "a" * 100 + "b" * 100]
+    member = np.eye(3, dtype=bool)
+    drawn = {
+        "phi": plots.phi_per_class(["m0"], classes, np.ones((3, 1)), member, 1.0),
+        "confusion": plots.confusion_matrix(classes, np.eye(3, dtype=np.int64)),
+        "samples": plots.samples_per_class(classes, {"train": np.ones(3, np.int64)}),
+    }
+    plots.save_all(drawn, tmp_path)
+    for figure in drawn.values():
+        assert "short" in texts(figure)
+        assert f"{'a' * 16} ... {'b' * 16}" in texts(figure)
+        assert figure.axes[0].get_window_extent().width > 50
