@@ -14,9 +14,8 @@ from raymm.reports.diagnostics.finding import finding_lines
 from raymm.reports.diagnostics.of_run import findings_against, findings_of
 from raymm.reports.pages.answer import answer_of
 from raymm.reports.pages.baseline import against_baseline
-from raymm.reports.pages.next_step import next_step
 from raymm.reports.pages.tables import modality_table
-from raymm.reports.run_page import write_run_page
+from raymm.reports.run_page import step_of, write_run_page
 from raymm.reports.run_tracking import draw_plots
 from raymm.storage import layout
 from raymm.training.result import read_result
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from raymm.reports.pages.verdict import Sentence
 
 __all__ = ["RunReport", "report", "report_run"]
+
+NOT_THERE = "is not there, so that failure signatures, plots and a next step are left out, and samples have no media"
 
 FILES = {"study": layout.STUDY, "sweep": layout.SWEEP}
 """The file by which a folder is known."""
@@ -53,6 +54,8 @@ class RunReport(Shown):
         The verdict, and the numbers that it is made of.
     step
         What to try next; None where the data set is not here.
+    missing
+        The data set, where it is not here.
     """
 
     page: Path
@@ -60,12 +63,14 @@ class RunReport(Shown):
     findings: tuple[Finding, ...]
     answer: Answer = field(repr=False)
     step: NextStep | None = None
+    missing: Path | None = None
 
     def summary(self) -> str:
         """The verdict, the findings with their advice, the next step, and the page."""
         step = [f"try next: {self.step.why}", f"  {self.step.command}"] if self.step else []
         verdict = [self.answer.headline, *(f"  {sentence.text}" for sentence in self.answer.sentences)]
-        return "\n".join([*verdict, *finding_lines(self.findings), *step, f"wrote {self.page}"])
+        lacks = [f"note: {self.missing} {NOT_THERE}"] if self.missing else []
+        return "\n".join([*verdict, *finding_lines(self.findings), *step, *lacks, f"wrote {self.page}"])
 
     def to_dict(self) -> dict[str, Any]:
         """Page, verdict, findings and next step as plain values."""
@@ -187,7 +192,7 @@ def report_run(path: Path, baseline: str | Path | Placed | None = None, page: Pa
         other = open_run(Path(place_of(baseline)))
         findings += findings_against(opened, other)
         against = against_baseline(answer, answer_of(other), other.name, opened.config.training.selection)
-    step = next_step(opened, answer.found, findings, dataset.schema) if dataset else None
+    step = step_of(opened, answer, findings, dataset.schema) if dataset else None
     answer = replace(answer, sentences=(*answer.sentences, *against))
     written = write_run_page(opened, result, dataset, findings, path=page, answer=answer, step=step)
-    return RunReport(written, tuple(plots), tuple(findings), answer, step)
+    return RunReport(written, tuple(plots), tuple(findings), answer, step, None if dataset else opened.data)

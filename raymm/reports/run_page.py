@@ -22,6 +22,7 @@ from raymm.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
+    from raymm.data.schema import Schema
     from raymm.reports.diagnostics.finding import Finding
     from raymm.reports.pages.answer import Answer
     from raymm.reports.pages.next_step import NextStep
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["write_run_page"]
+__all__ = ["step_of", "write_run_page"]
 
 
 def write_run_page(
@@ -53,11 +54,11 @@ def write_run_page(
     path
         Of the page; default: RUN/report.html. Further samples of its gallery lie beside it.
     answer, step
-        What the run answers and what to try next, where that is known already (`answer_of`, `next_step`).
+        What the run answers and what to try next, where that is known already (`answer_of`, `step_of`).
     """
     path = path or run.path / layout.PAGE
     answer = answer or answer_of(run)
-    step = step or (next_step(run, answer.found, findings, dataset.schema) if dataset else None)
+    step = step or (step_of(run, answer, findings, dataset.schema) if dataset else None)
     names = list(dataset.schema.classes) if dataset else class_names_of(answer.table)
     _write_settings(run, step)
     missing = "" if dataset else f"{run.data} is not there"
@@ -75,6 +76,11 @@ def write_run_page(
     }
     write_html(path, "run.html", title=run.name, contents=_contents(values), **values)
     return path
+
+
+def step_of(run: Run, answer: Answer, findings: Sequence[Finding], schema: Schema) -> NextStep:
+    """What to try next, by what a run answers (`raymm.reports.pages.next_step`)."""
+    return next_step(run, answer.found, findings, schema, above=answer.above_chance)
 
 
 def _write_settings(run: Run, step: NextStep | None) -> None:

@@ -121,17 +121,21 @@ def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
     """How a column differs from the reference: its score, and the contributions that are shown to differ."""
     reference = found.columns[0].name
     differences, pairs = found.differences(column)
+
+    def words(each: Difference) -> str:
+        return each.words(column.name, reference)
+
     if not pairs:
         text = f"{column.name} has no seed in common with {reference}, so no difference is told."
         yield Sentence("plain", column.name, text)
         return
     for each in differences:
         if each.figure == found.metric:
-            text = f"{column.name} less {reference}, {each.figure}: {each.words()}."
+            text = f"{column.name} less {reference}, {each.figure}: {words(each)}."
             yield Sentence(each.tone(higher=_higher(found)), column.name, text)
         elif each.shown:
             verb = "raises" if each.interval.mean > 0 else "lowers"
-            change = f"from {decimal(each.second)} to {decimal(each.first)} ({each.words().removesuffix(': shown')})"
+            change = f"from {decimal(each.second)} to {decimal(each.first)} ({words(each).removesuffix(': shown')})"
             yield Sentence("plain", column.name, f"{column.name} {verb} {each.figure} {change}.")
     if silent := phi_not_shown(differences):
         yield Sentence("plain", column.name, f"{column.name} against {reference}: {silent}")

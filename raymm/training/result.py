@@ -75,6 +75,11 @@ def read_result(run: Path) -> Result:
         When the run has not come to its end, or a file of its result was changed after it was written.
     """
     folder = result_folder(run)
+    if not folder.exists():
+        raise CheckpointError(
+            f"{run}: this run is not finished; the `raymm train` that began it goes on with it, and `raymm status "
+            f"{run}` says how far it is"
+        )
     verify(folder, CheckpointError, required=[layout.RESULT_JSON])
     saved = SavedResult.read(folder / layout.RESULT_JSON)
     return Result(saved.best_epoch, saved.metrics, saved.entries)

@@ -130,6 +130,18 @@ def test_a_run_of_every_method_has_a_step_that_is_accepted(joint, capsys, method
     called(capsys, [*step.words[1:], "--print-config"])
 
 
+def test_a_model_that_is_not_above_chance_is_trained_longer_before_it_is_compared(joint, capsys):
+    run, _ = joint
+    (run.path / "config.yaml").write_text(run.config.to_yaml())
+    step = next_step(run, found_in("even"), [], run.dataset().schema, above=False)
+    assert "not shown to be above chance" in step.why
+    config = yaml.safe_load(called(capsys, [*step.words[1:], "--print-config"]))
+    assert config["training"]["epochs"] == 2 * run.config.training.epochs
+    assert (
+        "--method coalition" in next_step(run, found_in("under-used"), [], run.dataset().schema, above=False).command
+    )
+
+
 def test_a_folder_that_is_taken_is_not_suggested(joint):
     run, _ = joint
     first = next_step(run, found_in("under-used"), [], run.dataset().schema)

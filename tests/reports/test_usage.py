@@ -9,7 +9,7 @@ from scipy import stats
 
 from raymm.reports.chance import best_constant
 from raymm.reports.pages.usage import usages
-from raymm.reports.pages.verdict import headline, verdict
+from raymm.reports.pages.verdict import above_chance, headline, verdict
 from raymm.tasks import get_task
 from tests.reports.tables import NAMES, random_table
 
@@ -133,3 +133,25 @@ def test_no_number_is_said_of_no_sample():
     assert [sentence.text for sentence in verdict(table, found, "accuracy")] == [
         f"{name} is missing from all test samples." for name in NAMES
     ]
+
+
+@pytest.mark.parametrize("strength", [(0.9, 0.4), (0.1, 0.1), (0.0, 0.0)])
+def test_a_model_that_is_not_above_chance_is_said_so_first(strength):
+    table = random_table(120, ("m0", "m1"), classes=4, strength=strength, missing=0.0)
+    right = int((table.prediction == table.label).sum())
+    expected = bool(wilson(right, 120)[0] > np.bincount(table.label).max() / 120)
+    assert above_chance(table) is expected
+    said = headline(usages(table), above_chance(table))
+    assert said.startswith("The model is not shown to be above chance") is not expected
+    assert "No modality is under-used" not in said
+    assert (
+        "which is not shown to be above chance" in verdict(table, usages(table), "accuracy")[0].text
+    ) is not expected
+
+
+def test_of_samples_of_one_label_it_is_not_told_whether_a_model_is_above_chance():
+    table = random_table(40, ("m0", "m1"), classes=4, strength=(0.9, 0.4))
+    table = replace(table, label=np.zeros_like(table.label), prediction=np.zeros_like(table.prediction))
+    assert above_chance(table) is None
+    text = verdict(table, usages(table), "accuracy")[0].text
+    assert "chance 1.00); they all have the same label, so that chance cannot be exceeded." in text

@@ -18,7 +18,7 @@ from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.runs_page import runs_headline, runs_verdict
 from raymm.study.side_by_side import beside
 from raymm.training.loop import Backends, train
-from raymm.training.run import create_or_open
+from raymm.training.run import create_or_open, open_run
 from raymm.valuation.table_file import read_table
 from tests.cli.calling import call
 from tests.games import settings, small_dataset
@@ -153,6 +153,38 @@ def test_the_page_of_several_runs(runs, tmp_path, capfd):
     made = raymm.report(runs["joint-0"], runs["random-0"], out=out)
     assert made.to_pandas().columns.tolist() == ["figure", "joint (seed 0)", "random (seed 0)"]
     assert made.headline in made._repr_html_()
+
+
+def test_right_answers_of_one_model_only_are_told_by_the_names_of_the_models(runs, tmp_path):
+    random, joint = (by_id(each, each.prediction == each.label) for each in tables(runs, "random-0", "joint-0"))
+    only = [
+        sum(bool(one[key]) > bool(other[key]) for key in one) for one, other in ((random, joint), (joint, random))
+    ]
+    beside_it = raymm.report(runs["joint-0"], runs["random-0"], out=tmp_path / "side.html")
+    assert f"{only[0]:,} right only with random and {only[1]:,} only with joint" in beside_it.summary()
+    against = raymm.report(runs["random-0"], baseline=runs["joint-0"], out=tmp_path / "run.html")
+    name = runs["joint-0"].name
+    assert f"{only[0]:,} right only with this run and {only[1]:,} only with {name}" in against.summary()
+
+
+def test_a_run_that_is_not_finished_is_said_to_be_so(runs, tmp_path):
+    left = shutil.copytree(runs["joint-0"], tmp_path / "left")
+    shutil.rmtree(left / "result")
+    for others in ([], [runs["random-0"]]):
+        with pytest.raises(CheckpointError, match=r"left: this run is not finished; .* goes on with it"):
+            raymm.report(left, *others)
+
+
+def test_that_the_data_are_not_here_is_said_on_the_terminal_too(runs, tmp_path):
+    data = open_run(runs["joint-0"]).data
+    there = raymm.report(runs["joint-0"], out=tmp_path / "there.html").summary()
+    away = data.rename(data.with_name("away"))
+    try:
+        said = raymm.report(runs["joint-0"], out=tmp_path / "gone.html").summary()
+    finally:
+        away.rename(data)
+    assert f"note: {data} is not there, so that failure signatures" in said
+    assert "is not there" not in there
 
 
 def test_runs_that_do_not_belong_together_are_refused_in_words(runs, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raymm.reports.pages.usage import usages
-from raymm.reports.pages.verdict import headline, verdict
+from raymm.reports.pages.verdict import above_chance, headline, verdict
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.valuation.table_file import read_table
 
@@ -31,12 +31,15 @@ class Answer:
         The usage of each modality, in the order of the table.
     headline, sentences
         The verdict.
+    above_chance
+        Whether all modalities together are shown to be above chance; None where that cannot be told.
     """
 
     table: ValuationTable
     found: tuple[Usage, ...]
     headline: str
     sentences: tuple[Sentence, ...]
+    above_chance: bool | None = None
 
     @property
     def bad(self) -> bool:
@@ -49,4 +52,5 @@ def answer_of(run: Run) -> Answer:
     table = read_table(valuation_file(result_folder(run.path), "test"))
     found = usages(table, run.config.model.modalities)
     sentences = verdict(table, found, run.config.training.selection)
-    return Answer(table, tuple(found), headline(found), tuple(sentences))
+    above = above_chance(table)
+    return Answer(table, tuple(found), headline(found, above), tuple(sentences), above)

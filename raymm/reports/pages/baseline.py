@@ -34,7 +34,8 @@ def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list
     made = []
     for each in differences:
         if each.interval.count and (each.shown or each.figure == score):
-            change = f"{each.figure} from {decimal(each.second)} to {decimal(each.first)} ({each.words()})"
+            words = each.words("this run", name)
+            change = f"{each.figure} from {decimal(each.second)} to {decimal(each.first)} ({words})"
             tone = each.tone(higher=higher) if each.figure == score else "plain"
             made.append(Sentence(tone, each.figure, f"Against {name}: {change}."))
     silent = phi_not_shown(differences)

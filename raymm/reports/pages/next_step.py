@@ -68,9 +68,12 @@ class _Change:
     settings: tuple[str, ...]
 
 
-def next_step(run: Run, found: Sequence[Usage], findings: Sequence[Finding], schema: Schema) -> NextStep:
+def next_step(
+    run: Run, found: Sequence[Usage], findings: Sequence[Finding], schema: Schema, *, above: bool | None = None
+) -> NextStep:
     """The first step of these that the settings allow: repair what spoils the result, see whether what is low can be
-    learned, train it more, and where nothing is amiss compare with the control over seeds.
+    learned, train it more, train a model at chance longer, and where nothing is amiss compare with the control over
+    seeds.
 
     Parameters
     ----------
@@ -78,14 +81,16 @@ def next_step(run: Run, found: Sequence[Usage], findings: Sequence[Finding], sch
         The usage of each modality on test, and the failure signatures that hold.
     schema
         Of the data set of the run: a command is suggested only where its settings fit.
+    above
+        Whether all modalities together are shown to be above chance (`raymm.reports.pages.verdict.above_chance`).
     """
-    for change in _changes(run, found, findings):
+    for change in _changes(run, found, findings, above):
         if _fits(run, change.settings, schema):
             return NextStep(change.why, _train(run, change))
     return _compared(run)
 
 
-def _changes(run: Run, found: Sequence[Usage], findings: Sequence[Finding]) -> Iterator[_Change]:
+def _changes(run: Run, found: Sequence[Usage], findings: Sequence[Finding], above: bool | None) -> Iterator[_Change]:
     """Steps that train one run, the most pressing first."""
     names = {each.name for each in findings}
     broken = {each.subject for each in findings if each.name == "breaks_right"}
@@ -101,6 +106,9 @@ def _changes(run: Run, found: Sequence[Usage], findings: Sequence[Finding]) -> I
     if any(usage.role == "only" for usage in found) and run.config.model.modalities:
         settings = ("method.name=coalition", "model.modalities=null")
         yield _Change("This model reads one modality: train all of them together.", "all", settings)
+    if above is False:
+        why = "The model is not shown to be above chance: train it longer, and look at its samples."
+        yield _Change(why, "longer", (f"training.epochs={2 * run.config.training.epochs}",))
     if "unstable_values" in names and run.config.optimizer.schedule != "cosine":
         why = "Which samples are low changes from epoch to epoch: let the learning rate decay."
         yield _Change(why, "cosine", ("optimizer.schedule=cosine",))

@@ -68,11 +68,11 @@ class Difference:
             return "plain"
         return "good" if (self.interval.mean > 0) == higher else "bad"
 
-    def words(self) -> str:
-        """The difference with its interval, and whether it is shown."""
+    def words(self, first: str, second: str) -> str:
+        """The difference of two models or methods of these names with its interval, and whether it is shown."""
         text = plus_minus(self.interval, signed=True)
         if self.p is not None:
-            text += f", {self.only_first:,} right only with the first and {self.only_second:,} only with the second"
+            text += f", {self.only_first:,} right only with {first} and {self.only_second:,} only with {second}"
         return f"{text}: {'shown' if self.shown else 'not shown'}"
 
 

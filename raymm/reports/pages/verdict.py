@@ -12,9 +12,10 @@ from raymm.reports.statistics import mean_interval, proportion
 
 if TYPE_CHECKING:
     from raymm.reports.pages.usage import Usage
+    from raymm.reports.statistics import Proportion
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Sentence", "Tone", "headline", "verdict"]
+__all__ = ["Sentence", "Tone", "above_chance", "headline", "verdict"]
 
 Tone = Literal["good", "bad", "plain"]
 
@@ -28,9 +29,26 @@ class Sentence:
     text: str
 
 
-def headline(found: Sequence[Usage]) -> str:
-    """The shortest answer: which modalities do harm or are under-used, or that none is."""
-    said = []
+def above_chance(table: ValuationTable) -> bool | None:
+    """Whether all modalities together are shown to be above chance.
+
+    None where that cannot be told: the task does not say what is right, or no two samples have different labels.
+    """
+    if not table.shows_right or not len(table):
+        return None
+    chance = best_constant(table.task, table.label)
+    return _right(table).low > chance if chance < 1 else None
+
+
+def headline(found: Sequence[Usage], above: bool | None = None) -> str:
+    """The shortest answer: that the model is at chance, which modalities do harm or are under-used, or that none is.
+
+    Parameters
+    ----------
+    above
+        Of `above_chance`.
+    """
+    said = ["The model is not shown to be above chance"] if above is False else []
     for role, one, several in (
         ("harmful", "does harm", "do harm"),
         ("under-used", "is under-used", "are under-used"),
@@ -76,10 +94,13 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
     """How the whole model does; nothing where the metric is no mean over samples."""
     count = len(table)
     if table.shows_right and count:
-        right = proportion(int(table.grand_correct.sum()), count)
+        right, above = _right(table), above_chance(table)
         chance = best_constant(table.task, table.label)
-        above = right.low > chance
-        said = "" if above else ", which is not shown to be above chance"
+        said = {
+            True: "",
+            False: ", which is not shown to be above chance",
+            None: "; they all have the same label, so that chance cannot be exceeded",
+        }[above]
         text = (
             f"All modalities together are right on {decimal(right.share)} of the {count:,} {split} samples "
             f"({range_words(right.low, right.high)}; chance {decimal(chance)}){said}."
@@ -91,6 +112,10 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
     error = mean_interval(values)
     text = f"All modalities together have a {metric} of {plus_minus(error)} on the {count:,} {split} samples."
     return [Sentence("plain", "", text)]
+
+
+def _right(table: ValuationTable) -> Proportion:
+    return proportion(int(table.grand_correct.sum()), len(table))
 
 
 def _of_modality(usage: Usage, table: ValuationTable, split: str) -> Sentence:
