@@ -97,7 +97,7 @@ def _value(job: Valuing, stream: Stream, out: Path | None, told: Progress) -> Va
     if out is not None:
         return value_to_file(job, stream, out, follow)
     blocks = dict(follow(stream(job.model, job.view, job.rows, job.config, None, ()), job.blocks))
-    return join_tables([blocks[number] for number in sorted(blocks)])
+    return join_tables((blocks.pop(number) for number in sorted(blocks)), len(job.rows))
 
 
 @contextmanager

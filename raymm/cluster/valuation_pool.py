@@ -176,7 +176,7 @@ class ActorPool:
     ) -> ValuationTable:
         """The valuation table of `rows`, in order; errors as `stream`."""
         blocks = dict(self.stream(model, view, rows, config, epoch))
-        return join_tables([blocks[number] for number in sorted(blocks)])
+        return join_tables((blocks.pop(number) for number in sorted(blocks)), len(rows))
 
     def stream(
         self,
