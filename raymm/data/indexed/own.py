@@ -180,14 +180,15 @@ class _Reader:
 
 def _readable(items: OwnItems) -> list[OwnItem]:
     """The first items that can be read; raises `DataError` where there is none."""
-    found, mistakes = [], [DataError(f"{items.where}: has no items")][len(items) :]
+    found: list[OwnItem] = []
+    mistakes: list[DataError] = []
     for row in range(min(len(items), LOOKED_AT)):
         try:
             found.append(items[row])
         except DataError as cause:  # which is named when all items are looked at
             mistakes.append(cause)
     if not found:
-        raise mistakes[0]
+        raise mistakes[0] if mistakes else DataError(f"{items.where}: has no items")
     return found
 
 
