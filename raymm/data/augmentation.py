@@ -111,10 +111,17 @@ def randaugment(stored: npt.NDArray[np.uint8], keys: Keys, chosen: RandAugmentCo
 
 
 def _each_by_its_key(change: Callable[[Tensor], Tensor], values: Tensor, keys: Keys) -> list[Tensor]:
-    """Samples changed one by one, each with torch's generator at its own key; the generator is left as it was."""
+    """Samples changed one by one, each with torch's generators at its own key; these are left as they were.
+
+    They are those of the CPU and of the device of the values. `torch.manual_seed` would set those of all GPUs, of
+    which training draws dropout: its bits would depend on where batches are read.
+    """
+    on = [values.device] if values.device.type == "cuda" else []
+    generators = [torch.default_generator, *(torch.cuda.default_generators[device.index] for device in on)]
     made = []
-    with torch.random.fork_rng(devices=[values.device] if values.device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=on):
         for value, key in zip(values, keys.tolist(), strict=True):
-            torch.manual_seed((key ^ AUGMENT) % 2**63)
+            for generator in generators:
+                generator.manual_seed((key ^ AUGMENT) % 2**63)
             made.append(change(value))
     return made

@@ -74,6 +74,16 @@ def test_nothing_is_done_or_drawn_where_they_are_off_or_without_keys():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_generators_of_gpus_that_hold_none_of_the_values_are_left_alone(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    torch.manual_seed(5)
+    assert seeded == [5]  # what torch does by itself
+    randaugment(pictures(4, 3, 8, 8), KEYS, RandAugmentConfig(ops=1))
+    mask_spectra_at_random(spectra(), KEYS, SpecAugmentConfig(time=0.5))
+    assert seeded == [5]
+
+
 @pytest.fixture(scope="module")
 def dataset():
     specs = [
