@@ -69,7 +69,7 @@ class Predictor:
     def answers(self, columns: Mapping[str, Sequence[Any]]) -> Answers:
         """What `predict` returns, as arrays; errors as `predict`."""
         one = self.exported
-        return answers_to(one.model, one.schema, self.batch(columns), self._method)
+        return answers_to(one.model, one.schema, self.batch(columns), self.method)
 
     def batch(self, columns: Mapping[str, Sequence[Any]]) -> Batch:
         """The batch that the model is given, without noise; errors as `predict`."""
@@ -79,7 +79,7 @@ class Predictor:
         return BatchReader(dataset, view).batch(np.arange(len(rows)))
 
     @cached_property
-    def _method(self) -> ValuationMethod:
+    def method(self) -> ValuationMethod:
         """How answers are valued: once chosen, for all that is asked."""
         return prediction_method(self.exported.model, self.exported.schema, self.exported.config)
 

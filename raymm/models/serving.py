@@ -19,6 +19,7 @@ from raymm.errors import DataError, Problems
 from raymm.models.answers import Answers
 from raymm.models.export import load_model, load_settings
 from raymm.models.predictor import Predictor
+from raymm.valuation.method import largest_exact
 
 if TYPE_CHECKING:
     from raymm.data.kinds.base import ModalitySpec
@@ -46,11 +47,14 @@ def served_form(folder: Path | str) -> dict[str, Any]:
     `inputs`, names of columns of which none is required; `outputs`, the type of each column of an answer; and
     `example`, one sample: texts, small arrays, and names of files.
     """
-    schema = Schema.from_saved(load_settings(Path(folder))[1].content)
+    config, about = load_settings(Path(folder))
+    schema = Schema.from_saved(about.content)
+    is_exact = config.valuation.method == "auto" and len(schema.names) <= largest_exact(sums=False)
+    has_errors = not is_exact and load(folder).predictor.method.name == "sampled"
     example = {spec.name: _example(spec) for spec in schema.modalities}
     return {
         "inputs": _inputs(schema),
-        "outputs": _outputs(schema),
+        "outputs": _outputs(schema, has_errors),
         "example": {name: value for name, value in example.items() if value is not None},
     }
 
@@ -75,7 +79,7 @@ class ServedPredictor:
         DataError
             Naming every file, row and modality that cannot be used.
         """
-        predictor, schema = self._predictor, self.exported.schema
+        predictor, schema = self.predictor, self.exported.schema
         media = [name for name in columns if name in schema.names and not schema[name].from_text]
         if FILE not in columns and not any(isinstance(cell, str) for name in media for cell in columns[name]):
             return predictor.predict(columns)
@@ -88,7 +92,8 @@ class ServedPredictor:
         return Answers.joined(parts).columns()
 
     @cached_property
-    def _predictor(self) -> Predictor:
+    def predictor(self) -> Predictor:
+        """What answers columns of values."""
         return Predictor(self.exported)
 
 
@@ -97,19 +102,20 @@ def _inputs(schema: Schema) -> list[str]:
     return [*schema.names, *([FILE] if media and FILE not in schema.names else [])]
 
 
-def _outputs(schema: Schema) -> dict[str, str]:
-    """Names and types of the columns of an answer, from one to nothing."""
+def _outputs(schema: Schema, has_errors: bool) -> dict[str, str]:
+    """Names and types of the columns of an answer, from one to nothing, with or without standard errors."""
     size, classes = len(schema.names), schema.outputs
     task = schema.task
     of_targets = 1 if task.categorical else len(schema.classes)
-    empty = np.zeros((1, classes))
+    empty, phi = np.zeros((1, classes)), np.zeros((1, size, of_targets))
     answers = Answers(
         schema,
         empty.astype(np.float32),
         task.array([_zero(schema)], len(schema.classes)),
         np.zeros(1) if task.categorical else None,
         empty if task.categorical else None,
-        np.zeros((1, size, of_targets)),
+        phi,
+        phi if has_errors else None,
     )
     return {name: "string" if isinstance(one[0], str) else "double" for name, one in answers.columns().items()}
 

@@ -227,6 +227,19 @@ def test_a_recorded_model_says_what_goes_in_and_out(exported: Path):
     }
 
 
+def test_standard_errors_of_sampled_contributions_are_among_what_goes_out(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    columns = {f"m{number:02d}": draw.normal(size=(60, 1)) for number in range(13)}
+    data = raymm.write_dataset(tmp_path / "d", columns, labels=["a", "b"] * 30).open()
+    config = settings().model_copy(
+        update={"model": settings().model.model_validate({"feature_size": 2, "fusion": {"name": "gated", "size": 2}})}
+    )
+    export_model(tmp_path / "model", build_model(data.schema, config.model, 0), config, data)
+    answer = load(tmp_path / "model").predict({"m00": [[0.5]], "m01": [[0.5]]})
+    assert {"phi_m12", "stderr_m12"} <= set(answer)
+    assert list(served_form(tmp_path / "model")["outputs"]) == list(answer)
+
+
 def test_cells_may_be_files_and_what_is_wrong_is_all_named(exported: Path, tmp_path: Path):
     vector = np.arange(3, dtype=np.float32)
     np.save(tmp_path / "v.npy", vector)

@@ -67,5 +67,8 @@ def _form(folder: Path, loader: str) -> dict[str, Any]:
 def _signature(form: Mapping[str, Any]) -> ModelSignature:
     """Columns that may be absent and may hold paths, texts or arrays; and those of an answer."""
     inputs = [ColSpec(AnyType(), name, required=False) for name in form["inputs"]]
-    outputs = [ColSpec(kind, name, required=not name.startswith("phi_")) for name, kind in form["outputs"].items()]
+    outputs = [
+        ColSpec(kind, name, required=not name.startswith(("phi_", "stderr_")))
+        for name, kind in form["outputs"].items()
+    ]
     return ModelSignature(Schema(inputs), Schema(outputs))
