@@ -105,7 +105,7 @@ def _recorded(run: Run, dataset: Dataset, store: Store, experiment: str, *, page
     tracker.start(run_info(run, dataset, experiment))
     with ending(tracker.finish):
         HistoryLog(tracker)(result.history)
-        findings = record_result(tracker, run, result, dataset)
+        findings = record_result(tracker, run, result, dataset, pages=pages)
         if pages:
             record_pages(tracker, run, result, dataset, findings)
     return result

@@ -96,12 +96,20 @@ def _description(run: Run, dataset: Dataset) -> str:
     )
 
 
-def record_result(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> list[Finding]:
-    """Record the result of a finished run: its metrics, findings and files; returns the findings."""
+def record_result(
+    tracker: Tracker, run: Run, result: Result, dataset: Dataset, *, pages: bool = True
+) -> list[Finding]:
+    """Record the result of a finished run: its metrics, findings and files; returns the findings.
+
+    Parameters
+    ----------
+    pages
+        Whether its pages follow (`raymm.reports.run_pages`), so that the description names them.
+    """
     tracker.log_summary(from_one(result.metrics))
     findings = record_findings(tracker, run, result, dataset)
-    said = [_description(run, dataset), PAGES, *([findings_markdown(findings)] if findings else [])]
-    tracker.log_description("\n\n".join(said))
+    said = (_description(run, dataset), PAGES if pages else "", findings_markdown(findings))
+    tracker.log_description("\n\n".join(filter(None, said)))
     record_files(tracker, run, result, dataset)
     return findings
 

@@ -135,6 +135,8 @@ def test_a_run_without_findings_has_no_such_tag_and_its_description_names_its_pa
     about, pages = tracker.description.split("\n\n")
     assert about == "Method **sample** on `gappy`: 12 samples, modalities m0, m1, m2, 3 classes."
     assert re.findall("`(.*?)`", pages) == ["report.html", "valuation.html", "samples/"]
+    record_result(tracker, run, result, gappy, pages=False)
+    assert tracker.description == about
     page = write_run_page(run, result, gappy, []).read_text()
     assert "No failure signature holds at the end of this run." in page
 

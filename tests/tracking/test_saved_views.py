@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -117,6 +118,17 @@ def test_children_have_a_view_of_their_own_the_best_first(store: tuple[str, Path
     assert f"viewStateShareKey=raymm-{tracker.run_id}-best-loss" in note
 
 
+def test_a_view_that_has_no_room_leaves_mlflow_to_draw_its_own(store: tuple[str, Path], tmp_path: Path) -> None:
+    wide = View(tuple(f"metrics.{sha256(bytes([n % 251, n // 251])).hexdigest()}" for n in range(1000)))
+    tracker = MlflowTracker(store[0], tmp_path, store[1])
+    tracker.start(replace(INFO, description="[Compare](children:best/loss)", view=wide))
+    assert tracker.waiting == 0
+    assert not [name for name in experiment_of(store[0]).tags if name.startswith("mlflow.sharedViewState")]
+    note = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).data.tags["mlflow.note.content"]
+    assert "compareRunsMode=CHART" in note
+    assert f"mlflow.parentRunId%60%20%3D%20%27{tracker.run_id}" in note
+
+
 def test_the_data_of_a_run_is_an_input_once(store: tuple[str, Path], tmp_path: Path) -> None:
     for _ in range(2):
         tracker = MlflowTracker(store[0], tmp_path, store[1])
@@ -146,6 +158,10 @@ def test_a_table_is_listed_as_one(store: tuple[str, Path], tmp_path: Path) -> No
     tags = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).data.tags
     listed = [{"path": f"samples/{name}.json", "type": "table"} for name in ("lowest", "other")]
     assert json.loads(tags["mlflow.loggedArtifacts"]) == listed
+    for letter in "abcdefghij":
+        tracker.log_table(tmp_path / "other.json", "/".join([letter * 200] * 4))
+    tags = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).data.tags
+    assert json.loads(tags["mlflow.loggedArtifacts"])[:2] == listed  # not all have room, and none is cut
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -20,7 +20,14 @@ from raymm.tracking.base import RunInfo, TrackingStatus, check_folder, check_tag
 from raymm.tracking.mlflow.deadline import Deadlines
 from raymm.tracking.mlflow.links import NOTE
 from raymm.tracking.mlflow.store import check_uri, database_of, redact
-from raymm.tracking.mlflow.writer import FIRST_EPOCH, STORE_ERRORS, RunWriter, is_refusal, one_line
+from raymm.tracking.mlflow.writer import (
+    FIRST_EPOCH,
+    LONGEST_VALUE,
+    STORE_ERRORS,
+    RunWriter,
+    is_refusal,
+    one_line,
+)
 from raymm.tracking.outbox import Event, Outbox
 
 __all__ = ["MlflowTracker", "replay"]
@@ -144,12 +151,13 @@ class MlflowTracker:
         self._add(event, once=f"artifact {folder}/{path.name}")
 
     def log_table(self, path: Path, folder: str = "") -> None:
-        """Record a file as `log_artifact` does; MLflow shows it as a table."""
+        """Record a file as `log_artifact` does; MLflow shows it as a table, as many of a run as a tag can name."""
         self.log_artifact(path, folder)
         where = PurePosixPath(folder, path.name).as_posix()
         tables = json.loads(self._outbox.newest("tags").get(TABLES, "[]"))
-        if where not in {table["path"] for table in tables}:
-            self._add({"kind": "tags", "tags": {TABLES: json.dumps([*tables, {"path": where, "type": "table"}])}})
+        value = json.dumps([*tables, {"path": where, "type": "table"}])
+        if where not in {table["path"] for table in tables} and len(value) <= LONGEST_VALUE:  # cut, it is no JSON
+            self._add({"kind": "tags", "tags": {TABLES: value}})
 
     def log_model(self, folder: Path, loader: str) -> None:
         """Record a model that `mlflow models` can load."""

@@ -70,18 +70,20 @@ def view_address(experiment_id: str, key: str) -> str:
 def children_view(client: Any, experiment_id: str, run_id: str, metric: str, view: View | None) -> str:
     """The address, as in `view_address`, of charts of a run's children, highest metric first.
 
-    With a view it is saved for them, under a key that MLflow's list of views leaves out; else MLflow draws its own.
+    With a view it is saved for them, under a key that MLflow's list of views leaves out; else, or where a tag has no
+    room for it, MLflow draws its own.
     """
     search = {
         "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'",
         "orderByKey": f"metrics.`{metric}`",
         "orderByAsc": "false",
     }
-    if view is None:
+    packed = "" if view is None else _packed({**_state(view), **search, "orderByAsc": False})
+    if not 0 < len(packed) <= LONGEST:
         query = {**search, **AS_CHARTS, "workflowType": "machine_learning"}
         return f"#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote, safe='')}"
     key = f"raymm-{run_id}-{metric.replace('/', '-')}"
-    client.set_experiment_tag(experiment_id, STATE + key, _packed({**_state(view), **search, "orderByAsc": False}))
+    client.set_experiment_tag(experiment_id, STATE + key, packed)
     return view_address(experiment_id, key)
 
 

@@ -36,6 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 __all__ = [
     "FIRST_EPOCH",
+    "LONGEST_VALUE",
     "STORE_ERRORS",
     "MlflowClient",
     "RunWriter",
@@ -55,6 +56,7 @@ FIRST_EPOCH = "raymm.first_epoch"
 NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
 LONGEST_VALUE = 6000
+"""Characters of a parameter or tag; what is longer is cut."""
 
 
 class RunWriter:
