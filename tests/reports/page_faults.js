@@ -48,12 +48,9 @@ function canvasColour() {
 
 // What lies behind an element, from the page to its own background. Text of a drawing lies over other shapes of it.
 function behind(element, canvas) {
-  let layers = [];
-  for (let node = element; node; node = node.parentElement) {
-    const style = getComputedStyle(node);
-    layers.push(over([...rgba(style.backgroundColor)], [0, 0, 0, 0])[3] && rgba(style.backgroundColor));
-  }
-  let colour = layers.filter(Boolean).reverse().reduce((back, front) => over(front, back), canvas);
+  const layers = [];
+  for (let node = element; node; node = node.parentElement) layers.push(rgba(getComputedStyle(node).backgroundColor));
+  let colour = layers.reduceRight((back, front) => over(front, back), canvas);
   const drawing = element.closest("svg");
   if (!drawing) return colour;
   const box = element.getBoundingClientRect();

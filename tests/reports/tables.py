@@ -1,5 +1,6 @@
 """Valuation tables of planted or random outcomes, for the tests of what pages say of them."""
 
+from dataclasses import fields, replace
 from math import factorial
 
 import numpy as np
@@ -64,6 +65,13 @@ def random_table(samples, names=NAMES, classes=4, seed=0, missing=0.2, task="cla
         stderr=np.where(present, 0.0, np.nan),
         unimodal_correct=right[:, 1 << np.arange(n)],
     )
+
+
+def rows_of(table, rows):
+    """Some rows of a table: whatever selects rows of an array."""
+    columns = {one.name: getattr(table, one.name) for one in fields(table)}
+    arrays = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
+    return replace(table, **{name: column[rows] for name, column in arrays.items()})
 
 
 def _shapley(values, n):

@@ -17,6 +17,7 @@ from raymm.reports.diagnostics.evidence import Evidence, Facts
 from raymm.reports.diagnostics.finding import finding_lines, finding_tags, findings_markdown
 from raymm.reports.diagnostics.of_run import FindingLog
 from raymm.tracking.base import MemoryTracker
+from tests.reports.tables import rows_of
 from tests.valuation.test_reproduction import random_table
 
 NAMES = ("audio", "rgb")
@@ -270,9 +271,7 @@ def test_two_runs_are_compared_by_mcnemars_exact_test(here, there):
 
 def test_the_order_of_samples_does_not_matter_and_other_samples_are_refused():
     own, other = table_pair(12, 3)
-    order = np.random.default_rng(0).permutation(60)
-    names = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "unimodal_correct")
-    mixed = replace(other, **{name: getattr(other, name)[order] for name in names})
+    mixed = rows_of(other, np.random.default_rng(0).permutation(60))
     assert no_difference_from(own, mixed, "joint") == no_difference_from(own, other, "joint") == []
     strange = replace(other, sample_id=np.char.add(other.sample_id, "x"))
     with pytest.raises(DataError, match="'joint' is not of the same samples; compare runs on one data set"):

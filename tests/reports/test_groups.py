@@ -13,7 +13,7 @@ from raymm.reports.pages.verdict import verdict
 from raymm.reports.statistics import mean_interval
 from raymm.tasks.final_metrics import per_class
 from raymm.valuation.patterns import PATTERNS, pattern_shares
-from tests.reports.tables import random_table
+from tests.reports.tables import random_table, rows_of
 
 
 def check(groups, table, masks):
@@ -78,9 +78,7 @@ def test_pairs_are_those_of_the_patterns():
 
 def test_a_million_samples_take_little_memory_and_time():
     small = random_table(1000, classes=1000)
-    places = np.random.default_rng(0).integers(0, 1000, 10**6)
-    names = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "unimodal_correct")
-    table = replace(small, **{name: getattr(small, name)[places] for name in names})
+    table = rows_of(small, np.random.default_rng(0).integers(0, 1000, 10**6))
     tracemalloc.start()
     found = usages(table)
     verdict(table, found, "accuracy")

@@ -1,7 +1,7 @@
 """What a verdict says of a modality, against loops over the samples of the table."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from raymm.reports.chance import best_constant
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import above_chance, headline, verdict
 from raymm.tasks import get_task
-from tests.reports.tables import NAMES, random_table
+from tests.reports.tables import NAMES, random_table, rows_of
 
 
 def by_hand(table, at):
@@ -121,13 +121,7 @@ def test_chance_is_that_of_the_best_constant_answer(task):
 
 
 def test_no_number_is_said_of_no_sample():
-    empty = random_table(1)
-    arrays = {
-        one.name: getattr(empty, one.name)[:0]
-        for one in fields(empty)
-        if isinstance(getattr(empty, one.name), np.ndarray)
-    }
-    table = replace(empty, **arrays)
+    table = rows_of(random_table(1), slice(0))
     found = usages(table)
     assert headline(found) == "No test sample has a modality"
     assert [sentence.text for sentence in verdict(table, found, "accuracy")] == [

@@ -13,6 +13,7 @@ from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits, unpack_bits
 from raymm.valuation.table_file import TableWriter
+from tests.reports.tables import rows_of
 
 
 def make_table(rows=300, n=3, seed=0):
@@ -145,11 +146,7 @@ def test_sampled_values_keep_their_errors_and_have_no_outcomes(tmp_path):
 
 def test_joined_parts_are_the_whole():
     table = make_table()
-    columns = ("sample_id", "split", "label", "prediction", "phi", "outcomes", "loss", "stderr", "unimodal_correct")
-    parts = [
-        ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in (*columns, "source")})
-        for rows in (slice(0, 100), slice(100, 300))
-    ]
+    parts = [rows_of(table, rows) for rows in (slice(0, 100), slice(100, 300))]
     assert same(join_tables(parts), table)
     assert not same(join_tables(parts[::-1]), table)
 
@@ -198,20 +195,7 @@ def test_parts_make_the_same_file_as_the_whole(tmp_path):
     table = make_table()
     with TableWriter(tmp_path / "parts.parquet", table.info) as writer:
         for start in range(0, 300, 77):
-            rows = slice(start, start + 77)
-            columns = (
-                "sample_id",
-                "split",
-                "label",
-                "prediction",
-                "phi",
-                "outcomes",
-                "loss",
-                "stderr",
-                "unimodal_correct",
-                "source",
-            )
-            writer.write(ValuationTable(table.info, **{name: getattr(table, name)[rows] for name in columns}))
+            writer.write(rows_of(table, slice(start, start + 77)))
     assert same(read_table(tmp_path / "parts.parquet"), table)
 
 

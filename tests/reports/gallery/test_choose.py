@@ -16,6 +16,7 @@ from raymm.reports.gallery.choose import (
 )
 from raymm.valuation.patterns import PATTERNS
 from tests.reports.gallery.samples import made
+from tests.valuation.test_patterns import TABLE
 
 
 def expected_by_hand(table, row, position):
@@ -102,16 +103,6 @@ def test_every_list_is_there_whole_and_rows_come_by_their_best_rank():
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_the_pattern_is_of_the_modality_against_all_others(n):
     table = made(80, n, 3, seed=n)
-    names = {  # alone, the others, all
-        (0, 0, 0): "hard",
-        (0, 1, 0): "first breaks",
-        (1, 0, 0): "second breaks",
-        (1, 1, 0): "conflict",
-        (0, 0, 1): "synergy",
-        (1, 0, 1): "first carries",
-        (0, 1, 1): "second carries",
-        (1, 1, 1): "redundancy",
-    }
     correct, seen = table.correct(), set()
     for position in range(n):
         for row, number in enumerate(pattern_numbers(table, range(80), position)):
@@ -121,7 +112,9 @@ def test_the_pattern_is_of_the_modality_against_all_others(n):
                 continue
             everyone = sum(1 << i for i in range(n))
             codes = 1 << position, everyone - (1 << position), everyone
-            assert PATTERNS[number] == names[tuple(int(correct[row, code]) for code in codes)]
+            assert (
+                PATTERNS[number] == TABLE[tuple(int(correct[row, code]) for code in codes)]
+            )  # alone, the others, all
             seen.add(number)
     assert len(seen) == len(PATTERNS)
 

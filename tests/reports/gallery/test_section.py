@@ -19,6 +19,7 @@ from raymm.reports.gallery.choose import expected_phi, lowest_rows, surprising_r
 from raymm.reports.gallery.section import INLINE, LISTED
 from raymm.valuation.patterns import PATTERNS
 from tests.reports.gallery.samples import Gallery, every_kind, made, of_dataset, page_of, spec_of_kind
+from tests.reports.tables import rows_of
 
 EVIL = "</script><script>alert('1') & \"2\"</script><img src=x onerror=alert(1)> é 🦊"
 
@@ -212,23 +213,8 @@ def test_a_page_that_is_written_again_leaves_no_older_files(tmp_path):
     gallery_section(dataset, table, page)
     assert sorted(file.name for file in (tmp_path / "p.files").iterdir()) == ["gallery-1.js", "mine.txt"]
     assert (tmp_path / "p.files" / "gallery-1.js").read_text() != "old"
-    few = replace(table, **{name: getattr(table, name)[:5] for name in ROWS})
-    assert not gallery_section(dataset, few, page).files
+    assert not gallery_section(dataset, rows_of(table, slice(5)), page).files
     assert [file.name for file in (tmp_path / "p.files").iterdir()] == ["mine.txt"]
-
-
-ROWS = (
-    "sample_id",
-    "split",
-    "label",
-    "prediction",
-    "phi",
-    "outcomes",
-    "loss",
-    "stderr",
-    "unimodal_correct",
-    "source",
-)
 
 
 @pytest.mark.parametrize("budget", [60_000, 250_000])
