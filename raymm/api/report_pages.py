@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from raymm.errors import CheckpointError
 from raymm.reports.html import render
 from raymm.storage import layout
 from raymm.study.records import read_results
-from raymm.study.report import comparison_records, study_headline, verdict_lines, write_study_report
+from raymm.study.report import comparison_records, study_verdict, write_study_report
 from raymm.study.runs_page import runs_headline, runs_table, runs_verdict, write_runs_page
 from raymm.study.side_by_side import beside
 from raymm.study.store import open_study
@@ -40,13 +41,14 @@ class PageReport(Shown):
     headline, sentences
         The verdict.
     records
-        The table: of several runs a figure a row, of a study a comparison, of a sweep a trial.
+        Makes the rows of the table, which of a study takes as long as its page: of several runs a figure a row, of a
+        study a comparison, of a sweep a trial.
     """
 
     page: Path
     headline: str
     sentences: tuple[str, ...]
-    records: tuple[dict[str, Any], ...]
+    records: Callable[[], Sequence[Mapping[str, Any]]]
 
     def summary(self) -> str:
         """The verdict, and the page."""
@@ -60,7 +62,7 @@ class PageReport(Shown):
         """The table."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.records))
+        return pd.DataFrame(list(self.records()))
 
     def _repr_html_(self) -> str:
         return render("notebook_page.html", report=self)
@@ -74,7 +76,7 @@ def report_runs(paths: Sequence[Path], out: Path | None) -> PageReport:
     found = beside(paths)
     page = write_runs_page(found, out or PAGE)
     sentences = tuple(sentence.text for sentence in runs_verdict(found))
-    return PageReport(page, runs_headline(found), sentences, tuple(runs_table(found).records()))
+    return PageReport(page, runs_headline(found), sentences, runs_table(found).records)
 
 
 def report_study(folder: Path, out: Path | None) -> PageReport:
@@ -84,8 +86,8 @@ def report_study(folder: Path, out: Path | None) -> PageReport:
     if not results.runs:
         raise CheckpointError(f"{folder}: no run of this study has finished; there is nothing to report yet")
     page = write_study_report(results, study.path / layout.REPORT, page=out)[1]
-    sentences = tuple(verdict_lines(results))
-    return PageReport(page, study_headline(results), sentences, tuple(comparison_records(results)))
+    headline, lines = study_verdict(results)
+    return PageReport(page, headline, tuple(lines), partial(comparison_records, results))
 
 
 def report_sweep(folder: Path, out: Path | None) -> PageReport:
@@ -93,5 +95,5 @@ def report_sweep(folder: Path, out: Path | None) -> PageReport:
     sweep = open_sweep(folder)
     rows = trial_rows(sweep)
     page = write_sweep_summary(sweep.path / layout.SUMMARY, rows, sweep.metric, page=out)[-1]
-    sentences = tuple(sentence.text for sentence in sweep_verdict(rows))
-    return PageReport(page, sweep_headline(rows, sweep.metric), sentences, tuple(sweep_table(rows)))
+    sentences = tuple(sentence.text for sentence in sweep_verdict(rows, sweep.metric))
+    return PageReport(page, sweep_headline(rows, sweep.metric), sentences, partial(sweep_table, rows))

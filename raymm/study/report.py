@@ -26,7 +26,7 @@ from raymm.study.verdict import headline, verdict
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
 
-__all__ = ["comparison_records", "study_headline", "study_plots", "verdict_lines", "write_study_report"]
+__all__ = ["comparison_records", "study_plots", "study_verdict", "verdict_lines", "write_study_report"]
 
 
 def write_study_report(results: StudyResults, folder: Path, page: Path | None = None) -> list[Path]:
@@ -65,13 +65,13 @@ def write_study_report(results: StudyResults, folder: Path, page: Path | None = 
 
 def verdict_lines(results: StudyResults) -> list[str]:
     """The verdicts of all comparisons, one a line; of the models as they are after calibration."""
+    return study_verdict(results)[1]
+
+
+def study_verdict(results: StudyResults) -> tuple[str, list[str]]:
+    """Which arms are shown to be better or worse than the first control, in one line, and `verdict_lines`."""
     tables = compare_all(results, {figures_of(results)[0]: Samples()})
-    return [verdict(each) for table in tables for each in table.comparisons]
-
-
-def study_headline(results: StudyResults) -> str:
-    """Which arms are shown to be better or worse than the first control; of the models after calibration."""
-    return headline(compare_all(results, {figures_of(results)[0]: Samples()}))
+    return headline(tables), [verdict(each) for table in tables for each in table.comparisons]
 
 
 def comparison_records(results: StudyResults) -> list[dict[str, Any]]:
