@@ -95,7 +95,7 @@ def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str, pag
     parts = _parts(rows, metric, effects(rows))
     write_bytes(files[-1], _markdown(parts, list(figures)).encode())
     page = page or folder / layout.SUMMARY_PAGE
-    files.append(write_sweep_page(page, parts, images, sweep_headline(rows, metric), sweep_verdict(rows)))
+    files.append(write_sweep_page(page, parts, images, sweep_headline(rows, metric), sweep_verdict(rows, metric)))
     return files
 
 

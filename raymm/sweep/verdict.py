@@ -9,6 +9,7 @@ from raymm.reports.pages.verdict import Sentence
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
 from raymm.sweep.rows import best_first, measured
+from raymm.tracking.metrics import higher_is_better
 
 if TYPE_CHECKING:
     from raymm.reports.pages.verdict import Tone
@@ -29,7 +30,7 @@ def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
     return f"Trial {best.number}{said} is the best by {metric}: {measured(best.score or 0.0, metric):.4f}"
 
 
-def sweep_verdict(rows: Sequence[TrialRow]) -> list[Sentence]:
+def sweep_verdict(rows: Sequence[TrialRow], metric: str) -> list[Sentence]:
     """A sentence on how the trials ended, on each method against the controls, and on what this is not."""
     statuses = [row.status for row in rows]
     counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
@@ -39,11 +40,14 @@ def sweep_verdict(rows: Sequence[TrialRow]) -> list[Sentence]:
             made.append(_against(effect, "joint", effect.difference, effect.margin))
         if effect.over_random is not None:
             made.append(_against(effect, "random", effect.over_random, effect.over_random_margin))
+    turned = (
+        "" if higher_is_better(metric) else f" Of {metric} less is better, so scores are negated: more is better."
+    )
     text = (
         "Scores are of validation, by which trials were chosen, so the best one is partly luck: compare it with the "
         "control over new seeds on test (`raymm study`)."
     )
-    return [*made, Sentence("plain", "", text)]
+    return [*made, Sentence("plain", "", text + turned)]
 
 
 def _against(effect: Effect, control: str, difference: float, margin: float | None) -> Sentence:

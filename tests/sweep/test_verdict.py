@@ -20,10 +20,13 @@ def test_the_best_trial_is_named_with_what_makes_it_differ():
 def test_the_best_score_is_told_as_its_metric_is_measured(metric, score, shown):
     rows = [trial(0, (score - 1,), strategy="joint"), trial(1, (score,), strategy="sample")]
     assert sweep_headline(rows, f"val/{metric}").endswith(f" is the best by val/{metric}: {shown}")
+    said = " ".join(each.text for each in sweep_verdict(rows, f"val/{metric}"))
+    assert "sample against joint: +1.0000" in said
+    assert (f"Of val/{metric} less is better, so scores are negated" in said) == (metric != "r2")
 
 
 def test_a_method_is_shown_to_differ_where_its_interval_excludes_0():
-    said = {each.about: each for each in sweep_verdict(ROWS)}
+    said = {each.about: each for each in sweep_verdict(ROWS, "val/accuracy")}
     tanh = said["sample fs=tanh"]  # 0.10, 0.12, 0.14: margin 4.3027 * 0.02 / sqrt(3)
     assert tanh.text == "sample fs=tanh against joint: +0.1200 ± 0.0497 over 3 seeds: shown."
     assert tanh.tone == "good"
@@ -35,7 +38,7 @@ def test_a_method_is_shown_to_differ_where_its_interval_excludes_0():
 def test_one_seed_has_no_interval():
     rows = [trial(0, (0.7,), strategy="joint"), trial(1, (0.8,), strategy="sample")]
     assert "sample against joint: +0.1000 with one seed, so no interval." in [
-        each.text for each in sweep_verdict(rows)
+        each.text for each in sweep_verdict(rows, "val/accuracy")
     ]
 
 
