@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raymm.api.shown import Placed, Shown, place_of
+from raymm.api.shown import Placed, Shown, place_of, plot_called
 from raymm.config.arguments import named_arguments
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.reports.diagnostics.finding import finding_lines
@@ -16,19 +16,21 @@ from raymm.reports.pages.answer import answer_of
 from raymm.reports.pages.baseline import against_baseline
 from raymm.reports.pages.tables import modality_table
 from raymm.reports.run_page import step_of, write_run_page
-from raymm.reports.run_tracking import draw_plots
+from raymm.reports.run_tracking import draw_plots, figures_of
 from raymm.storage import layout
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from raymm.api.report_pages import PageReport
     from raymm.reports.diagnostics.finding import Finding
     from raymm.reports.pages.answer import Answer
     from raymm.reports.pages.next_step import NextStep
     from raymm.reports.pages.verdict import Sentence
+    from raymm.training.run import Run
 
 __all__ = ["RunReport", "report", "report_run"]
 
@@ -52,6 +54,8 @@ class RunReport(Shown):
         See `docs/diagnostics.md`.
     answer
         The verdict, and the numbers that it is made of.
+    run
+        The run itself.
     step
         What to try next; None where the data set is not here.
     missing
@@ -62,6 +66,7 @@ class RunReport(Shown):
     plots: tuple[Path, ...]
     findings: tuple[Finding, ...]
     answer: Answer = field(repr=False)
+    run: Run
     step: NextStep | None = None
     missing: Path | None = None
 
@@ -105,6 +110,19 @@ class RunReport(Shown):
         frame = pd.DataFrame(rows).set_index("modality")
         numbers = frame.columns.difference(["role", "samples"])
         return frame.astype(dict.fromkeys(numbers, "float64"))
+
+    def plot(self, kind: str = "phi-over-epochs") -> Figure:
+        """One of the plots, as a figure of matplotlib.
+
+        Raises
+        ------
+        ConfigError
+            For another kind than the names of `plots`.
+        DataError
+            When the data set of the run is not here, or has changed since.
+        """
+        figures = figures_of(self.run.path, read_result(self.run.path), self.run.dataset())
+        return plot_called(kind, figures)()
 
     def _repr_html_(self) -> str:
         from raymm.reports.html import render
@@ -195,4 +213,4 @@ def report_run(path: Path, baseline: str | Path | Placed | None = None, page: Pa
     step = step_of(opened, answer, findings, dataset.schema) if dataset else None
     answer = replace(answer, sentences=(*answer.sentences, *against))
     written = write_run_page(opened, result, dataset, findings, path=page, answer=answer, step=step)
-    return RunReport(written, tuple(plots), tuple(findings), answer, step, None if dataset else opened.data)
+    return RunReport(written, tuple(plots), tuple(findings), answer, opened, step, None if dataset else opened.data)

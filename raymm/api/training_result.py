@@ -108,10 +108,10 @@ class TrainingResult(Placed):
         return [f"  {name:<28} {value:.4f}" for name, value in of_test]
 
     def to_pandas(self) -> pd.DataFrame:
-        """The history: a row an epoch, `epoch` from 0 and a column a metric; NaN where an epoch has none."""
+        """The history: a row an epoch, `epoch` from 1 and a column a metric; NaN where an epoch has none."""
         import pandas as pd
 
-        return pd.DataFrame([{"epoch": entry["epoch"], **entry["metrics"]} for entry in self.history])
+        return pd.DataFrame([{"epoch": entry["epoch"] + 1, **entry["metrics"]} for entry in self.history])
 
     def plot(self, kind: str = "learning-curves") -> Figure:
         """One of the plots of the report, as a figure of matplotlib.
@@ -148,7 +148,7 @@ class TrainingResult(Placed):
         return Trained.of(self.folder)
 
     def __repr__(self) -> str:
-        shown = f"best_epoch={self.best_epoch}, {self._score()}"
+        shown = f"epoch {self.best_epoch + 1} of {len(self.history)}, {self._score()}"
         return f"TrainingResult({str(self.folder)!r}, method={self.config.method.name!r}, {shown})"
 
     def _score(self) -> str:

@@ -100,6 +100,11 @@ def test_a_report_is_that_of_the_command_line(capfd, result):
     assert out == f"{report.summary()}\n"
     assert all(path.is_file() for path in report.plots)
     assert repr(report).startswith(f"RunReport({str(page)!r}, ")
+    assert [axis.get_ylabel() for axis in report.plot("learning-curves").axes] == [
+        axis.get_ylabel() for axis in result.plot("learning-curves").axes
+    ]
+    with pytest.raises(ConfigError, match="plot: no kind 'phi'"):
+        report.plot("phi")
     with pytest.raises(CheckpointError, match="no run there"):
         raymm.report(result.folder / "gone")
     assert result.report().findings == report.findings

@@ -100,7 +100,7 @@ def test_settings_are_taken_in_every_form(tmp_path, dataset, result):
 
 def test_what_a_result_shows(result, capfd):
     frame = result.to_pandas()
-    assert frame["epoch"].tolist() == [0, 1, 2]
+    assert frame["epoch"].tolist() == [1, 2, 3]
     for name in ("val/accuracy", "train/loss", phi_metric("val", "m0")):
         assert frame[name].tolist() == [entry["metrics"][name] for entry in result.history]
     table = read_table(result.folder / "result" / "valuation-test.parquet")
