@@ -26,18 +26,21 @@ def contributions_by_sample(
     phi: npt.NDArray[np.float64],
     stderr: npt.NDArray[np.float64],
 ) -> Figure:
-    """A group of bars a sample, one a modality, in order from above; phi and its standard errors are [N, n]."""
+    """A group of bars a sample, one a modality, in order from above; phi and its standard errors are [N, n].
+
+    NaN is a modality that is missing, and has no bar.
+    """
     count, thick = len(samples), 0.8 / len(names)
     figure = new_figure(7.2, 0.9 + 0.2 * max(3, count * len(names)))
     axis = figure.add_subplot()
-    place = np.arange(count)
+    place, errors = np.arange(count), np.nan_to_num(stderr)
     for position, name in enumerate(names):
         shift = (position - (len(names) - 1) / 2) * thick
         axis.barh(
             place + shift,
             np.nan_to_num(phi[:, position]),
             thick,
-            xerr=np.nan_to_num(stderr[:, position]) if stderr[:, position].any() else None,
+            xerr=errors[:, position] if errors[:, position].any() else None,
             color=COLOURS[position % len(COLOURS)],
             label=plain_text(name),
         )

@@ -104,7 +104,10 @@ def test_columns_tables_and_plots_have_the_standard_errors():
 def test_one_of_several_numbers_is_drawn_by_its_name():
     predictor = predictor_of(3, "regression")
     found = Predictions(["s"] * ROWS, predictor.answers(columns_of(predictor)))
-    drawn = [patch.get_width() for patch in found.plot(target="y").axes[0].patches][:ROWS]
+    axis = found.plot(target="y").axes[0]
+    drawn = [patch.get_width() for patch in axis.patches][:ROWS]
     assert drawn == pytest.approx(np.nan_to_num(found.phi[:, 0, 1]))
+    assert np.isnan(found.stderr).any()  # some are missing
+    assert [bars.errorbar for bars in axis.containers] == [None] * 3
     with pytest.raises(ConfigError, match="plot: no target 'w'"):
         found.plot(target="w")
