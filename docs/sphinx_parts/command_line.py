@@ -36,10 +36,10 @@ def verb_section(verb: str) -> str:
 
 
 def records(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    """Names and meaning of each option, as its help has them; `--help` is left out."""
+    """Names and meaning of each option, as its help has them, without `--help` and what only the usage says."""
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record and "--help" not in parameter.opts:
+        if record and record[1] and "--help" not in parameter.opts:
             yield f"`{record[0]}`", as_markdown(record[1])
 
 
