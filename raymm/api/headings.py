@@ -16,6 +16,8 @@ from raymm.training.heading import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raymm.data.dataset import Dataset
     from raymm.study.store import Study
     from raymm.sweep.store import Sweep
@@ -43,8 +45,8 @@ def sweep_heading(sweep: Sweep, dataset: Dataset, store: str) -> list[str]:
     return [*filled(fields), ""]
 
 
-def study_heading(study: Study, backend: str, lanes: int, store: str) -> list[str]:
-    """The heading of a study, in lines of at most 80 columns."""
+def study_heading(study: Study, datasets: Mapping[str, Dataset], backend: str, lanes: int, store: str) -> list[str]:
+    """The heading of a study of data sets, by name, in lines of at most 80 columns."""
     settings, training = study.settings, study.config.training
     match = "" if settings.match == "none" else f"; as many {settings.match} for each as for {settings.to}"
     tune = f"; {counted(settings.tune, 'trial')} to tune each" if settings.tune else ""
@@ -55,7 +57,7 @@ def study_heading(study: Study, backend: str, lanes: int, store: str) -> list[st
         "runs": f"{counted(training.epochs, 'epoch')}, seeds {seeds}; {counted(lanes, 'run')} at once, {where}",
         "results": place_of_results(short_path(study.path), store),
     }
-    data = [line for name, dataset in study.datasets().items() for line in filled({"data": _in_words(name, dataset)})]
+    data = [line for name, dataset in datasets.items() for line in filled({"data": _in_words(name, dataset)})]
     return [*data, *filled(fields), ""]
 
 

@@ -143,7 +143,7 @@ def _run(
     record.begin()
     with ending(lambda status: record.close(status, report)):
         with _lanes(job, backend, count, store.uri) as lanes:
-            for line in study_heading(job, backend, len(lanes), store.shown):
+            for line in study_heading(job, record.datasets, backend, len(lanes), store.shown):
                 told.on_line(line)
             progress = StudyProgress(job, record, len(lanes), told)
             with watching(progress.folders, told, progress.on_running, job.config.training.epochs):

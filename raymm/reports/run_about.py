@@ -22,7 +22,7 @@ LOSSES = "Loss: training and validation"
 ROWS_OF_EPOCH = "Rows trained in the epoch"
 
 
-def run_view(selection: str, names: Sequence[str], params: Sequence[str] = ()) -> View:
+def run_view(selection: str, names: Sequence[str], params: Sequence[str] = (), *, accuracy: bool = True) -> View:
     """Of a run: `params` and the method, scores, the contribution of each modality on test, and rows.
 
     Parameters
@@ -33,19 +33,23 @@ def run_view(selection: str, names: Sequence[str], params: Sequence[str] = ()) -
         Modalities.
     params
         Parameters before the method.
+    accuracy
+        Whether answers are right or wrong (`Task.hard`), so that there are curves of accuracy.
     """
     best, test = split_metric("best", selection), split_metric("test", selection)
     phi = [phi_metric("test", name) for name in names]
     columns = [*_params([*params, "method.name"]), *_metrics([best, test, *phi, ROWS_TOTAL])]
     bars = {f"Best validation {selection}": (best,), f"Test {selection}": (test,), PHI_BARS: tuple(phi)}
-    return View(tuple(columns), _curves(selection, names), bars)
+    return View(tuple(columns), _curves(selection, names, accuracy), bars)
 
 
-def trial_view(selection: str, names: Sequence[str], params: Sequence[str]) -> View:
+def trial_view(selection: str, names: Sequence[str], params: Sequence[str], *, accuracy: bool = True) -> View:
     """Of a trial, whose test metrics nobody looks at: what was drawn, the score, contributions on validation."""
     phi = [phi_metric("val", name) for name in names]
     columns = [*_params(params), *_metrics([SCORE, *phi, ROWS_TOTAL])]
-    return View(tuple(columns), _curves(selection, names), {"Score: best validation, mean over seeds": (SCORE,)})
+    return View(
+        tuple(columns), _curves(selection, names, accuracy), {"Score: best validation, mean over seeds": (SCORE,)}
+    )
 
 
 def data_of(dataset: Dataset, name: str) -> DataInput:
@@ -55,15 +59,16 @@ def data_of(dataset: Dataset, name: str) -> DataInput:
         for spec in dataset.schema.modalities
     }
     columns["label"] = "text" if dataset.schema.task.categorical else f"float64[{len(dataset.schema.classes)}]"
-    rows = {split: int((dataset.shards.split == split).sum()) for split in SPLITS}
+    rows = {split: len(dataset.rows(split)) for split in SPLITS}
     return DataInput(name, short_digest(dataset.digest), str(dataset.path), columns, rows)
 
 
-def _curves(selection: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _curves(selection: str, names: Sequence[str], accuracy: bool) -> dict[str, tuple[str, ...]]:
     alone = (split_metric("val", "accuracy", name) for name in names)
+    right = {"Validation accuracy: all modalities, and each alone": (split_metric("val", "accuracy"), *alone)}
     return {
         PHI_CURVES: tuple(phi_metric("val", name) for name in names),
-        "Validation accuracy: all modalities, and each alone": (split_metric("val", "accuracy"), *alone),
+        **(right if accuracy else {}),
         **({} if selection == "accuracy" else {f"Validation {selection}": (split_metric("val", selection),)}),
         LOSSES: (TRAIN_LOSS, split_metric("val", "loss")),
         LOW: tuple(low_metric(name) for name in names),

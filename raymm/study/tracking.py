@@ -70,7 +70,7 @@ def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -
             f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
             "is shown and what is not."
         ),
-        view=run_view(selection, names, OF_AN_ARM),
+        view=run_view(selection, names, OF_AN_ARM, accuracy=any(one.schema.task.hard for one in datasets.values())),
     )
 
 
@@ -162,7 +162,8 @@ class StudyTracker:
 
     def _info(self, data: str, arm: str, path: Path) -> RunInfo:
         run = open_run(path)
-        info = run_info(run, self.datasets[data], self.experiment)
+        info, schema = run_info(run, self.datasets[data], self.experiment), self.datasets[data].schema
+        selection = run.config.training.selection
         return replace(
             info,
             name=f"{data} {arm} seed {run.config.training.seed}",
@@ -170,5 +171,5 @@ class StudyTracker:
             tags={**info.tags, "raymm.kind": "arm", "raymm.study": self.study.title},
             description=f"Arm **{arm}** of `{self.study.title}` on `{data}`. {info.description}",
             parent_key=self.study.key,
-            view=run_view(run.config.training.selection, self.datasets[data].schema.names, OF_AN_ARM),
+            view=run_view(selection, schema.names, OF_AN_ARM, accuracy=schema.task.hard),
         )

@@ -43,9 +43,11 @@ from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, spli
 from raymm.tracking.of_an_epoch import from_one
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
+    from raymm.tracking.about import View
     from raymm.tracking.base import Tracker, TrackingStatus
 
 __all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
@@ -99,9 +101,15 @@ def sweep_info(sweep: Sweep, dataset: Dataset, experiment: str) -> RunInfo:
             f"{settings.scheduler}, {len(settings.seeds)} seeds a trial. Trials are compared by the mean over seeds "
             f"of `{sweep.metric}`.\n\n{COMPARE}"
         ),
-        view=trial_view(sweep.config.training.selection, dataset.schema.names, ["method.name"]),
+        view=_view(sweep.config, dataset, []),
         data=data_of(dataset, sweep.data.name),
     )
+
+
+def _view(config: Config, dataset: Dataset, searched: Sequence[str]) -> View:
+    """What people see first of trials: the method, and the settings that were drawn."""
+    schema, params = dataset.schema, dict.fromkeys(["method.name", *searched])
+    return trial_view(config.training.selection, schema.names, list(params), accuracy=schema.task.hard)
 
 
 def tracking_key(sweep: Sweep, trial: str) -> str:
@@ -132,9 +140,7 @@ def trial_info(sweep: Sweep, trial: Trial, dataset: Dataset, experiment: str) ->
         },
         description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
         parent_key=sweep.key,
-        view=trial_view(
-            trial.config.training.selection, dataset.schema.names, list(dict.fromkeys(["method.name", *searched]))
-        ),
+        view=_view(trial.config, dataset, searched),
         data=data_of(dataset, sweep.data.name),
     )
 

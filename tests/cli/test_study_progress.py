@@ -74,7 +74,7 @@ def test_silence_is_ended_by_a_line_that_a_screen_does_not_need(tmp_path, datase
 
 def test_the_heading_of_a_study_fits(tmp_path, dataset):
     study = study_of(tmp_path / ("s" * 70), {"d": dataset, "e": dataset}, ["joint", "sample"], match="rows")
-    lines = study_heading(study, "local", 2, "mlflow")
+    lines = study_heading(study, study.datasets(), "local", 2, "mlflow")
     text = " ".join(" ".join(lines).split())
     assert max(map(len, lines)) <= 80
     assert text.count(f"train {len(dataset.rows('train'))}") == 2
