@@ -21,7 +21,7 @@ from tests.studies import record, results_of
 SAMPLES = 50
 
 
-def write_dataset_of_numbers(path):
+def write_dataset_of_numbers(path, prefix="s"):
     generator = np.random.default_rng(0)
     schema = Schema(
         modalities=[VectorSpec(name=f"m{i}", size=3) for i in range(2)], classes=("target",), task="regression"
@@ -31,7 +31,7 @@ def write_dataset_of_numbers(path):
         for row in range(60):
             vectors = generator.normal(size=(2, 3)).astype(np.float32)
             values = {f"m{i}": vectors[i] for i in range(2)}
-            yield Sample(f"s{row}", ("train", "val", "test")[row % 3], (float(vectors.sum()),), values)
+            yield Sample(f"{prefix}{row}", ("train", "val", "test")[row % 3], (float(vectors.sum()),), values)
 
     return write_dataset(path, samples(), schema)
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 import raymm
 from raymm.data import open_dataset
-from raymm.errors import CheckpointError, ConfigError
+from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
 from raymm.reports.statistics import Interval
 from raymm.storage.layout import result_folder, valuation_file
@@ -249,6 +249,30 @@ def test_a_baseline_is_told_on_the_page_of_a_run(runs):
     assert frame["mean_phi"].tolist() == pytest.approx(np.nanmean(table.phi, axis=0).tolist())
     assert frame["alone"].tolist() == pytest.approx(table.unimodal_correct.mean(axis=0).tolist())
     assert made.answer.headline in made._repr_html_()
+
+
+def test_phi_of_another_utility_is_not_compared_with_a_baseline(runs, tmp_path, dataset):
+    config = settings(training=SHORT, method={"name": "joint"}, valuation={"utility": "correct"})
+    other = create_or_open(tmp_path / "other", config, dataset)
+    train(other, dataset, Backends())
+    said = [sentence.text for sentence in raymm.report(runs["joint-0"], baseline=other.path).answer.sentences]
+    against = [text for text in said if text.startswith("Against other: ")]
+    assert against[0].startswith("Against other: accuracy from ")
+    assert against[1:] == [
+        "Against other: phi is not compared, since it is of the utility count here and of correct there."
+    ]
+
+
+def test_a_baseline_on_other_numbers_is_refused(tmp_path):
+    paths = []
+    for name in ("own", "other"):
+        data = open_dataset(write_dataset_of_numbers(tmp_path / f"{name}-d", prefix=name))
+        config = settings(training=SHORT, method={"name": "joint"}, valuation={"utility": "error"})
+        run = create_or_open(tmp_path / name, config, data)
+        train(run, data, Backends())
+        paths.append(run.path)
+    with pytest.raises(DataError, match="'other' is not of the same samples; compare runs on one data set"):
+        raymm.report(paths[0], baseline=paths[1])
 
 
 def test_a_run_without_its_data_set_is_reported_still(tmp_path):

@@ -67,10 +67,10 @@ def no_difference_from(table: ValuationTable, baseline: ValuationTable, name: st
     DataError
         When the tables are not of the same samples.
     """
-    if not table.shows_right:
-        return []
     if set(table.sample_id.tolist()) != set(baseline.sample_id.tolist()):
         raise DataError(f"'{name}' is not of the same samples; compare runs on one data set")
+    if not table.shows_right:
+        return []
     own, other = (each.grand_correct[np.argsort(each.sample_id)] for each in (table, baseline))
     test = mcnemar(own, other)
     if test.p <= SHOWN_LEVEL:

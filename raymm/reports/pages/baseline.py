@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raymm.reports.pages.paired import over_samples, per_sample, phi_not_shown, score_of
+from raymm.reports.pages.paired import PHI, over_samples, per_sample, phi_not_shown, score_of
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.words import decimal
 from raymm.tracking.metrics import higher_is_better, split_metric
@@ -16,7 +16,7 @@ __all__ = ["against_baseline"]
 
 
 def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list[Sentence]:
-    """What differs from a baseline, paired by sample, and what is not shown to.
+    """What differs from a baseline, paired by sample, and what is not shown to; phi of one utility alone is compared.
 
     Parameters
     ----------
@@ -27,8 +27,10 @@ def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list
     metric
         By which the run picked its epoch.
     """
+    here, there = (each.table.info.utility for each in (own, other))
     first, second = (per_sample(each.table, metric, _read(each)) for each in (own, other))
-    differences = over_samples(first, second, hard=own.table.shows_right)
+    shared = {figure: values for figure, values in first.items() if here == there or not figure.startswith(PHI)}
+    differences = over_samples(shared, second, hard=own.table.shows_right)
     score = score_of(own.table, metric)
     higher = higher_is_better(split_metric("test", score))
     made = []
@@ -39,6 +41,8 @@ def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list
             tone = each.tone(higher=higher) if each.figure == score else "plain"
             made.append(Sentence(tone, each.figure, f"Against {name}: {change}."))
     silent = phi_not_shown(differences)
+    if here != there:
+        silent = f"phi is not compared, since it is of the utility {here} here and of {there} there."
     return [*made, *([Sentence("plain", "", f"Against {name}: {silent}")] if silent else [])]
 
 

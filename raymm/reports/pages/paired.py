@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raymm.reports.pages.verdict import Tone
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Difference", "over_samples", "over_seeds", "per_sample", "phi_not_shown", "score_of"]
+__all__ = ["PHI", "Difference", "over_samples", "over_seeds", "per_sample", "phi_not_shown", "score_of"]
 
 LEVEL = 0.05
 PHI = "phi "
