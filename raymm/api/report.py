@@ -186,10 +186,15 @@ def report(
     if len(paths) > 1:
         Problems(
             "several folders must be finished runs; report a study or a sweep by itself",
-            [f"{path}: is a {kind}" for kind, found in kinds.items() for path in found],
+            [f"{path}: is a {kind}" for kind, found in kinds.items() for path in found]
+            + [f"{path}: no run there" for path in paths if not _is_known(path)] * any(kinds.values()),
         ).raise_if_any(CheckpointError)
         return _pages().report_runs(paths, page)
     return _pages().report_study(paths[0], page) if kinds["study"] else _pages().report_sweep(paths[0], page)
+
+
+def _is_known(path: Path) -> bool:
+    return any((path / file).exists() for file in (layout.RUN, *FILES.values()))
 
 
 def _pages() -> Any:

@@ -124,3 +124,16 @@ def test_a_column_without_choices_has_no_filter():
     assert 'name="c1"' in text
     assert "plain &lt;b&gt;" in text
     assert '<option value="&lt;i&gt;">&lt;i&gt;</option>' in text
+
+
+def test_of_a_modality_that_the_model_does_not_read_no_number_is_told(tmp_path, dataset):
+    config = settings(model={"modalities": ["m0"]}, training={"epochs": 2})
+    run = create_or_open(tmp_path / "run", config, dataset)
+    page = write_run_page(run, train(run, dataset, Backends()), dataset).read_text()
+    assert "m1 is not read by this model." in page
+    assert not re.search(r'data-in="[^"]*\b1,(lowest|surprising)', page)  # in no list of the gallery
+    bars = re.findall(r'<tr><th scope="row">m1<td>([^<]*)<td>', page)
+    assert bars
+    assert set(bars) == {"missing"}
+    classes = page.partition("By class, the least often found first.")[2].partition("</table>")[0]
+    assert classes.count('<td class="number">-</td>\n</tr>') == len(dataset.schema.classes)  # phi m1 of each

@@ -200,8 +200,10 @@ def test_runs_that_do_not_belong_together_are_refused_in_words(runs, tmp_path):
         raymm.report(runs["joint-0"], runs["random-0"], baseline=runs["joint-1"])
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "study.yaml").write_text("{}")
-    with pytest.raises(CheckpointError, match="study: is a study"):
-        raymm.report(runs["joint-0"], tmp_path / "study")
+    with pytest.raises(CheckpointError, match="study: is a study") as raised:
+        raymm.report(runs["joint-0"], tmp_path / "study", tmp_path / "nowhere")
+    assert f"{tmp_path / 'nowhere'}: no run there" in str(raised.value)
+    assert str(runs["joint-0"]) not in str(raised.value)
     with pytest.raises(ConfigError, match="is a folder; name the page in it"):
         raymm.report(runs["joint-0"], out=tmp_path)
 

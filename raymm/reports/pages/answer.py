@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import above_chance, headline, verdict
@@ -11,6 +13,8 @@ from raymm.storage.layout import result_folder, valuation_file
 from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from raymm.reports.pages.usage import Usage
     from raymm.reports.pages.verdict import Sentence
     from raymm.training.run import Run
@@ -26,7 +30,7 @@ class Answer:
     Attributes
     ----------
     table
-        The test table.
+        The test table; modalities that the model does not read are missing in it.
     found
         The usage of each modality, in the order of the table.
     headline, sentences
@@ -50,7 +54,16 @@ class Answer:
 def answer_of(run: Run) -> Answer:
     """Read the test table of a finished run and answer by it."""
     table = read_table(valuation_file(result_folder(run.path), "test"))
+    table = _as_read(table, run.config.model.modalities)
     found = usages(table, run.config.model.modalities)
     sentences = verdict(table, found, run.config.training.selection)
     above = above_chance(table)
     return Answer(table, tuple(found), headline(found, above), tuple(sentences), above)
+
+
+def _as_read(table: ValuationTable, read: Collection[str] | None) -> ValuationTable:
+    """The table as if no sample had the modalities that a model does not read: nothing is told of them."""
+    if read is None:
+        return table
+    reads = np.array([name in read for name in table.info.modalities])
+    return replace(table, phi=np.where(reads, table.phi, np.nan))

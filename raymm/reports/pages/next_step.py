@@ -158,7 +158,7 @@ def _compared(run: Run) -> NextStep:
     why = (
         f"One run does not tell whether {method} helps: compare it with {other} over three seeds."
         if method != CONTROL
-        else f"Nothing is amiss; whether {other} gains anything is told by three seeds of both."
+        else f"No modality is under-used; whether {other} gains anything is told by three seeds of both."
     )
     file = run.path / layout.COMPARE
     out = _free(run.path.with_name(f"{run.path.name}-study"))
