@@ -57,8 +57,8 @@ def _train_tracked(
     tracker = store.tracker(run.path)
     tracker.start(run_info(run, dataset, experiment))
     log, findings = HistoryLog(tracker, MachineLoad()), FindingLog(tracker, facts_of(run, dataset))
-    progress.on_start(_heading(run, dataset, backend, store))
     with ending(tracker.finish), _watched(run, progress), warnings_in(run.path):
+        progress.on_start(_heading(run, dataset, backend, store))
         with mirrored(run.path, run.config.cluster.mirror, _Reports(run, log, findings, progress)) as report:
             result = _train(run, dataset, backend, store.uri, report)
         log(result.history)

@@ -8,8 +8,13 @@ from rich.console import Console
 from raymm.api.bars import Bar
 from raymm.api.progress import Epoch, Progress
 from raymm.api.showing import showing
+from raymm.api.stores import Store
+from raymm.api.tracked import train_tracked
 from raymm.errors import ConfigError
+from raymm.tracking import MemoryTracker
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, phi_metric, split_metric
+from raymm.training.run import create_or_open
+from tests.games import settings
 
 METRICS = {TRAIN_LOSS: 0.5, ROWS: 96.0, split_metric("val", "accuracy"): 0.75, phi_metric("val", "m0"): 1.25}
 
@@ -62,3 +67,15 @@ def test_auto_is_nothing_where_nobody_looks(monkeypatch):
 def test_anything_else_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"give a raymm\.Progress"), showing(wrong):
         pass
+
+
+def test_a_run_whose_heading_nobody_can_take_has_ended_in_the_store(tmp_path, dataset):
+    class Closed(Progress):
+        def on_start(self, heading):
+            raise BrokenPipeError(heading.run)
+
+    tracker, run = MemoryTracker(), create_or_open(tmp_path / "run", settings(), dataset)
+    with pytest.raises(BrokenPipeError):
+        train_tracked(run, dataset, "local", Store(tracker=lambda _: tracker), "e", Closed())
+    assert tracker.info.key == run.key
+    assert tracker.status == "FAILED"
