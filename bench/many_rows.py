@@ -7,7 +7,6 @@ labels, plan and table grow with the rows, nothing else may. The mappings must s
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from bench.timing import Bar, Measured
+from bench.timing import Bar, Measured, said_by_process
 from raymm.config import load
 from raymm.data import Schema, VectorSpec, open_dataset
 from raymm.data.format import finish_dataset
@@ -63,8 +62,8 @@ def run(data: Path, rows: int = ROWS) -> Measured:
         details["write_s"] = time.perf_counter() - started
         small = Path(folder) / "small"
         write_rows(small / "data", SHARD_ROWS * 100)
-        before = {step: _in_process(step, small) for step in STEPS}
-        after = {step: _in_process(step, Path(folder)) for step in STEPS}
+        before = {step: said_by_process("bench.many_rows", step, str(small)) for step in STEPS}
+        after = {step: said_by_process("bench.many_rows", step, folder) for step in STEPS}
     return _measured(details, before, after)
 
 
@@ -106,13 +105,6 @@ def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHA
         ):
             writer.write_batch(pa.record_batch(columns, schema=schema))
     finish_dataset(path, of)
-
-
-def _in_process(step: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.many_rows", step, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _open(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""(k) Processor seconds and memory of preparing 50,000 rows of 256 numbers from Parquet, in a process of its own.
+"""(n) Processor seconds and memory of preparing 50,000 rows of 256 numbers from Parquet, in a process of its own.
 
 Memory is the peak of the process, and that beyond what the imports take. Beside them stand the processor seconds in
 which the command line answers: `raymm --help` and `raymm prepare --help`.

@@ -1,5 +1,6 @@
 """Time two things in turn, so that a drift of the machine's speed reaches both alike."""
 
+import json
 import resource
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ __all__ = [
     "peak_mib",
     "processor_seconds_of",
     "processor_seconds_of_raymm",
+    "said_by_process",
     "seconds_of",
     "side_by_side",
 ]
@@ -84,6 +86,12 @@ def processor_seconds_of(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def said_by_process(module: str, *words: str) -> Any:
+    """What the last line of a module says in JSON, run in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def processor_seconds_of_raymm(words: Sequence[str], **options: Any) -> float:

@@ -1,4 +1,4 @@
-"""(l) Memory of training on a million rows of three vectors over that on a hundred thousand, in a process each.
+"""(o) Memory of training on a million rows of three vectors over that on a hundred thousand, in a process each.
 
 Counted is the largest memory that is no mapped file: shards are mapped, and the system takes their pages back. Two
 trainings: `joint`, and `sample`, which values every training sample and keeps their table until it is committed.
@@ -7,13 +7,12 @@ python -m bench.training_memory METHOD FOLDER      what one process does
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from bench.many_rows import Watch, write_rows
-from bench.timing import Bar, Measured
+from bench.timing import Bar, Measured, said_by_process
 from raymm.config import load
 from raymm.data import Schema, VectorSpec, open_dataset
 from raymm.training.loop import Backends, train
@@ -43,18 +42,11 @@ def run(data: Path) -> Measured:
         for rows in SIZES:
             write_rows(Path(folder) / f"{rows}", rows, SCHEMA, SHARD_ROWS)
             for method in METHODS:
-                peaks[method].append(_peak_of_process(method, Path(folder) / f"{rows}"))
+                peaks[method].append(said_by_process("bench.training_memory", method, str(Path(folder) / f"{rows}")))
     ratios = {method: large / small for method, (small, large) in peaks.items()}
     details = {"rows": SIZES, "memory_mib": peaks}
     bars = {"memory with valuations of all rows, 10^6 / 10^5": Bar(ratios["sample"], "<=", BAR)}
     return Measured("memory of training, 10^6 / 10^5 rows", ratios["joint"], "<=", BAR, details, bars)
-
-
-def _peak_of_process(method: str, folder: Path) -> float:
-    command = [sys.executable, "-m", "bench.training_memory", method, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    peak: float = json.loads(done.stdout.splitlines()[-1])
-    return peak
 
 
 def _train(method: str, folder: Path) -> None:
