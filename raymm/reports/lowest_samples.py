@@ -43,7 +43,7 @@ class Lowest:
 
 
 def write_lowest(run: Path, table: ValuationTable, dataset: Dataset, classes: Sequence[str]) -> dict[str, Lowest]:
-    """Write RUN/samples anew, by modality.
+    """Write RUN/samples anew, by modality; nothing of one that no sample has, or the model does not read.
 
     A table is JSON of `columns` and `data`, lowest contribution first: "expected phi" is the mean of the modality
     over similar samples (`raymm.reports.gallery.choose`), "shown" what it shows in words, or why nothing; where every
@@ -59,6 +59,8 @@ def write_lowest(run: Path, table: ValuationTable, dataset: Dataset, classes: Se
     numbers = {} if why else rows_in_data(table, sorted({row for rows in lowest for row in rows}), dataset)
     found = {}
     for position, (name, rows) in enumerate(zip(names, lowest, strict=True)):
+        if not rows:
+            continue
         shown = [_shown(dataset, numbers.get(row), name, why) for row in rows]
         files = [
             [_write(folder / name, rank, number, medium) for number, medium in enumerate(media, start=1)]

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -66,6 +67,15 @@ def test_of_a_sample_only_the_modality_that_is_shown_is_read(tmp_path, monkeypat
     monkeypatch.setattr(type(dataset.shards), "read", lambda _, name, rows: read_of.append(name) or kept(name, rows))
     write_lowest(tmp_path / "run", table, dataset, ["cat", "dog"])
     assert sorted(read_of) == ["a"] * (MOST // 2) + ["b"] * (MOST // 2)
+
+
+def test_of_a_modality_that_no_sample_has_nothing_is_written(tmp_path):
+    dataset, table = of_dataset(tmp_path / "data", [spec_of_kind("vector", name) for name in "ab"], count=5)
+    phi = table.phi.copy()
+    phi[:, 0] = np.nan
+    found = write_lowest(tmp_path / "run", replace(table, phi=phi), dataset, ["cat", "dog"])
+    assert list(found) == ["b"]
+    assert [file.name for file in (tmp_path / "run" / "samples").iterdir()] == ["lowest-b.json"]
 
 
 def test_a_later_one_leaves_nothing_of_the_former(written, tmp_path):
