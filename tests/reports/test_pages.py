@@ -13,9 +13,11 @@ from jinja2 import UndefinedError
 from raymm.reports.html import render
 from raymm.reports.pages.words import decimal
 from raymm.reports.run_page import write_run_page
+from raymm.reports.run_pages import record_pages
 from raymm.reports.valuation_page import Column, _pattern_names, write_valuation_page
 from raymm.storage import layout
 from raymm.sweep.page import Part, write_sweep_page
+from raymm.tracking import MemoryTracker
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
@@ -78,6 +80,19 @@ def test_a_page_without_its_data_set_says_so(trained):
     page = Page(write_run_page(*trained, None))
     assert "The data set of this run is not here, so that failure signatures were not looked for." in page.texts
     assert "Try next" not in page.texts
+
+
+def test_a_finished_run_records_its_pages_and_the_lowest_samples_of_what_its_model_reads(tmp_path, dataset, caplog):
+    config = settings(training={"epochs": 2}, method={"name": "alone", "settings": {"modality": "m1"}})
+    run, tracker = create_or_open(tmp_path / "run", config, dataset), MemoryTracker()
+    record_pages(tracker, run, train(run, dataset, Backends()), dataset, [])
+    assert not [record for record in caplog.records if "not recorded" in record.message]
+    found = [(path.relative_to(run.path).as_posix(), folder) for path, folder in tracker.artifacts]
+    assert found == [("report.html", ""), ("valuation.html", ""), ("samples/lowest-m1.json", "samples")]
+    rows = json.loads(Page(run.path / "valuation.html").scripts[0])
+    places = {column["name"]: at for at, column in enumerate(rows["columns"])}
+    assert {row[places["phi m0"]] for row in rows["rows"]} == {None}
+    assert None not in {row[places["phi m1"]] for row in rows["rows"]}
 
 
 def test_the_page_of_a_valuation(trained, dataset, tmp_path):
