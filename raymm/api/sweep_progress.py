@@ -11,6 +11,7 @@ from raymm.config.canonical import parameters
 from raymm.storage import layout
 from raymm.storage.text_log import add_lines, stamp
 from raymm.sweep.labels import brief
+from raymm.sweep.rows import measured
 from raymm.sweep.runs import current_paths, read_histories, score_at
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class SweepProgress:
     def _score(self, trial: Trial, outcome: TrialOutcome) -> float | None:
         if outcome.status == "failed":
             return None
-        return abs(score_at(read_histories(self.sweep, trial), outcome.epochs, self.sweep.config.training.selection))
+        selection = self.sweep.config.training.selection
+        return measured(score_at(read_histories(self.sweep, trial), outcome.epochs, selection), self.sweep.metric)
 
     def _left(self) -> str:
         ended, total = self._counts()

@@ -158,3 +158,20 @@ def test_the_heading_of_a_sweep_fits(tmp_path, dataset):
 )
 def test_a_store_is_shown_by_its_folder_or_its_address_without_a_password(uri, shown):
     assert Store(uri).shown == shown
+
+
+@pytest.mark.parametrize(
+    ("selection", "scores", "best"),
+    [("r2", (-0.75, -0.25), -0.25), ("loss", (0.75, 0.25), 0.25), ("accuracy", (0.25, 0.5), 0.5)],
+)
+def test_a_score_is_told_as_its_metric_is_measured(tmp_path, dataset, capfd, monkeypatch, selection, scores, best):
+    sweep, heard = sweep_of(tmp_path / "s", dataset, {"training": {"epochs": 2, "selection": selection}}), []
+    history = [{"epoch": n, "metrics": {f"val/{selection}": score}} for n, score in enumerate(scores)]
+    monkeypatch.setattr("raymm.api.sweep_progress.read_histories", lambda *_: [history])
+    progress = SweepProgress(sweep, Silent(), printing())
+    progress.told.on_job = heard.append
+    trial = propose(sweep, 0, fs__scale=1.0)
+    progress.on_trial_start(trial)
+    progress.on_trial_end(trial, TrialOutcome("finished", 2))
+    assert heard[-1].score == best
+    assert f"val/{selection} {best:.4f} after 2 epochs" in capfd.readouterr().out
