@@ -42,7 +42,7 @@
 
   function label() {
     more.hidden = !files.length;
-    if (files.length) more.textContent = `Show ${files[0][1]} more samples`;
+    if (files.length) more.textContent = `Show ${files[0][1]} more sample${files[0][1] === 1 ? "" : "s"}`;
   }
 
   window.raymmGallery = (html) => {

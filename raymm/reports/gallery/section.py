@@ -173,7 +173,8 @@ def _notes(dataset: Dataset | None, missing: str, quality: Quality, left: int) -
     elif quality != QUALITIES[0]:
         notes.append(f"To keep the page small, {quality.words}.")
     if left > 0:
-        notes.append(f"{left} more samples that belong here do not fit into the page; they lie beside it.")
+        what = "sample that belongs here does" if left == 1 else "samples that belong here do"
+        notes.append(f"{left} more {what} not fit into the page, and lie{'s' if left == 1 else ''} beside it.")
     return notes
 
 

@@ -16,7 +16,7 @@ from raymm.errors import DataError
 from raymm.reports.gallery import QUALITIES, gallery_section
 from raymm.reports.gallery.cards import PATTERN_WORDS
 from raymm.reports.gallery.choose import expected_phi, lowest_rows, surprising_rows
-from raymm.reports.gallery.section import INLINE, LISTED
+from raymm.reports.gallery.section import INLINE, LISTED, _notes
 from raymm.valuation.patterns import PATTERNS
 from tests.reports.gallery.samples import Gallery, every_kind, made, of_dataset, page_of, spec_of_kind
 from tests.reports.tables import rows_of
@@ -232,7 +232,7 @@ def test_large_media_are_cut_until_the_page_has_room(tmp_path, budget):
     assert len(cards) == len({card.name for card in cards}) == 30
     ranks = [[int(place.split(",")[2]) for place in card.attributes["data-in"].split()] for card in cards]
     left = sum(min(found) <= INLINE for found in ranks) - len(gallery.cards)
-    assert f"{left} more samples that belong here do not fit into the page; they lie beside it." in gallery.notes
+    assert f"{left} more samples that belong here do not fit into the page, and lie beside it." in gallery.notes
     assert all(len(card.media) == 2 for card in cards)
 
 
@@ -340,3 +340,14 @@ def test_patterns_have_words_and_a_single_sample_has_a_page(tmp_path):
     everywhere = made(4, 2, 2)
     nothing = replace(everywhere, phi=np.full((4, 2), np.nan))
     assert not gallery_section(None, nothing, tmp_path / "p.html").cards
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (1, "1 more sample that belongs here does not fit into the page, and lies beside it."),
+        (2, "2 more samples that belong here do not fit into the page, and lie beside it."),
+    ],
+)
+def test_one_sample_and_several_that_do_not_fit(left, said):
+    assert said in _notes(None, "", QUALITIES[0], left)
