@@ -71,6 +71,6 @@ def export(
     >>> data = raymm.write_dataset(f"{folder}/data", columns, labels=label)
     >>> run = raymm.train(data, out=f"{folder}/run", method="joint", epochs=1, progress=None)
     >>> raymm.export(run, torch=f"{folder}/model.pt2", progress=None)
-    ExportedGraphs(model.pt2, compared on 12 samples)
+    ExportedGraphs(model.pt2, compared on 8 samples)
     """
     return trained_of(model, plugins).export(onnx=onnx, torch=torch, data=data, samples=samples, progress=progress)
