@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from raymm.api.status_entry import Kind, Status
+from raymm.config.yaml_text import yaml_value
 from raymm.errors import RaymmError
 from raymm.storage import layout
 from raymm.storage.directory import is_committed
@@ -106,8 +105,8 @@ def _sweep(folder: Path) -> Status:
 
 
 def _study(folder: Path) -> Status | None:
-    text = (folder / layout.STUDY).read_bytes()
-    values: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (both are safe)
+    file = folder / layout.STUDY
+    values = yaml_value(file.read_text(encoding="utf-8"), str(file))
     if isinstance(values, dict) and "key" not in values:  # settings from which somebody makes studies
         return None
     of = len(values["data"]) * len(values["arms"]) * len(values["seeds"])
@@ -197,5 +196,5 @@ READ: Mapping[str, tuple[Kind, Callable[[Path], Status | None]]] = {
 }
 """What makes a folder a run, sweep or study, and how its status is read."""
 
-UNREADABLE = (RaymmError, OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
+UNREADABLE = (RaymmError, OSError, ValueError, TypeError, KeyError, AttributeError)
 """What comes of files that are not what raymm writes."""

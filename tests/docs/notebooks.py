@@ -85,6 +85,8 @@ def execute(page, folder):
     """Outputs of each cell of a page, run from top to bottom in a folder: text, and PNGs."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, paths)]))
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # as in an active environment
+    os.environ["PATH"] = programs
     notebook = notebook_of(page)
     NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
     return [_outputs(cell) for cell in notebook.cells if cell.cell_type == "code"]
