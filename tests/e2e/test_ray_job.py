@@ -52,7 +52,7 @@ def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     code, output = head.submit(*prepare)
     assert code == 0, output
     assert '"rows": 240, "quarantined": []' in output
-    assert "preparing: 1 of 1" in output  # small rows: one shard
+    assert '"what": "preparing", "done": 1, "of": 1' in output  # small rows: one shard
     settings = ["training.epochs=2", "method.warmup=1", "model.feature_size=16", "cluster.actors=1"]
     train = [
         "python",
