@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.progress import Running
+from raymm.beside import beside
 from raymm.training.live import RunProgress, read_progress
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def watching(
     epochs
         Epochs of these runs: one that has said nothing so far is told as starting. None: it is not told.
     """
-    done, look = threading.Event(), _Look(folders, epochs)
+    look = _Look(folders, epochs)
 
     def tell(running: Callable[[], list[Running]]) -> None:
         try:
@@ -50,17 +50,10 @@ def watching(
         except Exception:
             log.debug("progress cannot be shown", exc_info=True)
 
-    def follow() -> None:
-        while not done.wait(EVERY):
-            tell(look)
-
-    thread = threading.Thread(target=follow, name="raymm-watch", daemon=True)
-    thread.start()
     try:
-        yield
+        with beside(lambda: tell(look), EVERY, "raymm-watch"):
+            yield
     finally:
-        done.set()
-        thread.join()
         tell(list)
 
 

@@ -10,7 +10,6 @@ do not call `ray.train.report`, which would make them wait for Ray's controller 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from ray.train.torch import get_device
 
 from raymm import errors
 from raymm.allocator import tune_malloc
+from raymm.beside import beside
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
@@ -109,26 +109,20 @@ def train_together(
 @contextmanager
 def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
-    done = threading.Event()
+    seen = 0
 
-    def follow() -> None:
-        seen = 0
-        while not done.wait(POLL_SECONDS):
-            histories = [read_history(run.path) for run in runs]
-            reached = min(len(history) for history in histories)
-            if reached > seen:
-                seen = reached
-                for run, history in zip(runs, histories, strict=True):
-                    export_epoch_metrics(run_label(run.name, run.key), history)
-                report(histories)
+    def look() -> None:
+        nonlocal seen
+        histories = [read_history(run.path) for run in runs]
+        reached = min(len(history) for history in histories)
+        if reached > seen:
+            seen = reached
+            for run, history in zip(runs, histories, strict=True):
+                export_epoch_metrics(run_label(run.name, run.key), history)
+            report(histories)
 
-    thread = threading.Thread(target=follow, name="raymm-report", daemon=True)
-    thread.start()
-    try:
+    with beside(look, POLL_SECONDS, "raymm-report"):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
