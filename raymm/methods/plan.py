@@ -155,7 +155,7 @@ def rank_batches(
 
 def _within_budget(extra: ExtraRows, inputs: ResamplingInputs, budget: float | None) -> npt.NDArray[np.int64]:
     """Numbers of the extra rows that are kept, in order."""
-    if budget is None or len(extra) <= int(budget * len(inputs.rows)):
+    if budget is None:
         return np.arange(len(extra))
     generator = np.random.default_rng(derive(inputs.seed, "budget"))
     return np.sort(generator.permutation(len(extra))[: int(budget * len(inputs.rows))])

@@ -1,94 +1,135 @@
-"""Mutation testing with cosmic-ray: `make mutation`, or `python -m tests.chaos.mutation COSMIC_RAY [MODULE ...]`.
+"""Mutation testing: `make mutation`, or `python -m tests.chaos.mutation PYTHON [--sample N] [MODULE ...]`.
 
-A copy of the package is changed in one place at a time, and the tests of the module must fail. Of each module it
-prints how many changes were found, and each one that was not. A session is kept in `.mutation/`, so that a run that
-was stopped goes on.
+PYTHON is one that has cosmic-ray, whose operators change a copy of the package in one place at a time; the tests of
+the module (`tests/chaos/areas.py`) must fail. Each change is tried in a forked process (`tests/chaos/warm.py`), with
+a limit of time and memory; to go past it counts as found. With `--sample N`, N changes of each module are drawn by a
+seed.
+
+Of each area and module it prints how many changes were found, Wilson's interval of the share at 95 %, and each change
+that was neither found nor explained (`tests/chaos/survivors.py`). Results are kept in `.mutation/`: what was found is
+not tried again while the module stays as it is; what was not, is.
 """
 
+import argparse
+import hashlib
 import json
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["TESTS", "main"]
+from tests.chaos.areas import AREAS
+from tests.chaos.survivors import reason
+from tests.chaos.warm import Forks
+
+__all__ = ["interval", "main"]
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".mutation"
-TIMEOUT_S = 60
-TESTS = {
-    "raymm/methods/plan.py": "tests/methods/test_plan.py",
-    "raymm/methods/functions.py": "tests/methods/test_functions.py",
-    "raymm/methods/extra_rows.py": "tests/methods/test_methods.py tests/methods/test_reference.py",
-    "raymm/methods/modality.py": "tests/methods/test_methods.py tests/methods/test_reference.py",
-    "raymm/methods/sample.py": "tests/methods/test_methods.py tests/methods/test_reference.py",
-    "raymm/valuation/exact.py": "tests/valuation/test_exact.py tests/valuation/test_axioms.py",
-    "raymm/valuation/bits.py": "tests/valuation/test_bits.py",
-    "raymm/valuation/coalitions.py": "tests/valuation/test_exact.py tests/valuation/test_enumeration.py",
-    "raymm/valuation/sampling/budget.py": "tests/valuation/test_sampling.py",
-    "raymm/valuation/sampling/estimator.py": "tests/valuation/test_sampling.py",
-    "raymm/valuation/table.py": "tests/valuation/test_table.py",
-    "raymm/storage/directory.py": "tests/storage",
-    "raymm/training/checkpoint.py": "tests/training/test_resume.py tests/training/test_integrity.py",
-}
-"""Modules whose numbers or commits everything else rests on, and tests that are quick enough to run each time."""
-
-CONFIG = """[cosmic-ray]
-module-path = "{module}"
-timeout = {timeout}
-excluded-modules = []
-test-command = "{python} -m pytest -x -q -p no:cacheprovider -p no:randomly -m 'not ray and not slow' {tests}"
-[cosmic-ray.distributor]
-name = "local"
-"""
 
 
 def copy():
-    """The copy that is changed; made once."""
-    if (WORK / "pyproject.toml").exists():
-        return
-    WORK.mkdir(exist_ok=True)
+    """The copy that is changed, as the package and its tests are now."""
     for name in ("raymm", "tests"):
-        shutil.copytree(ROOT / name, WORK / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.rmtree(WORK / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, WORK / name)
     shutil.copy(ROOT / "pyproject.toml", WORK)
 
 
-def session_of(command, module):
-    """The session of a module, with its changes listed."""
-    stem = module.replace("/", "_").removesuffix(".py")
-    config, session = WORK / f"{stem}.toml", WORK / f"{stem}.sqlite"
-    if not session.exists():
-        values = {"module": module, "timeout": TIMEOUT_S, "python": sys.executable, "tests": TESTS[module]}
-        config.write_text(CONFIG.format(**values))
-        subprocess.run([command, "init", config.name, session.name], cwd=WORK, check=True)
-    return config, session
+def changes_of(python, module, sample):
+    """Changes of a module; with a sample, as many of them, drawn by its name."""
+    command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(ROOT / module)]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    changes = [json.loads(line) for line in listed.splitlines()]
+    if sample is None or sample >= len(changes):
+        return changes
+    return random.Random(module).sample(changes, sample)
 
 
-def results(command, session):
-    """Changes that were tried, with their outcomes."""
-    dumped = subprocess.run([command, "dump", session.name], cwd=WORK, check=True, capture_output=True, text=True)
-    return [json.loads(line) for line in dumped.stdout.splitlines()]
+class Found:
+    """Changes of a module that were found before, kept in a file; none where the module is another by now."""
+
+    def __init__(self, module):
+        source = hashlib.sha256((ROOT / module).read_bytes()).hexdigest()
+        self.file = WORK / "found" / f"{module.replace('/', '.')}.{source[:16]}.txt"
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.ids = set(self.file.read_text().split()) if self.file.exists() else set()
+
+    def add(self, changes):
+        """Keep more."""
+        self.ids |= changes
+        self.file.write_text("".join(f"{one}\n" for one in sorted(self.ids)))
 
 
-def show(module, tried):
-    """One line of the score, and one for each change that no test saw."""
-    done = [(item, result) for item, result in tried if result is not None]
-    alive = [item for item, result in done if result["test_outcome"] == "survived"]
-    print(f"{module}: {len(done) - len(alive)} of {len(done)} found, {len(tried) - len(done)} not tried")
-    for item in alive:
-        for change in item["mutations"]:
-            place = f"{change['module_path']}:{change['start_pos'][0]}"
-            print(f"  not found: {place} {change['operator_name'].removeprefix('core/')} {change['occurrence']}")
+def described(module, change):
+    """The line that a change makes, and how it was."""
+    before = (ROOT / module).read_text(encoding="utf-8").splitlines()
+    after = change["source"].splitlines()
+    place = next((i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after))
+    return place + 1, before[place].strip(), after[place].strip() if place < len(after) else ""
+
+
+def tried(forks, module, tests, changes):
+    """Ids of the changes that no test saw."""
+    found = Found(module)
+    todo = [change for change in changes if change["id"] not in found.ids]
+    if todo:
+        print(f"{module}: {len(todo)} changes to try", flush=True)
+        found.add(forks.try_all(module, tests, todo))
+    return {change["id"] for change in changes} - found.ids
+
+
+def interval(found, total):
+    """Wilson's interval of a share at 95 %."""
+    if total == 0:
+        return 0.0, 1.0
+    z, share = 1.959964, found / total
+    middle, spread = (
+        share + z * z / (2 * total),
+        z * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5,
+    )
+    return (middle - spread) / (1 + z * z / total), (middle + spread) / (1 + z * z / total)
+
+
+def row(name, made, found, explained):
+    """A line of the table."""
+    low, high = interval(found, made - explained)
+    share = f"{100 * found / max(made - explained, 1):.1f} %"
+    return f"| {name} | {made} | {found} | {explained} | {share} | {100 * low:.1f} to {100 * high:.1f} % |"
+
+
+def module_counts(forks, python, module, tests, sample):
+    """How many changes there are of a module, were found, and were not but are explained; and the others, shown."""
+    changes = changes_of(python, module, sample)
+    alive = tried(forks, module, tests.split(), changes)
+    shown = [described(module, change) for change in changes if change["id"] in alive]
+    why = [reason(module, old, new) for _, old, new in shown]
+    for (line, old, new), one in zip(shown, why, strict=True):
+        if one is None:
+            print(f"  not found: {module}:{line}\n    - {old}\n    + {new}", flush=True)
+    counts = len(changes), len(changes) - len(alive), sum(one is not None for one in why)
+    print(row(f"`{module}`", *counts), flush=True)
+    return counts
 
 
 def main(arguments):
-    """Run what is named, or all."""
-    command, *modules = arguments
+    """Try what is named, or all; print the table of areas."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutation")
+    parser.add_argument("python")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("modules", nargs="*")
+    given = parser.parse_intermixed_args(arguments)
+    WORK.mkdir(exist_ok=True)
     copy()
-    for module in modules or TESTS:
-        config, session = session_of(str(Path(command).absolute()), module)
-        subprocess.run([command, "exec", config.name, session.name], cwd=WORK, check=True)
-        show(module, results(command, session))
+    forks, lines = Forks(WORK), []
+    for area, modules in AREAS.items():
+        chosen = {module: tests for module, tests in modules.items() if module in given.modules or not given.modules}
+        counts = [module_counts(forks, given.python, *one, given.sample) for one in chosen.items()]
+        if counts:
+            lines.append(row(area, *(sum(column) for column in zip(*counts, strict=True))))
+    print("| area | changes | found | explained | share found | 95 % interval |\n|---|---|---|---|---|---|")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

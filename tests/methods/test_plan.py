@@ -3,10 +3,14 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raymm.methods.plan import Plan, epoch_batches, epoch_order, rank_batches
+from raymm.config import load
+from raymm.data import Schema, VectorSpec
+from raymm.methods import ExtraRows, ResamplingInputs, build_method
+from raymm.methods.plan import Plan, base_plan, epoch_batches, epoch_order, make_plan, rank_batches
 
 
 def plan_of(rows, group=None):
@@ -47,3 +51,65 @@ def test_batches_have_one_group_and_come_in_the_order_of_groups(groups, batch, s
     order = [min(one) for one in found]
     assert order == sorted(order)
     assert all(len(rows) <= batch for rows in batches)
+
+
+def made(extra, present=None, rows=(5, 6, 9), **given):
+    """The plan that stands for some extra rows of three samples with three modalities."""
+    modalities = tuple(VectorSpec(name=f"m{i}", size=1) for i in range(3))
+    method = build_method(load(None, ("method=joint",)), Schema(modalities=modalities, classes=("a", "b")))
+    method.plan = lambda _: extra
+    present = np.ones((len(rows), 3), bool) if present is None else present
+    labels, phi = np.zeros(len(rows), np.int64), np.zeros(present.shape)
+    seed = given.pop("seed", 0)
+    return make_plan(
+        method, ResamplingInputs(np.array(rows), labels, present, phi, method.context.utility, seed, 2), **given
+    )
+
+
+def test_rows_of_a_method_follow_the_samples_or_stand_in_their_place():
+    position, keep, weight = np.array([2, 0, 2]), np.array([1, 6, 7]), np.array([0.5, 2.0, 0.0], np.float32)
+    plan = made(ExtraRows(position, keep, weight))
+    assert plan.index.tolist() == [5, 6, 9, 9, 5, 9]
+    assert plan.keep.tolist() == [7, 7, 7, 1, 6, 7]
+    assert plan.weight.tolist() == [1, 1, 1, 0.5, 2, 0]
+    assert plan.weight.dtype == np.float32
+    assert (plan.dropped, plan.base, plan.group) == (0, None, None)
+    group = np.array([1, 0, 1])
+    alone = made(ExtraRows(position, keep, weight, base=False, group=group), row_budget=0.0)
+    assert alone.index.tolist() == [9, 5, 9]
+    assert alone.keep.tolist() == [1, 6, 7]
+    assert alone.weight.tolist() == [0.5, 2, 0]
+    assert alone.group.tolist() == [1, 0, 1]
+    assert (alone.dropped, alone.base) == (0, 0)
+    assert made(ExtraRows(position, keep)).weight is None
+
+
+@pytest.mark.parametrize("rows", [(5, 6, 9), (4,), tuple(range(7))])
+@pytest.mark.parametrize("budget", [0.0, 0.3, 1.0, 1.5, 2.0, 40.0])
+def test_a_budget_keeps_as_many_rows_as_it_says_in_their_order(budget, rows):
+    count = len(rows)
+    position = np.arange(2 * count) % count
+    weight = np.arange(2 * count, dtype=np.float32)
+    plan = made(ExtraRows(position, np.full(2 * count, 2), weight), rows=rows, row_budget=budget)
+    kept = min(2 * count, int(budget * count))
+    assert (len(plan), plan.dropped) == (count + kept, 2 * count - kept)
+    of_extra = plan.weight[count:].astype(int)
+    assert (np.diff(of_extra) > 0).all()
+    assert plan.index[count:].tolist() == [rows[position[row]] for row in of_extra]
+
+
+def test_which_rows_a_budget_leaves_out_is_drawn_by_the_seed():
+    extra = ExtraRows(np.zeros(60, np.int64), np.full(60, 2), np.arange(60, dtype=np.float32))
+    kept = [made(extra, row_budget=10.0, seed=seed).weight[3:].tolist() for seed in range(200)]
+    assert kept[0] == made(extra, row_budget=10.0, seed=0).weight[3:].tolist()
+    share = np.bincount(np.concatenate(kept).astype(int), minlength=60) / 200
+    assert share == pytest.approx(np.full(60, 0.5), abs=5 * 0.5 / np.sqrt(200))
+
+
+def test_a_plan_says_what_its_rows_keep():
+    plan = Plan(np.array([3, 4, 5]), np.array([5, 0, 6]))
+    assert plan.masks(np.array([2, 0]), 3).tolist() == [[False, True, True], [True, False, True]]
+    assert (plan.dropped, plan.weight, plan.group, plan.base, len(plan)) == (0, None, None, None, 3)
+    for n in range(1, 8):
+        assert base_plan(np.array([8, 9]), n).masks(np.array([0, 1]), n).all()
+        assert base_plan(np.array([8, 9]), n).keep.tolist() == [sum(1 << i for i in range(n))] * 2
