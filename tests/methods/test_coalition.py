@@ -175,6 +175,24 @@ def test_draws_are_all_coalitions_until_there_are_too_many():
     assert [Coalitions(n).drawn for n in (2, 8, 9, 12)] == [None, None, 9, 12]
     assert Coalitions(12, (1, 2)).drawn is None
     assert Coalitions(3, draw=5).drawn == 5
+    assert [Coalitions(n, (1,)).drawn for n in (254, 255)] == [None, 255]  # 255 and 256 with that of all
+
+
+@pytest.mark.parametrize("draw", [None, 4])
+def test_terms_have_the_outputs_of_their_coalitions(draw):
+    step, trainer = step_of("coalition", 3, draw=draw)
+    terms = trainer.method.coalitions.terms(step, trainer.method.context.utility.task)
+    members = terms.members.expand(ROWS, -1, -1) if terms.members.ndim == 2 else terms.members
+    assert terms.logits.shape[:2] == terms.parts.shape == terms.share.shape == members.shape[:2]
+    for part in range(members.shape[1]):
+        alone = step.masked_logits(members[:, part] & step.mask)
+        own = (members[:, part] & ~step.mask).sum(dim=1) == 0
+        assert torch.allclose(terms.logits[own, part], alone[own], atol=1e-5)
+
+
+def test_the_amount_is_that_of_as_many_sizes_as_a_row_has():
+    assert Coalitions(4).amounts.tolist() == pytest.approx([0, 0, 1 / 3, 2 / 4, 3 / 5])
+    assert Coalitions(4, (2,)).amounts.tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3])
 
 
 def test_nine_modalities_cost_ten_fusions_a_row():
