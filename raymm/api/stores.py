@@ -43,10 +43,13 @@ class Store:
 
     @classmethod
     def of(cls, folder: str | Path | None) -> Store:
-        """The store of a call; a local one is made, or moved with its folder."""
+        """The store of a call; a local one is made, or moved with its folder, and runs that were left there end."""
         if folder is None:
             return cls()
-        from raymm.tracking.mlflow import MlflowTracker, store_of
+        from raymm.tracking.mlflow import MlflowTracker, end_left_runs, store_of
+        from raymm.tracking.mlflow.store import database_of
 
         uri, artifacts = store_of(Path(folder))
+        if (database := database_of(uri)) is None or database.exists():
+            end_left_runs(uri)
         return cls(uri, lambda run: MlflowTracker(uri, run, artifacts))

@@ -20,6 +20,7 @@ from raymm.api.watching import watching
 from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data
+from raymm.reports.run_pages import record_pages
 from raymm.storage import layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
@@ -63,6 +64,7 @@ def study(
     backend: Literal["local", "ray"] = "local",
     store: str | Path | None = None,
     experiment: str = "raymm",
+    pages: bool = False,
     progress: Showing = "auto",
 ) -> StudyResult:
     """Train arms on data sets over seeds and compare them on test, which every run reads once.
@@ -97,6 +99,8 @@ def study(
         "local", processes of this machine, or "ray", actors on a cluster.
     store, experiment
         MLflow store (None: nothing is recorded) and experiment.
+    pages
+        Whether every run has its pages and its lowest samples there, as those of `raymm.train` do; seconds a run.
     progress
         Who is told of the runs.
 
@@ -130,15 +134,16 @@ def study(
 
             require_cores(job.config.cluster)
         with _interruptible(folder):
-            results, report = _run(job, backend, lanes, Store.of(store), experiment, told)
+            place = Store.of(store)
+            record = StudyTracker(job, job.datasets(), place.tracker, experiment, record_pages if pages else None)
+            results, report = _run(job, backend, lanes, place, record, told)
     return StudyResult(job.path, results, report, budgets_reached(job, results.runs))
 
 
 def _run(
-    job: Study, backend: str, count: int | None, store: Store, experiment: str, told: Progress
+    job: Study, backend: str, count: int | None, store: Store, record: StudyTracker, told: Progress
 ) -> tuple[StudyResults, list[Path]]:
     """Run the study, recorded in the store, and write its report."""
-    record = StudyTracker(job, job.datasets(), store.tracker, experiment)
     report: list[Path] = []
     record.begin()
     with ending(lambda status: record.close(status, report)):

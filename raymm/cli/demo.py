@@ -123,12 +123,11 @@ def _truth(collection: "Collection", data: Path) -> "npt.NDArray[np.float64]":
 
 
 def _say_where(out: Path, seed: int) -> None:
-    """Write the report of a run that starves, with what to try next, and that of all runs; say where they are."""
+    """Write the report of all runs; say where it is, and that of a run that starves, written as it was recorded."""
     import raymm
 
     runs = [out / layout.RUNS / f"{method}-s{number}" for method in METHODS for number in range(seed, seed + SEEDS)]
     starved, together = runs[0], out / layout.PAGE
-    raymm.report(starved)
     raymm.report(*runs, out=together)
     click.echo(f"{'What starves, sample by sample:':<34}{starved / layout.PAGE}")
     click.echo(f"{'Both methods side by side:':<34}{together}")

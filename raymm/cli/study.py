@@ -107,6 +107,7 @@ def _oracle() -> click.Command:
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings of all arms.")
 @store_option
 @experiment_option
+@click.option("--pages", is_flag=True, help="Record the pages of every run in MLflow too; seconds a run.")
 @print_config_option
 @json_option("runs", steps=True)
 @overrides_argument
@@ -117,6 +118,7 @@ def study(
     backend: Literal["local", "ray"],
     store: Path,
     experiment: str,
+    pages: bool,
     print_config: bool,
     as_json: bool,
     **asked: Any,
@@ -149,6 +151,7 @@ def study(
         backend=backend,
         store=store,
         experiment=experiment,
+        pages=pages,
         progress=printing(as_json),
         **chosen,
     )

@@ -84,7 +84,7 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
         },
         description=_description(run, dataset),
         view=run_view(config.training.selection, dataset.schema.names, accuracy=dataset.schema.task.hard),
-        data=data_of(dataset, run.data.name),
+        data=(data_of(dataset, run.data.name),),
     )
 
 

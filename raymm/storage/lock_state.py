@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import WATCHED, Owner
 
-__all__ = ["LockState", "lock_state"]
+__all__ = ["LockState", "left_since", "lock_state"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,29 @@ def lock_state(file: Path) -> LockState | None:
         return LockState("left", owner, about.st_mtime)
     silent: Literal["silent", "left"] = "silent" if owner.host == platform.node() else "left"
     return LockState("held" if fresh else silent, owner, about.st_mtime)
+
+
+def left_since(folder: Path) -> float | None:
+    """When the last holder of a folder's lock gave its last sign of life, where it surely lives no more.
+
+    Locks of the folders around it count too: of a study or sweep, whose process works on the run as well. Containers
+    may share a name and not see each other's processes, so a holder also has to be silent for as long as `WATCHED`.
+
+    Returns
+    -------
+    Seconds of the clock of the file system; None where there is no lock, or some holder may live, be it on another
+    machine.
+    """
+    places = [folder.absolute(), *folder.absolute().parents]
+    states = [state for place in places if (state := lock_state(lock_of_folder(place))) is not None]
+    surely = all(state.state == "left" and _was_here(state) for state in states)
+    return max(state.seen for state in states) if states and surely else None
+
+
+def _was_here(state: LockState) -> bool:
+    """Whether the holder was a process of this machine, and gave no sign of life for long."""
+    here = state.owner is not None and state.owner.host == platform.node()
+    return here and time.time() - state.seen > WATCHED
 
 
 def _lives(pid: int) -> bool:

@@ -1,27 +1,30 @@
 """A study in a tracking store: a run for the study and, below it, one run for each run of an arm.
 
-The driver alone records, from the files on disk and in a thread of its own, as runs finish: lanes need no tracking
-server and wait for none.
+The driver alone records, from the files on disk and in a thread of its own, while runs are trained: lanes need no
+tracking server and wait for none.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm import __version__
+from raymm.beside import beside
 from raymm.data.identity import short_digest
-from raymm.reports.run_about import run_view
+from raymm.reports.run_about import data_of, run_view
 from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.jobs import Job, job_folder
-from raymm.tracking.base import RunInfo
+from raymm.tracking.base import NullTracker, RunInfo
+from raymm.tracking.machine import MachineLoad
 from raymm.tracking.metrics import split_metric
 from raymm.tracking.of_an_epoch import from_one
 from raymm.training.checkpoint import read_history
@@ -32,8 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from raymm.data.dataset import Dataset
+    from raymm.reports.diagnostics.finding import Finding
     from raymm.study.store import Study
     from raymm.tracking.base import Tracker, TrackingStatus
+    from raymm.training.result import Result
+    from raymm.training.run import Run
 
 __all__ = ["StudyTracker", "study_info"]
 
@@ -41,6 +47,9 @@ log = logging.getLogger(__name__)
 
 REPORT_FILES = (layout.STUDY, layout.PILOTS_JSON, layout.TUNING_JSON, layout.FAILED, layout.STUDY_LOG)
 """Files of a study that its tracked run has beside the report."""
+
+EVERY = 1.0
+"""Seconds between two looks at the epochs of the runs that are trained."""
 
 OF_AN_ARM = ("study.data", "study.arm")
 """Parameters of an arm's run that its table begins with."""
@@ -71,7 +80,20 @@ def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -
             "is shown and what is not."
         ),
         view=run_view(selection, names, OF_AN_ARM, accuracy=any(one.schema.task.hard for one in datasets.values())),
+        data=tuple(data_of(dataset, name) for name, dataset in datasets.items()),
     )
+
+
+@dataclass(frozen=True)
+class _Child:
+    """The record of a run that is trained: its tracker, and what sends the epochs that are new."""
+
+    tracker: Tracker
+    history: HistoryLog
+
+    def end(self, status: TrackingStatus, how: str) -> None:
+        self.tracker.log_tags({"raymm.ended": how})
+        self.tracker.finish(status)
 
 
 @dataclass
@@ -86,13 +108,18 @@ class StudyTracker:
         `(folder) -> Tracker`, for the folder of the study or of a run.
     experiment
         Experiment of the runs.
+    pages
+        Records the pages of a finished run (`raymm.reports.run_pages`), seconds each; None: runs have none.
     """
 
     study: Study
     datasets: Mapping[str, Dataset]
     make: Callable[[Path], Tracker]
     experiment: str
+    pages: Callable[..., None] | None = None
+    _live: dict[Path, _Child] = field(default_factory=dict)
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
+    _following: ExitStack = field(default_factory=ExitStack)
 
     def begin(self) -> None:
         """Start the run of the study, and record runs that finished unrecorded; raises `TrackingError`."""
@@ -105,12 +132,16 @@ class StudyTracker:
                     path = job_folder(self.study, data, arm, seed)
                     if finished(path) and not (path / layout.RECORDED).exists():
                         self._do(self._send, data, arm, path, "")
+        if not isinstance(self.parent, NullTracker):
+            self._following.enter_context(beside(self._follow, EVERY, "raymm-follow"))
 
     def on_setup(self, text: str) -> None:
         """Record nothing."""
 
     def on_run_start(self, job: Job) -> None:
-        """Record nothing."""
+        """Start the run of an arm, whose epochs follow while it is trained."""
+        if job.kind == "run":
+            self._do(self._child, job.data, job.arm, job.path)
 
     def on_run_end(self, job: Job, cause: str, seconds: float) -> None:
         """Record a run of an arm that has ended."""
@@ -120,6 +151,8 @@ class StudyTracker:
 
     def close(self, status: TrackingStatus, report: Sequence[Path] = ()) -> None:
         """Record the files of the report and of the study, and its status, once all runs are recorded."""
+        self._following.close()
+        self._do(self._interrupt)
         for file in report:
             self._do(self.parent.log_artifact, file, layout.REPORT)
         for name in REPORT_FILES:
@@ -128,7 +161,7 @@ class StudyTracker:
         self._do(self.parent.finish, status)
         self._executor.shutdown(wait=True)
 
-    def _do(self, function: Callable[..., object], *arguments: object) -> None:
+    def _do(self, function: Callable[..., object], *arguments: object) -> Future[None]:
         """Call a function in the recording thread, in order; an exception is logged and stops nothing."""
 
         def logged() -> None:
@@ -137,28 +170,57 @@ class StudyTracker:
             except Exception:
                 log.exception("%s: could not be recorded", self.study.path.name)
 
-        self._executor.submit(logged)
+        return self._executor.submit(logged)
+
+    def _follow(self) -> None:
+        """Record the new epochs of the runs that are trained, and wait until that is done."""
+        for path in list(self._live):
+            self._do(self._send_epochs, path).result()
+
+    def _child(self, data: str, arm: str, path: Path) -> _Child:
+        """The record of a run that has begun."""
+        if path not in self._live:
+            tracker = self.make(path)
+            tracker.start(self._info(data, arm, path))
+            tracker.log_tags({"raymm.ended": "running"})
+            self._live[path] = _Child(tracker, HistoryLog(tracker, MachineLoad()))
+        return self._live[path]
+
+    def _send_epochs(self, path: Path) -> None:
+        if path in self._live:
+            self._live[path].history(read_history(path))
 
     def _send(self, data: str, arm: str, path: Path, cause: str) -> None:
-        """Record a run: its epochs, its result, and its files but for the model, which lies in its folder."""
-        tracker, folder = self.make(path), result_folder(path)
-        tracker.start(self._info(data, arm, path))
+        """Record a run to its end: epochs, result, and files but for the model, which lies in its folder."""
+        child = self._child(data, arm, path)
         if cause:
-            HistoryLog(tracker)(read_history(path))
-            tracker.log_tags({"raymm.ended": f"failed: {cause}"[:500]})
-            tracker.finish("FAILED")
-            return
-        result = read_result(path)
-        HistoryLog(tracker)(result.history)
+            self._send_epochs(path)
+            child.end("FAILED", f"failed: {cause}"[:500])
+        else:
+            run, result, dataset = open_run(path), read_result(path), self.datasets[data]
+            child.history(result.history)
+            findings = self._send_result(child.tracker, run, result, dataset)
+            if self.pages is not None:
+                self.pages(child.tracker, run, result, dataset, findings)
+            child.end("FINISHED", "finished")
+            (path / layout.RECORDED).touch()
+        del self._live[path]
+
+    def _send_result(self, tracker: Tracker, run: Run, result: Result, dataset: Dataset) -> list[Finding]:
+        folder = result_folder(run.path)
         tracker.log_summary(from_one(result.metrics))
-        tracker.log_tags({"raymm.ended": "finished"})
-        record_findings(tracker, open_run(path), result, self.datasets[data])
-        write_bytes(path / layout.CONFIG, open_run(path).config.to_yaml().encode())
-        tracker.log_artifact(path / layout.CONFIG)
+        write_bytes(run.path / layout.CONFIG, run.config.to_yaml().encode())
+        tracker.log_artifact(run.path / layout.CONFIG)
         tracker.log_artifact(folder / layout.RESULT_JSON)
         tracker.log_artifact(valuation_file(folder, "test"), "valuation")
-        tracker.finish("FINISHED")
-        (path / layout.RECORDED).touch()
+        return record_findings(tracker, run, result, dataset)
+
+    def _interrupt(self) -> None:
+        """End the runs that are in training still, as far as they are."""
+        for path, child in self._live.items():
+            self._send_epochs(path)
+            child.end("KILLED", "interrupted; the same command goes on with it")
+        self._live.clear()
 
     def _info(self, data: str, arm: str, path: Path) -> RunInfo:
         run = open_run(path)

@@ -102,7 +102,7 @@ def sweep_info(sweep: Sweep, dataset: Dataset, experiment: str) -> RunInfo:
             f"of `{sweep.metric}`.\n\n{COMPARE}"
         ),
         view=_view(sweep.config, dataset, []),
-        data=data_of(dataset, sweep.data.name),
+        data=(data_of(dataset, sweep.data.name),),
     )
 
 
@@ -141,7 +141,7 @@ def trial_info(sweep: Sweep, trial: Trial, dataset: Dataset, experiment: str) ->
         description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
         parent_key=sweep.key,
         view=_view(trial.config, dataset, searched),
-        data=data_of(dataset, sweep.data.name),
+        data=(data_of(dataset, sweep.data.name),),
     )
 
 

@@ -59,8 +59,10 @@ class RunInfo:
         links to the child runs, highest METRIC first.
     parent_key
         Key of the parent run, which is in the same experiment and was started earlier.
-    view, data
-        What people should see first of such runs, and what the run reads; None where that is not said.
+    view
+        What people should see first of such runs; None where that is not said.
+    data
+        The data sets that the run reads.
     """
 
     key: str
@@ -71,7 +73,7 @@ class RunInfo:
     description: str = ""
     parent_key: str | None = None
     view: View | None = None
-    data: DataInput | None = None
+    data: tuple[DataInput, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse keys that a store could not search for, and an empty experiment."""

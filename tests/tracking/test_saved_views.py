@@ -2,8 +2,12 @@
 
 import base64
 import json
+import random
+import threading
 import zlib
-from dataclasses import replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +27,7 @@ ONE = View(("params.method.name", "metrics.best/accuracy"), {PHI: ("phi/val_rgb"
 OTHER = View(("params.method.name", "metrics.best/loss"), {PHI: ("phi/val_text", "phi/val_rgb")})
 INFO = RunInfo("run-1", "first", "digits", view=ONE)
 DATA = DataInput("digits", "0123456789abcdef", "/data/digits", {"rgb": "uint8[4, 8]", "words": "text"}, {"train": 5})
+OTHER_DATA = DataInput("letters", "fedcba", "/data/letters", {"rgb": "uint8[4, 8]"}, {"train": 3, "test": 2})
 
 
 class Store:
@@ -31,6 +36,10 @@ class Store:
     def __init__(self, tags: dict[str, str]) -> None:
         self.experiment = SimpleNamespace(experiment_id="7", tags=tags)
         self.written: list[str] = []
+
+    def get_experiment(self, experiment_id: str) -> Any:
+        assert experiment_id == "7"
+        return SimpleNamespace(experiment_id="7", tags=dict(self.experiment.tags))
 
     def set_experiment_tag(self, experiment_id: str, name: str, value: str) -> None:
         assert experiment_id == "7"
@@ -53,7 +62,7 @@ def experiment_of(uri: str, name: str = "digits") -> Any:
 def test_a_view_has_the_columns_of_all_runs_and_each_chart_once() -> None:
     store = Store({})
     for view in (ONE, OTHER, ONE):
-        record_views(store, store.experiment, view)
+        record_views(store, "7", view)
     for key in (TABLE, CHARTS):
         state = state_of(store.experiment.tags[f"mlflow.sharedViewState.{key}"])
         columns = ["params.`method.name`", "metrics.`best/accuracy`", "metrics.`best/loss`"]
@@ -66,18 +75,89 @@ def test_a_view_has_the_columns_of_all_runs_and_each_chart_once() -> None:
         assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} == sections
 
 
+class Turns:
+    """The experiment of several clients that work at the same time, whose requests take turns at random."""
+
+    def __init__(self, seed: int) -> None:
+        self.tags: dict[str, str] = {}
+        self.draw = random.Random(seed)
+        self.lock = threading.Condition()
+        self.waiting: list[int] = []
+        self.clients = 0
+
+    def take(self, number: int) -> None:
+        """Wait until every other client that works asks for something too, and this one is drawn."""
+        self.waiting.append(number)
+        self._draw()
+        self.lock.wait_for(lambda: self.turn == number)
+        self.turn = None
+
+    def _draw(self) -> None:
+        if len(self.waiting) == self.clients:
+            self.turn = self.draw.choice(self.waiting)
+            self.waiting.remove(self.turn)
+            self.lock.notify_all()
+
+    turn: int | None = None
+
+    def run(self, works: list[Callable[["Client"], None]]) -> None:
+        """Do several works at the same time."""
+        self.clients = len(works)
+        with ThreadPoolExecutor(len(works)) as threads:
+            list(threads.map(self._work, range(len(works)), works))
+
+    def _work(self, number: int, work: Callable[["Client"], None]) -> None:
+        try:
+            work(Client(self, number))
+        finally:
+            with self.lock:
+                self.clients -= 1
+                if self.clients:
+                    self._draw()
+
+
+@dataclass
+class Client:
+    """One of the clients of an experiment."""
+
+    turns: Turns
+    number: int
+
+    def get_experiment(self, _: str) -> Any:
+        with self.turns.lock:
+            self.turns.take(self.number)
+            return SimpleNamespace(experiment_id="7", tags=dict(self.turns.tags))
+
+    def set_experiment_tag(self, _: str, name: str, value: str) -> None:
+        with self.turns.lock:
+            self.turns.take(self.number)
+            self.turns.tags[name] = value
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_runs_that_begin_together_lose_none_of_their_columns(seed: int) -> None:
+    turns = Turns(seed)
+    views = [View((f"metrics.{letter}", "params.method.name"), {letter: (f"val/{letter}",)}) for letter in "abc"]
+    turns.run([lambda client, view=view: record_views(client, "7", view) for view in views])
+    columns = {f"metrics.`{letter}`" for letter in "abc"} | {"params.`method.name`"}
+    for key in (TABLE, CHARTS):
+        state = state_of(turns.tags[f"mlflow.sharedViewState.{key}"])
+        assert columns <= set(state["selectedColumns"])
+        assert sorted(chart["displayName"] for chart in state["compareRunCharts"]) == ["a", "b", "c"]
+
+
 def test_what_is_there_already_is_not_written_again() -> None:
     store = Store({})
-    record_views(store, store.experiment, ONE)
-    assert len(store.written) == 5
-    record_views(store, store.experiment, ONE)
-    record_views(store, store.experiment, View())
-    assert len(store.written) == 5
+    record_views(store, "7", ONE)
+    assert len(store.written) == 6
+    record_views(store, "7", ONE)
+    record_views(store, "7", View())
+    assert len(store.written) == 6
 
 
 def test_the_description_and_the_kind_that_people_gave_stay() -> None:
     store = Store({"mlflow.note.content": "ours", "mlflow.experimentKind": "finetuning"})
-    record_views(store, store.experiment, ONE)
+    record_views(store, "7", ONE)
     assert store.experiment.tags["mlflow.note.content"] == "ours"
     assert store.experiment.tags["mlflow.experimentKind"] == "finetuning"
     assert f"mlflow.sharedViewState.{TABLE}" in store.experiment.tags
@@ -85,7 +165,7 @@ def test_the_description_and_the_kind_that_people_gave_stay() -> None:
 
 def test_a_view_that_is_too_long_for_a_tag_is_left_out() -> None:
     store = Store({})
-    record_views(store, store.experiment, View(tuple(f"metrics.{number:0200d}" for number in range(200))))
+    record_views(store, "7", View(tuple(f"metrics.{number:0200d}" for number in range(200))))
     assert store.written == ["mlflow.experimentKind", "mlflow.note.content"]
 
 
@@ -132,8 +212,10 @@ def test_a_view_that_has_no_room_leaves_mlflow_to_draw_its_own(store: tuple[str,
 def test_the_data_of_a_run_is_an_input_once(store: tuple[str, Path], tmp_path: Path) -> None:
     for _ in range(2):
         tracker = MlflowTracker(store[0], tmp_path, store[1])
-        tracker.start(replace(INFO, data=DATA))
-    (found,) = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).inputs.dataset_inputs
+        tracker.start(replace(INFO, data=(DATA, OTHER_DATA)))
+    inputs = MlflowClient(tracking_uri=store[0]).get_run(tracker.run_id).inputs.dataset_inputs
+    found, other = sorted(inputs, key=lambda each: each.dataset.name)
+    assert (other.dataset.name, other.dataset.digest) == ("letters", "fedcba")
     assert (found.dataset.name, found.dataset.digest) == ("digits", "0123456789abcdef")
     assert json.loads(found.dataset.source) == {"uri": "/data/digits"}
     columns = json.loads(found.dataset.schema)["mlflow_colspec"]

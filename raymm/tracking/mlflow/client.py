@@ -98,11 +98,12 @@ class MlflowTracker:
             another run.
         """
         first = {"kind": "run", "time": self._now(), "info": _plain(info), FIRST_EPOCH: 1}
+        again = bool(self._outbox.events)
         self._outbox.add(first, once="run")
         known = self._outbox.events[0]["info"]["key"]
         if known != info.key:
             raise TrackingError(f"{self._outbox.path}: holds the records of run '{known}', not of '{info.key}'")
-        if self._last_status() not in {None, "RUNNING"}:
+        if again:  # it has ended, or was left and marked so (`raymm.tracking.mlflow.left_runs`)
             self._outbox.add({"kind": "status", "status": "RUNNING"})
         self.resend()
 
@@ -240,9 +241,6 @@ class MlflowTracker:
         """The present in milliseconds, and not before an earlier record, wherever the clock was set to since."""
         return max(int(time.time() * 1000), self._outbox.latest)
 
-    def _last_status(self) -> str | None:
-        return next((event["status"] for event in reversed(self._outbox.events) if event["kind"] == "status"), None)
-
     def _stored(self, path: Path) -> str:
         """A path as the outbox keeps it: relative if inside the run, which may be moved before a replay."""
         path = path.absolute()
@@ -271,7 +269,9 @@ def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
 def _plain(info: RunInfo) -> dict[str, Any]:
     """The run as JSON; parameters are text, as MLflow keeps them."""
     params = {name: str(value) for name, value in info.params.items()}
-    more = {name: asdict(value) for name, value in (("view", info.view), ("data", info.data)) if value is not None}
+    more = {"view": asdict(info.view)} if info.view is not None else {}
+    if info.data:
+        more["data"] = [asdict(each) for each in info.data]
     left_out = {"view", "data"}
     kept = {name: value for name, value in vars(info).items() if name not in left_out}
     return {**kept, "params": params, "tags": dict(info.tags), **more}

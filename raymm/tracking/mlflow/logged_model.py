@@ -1,12 +1,15 @@
 """The model of a run as MLflow 3 lists models: a LoggedModel, beside the folder `model` of the run.
 
-The folder of the run is what the registry points to, and what clients of MLflow 2 read.
+The folder of the run is what the registry points to, and what clients of MLflow 2 read. A run names its LoggedModel
+as an output, by which MLflow's pages find it, and the model has the settings and final metrics of its run.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
@@ -18,12 +21,30 @@ NAME = "raymm-model"
 """Not that of the folder: MLflow would look for the folder of any run in the store that the process has set."""
 
 MOST = 50
+A_REQUEST = 500  # metrics
 NOT_KNOWN = (400, 404, 501)
 """Answers of a server that knows no logged models."""
 
 
-def log_logged_model(client: Any, experiment_id: str, run_id: str, folder: Path) -> str | None:
+def log_logged_model(
+    client: Any,
+    experiment_id: str,
+    run_id: str,
+    folder: Path,
+    params: Mapping[str, str],
+    metrics: Sequence[Metric],
+    data: tuple[str, str] | None,
+) -> str | None:
     """Record a saved model as the LoggedModel of a run, in the place of an earlier one.
+
+    Parameters
+    ----------
+    params
+        Settings of the run.
+    metrics
+        Final metrics of the run as they were sent: with the same time and step the run does not get them twice.
+    data
+        Name and digest of the data set that they were measured on; None where that is not known.
 
     Returns
     -------
@@ -37,12 +58,15 @@ def log_logged_model(client: Any, experiment_id: str, run_id: str, folder: Path)
     try:
         query = f"source_run_id = '{run_id}'"
         before = client.search_logged_models([experiment_id], filter_string=query, max_results=MOST)
-        model_id = str(client.create_logged_model(experiment_id, name=NAME, source_run_id=run_id).model_id)
+        made = client.create_logged_model(experiment_id, name=NAME, source_run_id=run_id, params=dict(params))
+        model_id = str(made.model_id)
         about = Model.load(str(folder))
         about.model_id, about.run_id = model_id, run_id
         about.save(str(folder / "MLmodel"))
         client.log_model_artifacts(model_id, str(folder))
         client.finalize_logged_model(model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        _measure(client, run_id, model_id, metrics, data)
         for model in before:
             client.delete_logged_model(model.model_id)
     except MlflowException as cause:
@@ -51,3 +75,24 @@ def log_logged_model(client: Any, experiment_id: str, run_id: str, folder: Path)
         log.warning("the tracking server takes no logged models (%s); the model is in the run", cause.error_code)
         return None
     return model_id
+
+
+def _measure(
+    client: Any, run_id: str, model_id: str, metrics: Sequence[Metric], data: tuple[str, str] | None
+) -> None:
+    """Give a model the metrics of its run."""
+    name, digest = data or (None, None)
+    found = [
+        Metric(
+            each.key,
+            each.value,
+            each.timestamp,
+            each.step,
+            model_id=model_id,
+            dataset_name=name,
+            dataset_digest=digest,
+        )
+        for each in metrics
+    ]
+    for start in range(0, len(found), A_REQUEST):
+        client.log_batch(run_id, metrics=found[start : start + A_REQUEST])

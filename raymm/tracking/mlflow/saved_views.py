@@ -2,14 +2,17 @@
 
 MLflow keeps a view as a tag of the experiment, `mlflow.sharedViewState.KEY`, and opens it where the address of the
 runs has `viewStateShareKey=KEY`. The views of raymm have what the runs of the experiment want to show (`View`), all
-kinds of runs and all their modalities together; that is kept in a tag of its own, of which the views are a function.
+kinds of runs and all their modalities together; that is kept in tags of its own, of which the views are a function:
+`raymm.view` has all, in the order in which it came, and `raymm.view.DIGEST` the part of one kind of run.
 The views of people have other keys and are left alone.
 """
 
 import base64
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -26,6 +29,8 @@ KIND = "mlflow.experimentKind"
 OWN = "raymm.view"
 LONGEST = 20_000
 """Characters of an experiment's tag."""
+MOST_LOOKS = 8
+"""Looks at what others wrote at the same time; they agree after two or three."""
 
 NAMES = {TABLE: "raymm: scores and contributions", CHARTS: "raymm: contributions over epochs"}
 AS_CHARTS = {"compareRunsMode": "CHART"}
@@ -36,24 +41,40 @@ LETTER, AROUND = 7, 36
 """Width of a column: pixels of a letter, and beside the name."""
 
 
-def record_views(client: Any, experiment: Any, view: View) -> None:
+def record_views(client: Any, experiment_id: str, view: View) -> None:
     """Add what a run shows first to the views of its experiment, and say there where they are.
 
-    Writes what has changed. A description that the experiment has already is kept.
+    Writes what has changed. A description that the experiment has already is kept. A store cannot change a tag by
+    what it holds, so of two runs that begin together each may overwrite what the other wrote. Each therefore leaves
+    its part in a tag of its own first, and looks again after it has written: the last to write has seen all parts.
     """
-    tags = experiment.tags
-    wanted = {KIND: "custom_model_development"} if KIND not in tags else {}
+    part = _json(asdict(view))
+    key = f"{OWN}.{hashlib.sha256(part.encode()).hexdigest()[:12]}"
+    own = {key: part} if view != View() and len(part) <= LONGEST else {}
+    for _ in range(MOST_LOOKS):
+        tags = client.get_experiment(experiment_id).tags
+        wanted = {**own, **_wanted(experiment_id, {**tags, **own})}
+        changed = {name: value for name, value in wanted.items() if tags.get(name) != value}
+        if not changed:
+            return
+        for name, value in changed.items():
+            client.set_experiment_tag(experiment_id, name, value)
+
+
+def _wanted(experiment_id: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that an experiment should have, by those that it has."""
+    first = {} if KIND in tags else {KIND: "custom_model_development"}
     if not tags.get(NOTE):
-        wanted[NOTE] = _description(experiment.experiment_id)
-    known = View.of(json.loads(tags.get(OWN, "{}")))
-    joined = known.joined(view)
-    text = _json({"columns": joined.columns, "curves": joined.curves, "bars": joined.bars})
-    if text != tags.get(OWN) and len(text) <= LONGEST:
-        wanted[OWN] = text
-        wanted |= {STATE + key: _envelope(NAMES[key], _state(joined)) for key in (TABLE, CHARTS)}
-    for name, value in wanted.items():
-        if len(value) <= LONGEST:
-            client.set_experiment_tag(experiment.experiment_id, name, value)
+        first[NOTE] = _description(experiment_id)
+    joined = View.of(json.loads(tags.get(OWN, "{}")))
+    for name in sorted(tags):
+        if name.startswith(f"{OWN}."):
+            joined = joined.joined(View.of(json.loads(tags[name])))
+    text = _json(asdict(joined))
+    if len(text) > LONGEST or joined == View():
+        return first
+    views = {STATE + key: _envelope(NAMES[key], _state(joined)) for key in (TABLE, CHARTS)}
+    return {**first, OWN: text, **{name: value for name, value in views.items() if len(value) <= LONGEST}}
 
 
 def has_views(experiment: Any) -> bool:

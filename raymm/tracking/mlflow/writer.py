@@ -169,10 +169,10 @@ class RunWriter:
     def _send_about(self, info: RunInfo) -> None:
         """Its data set, and what the pages of its experiment show of it; a server that knows neither goes without."""
         try:
-            if info.data is not None:
-                self._client.log_inputs(self.run_id, [dataset_input(info.data, self._uri)])
+            if info.data:
+                self._client.log_inputs(self.run_id, [dataset_input(each, self._uri) for each in info.data])
             if info.view is not None:
-                record_views(self._client, self._client.get_experiment(self._experiment_id), info.view)
+                record_views(self._client, self._experiment_id, info.view)
         except MlflowException as cause:
             if not is_refusal(cause) and cause.get_http_status_code() != NOT_IMPLEMENTED:
                 raise
@@ -199,7 +199,23 @@ class RunWriter:
         else:
             with save_served(path, event["loader"]) as folder:
                 self._client.log_artifacts(self.run_id, str(folder), "model")
-                log_logged_model(self._client, self._experiment_id, self.run_id, folder)
+                self._send_logged_model(folder)
+
+    def _send_logged_model(self, folder: Path) -> None:
+        """The model with the settings and the final metrics of its run, as far as these have been sent."""
+        info = _run_info(self._outbox.events[0]["info"])
+        sent: dict[str, Event] = {}
+        for event in self._outbox.events[: self.sent]:
+            if event["kind"] == "summary":
+                sent |= dict.fromkeys(event["summary"], event)
+        metrics = [
+            Metric(name, event["summary"][name], event["time"], event["step"])
+            for name, event in sent.items()
+            if event["summary"][name] is not None
+        ]
+        params = {name: str(value)[:LONGEST_VALUE] for name, value in info.params.items()}
+        data = (info.data[0].name, info.data[0].digest) if len(info.data) == 1 else None
+        log_logged_model(self._client, self._experiment_id, self.run_id, folder, params, metrics, data)
 
     def _experiment(self, name: str, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -240,8 +256,9 @@ def open_store(uri: str, *, to_write: bool = True) -> Any:
 
 def _run_info(saved: Mapping[str, Any]) -> RunInfo:
     """The run of an outbox's first event."""
-    view, data = saved.get("view"), saved.get("data")
-    more = {"view": view and View.of(view), "data": data and DataInput.of(data)}
+    view, data = saved.get("view"), saved.get("data", [])
+    data = [data] if isinstance(data, Mapping) else data  # one was written as it is before there were several
+    more = {"view": view and View.of(view), "data": tuple(map(DataInput.of, data))}
     return RunInfo(**{**saved, **more})
 
 
