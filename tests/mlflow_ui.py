@@ -36,11 +36,6 @@ class MlflowUi:
     browser: Browser
     url: str
 
-    def __post_init__(self) -> None:
-        """Keep MLflow's assistant from opening beside the first view."""
-        self.browser.open(f"{self.url}/version")
-        self.browser.js("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
-
     def open_runs(self, experiment_id: str) -> None:
         """The table of an experiment's runs."""
         self.browser.open(f"{self.url}/#/experiments/{experiment_id}/runs?workflowType=machine_learning")

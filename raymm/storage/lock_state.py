@@ -19,6 +19,10 @@ from raymm.storage.lock import WATCHED, Owner
 __all__ = ["LockState", "left_since", "lock_state"]
 
 
+CLOCKS = 60.0
+"""Seconds by which the time of a lock and that of a process may differ, where the clock was set in between."""
+
+
 @dataclass(frozen=True)
 class LockState:
     """What is known of the holder of a lock file that is there.
@@ -51,7 +55,7 @@ def lock_state(file: Path) -> LockState | None:
         return LockState("held" if fresh else "left", None, about.st_mtime)
     if owner.inode != about.st_ino:  # a copy of the file, which locks nothing
         return LockState("left", owner, about.st_mtime)
-    if owner.host == platform.node() and not _lives(owner.pid):
+    if owner.host == platform.node() and not _lives(owner):
         return LockState("left", owner, about.st_mtime)
     silent: Literal["silent", "left"] = "silent" if owner.host == platform.node() else "left"
     return LockState("held" if fresh else silent, owner, about.st_mtime)
@@ -80,12 +84,24 @@ def _was_here(state: LockState) -> bool:
     return here and time.time() - state.seen > WATCHED
 
 
-def _lives(pid: int) -> bool:
-    """Whether a process of this machine lives."""
+def _lives(owner: Owner) -> bool:
+    """Whether a process of this machine lives, and is no later one that got the same number."""
     try:
-        os.kill(pid, 0)
+        os.kill(owner.pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
-        return True
-    return True
+        pass
+    began, since = _began(owner.pid), owner.began
+    return began is None or since is None or began <= since + CLOCKS
+
+
+def _began(pid: int) -> float | None:
+    """When a process began, in seconds since 1970; None where the system does not say."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        lines = Path("/proc/stat").read_text().splitlines()
+        booted = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+    return booted + ticks / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,7 @@
-"""What people see of runs and of a sweep: the MLflow UI, served by `raymm ui`, read in a headless Chromium.
+"""What people see of runs, of a sweep and of a study: the MLflow UI, served by `raymm ui`, in a headless Chromium.
 
 One server shows a store that was moved after it was written: with a sweep, told epoch by epoch, and with runs that
-were trained on clips.
+were trained on clips, two of them as arms of a study.
 """
 
 import shutil
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 EXPERIMENT = "digits"
 SWEEP = "fs families on digits"
+STUDY = "arms"
 SPACE = (
     {"method.name": "joint"},
     {"method.name": "sample", "method.settings.fs.family": "linear", "method.settings.fs.scale": 2.0},
@@ -150,6 +151,9 @@ def write_run(folder: Path) -> None:
     for method in ("joint", "sample"):
         place = {"out": folder / method, "store": store, "experiment": "clips"}
         raymm.train(folder / "data", settings=SHORT, method=method, progress=None, **place)
+    arms = {"plain": {"method": "joint"}, "dropped": {"method": "modality_dropout"}}
+    place = {"out": folder / STUDY, "store": store, "experiment": STUDY}
+    raymm.study(folder / "data", arms, seeds=[0], lanes=1, settings=SHORT, pages=True, progress=None, **place)
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ class Shown:
     sweep: str
     trials: list[str]
     clips: str
+    study: str
     runs: dict[str, str]
 
     def photograph(self, name: str) -> None:
@@ -188,9 +193,62 @@ def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.move(first, folder)
     with serve(folder / "store", folder) as url:
         client = MlflowClient(local_store(folder / "store")[0])
-        digits, clips = (client.get_experiment_by_name(name).experiment_id for name in (EXPERIMENT, "clips"))
-        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([clips])}
-        yield Shown(MlflowUi(browser, url), folder, digits, sweep, trials, clips, runs)
+        names = (EXPERIMENT, "clips", STUDY)
+        digits, clips, study = (client.get_experiment_by_name(name).experiment_id for name in names)
+        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([clips, study])}
+        yield Shown(MlflowUi(browser, url), folder, digits, sweep, trials, clips, study, runs)
+
+
+GENAI = ("Evaluation", "Traces", "Judges", "Prompts")
+"""Entries of MLflow's menus for language models."""
+
+
+def test_a_new_browser_opens_on_the_newest_experiment_and_on_training(shown: Shown):
+    browser, url = shown.ui.browser, shown.ui.url
+    browser.open(url)
+    browser.see("3 matching runs", "test/accuracy", "phi/test_audio", STUDY)
+    shown.photograph("front")
+    assert not [name for name in GENAI if name in browser.text()]
+    shown.ui.open_run(shown.clips, shown.runs["joint"])  # its address says nothing of training
+    browser.see("Method joint on data", "Model training")
+    assert not [name for name in GENAI if name in browser.text()]
+    browser.open(f"{url}/#/")
+    browser.see("Model training")
+    assert browser.js("location.hash") == "#/"
+    shown.photograph("home")
+
+
+def test_what_a_reader_chooses_stays(shown: Shown):
+    browser = shown.ui.browser
+    browser.open(f"{shown.ui.url}/#/experiments/{shown.clips}/runs")
+    browser.see("Model training", "GenAI")
+    browser.click("button, [role=radio], label, span", "GenAI")
+    browser.wait("localStorage.getItem('mlflow.workflowType_v1') === '\"genai\"'")
+    browser.open(shown.ui.url)
+    assert browser.js("localStorage.getItem('mlflow.workflowType_v1')") == '"genai"'
+    browser.js("localStorage.removeItem('mlflow.workflowType_v1')")
+
+
+def test_a_study_says_its_data_and_report_and_its_arms_what_a_run_does(shown: Shown):
+    browser = shown.ui.browser
+    shown.ui.open_run(shown.study, shown.runs[STUDY])
+    browser.see("Study of 2 arms on data, 1 seeds each", "Compare the runs", "data (", "Finished", "Child runs")
+    browser.see("data plain seed 0", "data dropped seed 0")
+    shown.photograph("study")
+    browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the runs').href"))
+    browser.see("2 matching runs", "phi of each modality (validation)")
+    shown.photograph("arms")
+    arm = shown.runs["data dropped seed 0"]
+    shown.ui.open_run(shown.study, arm)
+    browser.see("Arm dropped of arms on data", "data (", "Finished", "test/accuracy", "study.arm")
+    shown.photograph("arm")
+    shown.ui.open_run(shown.study, arm, "system-metrics")
+    browser.see("cpu_utilization_percentage", "system_memory_usage_percentage")
+    shown.ui.open_run(shown.study, arm, "artifacts/report.html")
+    browser.wait("document.querySelector('iframe') !== null")
+    shown.ui.open_run(shown.study, shown.runs[STUDY], "artifacts/report/report.html")
+    browser.wait("document.querySelector('iframe') !== null")
+    shown.photograph("study-report")
 
 
 def test_runs_open_on_scores_contributions_method_and_rows(shown: Shown):
@@ -222,7 +280,7 @@ def test_charts_have_all_modalities_in_one_and_count_epochs_from_1(shown: Shown)
 def test_a_run_says_its_data_model_and_pages(shown: Shown):
     browser = shown.ui.browser
     shown.ui.open_run(shown.clips, shown.runs["joint"])
-    browser.see("Method joint on data", "which modality is under-used", "data (", "Finished")
+    browser.see("Method joint on data", "which modality is under-used", "data (", "Finished", "raymm-model")
     shown.photograph("run")
     shown.ui.open_run(shown.clips, shown.runs["joint"], "system-metrics")
     browser.see("cpu_utilization_percentage", "system_memory_usage_percentage")
@@ -238,9 +296,12 @@ def test_a_run_says_its_data_model_and_pages(shown: Shown):
 
 def test_the_model_page_says_what_goes_in(shown: Shown):
     browser = shown.ui.browser
-    browser.open(f"{shown.ui.url}/#/experiments/{shown.clips}/models?workflowType=machine_learning")
+    browser.open(f"{shown.ui.url}/#/experiments/{shown.clips}/models")
     browser.see("raymm-model", "Ready", "joint", "sample")
     shown.photograph("models")
+    browser.click("a", "raymm-model")
+    browser.see("Ready", "test/accuracy", "data", "optimizer.lr")
+    shown.photograph("model")
 
 
 def test_the_address_that_the_command_prints_leads_to_the_sweep_and_below_it_its_trials(shown: Shown):

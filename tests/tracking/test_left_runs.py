@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from raymm.api.stores import Store
 from raymm.storage.layout import lock_of_folder
-from raymm.storage.lock import WATCHED
+from raymm.storage.lock import SINCE, WATCHED
 from raymm.tracking import RunInfo
 from raymm.tracking.mlflow import MlflowTracker, end_left_runs
 from tests.holders import held
@@ -72,6 +73,14 @@ def test_a_run_whose_process_was_killed_is_ended_at_its_last_sign_of_life(store,
     assert end_left_runs(store[0]) == []
 
 
+def test_a_process_that_got_the_number_of_the_killed_one_is_another(store, begin, tmp_path) -> None:
+    """As after a restart of a container, where numbers are few."""
+    left = begin("left")
+    leave_lock(tmp_path / "left", pid=os.getpid(), since="2024-01-02 03:04:05 UTC")
+    assert end_left_runs(store[0]) == ["left"]
+    assert status_of(store, left)[0] == "KILLED"
+
+
 def test_the_killed_process_is_one_that_held_the_lock(store, begin, tmp_path) -> None:
     """Held as a training holds it, by a process that is killed in the middle."""
     left = begin("left")
@@ -102,11 +111,19 @@ def test_the_runs_of_a_study_are_left_with_it_and_not_before(store, begin, tmp_p
     [
         {"host": "elsewhere"},
         {"pid": os.getpid()},
+        {"pid": os.getpid(), "since": f"{datetime.now(UTC):{SINCE}}"},
         {"pid": 10**30},
         {"seen": time.time() + 3600},
         {"inode": "not a number", "host": "elsewhere"},
     ],
-    ids=["another machine", "a process that lives", "no process", "a fresh sign of life", "a copy from elsewhere"],
+    ids=[
+        "another machine",
+        "a process that lives",
+        "that lives since then",
+        "no process",
+        "a fresh sign of life",
+        "a copy from elsewhere",
+    ],
 )
 def test_a_run_whose_process_may_live_goes_on(store, begin, tmp_path, owner: dict[str, Any]) -> None:
     alive = begin("alive")
