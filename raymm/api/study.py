@@ -28,7 +28,7 @@ from raymm.storage.lock import writing
 from raymm.study.driver import run_study
 from raymm.study.local_lanes import LocalLane, cores
 from raymm.study.records import budgets_reached
-from raymm.study.report import write_study_report
+from raymm.study.report import verdict_markdown, write_study_report
 from raymm.study.settings import Match
 from raymm.study.store import create_or_open
 from raymm.study.tracking import StudyTracker
@@ -145,15 +145,18 @@ def _run(
 ) -> tuple[StudyResults, list[Path]]:
     """Run the study, recorded in the store, and write its report."""
     report: list[Path] = []
+    said: list[str] = []
     record.begin()
-    with ending(lambda status: record.close(status, report)):
+    with ending(lambda status: record.close(status, report, "".join(said))):
         with _lanes(job, backend, count, store.uri) as lanes:
             for line in study_heading(job, record.datasets, backend, len(lanes), store.shown):
                 told.on_line(line)
             progress = StudyProgress(job, record, len(lanes), told)
             with watching(progress.folders, told, progress.on_running, job.config.training.epochs):
                 results = run_study(job, lanes, progress)
-        report += write_study_report(results, job.path / layout.REPORT) if results.runs else []
+        if results.runs:
+            report += write_study_report(results, job.path / layout.REPORT)
+            said.append(verdict_markdown(results))
     return results, report
 
 

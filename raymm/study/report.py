@@ -26,7 +26,17 @@ from raymm.study.verdict import headline, verdict
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
 
-__all__ = ["comparison_records", "study_plots", "study_verdict", "verdict_lines", "write_study_report"]
+__all__ = [
+    "comparison_records",
+    "study_plots",
+    "study_verdict",
+    "verdict_lines",
+    "verdict_markdown",
+    "write_study_report",
+]
+
+MOST_LINES = 12
+"""Verdicts in Markdown."""
 
 
 def write_study_report(results: StudyResults, folder: Path, page: Path | None = None) -> list[Path]:
@@ -72,6 +82,13 @@ def study_verdict(results: StudyResults) -> tuple[str, list[str]]:
     """Which arms are shown to be better or worse than the first control, in one line, and `verdict_lines`."""
     tables = compare_all(results, {figures_of(results)[0]: Samples()})
     return headline(tables), [verdict(each) for table in tables for each in table.comparisons]
+
+
+def verdict_markdown(results: StudyResults) -> str:
+    """`study_verdict` as Markdown: the line, and the first verdicts as a list."""
+    said, lines = study_verdict(results)
+    more = [f"and {len(lines) - MOST_LINES} more in the report"] if len(lines) > MOST_LINES else []
+    return "\n".join([f"**{said}.**", "", *(f"- {line}" for line in (*lines[:MOST_LINES], *more))]).rstrip()
 
 
 def comparison_records(results: StudyResults) -> list[dict[str, Any]]:

@@ -22,10 +22,11 @@ from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.storage.layout import result_folder, valuation_file
+from raymm.study.failures import read_failures
 from raymm.study.jobs import Job, job_folder
 from raymm.tracking.base import NullTracker, RunInfo
 from raymm.tracking.machine import MachineLoad
-from raymm.tracking.metrics import split_metric
+from raymm.tracking.metrics import count_metric, split_metric
 from raymm.tracking.of_an_epoch import from_one
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
@@ -58,7 +59,6 @@ OF_AN_ARM = ("study.data", "study.arm")
 def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -> RunInfo:
     """The tracked run of a study."""
     settings, selection = study.settings, study.config.training.selection
-    metric = split_metric("test", selection)
     names = list(dict.fromkeys(name for dataset in datasets.values() for name in dataset.schema.names))
     data = {f"data.{name}": short_digest(about.digest or "") for name, about in settings.data.items()}
     return RunInfo(
@@ -74,14 +74,20 @@ def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -
             **data,
         },
         tags={"raymm.kind": "study", "raymm.version": __version__, "raymm.run_dir": str(study.path)},
-        description=(
-            f"Study of {len(settings.arms)} arms on {', '.join(settings.data)}, {len(settings.seeds)} seeds each.\n\n"
-            f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
-            "is shown and what is not."
-        ),
+        description=_description(study),
         view=run_view(selection, names, OF_AN_ARM, accuracy=any(one.schema.task.hard for one in datasets.values())),
         data=tuple(data_of(dataset, name) for name, dataset in datasets.items()),
     )
+
+
+def _description(study: Study, said: str = "") -> str:
+    settings, metric = study.settings, split_metric("test", study.config.training.selection)
+    what = f"Study of {len(settings.arms)} arms on {', '.join(settings.data)}, {len(settings.seeds)} seeds each."
+    links = (
+        f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
+        "is shown and what is not."
+    )
+    return "\n\n".join(filter(None, (what, said, links)))
 
 
 @dataclass(frozen=True)
@@ -149,10 +155,19 @@ class StudyTracker:
         if job.kind == "run" and (job.path / layout.RUN).exists():
             self._do(self._send, job.data, job.arm, job.path, cause)
 
-    def close(self, status: TrackingStatus, report: Sequence[Path] = ()) -> None:
-        """Record the files of the report and of the study, and its status, once all runs are recorded."""
+    def close(self, status: TrackingStatus, report: Sequence[Path] = (), said: str = "") -> None:
+        """Record the files of the report and of the study, and its status, once all runs are recorded.
+
+        Parameters
+        ----------
+        report
+            Files of the report.
+        said
+            What is shown and what is not, as Markdown, for the description.
+        """
         self._following.close()
         self._do(self._interrupt)
+        self._do(self._summarise, said)
         for file in report:
             self._do(self.parent.log_artifact, file, layout.REPORT)
         for name in REPORT_FILES:
@@ -221,6 +236,16 @@ class StudyTracker:
             self._send_epochs(path)
             child.end("KILLED", "interrupted; the same command goes on with it")
         self._live.clear()
+
+    def _summarise(self, said: str) -> None:
+        settings, failures = self.study.settings, read_failures(self.study)
+        runs = [(data, arm, seed) for data in settings.data for arm in settings.arms for seed in settings.seeds]
+        done = sum(finished(job_folder(self.study, *run)) for run in runs)
+        failed = sum(any(failure.is_of(*run) for failure in failures) for run in runs)
+        counts = {"finished": done, "failed": failed, "stopped": len(runs) - done - failed}
+        self.parent.log_summary({count_metric("runs", status): float(count) for status, count in counts.items()})
+        if said:
+            self.parent.log_description(_description(self.study, said))
 
     def _info(self, data: str, arm: str, path: Path) -> RunInfo:
         run = open_run(path)

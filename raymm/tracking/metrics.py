@@ -8,6 +8,7 @@ read back by `parse`; `docs/metrics.md` is rendered from the declarations (`raym
 import re
 from functools import cache
 from string import Formatter
+from typing import Literal
 
 from raymm.tracking.metric import PLACEHOLDERS, Metric, ParsedMetric
 
@@ -41,6 +42,7 @@ __all__ = [
     "breaks_metric",
     "conflict_metric",
     "conflict_rows_metric",
+    "count_metric",
     "gap_metric",
     "higher_is_better",
     "is_of_split",
@@ -52,7 +54,6 @@ __all__ = [
     "repairs_metric",
     "seed_score",
     "split_metric",
-    "trial_count",
 ]
 
 TRAIN_LOSS = "train/loss"
@@ -210,16 +211,12 @@ METRICS = (
         "epoch that validation picked; counted from 0 in the files of a run, from 1 in MLflow",
     ),
     Metric(STOPPED_EPOCH, "epochs", "neither", "epochs after which training.patience ended the run early"),
-    Metric(
-        SCORE,
-        "selection",
-        "higher",
-        "mean over the seeds of the best validation metric; a loss is negated",
-    ),
+    Metric(SCORE, "selection", "higher", "mean over the seeds of the best validation metric; a loss is negated"),
     Metric(SCORE_SD, "selection", "neither", "standard deviation of the score over the seeds"),
     Metric("seed_{seed}/score", "selection", "higher", "score of one seed"),
     Metric(BEST_SCORE, "selection", "higher", "score of the best trial of a sweep"),
     Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
+    Metric("runs/{status}", "runs", "neither", "runs of a study that ended in this way; stopped: not yet at the end"),
     Metric(
         "system/{figure}",
         "%, MB",
@@ -227,7 +224,7 @@ METRICS = (
         "load of the driver's machine, in MLflow only: processor and network since the epoch before, else at its end",
     ),
 )
-"""What a run (per epoch, and at its end) and a sweep record."""
+"""What a run (per epoch, and at its end), a sweep and a study record."""
 
 
 def split_metric(split: str, figure: str, modality: str | None = None) -> str:
@@ -302,9 +299,9 @@ def seed_score(seed: int) -> str:
     return f"seed_{seed}/score"
 
 
-def trial_count(status: str) -> str:
-    """How many trials of a sweep ended with a status."""
-    return f"trials/{status}"
+def count_metric(what: Literal["trials", "runs"], status: str) -> str:
+    """How many trials of a sweep, or runs of a study, ended with a status."""
+    return f"{what}/{status}"
 
 
 def parse(name: str) -> ParsedMetric | None:

@@ -151,7 +151,7 @@ def write_run(folder: Path) -> None:
     for method in ("joint", "sample"):
         place = {"out": folder / method, "store": store, "experiment": "clips"}
         raymm.train(folder / "data", settings=SHORT, method=method, progress=None, **place)
-    arms = {"plain": {"method": "joint"}, "dropped": {"method": "modality_dropout"}}
+    arms = {"plain": {"method": "joint"}, "dropped": {"method": "dropout"}}
     place = {"out": folder / STUDY, "store": store, "experiment": STUDY}
     raymm.study(folder / "data", arms, seeds=[0], lanes=1, settings=SHORT, pages=True, progress=None, **place)
 
@@ -233,6 +233,7 @@ def test_a_study_says_its_data_and_report_and_its_arms_what_a_run_does(shown: Sh
     browser = shown.ui.browser
     shown.ui.open_run(shown.study, shown.runs[STUDY])
     browser.see("Study of 2 arms on data, 1 seeds each", "Compare the runs", "data (", "Finished", "Child runs")
+    browser.see("plain", "dropped", "one seed: no interval", "runs/finished")
     browser.see("data plain seed 0", "data dropped seed 0")
     shown.photograph("study")
     browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the runs').href"))
@@ -300,7 +301,7 @@ def test_the_model_page_says_what_goes_in(shown: Shown):
     browser.see("raymm-model", "Ready", "joint", "sample")
     shown.photograph("models")
     browser.click("a", "raymm-model")
-    browser.see("Ready", "test/accuracy", "data", "optimizer.lr")
+    browser.see("Ready", "test/accuracy", "data", "optimizer.lr", "Method", "which modality is under-used")
     shown.photograph("model")
 
 

@@ -8,7 +8,7 @@ import pytest
 from raymm.reports.run_about import data_of
 from raymm.reports.run_tracking import run_info
 from raymm.study.driver import run_study
-from raymm.study.report import write_study_report
+from raymm.study.report import study_verdict, verdict_markdown, write_study_report
 from raymm.study.tracking import StudyTracker
 from raymm.tracking import NullTracker
 from raymm.training.run import open_run
@@ -28,7 +28,7 @@ def session(study, store, dataset, lane=None, status="FINISHED", pages=None):
     record = StudyTracker(study, {"d": dataset}, store, "games", pages)
     record.begin()
     results = run_study(study, [lane or HereLane()], record)
-    record.close(status, write_study_report(results, study.path / "report"))
+    record.close(status, write_study_report(results, study.path / "report"), verdict_markdown(results))
     return results
 
 
@@ -41,6 +41,17 @@ def test_one_run_a_study_with_its_report_and_one_a_run_of_an_arm(tmp_path, datas
     assert parent.info.params["study.match"] == "rows"
     assert parent.info.data == (data_of(dataset, "d"),)
     assert parent.status == "FINISHED"
+    assert parent.summary == {"runs/finished": 1.0, "runs/failed": 1.0, "runs/stopped": 0.0}
+    said, lines = study_verdict(results)
+    assert parent.description.splitlines() == [
+        "Study of 2 arms on d, 1 seeds each.",
+        "",
+        f"**{said}.**",
+        *(line for text in lines for line in ("", f"- {text}")),
+        "",
+        "[Compare the runs](children:test/accuracy); `report/report.html` among the artifacts says what is shown "
+        "and what is not.",
+    ]
     names = [f"{folder}/{path.name}".removeprefix("/") for path, folder in parent.artifacts]
     assert names[:4] == ["report/report.md", "report/report.html", "report/runs.csv", "report/comparisons.csv"]
     assert {"study.yaml", "failed.json"} <= set(names)
@@ -131,7 +142,8 @@ def test_a_run_that_was_interrupted_is_so_in_the_store_until_it_goes_on(tmp_path
     child = store.trackers[study.path / "runs/d/joint/seed-0"]
     assert (child.status, sorted(child.epochs)) == ("KILLED", [1])
     assert child.tags["raymm.ended"] == "interrupted; the same command goes on with it"
-    assert store.trackers[study.path].status == "KILLED"
+    parent = store.trackers[study.path]
+    assert (parent.status, parent.summary["runs/stopped"], parent.description) == ("KILLED", 1.0, None)
     session(study, store, dataset)
     assert (child.status, child.tags["raymm.ended"], sorted(child.epochs)) == ("FINISHED", "finished", [1, 2, 3, 4])
 

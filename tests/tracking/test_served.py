@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from raymm.models.serving import load as load_served
 from raymm.models.serving import served_form
 from raymm.reports.run_tracking import LOADER as LOADER_OF_A_RUN
 from raymm.tracking import RunInfo
+from raymm.tracking.about import DataInput
 from raymm.tracking.mlflow import MlflowTracker
 from raymm.tracking.mlflow.loaders import MOVED, current_loader
 from raymm.tracking.mlflow.model import CODE, save_served
@@ -143,6 +145,30 @@ def test_a_model_is_a_logged_model_of_its_run_and_a_newer_one_takes_its_place(re
     answer = mlflow.pyfunc.load_model(f"models:/{found[0].model_id}").predict(columns)
     assert answer.to_dict("list") == {"prediction": ["a"], "phi_audio": [6.0]}
     assert mlflow.pyfunc.load_model(recorded).predict(columns).equals(answer)
+
+
+def test_a_run_names_its_model_which_has_its_settings_and_final_metrics(store: tuple[str, Path], tmp_path: Path):
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "model.json").write_text("{}")
+    data = DataInput("digits", "0123456789abcdef", "/data/digits", {"rgb": "uint8[4, 8]"}, {"train": 5})
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(replace(INFO, data=(data,), description="What it is."))
+    tracker.log_epoch(1, {"val/accuracy": 0.5})
+    tracker.log_summary({"test/accuracy": 0.25, "best/loss": 2.0, "test/loss": float("nan")})
+    tracker.log_summary({"test/accuracy": 0.75})
+    tracker.log_model(tmp_path / "exported", LOADER_OF_A_RUN)
+    tracker.finish("FINISHED")
+    client = MlflowClient(store[0])
+    run = client.get_run(tracker.run_id)
+    (named,) = run.outputs.model_outputs
+    model = client.get_logged_model(named.model_id)
+    assert (model.source_run_id, model.status, model.params) == (tracker.run_id, "READY", {"optimizer.lr": "0.1"})
+    assert model.tags["mlflow.note.content"] == "What it is."
+    assert model.tags["mlflow.user"] == run.data.tags["mlflow.user"]
+    assert {metric.key: metric.value for metric in model.metrics} == {"test/accuracy": 0.75, "best/loss": 2.0}
+    assert {(metric.dataset_name, metric.dataset_digest) for metric in model.metrics} == {("digits", data.digest)}
+    history = client.get_metric_history(tracker.run_id, "test/accuracy")
+    assert [point.value for point in history] == [0.25, 0.75]  # the run's own are as they were
 
 
 @pytest.mark.slow

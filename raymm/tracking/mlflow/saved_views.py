@@ -115,8 +115,9 @@ def _of_view(key: str) -> dict[str, str]:
 def _description(experiment_id: str) -> str:
     table, charts = (view_address(experiment_id, key) for key in (TABLE, CHARTS))
     return (
-        f"**[Table of runs]({table})**: method, best validation and test score, mean contribution (phi) of each "
-        f"modality. **[Charts]({charts})**: phi of all modalities over the epochs. Both are under *Views* too."
+        "Runs, and what each modality contributes (phi). "
+        f"**[Table of runs]({table})**: method, best validation and test score, mean phi of each modality. "
+        f"**[Charts]({charts})**: phi of all modalities over the epochs. Both are under *Views* too."
     )
 
 

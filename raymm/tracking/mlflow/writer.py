@@ -19,7 +19,7 @@ from raymm.tracking.metrics import split_metric
 from raymm.tracking.mlflow.inputs import dataset_input
 from raymm.tracking.mlflow.links import NOTE, has_links, with_links
 from raymm.tracking.mlflow.local import opening, require_usable
-from raymm.tracking.mlflow.logged_model import log_logged_model
+from raymm.tracking.mlflow.logged_model import About, log_logged_model
 from raymm.tracking.mlflow.model import save_served
 from raymm.tracking.mlflow.relocation import OWN_ARTIFACTS, follow_folder
 from raymm.tracking.mlflow.saved_views import children_view, record_views
@@ -55,6 +55,8 @@ FIRST_EPOCH = "raymm.first_epoch"
 """In the first event of an outbox, and a tag: the step of the first epoch. Older records, without it, begin at 0."""
 NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
+OF_A_MODEL = (NOTE, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
+"""Tags of a run that its model has too."""
 LONGEST_VALUE = 6000
 """Characters of a parameter or tag; what is longer is cut."""
 
@@ -215,7 +217,10 @@ class RunWriter:
         ]
         params = {name: str(value)[:LONGEST_VALUE] for name, value in info.params.items()}
         data = (info.data[0].name, info.data[0].digest) if len(info.data) == 1 else None
-        log_logged_model(self._client, self._experiment_id, self.run_id, folder, params, metrics, data)
+        known = self._client.get_run(self.run_id).data.tags
+        tags = {name: known[name] for name in OF_A_MODEL if name in known}
+        about = About(tags, params, metrics, data)
+        log_logged_model(self._client, self._experiment_id, self.run_id, folder, about)
 
     def _experiment(self, name: str, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(name)
