@@ -7,6 +7,7 @@ import pytest
 
 from raymm.cli import main
 from raymm.tracking.mlflow import local_store
+from raymm.tracking.mlflow.front_page import OPENS_ON
 
 
 class Started(BaseException):
@@ -16,7 +17,9 @@ class Started(BaseException):
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """A store, with MLflow's own part left out."""
-    monkeypatch.setattr("raymm.tracking.mlflow.run_tables", lambda *_: {"digits": "http://127.0.0.1/digits"})
+    tables = ("digits", "older")
+    monkeypatch.setattr("raymm.tracking.mlflow.run_tables", lambda _, at: {name: f"{at}/#/{name}" for name in tables})
+    monkeypatch.setattr("raymm.tracking.mlflow.end_left_runs", lambda _: ["joint-s0"])
     local_store(tmp_path / "mlflow")
     (tmp_path / "mlflow" / "mlflow.db").touch()
     return tmp_path / "mlflow"
@@ -28,8 +31,8 @@ def commands(monkeypatch):
     found = []
 
     def start(program, command, environment):
-        del program, environment
-        found.append(command)
+        del program
+        found.append((command, environment))
         raise Started
 
     monkeypatch.setattr(os, "execve", start)
@@ -61,9 +64,16 @@ def test_a_free_port_is_served(store, commands, capsys):
     port = free_port()
     with pytest.raises(Started):
         main(["ui", "--store", str(store), "--port", str(port)])
-    (command,) = commands
+    ((command, environment),) = commands
     assert command[command.index("--port") + 1] == str(port)
-    assert "digits: http://127.0.0.1/digits" in capsys.readouterr().out
+    assert command[command.index("--artifacts-destination") + 1] == str(store / "artifacts")
+    assert environment[OPENS_ON] == "#/digits"  # the first, which is the newest
+    assert capsys.readouterr().out.splitlines() == [
+        "joint-s0: its process was killed, so it is KILLED here too; the same command goes on with it",
+        f"digits: http://127.0.0.1:{port}/#/digits",
+        f"older: http://127.0.0.1:{port}/#/older",
+        f"http://127.0.0.1:{port} (Ctrl-C ends it)",
+    ]
 
 
 def test_a_port_that_was_just_left_is_free(store, commands):

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
+import raymm
 from raymm.reports.html import render
 from raymm.reports.pages.words import decimal
 from raymm.reports.run_page import write_run_page
 from raymm.reports.run_pages import record_pages
+from raymm.reports.run_tracking import record_findings
 from raymm.reports.valuation_page import Column, _pattern_names, write_valuation_page
 from raymm.storage import layout
 from raymm.sweep.page import Part, write_sweep_page
@@ -93,6 +95,16 @@ def test_a_finished_run_records_its_pages_and_the_lowest_samples_of_what_its_mod
     places = {column["name"]: at for at, column in enumerate(rows["columns"])}
     assert {row[places["phi m0"]] for row in rows["rows"]} == {None}
     assert None not in {row[places["phi m1"]] for row in rows["rows"]}
+
+
+def test_the_page_that_is_recorded_is_that_of_the_report(tmp_path, dataset):
+    run, tracker = create_or_open(tmp_path / "run", settings(training={"epochs": 1}), dataset), MemoryTracker()
+    result = train(run, dataset, Backends())
+    record_pages(tracker, run, result, dataset, record_findings(tracker, run, result, dataset))
+    assert (run.path / "report.html", "") in tracker.artifacts
+    recorded = (run.path / "report.html").read_text()
+    assert "Try next" in Page(run.path / "report.html").texts
+    assert raymm.report(run.path).page.read_text() == recorded
 
 
 def test_the_page_of_a_valuation(trained, dataset, tmp_path):

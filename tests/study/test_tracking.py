@@ -13,6 +13,7 @@ from raymm.study.tracking import StudyTracker
 from raymm.tracking import NullTracker
 from raymm.training.run import open_run
 from raymm.training.whole_runs import train_folder
+from tests.studies import record, results_of
 from tests.study.studies import HereLane, study_of
 from tests.sweeps import Store
 
@@ -43,15 +44,9 @@ def test_one_run_a_study_with_its_report_and_one_a_run_of_an_arm(tmp_path, datas
     assert parent.status == "FINISHED"
     assert parent.summary == {"runs/finished": 1.0, "runs/failed": 1.0, "runs/stopped": 0.0}
     said, lines = study_verdict(results)
-    assert parent.description.splitlines() == [
-        "Study of 2 arms on d, 1 seeds each.",
-        "",
-        f"**{said}.**",
-        *(line for text in lines for line in ("", f"- {text}")),
-        "",
-        "[Compare the runs](children:test/accuracy); `report/report.html` among the artifacts says what is shown "
-        "and what is not.",
-    ]
+    what, shown, links = parent.description.split("\n\n")
+    assert (what, shown, lines) == ("Study of 2 arms on d, 1 seeds each.", f"**{said}.**", [])
+    assert links.startswith("[Compare the runs](children:test/accuracy); `report/report.html` among the artifacts")
     names = [f"{folder}/{path.name}".removeprefix("/") for path, folder in parent.artifacts]
     assert names[:4] == ["report/report.md", "report/report.html", "report/runs.csv", "report/comparisons.csv"]
     assert {"study.yaml", "failed.json"} <= set(names)
@@ -113,6 +108,18 @@ class _Waits(HereLane):
             assert time.monotonic() < end
             time.sleep(0.01)
         return train_folder(path, until)
+
+
+def test_the_verdicts_are_a_list_that_ends(monkeypatch):
+    results = results_of([record("d", arm, seed, 0.5) for arm in ("joint", "sample", "class") for seed in (0, 1)])
+    said, lines = study_verdict(results)
+    assert len(lines) > 1
+    assert verdict_markdown(results).splitlines() == [f"**{said}.**", "", *(f"- {line}" for line in lines)]
+    monkeypatch.setattr("raymm.study.report.MOST_LINES", 1)
+    assert verdict_markdown(results).splitlines()[2:] == [
+        f"- {lines[0]}",
+        f"- and {len(lines) - 1} more in the report",
+    ]
 
 
 def test_epochs_are_recorded_while_the_run_is_trained(tmp_path, dataset, store, monkeypatch):

@@ -145,13 +145,18 @@ def test_a_run_without_a_lock_or_a_folder_is_left_alone(store, begin, tmp_path) 
 def test_the_next_command_of_the_store_looks_and_the_run_goes_on_as_running(store, begin, tmp_path) -> None:
     left = begin("left")
     left.log_epoch(1, {"val/accuracy": 0.5})
+    left.log_tags({"raymm.ended": "running"})
     leave_lock(tmp_path / "left")
     Store.of(Path(store[0].removeprefix("sqlite:///")).parent)
     assert status_of(store, left)[0] == "KILLED"
+    client = MlflowClient(tracking_uri=store[0])
+    assert client.get_run(left.run_id).data.tags["raymm.ended"].startswith("its process was killed")
     lock_of_folder(tmp_path / "left").unlink()
     again = begin("left")
     assert again.run_id == left.run_id
+    again.log_tags({"raymm.ended": "running"})
     assert status_of(store, again)[0] == "RUNNING"
+    assert client.get_run(left.run_id).data.tags["raymm.ended"] == "running"
     again.finish("FINISHED")
     assert status_of(store, again)[0] == "FINISHED"
 

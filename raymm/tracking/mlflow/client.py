@@ -269,7 +269,7 @@ def replay(run_dir: Path, uri: str, artifacts: Path | None = None) -> int:
 def _plain(info: RunInfo) -> dict[str, Any]:
     """The run as JSON; parameters are text, as MLflow keeps them."""
     params = {name: str(value) for name, value in info.params.items()}
-    more = {"view": asdict(info.view)} if info.view is not None else {}
+    more: dict[str, Any] = {"view": asdict(info.view)} if info.view is not None else {}
     if info.data:
         more["data"] = [asdict(each) for each in info.data]
     left_out = {"view", "data"}

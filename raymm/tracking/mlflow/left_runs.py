@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 FOLDER = "raymm.run_dir"
 """The tag that holds the folder of a run."""
 
+ENDED = "raymm.ended"
+"""The tag that says in words how an arm or a trial stands."""
+
 PATIENCE = 5.0  # seconds for all of it, where the store is a server
 A_PAGE = 1000
 
@@ -64,6 +67,8 @@ def _end_left_runs(uri: str) -> list[str]:
         if left_since(folder) is None:  # somebody goes on with it since
             client.update_run(run.info.run_id, status="RUNNING")
             continue
+        if run.data.tags.get(ENDED) == "running":  # of an arm or a trial
+            client.set_tag(run.info.run_id, ENDED, "its process was killed; the same command goes on with it")
         log.info("%s: was left by a process that is gone; it is KILLED in the store", folder)
         ended.append(str(run.info.run_name))
     return ended

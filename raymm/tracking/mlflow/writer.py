@@ -159,6 +159,7 @@ class RunWriter:
             self._send_tags(event["tags"])
         elif kind == "status" and event["status"] == "RUNNING":
             self._client.update_run(self.run_id, status="RUNNING")
+            self._send_tags(self._outbox.newest("tags"))  # one of them may have said that it was killed
         elif kind == "status":
             self._client.set_terminated(self.run_id, event["status"], event["time"])
         else:
