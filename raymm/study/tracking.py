@@ -26,7 +26,7 @@ from raymm.study.failures import read_failures
 from raymm.study.jobs import Job, job_folder
 from raymm.tracking.base import NullTracker, RunInfo
 from raymm.tracking.machine import MachineLoad
-from raymm.tracking.metrics import count_metric, split_metric
+from raymm.tracking.metrics import run_count, split_metric
 from raymm.tracking.of_an_epoch import from_one
 from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
@@ -243,7 +243,7 @@ class StudyTracker:
         done = sum(finished(job_folder(self.study, *run)) for run in runs)
         failed = sum(any(failure.is_of(*run) for failure in failures) for run in runs)
         counts = {"finished": done, "failed": failed, "stopped": len(runs) - done - failed}
-        self.parent.log_summary({count_metric("runs", status): float(count) for status, count in counts.items()})
+        self.parent.log_summary({run_count(status): float(count) for status, count in counts.items()})
         if said:
             self.parent.log_description(_description(self.study, said))
 

@@ -39,7 +39,7 @@ from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
 from raymm.tracking.base import RunInfo
 from raymm.tracking.machine import MachineLoad
-from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, count_metric, seed_score, split_metric
+from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
 from raymm.tracking.of_an_epoch import from_one
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class SweepTracker:
         for file in write_sweep_summary(folder, rows, self.sweep.metric):
             self.parent.log_artifact(file, layout.SUMMARY)
         counts = {status: sum(row.status == status for row in rows) for status in AS_STATUS}
-        self.parent.log_summary({count_metric("trials", status): float(count) for status, count in counts.items()})
+        self.parent.log_summary({trial_count(status): float(count) for status, count in counts.items()})
         done = [row for row in rows if row.status == "finished" and row.score is not None]
         if done:
             self._mark_best(max(done, key=lambda row: row.score or 0.0))

@@ -8,7 +8,6 @@ read back by `parse`; `docs/metrics.md` is rendered from the declarations (`raym
 import re
 from functools import cache
 from string import Formatter
-from typing import Literal
 
 from raymm.tracking.metric import PLACEHOLDERS, Metric, ParsedMetric
 
@@ -42,7 +41,6 @@ __all__ = [
     "breaks_metric",
     "conflict_metric",
     "conflict_rows_metric",
-    "count_metric",
     "gap_metric",
     "higher_is_better",
     "is_of_split",
@@ -52,8 +50,10 @@ __all__ = [
     "parse",
     "phi_metric",
     "repairs_metric",
+    "run_count",
     "seed_score",
     "split_metric",
+    "trial_count",
 ]
 
 TRAIN_LOSS = "train/loss"
@@ -191,12 +191,7 @@ METRICS = (
     Metric(ROWS_TOTAL, "rows", "lower", "rows trained since the first epoch"),
     Metric(ROWS_DROPPED, "rows", "neither", "extra rows that the row budget cut from the epoch's plan"),
     Metric(TRAIN_SECONDS, "s", "lower", "time that the epoch trained"),
-    Metric(
-        SAMPLES_PER_SECOND,
-        "rows/s",
-        "higher",
-        "rows that the epoch trained a second, all workers together",
-    ),
+    Metric(SAMPLES_PER_SECOND, "rows/s", "higher", "rows that the epoch trained a second, all workers together"),
     Metric(VALUE_SECONDS, "s", "lower", "time that the epoch valued, evaluated and planned"),
     Metric(
         CPU_SECONDS,
@@ -216,7 +211,9 @@ METRICS = (
     Metric("seed_{seed}/score", "selection", "higher", "score of one seed"),
     Metric(BEST_SCORE, "selection", "higher", "score of the best trial of a sweep"),
     Metric("trials/{status}", "trials", "neither", "trials of a sweep that ended in this way"),
-    Metric("runs/{status}", "runs", "neither", "runs of a study that ended in this way; stopped: not yet at the end"),
+    Metric(
+        "runs/{status}", "count", "neither", "runs of a study that ended in this way; stopped: not yet at the end"
+    ),
     Metric(
         "system/{figure}",
         "%, MB",
@@ -299,9 +296,14 @@ def seed_score(seed: int) -> str:
     return f"seed_{seed}/score"
 
 
-def count_metric(what: Literal["trials", "runs"], status: str) -> str:
-    """How many trials of a sweep, or runs of a study, ended with a status."""
-    return f"{what}/{status}"
+def trial_count(status: str) -> str:
+    """How many trials of a sweep ended with a status."""
+    return f"trials/{status}"
+
+
+def run_count(status: str) -> str:
+    """How many runs of a study ended with a status."""
+    return f"runs/{status}"
 
 
 def parse(name: str) -> ParsedMetric | None:

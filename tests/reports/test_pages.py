@@ -98,7 +98,7 @@ def test_a_finished_run_records_its_pages_and_the_lowest_samples_of_what_its_mod
 
 
 def test_the_page_that_is_recorded_is_that_of_the_report(tmp_path, dataset):
-    run, tracker = create_or_open(tmp_path / "run", settings(training={"epochs": 1}), dataset), MemoryTracker()
+    run, tracker = create_or_open(tmp_path / "run", settings(training={"epochs": 2}), dataset), MemoryTracker()
     result = train(run, dataset, Backends())
     record_pages(tracker, run, result, dataset, record_findings(tracker, run, result, dataset))
     assert (run.path / "report.html", "") in tracker.artifacts

@@ -32,7 +32,7 @@ PATTERNS = ("valuation-", "epoch-", "part-", ".parts", "shard-")
 OTHER_NAMES = {
     "tracking/mlflow/model.py": {"model"},  # an artifact of MLflow
     "data/indexed/huggingface.py": {"state.json"},  # a file of theirs
-    "tracking/metrics.py": {"trials"},  # a metric
+    "tracking/metrics.py": {"trials", "runs"},  # metrics
     "reports/metrics_page.py": {"result.json"},  # a page of the documentation
     "reports/valuation_page.py": {"valuation.html"},  # its template
     "cli/report.py": {"report.html"},  # words of an option

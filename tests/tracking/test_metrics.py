@@ -12,6 +12,7 @@ import pytest
 import raymm
 from raymm.cluster import prometheus
 from raymm.reports.metrics_page import metrics_page
+from raymm.study.tracking import StudyTracker
 from raymm.tasks import TASKS, get_task
 from raymm.tracking import metrics
 from raymm.tracking.gauges import GAUGES
@@ -20,6 +21,7 @@ from raymm.tracking.of_an_epoch import picked_metrics
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.games import settings
+from tests.study.studies import study_of
 from tests.sweeps import Store, finish, follow, propose, session, stop, sweep_of
 
 SAMPLES = 90
@@ -63,6 +65,16 @@ def of_a_sweep(tmp_path_factory, dataset):
     return epochs.union(*(tracker.summary for tracker in store.trackers.values()))
 
 
+@pytest.fixture(scope="module")
+def of_a_study(tmp_path_factory, dataset):
+    """The names that a study records of itself, before any of its runs is trained."""
+    study, store = study_of(tmp_path_factory.mktemp("study") / "s", {"d": dataset}, ["joint"], seeds=[0]), Store()
+    record = StudyTracker(study, {"d": dataset}, store, "games")
+    record.begin()
+    record.close("FINISHED")
+    return set(store.trackers[study.path].summary)
+
+
 def figures_of(task: str) -> dict[str, float]:
     """The metrics of a task on four samples of two classes."""
     if task == "regression":
@@ -82,16 +94,17 @@ def names_of(result) -> set[str]:
     return {name for entry in result.history for name in entry["metrics"]} | set(result.metrics)
 
 
-def test_a_run_and_a_sweep_record_declared_metrics_only(of_a_run, of_online_values, of_a_sweep):
-    assert [
-        name for name in names_of(of_a_run) | names_of(of_online_values) | of_a_sweep if parse(name) is None
-    ] == []
+def test_runs_sweeps_and_studies_record_declared_metrics_only(of_a_run, of_online_values, of_a_sweep, of_a_study):
+    found = names_of(of_a_run) | names_of(of_online_values) | of_a_sweep | of_a_study
+    assert [name for name in found if parse(name) is None] == []
 
 
-def test_every_declared_metric_is_recorded_on_every_split_that_it_names(of_a_run, of_online_values, of_a_sweep):
+def test_every_declared_metric_is_recorded_on_every_split_that_it_names(
+    of_a_run, of_online_values, of_a_sweep, of_a_study
+):
     of_tasks = {split_metric(split, figure) for split in OF_A_MODEL for name in TASKS for figure in figures_of(name)}
     own = names_of(of_a_run) | names_of(of_online_values)
-    found = [parse(name) for name in own | of_a_sweep | of_tasks]
+    found = [parse(name) for name in own | of_a_sweep | of_a_study | of_tasks]
     recorded = {(each.metric.pattern, each.split) for each in found}
     assert recorded == {(each.pattern, split) for each in METRICS for split in each.splits or (None,)}
 

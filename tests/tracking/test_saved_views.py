@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from raymm.tracking import RunInfo
 from raymm.tracking.about import DataInput, View
-from raymm.tracking.mlflow import MlflowTracker, run_tables
+from raymm.tracking.mlflow import MlflowTracker, replay, run_tables
 from raymm.tracking.mlflow.saved_views import CHARTS, TABLE, record_views
 
 PHI = "phi of each modality"
@@ -222,6 +222,20 @@ def test_the_data_of_a_run_is_an_input_once(store: tuple[str, Path], tmp_path: P
     assert [(column["name"], column["type"]) for column in columns] == [("rgb", "array"), ("words", "string")]
     assert json.loads(found.dataset.profile)["num_rows"] == 5
     assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": "train"}
+
+
+def test_an_outbox_that_holds_one_data_set_by_itself_is_sent(make_store: Any, tmp_path: Path) -> None:
+    """As it was written before a run could have several."""
+    first, second = make_store("first"), make_store("second")
+    MlflowTracker(first[0], tmp_path / "run", first[1]).start(replace(INFO, data=(DATA,)))
+    events = tmp_path / "run" / "outbox" / "events.jsonl"
+    saved = json.loads(events.read_text())
+    (saved["info"]["data"],) = saved["info"]["data"]
+    events.write_text(json.dumps(saved) + "\n")
+    assert replay(tmp_path / "run", second[0], second[1]) == 0
+    (run,) = MlflowClient(tracking_uri=second[0]).search_runs([experiment_of(second[0]).experiment_id])
+    (found,) = run.inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("digits", DATA.digest)
 
 
 def test_an_outbox_of_an_earlier_version_has_no_view(store: tuple[str, Path], tmp_path: Path) -> None:

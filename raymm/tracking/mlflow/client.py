@@ -77,6 +77,7 @@ class MlflowTracker:
         self._deadlines = Deadlines()
         self._retry_at = 0.0
         self._warned = False
+        self._running = False
 
     @property
     def run_id(self) -> str | None:
@@ -98,13 +99,13 @@ class MlflowTracker:
             another run.
         """
         first = {"kind": "run", "time": self._now(), "info": _plain(info), FIRST_EPOCH: 1}
-        again = bool(self._outbox.events)
         self._outbox.add(first, once="run")
         known = self._outbox.events[0]["info"]["key"]
         if known != info.key:
             raise TrackingError(f"{self._outbox.path}: holds the records of run '{known}', not of '{info.key}'")
-        if again:  # it has ended, or was left and marked so (`raymm.tracking.mlflow.left_runs`)
+        if self._last_status() not in {None, "RUNNING"}:
             self._outbox.add({"kind": "status", "status": "RUNNING"})
+        self._running = True  # also where it was left and marked as killed
         self.resend()
 
     def resend(self) -> None:
@@ -167,6 +168,7 @@ class MlflowTracker:
     def finish(self, status: TrackingStatus) -> None:
         """End the run with this status."""
         self._outbox.add({"kind": "status", "status": status, "time": self._now()})
+        self._running = False
         self._retry_at = 0.0
         self._flush(LAST_PATIENCE if status == "KILLED" else FINAL_PATIENCE)
         if self.waiting:
@@ -209,10 +211,12 @@ class MlflowTracker:
 
     def _connect(self) -> RunWriter:
         if self._writer is None:
-            self._writer = self._call(
+            writer = self._call(
                 CALL_PATIENCE, lambda: RunWriter(self._uri, self._outbox, self._artifacts, self._run_dir)
             )
-            self._run_id, self._sent = self._writer.run_id, self._writer.sent
+            if self._running:
+                self._call(CALL_PATIENCE, writer.go_on)
+            self._writer, self._run_id, self._sent = writer, writer.run_id, writer.sent
         return self._writer
 
     def _send(self, writer: RunWriter, event: Event) -> None:
@@ -240,6 +244,9 @@ class MlflowTracker:
     def _now(self) -> int:
         """The present in milliseconds, and not before an earlier record, wherever the clock was set to since."""
         return max(int(time.time() * 1000), self._outbox.latest)
+
+    def _last_status(self) -> str | None:
+        return next((event["status"] for event in reversed(self._outbox.events) if event["kind"] == "status"), None)
 
     def _stored(self, path: Path) -> str:
         """A path as the outbox keeps it: relative if inside the run, which may be moved before a replay."""

@@ -16,7 +16,7 @@ from typing import Any
 from raymm.storage.lock_state import left_since
 from raymm.tracking.mlflow.deadline import within
 from raymm.tracking.mlflow.store import check_uri, database_of, redact
-from raymm.tracking.mlflow.writer import STORE_ERRORS, one_line, open_store
+from raymm.tracking.mlflow.writer import ENDED, STORE_ERRORS, one_line, open_store
 
 __all__ = ["end_left_runs"]
 
@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 
 FOLDER = "raymm.run_dir"
 """The tag that holds the folder of a run."""
-
-ENDED = "raymm.ended"
-"""The tag that says in words how an arm or a trial stands."""
 
 PATIENCE = 5.0  # seconds for all of it, where the store is a server
 A_PAGE = 1000

@@ -35,6 +35,7 @@ from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 __all__ = [
+    "ENDED",
     "FIRST_EPOCH",
     "LONGEST_VALUE",
     "STORE_ERRORS",
@@ -53,6 +54,8 @@ log = logging.getLogger(__name__)
 SENT = "raymm.sent"
 FIRST_EPOCH = "raymm.first_epoch"
 """In the first event of an outbox, and a tag: the step of the first epoch. Older records, without it, begin at 0."""
+ENDED = "raymm.ended"
+"""The tag that says in words how an arm or a trial stands."""
 NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
 OF_A_MODEL = (NOTE, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
@@ -92,6 +95,7 @@ class RunWriter:
         self._view = info.view
         run = find_run(self._client, experiment, info.key)
         known = run is not None
+        self._marked = run is not None and run.info.status != "RUNNING"
         run = run or self._create(experiment, info, first["time"])
         self.run_id: str = run.info.run_id
         self._experiment_id = experiment
@@ -107,6 +111,14 @@ class RunWriter:
                 "older one; all metrics are compared, and none is recorded twice",
                 outbox.path,
             )
+
+    def go_on(self) -> None:
+        """Show a run as running that was marked as killed (`raymm.tracking.mlflow.left_runs`)."""
+        if self._marked:
+            self._client.update_run(self.run_id, status="RUNNING")
+            known = self._outbox.newest("tags")
+            self._send_tags({ENDED: known[ENDED]} if ENDED in known else {})
+            self._marked = False
 
     def send(self, event: Event) -> None:
         """Send the next event and the new count; an event that the store refuses is skipped with a warning."""
@@ -159,7 +171,6 @@ class RunWriter:
             self._send_tags(event["tags"])
         elif kind == "status" and event["status"] == "RUNNING":
             self._client.update_run(self.run_id, status="RUNNING")
-            self._send_tags(self._outbox.newest("tags"))  # one of them may have said that it was killed
         elif kind == "status":
             self._client.set_terminated(self.run_id, event["status"], event["time"])
         else:
