@@ -53,6 +53,11 @@ def pack_bits(bits: Array) -> Array:
         return np.packbits(bits, axis=1, bitorder="little")
     if bits.device.type == "cpu":
         return torch.from_numpy(pack_bits(bits.contiguous().numpy()))
+    return _packed(bits)
+
+
+def _packed(bits: Tensor) -> Tensor:
+    """`pack_bits` by operations that every device has."""
     padded = torch.nn.functional.pad(bits.to(torch.uint8), (0, -bits.shape[1] % 8)).unflatten(1, (-1, 8))
     powers = 1 << torch.arange(8, dtype=torch.uint8, device=bits.device)
     return (padded * powers).sum(dim=-1, dtype=torch.uint8)

@@ -2,25 +2,33 @@
 
 __all__ = ["AREAS"]
 
+COUNTS = "tests/methods/test_counts.py"
 METHODS = "tests/methods/test_methods.py tests/methods/test_reference.py"
-SAMPLING = "tests/valuation/test_sampling.py tests/valuation/test_standard_errors.py"
+PAGES = (
+    "tests/reports/test_settings_page.py::test_the_committed_page_is_what_the_settings_say "
+    "tests/reports/test_methods_page.py::test_the_committed_page_is_what_the_registry_says"
+)
+"""What the committed pages of docs/ say of settings: defaults, bounds, values to try."""
+SAMPLING = "tests/valuation/test_sampling.py -k=not(threads)"
+DESIGNS = "tests/valuation/test_designs.py tests/valuation/test_regression.py"
+ERRORS = "tests/valuation/test_standard_errors.py"
 EXACT = "tests/valuation/test_exact.py tests/valuation/test_axioms.py"
 STORAGE = "tests/storage/test_storage.py tests/storage/test_damaged_json.py"
 
 AREAS = {
     "plan": {
         "raymm/methods/plan.py": f"tests/methods/test_plan.py {METHODS}",
-        "raymm/methods/extra_rows.py": f"tests/methods/test_plan.py {METHODS}",
+        "raymm/methods/extra_rows.py": f"tests/methods/test_extra_rows.py {METHODS}",
     },
     "kernels of the methods": {
-        "raymm/methods/functions.py": "tests/methods/test_functions.py",
-        "raymm/methods/gaps.py": METHODS,
-        "raymm/methods/kept.py": "tests/methods/test_kept.py",
-        "raymm/methods/modality.py": METHODS,
-        "raymm/methods/sample.py": METHODS,
+        "raymm/methods/functions.py": f"tests/methods/test_functions.py {COUNTS} {PAGES}",
+        "raymm/methods/gaps.py": f"{COUNTS} {METHODS}",
+        "raymm/methods/kept.py": f"{COUNTS} tests/methods/test_kept.py",
+        "raymm/methods/modality.py": f"{COUNTS} {METHODS} {PAGES}",
+        "raymm/methods/sample.py": f"{COUNTS} {METHODS} {PAGES}",
         "raymm/methods/coalition_terms.py": "tests/methods/test_coalition.py",
-        "raymm/methods/ogm_ge.py": "tests/methods/test_ogm_ge.py",
-        "raymm/methods/mmpareto.py": "tests/methods/test_mmpareto.py",
+        "raymm/methods/ogm_ge.py": f"tests/methods/test_ogm_ge.py {PAGES}",
+        "raymm/methods/mmpareto.py": f"tests/methods/test_mmpareto.py {PAGES}",
     },
     "exact values": {
         "raymm/valuation/exact.py": EXACT,
@@ -30,11 +38,11 @@ AREAS = {
     "sampled values": {
         "raymm/valuation/sampling/budget.py": SAMPLING,
         "raymm/valuation/sampling/estimator.py": SAMPLING,
-        "raymm/valuation/sampling/covariance.py": SAMPLING,
-        "raymm/valuation/sampling/designs.py": SAMPLING,
-        "raymm/valuation/sampling/exchange.py": SAMPLING,
-        "raymm/valuation/sampling/gls.py": SAMPLING,
-        "raymm/valuation/sampling/standard_errors.py": SAMPLING,
+        "raymm/valuation/sampling/covariance.py": DESIGNS,
+        "raymm/valuation/sampling/designs.py": DESIGNS,
+        "raymm/valuation/sampling/exchange.py": DESIGNS,
+        "raymm/valuation/sampling/gls.py": DESIGNS,
+        "raymm/valuation/sampling/standard_errors.py": f"{ERRORS} tests/valuation/test_designs.py",
     },
     "valuation table": {
         "raymm/valuation/table.py": "tests/valuation/test_table.py",

@@ -31,7 +31,7 @@ WORK = ROOT / ".mutation"
 
 def copy():
     """The copy that is changed, as the package and its tests are now."""
-    for name in ("raymm", "tests"):
+    for name in ("raymm", "tests", "docs"):
         shutil.rmtree(WORK / name, ignore_errors=True)
         shutil.copytree(ROOT / name, WORK / name)
     shutil.copy(ROOT / "pyproject.toml", WORK)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import nnls
 
 from raymm.valuation.sampling.designs import _permutations, design
-from raymm.valuation.sampling.standard_errors import variance_components
+from raymm.valuation.sampling.standard_errors import ResidualErrors, _least_squares, variance_components
 
 SMOOTH = torch.linspace(0.02, 0.9, 60, dtype=torch.float64)
 
@@ -64,3 +65,49 @@ def test_the_error_of_orders_is_that_of_their_mean():
 def test_a_design_names_the_degrees_of_freedom_of_its_errors():
     assert design(14, 224, 0).errors.dof == (224 // 2 - 14) / 2
     assert design(14, 2 * 17, 0).errors.dof >= 1
+
+
+def uneven(smooth, rows):
+    """Squares of residuals, of which some rows have next to nothing of one of the parts."""
+    generator = np.random.default_rng(0)
+    squares = generator.random((rows, len(smooth))) ** 3
+    squares[: rows // 3] *= np.where(smooth > 0.5, 9, 0.01)
+    squares[rows // 3 : 2 * rows // 3] *= np.where(smooth > 0.5, 0.01, 9)
+    return squares
+
+
+def fitted(squares, shares, weights):
+    return np.array([nnls((shares * np.sqrt(w)).T, q * np.sqrt(w))[0] for q, w in zip(squares, weights, strict=True)])
+
+
+def test_two_variances_are_fitted_by_least_squares_that_are_not_negative():
+    smooth = np.random.default_rng(1).random(12)
+    squares, weights = uneven(smooth, 40), np.random.default_rng(2).random((40, 12)) + 0.1
+    shares = np.stack([smooth, 1 - smooth])
+    found = _least_squares(*(torch.from_numpy(one) for one in (squares, shares, weights)))
+    assert found.numpy() == pytest.approx(fitted(squares, shares, weights), abs=1e-9)
+    assert (found == 0).any(dim=0).all()
+
+
+def test_variances_are_those_of_six_rounds_with_weights_of_the_round_before():
+    smooth = np.random.default_rng(1).random(15)
+    shares = np.stack([smooth, 1 - smooth])
+    squares = 7.0 * uneven(smooth, 30)
+    relative = squares / squares.mean(axis=1, keepdims=True)
+    found = np.ones((30, 2))
+    for _ in range(6):
+        found = fitted(relative, shares, 1 / np.maximum(found @ shares, 1e-4) ** 2)
+    expected = found * squares.mean(axis=1, keepdims=True)
+    assert variance_components(*map(torch.from_numpy, (squares, smooth))).numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def test_errors_of_a_regression_are_the_variances_times_their_effect_on_each_player():
+    generator = torch.Generator().manual_seed(0)
+    values, effects, errors = (
+        torch.randn(*shape, generator=generator).double() for shape in ((5, 9), (9, 4), (2, 3))
+    )
+    smooth = torch.tensor([0.1, 0.4, 0.6, 0.9], dtype=torch.float64)
+    model = ResidualErrors(effects, smooth, errors.abs(), 2.0)
+    variances = variance_components((values @ effects) ** 2, smooth)
+    expected = variances[:, :1] * errors[0].abs() + variances[:, 1:] * errors[1].abs()
+    assert torch.allclose(model.variance(values), expected)
