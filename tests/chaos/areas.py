@@ -9,11 +9,10 @@ PAGES = (
     "tests/reports/test_methods_page.py::test_the_committed_page_is_what_the_registry_says"
 )
 """What the committed pages of docs/ say of settings: defaults, bounds, values to try."""
-SAMPLING = "tests/valuation/test_sampling.py -k=not(threads)"
 DESIGNS = "tests/valuation/test_designs.py tests/valuation/test_regression.py"
 ERRORS = "tests/valuation/test_standard_errors.py"
 EXACT = "tests/valuation/test_exact.py tests/valuation/test_axioms.py"
-STORAGE = "tests/storage/test_storage.py tests/storage/test_damaged_json.py"
+STORAGE = "tests/storage/test_commit.py tests/storage/test_records.py tests/storage/test_storage.py"
 
 AREAS = {
     "plan": {
@@ -36,8 +35,8 @@ AREAS = {
         "raymm/valuation/coalitions.py": EXACT,
     },
     "sampled values": {
-        "raymm/valuation/sampling/budget.py": SAMPLING,
-        "raymm/valuation/sampling/estimator.py": SAMPLING,
+        "raymm/valuation/sampling/budget.py": "tests/valuation/test_estimator.py",
+        "raymm/valuation/sampling/estimator.py": "tests/valuation/test_estimator.py",
         "raymm/valuation/sampling/covariance.py": DESIGNS,
         "raymm/valuation/sampling/designs.py": DESIGNS,
         "raymm/valuation/sampling/exchange.py": DESIGNS,

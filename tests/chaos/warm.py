@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -26,6 +27,7 @@ __all__ = ["Forks"]
 MEMORY = 8 << 30
 OWN = ("raymm", "tests", "conftest")
 NOT_APPLIED = 75
+ODD = 70
 OPTIONS = ["-x", "-q", "-s", "-p", "no:cacheprovider", "--tb=short", "-m", "not ray and not slow and not chaos"]
 
 
@@ -46,7 +48,7 @@ class Forks:
         if code != 0 or not lines:
             raise SystemExit(f"{module}: its tests fail as things are\n{self.said.read_text()}")
         load(name for name in lines[0]["modules"] if name.partition(".")[0] not in OWN)
-        found = {line["id"] for line in lines[1:] if line["code"] not in (0, NOT_APPLIED)}
+        found = {line["id"] for line in lines[1:] if line["code"] not in (0, NOT_APPLIED, ODD)}
         unlike = {line["id"] for line in lines[1:] if line["code"] == NOT_APPLIED}
         rest = [change for change in changes if change["id"] in unlike]
         return found | self._by_file(module, tests, rest, lines[0]["seconds"])
@@ -123,6 +125,9 @@ class Tries:
             items = chosen(session.items, noted, change["function"], recent)
             self.noted.unlink(missing_ok=True)
             code = fork(lambda c=change, i=items: self._try(i, live, c), self.said, 10.0 + 3.0 * noted["seconds"])
+            if code == ODD:  # neither found nor not: what it said is kept, and it counts as not found
+                with (self.said.parent / "odd.txt").open("a") as out:
+                    out.write(f"{self.name} {change['id']}\n{self.said.read_text()}\n")
             self._add({"id": change["id"], "code": code})
             if self.noted.exists():
                 name = self.noted.read_text()
@@ -246,7 +251,7 @@ def fork(action, said, limit_s):
 
 
 def _in_a_child(action, said, limit_s):
-    code = 70
+    code = ODD
     try:
         os.setsid()
         handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -257,7 +262,7 @@ def _in_a_child(action, said, limit_s):
             resource.setrlimit(limit, (most, resource.getrlimit(limit)[1]))
         code = action()
     except BaseException as error:  # noqa: BLE001  the child must end here
-        print(repr(error), file=sys.__stderr__)
+        traceback.print_exception(error, file=sys.__stderr__)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

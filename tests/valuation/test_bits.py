@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raymm.valuation.bits import bits_at, masks_of, pack_bits, unpack_bits
+from raymm.valuation.bits import _packed, _places, bits_at, masks_of, pack_bits, unpack_bits
 
 
 def torch_bits(columns, seed):
@@ -38,3 +38,20 @@ def test_some_bits_are_read_without_the_others(places, seed):
     assert torch.equal(bits_at(pack_bits(bits), places), bits[:, places])
     assert bits_at(pack_bits(bits.numpy()), places).tolist() == bits[:, places].tolist()
     assert not torch.equal(bits_at(pack_bits(~bits), places), bits[:, places])
+
+
+@given(columns=st.integers(1, 30), seed=st.integers(0, 9))
+def test_operations_of_every_device_pack_the_same_bits(columns, seed):
+    bits = torch_bits(columns, seed)
+    packed = _packed(bits)
+    assert packed.dtype == torch.uint8
+    assert torch.equal(packed, pack_bits(bits))
+
+
+def test_places_that_are_looked_up_once_serve_autograd_later():
+    with torch.inference_mode():
+        bits_at(pack_bits(torch_bits(20, 0)), [3, 17])
+    where, shifts = _places((3, 17), torch.device("cpu"))
+    assert (where.tolist(), shifts.tolist()) == ([0, 2], [3, 1])
+    assert not where.is_inference()
+    assert not shifts.is_inference()
