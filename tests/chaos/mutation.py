@@ -39,7 +39,7 @@ def copy():
 
 def changes_of(python, module, sample):
     """Changes of a module; with a sample, as many of them, drawn by its name."""
-    command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(ROOT / module)]
+    command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(WORK / module)]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     changes = [json.loads(line) for line in listed.splitlines()]
     if sample is None or sample >= len(changes):
@@ -51,7 +51,7 @@ class Found:
     """Changes of a module that were found before, kept in a file; none where the module is another by now."""
 
     def __init__(self, module):
-        source = hashlib.sha256((ROOT / module).read_bytes()).hexdigest()
+        source = hashlib.sha256((WORK / module).read_bytes()).hexdigest()
         self.file = WORK / "found" / f"{module.replace('/', '.')}.{source[:16]}.txt"
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.ids = set(self.file.read_text().split()) if self.file.exists() else set()
@@ -64,7 +64,7 @@ class Found:
 
 def described(module, change):
     """The line that a change makes, and how it was."""
-    before = (ROOT / module).read_text(encoding="utf-8").splitlines()
+    before = (WORK / module).read_text(encoding="utf-8").splitlines()
     after = change["source"].splitlines()
     place = next((i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after))
     return place + 1, before[place].strip(), after[place].strip() if place < len(after) else ""

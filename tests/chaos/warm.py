@@ -17,10 +17,12 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 from types import CodeType, FunctionType
 
 import pytest
+from hypothesis import settings
 
 __all__ = ["Forks"]
 
@@ -28,7 +30,13 @@ MEMORY = 8 << 30
 OWN = ("raymm", "tests", "conftest")
 NOT_APPLIED = 75
 ODD = 70
-OPTIONS = ["-x", "-q", "-s", "-p", "no:cacheprovider", "--tb=short", "-m", "not ray and not slow and not chaos"]
+EXAMPLES = 10
+"""Of a test that draws its inputs."""
+
+OPTIONS = [
+    *("-o", "addopts=--import-mode=importlib", "-x", "-q", "-s", "-p", "no:cacheprovider", "--tb=short"),
+    *("-m", "not ray and not slow and not chaos"),
+]
 
 
 class Forks:
@@ -91,6 +99,12 @@ class Tries:
         self.called: set[int] = set()
         self.by_fixtures: dict[str, set[int]] = {}
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self):
+        """Before tests are read: few examples."""
+        settings.register_profile("few", settings.get_profile("raymm"), max_examples=EXAMPLES)
+        settings.load_profile("few")
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item):
         """What fixtures call counts for every test of the file, since they may share them."""
@@ -120,9 +134,9 @@ class Tries:
         same = {"function": [1, 10**6], "source": self.path.read_text(encoding="utf-8")}
         if fork(lambda: self._try(session.items, live, same), self.said, 3600.0) != 0:
             raise SystemExit("the tests fail with the same code put in again")
-        recent: list[str] = []
+        finds: Counter[str] = Counter()
         for change in self.changes:
-            items = chosen(session.items, noted, change["function"], recent)
+            items = chosen(session.items, noted, change["function"], finds)
             self.noted.unlink(missing_ok=True)
             code = fork(lambda c=change, i=items: self._try(i, live, c), self.said, 10.0 + 3.0 * noted["seconds"])
             if code == ODD:  # neither found nor not: what it said is kept, and it counts as not found
@@ -130,8 +144,7 @@ class Tries:
                     out.write(f"{self.name} {change['id']}\n{self.said.read_text()}\n")
             self._add({"id": change["id"], "code": code})
             if self.noted.exists():
-                name = self.noted.read_text()
-                recent = [name, *(one for one in recent if one != name)]
+                finds[self.noted.read_text()] += 1
         return True
 
     def _add(self, line):
@@ -169,6 +182,7 @@ class Tries:
 
     def _try(self, items, live, change):
         """Change the functions that are there, and run tests until one fails."""
+        gc.disable()
         if not change["function"] or not put(live, compile(change["source"], str(self.path), "exec")):
             return NOT_APPLIED
         for item, after in zip(items, [*items[1:], None], strict=True):
@@ -179,15 +193,11 @@ class Tries:
         return 0
 
 
-def chosen(items, noted, function, recent):
-    """Tests that call a function (its lines): first those that found something lately, then the quick ones."""
-
-    def rank(item):
-        return recent.index(item.nodeid) if item.nodeid in recent else len(recent), noted["of"][item.nodeid]
-
+def chosen(items, noted, function, finds):
+    """Tests that call a function (its lines): first those that are quick and have found much."""
     first, last = function or (0, 0)
     calling = [item for item in items if any(first <= line <= last for line in noted["calls"][item.nodeid])]
-    return sorted(calling, key=rank)
+    return sorted(calling, key=lambda item: (noted["of"][item.nodeid] + 0.01) / (1 + finds[item.nodeid]))
 
 
 def functions_of(path):
