@@ -110,6 +110,8 @@ def test_a_plan_says_what_its_rows_keep():
     plan = Plan(np.array([3, 4, 5]), np.array([5, 0, 6]))
     assert plan.masks(np.array([2, 0]), 3).tolist() == [[False, True, True], [True, False, True]]
     assert (plan.dropped, plan.weight, plan.group, plan.base, len(plan)) == (0, None, None, None, 3)
+    with pytest.raises(AttributeError):
+        plan.index = plan.keep
     for n in range(1, 8):
         assert base_plan(np.array([8, 9]), n).masks(np.array([0, 1]), n).all()
         assert base_plan(np.array([8, 9]), n).keep.tolist() == [sum(1 << i for i in range(n))] * 2

@@ -167,3 +167,11 @@ def test_where_no_answer_is_right_or_wrong_no_modality_is_said_to_be_right():
     )  # fmt: skip
     assert not found.unimodal_correct.any()
     assert found.unimodal_correct.shape == (4, 3)
+
+
+def test_settings_of_a_sampling_are_a_value():
+    one = Sampling(64, 3)
+    assert (one.budget, one.seed, one.refine) == (64, 3, False)
+    assert {one: 1}[Sampling(64, 3, refine=False)] == 1
+    with pytest.raises(AttributeError):
+        one.seed = 4
