@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
+.PHONY: help install demo test test-on-ray test-without-ray chaos soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,11 +23,17 @@ install: $(STAMP) ## make .venv from the lock; the other targets do so by themse
 demo: $(STAMP) ## the whole story on a small data set, in a minute or two
 	$(BIN)/raymm demo --out demo
 
-test: lint ## lint, then every test but the long ones of `make chaos`; JOBS=2 processes for those without Ray
-	@status=0; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not chaos and not ray" -n $(or $(JOBS),2) --dist loadfile || status=1; \
-	$(BIN)/python -m pytest -m "not chaos and ray" || status=1; \
-	exit $$status
+test: lint ## lint, then every test but the long ones of `make chaos`: those on Ray beside JOBS=2 processes of the others
+	@$(BIN)/python -m compileall -q raymm # once; where Python writes no bytecode, every process would do so
+	@$(MAKE) --no-print-directory --keep-going -j2 test-on-ray test-without-ray
+
+test-on-ray: $(STAMP) # says what it found when it ends, in one block
+	@mkdir -p build; status=0; \
+	$(PYTEST) -m "not chaos and ray" >build/tests-on-ray.log 2>&1 || status=$$?; \
+	echo; cat build/tests-on-ray.log; exit $$status
+
+test-without-ray: $(STAMP)
+	@$(PYTEST) -m "not chaos and not ray" -n $(or $(JOBS),2) --dist loadfile
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 	$(BIN)/python -m pytest tests/chaos
