@@ -29,7 +29,7 @@ test: lint ## lint, then every test but the long ones of `make chaos`: those on 
 
 test-on-ray: $(STAMP) # says what it found when it ends, in one block
 	@mkdir -p build; status=0; \
-	$(PYTEST) -m "not chaos and ray" >build/tests-on-ray.log 2>&1 || status=$$?; \
+	$(PYTEST) -m "not chaos and ray" $$(grep -rlE "ray_local|mark\.ray" tests --include="test_*.py") >build/tests-on-ray.log 2>&1 || status=$$?; \
 	echo; cat build/tests-on-ray.log; exit $$status
 
 test-without-ray: $(STAMP)

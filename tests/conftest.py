@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 settings.register_profile("raymm", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("raymm")
 
+SAY_RAY = ("ray_local", "mark.ray")
+"""Words by which `make test` finds the files whose tests it runs on Ray."""
+
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses `ray_local`, so that `-m "not ray"` leaves it out."""
+    """Mark what uses `ray_local`, so that `-m "not ray"` leaves it out; refuse what `make test` would not find."""
     for item in items:
         if "ray_local" in getattr(item, "fixturenames", ()):
             item.add_marker("ray")
+        if item.get_closest_marker("ray") and not any(words in item.path.read_text() for words in SAY_RAY):
+            raise pytest.UsageError(f"{item.nodeid} uses Ray, so its file must name ray_local or mark.ray")
 
 
 @pytest.fixture(scope="session")
