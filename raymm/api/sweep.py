@@ -32,6 +32,7 @@ from raymm.sweep.saved import SavedBest
 from raymm.sweep.store import (
     SweepConfig,
     commit_sweep,
+    has_ended,
     move_data,
     new_sweep,
     open_sweep,
@@ -235,6 +236,8 @@ def _train(job: Sweep, space: dict[str, Any], tracking_uri: str | None, callback
     from raymm.sweep.driver import run_sweep
     from raymm.sweep.trial import TRAINABLES
 
+    if has_ended(job):
+        return  # a Ray would be started for nothing
     with connect(job.config.cluster):
         preflight(job.config.cluster, job.path, tracking_uri, job.config.plugins)
         run_sweep(job, space, callback, TRAINABLES)

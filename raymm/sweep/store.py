@@ -43,6 +43,7 @@ __all__ = [
     "Trial",
     "TrialOutcome",
     "commit_sweep",
+    "has_ended",
     "key_of",
     "move_data",
     "new_sweep",
@@ -318,6 +319,13 @@ def read_outcome(trial: Trial) -> TrialOutcome | None:
 def pending(trials: Sequence[Trial]) -> list[Trial]:
     """The trials without an outcome."""
     return [trial for trial in trials if read_outcome(trial) is None]
+
+
+def has_ended(sweep: Sweep) -> bool:
+    """Whether no trial is pending, and none is left for an optimiser to propose."""
+    trials = read_trials(sweep)
+    proposed = sweep.settings.search != "optuna" or len(trials) >= sweep.settings.trials
+    return proposed and not pending(trials)
 
 
 def _names(sampled: Mapping[str, Any], above: str = "") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -92,3 +93,29 @@ def test_what_a_result_shows(tmp_path, dataset):
     assert result.summary().splitlines()[0].split()[:2] == ["trial", "accuracy"]
     with pytest.raises(ConfigError, match="the trials allow no 'families'"):
         result.plot("families")
+
+
+@pytest.mark.parametrize(
+    ("search", "trials", "starts"), [("random", 9, False), ("optuna", 1, False), ("optuna", 2, True)]
+)
+def test_ray_is_started_only_where_a_trial_is_left(tmp_path, dataset, monkeypatch, search, trials, starts):
+    sweep = sweep_of(tmp_path / "s", dataset, search=search, trials=trials)
+    finish(sweep, propose(sweep, 0, **{"optimizer.lr": 0.02}), dataset)
+    (tmp_path / "space.py").write_text(SPACE)
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    @contextmanager
+    def connect(cluster):
+        asked.append(cluster)
+        raise ConfigError("a Ray is asked for")
+        yield
+
+    monkeypatch.setattr("raymm.cluster.connect.connect", connect)
+    with pytest.raises(ConfigError, match="a Ray is asked for") if starts else nullcontext():
+        again = raymm.sweep(resume=tmp_path / "s", progress=None)
+        assert again.best.status == "finished"
+    assert len(asked) == starts
+    propose(sweep, 1, **{"optimizer.lr": 0.01})
+    with pytest.raises(ConfigError, match="a Ray is asked for"):
+        raymm.sweep(resume=tmp_path / "s", progress=None)
