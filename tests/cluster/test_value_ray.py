@@ -48,15 +48,23 @@ def same(a, b):
     )
 
 
+@pytest.fixture(scope="module")
+def pools(ray_local):
+    """Pools of one actor and of three, which all tests share: an actor costs seconds to start, also after a kill."""
+    made = {count: ActorPool(count) for count in (1, 3)}
+    yield made
+    for pool in made.values():
+        pool.close()
+
+
 @pytest.mark.parametrize("fusion", ["concat", "mlp", "attention"])
-def test_one_process_and_1_and_4_actors_agree_bit_for_bit(ray_local, dataset, fusion):
+def test_one_process_and_1_and_3_actors_agree_bit_for_bit(pools, dataset, fusion):
     job = setup(dataset, fusion=fusion)
     here = value_rows(*job)
     assert len(here) == len(dataset.rows("train")) > 300
-    for actors in (1, 4):
-        pool = ActorPool(actors)
+    for count, pool in pools.items():
         assert same(pool(*job), here)
-        pool.close()
+        assert len(pool._actors) == count
     assert not same(value_rows(*setup(dataset, seed=1, fusion=fusion)), here)
 
 
@@ -69,19 +77,17 @@ def six(tmp_path_factory):
 
 
 @pytest.mark.parametrize("utility", ["count", "probability"])
-def test_few_samples_split_their_coalitions(ray_local, six, utility):
+def test_few_samples_split_their_coalitions(pools, six, utility):
     model, view, rows, config = setup(six, fusion="gated", utility=utility)
     few = rows[:20]
-    pool = ActorPool(3)
     method = method_for(model, view, few, config)
     assert _ranges(6, method, 3) == [range(16), range(16, 40), range(40, 64)]
-    assert same(pool(model, view, few, config), value_rows(model, view, few, config))
-    pool.close()
+    assert same(pools[3](model, view, few, config), value_rows(model, view, few, config))
 
 
-def test_actors_give_the_contributions_of_the_definition_for_every_fusion(ray_local, tmp_path):
+def test_actors_give_the_contributions_of_the_definition_for_every_fusion(pools, tmp_path):
     samples = incomplete_samples(tmp_path / "d").dataset
-    rows, pool = samples.rows("test"), ActorPool(2)
+    rows, pool = samples.rows("test"), pools[3]
     for fusion in sorted(FUSIONS):
         for utility in ("count", "probability"):
             model, config = restless_model(samples, fusion, utility=utility)
@@ -91,10 +97,9 @@ def test_actors_give_the_contributions_of_the_definition_for_every_fusion(ray_lo
             assert np.allclose(phi, expected.phi, rtol=0, atol=1e-5, equal_nan=True)
             assert np.allclose(np.nansum(phi, axis=1), expected.grand - expected.empty, rtol=0, atol=1e-5)
             assert np.nanmax(expected.phi) - np.nanmin(expected.phi) > 0.2
-    pool.close()
 
 
-def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_block(ray_local, six, monkeypatch):
+def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_block(pools, six, monkeypatch):
     monkeypatch.setattr("raymm.valuation.engine.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
     here = value_rows(model, view, rows, config)
@@ -102,65 +107,56 @@ def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_block(ray_loca
     assert (here.stderr > 0).any()
     monkeypatch.undo()
     one = value_rows(model, view, rows, config)
-    pool = ActorPool(2)
-    assert same(pool(model, view, rows, config), one)
+    assert same(pools[3](model, view, rows, config), one)
     assert not np.array_equal(one.phi, here.phi)
-    pool.close()
 
 
-def test_blocks_that_are_done_are_not_valued_again(ray_local, dataset, monkeypatch):
+def test_blocks_that_are_done_are_not_valued_again(pools, dataset, monkeypatch):
     monkeypatch.setattr("raymm.cluster.valuation_pool.BATCHES_PER_BLOCK", 4)
     model, view, rows, config = setup(dataset)
-    pool = ActorPool(2)
+    pool = pools[3]
     blocks = dict(pool.stream(model, view, rows, config))
     assert sorted(blocks) == list(range(-(-len(rows) // 128)))
     rest = dict(pool.stream(model, view, rows, config, done={0, 2}))
     assert sorted(rest) == sorted(set(blocks) - {0, 2})
     assert all(same(rest[number], blocks[number]) for number in rest)
-    pool.close()
 
 
-@pytest.mark.parametrize(("actors", "batch"), [(1, 600), (2, 7), (3, 33)])
-def test_any_batch_size_on_any_number_of_actors(ray_local, dataset, actors, batch):
+@pytest.mark.parametrize(("actors", "batch"), [(1, 600), (1, 7), (3, 33)])
+def test_any_batch_size_on_any_number_of_actors(pools, dataset, actors, batch):
     """Batches of other sizes, and blocks that end elsewhere: the contributions are the same."""
     here = value_rows(*setup(dataset, fusion="mlp"))
-    pool = ActorPool(actors)
-    there = pool(*setup(dataset, fusion="mlp", batch_size=batch))
-    pool.close()
+    there = pools[actors](*setup(dataset, fusion="mlp", batch_size=batch))
     assert there.sample_id.tolist() == here.sample_id.tolist()
     assert np.array_equal(there.phi, here.phi, equal_nan=True)
     assert np.array_equal(there.outcomes, here.outcomes)
     assert np.allclose(there.loss, here.loss)
 
 
-def test_the_order_in_which_blocks_are_valued_does_not_matter(ray_local, dataset, monkeypatch):
+def test_the_order_in_which_blocks_are_valued_does_not_matter(pools, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
         monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 2)
     model, view, rows, config = setup(dataset, utility="probability")
     blocks = dict(stream_rows(model, view, rows, config))
     order = np.random.default_rng(0).permutation(sorted(blocks))
-    pool = ActorPool(2)
     for number in order.tolist():
         others = set(blocks) - {number}
-        assert [(n, same(t, blocks[n])) for n, t in pool.stream(model, view, rows, config, done=others)] == [
+        assert [(n, same(t, blocks[n])) for n, t in pools[3].stream(model, view, rows, config, done=others)] == [
             (number, True)
         ]
-    pool.close()
     assert len(blocks) > 4
 
 
-def test_new_weights_reach_the_actors(ray_local, dataset):
-    pool = ActorPool(2)
+def test_new_weights_reach_the_actors(pools, dataset):
     for seed in (0, 1):
         _, view, rows, config = setup(dataset)
         other = build_model(dataset.schema, config.model, seed)
-        assert same(pool(other, view, rows, config), value_rows(other, view, rows, config))
-    pool.close()
+        assert same(pools[3](other, view, rows, config), value_rows(other, view, rows, config))
 
 
-def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
+def test_a_killed_actor_costs_nothing_but_time(pools, dataset):
     job = setup(dataset, fusion="attention")
-    pool = ActorPool(2)
+    pool = pools[3]
     first = pool(*job)
     pids = [ray.get(actor.pid.remote()) for actor in pool._actors]
     os.kill(pids[0], signal.SIGKILL)
@@ -168,15 +164,14 @@ def test_a_killed_actor_costs_nothing_but_time(ray_local, dataset):
     assert same(again, first)
     assert len(set(again.sample_id.tolist())) == len(again)
     assert ray.get(pool._actors[0].pid.remote()) != pids[0]
-    pool.close()
 
 
-def test_an_actor_killed_while_blocks_come_leaves_no_row_out_and_none_twice(ray_local, dataset, monkeypatch):
+def test_an_actor_killed_while_blocks_come_leaves_no_row_out_and_none_twice(pools, dataset, monkeypatch):
     for module in ("raymm.cluster.valuation_pool", "raymm.valuation.engine"):
         monkeypatch.setattr(f"{module}.BATCHES_PER_BLOCK", 1)
     model, view, rows, config = setup(dataset, fusion="attention", batch_size=16)
     here = dict(stream_rows(model, view, rows, config))
-    pool = ActorPool(2)
+    pool = pools[3]
     stream = pool.stream(model, view, rows, config)
     came = [next(stream)]
     victims = [ray.get(actor.pid.remote()) for actor in pool._actors]
@@ -186,7 +181,6 @@ def test_an_actor_killed_while_blocks_come_leaves_no_row_out_and_none_twice(ray_
     assert sorted(number for number, _ in came) == sorted(here)
     assert all(same(table, here[number]) for number, table in came)
     assert set(victims).isdisjoint(ray.get([actor.pid.remote() for actor in pool._actors]))
-    pool.close()
 
 
 CUSTOM = """
