@@ -7,6 +7,7 @@ tracking server, and no worker needs access to one.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -168,7 +169,7 @@ class SweepTracker:
     pages: Callable[..., None] | None = None
     _trackers: dict[str, Tracker] = field(default_factory=dict)
     _recorded_epochs: dict[str, int] = field(default_factory=dict)
-    _load: MachineLoad = field(default_factory=MachineLoad)
+    _loads: defaultdict[str, MachineLoad] = field(default_factory=lambda: defaultdict(MachineLoad))
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "raymm-record"))
 
     def begin(self) -> None:
@@ -218,6 +219,7 @@ class SweepTracker:
 
     def _tracker(self, trial: Trial) -> Tracker:
         if trial.key not in self._trackers:
+            self._loads[trial.key]()  # counts from here on
             tracker = self.make(trial.path)
             tracker.start(trial_info(self.sweep, trial, self.dataset, self.experiment))
             tracker.log_tags({"raymm.ended": "running"})
@@ -228,7 +230,7 @@ class SweepTracker:
         tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)
         until = min(epochs, *(len(history) for history in histories))
         for epoch in range(self._recorded_epochs.get(trial.key, 0), until):
-            load = self._load() if epoch + 1 == until else {}
+            load = self._loads[trial.key]() if epoch + 1 == until else {}
             means = mean_metrics([history[epoch]["metrics"] for history in histories])
             tracker.log_epoch(epoch + 1, {**means, **load})
             self._recorded_epochs[trial.key] = epoch + 1

@@ -17,8 +17,12 @@ MEGABYTE = 1e6
 
 @dataclass
 class MachineLoad:
-    """Called after an epoch, says what the machine did since the call before; empty where psutil is not installed."""
+    """Called after an epoch, says what the machine did since the call before; empty where psutil is not installed.
 
+    Each object counts from its own last call, so that runs that are trained side by side have one each.
+    """
+
+    _times: tuple[float, float] | None = None
     _sent: tuple[int, int] | None = None
     _gpus: list[Callable[[], dict[str, float]]] | None = field(default=None, repr=False)
 
@@ -33,7 +37,7 @@ class MachineLoad:
             return {}
         memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
         found = {
-            "cpu_utilization_percentage": psutil.cpu_percent(),
+            **self._processor(psutil),
             "system_memory_usage_megabytes": memory.used / MEGABYTE,
             "system_memory_usage_percentage": 100 * memory.used / memory.total,
             "disk_usage_percentage": disk.percent,
@@ -43,6 +47,17 @@ class MachineLoad:
         for gpu in self._gpu_readers():
             found |= gpu()
         return {machine_metric(name): value for name, value in found.items()}
+
+    def _processor(self, psutil: Any) -> dict[str, float]:
+        """Share of the processors' time that was not idle; of a guest's time, which is part of the user's, once."""
+        times = psutil.cpu_times()._asdict()
+        total = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
+        now, before = (total, times["idle"] + times.get("iowait", 0.0)), self._times
+        self._times = now
+        if before is None or now[0] <= before[0]:  # less than a tick of the clock
+            return {}
+        idle = (now[1] - before[1]) / (now[0] - before[0])
+        return {"cpu_utilization_percentage": 100 * min(max(1 - idle, 0.0), 1.0)}
 
     def _network(self, psutil: Any) -> dict[str, float]:
         counted = psutil.net_io_counters()

@@ -136,7 +136,7 @@ def test_epochs_are_recorded_while_the_run_is_trained(tmp_path, dataset, store, 
     assert found == [(None, "running", [1])]
     (child,) = (tracker for folder, tracker in store.trackers.items() if folder != study.path)
     assert (child.status, child.tags["raymm.ended"], sorted(child.epochs)) == ("FINISHED", "finished", [1, 2, 3, 4])
-    assert all("system/cpu_utilization_percentage" in child.epochs[epoch] for epoch in (1, 4))
+    assert all("system/disk_usage_percentage" in child.epochs[epoch] for epoch in (1, 4))
 
 
 def test_a_run_that_was_interrupted_is_so_in_the_store_until_it_goes_on(tmp_path, dataset, store):
