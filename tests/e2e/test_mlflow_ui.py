@@ -199,7 +199,7 @@ def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Shown(MlflowUi(browser, url), folder, digits, sweep, trials, clips, study, runs)
 
 
-GENAI = ("Evaluation", "Traces", "Judges", "Prompts")
+GENAI = ("Evaluation", "Judges", "Prompts")
 """Entries of MLflow's menus for language models."""
 
 
@@ -233,7 +233,7 @@ def test_a_study_says_its_data_and_report_and_its_arms_what_a_run_does(shown: Sh
     browser = shown.ui.browser
     shown.ui.open_run(shown.study, shown.runs[STUDY])
     browser.see("Study of 2 arms on data, 1 seeds each", "Compare the runs", "data (", "Finished", "Child runs")
-    browser.see("plain", "dropped", "one seed: no interval", "runs/finished")
+    browser.see("dropped against plain", "in one pair: no interval", "runs/finished")
     browser.see("data plain seed 0", "data dropped seed 0")
     shown.photograph("study")
     browser.open(browser.js("[...document.links].find(link => link.innerText === 'Compare the runs').href"))
@@ -301,7 +301,7 @@ def test_the_model_page_says_what_goes_in(shown: Shown):
     browser.see("raymm-model", "Ready", "joint", "sample")
     shown.photograph("models")
     browser.click("a", "raymm-model")
-    browser.see("Ready", "test/accuracy", "data", "optimizer.lr", "Method", "which modality is under-used")
+    browser.see("Ready", "test/accuracy", "data", "optimizer.lr", "Method", "48 samples")
     shown.photograph("model")
 
 

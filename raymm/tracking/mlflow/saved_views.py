@@ -115,9 +115,9 @@ def _of_view(key: str) -> dict[str, str]:
 def _description(experiment_id: str) -> str:
     table, charts = (view_address(experiment_id, key) for key in (TABLE, CHARTS))
     return (
-        "Runs, and what each modality contributes (phi). "
-        f"**[Table of runs]({table})**: method, best validation and test score, mean phi of each modality. "
-        f"**[Charts]({charts})**: phi of all modalities over the epochs. Both are under *Views* too."
+        "What each modality contributes (phi): "
+        f"**[Table of runs]({table})** with method, best validation and test score; "
+        f"**[Charts]({charts})** over the epochs. Also under *Views*."
     )
 
 

@@ -58,7 +58,7 @@ ENDED = "raymm.ended"
 """The tag that says in words how an arm or a trial stands."""
 NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
-OF_A_MODEL = (NOTE, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
+OF_A_MODEL = ("mlflow.user", "mlflow.source.name", "mlflow.source.type")
 """Tags of a run that its model has too."""
 LONGEST_VALUE = 6000
 """Characters of a parameter or tag; what is longer is cut."""
@@ -230,7 +230,7 @@ class RunWriter:
         params = {name: str(value)[:LONGEST_VALUE] for name, value in info.params.items()}
         data = (info.data[0].name, info.data[0].digest) if len(info.data) == 1 else None
         known = self._client.get_run(self.run_id).data.tags
-        tags = {name: known[name] for name in OF_A_MODEL if name in known}
+        tags = {NOTE: info.description, **{name: known[name] for name in OF_A_MODEL if name in known}}
         about = About(tags, params, metrics, data)
         log_logged_model(self._client, self._experiment_id, self.run_id, folder, about)
 
