@@ -42,7 +42,7 @@ chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
 	$(BIN)/python -m tests.chaos.soak
 
-mutation: $(STAMP) ## change the code in one place at a time; tests must fail (SAMPLE=60 a module; MODULES=a.py for some)
+mutation: $(STAMP) ## change the code in one place at a time; tests must fail (SAMPLE=60 of each area; MODULES=a.py for some)
 	test -x .venv-mutation/bin/cosmic-ray || \
 	  { $(PYTHON) -m venv .venv-mutation && .venv-mutation/bin/pip install --quiet cosmic-ray==8.7.0; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos.mutation $(if $(SAMPLE),--sample $(SAMPLE)) .venv-mutation/bin/python $(MODULES)

@@ -44,14 +44,14 @@ AREAS = {
         "raymm/valuation/sampling/standard_errors.py": f"{ERRORS} tests/valuation/test_designs.py",
     },
     "valuation table": {
-        "raymm/valuation/table.py": "tests/valuation/test_table.py",
-        "raymm/valuation/table_file.py": "tests/valuation/test_table.py",
+        "raymm/valuation/table.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
+        "raymm/valuation/table_file.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
     },
     "commit": {
         "raymm/storage/atomic.py": STORAGE,
         "raymm/storage/directory.py": STORAGE,
         "raymm/storage/records.py": STORAGE,
-        "raymm/training/checkpoint.py": "tests/training/test_resume.py tests/training/test_integrity.py",
+        "raymm/training/checkpoint.py": "tests/training/test_checkpoint.py",
     },
 }
 """Of each area its modules, and the tests of each, separated by blanks."""

@@ -2,8 +2,8 @@
 
 PYTHON is one that has cosmic-ray, whose operators change a copy of the package in one place at a time; the tests of
 the module (`tests/chaos/areas.py`) must fail. Each change is tried in a forked process (`tests/chaos/warm.py`), with
-a limit of time and memory; to go past it counts as found. With `--sample N`, N changes of each module are drawn by a
-seed.
+a limit of time and memory; to go past it counts as found. With `--sample N`, N changes of each area are drawn by a
+seed, all alike.
 
 Of each area and module it prints how many changes were found, Wilson's interval of the share at 95 %, and each change
 that was neither found nor explained (`tests/chaos/survivors.py`). Results are kept in `.mutation/`: what was found is
@@ -37,14 +37,19 @@ def copy():
     shutil.copy(ROOT / "pyproject.toml", WORK)
 
 
-def changes_of(python, module, sample):
-    """Changes of a module; with a sample, as many of them, drawn by its name."""
+def changes_of(python, module):
+    """Changes of a module."""
     command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(WORK / module)]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    changes = [json.loads(line) for line in listed.splitlines()]
-    if sample is None or sample >= len(changes):
-        return changes
-    return random.Random(module).sample(changes, sample)
+    return [json.loads(line) for line in listed.splitlines()]
+
+
+def drawn(area, changes, sample):
+    """Changes of an area by module; with a sample, as many of all of them, drawn by the name of the area."""
+    pairs = [(module, change) for module, made in changes.items() for change in made]
+    if sample is not None and sample < len(pairs):
+        pairs = random.Random(area).sample(pairs, sample)
+    return {module: [change for other, change in pairs if other == module] for module in changes}
 
 
 class Found:
@@ -99,9 +104,8 @@ def row(name, made, found, explained):
     return f"| {name} | {made} | {found} | {explained} | {share} | {100 * low:.1f} to {100 * high:.1f} % |"
 
 
-def module_counts(forks, python, module, tests, sample):
-    """How many changes there are of a module, were found, and were not but are explained; and the others, shown."""
-    changes = changes_of(python, module, sample)
+def module_counts(forks, module, tests, changes):
+    """How many changes there are of a module, were found, and were not but are explained; the others are shown."""
     alive = tried(forks, module, tests.split(), changes)
     shown = [described(module, change) for change in changes if change["id"] in alive]
     why = [reason(module, old, new) for _, old, new in shown]
@@ -124,10 +128,12 @@ def main(arguments):
     copy()
     forks, lines = Forks(WORK), []
     for area, modules in AREAS.items():
-        chosen = {module: tests for module, tests in modules.items() if module in given.modules or not given.modules}
-        counts = [module_counts(forks, given.python, *one, given.sample) for one in chosen.items()]
+        chosen = [module for module in modules if module in given.modules or not given.modules]
+        changes = drawn(area, {module: changes_of(given.python, module) for module in chosen}, given.sample)
+        counts = [module_counts(forks, module, modules[module], made) for module, made in changes.items() if made]
         if counts:
             lines.append(row(area, *(sum(column) for column in zip(*counts, strict=True))))
+            print(lines[-1], flush=True)
     print("| area | changes | found | explained | share found | 95 % interval |\n|---|---|---|---|---|---|")
     print("\n".join(lines))
 

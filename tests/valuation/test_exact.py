@@ -1,6 +1,7 @@
 """Exact Shapley values: the paper's truth table, the definition, closed forms; the axioms are in test_axioms.py."""
 
 from fractions import Fraction
+from math import factorial, lcm
 
 import pytest
 import torch
@@ -8,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raymm.valuation import interactions, shapley_values
-from raymm.valuation.coalitions import coalition_masks, coalition_sizes, shapley_weights
+from raymm.valuation.coalitions import (
+    banzhaf_weights,
+    coalition_masks,
+    coalition_sizes,
+    interaction_weights,
+    shapley_weights,
+)
 from tests.oracles import interaction_by_definition, shapley_by_permutations
 
 TRUTH_TABLE = [  # a alone right, b alone right, both right -> phi_a, phi_b
@@ -106,3 +113,26 @@ def test_what_is_cached_in_inference_mode_serves_autograd_later():
     values = torch.randn(2, 8, requires_grad=True)
     shapley_values(values)[:, 0].sum().backward()
     assert values.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_weights_are_whole_numbers_over_their_least_common_denominator(n):
+    """So that sums are exact as long as they can be; with n = 20 the denominator is 232792560."""
+    weights, divisor = shapley_weights(n)
+    true = [Fraction(factorial(s - 1) * factorial(n - s), factorial(n)) for s in range(1, n + 1)]
+    assert divisor == lcm(*(one.denominator for one in true))
+    assert set(weights.abs().unique().tolist()) == {float(one * divisor) for one in true}
+    if n > 1:
+        pairs, divisor = interaction_weights(n)
+        true = [Fraction(factorial(s) * factorial(n - s - 2), factorial(n - 1)) for s in range(n - 1)]
+        assert divisor == lcm(*(one.denominator for one in true))
+        assert set(pairs.abs().unique().tolist()) == {float(one * divisor) for one in true}
+    assert banzhaf_weights(n)[1] == 2 ** (n - 1)
+    assert set(banzhaf_weights(n)[0].unique().tolist()) == {-1.0, 1.0}
+
+
+@pytest.mark.parametrize("weights", [shapley_weights, banzhaf_weights, interaction_weights])
+@pytest.mark.parametrize("n", [-1, 0, 21])
+def test_as_many_players_as_cannot_be_enumerated_are_refused(weights, n):
+    with pytest.raises(ValueError, match=f"{n} players: exact values are computed for 1 to 20"):
+        weights(n)
