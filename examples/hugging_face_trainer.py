@@ -1,4 +1,4 @@
-"""Re-sampling in the Hugging Face Trainer, which gives the mask to the model's forward.
+"""Re-sampling in the Hugging Face Trainer, in one process or several (`torchrun`): the model's forward gets the mask.
 
 What raymm adds: the `Resampler`, `ResamplingTrainer` in the place of `Trainer`, and the argument `mask` of the model.
 """

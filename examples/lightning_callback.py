@@ -56,7 +56,8 @@ def train(epochs=6, folder=None, checkpoint=None):
         max_epochs=epochs,
         accelerator="cpu",
         callbacks=[ResamplingCallback(resampler, values)] + ([saving] if folder else []),
-        reload_dataloaders_every_n_epochs=1,
+        reload_dataloaders_every_n_epochs=1,  # epochs have different numbers of rows
+        use_distributed_sampler=False,  # the Resampler splits the rows over processes
         enable_checkpointing=folder is not None,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -29,8 +29,9 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
     ----------
     model
         A run (`raymm.train`'s result, its folder, what `raymm.load` opened, or the folder of an exported model); or
-        `"package.module:build"`, a function that makes a model from the schema of a data set; or any model of your
-        own: a torch module, an object with `encode` and `fuse`, a function `(batch, mask) -> logits`.
+        `"package.module:build"` or `"FILE.py:build"`, a function that makes a model from the schema of a data set; or
+        any model of your own: a torch module, an object with `encode` and `fuse`, a function `(batch, mask) ->
+        logits`.
     data
         For a run, or a function that makes a model: a data set, or what `raymm.train` takes. For a
         model of your own: batches, such as a `DataLoader`.
@@ -95,7 +96,10 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
 
 
 def _where(model: str | Path | TrainingResult | Trained) -> Path | str:
-    """The folder of a model; text that names a function, as in "package.module:build", stays text."""
+    """The folder of a model; text that names a function stays text, with the whole path of a file in it."""
     if isinstance(model, TrainingResult | Trained):
         return model.folder
-    return model if isinstance(model, str) and ":" in model and not Path(model).exists() else Path(model)
+    if not isinstance(model, str) or ":" not in model or Path(model).exists():
+        return Path(model)
+    module, _, name = model.rpartition(":")
+    return f"{Path(module).absolute()}:{name}" if module.endswith(".py") else model

@@ -37,7 +37,11 @@ def _utilities() -> list[str]:
 @data_option
 @data_setting_option
 @click.option("--checkpoint", type=FOLDER, help="Folder of a finished run, or of an exported model.")
-@click.option("--model", metavar="MODULE:FUNCTION", help="A model of your own: a function from the schema to it.")
+@click.option(
+    "--model",
+    metavar="MODULE:FUNCTION",
+    help="A model of your own: a function (also FILE.py:NAME) from the schema to it.",
+)
 @click.option(
     "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True, help="What is valued."
 )

@@ -6,14 +6,23 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
 from weakref import WeakKeyDictionary
 
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, RaymmError, in_one_line
 
-__all__ = ["code_name", "copy_code", "import_code", "is_path", "sha256_of_code", "sha256_of_module"]
+__all__ = [
+    "code_name",
+    "copy_code",
+    "import_code",
+    "import_named",
+    "is_path",
+    "sha256_of_code",
+    "sha256_of_module",
+]
 
 _IMPORTED: WeakKeyDictionary[ModuleType, bytes] = WeakKeyDictionary()
 """The code, or the digest of the folder, of what was imported here by `import_code`."""
@@ -65,6 +74,27 @@ def import_code(path: Path) -> ModuleType:
     module = _imported_folder(path) if path.is_dir() else _imported_file(path, code)
     _IMPORTED[module] = code
     return module
+
+
+def import_named(path: Path, where: str) -> ModuleType:
+    """Import a file that a setting or an option names, as `import_code` does.
+
+    Raises
+    ------
+    ConfigError
+        In the words of that setting: there is no such file, importing it raises something, or as `import_code`.
+    """
+    if not path.exists():
+        beside = get_close_matches(path.name, [file.name for file in path.absolute().parent.glob("*.py")], n=1)
+        near = f"; did you mean '{path.with_name(beside[0])}'?" if beside else ""
+        place = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise ConfigError(f"{where}: there is no file '{path}'{place}{near}")
+    try:
+        return import_code(path)
+    except RaymmError:
+        raise
+    except (Exception, SystemExit) as cause:
+        raise ConfigError(f"{where}: '{path}' is there, but importing it raises {in_one_line(cause)}") from cause
 
 
 def copy_code(path: Path, copy: Path) -> None:

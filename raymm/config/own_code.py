@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from raymm.config.code_files import code_name, import_code, is_path
+from raymm.config.code_files import code_name, import_named, is_path
 from raymm.config.registries import load_object
 from raymm.errors import ConfigError
 
@@ -80,17 +80,19 @@ def with_code_of_model(values: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises
     ------
     ConfigError
-        When the file or module cannot be imported.
+        When the file or module cannot be imported, or a file is named without what is in it.
     """
     model = values.get("model")
     build = model.get("build") if isinstance(model, Mapping) else getattr(model, "build", None)
-    if not isinstance(build, str) or ":" not in build:
+    if not isinstance(build, str) or not (":" in build or is_path(build)):
         return values
+    if ":" not in build:
+        raise ConfigError(f"{WHERE}: '{build}' names a file; name the function or class in it too, as {build}:NAME")
     plugins = [str(spec) for spec in values.get("plugins") or ()]
     module, _, name = build.rpartition(":")
     if is_path(module):
         path = Path(module).absolute()
-        import_code(path)
+        import_named(Path(module), WHERE)
         module, plugins = path.stem, _merged(plugins, [*_beside(path), str(path)])
     elif _top(module) not in {Path(code_name(spec)).stem if is_path(spec) else _top(spec) for spec in plugins}:
         load_object(build, WHERE)

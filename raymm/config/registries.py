@@ -140,12 +140,17 @@ def load_object(spec: str, field: str) -> Any:
     Raises
     ------
     ConfigError
-        When there is no such module, importing it raises something, or it has no such name.
+        When there is no such module, importing it raises something, or it has no such name; or it is a file.
     """
     prefix = f"{field}: " if field else ""
     module_name, colon, name = spec.partition(":")
     if not colon or not module_name or not name:
         raise ConfigError(f"{prefix}'{spec}' must be written as package.module:name")
+    if module_name.endswith(".py"):
+        raise ConfigError(
+            f"{prefix}'{spec}' names a file; give that as a plug-in (--plugins {module_name}), and write "
+            f"{Path(module_name).stem}:{name}"
+        )
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as cause:

@@ -15,7 +15,7 @@ from raymm.errors import ConfigError, DataError, Problems
 from raymm.integrations.fusions import as_fusion
 from raymm.integrations.loss_step import LossStep
 from raymm.integrations.methods import config_of, method_of, names_of
-from raymm.integrations.ranks import found_communicator
+from raymm.integrations.ranks import found_communicator, say_if_not_synchronised
 from raymm.integrations.rows import epoch_and_row
 from raymm.seeds import derive
 from raymm.tasks.registry import get_task
@@ -99,7 +99,7 @@ class CoalitionLoss(nn.Module):
         )
         _check_within_batch(self._config)
         self._method = self._made()
-        self._calls = 0
+        self._calls, self._said = 0, False
 
     def forward(
         self,
@@ -145,6 +145,7 @@ class CoalitionLoss(nn.Module):
             raise ConfigError(
                 f"return_phi fuses all coalitions, of up to {MOST_VALUED} modalities; here are {len(self.modalities)}"
             )
+        self._said = self._said or say_if_not_synchronised()
         fusion, module = as_fusion(fuse)
         seed, epochs, rows = self._keys(keys, len(labels))
         task, utility = self.task, self._config.valuation.utility

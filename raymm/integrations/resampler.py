@@ -15,7 +15,14 @@ from raymm.config.arguments import named_arguments
 from raymm.errors import ConfigError, DataError, Problems, TrainingError
 from raymm.integrations.methods import config_of, is_planned, method_of, names_of, planned_methods
 from raymm.integrations.plans import Plans
-from raymm.integrations.ranks import check_ranks, communicator_of, device_of_messages, rank_and_world
+from raymm.integrations.ranks import (
+    SPLIT_TWICE,
+    check_all_read,
+    check_ranks,
+    communicator_of,
+    device_of_messages,
+    rank_and_world,
+)
 from raymm.integrations.rows import Collate, ResampledDataset, Row, key_of, read_fields
 from raymm.integrations.samples import samples_of
 from raymm.integrations.values import read_contributions
@@ -146,6 +153,7 @@ class Resampler(data.Sampler[list[Row]]):
         )
         make = partial(method_of, config, self.modalities, labelled, trained.classes)
         self._plans = Plans(config, make, trained, weighted="weight" in self._fields)
+        self._read: int | None = None
 
     @property
     def epoch(self) -> int:
@@ -161,6 +169,13 @@ class Resampler(data.Sampler[list[Row]]):
     def ranks(self) -> tuple[int, int]:
         """The rank of this process, and the number of them."""
         return rank_and_world(self._rank, self._world)
+
+    @property
+    def batch_size(self) -> int:
+        """No attribute; with several processes, a refusal of libraries that ask for it to split batches once more."""
+        if self.ranks[1] > 1:
+            raise ConfigError(SPLIT_TWICE)
+        raise AttributeError("a Resampler has batches of different sizes")
 
     @property
     def due(self) -> bool:
@@ -217,8 +232,7 @@ class Resampler(data.Sampler[list[Row]]):
         self._plans.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[list[Row]]:
-        plan, epoch = self.plan, self.epoch
-        return (self._rows_of(plan, epoch, rows, total) for rows, total in self._parts())
+        return self._reading(self.plan, self.epoch, self._parts())
 
     def __len__(self) -> int:
         return len(self._parts())
@@ -282,6 +296,8 @@ class Resampler(data.Sampler[list[Row]]):
         communicator, device = communicator_of(*self.ranks), device_of_messages()
         phi = torch.zeros(plans.samples.present.shape, dtype=torch.float64)
 
+        check_all_read(communicator, device, self.epoch, self._read)
+
         def read() -> None:
             if values is None:
                 raise TrainingError(
@@ -306,6 +322,12 @@ class Resampler(data.Sampler[list[Row]]):
         least = training.batch_size if self.drop_last else world
         batches = epoch_batches(self.plan, training.batch_size, training.seed, self.epoch)
         return rank_batches([batch for batch in batches if len(batch) >= least], rank, world)
+
+    def _reading(self, plan: Plan, epoch: int, parts: list[tuple[npt.NDArray[np.int64], int]]) -> Iterator[list[Row]]:
+        """The batches of this rank; from the first on the epoch counts as read."""
+        for rows, total in parts:
+            self._read = epoch
+            yield self._rows_of(plan, epoch, rows, total)
 
     def _rows_of(self, plan: Plan, epoch: int, rows: npt.NDArray[np.int64], total: int) -> list[Row]:
         weight = np.ones(len(rows)) if plan.weight is None else plan.weight[rows]

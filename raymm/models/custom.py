@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from raymm.config.code_files import import_named
 from raymm.config.registries import load_object
 from raymm.errors import ConfigError, RaymmError, in_one_line
 from raymm.models.explained import explained
@@ -20,14 +22,14 @@ METHODS = ("encode", "fuse", "partials", "finish")
 
 
 def make_custom_model(spec: str, schema: Schema) -> SplitModel:
-    """The model that the function "package.module:function" makes from the schema of the data, in evaluation mode.
+    """The model that "package.module:function" or "FILE.py:function" makes from a schema, in evaluation mode.
 
     Raises
     ------
     ConfigError
         When there is no such function, it raises something, or what it returns is no split model.
     """
-    make = load_object(spec, "--model")
+    make = _function_of(spec)
     try:
         model = make(schema)
     except RaymmError:
@@ -49,3 +51,11 @@ def make_custom_model(spec: str, schema: Schema) -> SplitModel:
         if callable(method) and not isinstance(method, nn.Module):
             setattr(model, name, explained(method, name, f"--model {spec}"))
     return model
+
+
+def _function_of(spec: str) -> Any:
+    module, _, name = spec.rpartition(":")
+    if not module.endswith(".py"):
+        return load_object(spec, "--model")
+    import_named(Path(module), "--model")
+    return load_object(f"{Path(module).stem}:{name}", "--model")

@@ -125,7 +125,12 @@ def few_coalitions(n: int) -> Mask:
     return torch.cat([none, alone, ~alone, ~none])
 
 
-def _check_shape(features: Tensor, present: Mask) -> None:
+def _check_shape(features: object, present: Mask) -> None:
+    if not isinstance(features, Tensor):
+        raise ModelError(
+            f"encode returned a {type(features).__name__}; expected one tensor [samples, modalities, size] "
+            "(features by modality are for models that raymm trains, and for raymm.value on batches of your own)"
+        )
     if features.ndim != 3 or features.shape[:2] != present.shape:
         raise ModelError(
             f"encode returned features of shape {list(features.shape)}; expected [samples, modalities, size] = "

@@ -114,6 +114,13 @@ class Branching(Good):
         return self.out(2 * total if total.sum() > 0 else total)
 
 
+class Bessel(Good):
+    """Torch records its operation, which ONNX lacks."""
+
+    def fuse(self, features, mask):
+        return torch.special.bessel_j0(super().fuse(features, mask))
+
+
 class Probable(Good):
     def fuse(self, features, mask):
         return super().fuse(features, mask).softmax(dim=-1)

@@ -110,3 +110,18 @@ def test_a_good_model_is_left_as_it_is_but_in_evaluation_mode(dataset):
     job = load_own("custom_net:Model", dataset, "test")
     assert len(value_rows(job.model, BatchReader(dataset, job.config.view), job.rows, job.config)) == len(job.rows)
     assert isinstance(model.finish, torch.nn.Linear)
+
+
+def test_a_file_is_named_as_a_module_is(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net_in_a_file.py").write_text(MODEL)
+    (tmp_path / "broken_net.py").write_text("x = (\n")
+    model = make_custom_model("net_in_a_file.py:Model", dataset.schema)
+    assert type(model).__module__ == "net_in_a_file"
+    for spec, words in {
+        "net_in_a_fil.py:Model": "--model: there is no file 'net_in_a_fil.py' in .*; did you mean 'net_in_a_file.py'",
+        "broken_net.py:Model": r"--model: 'broken_net.py' is there, but importing it raises SyntaxError: .*line 1\)",
+        "net_in_a_file.py:Modle": "--model: module 'net_in_a_file' has no 'Modle'; did you mean 'Model'",
+    }.items():
+        with pytest.raises(ConfigError, match=words):
+            make_custom_model(spec, dataset.schema)

@@ -234,6 +234,16 @@ def test_python_that_depends_on_values_is_refused_with_torchs_reason(tmp_path, c
     assert not list(tmp_path.iterdir())
 
 
+def test_an_operation_that_onnx_lacks_is_named_and_torch_writes_it(tmp_path):
+    one = own_exported("Bessel")
+    with pytest.raises(
+        ExportError, match=r"as ONNX: ONNX has no operation for \w+\.\w*bessel_j0; write --torch, or compute it"
+    ):
+        write(one, tmp_path, onnx=True)
+    assert not list(tmp_path.iterdir())
+    check_against_predict(one, tmp_path, write(one, tmp_path), onnx=False)
+
+
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     one = exported(VECTORS, {"feature_size": 8})
     answers = WholeModel.forward

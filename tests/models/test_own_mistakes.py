@@ -80,7 +80,7 @@ def test_mistakes_are_said_before_anything_is_trained(tmp_path, data, build, arg
     [
         (["model.build=NAME:gone"], r"model\.build: module '.*' has no 'gone'"),
         (["model.build=no_such_module:build"], "model.build: there is no module 'no_such_module'"),
-        (["model.build=gone.py:build"], r"gone\.py': there is no such file"),
+        (["model.build=gone.py:build"], r"model\.build: there is no file 'gone\.py' in "),
         (["model.build=lstm"], "model.build: no model 'lstm'"),
         (["model.build=NAME:NAME"], r"'.*:NAME' is a str; a model is made by a function build\(schema, \.\.\.\)"),
         (["model.build=NAME:Good", "model.fusion=mlp"], r"model: fusion: of raymm's own models, and model\.build="),
@@ -91,6 +91,25 @@ def test_mistakes_are_said_before_anything_is_trained(tmp_path, data, build, arg
 def test_settings_that_name_no_model_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         load(None, tuple(setting.replace("=NAME", f"={NAME}") for setting in settings))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ("own_nets.py", r"model\.build: 'own_nets.py' names a file; .* as own_nets.py:NAME"),
+        ("own_net.py:build", r"model\.build: there is no file 'own_net.py' in .*; did you mean 'own_nets.py'"),
+        ("gone/x.py:build", r"model\.build: there is no file 'gone/x.py' in [^;]*$"),
+        ("own_nets_broken.py:build", r"'own_nets_broken.py' is there, but importing it raises SyntaxError"),
+        ("own_nets_needy.py:build", r"raises ModuleNotFoundError: No module named 'nowhere' .*needy.py, line 1\)"),
+    ],
+)
+def test_a_file_that_brings_no_builder_is_refused_in_words(tmp_path, monkeypatch, build, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_nets.py").write_text("def build(schema):\n    return None\n")
+    (tmp_path / "own_nets_broken.py").write_text("x = (\n")
+    (tmp_path / "own_nets_needy.py").write_text("import nowhere\n")
+    with pytest.raises(ConfigError, match=words):
+        load(None, (f"model.build={build}",))
 
 
 def test_arguments_without_a_model_are_refused(data):

@@ -52,6 +52,13 @@ def test_features_of_the_wrong_shape_are_refused(dataset):
         check_model(model, batch, batch.mask)
 
 
+def test_features_by_modality_are_refused_in_words(dataset):
+    batch, model = few(dataset), OwnModel(dataset.schema)
+    model.encode = lambda _: {"m0": torch.zeros(4, 3)}
+    with pytest.raises(ModelError, match=r"encode returned a dict; expected one tensor \[samples"):
+        check_model(model, batch, batch.mask)
+
+
 def test_a_model_of_ones_own_values_a_data_set(dataset):
     job = load_own("tests.games:own_model", dataset, "test", {"utility": "probability"})
     table = value_rows(job.model, job.view, job.rows, job.config)

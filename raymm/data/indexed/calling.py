@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from raymm.config.plugins import describe_plugins, load_plugins
+from raymm.config.code_files import import_named
+from raymm.config.plugins import describe_plugins
 from raymm.config.registries import load_object
 from raymm.errors import ConfigError, Problems, RaymmError, did_you_mean, in_one_line
 
@@ -26,7 +27,7 @@ def object_of(spec: str, option: str = "--data") -> Any:
     """What "package.module:NAME" or "FILE.py:NAME" names; raises `ConfigError` where there is nothing."""
     module, _, name = spec.rpartition(":")
     if module.endswith(".py"):
-        load_plugins([module])
+        import_named(Path(module), option)
         return load_object(f"{Path(module).stem}:{name}", option)
     return load_object(spec, option)
 

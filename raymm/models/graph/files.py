@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ Run = Callable[["dict[str, Tensor]", "Tensor"], Arrays]
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that one ONNX file holds: it is a message of Protocol Buffers."""
+
+
+LACKING = re.compile(r"No ONNX function found for <\w+\(op='([^']+)'")
+"""How torch names an operation that it cannot write as ONNX, at the end of a chain of exceptions."""
 
 
 def require_onnx() -> None:
@@ -66,7 +71,7 @@ def onnx_file(program: ExportedProgram, form: GraphForm, about: str) -> bytes:
                 external_data=False,
             )
     except Exception as cause:
-        raise ExportError(f"export: torch cannot write this model as ONNX: {reason_of(cause)}") from cause
+        raise ExportError(f"export: torch cannot write this model as ONNX: {_why(cause)}") from cause
     model = made.model_proto
     _name_rows(model)
     model.metadata_props.add(key=ABOUT, value=about)
@@ -105,6 +110,16 @@ def run_torch(content: bytes) -> Run:
             return [one.numpy() for one in module(inputs, mask)]
 
     return run
+
+
+def _why(cause: Exception) -> str:
+    """The operation that ONNX lacks, or what torch says of the innermost mistake instead of how to report it."""
+    inner: BaseException = cause
+    while inner.__cause__ is not None:
+        inner = inner.__cause__
+    if lacking := LACKING.search(str(inner)):
+        return f"ONNX has no operation for {lacking[1]}; write --torch, or compute it in another way"
+    return reason_of(inner if isinstance(inner, Exception) else cause)
 
 
 def _name_rows(model: Any) -> None:

@@ -1,15 +1,25 @@
 """Labels of a batch as the task has them, and what is wrong with them."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
 
-__all__ = ["check_labels", "read_labels"]
+__all__ = ["check_labels", "read_labels", "say_if_no_scale"]
+
+log = logging.getLogger(__name__)
+
+NEAR_ONE = (0.2, 5.0)
+"""Standard deviations of labels that may be taken for 1."""
+
+SCALED = ("score", "soft_count")
+"""Utilities of a regression that are near 0 for all errors of several standard deviations."""
 
 
 def read_labels(found: Any, task: Task) -> Tensor:
@@ -57,6 +67,32 @@ def check_labels(labels: Tensor, task: Task, classes: int, names: Sequence[str])
     problems.raise_if_any(DataError)
 
 
+def say_if_no_scale(labels: npt.NDArray[Any], task: Task, utility: str) -> bool:
+    """Whether errors of a regression are taken for standard deviations and are none; says so in the log.
+
+    >>> import numpy as np
+    >>> from raymm.tasks import get_task
+    >>> say_if_no_scale(np.array([[0.5], [-1.0], [2.0]]), get_task("regression"), "score")
+    False
+    """
+    if utility not in SCALED or getattr(task.settings, "sd", None) != ():
+        return False
+    mean, sd = labels.mean(axis=0), labels.std(axis=0)
+    found = bool(((sd < NEAR_ONE[0]) | (sd > NEAR_ONE[1])).any()) and bool((sd > 0).all())
+    if found:
+        scale = {"mean": [float(f"{one:.6g}") for one in mean], "sd": [float(f"{one:.6g}") for one in sd]}
+        log.warning(
+            "the utility %s measures errors in standard deviations of the labels; the task was told none, so errors "
+            "are taken as they are, and the labels' standard deviation is %s: give task=get_task('regression', %s), "
+            "of raymm.tasks, and outputs= that answers in these units, (answer - mean) / sd; or utility='error', in "
+            "the units of the labels",
+            utility,
+            ", ".join(f"{one:.6g}" for one in sd),
+            scale,
+        )
+    return found
+
+
 def _of_type(labels: Tensor, task: Task) -> Tensor:
     wanted = task.label_dtype
     if wanted == torch.bool:
@@ -65,7 +101,7 @@ def _of_type(labels: Tensor, task: Task) -> Tensor:
     elif not wanted.is_floating_point and (labels.is_floating_point() or labels.is_complex()):
         raise DataError(
             f"labels are {labels.dtype}, and the task {task.name} has {wanted}; give the number of each class, "
-            "or another task="
+            "or task='regression' for numbers that the model estimates"
         )
     return labels.to(wanted)
 

@@ -17,6 +17,15 @@ from raymm.valuation.own.errors import own_code
 
 __all__ = ["Outputs"]
 
+STAND_IN = (
+    "; where it is so without some modalities only, the model cannot take what stands in for them (it may divide by "
+    "the length of zeros, as models of similarities do): of branches give mask='mean'"
+)
+"""What to do about logits that are NaN for a part of the modalities."""
+
+MOST = 6
+"""Parts of what a model returns that a message names."""
+
 
 @dataclass
 class Outputs:
@@ -47,8 +56,7 @@ class Outputs:
         """
         found = self._found(returned)
         if not isinstance(found, Tensor) or not found.is_floating_point():
-            kind = str(found.dtype) if isinstance(found, Tensor) else f"a {type(found).__name__}"
-            raise ModelError(f"the model returns {kind}; say how logits are found in it by outputs=")
+            raise ModelError(f"the model returns {_told(found, rows)}")
         if found.ndim == 1:
             found = found[:, None]
         if found.ndim != 2 or len(found) != rows:
@@ -68,7 +76,7 @@ class Outputs:
             members = [name for name, on in zip(self.names, mask[row].tolist(), strict=True) if on]
             raise ModelError(
                 f"the logits of {int(bad.sum())} samples are NaN or infinite, first those of sample {row} of the "
-                f"batch for the coalition {{{', '.join(members)}}}"
+                f"batch for the coalition {{{', '.join(members)}}}{'' if mask[row].all() else STAND_IN}"
             )
         return logits
 
@@ -87,3 +95,33 @@ class Outputs:
                 f"{self.task.fewest_classes}; of one logit for two classes give outputs=lambda out: "
                 "torch.stack([torch.zeros_like(out), out], dim=1), out being [samples]"
             )
+
+
+def _told(found: Any, rows: int) -> str:
+    """What was returned in the place of logits, and how those may be found in it.
+
+    >>> _told((torch.zeros(4, 3), None), rows=4)
+    'a tuple (0: [4, 3], 1: NoneType); say how logits are found in it by outputs=, such as outputs=lambda out: out[0]'
+    """
+    if isinstance(found, Tensor):
+        return f"{found.dtype}; say how logits are found in it by outputs=, or let it return logits and no classes"
+    parts = _parts_of(found)
+    inside = ", ".join(f"{key!r}: {_form_of(part)}" for key, part in list(parts.items())[:MOST])
+    fits = [key for key, part in parts.items() if _may_be_logits(part, rows)]
+    such = f", such as outputs=lambda out: out[{fits[0]!r}]" if fits else ""
+    kind = f"a {type(found).__name__}" + (f" ({inside})" if parts else "")
+    return f"{kind}; say how logits are found in it by outputs={such}"
+
+
+def _parts_of(found: Any) -> dict[Any, Any]:
+    if isinstance(found, Mapping):
+        return dict(found.items())
+    return dict(enumerate(found)) if isinstance(found, list | tuple) else {}
+
+
+def _form_of(part: Any) -> str:
+    return str(list(part.shape)) if isinstance(part, Tensor) else type(part).__name__
+
+
+def _may_be_logits(part: Any, rows: int) -> bool:
+    return isinstance(part, Tensor) and part.is_floating_point() and part.ndim in {1, 2} and len(part) == rows

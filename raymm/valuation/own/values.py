@@ -17,6 +17,7 @@ from raymm.tasks.base import Task
 from raymm.tasks.registry import get_task
 from raymm.types import Mask
 from raymm.valuation.own.errors import BatchError
+from raymm.valuation.own.labels import say_if_no_scale
 from raymm.valuation.own.reading import Reading, Where
 from raymm.valuation.own.valuer import Game, Valuer
 from raymm.valuation.own.ways import FirstPass
@@ -180,7 +181,9 @@ def _value_all(
         raise BatchError(len(tables), _words(cause), join_tables(tables) if tables else None) from cause
     if not tables:
         raise DataError("there are no batches to value (an iterator that was read before is empty)")
-    return _said_of_ids(join_tables(tables))
+    table = _said_of_ids(join_tables(tables))
+    say_if_no_scale(table.label, valuer.game.task, valuer.game.utility.name)
+    return table
 
 
 def _said_of_ids(table: ValuationTable) -> ValuationTable:

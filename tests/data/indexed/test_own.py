@@ -338,3 +338,22 @@ def test_multi_hot_labels_are_several_labels_a_sample(tmp_path):
     dataset, _ = opened(tmp_path, Several())
     assert dataset.schema.task.name == "multilabel"
     assert dataset.label[6].tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("own_clip.py:clips", r"^--data: there is no file '.*own_clip.py'; did you mean '.*own_clips.py'\?$"),
+        (
+            "own_clips_broken.py:clips",
+            r"^--data: '.*own_clips_broken.py' is there, but importing it raises SyntaxError",
+        ),
+        ("own_clips.py:clip", r"^--data: module 'own_clips' has no 'clip'; did you mean 'clips'\?$"),
+    ],
+)
+def test_a_file_that_brings_no_data_is_refused_in_the_words_of_the_option(tmp_path, monkeypatch, data, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_clips.py").write_text("def clips():\n    return None\n")
+    (tmp_path / "own_clips_broken.py").write_text("x = (\n")
+    with pytest.raises(ConfigError, match=words):
+        opened(tmp_path, data)

@@ -1,12 +1,15 @@
 """A regression: labels are numbers, the utility is the task's own, and rows can be looked at."""
 
+import logging
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from raymm.api.values_result import Values
 from raymm.tasks import get_task
-from raymm.valuation import value_batches
+from raymm.valuation import BatchError, value_batches
 from tests.valuation.own.nets import phi_by_definition
 
 
@@ -58,3 +61,33 @@ def test_the_utility_of_a_task_is_its_default():
     found = value_batches(Sum(), [batch], modalities={"audio": "a", "video": "v"}, task=scaled)
     assert found.info.utility == scaled.default_utility != "count"
     assert value_batches(Sum(), [batch], modalities={"audio": "a", "video": "v"}, task="regression").task != scaled
+
+
+@pytest.mark.parametrize(
+    ("factor", "options", "warned"),
+    [
+        (3000.0, {}, True),
+        (0.001, {"utility": "score"}, True),
+        (3000.0, {"utility": "error"}, False),
+        (1.0, {}, False),
+        (3000.0, {"task": get_task("regression", {"mean": [1.0], "sd": [3000.0]})}, False),
+    ],
+)
+def test_labels_far_from_a_standard_deviation_of_one_are_said(caplog, factor, options, warned):
+    """Else every contribution of `score` is 0, whatever the model knows."""
+    labels = factor * torch.tensor([-1.0, 0.5, 2.0])
+    batch = {"audio": torch.rand(3, 2), "video": torch.rand(3, 3), "y": labels}
+    with caplog.at_level(logging.WARNING, logger="raymm"):
+        value_batches(Sum(), [batch], modalities={"audio": "a", "video": "v"}, **{"task": "regression", **options})
+    assert ("measures errors in standard deviations of the labels" in caplog.text) == warned
+    if warned:
+        sd = float(labels.double().std(correction=0))
+        assert (
+            f"the labels' standard deviation is {sd:.6g}: give task=get_task('regression', {{'mean': [" in caplog.text
+        )
+
+
+def test_labels_with_fractions_name_the_task_that_has_them():
+    batch = {"audio": torch.rand(3, 2), "video": torch.rand(3, 3), "y": torch.rand(3)}
+    with pytest.raises(BatchError, match="or task='regression' for numbers that the model estimates"):
+        value_batches(Sum(), [batch], modalities={"audio": "a", "video": "v"})

@@ -193,7 +193,7 @@ def not_finite(batch, mask):
         (draws, "changes the batch in place, or draws at random"),
         (mixes, "the logits of sample 1 of the batch change when sample 0 is masked"),
         (similarities, "samples of a batch must not mix"),
-        (not_finite, "first those of sample 0 of the batch for the coalition {}"),
+        (not_finite, "first those of sample 0 of the batch for the coalition {}; .* give mask='mean'$"),
         (
             lambda batch, mask: batch["audio"][:2],
             r"the logits are \[2, 3\]; expected \[samples, classes\] = \[6, ...\]",
@@ -206,7 +206,18 @@ def not_finite(batch, mask):
             lambda batch, mask: batch["audio"].long(),
             "returns torch.int64; say how logits are found in it by outputs=",
         ),
-        (lambda batch, mask: (1, 2), "returns a tuple; say how logits are found in it by outputs="),
+        (
+            lambda batch, mask: (1, 2),
+            r"returns a tuple \(0: int, 1: int\); say how logits are found in it by outputs=$",
+        ),
+        (
+            lambda batch, mask: (batch["audio"].sum(), batch["audio"], mask),
+            r"a tuple \(0: \[\], 1: \[6, 3\], 2: \[6, 3\]\); .* by outputs=, such as outputs=lambda out: out\[1\]$",
+        ),
+        (
+            lambda batch, mask: {"loss": None, "pred": batch["audio"]},
+            r"a dict \('loss': NoneType, 'pred': \[6, 3\]\); .* such as outputs=lambda out: out\['pred'\]$",
+        ),
         (lambda batch, mask: batch["picture"], "in predict, called with audio float32 .*KeyError: 'picture'"),
     ],
 )
