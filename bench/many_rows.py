@@ -24,7 +24,7 @@ from raymm.data import Schema, VectorSpec, open_dataset
 from raymm.data.format import finish_dataset
 from raymm.data.schema import arrow_schema
 from raymm.models.valued import load_for
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation.engine import stream_rows
@@ -81,7 +81,7 @@ def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHA
     """A data set of random vectors of `SIZE`, in whole shards: 80 % training, 10 % validation, 10 % test."""
     generator = np.random.default_rng(0)
     schema = arrow_schema(of)
-    layout.shard_file(path, 0).parent.mkdir(parents=True)
+    data_layout.shard_file(path, 0).parent.mkdir(parents=True)
     for number, start in enumerate(range(0, rows, shard_rows)):
         count = min(shard_rows, rows - start)
         label = generator.integers(0, 2, count)
@@ -100,7 +100,7 @@ def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHA
         ]
         columns = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
         with (
-            pa.OSFile(str(layout.shard_file(path, number)), "wb") as sink,
+            pa.OSFile(str(data_layout.shard_file(path, number)), "wb") as sink,
             pa.ipc.new_file(sink, schema) as writer,
         ):
             writer.write_batch(pa.record_batch(columns, schema=schema))

@@ -20,7 +20,7 @@ from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.data.schema import SPLITS
 from raymm.errors import RaymmError, in_one_line, is_of_own_code, messages_of
-from raymm.storage.layout import index_folder
+from raymm.storage.data_layout import index_folder
 from raymm.tasks.defaults import with_defaults
 from raymm.training.backends import Backends
 from raymm.training.rehearsal import rehearse

@@ -17,8 +17,9 @@ from raymm.models.data_fit import check_fit
 from raymm.models.export import model_folder
 from raymm.models.graph.samples import fitting, made_up
 from raymm.models.graph.write import check_paths, write_graphs
+from raymm.storage.data_layout import index_folder
 from raymm.storage.directory import sha256_of
-from raymm.storage.layout import WEIGHTS, index_folder
+from raymm.storage.layout import WEIGHTS
 from raymm.training.run import open_run
 
 if TYPE_CHECKING:

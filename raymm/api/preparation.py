@@ -12,7 +12,7 @@ from raymm.data.media.text_embeddings import parse_encoders
 from raymm.data.media_root import files_of, require_some_media
 from raymm.data.prepare import chunks_of, finish, finished_reports, groups_of, rows_of_shards, run_here
 from raymm.data.schema_inference import build_schema
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.lock import writing
 
@@ -81,7 +81,7 @@ def plan_preparation(material: Material, asked: Asked, progress: Progress) -> Pr
     """
     kinds, root = material.kinds, material.root
     encoders = parse_encoders(asked.sentence_encoders, kinds)
-    embedded = layout.embedded_folder(asked.out)
+    embedded = data_layout.embedded_folder(asked.out)
     loaded = load_manifest(
         material.manifest,
         root,

@@ -11,7 +11,7 @@ from raymm.data.schema_inference import parse_kinds
 from raymm.data.sources import collect, write_collection
 from raymm.data.sources.base import parse_source_settings
 from raymm.errors import ConfigError, Problems
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.tasks.registry import get_task
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def from_source(
     for note in found.notes:
         say(note)
     if found.left_out:
-        say(f"{layout.left_out_file(out)} names what is left out")
+        say(f"{data_layout.left_out_file(out)} names what is left out")
     return Material(path, root, dict(found.kinds), [*found.classes] or None, get_task(), tuple(found.sets))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from raymm.api.shown import Placed
 from raymm.data.dataset import open_dataset
 from raymm.data.schema import SPLITS
-from raymm.storage import layout
+from raymm.storage import data_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ class Prepared(Placed):
         what = "classes" if self.schema.task.categorical else "targets"
         lines = [f"{self.rows} samples, {len(self.schema.classes)} {what}: {shapes}"]
         if self.quarantined:
-            where = self.folder / layout.QUARANTINE
+            where = self.folder / data_layout.QUARANTINE
             lines.append(f"{len(self.quarantined)} samples were left out; {where} says why")
         return "\n".join(lines)
 

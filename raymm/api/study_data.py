@@ -11,7 +11,7 @@ from raymm.api.shown import Placed, place_of
 from raymm.data.indexed.calling import is_spec
 from raymm.data.opening import Data, open_data, place_in_words, stays
 from raymm.errors import ConfigError
-from raymm.storage.layout import index_folder
+from raymm.storage.data_layout import index_folder
 
 if TYPE_CHECKING:
     from raymm.study.settings import StudySettings

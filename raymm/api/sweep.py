@@ -24,7 +24,7 @@ from raymm.errors import ConfigError, DataError
 from raymm.mirror.sweep_fetch import catch_up, fetch_sweep
 from raymm.mirror.sweeps import mirrored_sweep, refuse_other_sweep
 from raymm.reports.run_pages import record_pages
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
@@ -147,7 +147,7 @@ def sweep(
             job, drawn_from = _resumed(_found(earlier, out), lies, space, retry_failed)
         else:
             base = config_of(config, settings, options_of(model=model, workers=workers, plugins=plugins, noise=noise))
-            dataset = partial(open_data, lies, layout.index_folder(folder), data_settings, told.on_note)
+            dataset = partial(open_data, lies, data_layout.index_folder(folder), data_settings, told.on_note)
             job, drawn_from = _new(dataset, _sweep_config(space or "", plan), folder, base)
         with _interruptible(job):
             rows = _run(job, drawn_from, kept, experiment, told)

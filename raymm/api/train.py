@@ -16,7 +16,8 @@ from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.mirror.runs import open_mirrored
-from raymm.storage.layout import index_folder, lock_of_folder
+from raymm.storage.data_layout import index_folder
+from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 
 __all__ = ["train"]

@@ -12,7 +12,8 @@ from raymm.api.settings import named
 from raymm.api.shown import place_of
 from raymm.data.opening import Data, open_data
 from raymm.models.valued import import_plugins, load_for, load_own, with_masking
-from raymm.storage.layout import index_folder, lock_of_file
+from raymm.storage.data_layout import index_folder
+from raymm.storage.layout import lock_of_file
 from raymm.storage.lock import writing
 from raymm.valuation.engine import stream_rows
 from raymm.valuation.jobs import value_to_file

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from raymm.data.dataset import Dataset
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["Values"]

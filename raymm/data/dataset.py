@@ -21,12 +21,12 @@ from raymm.data.indexed.index import INDEX_FORMAT, open_index
 from raymm.data.schema import FORMAT, SPLITS, Schema
 from raymm.data.shards import Shards
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.directory import is_committed, read_manifest, verify
 from raymm.storage.records import JsonRecord
 
 if TYPE_CHECKING:
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = ["Dataset", "SampleRows", "open_dataset"]
 
@@ -145,7 +145,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     values = read_manifest(path)
     manifest = (_IndexManifest if "source" in values else _Manifest).of(values, path / layout.MANIFEST)
     if check:
-        verify(path, names=[name for name in manifest.files if not name.startswith(f"{layout.VIEWS}/")])
+        verify(path, names=[name for name in manifest.files if not name.startswith(f"{data_layout.VIEWS}/")])
     schema = _read_schema(manifest, path)
     shards, groups = _open_rows(path, schema, manifest, check)
     _check_manifest(manifest, schema, shards, path)
@@ -193,11 +193,11 @@ def _open_rows(
         rows, named = open_index(path, schema, manifest.source)
         return rows, np.array(named, np.str_) if any(named) else None
     shards = Shards(path, schema, manifest.files, checked=check)
-    return shards, _read_groups(path, len(shards)) if layout.groups_file(path).name in manifest.files else None
+    return shards, _read_groups(path, len(shards)) if data_layout.groups_file(path).name in manifest.files else None
 
 
 def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
-    file = layout.groups_file(path)
+    file = data_layout.groups_file(path)
     groups = np.array(read_arrow(file).column("group").to_pylist(), np.str_)
     if len(groups) != rows:
         raise DataError(f"{file}: has {len(groups)} rows, the shards have {rows}; prepare the data set again")

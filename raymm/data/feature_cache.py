@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from raymm import __version__
 from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.storage.directory import commit_directory, is_committed, verify
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None
     try:
         part.mkdir(parents=True)
         for spec in expensive:
-            _write(layout.view_file(part, spec.name), reader, spec)
+            _write(data_layout.view_file(part, spec.name), reader, spec)
         commit_directory(part, {"digest": reader.dataset.digest})
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         part.rename(folder)
@@ -97,7 +97,7 @@ def cached_features(reader: Reader) -> dict[str, npt.NDArray[np.float32]]:
     expensive, folder = _expensive(reader), _folder(reader)
     if not reader.dataset.digest or not expensive or not _is_whole(folder, expensive):
         return {}
-    return {spec.name: np.load(layout.view_file(folder, spec.name), mmap_mode="r") for spec in expensive}
+    return {spec.name: np.load(data_layout.view_file(folder, spec.name), mmap_mode="r") for spec in expensive}
 
 
 def _expensive(reader: Reader) -> list[ModalitySpec]:
@@ -111,7 +111,7 @@ def _is_whole(folder: Path, specs: list[ModalitySpec]) -> bool:
     if not is_committed(folder):
         return False
     try:
-        verify(folder, required=[layout.view_file(folder, spec.name).name for spec in specs])
+        verify(folder, required=[data_layout.view_file(folder, spec.name).name for spec in specs])
     except DataError as cause:
         log.warning("cached features are damaged, and computed anew: %s", cause)
         return False
@@ -130,7 +130,7 @@ def _folder(reader: Reader) -> Path:
         "seed": reader.seed if any(level is not None for level in noise.values()) else None,
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return layout.view_folder(reader.dataset.path, key)
+    return data_layout.view_folder(reader.dataset.path, key)
 
 
 def _features_of(reader: Reader, spec: ModalitySpec, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

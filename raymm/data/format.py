@@ -22,7 +22,7 @@ from raymm.data.row_checks import LONGEST_ID
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.lock import writing
@@ -97,7 +97,7 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
 def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path:
     if is_committed(out):
         raise DataError(f"{out}: holds a data set already; choose another folder or remove it")
-    for left in [*layout.shard_files(out), *layout.sidecar_files(out)]:  # of a process that was killed
+    for left in [*data_layout.shard_files(out), *data_layout.sidecar_files(out)]:  # of a process that was killed
         left.unlink()
     problems = Problems(str(out))
     seen: set[str] = set()
@@ -113,7 +113,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
             for trouble in check_sample(sample, schema):
                 problems.add(f"sample '{sample.sample_id}': {trouble}")
         if not problems.items:
-            write_shard(layout.shard_file(out, number), chunk, schema)
+            write_shard(data_layout.shard_file(out, number), chunk, schema)
         number += 1
     if not seen:
         problems.add("no samples were given")
@@ -177,9 +177,11 @@ def finish_dataset(
     """
     shards = Shards(out, schema)
     if groups:
-        write_groups(layout.groups_file(out), [groups.get(sample_id, "") for sample_id in shards.sample_id.tolist()])
+        write_groups(
+            data_layout.groups_file(out), [groups.get(sample_id, "") for sample_id in shards.sample_id.tolist()]
+        )
     else:
-        layout.groups_file(out).unlink(missing_ok=True)
+        data_layout.groups_file(out).unlink(missing_ok=True)
     schema = fitted_schema(out, shards, schema)
     manifest = {
         "format": FORMAT,
@@ -188,7 +190,7 @@ def finish_dataset(
         "statistics": statistics_of(shards, schema),
         **(about or {}),
     }
-    return commit_directory(out, manifest, without=[layout.VIEWS])
+    return commit_directory(out, manifest, without=[data_layout.VIEWS])
 
 
 def write_groups(path: Path, groups: Sequence[str]) -> None:

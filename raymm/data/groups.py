@@ -14,7 +14,8 @@ from raymm.data.schema import SPLITS
 from raymm.data.splits import SHARES, refuse_rare
 from raymm.errors import Problems
 from raymm.seeds import derive
-from raymm.tasks.base import Labels, Task
+from raymm.tasks.base import Task
+from raymm.tasks.labels import Labels
 
 __all__ = ["assign_grouped_splits", "torn_groups_note", "units_of"]
 

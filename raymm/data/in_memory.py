@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from raymm.data.schema import ModalitySpec, Schema
 from raymm.errors import DataError, Problems
-from raymm.tasks.base import Labels
+from raymm.tasks.labels import Labels
 
 __all__ = ["MemoryRows", "StoredRows"]
 

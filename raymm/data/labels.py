@@ -9,8 +9,9 @@ import numpy as np
 
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, DataError, Problems
-from raymm.tasks.base import Labels, Task
+from raymm.tasks.base import Task
 from raymm.tasks.classification import class_name
+from raymm.tasks.labels import Labels
 from raymm.tasks.registry import DEFAULT, get_task, guess_task
 
 __all__ = ["choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes", "refuse_unfit"]

@@ -27,7 +27,7 @@ from raymm.data.schema import FORMAT, Schema
 from raymm.data.shards import Shards
 from raymm.data.sidecar import read_sidecar
 from raymm.errors import DataError, Problems
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import is_committed
 
@@ -98,7 +98,7 @@ def rows_of_shards(records: Sequence[Record], schema: Schema, out: Path) -> int:
 
     Shards of an earlier try, or version, that lie in `out` are continued as they were begun.
     """
-    begun, second = (read_sidecar(layout.shard_file(out, number)) for number in (0, 1))
+    begun, second = (read_sidecar(data_layout.shard_file(out, number)) for number in (0, 1))
     if begun is not None and second is not None:
         return begun.samples or CHUNK_ROWS
     size = sum(int(np.prod(spec.shape)) * spec.dtype.itemsize for spec in schema.modalities if not spec.is_text)
@@ -116,7 +116,7 @@ def run_here(chunks: Sequence[Chunk], schema: Schema, media_root: Path, out: Pat
 
 def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> ChunkReport:
     """Read the samples of a chunk and write its shard; do nothing when that was done before."""
-    shard = layout.shard_file(out, chunk.number)
+    shard = data_layout.shard_file(out, chunk.number)
     digest = _digest(chunk, schema, media_root)
     before = _read_sidecar(shard, digest)
     if before is not None:
@@ -139,7 +139,7 @@ def prepare_chunk(chunk: Chunk, schema: Schema, media_root: Path, out: Path) -> 
     more = {"samples": len(chunk.records)} if len(chunk.records) > CHUNK_ROWS else {}
     extra = {"lengths": lengths, "remarks": remarks}
     write_json(
-        layout.sidecar_file(shard), {**written, **more, **{key: value for key, value in extra.items() if value}}
+        data_layout.sidecar_file(shard), {**written, **more, **{key: value for key, value in extra.items() if value}}
     )
     return report
 
@@ -178,7 +178,7 @@ def finish(
     if on_bad == "raise" and bad:
         write_quarantine(out, bad, about)
         problems.items += problem_lines(bad)
-        problems.raise_if_any(DataError, note=f"{out / layout.QUARANTINE} lists every sample")
+        problems.raise_if_any(DataError, note=f"{out / data_layout.QUARANTINE} lists every sample")
     if not rows:
         raise DataError(f"{out}: no sample is left; the first problem: {bad[0].line()}")
     _remove_others(out, {report.number for report in reports})
@@ -209,10 +209,11 @@ def finished_reports(
     if not is_committed(out):
         return None
     found = [
-        _read_sidecar(layout.shard_file(out, chunk.number), _digest(chunk, schema, media_root)) for chunk in chunks
+        _read_sidecar(data_layout.shard_file(out, chunk.number), _digest(chunk, schema, media_root))
+        for chunk in chunks
     ]
     reports = [report for report in found if report is not None]
-    if not len(chunks) == len(reports) == len(layout.sidecar_files(out)):
+    if not len(chunks) == len(reports) == len(data_layout.sidecar_files(out)):
         raise DataError(
             f"{out}: holds a data set made from other samples or settings; choose another --out or remove it"
         )
@@ -249,10 +250,10 @@ def _files(record: Record, schema: Schema) -> list[str]:
 
 def _remove_others(out: Path, numbers: set[int]) -> None:
     """Remove shards of an earlier, longer manifest."""
-    kept = {layout.shard_file(out, number) for number in numbers}
-    for shard in set(layout.shard_files(out)) - kept:
+    kept = {data_layout.shard_file(out, number) for number in numbers}
+    for shard in set(data_layout.shard_files(out)) - kept:
         shard.unlink()
-    for sidecar in set(layout.sidecar_files(out)) - {layout.sidecar_file(shard) for shard in kept}:
+    for sidecar in set(data_layout.sidecar_files(out)) - {data_layout.sidecar_file(shard) for shard in kept}:
         sidecar.unlink()
 
 

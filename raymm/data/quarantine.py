@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.storage.atomic import write_bytes, write_json
 
 __all__ = ["BadValue", "bad_line", "by_file", "problem_lines", "write_quarantine"]
@@ -76,9 +76,9 @@ def bad_line(bad: BadValue) -> str:
 
 def write_quarantine(out: Path, bad: Sequence[BadValue], about: Mapping[str, Any]) -> None:
     """Write OUT/report.json and OUT/quarantine.csv."""
-    write_json(out / layout.DATA_REPORT, {**about, "problems": [asdict(item) for item in bad]})
+    write_json(out / data_layout.DATA_REPORT, {**about, "problems": [asdict(item) for item in bad]})
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(BadValue)])
     writer.writeheader()
     writer.writerows(asdict(item) for item in bad)
-    write_bytes(out / layout.QUARANTINE, text.getvalue().encode())
+    write_bytes(out / data_layout.QUARANTINE, text.getvalue().encode())

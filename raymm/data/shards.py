@@ -21,12 +21,12 @@ import pyarrow as pa
 
 from raymm.data.row_checks import GatheredRows, gather
 from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.directory import CHANGED, differs
 
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = ["MAPPED", "Shards"]
 
@@ -79,7 +79,7 @@ class Shards:
     def __init__(self, path: Path, schema: Schema, files: Entries | None = None, *, checked: bool = False) -> None:
         self._path, self._schema, self._arrow_schema = path, schema, schema.of_shard
         self._files = files
-        self._names = layout.shard_names(path, files)
+        self._names = data_layout.shard_names(path, files)
         self._unchecked = np.full(len(self._names), files is not None and not checked)
         self._mapped: OrderedDict[int, _Mapped] = OrderedDict()
         rows = self._gather()

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.storage.records import JsonRecord
 
 __all__ = ["Sidecar", "read_sidecar"]
@@ -56,6 +56,6 @@ class Sidecar(JsonRecord):
 def read_sidecar(shard: Path) -> Sidecar | None:
     """What the sidecar of a shard says; None where there is none, or it cannot be read: the shard is made anew."""
     try:
-        return Sidecar.read(layout.sidecar_file(shard))
+        return Sidecar.read(data_layout.sidecar_file(shard))
     except DataError:
         return None

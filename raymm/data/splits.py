@@ -9,7 +9,8 @@ from raymm.data.labels import name_some
 from raymm.data.schema import SPLITS
 from raymm.errors import Problems
 from raymm.seeds import derive
-from raymm.tasks.base import Labels, Task
+from raymm.tasks.base import Task
+from raymm.tasks.labels import Labels
 
 __all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare", "split_called"]
 

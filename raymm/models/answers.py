@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from raymm.data.batch import Batch
     from raymm.data.schema import Schema
     from raymm.models.multimodal import MultimodalModel
-    from raymm.tasks.base import Labels, Task
+    from raymm.tasks.base import Task
+    from raymm.tasks.labels import Labels
     from raymm.valuation.logit_sources import LogitSource
     from raymm.valuation.method import ValuationMethod
     from raymm.valuation.sample_values import SampleValues

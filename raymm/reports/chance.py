@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from raymm.tasks.base import Labels, Task
+    from raymm.tasks.base import Task
+    from raymm.tasks.labels import Labels
 
 __all__ = ["best_constant", "chance_by_modality"]
 

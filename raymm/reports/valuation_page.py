@@ -18,7 +18,7 @@ from raymm.valuation.patterns import PATTERNS, pattern_labels
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["MOST_ROWS", "write_valuation_page"]

@@ -1,4 +1,5 @@
-"""The names of files and folders on disk. No other module spells them; a format belongs to the module that writes it.
+"""The names of files and folders on disk. No module but this and `raymm.storage.data_layout`, for data sets, spells
+them; a format belongs to the module that writes it.
 
 A run, of `raymm train` or of a sweep:
 
@@ -41,23 +42,6 @@ A study:
     STUDY/report/                       tables, plots and page
     STUDY/lanes/, study.log             what the processes said; progress
 
-A data set:
-
-    DATA/manifest.json                  schema, statistics, checksums; written last
-    DATA/shards/part-00000.arrow        samples; `.part-00000.json` beside it says what it was made from
-    DATA/groups.arrow                   what samples belong to (speakers, patients), where that is known
-    DATA/views/<key>/<modality>.npy     cached features
-    DATA/report.json, quarantine.csv    samples that could not be used
-
-An index, of samples whose values stay where they are; that of a run or of a table lies beside it, RUN.data:
-
-    INDEX/index.arrow                   ids, splits, labels; what is there of each sample
-    INDEX/members.arrow                 of tar archives: where each file lies in them
-    INDEX/manifest.json                 schema, statistics, where the samples lie, checksums; written last
-
-Beside a data set lie media files that a manifest held itself, DATA.files/<sha256>.<suffix>, and what `--source` made
-of published lists: DATA.source/manifest.csv, left_out.csv.
-
 A comparison of runs, of `raymm compare` or of a study:
 
     REPORT/report.md, report.html       what is shown, and what is not
@@ -68,8 +52,6 @@ A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-0001
 While a folder or a file is written: FOLDER/.writer, `.FILE.writer` beside the file; see `raymm.storage.lock`.
 """
 
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
@@ -78,7 +60,6 @@ __all__ = [
     "COMPARISONS_CSV",
     "CONFIG",
     "CURRENT",
-    "DATA_REPORT",
     "ENDED",
     "EPOCHS",
     "EVENTS",
@@ -98,7 +79,6 @@ __all__ = [
     "PLAN",
     "PLOTS",
     "PROGRESS",
-    "QUARANTINE",
     "RAY",
     "RECORDED",
     "REPORT",
@@ -128,35 +108,21 @@ __all__ = [
     "TUNING",
     "TUNING_JSON",
     "VALUATION_PAGE",
-    "VIEWS",
     "WARMUPS",
     "WEIGHTS",
     "committed_epochs",
-    "embedded_folder",
     "epoch_folder",
     "gallery_file",
     "gallery_files",
-    "groups_file",
-    "index_file",
-    "index_folder",
-    "left_out_file",
     "lock_of_file",
     "lock_of_folder",
     "result_folder",
-    "shard_file",
-    "shard_files",
-    "shard_names",
     "short_path",
-    "sidecar_file",
-    "sidecar_files",
-    "source_manifest",
     "valuation_file",
     "valuation_files",
     "valuation_part",
     "valuation_parts",
     "valuation_parts_folder",
-    "view_file",
-    "view_folder",
     "within_sweep",
 ]
 
@@ -223,11 +189,6 @@ CURRENT = "current.json"
 ENDED = "ended.json"
 RECORDED = "recorded"
 TRIAL_LOG = "trial.log"
-
-SHARD = re.compile(r"shards/part-\d+\.arrow")
-VIEWS = "views"
-DATA_REPORT = "report.json"
-QUARANTINE = "quarantine.csv"
 
 PARTS_ABOUT = "about.json"
 
@@ -302,37 +263,6 @@ def valuation_parts(folder: Path) -> set[int]:
     return {int(number) for number in numbers if number.isdecimal()}
 
 
-def embedded_folder(data: Path) -> Path:
-    """Where the media files lie that the manifest of a data set held itself."""
-    return data.with_name(f"{data.name}.files")
-
-
-def source_manifest(data: Path) -> Path:
-    """The manifest of a data set that is made of the published lists of a source."""
-    return data.with_name(f"{data.name}.source") / "manifest.csv"
-
-
-def left_out_file(data: Path) -> Path:
-    """The lines of published lists that are no sample, and why, beside the `source_manifest`."""
-    return source_manifest(data).with_name("left_out.csv")
-
-
-def shard_file(data: Path, number: int) -> Path:
-    """The shard `number` of a data set."""
-    return data / "shards" / f"part-{number:05d}.arrow"
-
-
-def shard_files(data: Path) -> list[Path]:
-    """The shards in the folder of a data set, in order, whether its manifest names them or not."""
-    return sorted((data / "shards").glob("part-*.arrow"), key=lambda file: (len(file.name), file.name))
-
-
-def shard_names(data: Path, files: Iterable[str] | None) -> list[str]:
-    """Names of the shards among the files of a manifest, in order; without a manifest, of all that are there."""
-    there = [file.relative_to(data).as_posix() for file in shard_files(data)] if files is None else files
-    return sorted((name for name in there if SHARD.fullmatch(name)), key=lambda name: (len(name), name))
-
-
 def gallery_file(page: Path, number: int) -> Path:
     """Part `number` of the samples of a page's gallery that lie beside it; PAGE.html has them in PAGE.files."""
     return page.with_name(f"{page.stem}.files") / f"gallery-{number}.js"
@@ -341,38 +271,3 @@ def gallery_file(page: Path, number: int) -> Path:
 def gallery_files(page: Path) -> list[Path]:
     """The parts that there are."""
     return sorted(gallery_file(page, 1).parent.glob("gallery-*.js"))
-
-
-def groups_file(data: Path) -> Path:
-    """What each row of a data set belongs to; there where some row belongs to something."""
-    return data / "groups.arrow"
-
-
-def index_file(folder: Path) -> Path:
-    """The rows of an index."""
-    return folder / "index.arrow"
-
-
-def index_folder(out: Path) -> Path:
-    """The index of samples that stay where they are, beside the run, the sweep or the table that is made of them."""
-    return out.with_name(f"{out.name}.data")
-
-
-def sidecar_file(shard: Path) -> Path:
-    """The file beside a shard that says what the shard was made from; hidden, since it is no part of the data set."""
-    return shard.with_name(f".{shard.stem}.json")
-
-
-def sidecar_files(data: Path) -> list[Path]:
-    """The files beside the shards of a data set, in order."""
-    return sorted((data / "shards").glob(".part-*.json"))
-
-
-def view_folder(data: Path, key: str) -> Path:
-    """The folder of the cached features of a data set, for what the key stands for."""
-    return data / VIEWS / key
-
-
-def view_file(folder: Path, modality: str) -> Path:
-    """The cached features of one modality, in a `view_folder`."""
-    return folder / f"{modality}.npy"

@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float, Float64, Int64
 from raymm.config.loss import LossConfig
 from raymm.deferred import Tensor, torch
 from raymm.errors import DataError, did_you_mean
-from raymm.tasks.base import Labels, Outputs, Task, widened
+from raymm.tasks.base import Outputs, Task, widened
 from raymm.tasks.final_metrics import calibration_error, mean_auc
+from raymm.tasks.labels import Labels
 from raymm.tasks.training_loss import balanced_class_weights, class_losses, weights_of
 
 __all__ = ["LISTS", "Classification", "class_name", "in_order"]

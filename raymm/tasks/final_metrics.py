@@ -11,7 +11,7 @@ import numpy.typing as npt
 from raymm.deferred import Tensor, torch
 
 if TYPE_CHECKING:
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = ["calibration_error", "confusion", "mean_auc", "per_class"]
 

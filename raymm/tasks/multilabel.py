@@ -22,9 +22,10 @@ from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
 from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import DataError, did_you_mean
-from raymm.tasks.base import SOFT, Labels, Outputs, Task, widened
+from raymm.tasks.base import SOFT, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name, in_order
 from raymm.tasks.final_metrics import calibration_error, mean_auc
+from raymm.tasks.labels import Labels
 from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights, label_losses, weights_of
 
 __all__ = ["MultiLabel", "MultiLabelSettings"]

@@ -21,8 +21,9 @@ from raymm.config.base import Settings
 from raymm.config.loss import LossConfig
 from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import DataError
-from raymm.tasks.base import Labels, Outputs, Task, widened
+from raymm.tasks.base import Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name
+from raymm.tasks.labels import Labels
 from raymm.tasks.regression_metrics import regression_metrics
 from raymm.tasks.training_loss import error_losses
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from raymm.deferred import Tensor, torch
-from raymm.tasks.base import Labels
+from raymm.tasks.labels import Labels
 
 __all__ = ["regression_metrics"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from raymm.config.loss import LossConfig
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = [
     "balanced_class_weights",

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.errors import DataError
-from raymm.tasks.base import Labels, Task
+from raymm.tasks.base import Task
+from raymm.tasks.labels import Labels
 from raymm.tasks.registry import DEFAULT, read_task
 from raymm.valuation.bits import unpack_bits
 from raymm.valuation.utilities import fair_share_of

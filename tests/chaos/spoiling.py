@@ -4,7 +4,7 @@ import json
 
 import pyarrow as pa
 
-from raymm.storage import commit_directory, layout
+from raymm.storage import commit_directory, data_layout, layout
 
 __all__ = ["commit_again", "set_cells", "spoil_shard", "train_words"]
 
@@ -13,12 +13,12 @@ def commit_again(folder, **more):
     """Write the manifest anew over what is there; `more` replaces what it says."""
     about = json.loads((folder / layout.MANIFEST).read_text())
     kept = {key: value for key, value in about.items() if key not in {"files", "checksum"}}
-    commit_directory(folder, {**kept, **more}, without=[layout.VIEWS])
+    commit_directory(folder, {**kept, **more}, without=[data_layout.VIEWS])
 
 
 def spoil_shard(data, change, number=0):
     """Replace the table of a shard by `change(table)`."""
-    file = layout.shard_file(data, number)
+    file = data_layout.shard_file(data, number)
     table = change(pa.ipc.open_file(pa.BufferReader(file.read_bytes())).read_all())
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raymm.data import open_dataset
-from raymm.storage import layout
+from raymm.storage import data_layout
 from tests.chaos.refusing import contents, prepare_words, refused, refused_all, taken
 from tests.chaos.spoiling import commit_again, set_cells, spoil_shard, train_words
 from tests.data.clips import SPLITS
@@ -38,7 +38,7 @@ def test_B_ids_01_twice_in_a_manifest(capfd, tmp_path):
 
 
 def test_B_ids_02_twice_across_shards(capfd, tmp_path, data):
-    shutil.copy(layout.shard_file(data, 0), layout.shard_file(data, 1))
+    shutil.copy(data_layout.shard_file(data, 0), data_layout.shard_file(data, 1))
     commit_again(data, rows=2 * SAMPLES)
     said = refused_all(capfd, tmp_path, *train_words(data))
     assert f"{data}: 21 problems" in said
@@ -47,7 +47,7 @@ def test_B_ids_02_twice_across_shards(capfd, tmp_path, data):
 
 def test_B_ids_02_once_across_shards(capfd, tmp_path, data):
     """One id of the second shard is one of the first."""
-    shutil.copy(layout.shard_file(data, 0), layout.shard_file(data, 1))
+    shutil.copy(data_layout.shard_file(data, 0), data_layout.shard_file(data, 1))
     ids = {row: f"other-{row}" for row in range(SAMPLES) if row != 30}
     spoil_shard(data, set_cells("sample_id", ids), 1)
     commit_again(data, rows=2 * SAMPLES)
@@ -102,7 +102,7 @@ def test_B_ids_08_other_types(capfd, tmp_path, data):
     def numbers(table):
         return table.set_column(0, "sample_id", pa.array(range(1000, 1000 + len(table))))
 
-    shutil.copy(layout.shard_file(data, 0), layout.shard_file(data, 1))
+    shutil.copy(data_layout.shard_file(data, 0), data_layout.shard_file(data, 1))
     spoil_shard(data, numbers, 1)
     commit_again(data, rows=2 * SAMPLES)
     said = refused(capfd, tmp_path, *train_words(data))

@@ -7,7 +7,7 @@ import pytest
 from raymm.data import Schema, SequenceSpec, TextSpec, VectorSpec
 from raymm.data.prepare import rows_of_shards
 from raymm.data.record import Record
-from raymm.storage import layout
+from raymm.storage import data_layout
 
 RECORD = Record("s", "train", 0, "", {"m": "x" * 1_000})
 
@@ -30,7 +30,7 @@ def test_small_samples_share_a_shard(tmp_path, spec, rows):
 def test_shards_are_continued_as_they_were_begun(tmp_path, said, rows):
     schema = Schema(modalities=[VectorSpec(name="m", size=2)], classes=["a", "b"])
     for number in (0, 1):
-        sidecar = layout.sidecar_file(layout.shard_file(tmp_path, number))
+        sidecar = data_layout.sidecar_file(data_layout.shard_file(tmp_path, number))
         sidecar.parent.mkdir(exist_ok=True)
         sidecar.write_text(json.dumps({"digest": "", "rows": 64, "bad": [], **said}))
         assert rows_of_shards([RECORD], schema, tmp_path) == (rows if number else 4_096)

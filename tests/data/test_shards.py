@@ -14,7 +14,7 @@ from raymm.data.format import finish_dataset, write_shard
 from raymm.data.loading import BatchLoader, BatchRequest
 from raymm.data.reader import BatchReader
 from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.storage import data_layout
 
 SCHEMA = Schema(modalities=[VectorSpec(name="v", size=6), TextSpec(name="t")], classes=["a", "b"])
 ROWS, SHARD = 40, 8
@@ -29,7 +29,7 @@ def sample(number, **changes):
 def write(out, samples, rows=SHARD):
     """A data set of small shards."""
     for number, start in enumerate(range(0, len(samples), rows)):
-        write_shard(layout.shard_file(out, number), samples[start : start + rows], SCHEMA)
+        write_shard(data_layout.shard_file(out, number), samples[start : start + rows], SCHEMA)
     finish_dataset(out, SCHEMA)
     return out
 
@@ -52,7 +52,7 @@ def where(file, value):
 
 def test_a_shard_that_the_manifest_does_not_name_is_not_read(data):
     before = open_dataset(data)
-    shutil.copy(layout.shard_file(data, 1), layout.shard_file(data, 99999))
+    shutil.copy(data_layout.shard_file(data, 1), data_layout.shard_file(data, 99999))
     after = open_dataset(data)
     assert (len(after), after.digest) == (ROWS, before.digest)
     assert after.shards.sample_id.tolist() == [f"s{number}" for number in range(ROWS)]
@@ -62,7 +62,7 @@ def test_remains_of_a_killed_process_are_removed_before_new_shards_are_written(d
     (data / "manifest.json").unlink()
     write_dataset(data, [sample(number) for number in range(3)], SCHEMA)
     assert len(open_dataset(data)) == 3
-    assert layout.shard_files(data) == [layout.shard_file(data, 0)]
+    assert data_layout.shard_files(data) == [data_layout.shard_file(data, 0)]
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -78,13 +78,13 @@ def test_remains_of_a_killed_process_are_removed_before_new_shards_are_written(d
     ],
 )
 def test_a_damaged_shard_is_named_when_the_data_set_is_opened(data, check, damage, words):
-    damage(layout.shard_file(data, 2))
+    damage(data_layout.shard_file(data, 2))
     with pytest.raises(DataError, match=rf"part-00002\.arrow:? .*({words})"):
         open_dataset(data, check=check)
 
 
 def test_a_changed_bit_is_found_when_its_shard_is_first_read_and_not_before(data):
-    flip(layout.shard_file(data, 2), where(layout.shard_file(data, 2), 17))
+    flip(data_layout.shard_file(data, 2), where(data_layout.shard_file(data, 2), 17))
     shards = open_dataset(data).shards
     assert shards.read("v", np.array([3, 39]))[:, 0].tolist() == [3, 39]
     for read in (shards.verify, shards.sources, lambda rows: shards.read("v", rows)):
@@ -94,7 +94,7 @@ def test_a_changed_bit_is_found_when_its_shard_is_first_read_and_not_before(data
 
 def test_a_batch_is_refused_although_nothing_of_the_changed_shard_is_decoded(data):
     """Labels are in memory, and features may come from elsewhere: the shard is compared all the same."""
-    flip(layout.shard_file(data, 2), where(layout.shard_file(data, 2), 17))
+    flip(data_layout.shard_file(data, 2), where(data_layout.shard_file(data, 2), 17))
     reader = BatchReader(open_dataset(data), ViewConfig())
     with pytest.raises(DataError, match=r"part-00002\.arrow: was changed"):
         reader.batch(np.array([17]), np.zeros((1, 2), bool))
@@ -103,7 +103,7 @@ def test_a_batch_is_refused_although_nothing_of_the_changed_shard_is_decoded(dat
 def test_every_process_that_reads_a_shard_compares_it(data):
     reader = BatchReader(open_dataset(data), ViewConfig())
     reader.batch(np.arange(ROWS))  # this process has compared all of them
-    flip(layout.shard_file(data, 2), where(layout.shard_file(data, 2), 17))
+    flip(data_layout.shard_file(data, 2), where(data_layout.shard_file(data, 2), 17))
     with (
         BatchLoader(reader, workers=1) as loader,
         pytest.raises(DataError, match=r"part-00002\.arrow: was changed after it was written"),
@@ -114,7 +114,7 @@ def test_every_process_that_reads_a_shard_compares_it(data):
 @pytest.mark.parametrize("at", range(0, 1_800, 37))
 def test_no_changed_bit_is_read(data, at):
     """Wherever it lies (rows, offsets, schema, footer): refused when opened, or when read."""
-    file = layout.shard_file(data, 0)
+    file = data_layout.shard_file(data, 0)
     flip(file, at * file.stat().st_size // 1_800)
     with pytest.raises(DataError, match=r"part-00000\.arrow: was changed after it was written"):
         open_dataset(data).shards.verify(np.arange(ROWS))
@@ -133,7 +133,7 @@ def test_few_shards_are_mapped_at_a_time_and_each_is_compared_once(data, monkeyp
         for row in np.random.default_rng(0).permutation(ROWS):
             assert shards.read("v", np.array([row])).tolist() == [[float(row)] * 6]
             assert len(shards._mapped) <= 2
-    assert sorted(hashed) == sorted(set(hashed)) == layout.shard_names(data, None)
+    assert sorted(hashed) == sorted(set(hashed)) == data_layout.shard_names(data, None)
     assert len(mapped) > 2 * len(set(mapped))
 
 
@@ -142,14 +142,14 @@ def test_another_shard_under_a_mapped_name_is_not_mixed_in(data, monkeypatch):
     monkeypatch.setattr(module, "MAPPED", 1)
     shards = open_dataset(data).shards
     shards.read("v", np.array([0, 8]))
-    write_shard(layout.shard_file(data, 0), [sample(0)], SCHEMA)
+    write_shard(data_layout.shard_file(data, 0), [sample(0)], SCHEMA)
     with pytest.raises(DataError, match=r"part-00000\.arrow: has \d+ (bytes|rows)"):
         shards.read("v", np.array([0]))
 
 
 def test_shards_beyond_99999_keep_their_order(tmp_path):
     names = ["shards/part-100000.arrow", "shards/part-99999.arrow", "report.json", "shards/part-1.arrow.bak"]
-    assert layout.shard_names(tmp_path, names) == ["shards/part-99999.arrow", "shards/part-100000.arrow"]
+    assert data_layout.shard_names(tmp_path, names) == ["shards/part-99999.arrow", "shards/part-100000.arrow"]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_rows_are_checked_when_a_data_set_is_opened(data, monkeypatch, changes, 
         monkeypatch.setattr(type(SCHEMA.task), "array", lambda _, labels, __: np.array(labels, object))
         monkeypatch.setattr(type(SCHEMA.task), "to_arrow", lambda _, labels: pa.array(labels.tolist(), pa.int64()))
     for number, start in enumerate(range(0, ROWS, SHARD)):
-        write_shard(layout.shard_file(data, number), samples[start : start + SHARD], SCHEMA)
+        write_shard(data_layout.shard_file(data, number), samples[start : start + SHARD], SCHEMA)
     monkeypatch.undo()
     with pytest.raises(DataError) as caught:
         finish_dataset(data, SCHEMA)
     assert words in str(caught.value)
-    rewrite_manifest(data, layout.shard_names(data, None))
+    rewrite_manifest(data, data_layout.shard_names(data, None))
     with pytest.raises(DataError) as caught:
         open_dataset(data)
     assert words in str(caught.value)
@@ -196,7 +196,7 @@ def rewrite_manifest(data, names, **changes):
     about = {"format": 1, "schema": SCHEMA.model_dump(mode="json"), "rows": ROWS, **changes}
     about.setdefault("statistics", {"v": {"mean": [0.0] * 6, "std": [1.0] * 6}})
     commit_directory(data, about)
-    assert layout.shard_names(data, None) == names
+    assert data_layout.shard_names(data, None) == names
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def rewrite_manifest(data, names, **changes):
     ],
 )
 def test_a_manifest_that_does_not_fit_its_rows_is_named(data, changes, words):
-    rewrite_manifest(data, layout.shard_names(data, None), **changes)
+    rewrite_manifest(data, data_layout.shard_names(data, None), **changes)
     with pytest.raises(DataError) as caught:
         open_dataset(data)
     assert f"{data}/manifest.json" in str(caught.value)
@@ -227,7 +227,7 @@ def test_a_manifest_that_does_not_fit_its_rows_is_named(data, changes, words):
 
 
 def test_a_data_set_whose_manifest_names_no_shards_is_refused(data):
-    names = layout.shard_names(data, None)
+    names = data_layout.shard_names(data, None)
     for name in names:
         (data / name).rename(data / f"{name}.bak")
     rewrite_manifest(data, [], files={})
@@ -236,13 +236,13 @@ def test_a_data_set_whose_manifest_names_no_shards_is_refused(data):
 
 
 def test_a_shard_in_two_parts_is_refused(data):
-    file = layout.shard_file(data, 1)
+    file = data_layout.shard_file(data, 1)
     with pa.ipc.open_file(pa.OSFile(str(file))) as reader:
         batch = reader.get_batch(0)
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
         writer.write_batch(batch)
-    rewrite_manifest(data, layout.shard_names(data, None))
+    rewrite_manifest(data, data_layout.shard_names(data, None))
     with pytest.raises(DataError, match=r"part-00001\.arrow: .*more than one part"):
         open_dataset(data)
 
@@ -266,7 +266,7 @@ def test_every_flipped_bit_of_some_is_found_by_the_quick_checksum_and_by_that_of
             del entry["crc32"]
         del manifest["checksum"]
         (data / "manifest.json").write_text(json.dumps(manifest))
-    file = layout.shard_file(data, 4)
+    file = data_layout.shard_file(data, 4)
     whole = file.read_bytes()
     begin = where(file, 39)
     for bit in range(0, 8 * 24, 7):

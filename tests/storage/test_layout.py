@@ -1,4 +1,4 @@
-"""The names of files and folders are spelled in one module, and they are the ones that 0.1.0 wrote."""
+"""The names of files and folders are spelled in two modules, and they are the ones that 0.1.0 wrote."""
 
 import ast
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 import raymm
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from tests.games import settings, small_dataset
 
 PACKAGE = Path(raymm.__file__).parent
-FILES = [name for name in vars(layout).values() if isinstance(name, str) and name.rpartition(".")[2].isalpha()]
+LAYOUTS = (layout, data_layout)
+NAMES = [name for module in LAYOUTS for name in vars(module).values() if isinstance(name, str)]
+FILES = [name for name in NAMES if name.rpartition(".")[2].isalpha()]
 FILES = [
     name for name in FILES if "." in name and "/" not in name and " " not in name and not name.startswith("raymm")
 ]
@@ -61,7 +63,7 @@ def spelled_in(source):
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.relative_to(PACKAGE).as_posix())
 def test_no_other_module_spells_the_name_of_a_file(file):
-    if file != Path(layout.__file__):
+    if file not in {Path(module.__file__) for module in LAYOUTS}:
         allowed = OTHER_NAMES.get(file.relative_to(PACKAGE).as_posix(), set())
         assert [found for found in spelled_in(file.read_text()) if found[1] not in allowed] == []
 
@@ -96,9 +98,9 @@ def test_the_names_are_those_of_the_first_release():
     out = Path("d")
     assert layout.epoch_folder(out, 7) == out / "epochs" / "epoch-00007"
     assert layout.valuation_file(out, "val") == out / "valuation-val.parquet"
-    assert layout.shard_file(out, 3) == out / "shards" / "part-00003.arrow"
-    assert layout.sidecar_file(layout.shard_file(out, 3)) == out / "shards" / ".part-00003.json"
-    assert layout.view_file(layout.view_folder(out, "k"), "audio") == out / "views" / "k" / "audio.npy"
+    assert data_layout.shard_file(out, 3) == out / "shards" / "part-00003.arrow"
+    assert data_layout.sidecar_file(data_layout.shard_file(out, 3)) == out / "shards" / ".part-00003.json"
+    assert data_layout.view_file(data_layout.view_folder(out, "k"), "audio") == out / "views" / "k" / "audio.npy"
     assert layout.valuation_parts_folder(out / "t.parquet") == out / "t.parquet.parts"
 
 

@@ -14,7 +14,7 @@ from raymm.errors import CheckpointError, DataError, RaymmError, TrainingError
 from raymm.models.export import load_model
 from raymm.models.predictor import load
 from raymm.reports.run_tracking import record_files
-from raymm.storage import commit_directory, layout
+from raymm.storage import commit_directory, data_layout
 from raymm.storage.layout import epoch_folder
 from raymm.tracking import MemoryTracker
 from raymm.training import context, epoch_end
@@ -170,7 +170,7 @@ def test_files_of_a_newer_format_are_refused_by_name(run, name, read):
 
 def test_a_changed_shard_ends_a_training_with_its_name_and_keeps_what_was_committed(tmp_path, dataset):
     data = shutil.copytree(dataset.path, tmp_path / "d")
-    shard = layout.shard_file(data, 0)
+    shard = data_layout.shard_file(data, 0)
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 1
     opened = open_dataset(data)
@@ -179,7 +179,7 @@ def test_a_changed_shard_ends_a_training_with_its_name_and_keeps_what_was_commit
     again = open_dataset(data)
     with pytest.raises(DataError, match=r"part-00000\.arrow: was changed after it was written"):
         train(run, again, Backends())
-    shutil.copy(layout.shard_file(dataset.path, 0), shard)
+    shutil.copy(data_layout.shard_file(dataset.path, 0), shard)
     assert train(run, open_dataset(data), Backends()).metrics
 
 

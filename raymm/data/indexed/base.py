@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from raymm.data.kinds.base import Value
     from raymm.data.schema import Schema
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = [
     "REMEDY",

@@ -18,7 +18,7 @@ from raymm.config.registries import ITEMS
 from raymm.data.arrow_file import read_arrow
 from raymm.data.indexed.rows import IndexedRows
 from raymm.errors import ConfigError, DataError
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 
 if TYPE_CHECKING:
     from raymm.data.indexed.base import ItemReader, ItemSource, Kept
@@ -38,7 +38,7 @@ def open_index(path: Path, schema: Schema, about: Mapping[str, Any]) -> tuple[In
     DataError
         When the index was changed after it was written, or names no source.
     """
-    table = read_arrow(layout.index_file(path)).combine_chunks()
+    table = read_arrow(data_layout.index_file(path)).combine_chunks()
     source = _source_of(about, path)
     rows = IndexedRows(path, schema, table, _Opened(source), shared=source.shared)
     return rows, table.column("group").to_pylist()

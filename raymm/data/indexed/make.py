@@ -12,7 +12,7 @@ from raymm.data.indexed.base import ItemSource, Listing, Say
 from raymm.data.indexed.index import INDEX_FORMAT
 from raymm.data.indexed.rows import IDENTITY, IndexedRows
 from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.storage import data_layout, layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.directory import commit_directory
 from raymm.storage.lock import writing
@@ -34,7 +34,7 @@ def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> P
         table = _table(listing)
         rows = IndexedRows(folder, listing.schema, table, lambda _: listing.reader, shared=False)
         statistics = statistics_of(rows, listing.schema)
-        write_arrow(layout.index_file(folder), table)
+        write_arrow(data_layout.index_file(folder), table)
         for name, found in listing.files.items():
             write_arrow(folder / f"{name}.arrow", found)
         manifest: dict[str, Any] = {
@@ -44,14 +44,14 @@ def make_index(folder: Path, source: ItemSource, say: Say = lambda _: None) -> P
             "statistics": statistics,
             "source": source.about,
         }
-        commit_directory(folder, manifest, without=[layout.VIEWS])
+        commit_directory(folder, manifest, without=[data_layout.VIEWS])
     return folder
 
 
 def move_source(folder: Path, manifest: dict[str, Any], source: ItemSource) -> None:
     """Write down where the samples of an index lie now."""
     rest = {key: value for key, value in manifest.items() if key not in {"files", "checksum"}}
-    commit_directory(folder, {**rest, "source": source.about}, without=[layout.VIEWS])
+    commit_directory(folder, {**rest, "source": source.about}, without=[data_layout.VIEWS])
 
 
 def _table(listing: Listing) -> pa.Table:

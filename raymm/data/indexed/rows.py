@@ -19,7 +19,7 @@ from raymm.errors import DataError, Problems
 
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
-    from raymm.tasks.base import Labels
+    from raymm.tasks.labels import Labels
 
 __all__ = ["CACHE_BYTES", "IDENTITY", "IndexedRows"]
 

@@ -13,7 +13,7 @@ from raymm.data.sources.base import Absent, Entry, Listing, Source, get_source
 from raymm.data.sources.contract import checked
 from raymm.data.sources.selection import LeftOut, hold_out, leave_out, shared_note
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
-from raymm.storage import layout
+from raymm.storage import data_layout
 from raymm.storage.atomic import write_bytes
 
 __all__ = ["Collection", "collect", "write_collection"]
@@ -95,7 +95,7 @@ def collect(
 
 def write_collection(collection: Collection, out: Path) -> Path:
     """Write the manifest of the data set `out`, and the table of what was left out; returns the manifest's path."""
-    path = layout.source_manifest(out)
+    path = data_layout.source_manifest(out)
     names = list(collection.kinds)
     rows = [
         [entry.sample_id, entry.split, entry.label, *(_text(entry.cells[name]) for name in names)]
@@ -103,7 +103,7 @@ def write_collection(collection: Collection, out: Path) -> Path:
     ]
     write_bytes(path, _csv([["sample_id", "split", "label", *names], *rows]))
     others = [[item.entry.sample_id, item.entry.split, item.entry.label, item.why] for item in collection.left_out]
-    write_bytes(layout.left_out_file(out), _csv([["sample_id", "split", "label", "why"], *others]))
+    write_bytes(data_layout.left_out_file(out), _csv([["sample_id", "split", "label", "why"], *others]))
     return path
 
 

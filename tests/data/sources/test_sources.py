@@ -11,7 +11,7 @@ from raymm.config.registries import SOURCES
 from raymm.data import open_dataset
 from raymm.data.sources import collect, write_collection
 from raymm.errors import ConfigError, DataError
-from raymm.storage import layout
+from raymm.storage import data_layout
 from tests.data.sources.trees import TREES
 
 
@@ -121,7 +121,7 @@ def test_files_that_are_not_there_are_named_and_not_fatal(tree, tmp_path):
     assert "there is no " in note
     manifest = write_collection(after, tmp_path / "data")
     assert [row["sample_id"] for row in rows_of(manifest)] == [entry.sample_id for entry in after.entries]
-    named = rows_of(layout.left_out_file(tmp_path / "data"))
+    named = rows_of(data_layout.left_out_file(tmp_path / "data"))
     assert lost.sample_id in {row["sample_id"] for row in named if row["why"].startswith("there is no ")}
 
 
@@ -205,12 +205,12 @@ def test_the_manifest_that_is_written_is_prepared_to_the_same_data_set(tree, tmp
     sets = [
         word for setting in SOURCES.get(name).sets if not setting.startswith("flow") for word in ("--set", setting)
     ]
-    manifest = layout.source_manifest(out)
+    manifest = data_layout.source_manifest(out)
     classes = open_dataset(out).schema.classes
     given = ["--classes", ",".join(classes)] if classes != tuple(sorted(classes)) else []
     words = ["--manifest", manifest, "--media-root", root, "--modalities", kinds, *given, *sets]
     prepare(*words, "--task", "classification", "--out", again)
-    assert [shard.read_bytes() for shard in layout.shard_files(out)] == [
-        shard.read_bytes() for shard in layout.shard_files(again)
+    assert [shard.read_bytes() for shard in data_layout.shard_files(out)] == [
+        shard.read_bytes() for shard in data_layout.shard_files(again)
     ]
     assert np.array_equal(open_dataset(out).label, open_dataset(again).label)

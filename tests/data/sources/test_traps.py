@@ -15,7 +15,7 @@ from raymm.data import open_dataset
 from raymm.data.sources import Entry, Listing, Source, collect
 from raymm.data.sources.crema_d import FOLDS
 from raymm.errors import ConfigError, DataError
-from raymm.storage import layout
+from raymm.storage import data_layout
 from tests.data.sources import trees
 from tests.data.sources.test_sources import prepare, rows_of
 
@@ -358,11 +358,11 @@ def test_a_second_call_finds_nothing_to_do(tmp_path, capsys):
     trees.mm_debiased(root)
     words = ["--source", "mm_debiased", "--root", root, "--out", out]
     prepare(*words)
-    before = layout.source_manifest(out).read_bytes()
+    before = data_layout.source_manifest(out).read_bytes()
     prepare(*words)
     assert "is finished, and nothing has changed since" in capsys.readouterr().err
-    assert layout.source_manifest(out).read_bytes() == before
-    assert rows_of(layout.left_out_file(out)) == []
+    assert data_layout.source_manifest(out).read_bytes() == before
+    assert rows_of(data_layout.left_out_file(out)) == []
 
 
 @pytest.mark.parametrize("given", [2, "2", 3])
