@@ -24,7 +24,7 @@ from raymm.data import BatchReader, Dataset, open_dataset
 from raymm.data.loading import BatchLoader
 from raymm.methods import Plan, base_plan, epoch_batches
 from raymm.training.epoch import train_epoch
-from raymm.training.planning import phi_of_split, plan_epoch
+from raymm.training.planning import plan_epoch
 from raymm.training.step import Trainer
 from raymm.valuation.engine import value_rows
 from raymm.valuation.table import ValuationTable
@@ -78,8 +78,7 @@ def warmed_up(dataset: Dataset, base: Plan) -> tuple[Trainer, Plan]:
     trainer = trainer_of(dataset, load(None, (*SETTINGS, "method=sample")))
     for epoch in range(WARMUP):
         train_epoch(trainer, _loader(dataset, trainer), base, epoch)
-    rows = dataset.rows("train")
-    phi = phi_of_split(_value(dataset, trainer), rows, dataset)
+    phi = _value(dataset, trainer).phi
     return trainer, plan_epoch(trainer.method, dataset, trainer.config, WARMUP, phi)
 
 

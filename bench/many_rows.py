@@ -2,6 +2,8 @@
 
 python -m bench.many_rows ROWS      of 2 vectors each, 64 in a shard: 5,000,000 rows are 78,125 shards
 
+What they take on the disk is told for each of them: data set, run, table. TMPDIR says where they lie.
+
 Each step runs in a process of its own. What counts is the memory that is not a mapped file, a row: ids, splits,
 labels, plan and table grow with the rows, nothing else may. The mappings must stay below half of the usual limit.
 """
@@ -64,6 +66,7 @@ def run(data: Path, rows: int = ROWS) -> Measured:
         write_rows(small / "data", SHARD_ROWS * 100)
         before = {step: said_by_process("bench.many_rows", step, str(small)) for step in STEPS}
         after = {step: said_by_process("bench.many_rows", step, folder) for step in STEPS}
+        details["disk_mib"] = {path.name: disk_mib(path) for path in sorted(Path(folder).iterdir())}
     return _measured(details, before, after)
 
 
@@ -75,6 +78,12 @@ def _measured(details: dict[str, Any], before: dict[str, Any], after: dict[str, 
     mappings = max(after[step]["mappings"] for step in STEPS)
     bars = {"mappings": Bar(mappings, "<=", LIMIT / 2)}
     return Measured("bytes of memory a row, opened, trained and valued", grown, "<=", BYTES, details, bars)
+
+
+def disk_mib(path: Path) -> float:
+    """What a file, or a folder with all that is in it, takes on the disk."""
+    files = [path, *path.rglob("*")]
+    return sum(file.stat().st_blocks * 512 for file in files) / 2**20
 
 
 def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHARD_ROWS) -> None:

@@ -151,6 +151,6 @@ def _of_run(folder: Path, exported: Exported, samples: int, say: Callable[[str],
 
 def _spread(dataset: Dataset, count: int) -> Rows:
     """So many rows of the test split, or of all where there is none, from its start to its end."""
-    test = np.flatnonzero(dataset.shards.split == "test")
+    test = dataset.shards.in_split("test")
     rows = test if len(test) else np.arange(len(dataset))
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64))]

@@ -89,7 +89,7 @@ class Prepared(Placed):
 
         dataset = self.open()
         member = self.schema.task.class_membership(dataset.label, len(self.schema.classes))
-        counts = {split: member[dataset.shards.split == split].sum(axis=0) for split in SPLITS}
+        counts = {split: member[dataset.shards.in_split(split)].sum(axis=0) for split in SPLITS}
         return samples_per_class(self.schema.classes, counts)
 
     def __repr__(self) -> str:

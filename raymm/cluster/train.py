@@ -33,7 +33,7 @@ from raymm.training.communicator import SingleProcess, TorchDistributed
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
 from raymm.training.run import open_run
-from raymm.valuation.engine import value_rows
+from raymm.valuation.engine import value_parts
 
 if TYPE_CHECKING:
     from raymm.training.checkpoint import Checkpoint
@@ -138,7 +138,7 @@ def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     pool = ActorPool(label=run_label(runs[0].name, runs[0].key))
     device: torch.device = get_device()
     communicator = TorchDistributed() if world > 1 else SingleProcess()
-    value = pool if runs[0].config.cluster.actors else value_rows
+    value = pool.parts if runs[0].config.cluster.actors else value_parts
     backends = Backends(value=value, communicator=communicator, device=device)
     try:
         _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], settings["until"])

@@ -39,6 +39,7 @@ from raymm.valuation.engine import (
     BATCHES_PER_BLOCK,
     batches,
     evaluate_batch,
+    in_order,
     method_for,
     table_info,
     to_arrays,
@@ -151,7 +152,7 @@ def _empty_model(schema: Schema, config: Config) -> nn.Module:
 
 
 class ActorPool:
-    """A client of valuation actors; calling it is the `value` port of the training loop.
+    """A client of valuation actors; its `parts` are the `value` port of the training loop.
 
     Actors start at the first call and live until `close` or until the process that made the pool ends.
 
@@ -175,8 +176,14 @@ class ActorPool:
         self, model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
     ) -> ValuationTable:
         """The valuation table of `rows`, in order; errors as `stream`."""
-        blocks = dict(self.stream(model, view, rows, config, epoch))
-        return join_tables((blocks.pop(number) for number in sorted(blocks)), len(rows))
+        return join_tables(self.parts(model, view, rows, config, epoch), len(rows))
+
+    def parts(
+        self, model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
+    ) -> Iterator[ValuationTable]:
+        """The tables of consecutive parts of `rows`, in order; errors as `stream`."""
+        tables = self._tables(model, view, rows, config, epoch, ())
+        return in_order((task.batch, table) for task, table in tables)
 
     def stream(
         self,
@@ -196,6 +203,24 @@ class ActorPool:
         RaymmError
             Errors of the valuation itself, unchanged.
         """
+        count = len(batches(rows, config.valuation.batch_size))
+        unfinished: dict[int, dict[int, ValuationTable]] = {}
+        for task, table in self._tables(model, view, rows, config, epoch, done):
+            block = unfinished.setdefault(task.block, {})
+            block[task.batch] = table
+            if len(block) == min(BATCHES_PER_BLOCK, count - task.block * BATCHES_PER_BLOCK):
+                yield task.block, join_tables([block[number] for number in sorted(unfinished.pop(task.block))])
+
+    def _tables(
+        self,
+        model: DataModel,
+        view: BatchReader,
+        rows: Rows,
+        config: Config,
+        epoch: int | None,
+        done: Collection[int],
+    ) -> Iterator[tuple[Task, ValuationTable]]:
+        """The table of each batch, as it is finished; those of blocks in `done` are left out."""
         self._start(config)
         method = method_for(model, view, rows, config, epoch)
         info = table_info(model, view, config, epoch, method)
@@ -211,15 +236,11 @@ class ActorPool:
             if number // BATCHES_PER_BLOCK not in done
             for codes in ranges
         )
-        unfinished: dict[int, dict[int, ValuationTable]] = {}
         valued, started = 0, time.perf_counter()
         for task, results in _by_batch(self._run(tasks, job, weights, info.fingerprint, method)):
-            block = unfinished.setdefault(task.block, {})
-            block[task.batch] = _table(results, view, task.rows, info)
             valued += len(task.rows)
             export_valuation_rate(self._label, valued, time.perf_counter() - started)
-            if len(block) == min(BATCHES_PER_BLOCK, len(parts) - task.block * BATCHES_PER_BLOCK):
-                yield task.block, join_tables([block[number] for number in sorted(unfinished.pop(task.block))])
+            yield task, _table(results, view, task.rows, info)
 
     def close(self) -> None:
         """End the actors."""

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from raymm.data.arrow_file import read_arrow
 from raymm.data.identity import digest_of, legacy_digest_of
 from raymm.data.indexed.index import INDEX_FORMAT, open_index
+from raymm.data.row_checks import strings_of
 from raymm.data.schema import FORMAT, SPLITS, Schema
 from raymm.data.shards import Shards
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
@@ -36,12 +37,27 @@ Rows = npt.NDArray[np.int64]
 class SampleRows(Protocol):
     """Where a data set's rows come from: shards on disk, memory, or an index and a source (`raymm.data.indexed`)."""
 
-    sample_id: npt.NDArray[np.str_]
-    split: npt.NDArray[np.str_]
     label: Labels
     present: npt.NDArray[np.bool_]
 
+    @property
+    def sample_id(self) -> npt.NDArray[np.str_]:
+        """Ids of all samples [N]; of many samples they are large (`ids` has those of some)."""
+
+    @property
+    def split(self) -> npt.NDArray[np.str_]:
+        """Splits of all samples [N]."""
+
     def __len__(self) -> int: ...
+
+    def ids(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Ids of some samples."""
+
+    def splits(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Splits of some samples."""
+
+    def in_split(self, split: str) -> Rows:
+        """Sample numbers of a split, in order."""
 
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """Values of one modality, `[len(rows), *shape]` in the stored type."""
@@ -95,7 +111,7 @@ class Dataset:
         """
         if split not in SPLITS:
             raise DataError(f"{self.path}: no split '{split}'; {did_you_mean(split, SPLITS)}")
-        found = np.flatnonzero(self.shards.split == split)
+        found = self.shards.in_split(split)
         if not len(found):
             raise DataError(f"{self.path}: split '{split}' has no samples; prepare the data set with one")
         return found
@@ -198,7 +214,7 @@ def _open_rows(
 
 def _read_groups(path: Path, rows: int) -> npt.NDArray[np.str_]:
     file = data_layout.groups_file(path)
-    groups = np.array(read_arrow(file).column("group").to_pylist(), np.str_)
+    groups = strings_of(read_arrow(file).column("group"))
     if len(groups) != rows:
         raise DataError(f"{file}: has {len(groups)} rows, the shards have {rows}; prepare the data set again")
     return groups

@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from raymm.data.arrow_file import write_arrow
@@ -200,7 +199,7 @@ def write_groups(path: Path, groups: Sequence[str]) -> None:
 
 def fitted_schema(out: Path, shards: Any, schema: Schema) -> Schema:
     """The schema with what its task keeps of the training labels (`raymm.tasks.Task.fitted`)."""
-    labels = shards.label[shards.split == "train"]
+    labels = shards.label[shards.in_split("train")]
     try:
         task = schema.task.fitted(labels) if len(labels) else schema.task
     except DataError as cause:
@@ -210,7 +209,7 @@ def fitted_schema(out: Path, shards: Any, schema: Schema) -> Schema:
 
 def statistics_of(shards: Any, schema: Schema) -> dict[str, Statistics]:
     """What each modality keeps of the training split, see `ModalitySpec.statistics`."""
-    train = np.flatnonzero(shards.split == "train")
+    train = shards.in_split("train")
     statistics = {}
     for position, spec in enumerate(schema.modalities):
         rows = train[shards.present[train, position]]

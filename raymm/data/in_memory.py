@@ -30,6 +30,18 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self.label)
 
+    def ids(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Ids of some samples."""
+        return self.sample_id[rows]
+
+    def splits(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Splits of some samples."""
+        return self.split[rows]
+
+    def in_split(self, split: str) -> Rows:
+        """Sample numbers of a split, in order."""
+        return np.flatnonzero(self.split == split)
+
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """Values of one modality, `[len(rows), *shape]`."""
         values = [self._values[name][row] for row in rows]

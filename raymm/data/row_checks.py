@@ -35,11 +35,32 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class GatheredRows:
-    """Columns of all rows: ids and splits [N], labels of the task's type, presence [N, n]; and rows of each shard."""
+class Splits:
+    """The split of each sample, a byte a sample.
 
-    sample_id: npt.NDArray[np.str_]
-    split: npt.NDArray[np.str_]
+    Attributes
+    ----------
+    code
+        Position of its split among `names`, int8 [N].
+    """
+
+    code: npt.NDArray[np.int8]
+    names: tuple[str, ...]
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Sample numbers of a split, in order."""
+        return np.flatnonzero(self.code == (self.names.index(split) if split in self.names else -1))
+
+    def of(self, rows: npt.NDArray[np.int64] | slice = slice(None)) -> npt.NDArray[np.str_]:
+        """The names of some samples, or of all: references to the few that there are."""
+        return np.array(self.names, object)[self.code[rows]]
+
+
+@dataclass(frozen=True)
+class GatheredRows:
+    """Columns of all rows: splits, labels of the task's type, presence [N, n]; and rows of each shard."""
+
+    split: Splits
     label: Labels
     present: npt.NDArray[np.bool_]
     counts: list[int]
@@ -69,18 +90,18 @@ def gather(batches: Iterable[pa.RecordBatch], schema: Schema, path: Path) -> Gat
     problems.raise_if_any(DataError)
     labels = [schema.task.from_arrow(chunk) for chunk in table.column("label").chunks]
     rows = GatheredRows(
-        strings_of(table.column("sample_id")),
-        _few_strings(table.column("split"), schema.splits),
+        _splits_of(table.column("split"), schema.splits),
         np.concatenate([schema.task.array([], len(schema.classes)), *labels]),
         np.concatenate(present),
         counts,
     )
-    _check_labels(rows, schema, problems)
+    ids = table.column("sample_id")
+    _check_labels(rows.label, ids, schema, problems)
     for row in _some(problems, np.flatnonzero(~rows.present.any(axis=1))):
-        problems.add(f"sample '{rows.sample_id[row]}': every modality is missing")
+        problems.add(f"sample '{ids[row]}': every modality is missing")
     problems.raise_if_any(DataError)
-    del table, tables, labels
-    pa.default_memory_pool().release_unused()  # what looking for repeated ids took is many times what is kept
+    del table, tables, labels, ids
+    pa.default_memory_pool().release_unused()  # the ids took more than what is kept
     return rows
 
 
@@ -97,10 +118,10 @@ def strings_of(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     return out
 
 
-def _few_strings(column: pa.ChunkedArray, known: Sequence[str]) -> npt.NDArray[np.str_]:
-    """A column of strings that are among a few known ones: an array of references to these."""
+def _splits_of(column: pa.ChunkedArray, known: Sequence[str]) -> Splits:
+    """A column of strings that are all among the known ones."""
     place = pc.index_in(column, pa.array(known)).to_numpy()
-    return np.array(known, object)[place]
+    return Splits(place.astype(np.int8), tuple(known))
 
 
 def _check_text(table: pa.Table, schema: Schema, problems: Problems) -> None:
@@ -114,7 +135,7 @@ def _check_text(table: pa.Table, schema: Schema, problems: Problems) -> None:
         problems.add(f"row {row}: its sample_id is empty")
     for row in _some(problems, _true(pc.greater(lengths, LONGEST_ID))):
         problems.add(f"row {row}: its sample_id has {lengths[row]} characters, at most {LONGEST_ID} are allowed")
-    if not problems.items and pc.count_distinct(ids).as_py() != len(ids):
+    if not problems.items and _may_repeat(ids):
         counts = pc.value_counts(ids)
         twice = counts.filter(pc.greater(counts.field("counts"), 1))
         for entry in _some(problems, twice.to_pylist()):
@@ -125,16 +146,26 @@ def _check_text(table: pa.Table, schema: Schema, problems: Problems) -> None:
         problems.add(f"sample '{ids[row]}': split '{split}' is not one of {', '.join(schema.splits)}")
 
 
-def _check_labels(rows: GatheredRows, schema: Schema, problems: Problems) -> None:
+def _may_repeat(ids: pa.ChunkedArray) -> bool:
+    """Whether two ids have one hash; else all differ. A table of the ids themselves would be many times as large."""
+    hashes = np.empty(len(ids), np.int64)
+    for start in range(0, len(ids), PIECE):
+        part = ids.slice(start, PIECE).to_pylist()
+        hashes[start : start + len(part)] = [hash(one) for one in part]
+    hashes.sort()
+    return bool((hashes[1:] == hashes[:-1]).any())
+
+
+def _check_labels(labels: Labels, ids: pa.ChunkedArray, schema: Schema, problems: Problems) -> None:
     """Each different label once, named with the first sample that has it."""
-    different, first = np.unique(rows.label, axis=0, return_index=True)
+    different, first = np.unique(labels, axis=0, return_index=True)
     wrong = (
         (row, trouble)
         for label, row in zip(different, first, strict=True)
         if (trouble := schema.task.check(label, len(schema.classes)))
     )
     for row, trouble in islice(wrong, SHOWN):
-        problems.add(f"sample '{rows.sample_id[row]}': {trouble}")
+        problems.add(f"sample '{ids[row]}': {trouble}")
 
 
 def _null_within(column: pa.ChunkedArray) -> pa.ChunkedArray:

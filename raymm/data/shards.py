@@ -12,6 +12,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from raymm.data.row_checks import GatheredRows, gather
+from raymm.data.row_checks import GatheredRows, gather, strings_of
 from raymm.errors import DataError
 from raymm.storage import data_layout, layout
 from raymm.storage.directory import CHANGED, differs
@@ -62,8 +63,6 @@ class Shards:
 
     Attributes
     ----------
-    sample_id, split
-        Strings [N].
     label
         Of the task's type: int64 [N], bool [N, K], or float64 [N, K].
     present
@@ -84,12 +83,35 @@ class Shards:
         self._mapped: OrderedDict[int, _Mapped] = OrderedDict()
         rows = self._gather()
         self._starts = np.cumsum([0, *rows.counts])
-        self.sample_id, self.split = rows.sample_id, rows.split
+        self._splits = rows.split
         self.label: Labels = rows.label
         self.present: npt.NDArray[np.bool_] = rows.present
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @cached_property
+    def sample_id(self) -> npt.NDArray[np.str_]:
+        """Ids of all samples, strings [N]: read when they are first asked for, and kept from then on."""
+        columns = (pa.chunked_array([batch.column("sample_id")]) for batch in self._batches())
+        return np.concatenate([strings_of(column) for column in columns])
+
+    @cached_property
+    def split(self) -> npt.NDArray[np.str_]:
+        """Splits of all samples, strings [N]; kept once they were asked for."""
+        return self._splits.of()
+
+    def ids(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Ids of samples, from the shards; errors as `read`."""
+        return np.array(self.read_text("sample_id", rows), np.str_)
+
+    def splits(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Splits of samples."""
+        return self._splits.of(rows)
+
+    def in_split(self, split: str) -> Rows:
+        """Sample numbers of a split, in order."""
+        return self._splits.rows(split)
 
     def read(self, name: str, rows: Rows) -> npt.NDArray[Any]:
         """Values of one modality, `[len(rows), *shape]` in the stored type; zeros where it is missing.
@@ -162,10 +184,14 @@ class Shards:
     def _gather(self) -> GatheredRows:
         """The columns of all rows that are kept in memory, shard by shard, without keeping the mappings."""
         try:
-            return gather((self._rows(name, self._map(name)) for name in self._names), self._schema, self._path)
+            return gather(self._batches(), self._schema, self._path)
         except DataError:
             self._refuse_changed()  # which may be why
             raise
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of each shard, mapped while they are looked at; checksums are not compared."""
+        return (self._rows(name, self._map(name)) for name in self._names)
 
     def _refuse_changed(self) -> None:
         for name in self._names:

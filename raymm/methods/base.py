@@ -20,7 +20,7 @@ read it back from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from raymm.methods.step import Step
     from raymm.valuation.utilities import Utility
 
-__all__ = ["ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Tuned"]
+__all__ = ["PIECE", "ExtraRows", "Method", "MethodContext", "Needs", "ResamplingInputs", "Rows", "Tuned"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -44,6 +44,9 @@ Needs = Literal["nothing", "state", "all", "subset"]
 """What a plan reads: nothing, so that there is none; the method's state, so that nothing is valued for it; or the
 contributions of all training samples, or of a random subset Z of them."""
 
+
+PIECE = 2**16
+"""Samples, or rows, that are looked at together where what that takes is many times their own place."""
 
 Tuned = tuple[tuple[str, tuple[Any, ...]], ...]
 """Names of settings, each with values."""
@@ -87,6 +90,13 @@ class ResamplingInputs:
     def draw(self, purpose: str, count: int) -> npt.NDArray[np.float32]:
         """Uniform numbers [N, count], keyed by sample and purpose."""
         return uniform(keys_of(derive(self.seed, purpose), self.rows), count)
+
+    def pieces(self, size: int = PIECE) -> Iterator[ResamplingInputs]:
+        """The inputs of `size` samples at a time, in order; what is drawn for a sample is the same in them."""
+        for start in range(0, max(1, len(self.rows)), size):
+            some = slice(start, start + size)
+            columns = (self.rows[some], self.label[some], self.present[some], self.phi[some])
+            yield ResamplingInputs(*columns, self.utility, self.seed, self.classes)
 
 
 @dataclass(frozen=True)

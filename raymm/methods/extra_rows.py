@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from raymm.errors import Problems, TrainingError
-from raymm.methods.base import ExtraRows
+from raymm.methods.base import PIECE, ExtraRows
 from raymm.seeds import derive, keys_of, uniform
 from raymm.valuation.bits import masks_of
 
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from raymm.methods.base import ResamplingInputs, Rows
     from raymm.methods.functions import Function
 
-__all__ = ["bernoulli_copies", "checked", "copies_of", "mean_contributions", "random_rows", "random_subset"]
+__all__ = [
+    "bernoulli_copies",
+    "checked",
+    "copies_of",
+    "copies_of_pieces",
+    "mean_contributions",
+    "random_rows",
+    "random_subset",
+]
 
 
 def copies_of(counts: npt.NDArray[np.int64]) -> ExtraRows:
@@ -25,16 +34,33 @@ def copies_of(counts: npt.NDArray[np.int64]) -> ExtraRows:
     >>> copies_of(np.array([[0, 2], [1, 0]])).keep.tolist()
     [2, 2, 1]
     """
-    position, modality = np.nonzero(counts)
-    repeats = counts[position, modality]
-    return ExtraRows(np.repeat(position, repeats), np.int64(1) << np.repeat(modality, repeats))
+    return copies_of_pieces([counts])
+
+
+def copies_of_pieces(counts: Iterable[npt.NDArray[np.int64]]) -> ExtraRows:
+    """The same from the table in consecutive pieces, of which only one is in memory at a time."""
+    position, keep, start = [], [], 0
+    for piece in counts:
+        where, modality = np.nonzero(piece)
+        repeats = piece[where, modality]
+        position.append(np.repeat(where + start, repeats))
+        keep.append(np.int64(1) << np.repeat(modality, repeats))
+        start += len(piece)
+    return ExtraRows(np.concatenate(position), np.concatenate(keep))
 
 
 def bernoulli_copies(inputs: ResamplingInputs, d: npt.NDArray[np.float64], fm: Function) -> ExtraRows:
     """One copy that keeps modality i of a sample with probability fm(d_i), d float64 [N, n]."""
-    probability = np.clip(fm(d), 0.0, 1.0)
-    drawn = inputs.draw("modality", probability.shape[1]) < probability
-    return copies_of((drawn & inputs.present).astype(np.int64))
+
+    def counts() -> Iterator[npt.NDArray[np.int64]]:
+        start = 0
+        for piece in inputs.pieces():
+            probability = np.clip(fm(d[start : start + len(piece.present)]), 0.0, 1.0)
+            drawn = piece.draw("modality", probability.shape[1]) < probability
+            yield (drawn & piece.present).astype(np.int64)
+            start += len(piece.present)
+
+    return copies_of_pieces(counts())
 
 
 def checked(extra: object, present: npt.NDArray[np.bool_], method: str) -> ExtraRows:
@@ -67,14 +93,13 @@ def checked(extra: object, present: npt.NDArray[np.bool_], method: str) -> Extra
         problems.raise_if_any(TrainingError)
     assert isinstance(extra, ExtraRows)
     position, keep = np.asarray(extra.position), np.asarray(extra.keep)
-    weight = np.ones(len(position), np.float32) if extra.weight is None else np.asarray(extra.weight)
+    weight = np.broadcast_to(np.float32(1), position.shape) if extra.weight is None else np.asarray(extra.weight)
     count, codes = len(present), 2 ** present.shape[1]
     problems.extend(_wrong_whole_numbers("position", position, "numbers", 0, count - 1))
     problems.extend(_wrong_whole_numbers("keep", keep, "codes", 1, codes - 1))
     if not position.shape == keep.shape == weight.shape:
         problems.add(f"lengths differ: position {position.shape}, keep {keep.shape}, weight {weight.shape}")
-    elif not problems.items and (empty := ~(masks_of(keep, present.shape[1]) & present[position]).any(axis=1)).any():
-        row = int(np.flatnonzero(empty)[0])
+    elif not problems.items and (row := _first_empty(position, keep, present)) is not None:
         problems.add(f"row {row} keeps only modalities that its sample lacks (position {position[row]})")
     problems.extend(_wrong_groups(extra, len(position)))
     if weight.dtype.kind not in "fiu" or not (np.isfinite(weight) & (weight >= 0)).all():
@@ -82,7 +107,19 @@ def checked(extra: object, present: npt.NDArray[np.bool_], method: str) -> Extra
     problems.raise_if_any(TrainingError)
     own = None if extra.weight is None else weight.astype(np.float32)
     group = None if extra.group is None else np.asarray(extra.group).astype(np.int64)
-    return ExtraRows(position.astype(np.int64), keep.astype(np.int64), own, extra.base, group)
+    return ExtraRows(position.astype(np.int64, copy=False), keep.astype(np.int64, copy=False), own, extra.base, group)
+
+
+def _first_empty(
+    position: npt.NDArray[np.int64], keep: npt.NDArray[np.int64], present: npt.NDArray[np.bool_]
+) -> int | None:
+    """The first row that keeps nothing that its sample has; None where each keeps something."""
+    for start in range(0, len(position), PIECE):
+        rows = slice(start, start + PIECE)
+        kept = masks_of(keep[rows], present.shape[1]) & present[position[rows]]
+        if not (some := kept.any(axis=1)).all():
+            return start + int(np.flatnonzero(~some)[0])
+    return None
 
 
 def _wrong_groups(extra: ExtraRows, rows: int) -> list[str]:
@@ -133,5 +170,7 @@ def random_rows(rows: Rows, count: int, seed: int) -> Rows:
     >>> len(random_rows(np.arange(100), 30, seed=0))
     30
     """
-    order = np.argsort(uniform(keys_of(derive(seed, "subset"), rows), 1)[:, 0], kind="stable")
-    return np.sort(rows[order[:count]])
+    own = derive(seed, "subset")
+    pieces = (rows[start : start + PIECE] for start in range(0, max(1, len(rows)), PIECE))
+    drawn = np.concatenate([uniform(keys_of(own, piece), 1)[:, 0] for piece in pieces])
+    return np.sort(rows[np.argsort(drawn, kind="stable")[:count]])

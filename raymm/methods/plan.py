@@ -9,7 +9,7 @@ ranks in turn, so that every rank set trains exactly these rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from raymm.valuation.bits import masks_of
 if TYPE_CHECKING:
     from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 
-__all__ = ["Plan", "base_plan", "epoch_batches", "epoch_order", "make_plan", "rank_batches"]
+__all__ = ["Plan", "base_plan", "code_type", "epoch_batches", "epoch_order", "make_plan", "rank_batches"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plan:
     index
         Sample numbers, int64 [R].
     keep
-        Coalition codes of the modalities that each row keeps, int64 [R].
+        Coalition codes of the modalities that each row keeps, [R], of a small type that holds them (`code_type`).
     dropped
         Extra rows that the row budget left out.
     weight
@@ -45,7 +45,7 @@ class Plan:
     """
 
     index: npt.NDArray[np.int64]
-    keep: npt.NDArray[np.int64]
+    keep: npt.NDArray[np.integer]
     dropped: int = 0
     weight: npt.NDArray[np.float32] | None = None
     group: npt.NDArray[np.int64] | None = None
@@ -59,13 +59,22 @@ class Plan:
         return masks_of(self.keep[rows], n)
 
 
+def code_type(n: int) -> np.dtype[Any]:
+    """The smallest type of the codes of coalitions of n players.
+
+    >>> [code_type(n).name for n in (3, 9, 20, 40)]
+    ['uint8', 'uint16', 'uint32', 'int64']
+    """
+    return np.dtype(np.int64) if n > 32 else np.min_scalar_type(2**n - 1)
+
+
 def base_plan(rows: npt.NDArray[np.int64], n: int) -> Plan:
     """Every sample once, with all its modalities: what warm-up and joint training see.
 
     >>> base_plan(np.array([4, 7]), n=3).keep.tolist()
     [7, 7]
     """
-    return Plan(rows, np.full(len(rows), 2**n - 1, np.int64))
+    return Plan(rows, np.full(len(rows), 2**n - 1, code_type(n)))
 
 
 def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None = None) -> Plan:
@@ -102,19 +111,20 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     [(10, 3), (11, 3), (10, 2), (10, 2)]
     """
     extra = checked(method.plan(inputs), inputs.present, type(method).__name__)
+    n = inputs.present.shape[1]
     if not extra.base:
-        return Plan(inputs.rows[extra.position], extra.keep, weight=extra.weight, group=extra.group, base=0)
-    base = base_plan(inputs.rows, inputs.present.shape[1])
+        index, keep = inputs.rows[extra.position], extra.keep.astype(code_type(n))
+        return Plan(index, keep, weight=extra.weight, group=extra.group, base=0)
     kept = _within_budget(extra, inputs, row_budget)
+    position, keep, base = extra.position[kept], extra.keep[kept], len(inputs.rows)
     weight = None
     if extra.weight is not None:
-        weight = np.concatenate([np.ones(len(base), np.float32), extra.weight[kept]])
-    return Plan(
-        index=np.concatenate([base.index, inputs.rows[extra.position[kept]]]),
-        keep=np.concatenate([base.keep, extra.keep[kept]]),
-        dropped=len(extra) - len(kept),
-        weight=weight,
-    )
+        weight = np.concatenate([np.ones(base, np.float32), extra.weight[kept]])
+    dropped = len(extra) - len(position)
+    del extra
+    whole = np.full(base, 2**n - 1, code_type(n))
+    keep = np.concatenate([whole, keep.astype(code_type(n))])
+    return Plan(np.concatenate([inputs.rows, inputs.rows[position]]), keep, dropped, weight)
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -153,9 +163,9 @@ def rank_batches(
     return [(batch[rank::world], len(batch)) for batch in batches]
 
 
-def _within_budget(extra: ExtraRows, inputs: ResamplingInputs, budget: float | None) -> npt.NDArray[np.int64]:
-    """Numbers of the extra rows that are kept, in order."""
+def _within_budget(extra: ExtraRows, inputs: ResamplingInputs, budget: float | None) -> npt.NDArray[np.int64] | slice:
+    """The extra rows that are kept, in order: all, or their numbers."""
     if budget is None:
-        return np.arange(len(extra))
+        return slice(None)
     generator = np.random.default_rng(derive(inputs.seed, "budget"))
     return np.sort(generator.permutation(len(extra))[: int(budget * len(inputs.rows))])

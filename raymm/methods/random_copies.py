@@ -56,13 +56,15 @@ class RandomCopies(Method):
         """Random copies."""
         amount = self.settings.random_rows
         if amount is None:
-            count = int(sample_counts(SampleSettings(fs=self.settings.fs), inputs).sum())
+            matched = SampleSettings(fs=self.settings.fs)
+            count = sum(int(sample_counts(matched, piece).sum()) for piece in inputs.pieces())
         else:
             count = round(amount * len(inputs.rows))
-        where, which = np.nonzero(inputs.present)
+        pairs = np.flatnonzero(inputs.present)  # number of the sample times n, plus that of the modality
         generator = np.random.default_rng(derive(inputs.seed, "random"))
-        chosen = np.sort(generator.integers(len(where), size=count))
-        return with_kept(ExtraRows(where[chosen], np.int64(1) << which[chosen]), inputs, self.settings)
+        chosen = np.sort(generator.integers(len(pairs), size=count))
+        where, which = np.divmod(pairs[chosen], inputs.present.shape[1])
+        return with_kept(ExtraRows(where, np.int64(1) << which), inputs, self.settings)
 
 
 METHODS.register("random", RandomCopies)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
-from raymm.methods.extra_rows import copies_of
+from raymm.methods.extra_rows import copies_of_pieces
 from raymm.methods.functions import FS, FunctionOfLack, get_function
 from raymm.methods.kept import KeepSettings, with_kept
 
@@ -56,7 +56,8 @@ class Sample(Method):
 
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:
         """Copies of the samples with low contributions."""
-        return with_kept(copies_of(sample_counts(self.settings, inputs)), inputs, self.settings)
+        counts = (sample_counts(self.settings, piece) for piece in inputs.pieces())
+        return with_kept(copies_of_pieces(counts), inputs, self.settings)
 
 
 def sample_counts(settings: SampleSettings, inputs: ResamplingInputs) -> npt.NDArray[np.int64]:

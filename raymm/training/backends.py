@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
 from raymm.models.model import MultimodalModel
 from raymm.training.communicator import SingleProcess
-from raymm.valuation.engine import Rows, value_rows
+from raymm.valuation.engine import Rows, value_parts
 from raymm.valuation.table import ValuationTable
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Backends", "Report", "ValueFn"]
 
-ValueFn = Callable[[MultimodalModel, BatchReader, Rows, Config, int], ValuationTable]
-"""`(model, reader, rows, config, epoch) -> table`: in this process, or a client of the actor pool."""
+ValueFn = Callable[[MultimodalModel, BatchReader, Rows, Config, int], Iterator[ValuationTable]]
+"""`(model, reader, rows, config, epoch) -> tables` of consecutive parts: in this process, or by the actor pool."""
 
 Report = Callable[[Sequence[dict[str, Any]]], None]
 """Called on every rank after each commit, and once at the start, with the whole history."""
@@ -35,7 +35,7 @@ def _report_nothing(history: Sequence[dict[str, Any]]) -> None:
 class Backends:
     """How training reaches the rest of the world."""
 
-    value: ValueFn = value_rows
+    value: ValueFn = value_parts
     report: Report = _report_nothing
     communicator: Communicator = field(default_factory=SingleProcess)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

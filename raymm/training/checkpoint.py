@@ -33,18 +33,16 @@ from raymm.methods.plan import Plan
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, verify
-from raymm.storage.layout import committed_epochs, epoch_folder, valuation_file
+from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.storage.tensors import save_arrays, save_tensors
 from raymm.training.average import load_trained
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
 from raymm.training.saved_state import SavedState
-from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
     from raymm.methods.base import Method
     from raymm.training.step import Trainer
-    from raymm.valuation.table import ValuationTable
 
 __all__ = [
     "Checkpoint",
@@ -52,6 +50,7 @@ __all__ = [
     "commit",
     "link_checkpoint",
     "load_latest",
+    "new_epoch",
     "read_checkpoint",
     "read_history",
     "restore",
@@ -96,28 +95,38 @@ class Checkpoint:
     online: npt.NDArray[np.float64] | None = None
 
 
+@contextmanager
+def new_epoch(run: Path, epoch: int) -> Iterator[Path]:
+    """The empty folder of an epoch, which does not exist for readers before `commit`; removed if it comes to none."""
+    folder = epoch_folder(run, epoch)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        if not is_committed(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def commit(
     run: Path,
     state: Checkpoint,
     trainer: Trainer,
-    tables: Mapping[str, ValuationTable],
     unplanned: Mapping[str, Tensor],
     keep: int,
 ) -> None:
     """Make `state` the newest of the run, atomically; then drop epochs that are neither new nor best.
 
+    It completes a folder that `new_epoch` made, in which the valuation tables lie.
+
     Parameters
     ----------
-    tables
-        Valuation tables, by split.
     unplanned
         The state of the method before it made the plan of `state`.
     keep
         Epochs to keep beside the best.
     """
     folder = epoch_folder(run, state.epoch)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     save_tensors(trainer.model.state_dict(), folder / layout.WEIGHTS)
     if trainer.average is not None:
         save_tensors(trainer.average.trained_tensors(), folder / layout.TRAINED)
@@ -125,8 +134,6 @@ def commit(
     if method := method_tensors(trainer.method, trainer.optimizer, unplanned):
         save_tensors(method, folder / layout.METHOD)
     _save_plan(folder / layout.PLAN, state)
-    for name, table in tables.items():
-        write_table(valuation_file(folder, name), table)
     about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
     scaler = trainer.scaler.state_dict()
     values = {"format": SavedState.newest, **about, "history": state.history, "scaler": scaler}
@@ -293,7 +300,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _save_plan(path: Path, state: Checkpoint) -> None:
-    arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep}
+    arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep.astype(np.int64)}
     if state.plan.weight is not None:
         arrays["weight"] = state.plan.weight
     if state.plan.group is not None:
@@ -307,6 +314,8 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
     save_arrays(arrays, path)
 
 
-def _plan_in(arrays: Mapping[str, npt.NDArray[Any]], dropped: int) -> Plan:
+def _plan_in(arrays: dict[str, npt.NDArray[Any]], dropped: int) -> Plan:
     base = int(arrays["base"][0]) if "base" in arrays else None
-    return Plan(arrays["index"], arrays["keep"], dropped, arrays.get("weight"), arrays.get("group"), base)
+    keep = arrays.pop("keep")
+    keep = keep.astype(np.min_scalar_type(keep.max(initial=0)))
+    return Plan(arrays["index"], keep, dropped, arrays.get("weight"), arrays.get("group"), base)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +21,7 @@ from raymm.training.journal import Journal
 from raymm.training.optim import build_optimizer
 from raymm.training.parameter_groups import parameter_groups
 from raymm.training.step import Trainer
+from raymm.valuation.table import join_tables
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -89,6 +90,10 @@ class RunContext:
 
     def value(self, rows: Rows, epoch: int) -> ValuationTable:
         """The valuation table of some samples, with the weights as they are."""
+        return join_tables(self.value_parts(rows, epoch), len(rows))
+
+    def value_parts(self, rows: Rows, epoch: int) -> Iterator[ValuationTable]:
+        """The tables of consecutive parts of `rows`, one after another."""
         return self.backends.value(self.trainer.model, self.loader.reader, rows, self.config, epoch)
 
     def on_first_rank(self, action: Callable[[], None]) -> None:

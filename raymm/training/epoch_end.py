@@ -14,15 +14,19 @@ from raymm.methods.extra_rows import mean_contributions
 from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.tracking import metrics as names
 from raymm.training import planning
-from raymm.training.checkpoint import Checkpoint, commit
+from raymm.training.checkpoint import Checkpoint, commit, new_epoch
 from raymm.training.evaluate import diagnostic_metrics, evaluate, finite
 from raymm.training.method_hooks import after_evaluation
 from raymm.training.method_state import state_of
 from raymm.training.selection import best_epoch, stops_early
-from raymm.valuation.table_file import read_table
+from raymm.valuation.table_file import read_table, write_table, write_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from raymm.training.context import RunContext
+    from raymm.valuation.engine import Rows
     from raymm.valuation.table import ValuationTable
 
 __all__ = ["evaluate_and_commit", "plan_and_commit"]
@@ -57,7 +61,9 @@ def evaluate_and_commit(
     }
     after_evaluation(context, state.epoch, table, metrics)
     metrics[names.CPU_SECONDS] += time.process_time() - cpu
-    plan_and_commit(context, state, {"val": table}, metrics, online)
+    tables = {"val": table}
+    del table  # `plan_and_commit` writes it and lets go of it
+    plan_and_commit(context, state, tables, metrics, online)
 
 
 def _validation_before(context: RunContext, state: Checkpoint) -> ValuationTable | None:
@@ -82,13 +88,30 @@ def plan_and_commit(
     metrics: dict[str, float],
     online: npt.NDArray[np.float64] | None,
 ) -> None:
-    """Value the training split where that is due, plan the next epoch, and commit the one that was trained."""
+    """Value the training split where that is due, plan the next epoch, and commit the one that was trained.
+
+    The tables are written first, and taken out of `tables`, so that they are not in memory beside what follows.
+    """
+    with new_epoch(context.run.path, before.epoch + 1) as folder:
+        for split in tuple(tables):
+            write_table(valuation_file(folder, split), tables.pop(split))
+        _plan_and_commit(context, before, valuation_file(folder, "train"), metrics, online)
+
+
+def _plan_and_commit(
+    context: RunContext,
+    before: Checkpoint,
+    file: Path,
+    metrics: dict[str, float],
+    online: npt.NDArray[np.float64] | None,
+) -> None:
+    """The same once its tables are written; the valuation of the training split becomes `file`."""
     started, cpu = time.perf_counter(), time.process_time()
     dataset, config, epoch = context.dataset, context.config, before.epoch + 1
     unplanned = state_of(context.trainer.method)
     entry = {"epoch": before.epoch, "metrics": metrics}
     last = stops_early((*before.history, entry), config, dataset.schema.task)
-    phi = before.phi if last else _contributions(context, before, tables, metrics, online)
+    phi = before.phi if last else _contributions(context, before, file, metrics, online)
     newest = phi if online is None and phi is not before.phi else online
     if newest is not None:
         for name, mean in zip(dataset.schema.names, mean_contributions(newest), strict=True):
@@ -99,19 +122,19 @@ def plan_and_commit(
     history = (*before.history, {"epoch": before.epoch, "metrics": finite(metrics)})
     best = best_epoch(history, config.training.selection, dataset.schema.task)
     following = Checkpoint(epoch, plan, phi, history, best, online)
-    commit(context.run.path, following, context.trainer, tables, unplanned, config.training.keep)
+    commit(context.run.path, following, context.trainer, unplanned, config.training.keep)
 
 
 def _contributions(
     context: RunContext,
     before: Checkpoint,
-    tables: dict[str, ValuationTable],
+    file: Path,
     metrics: dict[str, float],
     online: npt.NDArray[np.float64] | None,
 ) -> npt.NDArray[np.float64] | None:
     """Contributions of the training split for the next plan: new ones where they are due, else those from before.
 
-    A valuation is added to `tables`, and what it cost to `metrics`.
+    A valuation is written to `file`, and what it cost to `metrics`.
     """
     method, dataset, config, epoch = context.trainer.method, context.dataset, context.config, before.epoch + 1
     if not planning.valuation_due(method, config, epoch):
@@ -121,7 +144,26 @@ def _contributions(
     if online is not None:
         return planning.only_asked(online, method, dataset, config, epoch)
     rows = planning.rows_to_value(method, dataset, config, epoch)
-    tables["train"] = context.value(rows, epoch)
+    phi = _valued(context, rows, epoch, file)
     metrics[names.VALUE_ENCODINGS] = float(dataset.present[rows].sum())
     metrics[names.VALUE_FUSIONS] = float(len(rows) * 2.0 ** len(dataset.schema.names))
-    return planning.phi_of_split(tables["train"], rows, dataset)
+    return phi
+
+
+def _valued(context: RunContext, rows: Rows, epoch: int, file: Path) -> npt.NDArray[np.float64]:
+    """Contributions of the training split [N, n], NaN where a sample is not in `rows`; their table goes into `file`.
+
+    Of the table, which is many times as large, only a part is in memory at a time.
+    """
+    train = context.dataset.rows("train")
+    phi = np.full((len(train), len(context.dataset.schema.names)), np.nan)
+
+    def noted() -> Iterator[ValuationTable]:
+        start = 0
+        for part in context.value_parts(rows, epoch):
+            phi[np.searchsorted(train, rows[start : start + len(part)])] = part.phi
+            start += len(part)
+            yield part
+
+    write_tables(file, noted())
+    return phi

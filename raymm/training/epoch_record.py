@@ -34,14 +34,15 @@ class EpochRecord:
 
     def __init__(self, trainer: Trainer, dataset: Dataset, plan: Plan) -> None:
         self._trainer, self._dataset = trainer, dataset
-        self._train = dataset.rows("train")
+        train = dataset.rows("train")
+        online = trainer.config.valuation.source == "online"
+        self._train = train if online else np.empty(0, np.int64)
         self._names = dataset.schema.names
         self._cost = [0, 0, 0]
         self._conflict = self._zeros(2, len(self._names))
-        self._copied = _copied(plan, len(self._train), len(dataset.present))
+        self._copied = _copied(plan, len(train), len(dataset.present))
         self._right = self._zeros(2, 2)
-        valued = len(self._train) if trainer.config.valuation.source == "online" else 0
-        self._phi = self._zeros(2, valued, len(self._names))
+        self._phi = self._zeros(2, len(self._train), len(self._names))
 
     def add(self, step: TrainingStep) -> None:
         """Take in a step."""

@@ -21,7 +21,7 @@ def inputs_not_finite(batch: Batch, dataset: Dataset) -> list[str]:
         rows = np.flatnonzero(batch.mask[:, position].numpy())
         bad = rows[~values.isfinite().flatten(1).all(dim=1).numpy()]
         if len(bad):
-            first = dataset.shards.sample_id[int(batch.index[bad[0]])]
+            first = dataset.shards.ids(batch.index[bad[:1]].numpy())[0]
             found.append(f"{name}: inputs of {len(bad)} of {len(rows)} rows are NaN or infinite, first of '{first}'")
     return found
 

@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from raymm.methods.base import Method
     from raymm.methods.plan import Plan
     from raymm.valuation.engine import Rows
-    from raymm.valuation.table import ValuationTable
 
 __all__ = [
     "TrainingSamples",
     "joint_plan",
     "only_asked",
     "only_those",
-    "phi_of_split",
     "plan_epoch",
     "plan_of_samples",
     "rows_to_value",
@@ -101,14 +99,6 @@ def plan_of_samples(
         classes=samples.classes,
     )
     return make_plan(method, inputs, config.method.row_budget)
-
-
-def phi_of_split(table: ValuationTable, rows: Rows, dataset: Dataset) -> npt.NDArray[np.float64]:
-    """phi of the whole training split [N, n]; NaN where a sample was not valued."""
-    train = dataset.rows("train")
-    phi = np.full((len(train), table.phi.shape[1]), np.nan)
-    phi[np.searchsorted(train, rows)] = table.phi
-    return phi
 
 
 def only_asked(

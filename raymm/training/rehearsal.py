@@ -15,7 +15,7 @@ from raymm.methods.plan import epoch_batches
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
 from raymm.training import planning
-from raymm.training.checkpoint import Checkpoint, commit
+from raymm.training.checkpoint import Checkpoint, commit, new_epoch
 from raymm.training.context import RunContext
 from raymm.training.epoch import check_losses, rank_parts, updates_of
 from raymm.training.memory import most_memory, watch_memory
@@ -24,6 +24,7 @@ from raymm.training.method_state import state_of
 from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.schedule import epoch_rates
 from raymm.training.step import parameters_of
+from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -153,13 +154,13 @@ def _end(context: RunContext, plan: Plan) -> tuple[float, int, float]:
     config, trainer, run = context.config, context.trainer, context.run
     rows = context.dataset.rows("val")[: config.valuation.batch_size]
     unplanned = state_of(trainer.method)
-    with trainer.evaluated():
+    with trainer.evaluated(), new_epoch(run.path, 1) as folder:
         context.value(rows[:2], 1)
         began = time.perf_counter()
         table = context.value(rows, 1)
         seconds = (time.perf_counter() - began) / len(rows)
-        commit(run.path, Checkpoint(1, plan, None, (), 0), trainer, {"val": table}, unplanned, config.training.keep)
-    folder = epoch_folder(run.path, 1)
+        write_table(valuation_file(folder, "val"), table)
+        commit(run.path, Checkpoint(1, plan, None, (), 0), trainer, unplanned, config.training.keep)
     tables = valuation_file(folder, "val").stat().st_size
     whole = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return seconds, whole - tables, tables / len(rows)

@@ -7,10 +7,9 @@ batches make a block; where values are sampled, each block has its own design.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,17 +42,21 @@ __all__ = [
     "Rows",
     "batches",
     "evaluate_batch",
+    "in_order",
     "method_for",
     "stream_rows",
     "table_info",
     "to_arrays",
     "to_table",
     "value_batch",
+    "value_parts",
     "value_rows",
 ]
 
 Rows = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
+
+Part = TypeVar("Part")
 
 BATCHES_PER_BLOCK = 64
 
@@ -76,14 +79,35 @@ def batches(rows: Rows, size: int) -> list[Rows]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
+def in_order(numbered: Iterable[tuple[int, Part]]) -> Iterator[Part]:
+    """What is numbered from 0, whichever comes first, in the order of the numbers; what comes too early waits.
+
+    >>> list(in_order([(1, "b"), (0, "a"), (2, "c")]))
+    ['a', 'b', 'c']
+    """
+    early: dict[int, Part] = {}
+    following = 0
+    for number, part in numbered:
+        early[number] = part
+        while following in early:
+            yield early.pop(following)
+            following += 1
+
+
 def value_rows(
     model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
 ) -> ValuationTable:
     """The valuation table of some samples, computed in this process."""
+    return join_tables(value_parts(model, view, rows, config, epoch), len(rows))
+
+
+def value_parts(
+    model: DataModel, view: BatchReader, rows: Rows, config: Config, epoch: int | None = None
+) -> Iterator[ValuationTable]:
+    """The tables of consecutive parts of `rows`, which together are that of `value_rows`."""
     method, info = _method_and_info(model, view, rows, config, epoch)
-    blocks = enumerate(batches(rows, config.valuation.batch_size * BATCHES_PER_BLOCK))
-    parts = (_tables(model, view, block_rows, config, method, block, info) for block, block_rows in blocks)
-    return join_tables(chain.from_iterable(parts), len(rows))
+    for block, block_rows in enumerate(batches(rows, config.valuation.batch_size * BATCHES_PER_BLOCK)):
+        yield from _tables(model, view, block_rows, config, method, block, info)
 
 
 def stream_rows(
@@ -175,8 +199,8 @@ def to_table(arrays: Arrays, view: BatchReader, rows: Rows, info: TableInfo) -> 
     shards = view.dataset.shards
     return ValuationTable(
         info=info,
-        sample_id=shards.sample_id[rows],
-        split=shards.split[rows],
+        sample_id=shards.ids(rows),
+        split=shards.splits(rows),
         label=shards.label[rows],
         source=np.array(shards.sources(rows), dtype=np.str_),
         **arrays,

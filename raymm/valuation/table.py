@@ -1,7 +1,7 @@
 """The valuation table in memory: one row a sample. `raymm.valuation.table_file` writes and reads it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from raymm.tasks.registry import DEFAULT, read_task
 from raymm.valuation.bits import unpack_bits
 from raymm.valuation.utilities import fair_share_of
 
-__all__ = ["TableInfo", "ValuationTable", "join_tables"]
+__all__ = ["TableInfo", "ValuationTable", "join_tables", "regrouped"]
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,12 @@ class ValuationTable:
     def __len__(self) -> int:
         return len(self.label)
 
+    def part(self, start: int, stop: int) -> "ValuationTable":
+        """The table of the rows from `start` to before `stop`; its arrays are views."""
+        columns = {column.name: getattr(self, column.name) for column in fields(self) if column.name != "info"}
+        cut: dict[str, Any] = {name: None if whole is None else whole[start:stop] for name, whole in columns.items()}
+        return replace(self, **cut)
+
     def correct(self) -> npt.NDArray[np.bool_]:
         """bool [N, 2**n]: whether each coalition is correct.
 
@@ -232,6 +238,26 @@ def join_tables(tables: Iterable[ValuationTable], rows: int | None = None) -> Va
     assert info is not None
     assert start == rows
     return ValuationTable(info=info, **columns)
+
+
+def regrouped(tables: Iterable[ValuationTable], rows: int) -> Iterator[ValuationTable]:
+    """The rows of consecutive tables of one valuation in tables of `rows` rows each; the last may have fewer."""
+    waiting: list[ValuationTable] = []
+    lacking = rows
+    for table in tables:
+        start = 0
+        while len(table) - start >= lacking:
+            yield _joined([*waiting, table.part(start, start + lacking)])
+            start, waiting, lacking = start + lacking, [], rows
+        if start < len(table):
+            waiting.append(table.part(start, len(table)))
+            lacking -= len(table) - start
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(tables: list[ValuationTable]) -> ValuationTable:
+    return tables[0] if len(tables) == 1 else join_tables(tables)
 
 
 def _filled(whole: Any, part: npt.NDArray[Any] | None, start: int, rows: int) -> npt.NDArray[Any] | None:

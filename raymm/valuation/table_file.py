@@ -12,7 +12,8 @@ are verified when the file is read.
 """
 
 import json
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,9 +30,9 @@ from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
-from raymm.valuation.table import TableInfo, ValuationTable
+from raymm.valuation.table import TableInfo, ValuationTable, regrouped
 
-__all__ = ["FORMAT", "TableWriter", "read_table", "table_schema", "write_table"]
+__all__ = ["FORMAT", "TableWriter", "read_table", "table_schema", "write_table", "write_tables"]
 
 FORMAT = 1
 """Changes when a reader of the former format would misread a file."""
@@ -66,7 +67,7 @@ class TableWriter:
     def write(self, table: ValuationTable) -> None:
         """Append the rows of `table`."""
         for start in range(0, len(table), PIECE):
-            columns = _to_columns(_piece(table, start))
+            columns = _to_columns(table.part(start, start + PIECE))
             arrays = [_array(columns[column.name], column.type) for column in self._schema]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
@@ -95,8 +96,21 @@ def write_table(path: Path, table: ValuationTable) -> None:
     >>> again.info == table.info, again.phi, again.unimodal_correct
     (True, array([[1.]]), array([[ True]]))
     """
-    with atomic_path(path) as temporary, TableWriter(temporary, table.info) as writer:
-        writer.write(table)
+    write_tables(path, [table])
+
+
+def write_tables(path: Path, tables: Iterable[ValuationTable]) -> None:
+    """Write the tables of consecutive parts of a valuation, at least one, as the file of all their rows, atomically.
+
+    They are taken one after another: of an iterator some `PIECE` rows are in memory, and the file is the same.
+    """
+    pieces = regrouped(tables, PIECE)
+    first = next(pieces)
+    with atomic_path(path) as temporary, TableWriter(temporary, first.info) as writer:
+        writer.write(first)
+        del first
+        for piece in pieces:
+            writer.write(piece)
 
 
 def read_table(path: Path) -> ValuationTable:
@@ -151,14 +165,6 @@ def table_schema(info: TableInfo) -> pa.Schema:
             *((name, pa.string()) for name in NAMES),
         ]
     )
-
-
-def _piece(table: ValuationTable, start: int) -> ValuationTable:
-    """`PIECE` rows of a table from `start` on."""
-    rows = slice(start, start + PIECE)
-    columns = {column.name: getattr(table, column.name) for column in fields(table) if column.name != "info"}
-    pieces: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
-    return replace(table, **pieces)
 
 
 def _to_columns(table: ValuationTable) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from raymm.config.view import ViewConfig
-from raymm.data import Sample, Schema, TextSpec, VectorSpec, open_dataset, write_dataset
+from raymm.data import Sample, Schema, TextSpec, VectorSpec, open_dataset, row_checks, write_dataset
 from raymm.data import shards as module
 from raymm.data.format import finish_dataset, write_shard
 from raymm.data.loading import BatchLoader, BatchRequest
@@ -287,3 +287,29 @@ def test_rows_come_in_the_order_that_is_asked_for(data, rows):
     assert shards.read_text("t", index) == [f"text {row}" for row in rows]
     assert shards.sources(index) == [f"{row}.csv" for row in rows]
     shards.verify(index)
+
+
+def test_ids_and_splits_of_some_rows_are_those_of_all(data):
+    shards = open_dataset(data).shards
+    rows = np.array([39, 0, 17, 17, 8])
+    assert shards.ids(rows).tolist() == ["s39", "s0", "s17", "s17", "s8"]
+    assert shards.splits(rows).tolist() == ["train", "train", "test", "test", "test"]
+    assert shards.ids(rows[:0]).tolist() == []
+    assert shards.sample_id.tolist() == [f"s{number}" for number in range(ROWS)]
+    for split in ("train", "val", "test", "other"):
+        assert shards.in_split(split).tolist() == np.flatnonzero(shards.split == split).tolist()
+
+
+def test_ids_of_a_changed_shard_are_not_given(data):
+    flip(data_layout.shard_file(data, 2), where(data_layout.shard_file(data, 2), 17))
+    shards = open_dataset(data).shards
+    assert shards.ids(np.array([3])).tolist() == ["s3"]
+    with pytest.raises(DataError, match=r"part-00002\.arrow: was changed"):
+        shards.ids(np.array([3, 16]))
+
+
+def test_an_id_that_stands_in_two_shards_is_named_and_ids_of_one_hash_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_checks, "hash", len, raising=False)
+    assert len(open_dataset(write(tmp_path / "d", [sample(number) for number in range(ROWS)]))) == ROWS
+    with pytest.raises(DataError, match="sample 's3': its id appears 2 times"):
+        write(tmp_path / "e", [*(sample(number) for number in range(ROWS)), sample(3)])

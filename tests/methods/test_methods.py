@@ -5,10 +5,12 @@ import pytest
 
 from raymm.config import Config, parse
 from raymm.data import Schema, VectorSpec
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, TrainingError
 from raymm.methods import METHODS, Plan, ResamplingInputs, base_plan, build_method, get_method, make_plan
-from raymm.methods.extra_rows import random_subset
+from raymm.methods.base import PIECE, ExtraRows
+from raymm.methods.extra_rows import bernoulli_copies, checked, random_subset
 from raymm.methods.gaps import gaps
+from raymm.seeds import derive, keys_of, uniform
 from raymm.tasks import Classification
 from raymm.valuation import utility
 
@@ -188,3 +190,50 @@ def test_the_task_says_which_classes_a_sample_belongs_to(task, expected):
     present, phi = np.ones((2, 2), bool), np.ones((2, 2))
     inputs = ResamplingInputs(np.arange(2), np.array([0, 2]), present, phi, utility("count").of(task), 0, classes=4)
     assert inputs.membership.astype(int).tolist() == expected
+
+
+def test_many_samples_are_planned_in_pieces_as_at_once():
+    count, n = PIECE + 41, 2
+    phi = np.random.default_rng(0).uniform(-1, 2, (count, n))
+    phi[PIECE - 1 : PIECE + 2] = [[0.1, 0.9], [np.nan, 0.3], [0.7, np.nan]]
+    present = ~np.isnan(phi)
+    rows = np.arange(count) * 3 + 1
+    plan = plan_of(phi, strategy="sample", present=present, seed=5)
+    lack = np.where(phi < 1, 2 * (1 - phi), 0.0)
+    counts = np.floor(lack).astype(int) + (uniform(keys_of(derive(5, "sample"), rows), n) < lack - np.floor(lack))
+    sample, modality = np.nonzero(counts)
+    repeats = counts[sample, modality]
+    assert plan.index[count:].tolist() == np.repeat(rows[sample], repeats).tolist()
+    assert plan.keep[count:].tolist() == np.repeat(1 << modality, repeats).tolist()
+    matched = plan_of(phi, strategy="random", present=present, seed=5)
+    assert len(matched) == len(plan)
+    assert present[(matched.index[count:] - 1) // 3, matched.keep[count:] >> 1].all()
+
+
+def test_a_chance_for_each_of_many_samples_is_drawn_in_pieces_as_at_once():
+    count = PIECE + 41
+    inputs = ResamplingInputs(
+        np.arange(count),
+        np.zeros(count, int),
+        np.ones((count, 2), bool),
+        np.zeros((count, 2)),
+        utility("count"),
+        7,
+        2,
+    )
+    d = np.random.default_rng(1).uniform(0, 1, (count, 2))
+    copies = bernoulli_copies(inputs, d, lambda x: x)
+    sample, modality = np.nonzero(uniform(keys_of(derive(7, "modality"), np.arange(count)), 2) < d)
+    assert copies.position.tolist() == sample.tolist()
+    assert copies.keep.tolist() == (1 << modality).tolist()
+
+
+def test_the_first_empty_row_of_many_is_named():
+    present = np.ones((3, 2), bool)
+    present[2, 1] = False
+    position, keep = np.zeros(PIECE + 9, int), np.ones(PIECE + 9, int)
+    position[PIECE + 5], keep[PIECE + 5] = 2, 2
+    with pytest.raises(
+        TrainingError, match=rf"row {PIECE + 5} keeps only modalities that its sample lacks \(position 2"
+    ):
+        checked(ExtraRows(position, keep), present, "Mine")

@@ -17,7 +17,7 @@ from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
-from raymm.valuation.engine import value_rows
+from raymm.valuation.engine import value_parts
 from tests.games import settings
 from tests.methods.test_every_method import NEEDS
 
@@ -108,7 +108,7 @@ def test_the_test_split_is_read_once_and_after_the_rest(tmp_path, dataset):
 
     def value(model, view, rows, config, epoch):
         order.append(str(view.dataset.shards.split[rows][0]))
-        return value_rows(model, view, rows, config, epoch)
+        return value_parts(model, view, rows, config, epoch)
 
     run = run_of(tmp_path / "r", dataset)
     first = train(run, dataset, Backends(value=value))
@@ -171,7 +171,7 @@ def test_no_process_outlives_a_run_that_does_not_end(tmp_path, dataset, ending):
         seen.append(len(multiprocessing.active_children()))
         if ending == "raise":
             raise ArithmeticError
-        return value_rows(*given)
+        return value_parts(*given)
 
     states = iter_epochs(run, dataset, Backends(value=value))
     next(states)

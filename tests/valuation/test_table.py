@@ -7,12 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import raymm.valuation.table_file as table_module
 from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits, unpack_bits
-from raymm.valuation.table_file import TableWriter
+from raymm.valuation.table import regrouped
+from raymm.valuation.table_file import TableWriter, write_tables
 from tests.reports.tables import rows_of
 
 
@@ -163,6 +166,28 @@ def test_parts_that_come_one_by_one_are_joined_into_rows_that_are_counted_before
     assert same(join_tables(iter([table]), 300), table)
     with pytest.raises(AssertionError):
         join_tables(iter([table]), 301)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 11))
+def test_tables_that_come_one_by_one_are_cut_anew(lengths, rows):
+    table = make_table(rows=sum(lengths))
+    starts = np.cumsum([0, *lengths])
+    parts = (table.part(int(start), int(start) + length) for start, length in zip(starts, lengths, strict=False))
+    cut = list(regrouped(parts, rows))
+    assert [len(piece) for piece in cut[:-1]] == [rows] * (len(cut) - 1)
+    assert 0 < len(cut[-1]) <= rows
+    assert same(join_tables(cut), table)
+
+
+@pytest.mark.parametrize("lengths", [[100, 100, 100], [1, 298, 1], [300], [64, 64, 64, 64, 44]])
+def test_tables_that_come_one_by_one_make_the_file_of_the_whole(tmp_path, monkeypatch, lengths):
+    monkeypatch.setattr(table_module, "PIECE", 64)
+    table, starts = make_table(), np.cumsum([0, *lengths])
+    write_table(tmp_path / "whole.parquet", table)
+    parts = (table.part(int(start), int(start) + length) for start, length in zip(starts, lengths, strict=False))
+    write_tables(tmp_path / "parts.parquet", parts)
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert pq.ParquetFile(tmp_path / "parts.parquet").num_row_groups == 5
 
 
 def test_a_table_is_written_and_read_piece_by_piece_alike(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from raymm.data.indexed.base import ItemReader, Kept
-from raymm.data.row_checks import gather
+from raymm.data.row_checks import gather, strings_of
 from raymm.errors import DataError, Problems
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class IndexedRows:
         self._path, self._schema, self._open_reader, self._shared = path, schema, open_reader, shared
         self._position = {name: position for position, name in enumerate(schema.names)}
         rows = gather(table.to_batches(), schema, path)
-        self.sample_id, self.split = rows.sample_id, rows.split
+        self._splits = rows.split
         self.label: Labels = rows.label
         self.present: npt.NDArray[np.bool_] = rows.present
-        self._sources = table.column("source")
+        self._ids, self._sources = table.column("sample_id"), table.column("source")
         self._content = table.column("content")
         self._identity = json.loads((table.schema.metadata or {}).get(IDENTITY, b"{}"))
         self._reader: ItemReader | None = None
@@ -71,7 +72,29 @@ class IndexedRows:
         self._ready: dict[int, Stored] = {}
 
     def __len__(self) -> int:
-        return len(self.sample_id)
+        return len(self.label)
+
+    @cached_property
+    def sample_id(self) -> npt.NDArray[np.str_]:
+        """Ids of all samples, strings [N]; kept once they were asked for."""
+        return strings_of(self._ids)
+
+    @cached_property
+    def split(self) -> npt.NDArray[np.str_]:
+        """Splits of all samples, strings [N]; kept once they were asked for."""
+        return self._splits.of()
+
+    def ids(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Ids of samples."""
+        return strings_of(self._ids.take(pa.array(rows)))
+
+    def splits(self, rows: Rows) -> npt.NDArray[np.str_]:
+        """Splits of samples."""
+        return self._splits.of(rows)
+
+    def in_split(self, split: str) -> Rows:
+        """Sample numbers of a split, in order."""
+        return self._splits.rows(split)
 
     @property
     def kept(self) -> Kept:
@@ -150,7 +173,7 @@ class IndexedRows:
     def _checked(self, row: int, lacking: set[str], values: Mapping[str, Any]) -> Stored:
         """Values as they are stored, each checked as if it was written."""
         stored: Stored = {}
-        problems = Problems(f"sample '{self.sample_id[row]}'")
+        problems = Problems(f"sample '{self._ids[row]}'")
         for name, position in self._position.items():
             value = values.get(name)
             if (value is not None) != bool(self.present[row, position]) and (value is not None or name in lacking):

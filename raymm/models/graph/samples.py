@@ -81,9 +81,7 @@ def questions(dataset: Dataset, exported: Exported, form: GraphForm, rows: Rows)
                 one.name: _values(dataset, view, one.spec, some, mask[:, place])
                 for one, place in zip(form.inputs, places, strict=True)
             }
-            yield Question(
-                [str(name) for name in dataset.shards.sample_id[some]], inputs, batch.mask[:, places], batch
-            )
+            yield Question([str(name) for name in dataset.shards.ids(some)], inputs, batch.mask[:, places], batch)
 
 
 def _batches(rows: Rows) -> Iterator[Rows]:

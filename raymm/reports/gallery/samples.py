@@ -38,7 +38,7 @@ def rows_in_data(table: ValuationTable, chosen: Sequence[int], dataset: Dataset)
     shards = dataset.shards
     found = {}
     for split in set(table.split[list(chosen)].tolist()):
-        numbers = np.flatnonzero(shards.split == split)
+        numbers = shards.in_split(split)
         for number, name in zip(numbers.tolist(), shards.sample_id[numbers].tolist(), strict=True):
             if name in wanted and table.split[wanted[name]] == split:
                 found[wanted[name]] = number
