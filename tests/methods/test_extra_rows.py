@@ -38,6 +38,7 @@ def test_counts_become_as_many_copies_of_each_modality():
 def test_a_copy_is_made_where_the_draw_is_below_the_probability_and_the_modality_is_there():
     drawn, present = np.array([[0.1, 0.61, 0.9], [0.2, 0.3, 0.99]]), np.array([[1, 1, 1], [0, 1, 1]], bool)
     inputs = SimpleNamespace(draw=lambda purpose, count: {("modality", 3): drawn}[purpose, count], present=present)
+    inputs.pieces = lambda: [inputs]
     extra = bernoulli_copies(inputs, np.array([[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]]), lambda d: 3.0 * d)
     assert extra.position.tolist() == [0, 1]
     assert extra.keep.tolist() == [1, 2]
