@@ -156,7 +156,7 @@ def test_joined_parts_are_the_whole():
 
 def test_parts_that_come_one_by_one_are_joined_into_rows_that_are_counted_before():
     table = make_table()
-    parts = [table_module._piece(table, start) for start in (0, 300)]
+    parts = [table.part(start, start + table_module.PIECE) for start in (0, 300)]
     assert [len(part) for part in parts] == [300, 0]
     short = replace(table, sample_id=np.array([f"{i}" for i in range(300)]), source=np.full(300, ""))
     joined = join_tables(iter([short, table]), 600)  # longer strings come later
