@@ -87,7 +87,7 @@ def _description(study: Study, said: str = "") -> str:
         f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
         "is shown and what is not."
     )
-    return "\n\n".join(filter(None, (what, said, links)))
+    return "\n\n".join(filter(None, (what, links, said)))  # the links stay in sight where the rest is folded
 
 
 @dataclass(frozen=True)
