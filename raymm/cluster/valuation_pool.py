@@ -47,6 +47,7 @@ from raymm.valuation.engine import (
     value_batch,
 )
 from raymm.valuation.enumeration import combine
+from raymm.valuation.protocol import players
 from raymm.valuation.sample_values import CoalitionSums, GrandPrediction
 from raymm.valuation.table import join_tables
 
@@ -142,7 +143,7 @@ class Valuer:
             if config.training.channels_last:
                 channels_last(model)
             model.to("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
-        return _Ready(BatchReader(dataset, config.view, config.training.seed), config, model)
+        return _Ready(BatchReader.of(dataset, config), config, model)
 
 
 def _empty_model(schema: Schema, config: Config) -> nn.Module:
@@ -240,7 +241,7 @@ class ActorPool:
         for task, results in _by_batch(self._run(tasks, job, weights, info.fingerprint, method)):
             valued += len(task.rows)
             export_valuation_rate(self._label, valued, time.perf_counter() - started)
-            yield task, _table(results, view, task.rows, info)
+            yield task, _table(results, model, view, task.rows, info)
 
     def close(self) -> None:
         """End the actors."""
@@ -316,11 +317,13 @@ def _ranges(n: int, method: ValuationMethod, splits: int) -> list[range | None]:
     return [range(int(start), int(stop)) for start, stop in pairwise(bounds)]
 
 
-def _table(results: list[tuple[Task, Arrays]], view: BatchReader, rows: Rows, info: TableInfo) -> ValuationTable:
+def _table(
+    results: list[tuple[Task, Arrays]], model: DataModel, view: BatchReader, rows: Rows, info: TableInfo
+) -> ValuationTable:
     """The table of one batch from the results of its parts."""
     if results[0][0].codes is None:
         return to_table(results[0][1], view, rows, info)
-    present = torch.from_numpy(view.dataset.present[rows])
+    present = players(model, torch.from_numpy(view.dataset.present[rows]))
     sums = [_read(CoalitionSums, arrays) for _, arrays in results]
     return to_table(to_arrays(combine(sums, present, _read(GrandPrediction, results[0][1]))), view, rows, info)
 

@@ -7,7 +7,8 @@ indexing; the operating system keeps in memory what is used often.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,8 @@ from raymm.storage.directory import is_committed, read_manifest, verify
 from raymm.storage.records import JsonRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from raymm.tasks.labels import Labels
 
 __all__ = ["Dataset", "SampleRows", "open_dataset"]
@@ -88,6 +91,8 @@ class Dataset:
     groups
         What each sample belongs to, such as its speaker, [N]; empty texts where that is not known. None where it is
         of no sample.
+    reads
+        Names of the modalities that are read; any other is missing in every sample. None for all. See `as_read`.
     """
 
     path: Path
@@ -97,6 +102,7 @@ class Dataset:
     digest: str
     legacy_digest: str = ""
     groups: npt.NDArray[np.str_] | None = None
+    reads: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.shards)
@@ -121,10 +127,26 @@ class Dataset:
         """Labels of all samples, of the task's type: int64 [N], bool [N, K], or float64 [N, K]."""
         return self.shards.label
 
-    @property
+    @cached_property
     def present(self) -> npt.NDArray[np.bool_]:
-        """Which modalities each sample has, [N, n]."""
-        return self.shards.present
+        """Which of the modalities that are read each sample has, [N, n]."""
+        if self.reads is None:
+            return self.shards.present
+        return self.shards.present & np.array([name in self.reads for name in self.schema.names])
+
+    def as_read(self, names: Collection[str] | None) -> Dataset:
+        """The same samples as a model has them that reads some modalities: all others are missing in every one.
+
+        Training, plans and valuations of such a model read the samples in this way, so that a modality that it does
+        not read (`model.modalities`) is no player of any game. The order and number of modalities stay.
+
+        Parameters
+        ----------
+        names
+            Names of the modalities that are read; None for all.
+        """
+        every = names is None or set(self.schema.names) <= set(names)
+        return replace(self, reads=None if every else tuple(name for name in self.schema.names if name in names))
 
 
 def open_dataset(path: Path | str, check: bool = False) -> Dataset:

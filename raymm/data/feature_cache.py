@@ -58,6 +58,9 @@ class Reader(Protocol):
     def seed(self) -> int:
         """Seed of the noise."""
 
+    def of_all(self) -> Reader:
+        """The same of all modalities, whatever a model reads."""
+
     def batch(self, index: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]) -> Batch:
         """Samples, and the modalities of them to read."""
 
@@ -66,8 +69,10 @@ def cache_features(reader: Reader, begin: Callable[[str], None] = lambda _: None
     """Compute and write what the evaluation transform makes of a data set; returns whether it is there now.
 
     It is not where nothing of it is expensive, where it is larger than 2 GiB, or where the folder cannot be written.
-    `begin` is called with a line of text before anything is computed.
+    `begin` is called with a line of text before anything is computed. What a model reads of the modalities makes no
+    difference, so that models of different ones share the features.
     """
+    reader = reader.of_all()
     expensive, folder = _expensive(reader), _folder(reader)
     if not expensive or _is_whole(folder, expensive):
         return bool(expensive)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.seeds import derive, keys_of, normal
 
 if TYPE_CHECKING:
+    from raymm.config.sections import Config
     from raymm.config.view import ViewConfig
     from raymm.data.dataset import Dataset
     from raymm.data.kinds.base import Keys, ModalitySpec, Rows
@@ -99,6 +100,15 @@ class BatchReader:
 
     def __post_init__(self) -> None:
         check_noise(self.dataset.schema, self.config)
+
+    @classmethod
+    def of(cls, dataset: Dataset, config: Config) -> Self:
+        """The reader of a run: by its view and seed, of the modalities that its model reads; errors as the class."""
+        return cls(dataset.as_read(config.model.modalities), config.view, config.training.seed)
+
+    def of_all(self) -> Self:
+        """The same of all modalities, whatever a model reads."""
+        return replace(self, dataset=self.dataset.as_read(None))
 
     def batch(self, index: Rows, mask: npt.NDArray[np.bool_] | None = None, keys: Keys | None = None) -> Batch:
         """Read samples; parameters and errors as `untransformed`."""

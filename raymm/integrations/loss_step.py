@@ -15,6 +15,7 @@ from raymm.seeds import derive, keys_of, uniform
 from raymm.training.training_step import FusedStep
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.logit_sources import CallableSource, LogitSource
+from raymm.valuation.protocol import players
 
 if TYPE_CHECKING:
     from raymm.tasks.base import Task
@@ -54,7 +55,7 @@ class LossStep(FusedStep):
         epochs: npt.NDArray[np.int64],
         rows: npt.NDArray[np.int64],
     ) -> None:
-        super().__init__(fusion, mask, labels, weight, task, utility, outputs=0)
+        super().__init__(fusion, players(module, mask), labels, weight, task, utility, outputs=0)
         self.features: Any = features
         self._module, self._seed, self._epochs, self._rows = module, seed, epochs, rows
 

@@ -35,9 +35,8 @@ class AloneSettings(Settings):
 class Alone(Method):
     """CE of one modality, over the rows that have it: the model has no other, in training, evaluation and serving.
 
-    Only that modality is read for training. The others are to the model as if each sample lacked them
-    (`model.modalities`), so that all metrics are those of a unimodal model, and epochs are picked by it. No answer
-    changes with the others: their phi is 0, but for the utility `count`, which counts the members of a coalition.
+    Only that modality is read. The others are to the run as if each sample lacked them (`model.modalities`), so that
+    all metrics are those of a unimodal model, epochs are picked by it, and it is the only player of every game.
     Training rows that lack the modality have no loss; evaluated samples that lack it are answered by the baseline and
     count, as they do for any other method. Defined for any fusion and any task.
     """

@@ -94,7 +94,8 @@ class Remix(Method):
     def plan(self, inputs: ResamplingInputs) -> ExtraRows:
         """One row a sample, which keeps the modality that is least sure, of equal ones the first.
 
-        Samples that were not looked at, as after a branch from another method, are trained whole.
+        Samples that were not looked at, as after a branch from another method, are trained whole; those that have
+        nothing that the model reads (`model.modalities`) have no row.
         """
         n = inputs.present.shape[1]
         certainty = np.full(inputs.present.shape, np.nan, np.float32)
@@ -103,7 +104,8 @@ class Remix(Method):
         certainty = np.where(inputs.present & ~np.isnan(certainty), certainty, np.inf)
         which, scored = certainty.argmin(axis=1), np.isfinite(certainty).any(axis=1)
         keep = np.where(scored, np.int64(1) << which, 2**n - 1)
-        return ExtraRows(np.arange(len(keep)), keep, base=False, group=np.where(scored, which, n))
+        rows = np.flatnonzero(inputs.present.any(axis=1))
+        return ExtraRows(rows, keep[rows], base=False, group=np.where(scored, which, n)[rows])
 
     def state_dict(self) -> dict[str, Tensor]:
         """How sure each modality is of each sample, NaN where that is not known."""

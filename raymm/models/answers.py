@@ -14,7 +14,7 @@ from raymm.models.own.example import example_batch
 from raymm.seeds import derive
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.method import choose_for, encoders_over_fusion
-from raymm.valuation.protocol import logit_source
+from raymm.valuation.protocol import logit_source, players
 from raymm.valuation.sampling.estimator import value_sampled
 from raymm.valuation.utilities import Utility, get_utility
 
@@ -154,7 +154,8 @@ class _Valued:
     def by(self, prediction: torch.Tensor, utility: Utility) -> SampleValues:
         """Contributions by a utility of the answers."""
         if self.method.name == "sampled":
-            return value_sampled(self._source, prediction, self.mask, utility, self.method.sampling(0))
+            asked = players(self.model, self.mask)
+            return value_sampled(self._source, prediction, asked, utility, self.method.sampling(0))
         return value_source(logit_source(self.model, self.features, self.mask), prediction, utility)
 
     def _source(self, rows: torch.Tensor) -> LogitSource:

@@ -76,7 +76,7 @@ class Predictor:
         rows = self._rows(columns)
         dataset = Dataset(Path(), self.exported.schema, rows, self.exported.statistics, "")
         view = self.exported.config.view.without_noise
-        return BatchReader(dataset, view).batch(np.arange(len(rows)))
+        return BatchReader(dataset.as_read(self.exported.model.read), view).batch(np.arange(len(rows)))
 
     @cached_property
     def method(self) -> ValuationMethod:

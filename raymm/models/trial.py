@@ -46,7 +46,11 @@ def rows_to_try(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 def trial_mistakes(reader: BatchReader, config: ModelConfig) -> list[str]:
     """What is wrong with the parts of a model that can be built, in words; the weights are drawn by seed 0."""
     schema, statistics = reader.dataset.schema, reader.dataset.statistics
-    batch = reader.batch(rows_to_try(reader.dataset))
+    rows = rows_to_try(reader.dataset)
+    if not len(rows):
+        read = ", ".join(config.modalities or schema.names)
+        return [f"model.modalities: no training sample has any of {read}, so there is nothing to train"]
+    batch = reader.batch(rows)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         model = build_model(schema, config, seed=0, statistics=statistics).eval()
         where = f"model.build={config.build}: "

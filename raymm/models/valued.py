@@ -70,7 +70,7 @@ def load_for(checkpoint: Path, dataset: Dataset, split: str, valuation: Mapping[
     exported = load_model(model_folder(checkpoint))
     check_fit(checkpoint, exported, dataset)
     config = with_valuation(exported.config, valuation or {})
-    view = BatchReader(_with_statistics(dataset, exported), config.view, config.training.seed)
+    view = BatchReader.of(_with_statistics(dataset, exported), config)
     return Valuing(exported.model, view, dataset.rows(split), config)
 
 

@@ -142,7 +142,7 @@ def try_models(study: StudySettings, datasets: Mapping[str, Dataset]) -> None:
         configs = {arm: config_of(study, name, arm) for arm in study.arms}
         models = {config.model.model_dump_json(): (arm, config) for arm, config in configs.items()}
         for arm, config in models.values():
-            reader = BatchReader(dataset, config.view, config.training.seed)
+            reader = BatchReader.of(dataset, config)
             problems.extend(f"arms.{arm} on {name}: {wrong}" for wrong in trial_mistakes(reader, config.model))
     problems.raise_if_any(ConfigError)
 

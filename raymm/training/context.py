@@ -66,7 +66,7 @@ class RunContext:
             compile_parts(model, device)
         optimizer = build_optimizer(parameter_groups(model, method.module, config.optimizer), config.optimizer)
         trainer = Trainer(model, optimizer, method, config, backends.communicator, device, task)
-        reader = BatchReader(dataset, config.view, config.training.seed)
+        reader = BatchReader.of(dataset, config)
         late = config.training.transforms == "device"
         loader = BatchLoader(reader, config.training.loader_workers, device, late=late)
         return cls(run, trainer, loader, backends, Journal(run, dataset, backends))

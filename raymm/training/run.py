@@ -246,7 +246,7 @@ def validate_run(config: Config, dataset: Dataset) -> None:
     _refuse(problems_of(config, dataset.schema))
     for split in SPLITS:
         dataset.rows(split)
-    reader = BatchReader(dataset, config.view, config.training.seed)
+    reader = BatchReader.of(dataset, config)
     _refuse(trial_mistakes(reader, config.model))
     for message in unread_settings(config.model.encoder, unnamed(dataset.schema, config.model)):
         log.warning("%s, so it is left out", message)

@@ -50,7 +50,7 @@ def warm_process(config: Config, dataset: Dataset, device: torch.device) -> None
     method = build_method(joint, dataset.schema, traits_of(model))
     optimizer = build_optimizer(parameters_of(model, method), joint.optimizer)
     trainer = Trainer(model, optimizer, method, joint, SingleProcess(), device, dataset.schema.task)
-    reader, rows = BatchReader(dataset, config.view, config.training.seed), dataset.rows("train")[:ROWS]
+    reader, rows = BatchReader.of(dataset, config), dataset.rows("train")[:ROWS]
     with BatchLoader(reader, 0, device) as loader:
         train_epoch(trainer, loader, base_plan(rows, len(dataset.schema.names)), 0)
     table = value_rows(model, reader, rows, joint, 0)

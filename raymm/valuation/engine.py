@@ -20,7 +20,7 @@ from raymm.tasks.registry import task_fields
 from raymm.valuation.enumeration import evaluate_coalitions, grand_prediction, value_source
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.method import choose_method
-from raymm.valuation.protocol import SplitModel, evaluating, fingerprint, logit_source
+from raymm.valuation.protocol import SplitModel, evaluating, fingerprint, logit_source, players
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables
 from raymm.valuation.utilities import get_utility
@@ -169,7 +169,7 @@ def value_batch(
             return logit_source(model, features[some], batch.mask[some])
 
         if method.name == "sampled":
-            return value_sampled(source_of, batch.labels, batch.mask, utility, method.sampling(block))
+            return value_sampled(source_of, batch.labels, players(model, batch.mask), utility, method.sampling(block))
         source = logit_source(model, features, batch.mask)
         if method.name == "closed_form":
             assert isinstance(source, SumSource)

@@ -17,7 +17,16 @@ from torch import Tensor, nn
 from raymm.types import Features, Mask
 from raymm.valuation.logit_sources import FusionSource, LogitSource, SumSource
 
-__all__ = ["AdditiveModel", "FusionModel", "SplitModel", "evaluating", "fingerprint", "logit_source", "source_for"]
+__all__ = [
+    "AdditiveModel",
+    "FusionModel",
+    "SplitModel",
+    "evaluating",
+    "fingerprint",
+    "logit_source",
+    "players",
+    "source_for",
+]
 
 
 @runtime_checkable
@@ -62,7 +71,7 @@ def logit_source(
     Parameters
     ----------
     features, present
-        Encoder outputs [B, n, D], and the modalities that each sample has, bool [B, n].
+        Encoder outputs [B, n, D], and the modalities that each sample has, bool [B, n]; see `players`.
     block_bytes
         Memory for the features of one block of coalitions, where the fusion has to be run.
 
@@ -81,9 +90,34 @@ def logit_source(
     tensor([[[1., 0.],
              [3., 5.]]])
     """
+    present = players(model, present)
     if isinstance(model, AdditiveModel) and getattr(model, "additive", True):
         return SumSource(*model.partials(features), present, getattr(model, "finish", None))
     return FusionSource(model.fuse, features, present, block_bytes)
+
+
+def players(model: object, present: Mask) -> Mask:
+    """The modalities of each sample that take part in its game: those that it has and the model reads.
+
+    A model that reads some modalities only says so by an attribute `reads`, bool [n], as raymm's do
+    (`model.modalities`). The others are to it as if every sample lacked them.
+
+    Parameters
+    ----------
+    present
+        Modalities that each sample has, bool [B, n].
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(reads=torch.tensor([True, False]))
+    >>> players(model, torch.tensor([[True, True], [False, True]])).tolist()
+    [[True, False], [False, False]]
+    """
+    reads = getattr(model, "reads", None)
+    if isinstance(reads, Tensor) and reads.dtype == torch.bool and reads.shape == present.shape[-1:]:
+        return present & reads.to(present.device)
+    return present
 
 
 source_for = logit_source

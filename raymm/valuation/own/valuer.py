@@ -115,7 +115,7 @@ class Valuer:
         utility = self.game.utility
         if method.name == "sampled":
             sampling = method.sampling(self.done // BATCHES_PER_BLOCK)
-            return value_sampled(opened.some, given.labels, given.present, utility, sampling)
+            return value_sampled(opened.some, given.labels, opened.whole.present, utility, sampling)
         if method.name == "closed_form":
             assert isinstance(opened.whole, SumSource)
             return value_closed_form(opened.whole, given.labels, utility.task)

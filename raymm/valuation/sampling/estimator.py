@@ -216,6 +216,8 @@ def _exact_among(
     source: LogitSource, labels: Labels, players: Int64[Tensor, " p"], utility: Utility
 ) -> Float64[Tensor, "B p"]:
     """Exact contributions of the players, from all coalitions of them."""
+    if not len(players):  # a sample that has nothing that the model reads
+        return torch.zeros(len(labels), 0, dtype=torch.float64, device=labels.device)
     among = coalition_masks(len(players)).to(labels.device)
     masks = torch.zeros(len(among), source.present.shape[1], dtype=torch.bool, device=labels.device)
     masks[:, players] = among
