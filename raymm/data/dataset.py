@@ -145,8 +145,9 @@ class Dataset:
         names
             Names of the modalities that are read; None for all.
         """
-        every = names is None or set(self.schema.names) <= set(names)
-        return replace(self, reads=None if every else tuple(name for name in self.schema.names if name in names))
+        if names is None or set(self.schema.names) <= set(names):
+            return self if self.reads is None else replace(self, reads=None)
+        return replace(self, reads=tuple(name for name in self.schema.names if name in names))
 
 
 def open_dataset(path: Path | str, check: bool = False) -> Dataset:

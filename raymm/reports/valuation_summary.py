@@ -121,7 +121,7 @@ def _banzhaf(table: ValuationTable) -> np.ndarray | None:
 
 
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
-    """Patterns and interactions of every pair; none where not all coalitions were evaluated."""
+    """Patterns and interactions of every pair that some sample has; none where not all coalitions were evaluated."""
     names = table.info.modalities
     if not table.shows_outcomes or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
@@ -136,6 +136,7 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
             "interaction": float(strength[i, j]),
         }
         for i, j in combinations(range(len(names)), 2)
+        if (present[:, i] & present[:, j]).any()
     ]
 
 

@@ -82,7 +82,8 @@ def plan_epoch(
         return joint_plan(dataset)
     rows, classes = dataset.rows("train"), len(dataset.schema.classes)
     samples = TrainingSamples(rows, dataset.label[rows], dataset.present[rows], classes)
-    return plan_of_samples(method, samples, config, epoch, phi)
+    known = np.where(samples.present, phi, np.nan)  # older runs valued modalities that their models do not read, too
+    return plan_of_samples(method, samples, config, epoch, known)
 
 
 def plan_of_samples(

@@ -10,11 +10,13 @@ from raymm.methods import METHODS, build_method
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.reports.diagnostics.of_run import facts_of
+from raymm.reports.valuation_summary import summarise
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
 from raymm.tracking.metrics import gap_metric, phi_metric
 from raymm.training.checkpoint import read_checkpoint
 from raymm.training.loop import Backends, train
+from raymm.training.planning import plan_epoch
 from raymm.training.run import create_or_open, validate_run
 from raymm.valuation.table_file import read_table
 from tests.games import settings, untimed
@@ -121,10 +123,27 @@ def test_every_fusion_with_contributions_from_the_training_pass(fusion, data, tm
         for name, read, dataset in (("whole", ["m0", "m1"], whole), ("without", None, without))
     )
     same_runs(mine, theirs)
+    table = read_table(mine[0].path / "result" / "valuation-test.parquet")
+    assert [(pair["first"], pair["second"]) for pair in summarise(table)["pairs"]] == [("m0", "m1")]
     online = read_checkpoint(mine[0].path, EPOCHS).online
     assert np.isnan(online[:, 2]).all()
     assert np.isfinite(online[:, :2]).any(axis=0).all()
     assert gap_metric("m2") not in mine[1].metrics
+
+
+def test_contributions_that_an_older_run_recorded_of_it_are_not_planned_from(data):
+    """It was a player there, with the lowest contributions of all: no copy keeps it."""
+    whole, _ = data()
+    config = config_of("sample", ["m0", "m1"])
+    method, view = build_method(config, whole.schema), whole.as_read(config.model.modalities)
+    phi = np.where(whole.present[whole.rows("train")], [0.5, 1.5, -3.0], np.nan)
+    plan = plan_epoch(method, view, config, 2, phi)
+    extra = np.arange(len(phi), len(plan))
+    kept = plan.masks(extra, 3)
+    assert len(extra) > 0
+    assert kept[:, 0].all()
+    assert not kept[:, 1:].any()
+    assert len(plan_epoch(method, whole, config, 2, phi)) > len(plan)
 
 
 def test_one_modality_alone_is_valued_as_the_only_one(data, tmp_path):
