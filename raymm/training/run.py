@@ -32,7 +32,7 @@ from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
-from raymm.training.weights_files import hashes_of_weights, say_changed_weights
+from raymm.training.weights_files import Looks, hashes_of_weights, say_changed_weights
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -122,13 +122,13 @@ def create_or_open(
         plugins = copy_plugins(config.plugins, path)
         own = config.model_copy(update={"plugins": plugins})
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
-        write_json(path / layout.RUN, _to_json(run, hashes_of_weights(own)))
+        write_json(path / layout.RUN, _to_json(run, *hashes_of_weights(own)))
         return run
     run, now = _reopened(path, config, dataset)
-    recorded = _read(path).weights
-    say_changed_weights(path, recorded)
-    if now != run:
-        write_json(path / layout.RUN, _to_json(now, recorded))
+    saved = _read(path)
+    looks = say_changed_weights(path, saved.weights, saved.weights_looks)
+    if now != run or looks != saved.weights_looks:
+        write_json(path / layout.RUN, _to_json(now, saved.weights, looks))
     return now
 
 
@@ -152,6 +152,10 @@ def _refuse_others(path: Path) -> None:
         raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
 
 
+CHANGED = " (files of its folder were changed since the run began; bring back what they held)"
+"""What a hash among the settings says that differs: encoders fill it in (`hf:FOLDER`)."""
+
+
 def _reopened(path: Path, config: Config, dataset: Dataset) -> tuple[Run, Run]:
     """The run of a folder as it was written, and as it goes on now; another run is refused."""
     changed = check_plugins(config.plugins, _read(path).recorded_plugins)
@@ -162,7 +166,7 @@ def _reopened(path: Path, config: Config, dataset: Dataset) -> tuple[Run, Run]:
     if not same_data(run.digest, dataset):
         problems.add(f"data: {run.data} then, {dataset.path} now")
     for key, then, now in _differences(run.config, config):
-        problems.add(f"{key}: {then} then, {now} now")
+        problems.add(f"{key}: {then} then, {now} now{CHANGED if key.endswith('.sha256') else ''}")
     problems.raise_if_any(CheckpointError)
     own = config.model_copy(update={"plugins": copied_plugins(config.plugins, path)})
     return run, Run(path, run.key, own, dataset.path, run.digest, run.start)
@@ -310,7 +314,7 @@ def _read(path: Path) -> SavedRun:
     return SavedRun.read(path / layout.RUN)
 
 
-def _to_json(run: Run, weights: Mapping[str, str]) -> dict[str, Any]:
+def _to_json(run: Run, weights: Mapping[str, str], looks: Looks) -> dict[str, Any]:
     return {
         "format": SavedRun.newest,
         "key": run.key,
@@ -321,4 +325,5 @@ def _to_json(run: Run, weights: Mapping[str, str]) -> dict[str, Any]:
         "config": run.config.model_dump(mode="json"),
         "plugins": [asdict(plugin) for plugin in describe_plugins(run.config.plugins)],
         **({"weights": dict(weights)} if weights else {}),
+        **({"weights_looks": looks} if looks else {}),
     }

@@ -77,6 +77,7 @@ class SavedRun(SavedStart, WithConfig):
     data: str
     digest: str
     weights: dict[str, str] = Field(default_factory=dict)
+    weights_looks: dict[str, list[int]] = Field(default_factory=dict)
 
 
 class _WithHistory(JsonRecord):

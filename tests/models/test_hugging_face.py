@@ -12,10 +12,11 @@ from raymm.data import RgbSpec, Sample, Schema, TextSpec, WaveformSpec, open_dat
 from raymm.data.manifest import Manifest
 from raymm.data.schema import SPLITS
 from raymm.data.schema_inference import build_schema
-from raymm.errors import ConfigError, DataError
+from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.models.encoders import build_encoder
 from raymm.models.export import load_model
 from raymm.storage import layout
+from raymm.training.run import create_or_open
 from tests.models.backbones import check_checkpointed, encoder_of, refuse_network, whole_and_resumed
 from tests.models.pictures import clips_of
 
@@ -326,6 +327,10 @@ def test_a_text_encoder_is_fine_tuned_resumed_and_read_back_without_its_folder(s
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ConfigError, match="the folder was changed since its SHA-256 was recorded"):
         build_encoder(schema["t"], config.model.encoders["t"], 8)
+    now = config.model_dump() | {"model": {"feature_size": 8, "encoders": {"t": f"hf:{folder}"}}}
+    changed = r"t\.sha256: \w{64} then, \w{64} now \(files of its folder were changed since the run began; bring back"
+    with pytest.raises(CheckpointError, match=changed):
+        create_or_open(run.path, parse(now), dataset)
     for one in folder.iterdir():
         if one.name != "tokenizer.json":
             one.unlink()

@@ -1,6 +1,7 @@
 """Weights from files: below prefixes, inside checkpoints, of other networks, and where the file is gone later."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from raymm.models.export import export_model, load_model
 from raymm.models.model import build_model
 from raymm.storage import layout, sha256_of
 from raymm.storage.layout import epoch_folder
+from raymm.training import weights_files
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.models.backbones import encoder_of, whole_and_resumed
@@ -111,6 +113,44 @@ def test_a_run_records_the_hash_of_its_file_and_says_when_it_has_changed(tmp_pat
     file.unlink()
     create_or_open(run.path, config_with(file), data)
     assert "was changed" not in caplog.text
+
+
+def test_a_file_is_hashed_again_only_where_it_may_be_another(tmp_path, file, caplog, monkeypatch):
+    """Of the same size, and with the time of the last write put back: the time of its inode tells."""
+    data, hashed = dataset_of(tmp_path / "d"), []
+    monkeypatch.setattr(weights_files, "sha256_of", lambda path: hashed.append(path) or sha256_of(path))
+    run = create_or_open(tmp_path / "r", config_with(file), data, check=False)
+    about = run.path / layout.RUN
+    create_or_open(run.path, config_with(file), data)
+    assert len(hashed) == 2  # the file was written a moment ago: another write might have had the same time
+    monkeypatch.setattr(weights_files, "SETTLED_NS", 0)
+    for times in (3, 3, 3):
+        create_or_open(run.path, config_with(file), data)
+        assert len(hashed) == times
+    before = file.stat()
+    copied = file.read_bytes()
+    file.unlink()
+    file.write_bytes(copied)  # the same file from a copy: hashed once, and then known
+    for times in (4, 4):
+        create_or_open(run.path, config_with(file), data)
+        assert len(hashed) == times
+    assert "was changed" not in caplog.text
+    with file.open("r+b") as opened:
+        opened.write(bytes([copied[0] ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for times in (5, 6):
+        caplog.clear()
+        create_or_open(run.path, config_with(file), data)
+        assert len(hashed) == times
+        assert "was changed since the run began" in caplog.text
+    assert "weights_looks" not in json.loads(about.read_text())
+    old = {key: value for key, value in json.loads(about.read_text()).items() if key != "weights_looks"}
+    file.write_bytes(copied)
+    about.write_text(json.dumps(old))  # as runs were recorded before there were looks
+    caplog.clear()
+    create_or_open(run.path, config_with(file), data)
+    assert json.loads(about.read_text())["weights"] == old["weights"]
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(("channels", "file"), [(1, 3), (2, 3), (3, 1), (3, 3)])
