@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,7 @@ from raymm.integrations.ranks import found_communicator, say_if_not_synchronised
 from raymm.integrations.rows import epoch_and_row
 from raymm.seeds import derive
 from raymm.tasks.registry import get_task
+from raymm.valuation.likeness import no_logits
 from raymm.valuation.own.labels import read_labels
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from raymm.tasks.base import Task
 
 __all__ = ["CoalitionLoss"]
+
+log = logging.getLogger(__name__)
 
 MOST_VALUED = 16
 """Modalities of which all coalitions are fused for phi."""
@@ -99,7 +103,7 @@ class CoalitionLoss(nn.Module):
         )
         _check_within_batch(self._config)
         self._method = self._made()
-        self._calls, self._said = 0, False
+        self._calls, self._said, self._looked = 0, False, False
 
     def forward(
         self,
@@ -151,8 +155,24 @@ class CoalitionLoss(nn.Module):
         task, utility = self.task, self._config.valuation.utility
         step = LossStep(fusion, module, features, mask, labels, weight, task, utility, seed, epochs, rows)
         total = self._method.loss(step)  # type: ignore[arg-type]  # all of a step that these two methods read
+        self._say_if_not_logits(step)
         loss = total / len(labels) if self.reduction == "mean" else total
         return (loss, step.phi()) if return_phi else loss
+
+    def _say_if_not_logits(self, step: LossStep) -> None:
+        """Look at the outputs of the first batch that has rows."""
+        if self._looked or step.outputs is None or not len(step):
+            return
+        self._looked = True
+        found = no_logits(step.outputs.detach().float(), self.task)
+        if found is not None:
+            log.warning(
+                "CoalitionLoss: fuse returns what look like %s, and the loss takes logits; leave the %s out, or "
+                "return out.%s()",
+                found.what,
+                found.made_by,
+                found.inverse,
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the method, whose functions cannot be sent to another process; it is made there."""

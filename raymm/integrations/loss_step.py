@@ -41,6 +41,9 @@ class LossStep(FusedStep):
         What draws are keyed by: a seed, and of each row the number of its epoch and its number therein, int64 [B].
     """
 
+    outputs: Tensor | None = None
+    """Outputs [B, ..., K] that were fused last."""
+
     def __init__(
         self,
         fusion: FusionModel,
@@ -63,12 +66,14 @@ class LossStep(FusedStep):
         """Outputs of each row with a mask of its own, [B, K]."""
         outputs = super().fuse(features, mask)
         _check_labels(self.labels, outputs.shape[-1], self._task)
+        self.outputs = outputs
         return outputs
 
     def coalition_logits(self, coalitions: Tensor) -> Tensor:
         """Outputs of coalitions (bool [S, n]), [B, S, K]."""
         outputs = super().coalition_logits(coalitions)
         _check_labels(self.labels, outputs.shape[-1], self._task)
+        self.outputs = outputs
         return outputs
 
     def source_of(self, features: Any) -> LogitSource:

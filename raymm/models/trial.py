@@ -8,6 +8,7 @@ breaks these rules can train without complaint and give wrong numbers, or ends t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from raymm.models.model import build_model
 from raymm.models.multimodal import MultimodalModel, PartsModel
 from raymm.models.row_checks import check_rows
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
-from raymm.valuation.likeness import are_probabilities, close
+from raymm.valuation.likeness import close, no_logits
 from raymm.valuation.protocol import fingerprint
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
     from raymm.data.kinds.base import Statistics
     from raymm.data.reader import BatchReader
     from raymm.data.schema import Schema
+    from raymm.tasks.base import Task
 
 __all__ = ["rows_to_try", "trial_mistakes"]
+
+log = logging.getLogger(__name__)
 
 
 def rows_to_try(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -67,8 +71,8 @@ def trial_mistakes(reader: BatchReader, config: ModelConfig) -> list[str]:
             found += mistakes_in(lambda: _check_builder(model, schema, config, statistics))
             fusion = f"{where}fusion" if config.build else f"model.fusion={config.fusion.name}"
         found = found or mistakes_in(lambda: _check_fusion(model, batch, schema.outputs, fusion))
-        own = config.build is not None and schema.task.by_argmax
-        return found or (mistakes_in(lambda: _check_logits(model, batch, fusion)) if own else [])
+        own = config.build is not None or ":" in config.fusion.name
+        return found or (mistakes_in(lambda: _check_logits(model, batch, schema.task, fusion)) if own else [])
 
 
 def _encoder_mistakes(model: PartsModel, name: str, batch: Batch, place: str) -> list[str]:
@@ -144,13 +148,23 @@ def _check_builder(
         )
 
 
-def _check_logits(model: MultimodalModel, batch: Batch, where: str) -> None:
-    """Refuse probabilities, of which the loss would take another softmax, and hardly fall."""
-    if are_probabilities(model.fuse(model.encode(batch), batch.mask)):
-        raise ConfigError(
-            f"{where} returns probabilities (none is negative, and those of each row add up to 1), and the loss "
-            "takes logits; leave the softmax out, or return the logarithm of the probabilities"
-        )
+def _check_logits(model: MultimodalModel, batch: Batch, task: Task, where: str) -> None:
+    """Refuse probabilities of classes, of which the loss would take another softmax, and hardly fall.
+
+    Numbers from 0 to 1 for several labels may be logits by chance: they are said.
+    """
+    found = no_logits(model.fuse(model.encode(batch), batch.mask), task)
+    if found is None:
+        return
+    remedy = f"leave the {found.made_by} out, or return out.{found.inverse}()"
+    if found.made_by == "softmax":
+        raise ConfigError(f"{where} returns {found.what}, and the loss takes logits; {remedy}")
+    log.warning(
+        "%s returns what look like %s, and the loss takes logits, so that predictions and values would be wrong; %s",
+        where,
+        found.what,
+        remedy,
+    )
 
 
 def _check_fusion(model: MultimodalModel, batch: Batch, outputs: int, where: str) -> None:

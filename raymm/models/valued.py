@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +23,17 @@ from raymm.tasks.defaults import with_defaults
 from raymm.valuation.conformance import check_model
 from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
+from raymm.valuation.likeness import no_logits
+from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
     from raymm.models.export import Exported
+    from raymm.tasks.base import Task
 
 __all__ = ["load_for", "load_own", "with_masking", "with_valuation"]
+
+log = logging.getLogger(__name__)
 
 CHECKED = 8
 """Samples on which a custom model is checked."""
@@ -90,7 +96,22 @@ def load_own(spec: str, dataset: Dataset, split: str, valuation: Mapping[str, An
     view, rows = BatchReader(dataset, config.view), dataset.rows(split)
     few = view.batch(rows[:CHECKED])
     check_model(model, few, few.mask, names=dataset.schema.names)
+    with evaluating(model), torch.inference_mode():
+        _say_if_not_logits(spec, model.fuse(model.encode(few), few.mask), dataset.schema.task)
     return Valuing(model, view, rows, config)
+
+
+def _say_if_not_logits(spec: str, outputs: torch.Tensor, task: Task) -> None:
+    found = no_logits(outputs, task)
+    if found is not None:
+        log.warning(
+            "%s: fuse returns what look like %s, and they are read as logits, so that the loss and graded utilities "
+            "are wrong; leave the %s out, or return out.%s()",
+            spec,
+            found.what,
+            found.made_by,
+            found.inverse,
+        )
 
 
 def with_masking(job: Valuing, masking: str, dataset: Dataset) -> Valuing:

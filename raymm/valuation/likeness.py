@@ -1,9 +1,19 @@
 """Whether two tensors of numbers are the same but for rounding, and whether outputs are probabilities."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
 import torch
 from torch import Tensor
 
-__all__ = ["are_probabilities", "close"]
+if TYPE_CHECKING:
+    from raymm.tasks.base import Task
+
+__all__ = ["Probabilities", "are_probabilities", "close", "no_logits"]
+
+ENOUGH = 8
+"""Numbers of which none is negative or above 1 before they are taken for probabilities of labels."""
 
 TOLERANCE = 1e-4
 """Largest difference of two numbers that should be the same, in parts of the largest of them."""
@@ -28,3 +38,36 @@ def are_probabilities(outputs: Tensor) -> bool:
     (True, False)
     """
     return bool((outputs >= 0).all() and ((outputs.sum(dim=-1) - 1).abs() < TOLERANCE).all())
+
+
+class Probabilities(NamedTuple):
+    """What outputs are that are no logits: in words, by which function of them, and torch's name of its inverse."""
+
+    what: str
+    made_by: str
+    inverse: str
+
+
+OF_LABELS = Probabilities("probabilities of labels (all of them are from 0 to 1)", "sigmoid", "logit")
+OF_CLASSES = Probabilities("probabilities (none is negative, and those of each sample add up to 1)", "softmax", "log")
+
+
+def no_logits(outputs: Tensor, task: Task) -> Probabilities | None:
+    """What outputs [..., K] of a task look like that are no logits; None where they may be.
+
+    >>> from raymm.tasks import get_task
+    >>> no_logits(torch.tensor([[0.5, -0.5]]), get_task("classification")) is None
+    True
+    """
+    if task.keeps_probabilities and _are_of_a_sigmoid(outputs):
+        return OF_LABELS
+    return OF_CLASSES if task.by_argmax and are_probabilities(outputs) else None
+
+
+def _are_of_a_sigmoid(outputs: Tensor) -> bool:
+    """Whether all of enough numbers are from 0 to 1, and some of them differ; logits would have either sign."""
+    return (
+        outputs.numel() >= ENOUGH
+        and bool(((outputs >= 0) & (outputs <= 1)).all())
+        and not close(outputs, outputs.flatten()[0].expand_as(outputs))
+    )

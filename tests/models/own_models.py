@@ -9,6 +9,7 @@ from raymm.data.schema import Schema
 from raymm.models.own import Model
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
+from tests.games import OwnModel
 
 NAME = __name__
 
@@ -124,6 +125,25 @@ class Bessel(Good):
 class Probable(Good):
     def fuse(self, features, mask):
         return super().fuse(features, mask).softmax(dim=-1)
+
+
+class Sure(Good):
+    def fuse(self, features, mask):
+        return super().fuse(features, mask).sigmoid()
+
+
+class ProbableSplit(nn.Module):
+    """`encode` and `fuse` of a model for values alone, whose outputs are probabilities."""
+
+    def __init__(self, schema):
+        super().__init__()
+        self.inner = OwnModel(schema)
+
+    def encode(self, batch):
+        return self.inner.encode(batch)
+
+    def fuse(self, features, mask):
+        return self.inner.fuse(features, mask).softmax(dim=-1)
 
 
 class LogProbable(Good):

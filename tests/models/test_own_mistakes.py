@@ -9,7 +9,9 @@ from raymm.config import load
 from raymm.config.own_code import name_of_builder
 from raymm.errors import ConfigError
 from raymm.models.model import model_mistakes
+from raymm.models.valued import load_own
 from raymm.training.run import create_or_open
+from tests.games import gappy_dataset
 from tests.models.own_models import NAME, Good, settings_of
 
 pytestmark = pytest.mark.usefixtures("without_copies_of_the_tests")
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("without_copies_of_the_tests")
         ("Narrow", {}, [r"fuse returned float32 \[2, 1\] for 2 rows; expected \[B, K\] = \[2, 3\]"]),
         ("RowsMeet", {}, ["encode: a row's features depend on the other rows"]),
         ("ModalitiesMeet", {}, ["encode: features of other modalities depend on 'm0'"]),
-        ("Probable", {}, ["Probable: fuse returns probabilities .* leave the softmax out"]),
+        ("Probable", {}, [r"Probable: fuse returns probabilities .* leave the softmax out, or return out\.log\(\)"]),
         ("LogProbable", {}, []),
         ("OutputsMeet", {}, ["fuse: a row's output depends on the other rows"]),
         ("NotFinite", {}, ["encode returns NaN or infinite numbers for finite inputs"]),
@@ -142,3 +144,26 @@ def test_a_builder_is_named_by_its_module_or_refused():
     other = type("Good", (Good,), {"__module__": NAME, "__qualname__": "Good"})
     with pytest.raises(ConfigError, match="is now another object than the one that was given"):
         name_of_builder(other)
+
+
+@pytest.mark.parametrize("build", ["Sure", "Good"])
+def test_probabilities_of_labels_are_said_once_before_training(tmp_path, build, caplog):
+    """They may be logits by chance, so that nothing is refused."""
+    data = gappy_dataset(tmp_path / "d", 3, ("train",) * 9 + ("val",) * 3 + ("test",) * 3, (0.3, 0.4), "multilabel")
+    create_or_open(tmp_path / "run", settings_of(build), data)
+    create_or_open(tmp_path / "run", settings_of(build), data)
+    told = [one.getMessage() for one in caplog.records if "probabilities" in one.getMessage()]
+    assert len(told) == (build == "Sure")
+    words = (
+        r"Sure: fuse returns what look like probabilities of labels .*; leave the sigmoid out, or return out\.logit"
+    )
+    assert all(re.search(words, one) for one in told)
+
+
+def test_probabilities_are_said_where_a_model_is_only_valued(data, caplog):
+    load_own(f"{NAME}:ProbableSplit", data, "test")
+    assert f"{NAME}:ProbableSplit: fuse returns what look like probabilities" in caplog.text
+    assert "leave the softmax out, or return out.log()" in caplog.text
+    caplog.clear()
+    load_own("tests.games:own_model", data, "test")
+    assert not caplog.text

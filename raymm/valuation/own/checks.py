@@ -12,14 +12,11 @@ from torch import Tensor
 from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.likeness import are_probabilities, close
+from raymm.valuation.likeness import close, no_logits
 
 __all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits"]
 
 log = logging.getLogger(__name__)
-
-ENOUGH = 8
-"""Numbers of which none is negative or above 1 before they are taken for probabilities."""
 
 Masked = Callable[[Mask], Float[Tensor, "B K"]]
 
@@ -72,30 +69,16 @@ def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
     >>> say_if_not_logits(torch.tensor([[0.5, -0.5]]), get_task("classification"))
     False
     """
-    if task.keeps_probabilities and _are_of_a_sigmoid(logits):
+    found = no_logits(logits, task)
+    if found is not None:
         log.warning(
-            "the outputs look like probabilities of labels (all of them are from 0 to 1), and are read as logits, so "
-            "that predictions, the loss and graded utilities are wrong: give outputs=lambda out: out.logit(), or "
-            "leave the sigmoid out"
+            "the outputs look like %s, and are read as logits, so that the loss and graded utilities (of labels: "
+            "predictions, too) are wrong: give outputs=lambda out: out.%s(), or leave the %s out",
+            found.what,
+            found.inverse,
+            found.made_by,
         )
-        return True
-    found = task.by_argmax and are_probabilities(logits)
-    if found:
-        log.warning(
-            "the outputs look like probabilities (none is negative, and those of each sample add up to 1), and are "
-            "read as logits, so that the loss and graded utilities are wrong: give outputs=lambda out: out.log(), or "
-            "leave the softmax out"
-        )
-    return found
-
-
-def _are_of_a_sigmoid(logits: Float[Tensor, "B K"]) -> bool:
-    """Whether all of enough numbers are from 0 to 1, and some of them differ; logits would have either sign."""
-    return (
-        logits.numel() >= ENOUGH
-        and bool(((logits >= 0) & (logits <= 1)).all())
-        and not close(logits, logits.flatten()[0].expand_as(logits))
-    )
+    return found is not None
 
 
 def same_rows_when_all_is_masked(logits: Float[Tensor, "B K"]) -> bool:
