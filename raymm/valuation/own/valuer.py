@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from raymm.config.mistakes import settings_mistakes
 from raymm.config.sections import ValuationConfig
-from raymm.errors import ConfigError, Problems
+from raymm.errors import ConfigError, DataError, Problems
 from raymm.seeds import derive
 from raymm.tasks.base import Task
 from raymm.tasks.registry import task_fields
@@ -83,10 +83,14 @@ class Game:
 
 
 class Valuer:
-    """Values batches in turn; the first decides the method and the number of classes."""
+    """Values batches in turn; the first decides the method and the number of classes.
 
-    def __init__(self, way: Way, game: Game, model: Any) -> None:
-        self.way, self.game, self.model = way, game, model
+    `numbers` are the places of the samples of each batch in their data set, by which those without ids are named;
+    None counts them.
+    """
+
+    def __init__(self, way: Way, game: Game, model: Any, numbers: Iterator[Sequence[int]] | None = None) -> None:
+        self.way, self.game, self.model, self.numbers = way, game, model, numbers
         self.done = self.samples = self.classes = 0
         self.method: ValuationMethod | None = None
         self.info: TableInfo | None = None
@@ -98,7 +102,7 @@ class Valuer:
             self.classes = self._count_classes()
             self.method = self._method(opened, given)
             self.info = self._table_info(self.method)
-        ids = given.ids or [str(self.samples + row) for row in range(len(given))]
+        ids = given.ids or self._numbered(len(given))
         check_labels(given.labels, self.game.task, self.classes, ids)
         arrays = to_arrays(self._values(opened, given, self.method))
         self.done, self.samples = self.done + 1, self.samples + len(given)
@@ -110,6 +114,18 @@ class Valuer:
             source=None if given.sources is None else np.array(given.sources, dtype=np.str_),
             **arrays,
         )
+
+    def _numbered(self, rows: int) -> list[str]:
+        """Names of the samples of a batch by their places in the data set."""
+        if self.numbers is None:
+            return [str(self.samples + row) for row in range(rows)]
+        drawn = next(self.numbers, ())
+        if len(drawn) != rows:
+            raise DataError(
+                f"it has {rows} samples, and the sampler of the loader drew {len(drawn)} for it: which of them these "
+                "are is not known; give ids="
+            )
+        return [str(number) for number in drawn]
 
     def _values(self, opened: Opened, given: Given, method: ValuationMethod) -> SampleValues:
         utility = self.game.utility

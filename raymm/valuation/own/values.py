@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DistributedSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from raymm.errors import ConfigError, DataError, RaymmError, in_one_line
 from raymm.tasks.base import Task
@@ -18,6 +17,7 @@ from raymm.tasks.registry import get_task
 from raymm.types import Mask
 from raymm.valuation.own.errors import BatchError
 from raymm.valuation.own.labels import say_if_no_scale
+from raymm.valuation.own.numbers import numbers_of
 from raymm.valuation.own.reading import Reading, Where
 from raymm.valuation.own.valuer import Game, Valuer
 from raymm.valuation.own.ways import FirstPass
@@ -30,7 +30,6 @@ __all__ = ["Follow", "value_batches"]
 
 log = logging.getLogger(__name__)
 
-SHUFFLED = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 Follow = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -138,21 +137,11 @@ def value_batches(
             "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "
             "other batches as reference="
         )
-    if ids is None and _shuffles(batches):
-        log.warning(
-            "the loader draws samples at random and ids= names none: samples are numbered as they come, which is not "
-            "their place in the data set; give ids=, or a loader that does not shuffle"
-        )
+    numbers = numbers_of(batches) if ids is None else None
     with _undisturbed(model, what.device):
         if way.first_pass is not None:
             _read_first(way.first_pass, reading, batches if reference is None else reference)
-        return _value_all(Valuer(way, game, model), reading, batches, follow)
-
-
-def _shuffles(batches: Any) -> bool:
-    """Whether a `DataLoader` draws samples at random, by its sampler or that of its batches; others do not tell."""
-    samplers = [getattr(batches, "sampler", None), getattr(getattr(batches, "batch_sampler", None), "sampler", None)]
-    return any(isinstance(one, SHUFFLED) or (isinstance(one, DistributedSampler) and one.shuffle) for one in samplers)
+        return _value_all(Valuer(way, game, model, numbers), reading, batches, follow)
 
 
 def _read_first(first_pass: FirstPass, reading: Reading, batches: Iterable[Any]) -> None:

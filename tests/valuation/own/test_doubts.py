@@ -18,8 +18,6 @@ def predict(batch, mask):
 def loader_of(kind):
     if kind == "batches":
         return DataLoader(ITEMS, batch_sampler=BatchSampler(RandomSampler(ITEMS), 3, drop_last=False))
-    if kind == "ranks":
-        return DataLoader(ITEMS, 3, sampler=DistributedSampler(ITEMS, 2, 0))
     if kind == "ranks in order":
         return DataLoader(ITEMS, 3, sampler=DistributedSampler(ITEMS, 2, 0, shuffle=False))
     if kind == "batches in order":
@@ -27,7 +25,7 @@ def loader_of(kind):
     return DataLoader(ITEMS, 3, shuffle=kind == "shuffled")
 
 
-@pytest.mark.parametrize("kind", ["shuffled", "batches", "ranks", "in order", "batches in order", "ranks in order"])
+@pytest.mark.parametrize("kind", ["shuffled", "batches", "in order", "batches in order", "ranks in order"])
 def test_a_loader_that_draws_at_random_is_told_by_any_of_its_samplers(kind, caplog):
     with caplog.at_level(logging.WARNING):
         value_batches(predict, loader_of(kind), modalities=["a", "b"])
