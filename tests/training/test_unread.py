@@ -25,7 +25,7 @@ from tests.unread import with_and_without, written
 
 pytestmark = pytest.mark.usefixtures("without_waiting_for_the_disk")
 
-EPOCHS = 3
+EPOCHS = 2
 SPLITS = ("train",) * 22 + ("val",) * 10 + ("test",) * 8
 OF_ONE = ("alone",)
 """Methods that say themselves what is read."""
@@ -46,7 +46,7 @@ def data(tmp_path_factory):
 def config_of(name, read, fusion=None, baseline="zeros", **sections):
     own = NEEDS.get(name, {})
     base = {
-        "training": {"epochs": EPOCHS, "batch_size": 7, "keep": 9},
+        "training": {"epochs": EPOCHS, "batch_size": 11, "keep": 9},
         "method": {"name": name, "warmup": 1, **own.get("method", {})},
         "model": {"feature_size": 6, "encoder": {"width": 4}, "modalities": read, "baseline": baseline},
         "optimizer": {"name": "sgd", "lr": 0.05},
