@@ -82,8 +82,9 @@ def plan_epoch(
         return joint_plan(dataset)
     rows, classes = dataset.rows("train"), len(dataset.schema.classes)
     samples = TrainingSamples(rows, dataset.label[rows], dataset.present[rows], classes)
-    known = np.where(samples.present, phi, np.nan)  # older runs valued modalities that their models do not read, too
-    return plan_of_samples(method, samples, config, epoch, known)
+    if dataset.reads is not None:  # older runs valued modalities that their models do not read, too
+        phi = np.where(samples.present, phi, np.nan)
+    return plan_of_samples(method, samples, config, epoch, phi)
 
 
 def plan_of_samples(
