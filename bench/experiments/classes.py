@@ -20,10 +20,10 @@ from bench.experiments.sections import add_costs, add_runs, add_scores
 from bench.experiments.sets import entry
 from bench.experiments.studies import runs_of, study_of
 from raymm.reports.plots import COLOURS, panels, style_axis
-from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.figures import arms_of, data_of
 from raymm.study.results import StudyResults
-from raymm.valuation import read_table, shapley_values
+from raymm.training.result import read_test_table
+from raymm.valuation import shapley_values
 
 __all__ = ["Planted", "observed_phi", "phi_by_carrier", "planted", "run"]
 
@@ -98,7 +98,7 @@ def observed_phi(of: Planted) -> npt.NDArray[np.float64]:
 
 def phi_by_carrier(results: StudyResults, data: str, arm: str) -> npt.NDArray[np.float64]:
     """Mean phi on test of the carrier of each sample's class, and of the other modality; [seeds, 2]."""
-    tables = [read_table(valuation_file(result_folder(one.path), "test")) for one in runs_of(results, data, arm)]
+    tables = [read_test_table(one.path) for one in runs_of(results, data, arm)]
     return np.array([_by_role(table.phi, np.asarray(table.label)) for table in tables])
 
 

@@ -18,9 +18,9 @@ from bench.experiments.sections import add_costs, add_phi, add_runs, add_scores,
 from bench.experiments.sets import entry, real
 from bench.experiments.studies import runs_of, study_of
 from raymm.data import ImageSpec, Sample, Schema, TextSpec, write_dataset
-from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.results import RunRecord, StudyResults
-from raymm.valuation import interactions, read_table
+from raymm.training.result import read_test_table
+from raymm.valuation import interactions
 
 __all__ = ["ANSWERS", "interaction", "question_data", "run"]
 
@@ -77,7 +77,7 @@ def question_data(count: int, seed: int = 7) -> tuple[np.ndarray, np.ndarray, np
 
 def interaction(run: RunRecord) -> float:
     """Mean interaction of the two modalities on test, on right or wrong."""
-    table = read_table(valuation_file(result_folder(run.path), "test"))
+    table = read_test_table(run.path)
     return float(interactions(torch.from_numpy(table.correct()).double())[:, 0, 1].mean())
 
 

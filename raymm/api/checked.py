@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.api.shown import Shown
 from raymm.api.texts import size_text, time_text
+from raymm.counts import counted
 
 if TYPE_CHECKING:
     from raymm.training.rehearsal import Rehearsal
@@ -44,7 +45,7 @@ class Checked(Shown):
     def summary(self) -> str:
         """Everything, for people."""
         count = len(self.problems)
-        lines = [f"{count} problem{'s' * (count > 1)}"] if count else ["nothing was found that would stop the run"]
+        lines = [counted(count, "problem")] if count else ["nothing was found that would stop the run"]
         lines += [f"  - {problem}" for problem in self.problems]
         return "\n".join([*lines, *([] if self.rehearsal is None else self._taken(self.rehearsal))])
 
@@ -56,13 +57,13 @@ class Checked(Shown):
         return [
             f"  samples  {rows}",
             f"  model    {found.parameters:,} trained parameters, on {found.device}",
-            f"  batch    {1000 * found.batch_seconds:.1f} ms, by {found.tried} batches that were trained",
-            f"  epoch    {found.batches} batches, {epoch}",
+            f"  batch    {1000 * found.batch_seconds:.1f} ms, by {counted(found.tried, 'trained batch')}",
+            f"  epoch    {counted(found.batches, 'batch')}, {epoch}",
             f"  valuing  {valued}" if found.valuations else "  valuing  no pass over the training split",
-            f"  in all   {found.epochs} epochs, {whole}",
+            f"  in all   {counted(found.epochs, 'epoch')}, {whole}",
             f"  memory   {found.memory:.0f} MiB at the most",
             f"  disk     about {size_text(found.bytes)}; {size_text(self.free)} are free",
         ]
 
     def __repr__(self) -> str:
-        return f"Checked({len(self.problems)} problems)" if self.problems else "Checked(ok)"
+        return f"Checked({counted(len(self.problems), 'problem')})" if self.problems else "Checked(ok)"

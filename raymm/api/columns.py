@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raymm.counts import counted
 from raymm.errors import DataError, Problems
 
 __all__ = ["Columns"]
@@ -40,7 +41,7 @@ class Columns:
             problems.add(f"'{name}' is no name of a modality here; give it as an argument, or rename it")
         for name, column in {**values, **known}.items():
             if len(column) != len(labels):
-                problems.add(f"'{name}' has {len(column)} rows, the labels have {len(labels)}")
+                problems.add(f"'{name}' has {counted(len(column), 'row')}, the labels have {len(labels)}")
         problems.raise_if_any(DataError)
         whole = {**values, **known, "label": labels}
         self._columns = {name: _by_position(column) for name, column in whole.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.api.shown import Shown, place_of
+from raymm.counts import counted
 from raymm.data.opening import open_data
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.models.data_fit import check_fit
@@ -81,7 +82,7 @@ class ExportedGraphs(Shown):
         mask = f"input   {self.form.mask:<16} bool     [B, {len(self.form.inputs)}]  False where it is missing"
         files = [
             f"wrote {one.path} ({one.size / 1e6:.1f} MB); largest difference from raymm {one.difference:.1g} on "
-            f"{self.samples} samples {self.where}"
+            f"{counted(self.samples, 'sample')} {self.where}"
             for one in self.files
         ]
         return "\n".join([*inputs, mask, f"outputs {', '.join(self.form.outputs)}", *files])
@@ -107,7 +108,10 @@ class ExportedGraphs(Shown):
         )
 
     def __repr__(self) -> str:
-        return f"ExportedGraphs({', '.join(path.name for path in self.paths)}, compared on {self.samples} samples)"
+        return (
+            f"ExportedGraphs({', '.join(path.name for path in self.paths)}, compared on "
+            f"{counted(self.samples, 'sample')})"
+        )
 
 
 def export_graphs(
@@ -128,7 +132,7 @@ def export_graphs(
     else:
         dataset, where = _given(folder, exported, open_data(place_of(data), index_folder(first), None, say))
     rows = _spread(dataset, samples)
-    say(f"recording the model, and comparing it on {len(rows)} samples {where}")
+    say(f"recording the model, and comparing it on {counted(len(rows), 'sample')} {where}")
     sha256 = sha256_of(model_folder(folder) / WEIGHTS)
     form, written = write_graphs(exported, dataset, rows, sha256, onnx, torch)
     return ExportedGraphs(tuple(written), form, len(rows), where)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.storage.layout import short_path
 from raymm.training.heading import (
-    counted,
     filled,
     inputs_in_words,
     kinds_of,

@@ -15,6 +15,7 @@ import numpy as np
 from raymm.api.preparation import Asked, plan_preparation
 from raymm.api.prepare_from import Material, check_inputs, from_source, given_manifest
 from raymm.api.texts import size_text, time_text
+from raymm.counts import counted
 from raymm.data.decode import read_sample
 from raymm.data.kind_guessing import guess_kinds
 from raymm.data.media.text_embeddings import embed_texts
@@ -65,15 +66,14 @@ class Outlook:
 
     def summary(self) -> str:
         """Everything, for people."""
-        lines = [
-            f"{self.rows} samples, {size_text(self.bytes)} on disk, about {time_text(self.seconds)} in one process"
-        ]
+        held = f"{counted(self.rows, 'sample')}, {size_text(self.bytes)} on disk"
+        lines = [f"{held}, about {time_text(self.seconds)} in one process"]
         lines += [f"  {found['name']}: {found['kind']} {found['shape'] or ''}".rstrip() for found in self.modalities]
         for split, counts in self.classes.items():
             shown = ", ".join(f"{name} {count}" for name, count in counts.items())
             lines.append(f"  {split}: {shown}")
         if self.problems:
-            lines += [f"{len(self.problems)} problems", *(f"  - {problem}" for problem in self.problems)]
+            lines += [counted(len(self.problems), "problem"), *(f"  - {problem}" for problem in self.problems)]
         return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.api.predictions import Predictions
 from raymm.api.settings import written
+from raymm.counts import counted
 from raymm.data.asked.reading import AT_ONCE, question_of, read_question
 from raymm.data.media.text_embeddings import Encoders, parse_encoders
 from raymm.data.quarantine import bad_line, by_file
@@ -52,7 +53,7 @@ def answered(question: Question, exported: Exported, encoders: Encoders, told: P
             names += read.names
             parts.append(predictor.answers(read.columns))
     for (modality, remark), count in sorted(remarks.items()):
-        told.on_note(f"{modality}: {count} of {len(names)} samples are {remark}")
+        told.on_note(f"{modality}: {count} of {counted(len(names), 'sample is', 'samples are')} {remark}")
     if not parts:
         Problems("predict", list(map(bad_line, by_file(bad))) or ["no sample was given"]).raise_if_any(DataError)
     return Predictions(names, Answers.joined(parts), by_file(bad))

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from raymm.api.shown import Shown, plot_called
+from raymm.counts import counted
 from raymm.data.quarantine import bad_line
 from raymm.errors import ConfigError, did_you_mean
 from raymm.models.answers import PROBABILITY, Answers
@@ -167,7 +168,7 @@ class Predictions(Shown):
 
     def __repr__(self) -> str:
         failed = f", {len({one.sample_id for one in self.failed})} not read" if self.failed else ""
-        return f"Predictions({len(self)} samples{failed})"
+        return f"Predictions({counted(len(self), 'sample')}{failed})"
 
     def _columns(self) -> dict[str, list[Any]]:
         return {"sample": self.samples, **self.answers.columns(every_class=True)}

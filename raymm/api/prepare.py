@@ -13,6 +13,7 @@ from raymm.api.settings import Fields, listed, named, written
 from raymm.api.showing import Showing, showing
 from raymm.config.arguments import named_arguments
 from raymm.config.plugins import load_plugins
+from raymm.counts import counted
 from raymm.data.labels import parse_task
 from raymm.data.lengths import length_lines, summary_of
 from raymm.data.prepare import all_remarks
@@ -124,5 +125,6 @@ def _remark(reports: list[ChunkReport], schema: Schema, told: Progress) -> None:
     """Tell of lengths that vary, and what the kinds of modality remarked."""
     for line in length_lines(summary_of([report.lengths for report in reports]), schema):
         told.on_note(line)
+    rows = sum(report.rows for report in reports)
     for modality, remark, count in all_remarks(reports):
-        told.on_note(f"{modality}: {count} of {sum(report.rows for report in reports)} samples are {remark}")
+        told.on_note(f"{modality}: {count} of {counted(rows, 'sample is', 'samples are')} {remark}")

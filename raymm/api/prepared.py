@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.api.shown import Placed
+from raymm.counts import counted
 from raymm.data.dataset import open_dataset
 from raymm.data.schema import SPLITS
 from raymm.storage import data_layout
@@ -60,11 +61,11 @@ class Prepared(Placed):
     def summary(self) -> str:
         """What the data set holds, and what was left out of it."""
         shapes = ", ".join(f"{spec.name} {list(spec.shape) or 'text'}" for spec in self.schema.modalities)
-        what = "classes" if self.schema.task.categorical else "targets"
-        lines = [f"{self.rows} samples, {len(self.schema.classes)} {what}: {shapes}"]
+        what = "class" if self.schema.task.categorical else "target"
+        lines = [f"{counted(self.rows, 'sample')}, {counted(len(self.schema.classes), what)}: {shapes}"]
         if self.quarantined:
             where = self.folder / data_layout.QUARANTINE
-            lines.append(f"{len(self.quarantined)} samples were left out; {where} says why")
+            lines.append(f"{counted(len(self.quarantined), 'sample was', 'samples were')} left out; {where} says why")
         return "\n".join(lines)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -94,4 +95,4 @@ class Prepared(Placed):
 
     def __repr__(self) -> str:
         left = f", {len(self.quarantined)} left out" if self.quarantined else ""
-        return f"Prepared({str(self.folder)!r}, {self.rows} samples{left})"
+        return f"Prepared({str(self.folder)!r}, {counted(self.rows, 'sample')}{left})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raymm.api.progress import JobEvent, cut, one_line_of
+from raymm.counts import counted
 from raymm.storage import layout
 from raymm.storage.text_log import add_lines, stamp
 from raymm.study.jobs import job_folder
@@ -50,7 +51,7 @@ class StudyProgress:
         self._total = len(every)
         self._ended = sum(finished(job_folder(self.study, *one)) for one in every)
         before = f", {self._ended} of them trained before" if self._ended else ""
-        self._say(f"{self._total} runs{before}; up to {self.lanes} at once")
+        self._say(f"{counted(self._total, 'run')}{before}; up to {self.lanes} at once")
         for (data, arm), cause in self.study.unfit.items():
             self._say(f"{data}  {arm}  cannot be run: {cause}")
 
@@ -87,7 +88,7 @@ class StudyProgress:
             self._ended += 1
         count = f"{self._ended:>3}/{self._total}" if job.kind == "run" else " " * 7
         score = self._score(job) if not cause else None
-        figure = f"{job.until} epochs, " if job.until is not None else ""
+        figure = f"{counted(job.until, 'epoch')}, " if job.until is not None else ""
         if score is not None:
             figure = f"{split_metric('val', job.config.training.selection)} {score:.4f}, "
         outcome = f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{self._left()}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.shown import Placed
+from raymm.counts import counted
 from raymm.errors import ConfigError, did_you_mean
 from raymm.study.report import comparison_records, study_plots, verdict_lines
 from raymm.study.summary import result_table
@@ -103,6 +104,8 @@ class StudyResult(Placed):
 
     def __repr__(self) -> str:
         arms = list(dict.fromkeys(run.arm for run in self.runs))
-        shown = f"{len(self.runs)} runs of {', '.join(arms)}, by {split_metric('test', self.results.metric)}"
+        shown = (
+            f"{counted(len(self.runs), 'run')} of {', '.join(arms)}, by {split_metric('test', self.results.metric)}"
+        )
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return f"StudyResult({str(self.folder)!r}, {shown if arms else 'no run has finished'}{failed})"

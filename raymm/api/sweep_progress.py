@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from raymm.api.progress import JobEvent, cut, one_line_of
 from raymm.config.canonical import parameters
+from raymm.counts import counted
 from raymm.storage import layout
 from raymm.storage.text_log import add_lines, stamp
 from raymm.sweep.labels import brief
@@ -64,7 +65,7 @@ class SweepProgress:
         self._running[trial.name] = max(epochs, self._running.get(trial.name, 0))
         if time.monotonic() - self._shown > EVERY:
             going = ", ".join(f"{name} {done}" for name, done in self._running.items())
-            line = f"{self._count()}  of {self.sweep.config.training.epochs} epochs: {going}"
+            line = f"{self._count()}  of {counted(self.sweep.config.training.epochs, 'epoch')}: {going}"
             self._say(line, quiet=self.told.live)
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
@@ -75,7 +76,11 @@ class SweepProgress:
         self._here += 1
         began, cause = self._begun.pop(trial.name, self._began), " ".join(outcome.cause.split())
         score = self._score(trial, outcome)
-        found = f"{self.sweep.metric} {score:.4f} after {outcome.epochs} epochs" if score is not None else cause
+        found = (
+            f"{self.sweep.metric} {score:.4f} after {counted(outcome.epochs, 'epoch')}"
+            if score is not None
+            else cause
+        )
         self._say(f"{self._count()}  {trial.name}  {outcome.status}  {found}{self._left()}")
         about = (outcome.status, outcome.epochs, score, self.sweep.config.training.selection)
         self.told.on_job(JobEvent("trial", trial.name, *about, time.monotonic() - began, cause))

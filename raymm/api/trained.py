@@ -13,6 +13,7 @@ from raymm.api.showing import showing
 from raymm.api.shown import Placed, place_of, plot_called
 from raymm.api.values_result import Values
 from raymm.config.plugins import load_plugins
+from raymm.counts import counted
 from raymm.errors import CheckpointError
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
@@ -172,8 +173,8 @@ class Trained(Placed):
         return [(name, count) for name, count in parts if count]
 
     def __repr__(self) -> str:
-        names = ", ".join(self.schema.names)
-        return f"Trained({str(self.folder)!r}, {names}, {len(self.schema.classes)} classes)"
+        names, what = ", ".join(self.schema.names), "class" if self.schema.task.categorical else "target"
+        return f"Trained({str(self.folder)!r}, {names}, {counted(len(self.schema.classes), what)})"
 
 
 def trained_of(model: str | Path | Any, plugins: Sequence[str]) -> Trained:

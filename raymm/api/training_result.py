@@ -15,11 +15,9 @@ from raymm.reports.diagnostics.finding import finding_lines as lines_of
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import figures_of
 from raymm.reports.valuation_summary import summarise, summary_lines
-from raymm.storage.layout import result_folder, valuation_file
 from raymm.tracking.metrics import is_of_split, split_metric
-from raymm.training.result import read_result
+from raymm.training.result import read_result, read_test_table
 from raymm.training.run import open_run
-from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +86,7 @@ class TrainingResult(Placed):
 
     def summary(self) -> str:
         """The picked epoch, its test metrics, contributions on test as `raymm report` shows them, and findings."""
-        table = read_table(valuation_file(result_folder(self.folder), "test"))
+        table = read_test_table(self.folder)
         picked = f"picked epoch {self.best_epoch + 1} of {len(self.history)} on validation"
         lines = [
             f"{self.folder.name}: method {self.config.method.name}, {picked} ({self.config.training.selection})",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.api.shown import Shown, plot_called
+from raymm.counts import counted
 from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
@@ -218,4 +219,4 @@ class Values(Shown):
         means = {name: row["mean_phi"] for name, row in summary["modalities"].items()}
         shown = [f"{name} {'missing' if mean is None else f'{mean:.3g}'}" for name, mean in means.items()]
         accuracy = [] if summary["accuracy"] is None else [f"accuracy {summary['accuracy']:.3g}"]
-        return f"Values({', '.join([f'{len(self)} samples', *shown, *accuracy])})"
+        return f"Values({', '.join([counted(len(self), 'sample'), *shown, *accuracy])})"

@@ -20,6 +20,7 @@ from raymm.cli.options import (
     print_config_option,
 )
 from raymm.cli.progress import printing, show_result
+from raymm.counts import counted
 from raymm.errors import ConfigError
 
 __all__ = ["value"]
@@ -110,7 +111,7 @@ def value(
     if as_json:
         show_result({**values.figures(), "maskings": values.stability()})
     else:
-        click.echo(f"{values.summary()}\nwrote {len(values)} rows to {out}")
+        click.echo(f"{values.summary()}\nwrote {counted(len(values), 'row')} to {out}")
     if html:
         click.echo(f"wrote {values.html(html)}", err=True)
     if report:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from raymm.cluster.local_ray import DASHBOARD, init_ray, local_ray
 from raymm.cluster.probe import connection_problem
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
+from raymm.counts import counted
 from raymm.errors import ClusterError, Problems
 from raymm.signals import stoppable
 
@@ -85,8 +86,10 @@ def require_cores(config: ClusterConfig) -> None:
     if os.environ.get("RAY_ADDRESS", "local") not in {"", "local"} or wanted <= MOST_PER_CORE * cores:
         return
     raise ClusterError(
-        f"{config.workers} workers of {config.cpus_per_worker:g} CPUs and {config.actors} actors of "
-        f"{config.cpus_per_actor:g} ask for {wanted} CPUs, and this machine has {cores} cores; a Ray of its own "
+        f"{counted(config.workers, 'worker')} of {counted(config.cpus_per_worker, 'CPU')} and "
+        f"{counted(config.actors, 'actor')} of "
+        f"{config.cpus_per_actor:g} ask for {wanted} CPUs, and this machine has {counted(cores, 'core')}; a "
+        "Ray of its own "
         f"gets {MOST_PER_CORE} times the cores at most ({MOST_PER_CORE * cores}). Lower --workers "
         "(cluster.workers) or the CPUs of each, or join a larger cluster by RAY_ADDRESS"
     )

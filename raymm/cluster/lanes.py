@@ -17,6 +17,7 @@ from ray.exceptions import RayActorError
 from raymm.allocator import tune_malloc
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.cluster.train import train_together
+from raymm.counts import counted
 from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
 from raymm.training.lane_errors import LaneClosedError, LaneLostError
@@ -35,8 +36,9 @@ def lanes_that_fit(cluster: ClusterConfig) -> int:
     fits = runs_at_once(asked, cluster_totals(), living_nodes())
     if not fits:
         raise ClusterError(
-            f"no run fits on this cluster: it asks for {asked.workers} workers of {asked.cpus_per_worker:g} CPUs and "
-            f"{asked.gpus_per_worker:g} GPUs, each within one node; lower what they hold, or add nodes"
+            f"no run fits on this cluster: it asks for {counted(asked.workers, 'worker')} of "
+            f"{counted(asked.cpus_per_worker, 'CPU')} and "
+            f"{counted(asked.gpus_per_worker, 'GPU')}, each within one node; lower what they hold, or add nodes"
         )
     return fits
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
+
 if TYPE_CHECKING:
     from raymm.config.cluster import ClusterConfig
 
@@ -56,14 +58,16 @@ def check_resources(config: ClusterConfig, cpus: float, gpus: float) -> list[str
     problems = []
     if needed_cpus(config) > cpus:
         problems.append(
-            f"{_count(needed_cpus(config), 'CPU')} asked for, the cluster has {cpus:g}: "
-            f"{config.workers} workers of {config.cpus_per_worker:g} and {config.actors} actors of "
+            f"{counted(needed_cpus(config), 'CPU')} asked for, the cluster has {cpus:g}: "
+            f"{counted(config.workers, 'worker')} of {config.cpus_per_worker:g} and "
+            f"{counted(config.actors, 'actor')} of "
             f"{config.cpus_per_actor:g}; lower cluster.workers or cluster.cpus_per_worker, or add nodes"
         )
     if needed_gpus(config) > gpus:
         problems.append(
-            f"{_count(needed_gpus(config), 'GPU')} asked for, the cluster has {gpus:g}: "
-            f"{config.workers} workers of {config.gpus_per_worker:g} and {config.actors} actors of "
+            f"{counted(needed_gpus(config), 'GPU')} asked for, the cluster has {gpus:g}: "
+            f"{counted(config.workers, 'worker')} of {config.gpus_per_worker:g} and "
+            f"{counted(config.actors, 'actor')} of "
             f"{config.gpus_per_actor:g}; lower cluster.gpus_per_worker and cluster.gpus_per_actor "
             "(fractions share a GPU, 0 uses none), or add nodes with GPUs"
         )
@@ -120,7 +124,3 @@ def _lay_out(part: Totals, free: list[Totals]) -> bool:
             free[number] = left
             return True
     return False
-
-
-def _count(number: float, unit: str) -> str:
-    return f"{number:g} {unit}{'' if number == 1 else 's'}"

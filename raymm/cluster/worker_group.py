@@ -21,6 +21,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2._internal.exceptions import WorkerGroupStartupFailedError, WorkerGroupStartupTimeoutError
 from torch.distributed import DistError
 
+from raymm.counts import counted
 from raymm.errors import ClusterError, last_line
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def _failed(cause: BaseException, restarts: int) -> str:
 def _no_resources(cluster: ClusterConfig) -> str:
     has, free = ray.cluster_resources(), ray.available_resources()
     return (
-        f"{cluster.workers} workers of {cluster.cpus_per_worker:g} CPUs and {cluster.gpus_per_worker:g} GPUs did not "
+        f"{counted(cluster.workers, 'worker')} of {counted(cluster.cpus_per_worker, 'CPU')} and "
+        f"{counted(cluster.gpus_per_worker, 'GPU')} did not "
         f"get them within cluster.start_timeout={cluster.start_timeout:g} seconds: the cluster offers "
         f"{has.get('CPU', 0):g} CPUs ({free.get('CPU', 0):g} free) and {has.get('GPU', 0):g} GPUs "
         f"({free.get('GPU', 0):g} free), and no worker may be split over two nodes; the same command goes on from "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from raymm.counts import counted
 from raymm.storage import data_layout
 from raymm.storage.atomic import write_bytes, write_json
 
@@ -51,7 +52,7 @@ def problem_lines(bad: Sequence[BadValue]) -> list[str]:
             continue
         names = [f"'{item.sample_id}'" + (f" ({item.file})" if item.file else "") for item in items[:3]]
         what = f"{modality}: {problem}" if modality else problem
-        lines.append(f"{len(items)} samples: {what}: {', '.join(names)} and {len(items) - 3} more")
+        lines.append(f"{counted(len(items), 'sample')}: {what}: {', '.join(names)} and {len(items) - 3} more")
     return lines
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
+from raymm.counts import counted
 from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError
 from raymm.reports import plots
@@ -26,7 +27,7 @@ from raymm.tasks.final_metrics import confusion
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
 from raymm.tracking.of_an_epoch import from_one
-from raymm.valuation.table_file import read_table
+from raymm.training.result import read_test_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +92,7 @@ def run_info(run: Run, dataset: Dataset, experiment: str) -> RunInfo:
 def _description(run: Run, dataset: Dataset) -> str:
     what = "classes" if dataset.schema.task.categorical else "targets"
     return (
-        f"Method **{run.config.method.name}** on `{run.data.name}`: {len(dataset)} samples, modalities "
+        f"Method **{run.config.method.name}** on `{run.data.name}`: {counted(len(dataset), 'sample')}, modalities "
         f"{', '.join(dataset.schema.names)}, {len(dataset.schema.classes)} {what}."
     )
 
@@ -148,7 +149,7 @@ def draw_plots(run: Path, result: Result, dataset: Dataset) -> list[Path]:
 
 def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callable[[], Figure]]:
     """What draws each plot of a finished run, by the plot's name."""
-    table = read_table(layout.valuation_file(result_folder(run), "test"))
+    table = read_test_table(run)
     names, classes, fair_share = dataset.schema.names, dataset.schema.classes, table.info.fair_share
     mean = np.array(
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.statistics import means_by
 from raymm.reports.tables import markdown_table, number_text
@@ -70,10 +71,11 @@ def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str
 
 
 def _opening(table: ValuationTable, summary: dict[str, Any]) -> str:
-    budget = f" with {summary['budget']} coalitions a sample" if summary["budget"] else ""
+    budget = f" with {counted(summary['budget'], 'coalition')} a sample" if summary["budget"] else ""
     accuracy = f"; accuracy {summary['accuracy']:.3f}" if summary["accuracy"] is not None else ""
     return (
-        f"{summary['samples']} samples of the {', '.join(sorted(set(table.split.tolist())))} split{accuracy}; "
+        f"{counted(summary['samples'], 'sample')} of the {', '.join(sorted(set(table.split.tolist())))} "
+        f"split{accuracy}; "
         f"utility `{summary['utility']}`, masking `{table.info.masking}`, values "
         f"{summary['method']}{budget}; model `{table.info.fingerprint}`."
     )

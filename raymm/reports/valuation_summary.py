@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from raymm.counts import counted
 from raymm.reports.statistics import mean_of
 from raymm.reports.tables import number_text
 from raymm.valuation.exact import banzhaf_values, interactions
@@ -88,12 +89,14 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The figures as lines of tables, 80 columns wide at most."""
-    method = summary["method"] + (f", {summary['budget']} coalitions a sample" if summary["budget"] else "")
+    method = summary["method"] + (
+        f", {counted(summary['budget'], 'coalition')} a sample" if summary["budget"] else ""
+    )
     below = low_head(summary)
     accuracy = "" if summary["accuracy"] is None else f", accuracy {number_text(summary['accuracy'])}"
     head = f"{'modality':<16}{'present':>9}{'alone':>9}{'mean phi':>12}{'± 95 %':>9}{below:>10}{'phi < 0':>10}"
     lines = [
-        f"{summary['samples']} samples" + accuracy,
+        counted(summary["samples"], "sample") + accuracy,
         f"utility {summary['utility']}, {method}",
         *no_fair_share(summary),
         head,

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.storage import layout
 from raymm.study.budgets import Match, read_matches, write_matches
 from raymm.study.configs import config_of
@@ -72,7 +73,7 @@ def _train_what_is_measured(session: Session, chosen: Chosen, pairs: list[tuple[
     pilots = [_pilot(study, pair, chosen) for pair in pairs]
     session.cache_features([*reference, *pilots])
     by = study.settings.match
-    session.callback.on_setup(f"{to} first, and {len(pilots)} pilots: what arms get as much of, by {by}")
+    session.callback.on_setup(f"{to} first, and {counted(len(pilots), 'pilot')}: what arms get as much of, by {by}")
     session.train([*reference, *pilots])
 
 

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from raymm import __version__
+from raymm.counts import counted
 from raymm.data.identity import short_digest
 from raymm.study.budgets import read_matches
 from raymm.study.costs import cost_of_run
@@ -91,7 +92,8 @@ def _facts(study: Study, runs: Sequence[RunRecord]) -> dict[str, str]:
         )
     if settings.tune:
         facts["tuned"] = (
-            f"{settings.tune} trials of every arm on every data set, chosen on validation with a seed that is not "
+            f"{counted(settings.tune, 'trial')} of every arm on every data set, chosen on validation with a "
+            "seed that is not "
             f"among those of the study{_trials_that_lack(study)}"
         )
     return facts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.reports.html import write_html
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.paired import phi_not_shown
@@ -57,7 +58,7 @@ def runs_headline(found: SideBySide) -> str:
     if said:
         return ", ".join(said)
     if len(found.columns) == 1:
-        return f"{reference} over {len(found.columns[0].members)} seeds"
+        return f"{reference} over {counted(len(found.columns[0].members), 'seed')}"
     return f"No difference from {reference} in {found.metric} is shown"
 
 
@@ -100,7 +101,8 @@ def _score(found: SideBySide, column: Column) -> Difference | None:
 def _about(found: SideBySide) -> str:
     first = found.columns[0].members[0]
     return (
-        f"Data set {first.run.data.name}, {len(first.table):,} test samples, which all runs were tested on. Compared "
+        f"Data set {first.run.data.name}, {counted(len(first.table), 'test sample')}, which all runs were "
+        "tested on. Compared "
         f"with {found.columns[0].name}."
     )
 
@@ -113,8 +115,10 @@ def _of_column(found: SideBySide, column: Column) -> str:
         said += [f"{listed(names)} {words}"] if names else []
     used = ", ".join(said) or "no modality under-used"
     count = len(column.members)
-    seeds = "one seed" if count == 1 else f"{count} seeds"
-    return f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({seeds}); {used}."
+    return (
+        f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({counted(count, 'seed')}); "
+        f"{used}."
+    )
 
 
 def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
@@ -195,7 +199,7 @@ def _charts(found: SideBySide) -> Iterator[LineChart]:
         ends = ", ".join(f"{each.name} {decimal(_last(each.values))}" for each in series)
         chart = line_chart(
             f"phi of {name} over the epochs",
-            f"phi of {name} on validation over {most} epochs; at the end: {ends}",
+            f"phi of {name} on validation over {counted(most, 'epoch')}; at the end: {ends}",
             list(range(1, most + 1)),
             series,
             x_label="epoch",

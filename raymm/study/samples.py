@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from raymm.counts import counted
 from raymm.errors import DataError, Problems
-from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.bootstrap import resampled_means
 from raymm.tracking.metrics import split_metric
-from raymm.valuation.table_file import read_table
+from raymm.training.result import read_test_table
 
 if TYPE_CHECKING:
     from raymm.study.figures import Figure
@@ -87,7 +87,7 @@ def _is_mean_over_samples(metric: str, run: RunRecord, split: str) -> bool:
 
 def _read(run: RunRecord, split: str, metric: str) -> tuple[npt.NDArray[np.str_], Values | None]:
     """Sample ids in order, and what the metric is the mean of; None where it is no mean over samples."""
-    table = read_table(valuation_file(result_folder(run.path), split))
+    table = read_test_table(run.path, split)
     order = np.argsort(table.sample_id, kind="stable")
     values = table.task.of_samples(metric, table.prediction, table.label)
     return table.sample_id[order], None if values is None else values[order]
@@ -104,7 +104,7 @@ def _disagreement(run: RunRecord, figure: Figure, values: Values) -> str | None:
 def _other_samples(run: RunRecord, ids: npt.NDArray[np.str_], other: RunRecord, known: npt.NDArray[np.str_]) -> str:
     shared = len(np.intersect1d(ids, known))
     return (
-        f"{run.path} was tested on {len(ids)} samples and {other.path} on {len(known)} of '{run.data}', "
+        f"{run.path} was tested on {counted(len(ids), 'sample')} and {other.path} on {len(known)} of '{run.data}', "
         f"{shared} of them the same"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.study.comparison import Against
 from raymm.study.figures import Figure, arms_of, data_of
 from raymm.study.tables import (
@@ -18,7 +19,6 @@ from raymm.study.tables import (
     score_table,
 )
 from raymm.study.verdict import outcome, verdict
-from raymm.study.words import count_of
 
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
@@ -132,12 +132,12 @@ def _opening(results: StudyResults, figure: Figure) -> str:
     seeds = sorted({run.seed for run in results.runs})
     better = "higher" if figure.higher else "lower"
     text = (
-        f"{count_of(len(arms), 'arm')} on {count_of(len(data), 'data set')} with {count_of(len(seeds), 'seed')}: "
-        f"{count_of(len(results.runs), 'finished run')}, compared by {figure.name} on test ({better} is better). "
+        f"{counted(len(arms), 'arm')} on {counted(len(data), 'data set')} with {counted(len(seeds), 'seed')}: "
+        f"{counted(len(results.runs), 'finished run')}, compared by {figure.name} on test ({better} is better). "
         "Each run reads the test split once, after validation has picked its epoch."
     )
-    missing = [f"{count_of(results.pending, 'run')} not finished"] if results.pending else []
-    missing += [f"{count_of(results.failed_runs, 'run')} failed"] if results.failed_runs else []
+    missing = [f"{counted(results.pending, 'run')} not finished"] if results.pending else []
+    missing += [f"{counted(results.failed_runs, 'run')} failed"] if results.failed_runs else []
     return f"{text} {' and '.join(missing)}: what follows is of the others." if missing else text
 
 

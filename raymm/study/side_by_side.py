@@ -15,11 +15,10 @@ from raymm.errors import CheckpointError, Problems
 from raymm.reports.pages.paired import Difference, over_samples, over_seeds, per_sample, score_of
 from raymm.reports.pages.usage import Usage, usages
 from raymm.reports.statistics import Interval, mean_interval, nan_mean, proportion
-from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.arm_names import arm_names
 from raymm.study.compare import JOINT, digest_of, open_all
 from raymm.tracking.metrics import split_metric
-from raymm.valuation.table_file import read_table
+from raymm.training.result import read_test_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -144,7 +143,7 @@ def beside(paths: Sequence[Path]) -> SideBySide:
 
 
 def _member(run: Run, result: Result, selection: str) -> Member:
-    table = read_table(valuation_file(result_folder(run.path), "test"))
+    table = read_test_table(run.path)
     found = usages(table, run.config.model.modalities)
     return Member(run, result, table, tuple(found), score_of(table, selection))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from raymm import __version__
 from raymm.beside import beside
+from raymm.counts import counted
 from raymm.data.identity import short_digest
 from raymm.reports.run_about import data_of, run_view
 from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
@@ -82,7 +83,8 @@ def study_info(study: Study, datasets: Mapping[str, Dataset], experiment: str) -
 
 def _description(study: Study, said: str = "") -> str:
     settings, metric = study.settings, split_metric("test", study.config.training.selection)
-    what = f"Study of {len(settings.arms)} arms on {', '.join(settings.data)}, {len(settings.seeds)} seeds each."
+    arms, seeds = counted(len(settings.arms), "arm"), counted(len(settings.seeds), "seed")
+    what = f"Study of {arms} on {', '.join(settings.data)}, {seeds} each."
     links = (
         f"[Compare the runs](children:{metric}); `{layout.REPORT}/{layout.PAGE}` among the artifacts says what "
         "is shown and what is not."

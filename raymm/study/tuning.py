@@ -17,6 +17,7 @@ import numpy as np
 
 from raymm.config.base import flatten
 from raymm.config.legacy import modern_key
+from raymm.counts import counted
 from raymm.methods.registry import get_method
 from raymm.seeds import derive, keys_of, uniform
 from raymm.storage import layout
@@ -80,7 +81,9 @@ def tune_arms(session: Session) -> Chosen:
     trials = {pair: _trials(study, pair) for pair in pairs}
     jobs = [job for jobs in trials.values() for job, _ in jobs]
     if jobs:
-        session.callback.on_setup(f"{study.settings.tune} trials of each arm on each data set, chosen on validation")
+        session.callback.on_setup(
+            f"{counted(study.settings.tune, 'trial')} of each arm on each data set, chosen on validation"
+        )
         session.cache_features(jobs)
         session.train(jobs)
     for pair, tried in trials.items():
@@ -95,7 +98,8 @@ def _hold_back(session: Session, arms: Sequence[SavedArm]) -> None:
     unfit = dict(session.study.unfit)
     for arm in arms:
         unfit[arm.data, arm.arm] = (
-            f"{arm.finished} of {len(arm.trials)} trials finished, so that its settings are not chosen; the same "
+            f"{arm.finished} of {counted(len(arm.trials), 'trial')} finished, so that its settings are not "
+            "chosen; the same "
             "command tries the others again, and then chooses among those that finished"
         )
         session.fail(arm.data, arm.arm, None, unfit[arm.data, arm.arm])

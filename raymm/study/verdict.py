@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Literal
 
+from raymm.counts import counted
 from raymm.reports.pages.words import listed
-from raymm.study.words import amount, count_of, p_text, range_text, unit_of
+from raymm.study.words import amount, p_text, range_text, unit_of
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
@@ -71,16 +72,16 @@ def _not_shown(comparison: Comparison) -> str:
     if interval.count == 1:
         return f"{by} in one pair: no interval"
     if comparison.seeds == 1:
-        return f"{by} on {count_of(interval.count, 'data set')} with one seed: no interval"
+        return f"{by} on {counted(interval.count, 'data set')} with one seed: no interval"
     if comparison.tied == interval.count:
-        return f"equal in all {interval.count} pairs"
+        return f"equal in all {counted(interval.count, 'pair')}"
     return f"{by} ({_evidence(comparison, gain=False)})"
 
 
 def _evidence(comparison: Comparison, *, gain: bool = True) -> str:
     """Interval, p and pairs; of a difference that is shown, the interval of its size."""
     interval, figure = comparison.over_pairs, comparison.figure
-    p, pairs = f"{p_text(comparison.p_holm)} after Holm", count_of(interval.count, "pair")
+    p, pairs = f"{p_text(comparison.p_holm)} after Holm", counted(interval.count, "pair")
     if isnan(comparison.p_t):
         return f"the same in all {pairs}: no interval; {p}, by sign flips"
     ends = (interval.mean - interval.margin, interval.mean + interval.margin)
@@ -94,7 +95,7 @@ def _scope(comparison: Comparison) -> str:
     interval, figure = comparison.over_data, comparison.figure
     if interval.count < 2:
         return ""
-    these = f" on these {interval.count} data sets"
+    these = f" on these {counted(interval.count, 'data set')}"
     sign = -1.0 if comparison.over_pairs.mean < 0 else 1.0
     low, high = sorted(sign * (interval.mean + side * interval.margin) for side in (-1, 1))
     ends = f"95 % {range_text((low, high), figure)}"

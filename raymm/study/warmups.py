@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.storage import layout
 from raymm.study.jobs import Job
 from raymm.training.warmups import shared_warmups, warm_start, warmup_of
@@ -37,7 +38,7 @@ def train_warmups(session: Session, jobs: Sequence[Job]) -> Callable[[Job], Bran
     new = {_folder(session.study, job.data, job.config) for job in jobs if not (job.path / layout.RUN).exists()}
     wanted = [job for job in shared if job.path in new and not job.done]
     if wanted:
-        session.callback.on_setup(f"{len(wanted)} warm-ups that arms share")
+        session.callback.on_setup(counted(len(wanted), "warm-up that arms share", "warm-ups that arms share"))
         session.train(wanted)
     return lambda job: warm_start(_folder(session.study, job.data, job.config), job.config)
 

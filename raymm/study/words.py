@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SMALLEST = 1e-5
 """What is smaller is rounding: test accuracies are sums of whole samples, and figures of other kinds as long."""
 
-__all__ = ["amount", "count_of", "p_text", "range_text", "ratio_text", "unit_of"]
+__all__ = ["amount", "p_text", "range_text", "ratio_text", "unit_of"]
 
 
 def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
@@ -76,12 +76,3 @@ def ratio_text(value: float) -> str:
     if isnan(value):
         return "-"
     return f"{value:.2f}" if value < 10 else f"{value:.3g}"
-
-
-def count_of(number: int, what: str) -> str:
-    """A number of things.
-
-    >>> count_of(1, "pair"), count_of(1200, "run")
-    ('1 pair', '1,200 runs')
-    """
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -19,6 +19,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
+from raymm.counts import counted
 from raymm.data.feature_cache import cache_features
 from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, last_line
@@ -102,15 +103,20 @@ def max_concurrent_trials(sweep: Sweep) -> int:
     cluster, nodes = sweep.config.cluster, living_nodes()
     fits = runs_at_once(cluster, cluster_totals(), nodes)
     if not fits:
-        raise ClusterError(_misfit(cluster, [f"{node.cpus:g} CPUs and {node.gpus:g} GPUs" for node in nodes]))
+        raise ClusterError(
+            _misfit(cluster, [f"{counted(node.cpus, 'CPU')} and {counted(node.gpus, 'GPU')}" for node in nodes])
+        )
     return min(fits, sweep.settings.max_concurrent_trials or fits)
 
 
 def _misfit(cluster: ClusterConfig, nodes: list[str]) -> str:
     return (
-        f"no trial fits on this cluster: {cluster.workers} workers of {cluster.cpus_per_worker:g} CPUs and "
-        f"{cluster.gpus_per_worker:g} GPUs and {cluster.actors} actors of {cluster.cpus_per_actor:g} CPUs and "
-        f"{cluster.gpus_per_actor:g} GPUs, each within one node, over nodes that have {'; '.join(nodes)}; lower "
+        f"no trial fits on this cluster: {counted(cluster.workers, 'worker')} of "
+        f"{counted(cluster.cpus_per_worker, 'CPU')} and "
+        f"{counted(cluster.gpus_per_worker, 'GPU')} and {counted(cluster.actors, 'actor')} of "
+        f"{counted(cluster.cpus_per_actor, 'CPU')} and "
+        f"{counted(cluster.gpus_per_actor, 'GPU')}, each within one node, over nodes that have "
+        f"{'; '.join(nodes)}; lower "
         "cluster.workers or what a worker holds, or add nodes"
     )
 
@@ -183,7 +189,7 @@ class _WarmupEvents(Callback):  # type: ignore[misc]
         done = sum(min(warmup_epochs_done(self._sweep, config), until) for config, until in self._shared)
         if done > self._announced:
             total = sum(until for _, until in self._shared)
-            self._callback.on_setup(f"warm-up that trials share: {done} of {total} epochs")
+            self._callback.on_setup(f"warm-up that trials share: {done} of {counted(total, 'epoch')}")
             self._announced = done
 
 

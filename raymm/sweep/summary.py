@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.tables import markdown_table, text_table
 from raymm.storage import layout
@@ -113,7 +114,13 @@ def sweep_figures(rows: Sequence[TrialRow], metric: str) -> dict[str, Figure]:
 def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
     """What the summary says, in order: titles with texts and tables."""
     failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
-    parts = [Part("Sweep", f"{len(rows)} trials by {metric} on validation, mean over seeds.", *_trials(rows, metric))]
+    parts = [
+        Part(
+            "Sweep",
+            f"{counted(len(rows), 'trial')} by {metric} on validation, mean over seeds.",
+            *_trials(rows, metric),
+        )
+    ]
     if len(found) > 1:
         parts.append(Part("Strategies and families", _effects_text(found), *_effects_table(found)))
     if failed:

@@ -18,6 +18,7 @@ import numpy as np
 
 from raymm import __version__
 from raymm.config.canonical import parameters
+from raymm.counts import counted
 from raymm.data.identity import short_digest
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_about import data_of, trial_view
@@ -99,7 +100,8 @@ def sweep_info(sweep: Sweep, dataset: Dataset, experiment: str) -> RunInfo:
         tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
         description=(
             f"Sweep of `{settings.space}` on `{sweep.data.name}`: {settings.search} search, scheduler "
-            f"{settings.scheduler}, {len(settings.seeds)} seeds a trial. Trials are compared by the mean over seeds "
+            f"{settings.scheduler}, {counted(len(settings.seeds), 'seed')} a trial. Trials are compared by "
+            "the mean over seeds "
             f"of `{sweep.metric}`.\n\n{COMPARE}"
         ),
         view=_view(sweep.config, dataset, []),
@@ -325,7 +327,7 @@ def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
     spread = f" (standard deviation {best.deviation:.4f})" if best.deviation is not None else ""
     best_score = measured(best.score or 0.0, sweep.metric)
-    score = f"`{sweep.metric}` {best_score:.4f}, mean over {len(best.scores)} seeds{spread}"
+    score = f"`{sweep.metric}` {best_score:.4f}, mean over {counted(len(best.scores), 'seed')}{spread}"
     name = split_metric("test", sweep.config.training.selection)
     test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
     return (
@@ -337,7 +339,7 @@ def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[
 
 def _in_words(outcome: TrialOutcome, epochs: int) -> str:
     if outcome.status == "stopped":
-        return f"stopped early after {outcome.epochs} of {epochs} epochs"
+        return f"stopped early after {outcome.epochs} of {counted(epochs, 'epoch')}"
     return f"failed: {outcome.cause}"[:500] if outcome.status == "failed" else "finished"
 
 

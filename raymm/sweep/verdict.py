@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.reports.pages.verdict import Sentence
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
@@ -57,5 +58,8 @@ def _against(effect: Effect, control: str, difference: float, margin: float | No
     shown = abs(difference) > margin
     tone: Tone = ("good" if difference > 0 else "bad") if shown else "plain"
     found = "shown" if shown else "not shown"
-    text = f"{effect.group} against {control}: {difference:+.4f} ± {margin:.4f} over {effect.seeds} seeds: {found}."
+    text = (
+        f"{effect.group} against {control}: {difference:+.4f} ± {margin:.4f} over "
+        f"{counted(effect.seeds, 'seed')}: {found}."
+    )
     return Sentence(tone, effect.group, text)

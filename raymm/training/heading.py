@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from raymm.counts import counted
 from raymm.data.schema import SPLITS
 from raymm.storage.layout import short_path
 from raymm.tracking.epoch_text import WIDTH, legend
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Heading",
-    "counted",
     "device_name",
     "filled",
     "inputs_in_words",
@@ -95,11 +95,11 @@ class Heading:
     def lines(self, width: int = WIDTH) -> list[str]:
         """The heading for people, in lines of at most `width` columns."""
         model = f"; {self.model}" if self.model else ""
-        labels = "targets" if self.task == "regression" else "classes"
+        label = "target" if self.task == "regression" else "class"
         fields = {
             "data": self.data,
             "inputs": inputs_in_words(self.modalities),
-            "samples": f"{samples_in_words(self.samples)}; {self.task}, {self.classes} {labels}",
+            "samples": f"{samples_in_words(self.samples)}; {self.task}, {counted(self.classes, label)}",
             "method": f"{self.method}, {counted(self.epochs, 'epoch')}, seed {self.seed}{model}",
             "device": f"{self.device}, {counted(self.workers, 'worker')}",
             "results": place_of_results(self.folder, self.store),
@@ -151,7 +151,7 @@ def inputs_in_words(modalities: Mapping[str, str]) -> str:
     '2 modalities: rgb, acc (sequence)'
     """
     kinds = [name if name == kind else f"{name} ({kind})" for name, kind in modalities.items()]
-    return f"{len(kinds)} {'modality' if len(kinds) == 1 else 'modalities'}: {', '.join(kinds)}"
+    return f"{counted(len(kinds), 'modality')}: {', '.join(kinds)}"
 
 
 def samples_in_words(samples: Mapping[str, int]) -> str:
@@ -166,12 +166,3 @@ def samples_in_words(samples: Mapping[str, int]) -> str:
 def place_of_results(folder: str, store: str) -> str:
     """Where results lie, and where they are tracked."""
     return f"{folder}; tracked in {store}" if store else folder
-
-
-def counted(number: int, word: str) -> str:
-    """A number and what is counted.
-
-    >>> counted(1, "seed"), counted(2, "seed")
-    ('1 seed', '2 seeds')
-    """
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

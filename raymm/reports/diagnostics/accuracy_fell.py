@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.reports.diagnostics.bounds import difference_error, points, quantile
 from raymm.reports.diagnostics.finding import Finding
 from raymm.tracking.metrics import TRAIN_ACCURACY_COPIED, TRAIN_ACCURACY_UNCOPIED, split_metric
@@ -43,7 +44,7 @@ def _finding(evidence: Evidence, level: float, now: float) -> Finding:
         "accuracy_fell",
         "run",
         f"validation accuracy fell after re-sampling began: from {points(level)} % to {points(now)} % of "
-        f"{evidence.facts.samples} samples{_in_words(gaps)}",
+        f"{counted(evidence.facts.samples, 'sample')}{_in_words(gaps)}",
         _advice(gaps, evidence.facts.in_place),
         "warning",
         {"before": level, "now": now, **gaps},

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.reports.diagnostics.bounds import points
 from raymm.reports.diagnostics.finding import Finding
 from raymm.reports.statistics import broken_more_p
@@ -40,7 +41,8 @@ def _finding(name: str, broken: int, repaired: int, samples: int) -> Finding:
     return Finding(
         "breaks_right",
         name,
-        f"{name} breaks right answers: of {samples} validation samples it turns {broken} right answers of the other "
+        f"{name} breaks right answers: of {counted(samples, 'validation sample')} it turns {broken} right "
+        "answers of the other "
         f"modalities wrong ({points(broken / samples)} %) and {repaired} wrong ones right "
         f"({points(repaired / samples)} %), p {p:.1g}",
         f"list these samples (`raymm value`, pattern '{name} breaks'); check that {name} is the same in training and "

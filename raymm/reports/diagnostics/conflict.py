@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.reports.diagnostics.advice import first_method
 from raymm.reports.diagnostics.bounds import quantile
 from raymm.reports.diagnostics.finding import Finding
@@ -43,7 +44,7 @@ def _finding(name: str, mean: float, last: float, epochs: int, rows: int) -> Fin
         "conflict",
         name,
         f"gradients of {name} conflict: the loss of {name} alone and of all modalities pull its features apart, by a "
-        f"mean cosine of {mean:.2f} over {epochs} epochs ({rows} rows; {last:.2f} in the last)",
+        f"mean cosine of {mean:.2f} over {counted(epochs, 'epoch')} ({counted(rows, 'row')}; {last:.2f} in the last)",
         f"{first_method('mmpareto', 'mla', 'coalition', 'joint')} takes both losses into account; or give {name} a "
         "fusion of its own (model.fusion=sum)",
         "note",

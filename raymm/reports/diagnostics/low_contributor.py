@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from raymm.counts import counted
 from raymm.reports.diagnostics.advice import TRAINED_ALONE, first_method
 from raymm.reports.diagnostics.bounds import points, quantile
 from raymm.reports.diagnostics.finding import Finding
@@ -72,8 +73,9 @@ def _finding(evidence: Evidence, name: str, highest: str, first: float) -> Findi
     return Finding(
         "low_contributor",
         name,
-        f"{name} stays a low contributor: below the fair share on {points(low)} % of {facts.validation[name]} "
-        f"validation samples, {highest} on {points(other)} %; the gap of {points(low - other)} points was "
+        f"{name} stays a low contributor: below the fair share on {points(low)} % of "
+        f"{counted(facts.validation[name], 'validation sample')}, {highest} on {points(other)} %; the gap of "
+        f"{points(low - other)} points was "
         f"{points(first)} {since}; mean phi {phi:.2f} against {other_phi:.2f}",
         _advice(evidence, name),
         "warning",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.errors import DataError
 from raymm.reports.diagnostics.bounds import SHOWN_LEVEL, difference_error, points, quantile
 from raymm.reports.diagnostics.finding import Finding
@@ -40,7 +41,8 @@ def no_difference(evidence: Evidence) -> list[Finding]:
             "no_difference",
             "run",
             f"no difference from the end of the warm-up is shown: validation accuracy {points(level)} % then, "
-            f"{points(now)} % now ({points(now - level, signed=True)} points of {facts.samples} samples; more than "
+            f"{points(now)} % now ({points(now - level, signed=True)} points of "
+            f"{counted(facts.samples, 'sample')}; more than "
             f"{points(bound)} would be)",
             "compare with --method joint over several seeds (`raymm study`); a longer training, another method or a "
             "larger validation split may show one",
@@ -80,7 +82,7 @@ def no_difference_from(table: ValuationTable, baseline: ValuationTable, name: st
             "no_difference",
             name,
             f"no difference from {name} is shown: accuracy {points(own.mean())} % against {points(other.mean())} % "
-            f"on {len(own)} samples, {test.only_first} right only here and {test.only_second} only there, "
+            f"on {counted(len(own), 'sample')}, {test.only_first} right only here and {test.only_second} only there, "
             f"p {test.p:.2f}",
             "one pair of runs says little: `raymm study` repeats both over seeds, at equal cost",
             "note",

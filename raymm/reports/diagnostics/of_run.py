@@ -14,9 +14,7 @@ from raymm.reports.chance import chance_by_modality
 from raymm.reports.diagnostics import diagnose, no_difference_from
 from raymm.reports.diagnostics.evidence import Evidence, Facts
 from raymm.reports.diagnostics.finding import finding_tags, log_line
-from raymm.storage.layout import result_folder, valuation_file
-from raymm.training.result import read_result
-from raymm.valuation.table_file import read_table
+from raymm.training.result import read_result, read_test_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,7 +46,7 @@ def findings_against(run: Run, baseline: Run) -> list[Finding]:
     """
     for each in (run, baseline):
         read_result(each.path)  # compares the checksums of all files
-    own, other = (read_table(valuation_file(result_folder(each.path), "test")) for each in (run, baseline))
+    own, other = (read_test_table(each.path) for each in (run, baseline))
     return no_difference_from(own, other, baseline.name)
 
 

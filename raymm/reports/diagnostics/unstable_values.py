@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from raymm.counts import counted
 from raymm.reports.diagnostics.bounds import WINDOW
 from raymm.reports.diagnostics.finding import Finding
 from raymm.tracking.metrics import agreement_metric, low_metric
@@ -58,7 +59,8 @@ def _finding(evidence: Evidence, name: str, kappa: Series) -> Finding:
     return Finding(
         "unstable_values",
         name,
-        f"contributions of {name} do not reproduce: which of {evidence.facts.validation[name]} validation samples "
+        f"contributions of {name} do not reproduce: which of "
+        f"{counted(evidence.facts.validation[name], 'validation sample')} "
         f"are low agrees with the epoch before by a kappa of {value:.2f} (1: the same, 0: chance)",
         "lower optimizer.lr or let it decay (optimizer.schedule=cosine), lengthen method.warmup, or plan by modality "
         "instead of by sample (--method modality)",

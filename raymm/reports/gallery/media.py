@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from raymm.counts import counted
 from raymm.data.display import Bars, Display, Facts, FlowFrames, Frames, Heatmap, Sound, Traces, Words
 from raymm.reports.gallery import svg
 from raymm.reports.gallery.encode import flac_bytes, heatmap_bytes, picture_bytes, resampled
@@ -153,8 +154,8 @@ def _traces(traces: Traces, quality: Quality) -> Medium:
     del quality
     channels, length = traces.series.shape
     shown = traces.series[:MOST_CHANNELS]
-    over = f"{length} samples" if traces.rate is None else f"{length / traces.rate:.2f} s"
-    said = f"{channels} channel{'s' if channels > 1 else ''} over {over}"
+    over = counted(length, "sample") if traces.rate is None else f"{length / traces.rate:.2f} s"
+    said = f"{counted(channels, 'channel')} over {over}"
     if len(shown) < channels:
         said = f"the first {len(shown)} of {said}"
     said += f", from {float(shown.min()):.3g} to {float(shown.max()):.3g}"
@@ -165,7 +166,7 @@ def _traces(traces: Traces, quality: Quality) -> Medium:
 def _bars(bars: Bars, quality: Quality) -> Medium:
     del quality
     size = len(bars.values)
-    said = f"{size} number{'s' if size > 1 else ''}, from {bars.values.min():.3g} to {bars.values.max():.3g}"
+    said = f"{counted(size, 'number')}, from {bars.values.min():.3g} to {bars.values.max():.3g}"
     if size > svg.MOST_BARS:
         said += f"; a bar is the largest of {-(-size // svg.MOST_BARS)}"
     largest = int(np.abs(bars.values).argmax())
@@ -176,7 +177,7 @@ def _bars(bars: Bars, quality: Quality) -> Medium:
 def _words(words: Words, quality: Quality) -> Medium:
     del quality
     count = len(words.tokens)
-    said = f"{count} token{'' if count == 1 else 's'}" + (", the rest is cut off" if words.cut else "")
+    said = counted(count, "token") + (", the rest is cut off" if words.cut else "")
     if count > MOST_TOKENS:
         said += f"; {MOST_TOKENS} are shown"
     text = words.text if len(words.text) <= MOST_CHARACTERS else f"{words.text[:MOST_CHARACTERS]} ..."

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from raymm.counts import counted
 from raymm.reports.gallery.cards import PATTERN_WORDS, Cards
 from raymm.reports.gallery.choose import FEWEST, choose
 from raymm.reports.gallery.media import QUALITIES, Quality
@@ -173,8 +174,9 @@ def _notes(dataset: Dataset | None, missing: str, quality: Quality, left: int) -
     elif quality != QUALITIES[0]:
         notes.append(f"To keep the page small, {quality.words}.")
     if left > 0:
-        what = "sample that belongs here does" if left == 1 else "samples that belong here do"
-        notes.append(f"{left} more {what} not fit into the page, and lie{'s' if left == 1 else ''} beside it.")
+        forms = ("more sample that belongs here does", "more samples that belong here do")
+        beside = "lies" if left == 1 else "lie"
+        notes.append(f"{counted(left, *forms)} not fit into the page, and {beside} beside it.")
     return notes
 
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import above_chance, headline, verdict
-from raymm.storage.layout import result_folder, valuation_file
-from raymm.valuation.table_file import read_table
+from raymm.training.result import read_test_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,7 +52,7 @@ class Answer:
 
 def answer_of(run: Run) -> Answer:
     """Read the test table of a finished run and answer by it."""
-    table = read_table(valuation_file(result_folder(run.path), "test"))
+    table = read_test_table(run.path)
     table = _as_read(table, run.config.model.modalities)
     found = usages(table, run.config.model.modalities)
     sentences = verdict(table, found, run.config.training.selection)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
+from raymm.counts import counted
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import decimal
@@ -112,5 +113,5 @@ def _table(epochs: Sequence[int], columns: Sequence[tuple[Head, Series]]) -> Wor
     kept = evenly(len(epochs), MOST_ROWS)
     heads = [Head("epoch", "counted from 1"), *(head for head, _ in columns)]
     rows = [[f"{epochs[at]}", *(decimal(each.values[at], 3) for _, each in columns)] for at in kept]
-    note = "" if len(kept) == len(epochs) else f"{len(kept)} of {len(epochs):,} epochs, evenly spaced."
+    note = "" if len(kept) == len(epochs) else f"{len(kept)} of {counted(len(epochs), 'epoch')}, evenly spaced."
     return WordTable("The numbers of the charts.", heads, rows, note)

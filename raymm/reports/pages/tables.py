@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.reports.pages.groups import Groups, by_class, by_pattern, class_counts
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import NONE, decimal, listed, percent, plus_minus, share_words
@@ -90,7 +91,7 @@ def class_table(table: ValuationTable, names: Sequence[str]) -> WordTable | None
         for at in order[:MOST_CLASSES]
     ]
     more = len(names) - len(rows)
-    note = f"{more:,} more classes are in tables/per_class.csv of the run." if more else ""
+    note = f"{counted(more, 'more class is', 'more classes are')} in tables/per_class.csv of the run." if more else ""
     return WordTable("By class, the least often found first.", heads, rows, note)
 
 
@@ -130,7 +131,7 @@ def pattern_table(table: ValuationTable) -> WordTable | None:
         for at, has in enumerate(present[:MOST_PATTERNS])
     ]
     more = len(present) - len(rows)
-    note = f"{more:,} rarer patterns are left out." if more else ""
+    note = f"{counted(more, 'rarer pattern is', 'rarer patterns are')} left out." if more else ""
     return WordTable("By the modalities that a sample has, the most frequent first.", heads, rows, note)
 
 
@@ -176,7 +177,7 @@ def _worst_first(hits: np.ndarray, samples: np.ndarray) -> list[int]:
 
 
 def _worst(table: ValuationTable, names: Sequence[str], at: int, hits: int, samples: int) -> str:
-    said = f"{names[at]}: {share_words(proportion(hits, samples))} of {samples:,} samples found"
+    said = f"{names[at]}: {share_words(proportion(hits, samples))} of {counted(samples, 'sample')} found"
     if not table.task.by_argmax:
         return f"{said}."
     wrong = np.bincount(table.prediction[(table.label == at) & (table.prediction != at)], minlength=len(names))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from raymm.counts import counted
 from raymm.reports.chance import best_constant
 from raymm.reports.pages.words import decimal, listed, percent, plus_minus, range_words
 from raymm.reports.statistics import mean_interval, proportion
@@ -102,7 +103,7 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
             None: "; they all have the same label, so that chance cannot be exceeded",
         }[above]
         text = (
-            f"All modalities together are right on {decimal(right.share)} of the {count:,} {split} samples "
+            f"All modalities together are right on {decimal(right.share)} of the {counted(count, f'{split} sample')} "
             f"({range_words(right.low, right.high)}; chance {decimal(chance)}){said}."
         )
         return [Sentence("plain" if above else "bad", "", text)]
@@ -110,7 +111,9 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
     if values is None:
         return []
     error = mean_interval(values)
-    text = f"All modalities together have a {metric} of {plus_minus(error)} on the {count:,} {split} samples."
+    text = (
+        f"All modalities together have a {metric} of {plus_minus(error)} on the {counted(count, f'{split} sample')}."
+    )
     return [Sentence("plain", "", text)]
 
 
@@ -125,7 +128,11 @@ def _of_modality(usage: Usage, table: ValuationTable, split: str) -> Sentence:
     if not usage.phi.count:
         return Sentence("plain", name, f"{name} is missing from all {split} samples.")
     figures = ", ".join(filter(None, [_alone(usage), f"phi {plus_minus(usage.phi)}", _below(usage, table)]))
-    have = "" if usage.phi.count == len(table) else f" (on the {usage.phi.count:,} samples that have it)"
+    have = (
+        ""
+        if usage.phi.count == len(table)
+        else f" (on the {counted(usage.phi.count, 'sample that has', 'samples that have')} it)"
+    )
     return Sentence(_tone(usage), name, f"{name} {_role(usage)}{have}: {figures}.{_remark(usage)}")
 
 
@@ -147,7 +154,8 @@ def _range(values: Sequence[float]) -> str:
 
 def _intervals(table: ValuationTable, split: str) -> Sentence:
     text = (
-        f"In brackets and after ±: 95 % intervals over the {len(table):,} {split} samples of this one model; another "
+        f"In brackets and after ±: 95 % intervals over the {counted(len(table), f'{split} sample')} of this "
+        "one model; another "
         "seed may differ by more."
     )
     return Sentence("plain", "", text)
