@@ -18,6 +18,7 @@ from raymm.reports.pages.tables import modality_table
 from raymm.reports.run_page import step_of, write_run_page
 from raymm.reports.run_tracking import draw_plots, figures_of
 from raymm.storage import layout
+from raymm.training.places_below import below_in_words, places_below, report_command
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 
@@ -180,6 +181,7 @@ def report(
         raise ConfigError(f"{page} is a folder; name the page in it, such as {page / layout.PAGE}")
     kinds = {kind: [path for path in paths if (path / file).exists()] for kind, file in FILES.items()}
     if len(paths) == 1 and not any(kinds.values()):
+        _refuse_folder_of_runs(paths[0])
         return report_run(paths[0], baseline, page)
     if baseline is not None:
         raise ConfigError("--baseline is for one run; several are compared with the first of them, or with joint")
@@ -191,6 +193,16 @@ def report(
         ).raise_if_any(CheckpointError)
         return _pages().report_runs(paths, page)
     return _pages().report_study(paths[0], page) if kinds["study"] else _pages().report_sweep(paths[0], page)
+
+
+def _refuse_folder_of_runs(path: Path) -> None:
+    """Raise where a folder holds runs, studies or sweeps but is none itself: what lies there, and what to run."""
+    below = {} if _is_known(path) else places_below(path)
+    if not below:
+        return
+    command = report_command(below)
+    instead = f"run `{command}`" if command else "none of them has come to its end"
+    raise CheckpointError(f"{path}: no run there, but {below_in_words(path, below)}; {instead}")
 
 
 def _is_known(path: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.api.progress import Epoch
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.sweep.runs import mean_metrics
 from raymm.tracking.epoch_text import WIDTH
@@ -15,7 +16,7 @@ from raymm.tracking.metrics import phi_metric, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.result import Result
 
-__all__ = ["EpochLines", "story"]
+__all__ = ["EpochEvents", "EpochLines", "story", "story_figures"]
 
 Array = npt.NDArray[np.float64]
 
@@ -65,6 +66,34 @@ class EpochLines:
             phi = "".join(f" {metrics[phi_metric('val', name)]:>+10.2f}" for name in self.modalities)
             sides.append(f"{metrics[split_metric('val', 'accuracy')]:.3f}{phi}".rjust(SIDE))
         return sides
+
+
+@dataclass
+class EpochEvents:
+    """Tells of each epoch that a run has committed, run by run, for programs.
+
+    Parameters
+    ----------
+    runs
+        Names of the runs, in the order of their histories.
+    epochs, selection
+        Epochs that each run has, and the validation metric that picks its model.
+    tell
+        Hears of an epoch.
+    """
+
+    runs: Sequence[str]
+    epochs: int
+    selection: str
+    tell: Callable[[Epoch], None]
+    _shown: dict[str, int] = field(default_factory=dict, init=False)
+
+    def __call__(self, histories: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """Tell of what is new of the histories of all runs."""
+        for run, history in zip(self.runs, histories, strict=True):
+            for entry in history[self._shown.get(run, 0) :]:
+                self.tell(Epoch(run, entry["epoch"] + 1, self.epochs, entry["metrics"], self.selection))
+            self._shown[run] = len(history)
 
 
 @dataclass(frozen=True)
@@ -186,3 +215,25 @@ def _outcome(row: Row) -> str:
 
 def _cell(interval: Interval, digits: int) -> str:
     return f"{interval.mean:.{digits}f} ± {interval.margin:.{digits}f}"
+
+
+def story_figures(results: Mapping[str, Sequence[Result]], truth: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """The figures of the end of the demo, for programs: by their name, as in `story`.
+
+    Returns
+    -------
+    Of each figure its mean by method, the `change` of the second method over the first with the `margin` of its 95 %
+    interval over seeds, whether that is `shown` to differ from 0, and the `truth` where it is known, else None.
+    """
+    (first, plain), (second, remedied) = results.items()
+    return {
+        name: {
+            first: float(row.first.mean()),
+            second: float(row.second.mean()),
+            "change": row.change.mean,
+            "margin": row.change.margin,
+            "shown": row.shown,
+            "truth": row.truth,
+        }
+        for name, row in _rows(plain, remedied, truth).items()
+    }

@@ -1,6 +1,7 @@
 """Progress as the command line shows it: bars on a terminal, lines in a log, objects of JSON for programs."""
 
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,11 @@ from raymm.tracking.epoch_text import WIDTH
 if TYPE_CHECKING:
     from raymm.api.progress import Progress
 
-__all__ = ["follow", "printing", "show_line", "show_result"]
+__all__ = ["follow", "printing", "show_line", "show_result", "terminal_width"]
 
 T = TypeVar("T")
+
+NARROWEST = 20
 
 
 def printing(as_json: bool = False) -> "Progress":
@@ -53,10 +56,15 @@ def show_result(values: dict[str, object]) -> None:
 
 
 def show_line(line: str) -> None:
-    """Print a line; on a terminal one of more than 80 columns goes on below."""
-    indent = " " * (len(line) - len(line.lstrip()))
-    fits = not sys.stdout.isatty() or len(line) <= WIDTH
-    click.echo(line if fits else "\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=f"{indent}  ")))
+    """Print a line; on a terminal one that does not fit, or has more than 80 columns, goes on below."""
+    indent, width = " " * (len(line) - len(line.lstrip())), terminal_width()
+    fits = not sys.stdout.isatty() or len(line) <= width
+    click.echo(line if fits else "\n".join(textwrap.wrap(line, width, subsequent_indent=f"{indent}  ")))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 80 at most and 20 at least; 80 where stdout is none."""
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def follow(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -19,6 +19,7 @@ def status(folder: Path, every: bool, as_json: bool) -> None:
     """Say of the runs, sweeps and studies below DIR whether they run, how far they are, and how good."""
     import raymm
     from raymm.cli.json_lines import json_line
+    from raymm.cli.progress import terminal_width
 
     found = raymm.status(folder)
     if as_json:
@@ -26,4 +27,4 @@ def status(folder: Path, every: bool, as_json: bool) -> None:
             click.echo(json_line({"event": "status", **one.to_dict()}))
         return
     running = sum(one.state == "running" for one in found)
-    click.echo(found.summary(None if every else max(MOST, running)))
+    click.echo(found.summary(None if every else max(MOST, running), width=terminal_width()))

@@ -31,6 +31,7 @@ from raymm.training.mixing import check_mixup
 from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
+from raymm.training.places_below import below_in_words, places_below
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 from raymm.training.weights_files import Looks, hashes_of_weights, say_changed_weights
 
@@ -310,7 +311,10 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
 def _read(path: Path) -> SavedRun:
     """What the run.json of a run says; raises `CheckpointError` when there is none, or it cannot be read."""
     if not (path / layout.RUN).exists():
-        raise CheckpointError(f"{path}: no run there ({layout.RUN} is missing); give the --out of `raymm train`")
+        below = places_below(path)
+        there = f", but {below_in_words(path, below)}; give one of them" if below else ""
+        instead = there or "; give the --out of `raymm train`"
+        raise CheckpointError(f"{path}: no run there ({layout.RUN} is missing){instead}")
     return SavedRun.read(path / layout.RUN)
 
 

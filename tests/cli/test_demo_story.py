@@ -1,12 +1,16 @@
 """What the demo tells is in its runs' figures: means, intervals and changes, for better and for worse."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from raymm.cli.demo_story import EpochLines, story
+from raymm.cli import demo
+from raymm.cli.demo_story import EpochEvents, EpochLines, story, story_figures
 from raymm.tracking.metrics import TRAIN_SECONDS, VALUE_SECONDS
 from raymm.training.result import Result
+from tests.cli.calling import call
 
 TRUTH = {"audio": 0.9, "rgb": 1.1}
 JOINT = {"accuracy": (0.90, 0.92, 0.91), "audio": (0.80, 0.81, 0.82), "rgb": (0.70, 0.72, 0.71)}
@@ -92,3 +96,52 @@ def test_an_epoch_is_told_once_when_all_runs_have_it_with_the_means_of_each_meth
     assert lines[-1].split() == ["2/3", "0.500", "+1.00", "-0.50", "0.600", "+1.20", "-0.60"]
     assert len(lines) == count + 1
     assert max(map(len, lines)) <= 80
+
+
+def test_epochs_are_told_run_by_run_once_for_programs():
+    told = []
+    events = EpochEvents(["joint-s0", "coalition-s0"], 3, "accuracy", told.append)
+    events([history([0.1]), []])
+    events([history([0.1, 0.4]), history([0.6])])
+    events([history([0.1, 0.4]), history([0.6])])
+    said = [(one.run, one.number, one.epochs, one.metrics["val/accuracy"]) for one in told]
+    assert said == [("joint-s0", 1, 3, 0.1), ("joint-s0", 2, 3, 0.4), ("coalition-s0", 1, 3, 0.6)]
+
+
+def test_figures_for_programs_are_the_means_and_the_interval_of_the_change():
+    figures = story_figures({"joint": results_of(JOINT), "coalition": results_of(REMEDY)}, TRUTH)
+    assert set(figures) == {"accuracy", "audio alone", "rgb alone", "phi audio", "phi rgb", "seconds a run"}
+    low, high = stats.ttest_rel(REMEDY["rgb"], JOINT["rgb"]).confidence_interval(0.95)
+    rgb = figures["rgb alone"]
+    assert [rgb["joint"], rgb["coalition"]] == pytest.approx([np.mean(JOINT["rgb"]), np.mean(REMEDY["rgb"])])
+    assert [rgb["change"], rgb["margin"]] == pytest.approx([(low + high) / 2, (high - low) / 2])
+    assert (rgb["shown"], rgb["truth"], figures["phi rgb"]["truth"]) == (True, None, 1.1)
+    assert figures["accuracy"]["shown"] is False
+
+
+@pytest.fixture
+def without_ray(monkeypatch):
+    """The demo whose training is replaced by its figures."""
+    results = {"joint": results_of(JOINT), "coalition": results_of(REMEDY)}
+
+    def trained(out, workers, seed, told, as_json):
+        told.on_line("2/3  preparing: sound and frames from the files, on Ray")
+        return results, TRUTH
+
+    monkeypatch.setattr(demo, "_trained", trained)
+    monkeypatch.setattr(demo, "_write_pages", lambda out, seed: (out / "one.html", out / "all.html"))
+    return results
+
+
+def test_the_command_prints_objects_for_programs_and_words_for_people(without_ray, tmp_path, capfd):
+    code, out, _ = call(capfd, "demo", "--out", tmp_path / "demo", "--json")
+    assert code == 0
+    *steps, last = [json.loads(line) for line in out.splitlines()]
+    assert [one["event"] for one in steps] == ["line"] * 3
+    assert last["event"] == "result"
+    assert (last["page"], last["store"]) == (str(tmp_path / "demo" / "one.html"), str(tmp_path / "demo" / "mlflow"))
+    assert last["figures"] == story_figures(without_ray, TRUTH)
+    code, out, _ = call(capfd, "demo", "--out", tmp_path / "demo")
+    assert code == 0
+    assert story(without_ray, TRUTH) in out
+    assert str(tmp_path / "demo" / "all.html") in out

@@ -225,7 +225,7 @@ def test_many_are_counted(tmp_path):
     assert lines[1].startswith("running")
     assert lines[-1] == "and 6 finished"
     assert max(map(len, lines)) <= 80
-    assert len(many.summary().splitlines()) == 11
+    assert len(many.summary().splitlines()) == 11  # a head, and a line each
     assert many._repr_html_().startswith("<pre>state")
 
 
@@ -254,3 +254,36 @@ def test_of_thousands_a_few_files_each_are_read(tmp_path, done, monkeypatch):
 
 def test_committed_epochs_are_those_that_are_counted(done):
     assert by_name(done)["left"].done == committed_epochs(done / "left")[-1]
+
+
+CAUSE = "failed: epoch 3: the loss is not finite: inputs of 3 of 32 rows are NaN or infinite, first of 'clip_0001'"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_it_reads_in_a_terminal_of_any_width(tmp_path, width):
+    about = {"selection": "accuracy", "seconds": 45000.0, "seen": time.time() - 200}
+    found = StatusList(
+        [
+            Status("run", tmp_path / "runs" / "a-rather-long-name-of-a-run", "running", 12, 1000, 0.8125, **about),
+            Status("run", tmp_path / "bad", "failed", 3, 30, 0.25, cause=CAUSE * 3, **about),
+            Status("study", tmp_path / "study", "stopped", 3, 9, cause="2 failed"),
+            Status("run", tmp_path / "new", "waiting"),
+        ]
+    )
+    text = found.summary(width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "accuracy 0.812" in text  # the metric by its name
+    whole = " ".join(text.split())
+    for words in ("12/1000", "12:30:00", "3 min", "2 failed", "the loss is not finite"):
+        assert words in whole
+    assert whole.count("...") == 1  # the long cause alone is cut
+    assert [name in text for name in ("long-name-of-a-run", "bad", "study", "new")] == [True] * 4
+
+
+def test_the_command_asks_the_terminal_how_wide_it_is(done, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    code, out, _ = call(capfd, "status", done)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 40
+    assert "best accuracy" in out
+    assert "best loss" in out
