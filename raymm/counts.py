@@ -14,6 +14,8 @@ def counted(number: float, one: str, several: str = "") -> str:
     --------
     >>> counted(1, "seed"), counted(1200, "run"), counted(2, "class"), counted(0, "modality"), counted(0.5, "GPU")
     ('1 seed', '1,200 runs', '2 classes', '0 modalities', '0.5 GPUs')
+    >>> counted(12, "epoch"), counted(3, "batch")
+    ('12 epochs', '3 batches')
     >>> counted(2, "sample that is there", "samples that are there")
     '2 samples that are there'
     """
@@ -23,4 +25,4 @@ def counted(number: float, one: str, several: str = "") -> str:
 def _plural(word: str) -> str:
     if re.search(r"[^aeiou]y$", word):
         return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
+    return f"{word}es" if word.endswith(("s", "x", "tch", "sh")) else f"{word}s"

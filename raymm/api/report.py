@@ -18,7 +18,7 @@ from raymm.reports.pages.tables import modality_table
 from raymm.reports.run_page import step_of, write_run_page
 from raymm.reports.run_tracking import draw_plots, figures_of
 from raymm.storage import layout
-from raymm.training.places_below import below_in_words, places_below, report_command
+from raymm.storage.places_below import below_in_words, places_below, report_command
 from raymm.training.result import read_result
 from raymm.training.run import open_run
 

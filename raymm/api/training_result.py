@@ -16,8 +16,9 @@ from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import figures_of
 from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.tracking.metrics import is_of_split, split_metric
-from raymm.training.result import read_result, read_test_table
+from raymm.training.result import read_result
 from raymm.training.run import open_run
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.reports.spacing import evenly
+from raymm.tasks.regression import Regression
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,6 +26,8 @@ ANSWERS = 100
 def best_constant(task: Task, labels: Labels) -> float:
     """Accuracy of the best constant answer to labels, at least one, of a task that says which answers are right.
 
+    Of a regression of several targets it is that of the best of many.
+
     Examples
     --------
     >>> from raymm.tasks import get_task
@@ -30,10 +35,12 @@ def best_constant(task: Task, labels: Labels) -> float:
     0.5
     """
     answers, counts = np.unique(labels, axis=0, return_counts=True)
-    frequent = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
+    tried = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
+    if isinstance(task, Regression):
+        tried = _numbers(task, labels)
     return max(
         float(counts[task.is_right(np.repeat(answer[None], len(answers), axis=0), answers)].sum()) / len(labels)
-        for answer in frequent
+        for answer in tried
     )
 
 
@@ -54,3 +61,24 @@ def chance_by_modality(
         for position, name in enumerate(names)
         if present[:, position].any()
     }
+
+
+def _numbers(task: Regression, labels: Labels) -> Labels:
+    """Constant answers [A, K] to labels that are numbers, one of which is the best, or of several targets nearly so.
+
+    By `sign` each pattern of signs that occurs. By `within` w the middle of the window [y, y + 2w] that holds most
+    labels of each target, and labels of samples.
+    """
+    if task.settings.sign:
+        signs, counts = np.unique(np.where(labels < 0, -1.0, 1.0), axis=0, return_counts=True)
+        return np.asarray(signs[np.argsort(-counts, kind="stable")[:ANSWERS]])
+    middles = [_middle(column, 2 * task.settings.within) for column in np.sort(labels, axis=0).T]
+    order = np.argsort(labels[:, 0], kind="stable")
+    return np.concatenate([np.array([middles]), labels[order[evenly(len(order), ANSWERS)]]])
+
+
+def _middle(ordered: npt.NDArray[np.float64], width: float) -> float:
+    """The middle of the fullest window of a width: halfway between its first and its last number."""
+    last = np.searchsorted(ordered, ordered + width, side="right") - 1
+    at = int(np.argmax(last - np.arange(len(ordered))))
+    return float(ordered[at] + ordered[last[at]]) / 2

@@ -71,7 +71,7 @@ def write_run_page(
         "findings": findings if dataset else None,
         **_contributions(run, result, answer, names),
         "gallery": gallery_section(dataset, answer.table, path, names, missing=missing, remarks=_noise(run)),
-        "metrics": metric_table(result.metrics),
+        "metrics": metric_table(result.metrics, run.config.training.loss.error),
         "configuration": run.config.to_yaml(),
     }
     write_html(path, "run.html", title=run.name, contents=_contents(values), **values)
@@ -115,6 +115,7 @@ def _contributions(run: Run, result: Result, answer: Answer, names: Sequence[str
         metric=run.config.training.selection,
         fair_share=fair_share,
         acts_from=run.config.acts_from,
+        error=run.config.training.loss.error,
     )
     return {
         "modalities": modality_table(found, fair_share),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from raymm.study.statistics import differences
 from raymm.tracking.metrics import UNCALIBRATED_TEST, parse, split_metric
+from raymm.tracking.units import unit_among
 
 if TYPE_CHECKING:
     from raymm.study.results import RunRecord, StudyResults
@@ -38,6 +39,8 @@ class Figure:
         Whether it is a share, which people write in points.
     splits
         By whose metric it is, the first that a run has: "test", or before it "uncalibrated_test".
+    unit
+        Of the metric in these runs; "" where that is not known.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Figure:
     higher: bool
     share: bool
     splits: tuple[str, ...] = ("test",)
+    unit: str = ""
 
     def split_of(self, run: RunRecord) -> str | None:
         """The split that the figure of a run is of, which is also that of its test table; None where it has none."""
@@ -90,7 +94,8 @@ def figures_of(results: StudyResults) -> list[Figure]:
     """The metric on test; where runs have that of the model before calibration too, it comes second."""
     declared = parse(split_metric("test", results.metric))
     share = declared is not None and declared.metric.unit == "share"
-    found = [Figure(results.metric, results.metric, results.higher, share)]
+    unit = unit_among(split_metric("test", results.metric), results.runs[0].metrics) if results.runs else ""
+    found = [Figure(results.metric, results.metric, results.higher, share, unit=unit)]
     trained = replace(found[0], name=f"{results.metric} as trained", splits=(UNCALIBRATED_TEST, "test"))
     if any(trained.split_of(run) == UNCALIBRATED_TEST for run in results.runs):
         found.append(trained)

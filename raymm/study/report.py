@@ -134,6 +134,7 @@ def _markdown(sections: Sequence[Section]) -> str:
         texts.append(section.text)
         texts.append("\n".join(f"- {sentence.text}" for sentence in section.sentences))
         texts.append("\n".join(markdown_table(*section.table)) if section.table else "")
+        texts.append("\n".join(f"- **{head}**: {means}" for head, means in section.columns.items()))
         texts += [f"![{image.shows}]({image.name}.png)" for image in section.images]
     return "\n\n".join(text for text in texts if text) + "\n"
 

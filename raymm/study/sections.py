@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raymm.counts import counted
+from raymm.study.columns import (
+    by_data_columns,
+    cost_columns,
+    difference_columns,
+    interval_columns,
+    mcnemar_columns,
+    score_columns,
+)
 from raymm.study.comparison import Against
 from raymm.study.figures import Figure, arms_of, data_of
 from raymm.study.tables import (
@@ -81,8 +89,8 @@ class Section:
     ----------
     level
         1 for the page, 2 and 3 below it.
-    text, sentences, table, images
-        In this order.
+    text, sentences, table, columns, images
+        In this order; `columns` says by the head of each column of the table what it is.
     """
 
     level: int
@@ -90,6 +98,7 @@ class Section:
     text: str = ""
     sentences: tuple[Sentence, ...] = ()
     table: Table | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     images: tuple[Image, ...] = ()
 
 
@@ -117,9 +126,13 @@ def sections_of(
     made += [Section(2, "Verdicts")] if first else []
     made += [Section(3, f"Against {table.second}", sentences=_sentences(table)) for table in first]
     text = SCORES.format(MACRO if len(data_of(results)) > 1 else "")
-    made += [Section(2, f"Test {figure.name}", text, table=score_table(results, figure)) for figure in figures]
+    said = bool(results.about)
+    for figure in figures:
+        columns = score_columns(figure, data_of(results), said)
+        made.append(Section(2, f"Test {figure.name}", text, table=score_table(results, figure), columns=columns))
     cost = _found(images, "cost")
-    made.append(Section(2, "Cost", COST + (FRONT if cost else ""), table=cost_table(results), images=cost))
+    text, columns = COST + (FRONT if cost else ""), cost_columns(results)
+    made.append(Section(2, "Cost", text, table=cost_table(results), columns=columns, images=cost))
     made += [Section(2, "Differences", DIFFERENCES, images=_found(images, "differences"))] if first else []
     for table in first:
         made += _differences(table, trained.get(table.second), explained=table is not first[0])
@@ -151,16 +164,19 @@ def _sentences(table: Against) -> tuple[Sentence, ...]:
 def _differences(table: Against, trained: Against | None, *, explained: bool) -> list[Section]:
     """The tables of one control; what they are is said of the first only."""
     what = f"Arms less {table.second}"
-    made = [
-        Section(3, what, _balance(table), table=difference_table(table, trained)),
-        Section(3, f"{what}, 95 % intervals", "" if explained else INTERVALS, table=interval_table(table)),
-    ]
+    columns = difference_columns(table, trained=trained is not None)
+    made = [Section(3, what, _balance(table), table=difference_table(table, trained), columns=columns)]
+    text = "" if explained else INTERVALS
+    columns = interval_columns(table)
+    made.append(Section(3, f"{what}, 95 % intervals", text, table=interval_table(table), columns=columns))
     if any(len(each.by_data) > 1 for each in table.comparisons):
-        text = "" if explained else BY_DATA
-        made.append(Section(3, f"{what}, by data set", text, table=by_data_table(table)))
+        text, by_data = "" if explained else BY_DATA, by_data_table(table)
+        columns = by_data_columns(table, by_data[0][1:-1])
+        made.append(Section(3, f"{what}, by data set", text, table=by_data, columns=columns))
     if tested := mcnemar_table(table):
-        text = "" if explained else MCNEMAR
-        made.append(Section(3, f"McNemar's test against {table.second}", text, table=tested))
+        text, columns = "" if explained else MCNEMAR, mcnemar_columns(table, tested[0][1:])
+        title = f"McNemar's test against {table.second}"
+        made.append(Section(3, title, text, table=tested, columns=columns))
     return made
 
 
@@ -191,7 +207,7 @@ def _remarks(results: StudyResults, samples: Mapping[Figure, Samples]) -> list[S
 
 def _facts(results: StudyResults) -> list[Section]:
     rows = [[name, value] for name, value in results.facts.items()]
-    return [Section(2, "What was run", table=(["", ""], rows))] if rows else []
+    return [Section(2, "What was run", table=(["what", "how it was run"], rows))] if rows else []
 
 
 def _found(images: Mapping[str, Image], name: str) -> tuple[Image, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from raymm.reports.tables import number_text, text_table
+from raymm.tracking.epoch_text import WIDTH
 from raymm.tracking.metrics import split_metric
 
 if TYPE_CHECKING:
@@ -37,11 +39,22 @@ def result_table(results: StudyResults, reached: Mapping[tuple[str, str], float]
         "seconds",
         *(["budget"] if reached else []),
     ]
-    return text_table(
+    lines = text_table(
         header,
         [[arm, str(len(runs)), *_cells(runs, sets, name), *_budget(arm, reached)] for arm, runs in by_arm.items()],
         width=200,
     )
+    return [*lines, *_legend(results, several=len(sets) > 1, budget=bool(reached))]
+
+
+def _legend(results: StudyResults, *, several: bool, budget: bool) -> list[str]:
+    """What the columns are, in lines of at most 80 columns."""
+    better = "higher" if results.higher else "lower"
+    said = [f"below each data set: mean test {results.metric} of the runs, {better} is better"]
+    said += ["macro: mean over the data sets"] if several else []
+    said += ["seconds: of training and valuation, all runs of the arm together"]
+    said += ["budget: the part of it that runs used"] if budget else []
+    return ["", *fill("; ".join(said), WIDTH).splitlines()]
 
 
 def _cells(runs: Sequence[RunRecord], sets: Sequence[str], name: str) -> list[str]:

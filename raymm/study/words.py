@@ -48,8 +48,10 @@ def range_text(ends: Range | None, figure: Figure) -> str:
 
 def unit_of(figure: Figure) -> str:
     """Of differences: "points" where it is a share, else the unit of the metric."""
+    if figure.share:
+        return "points"
     declared = parse(split_metric("test", figure.metric))
-    return "points" if figure.share else declared.metric.unit if declared else figure.name
+    return figure.unit or (declared.metric.unit if declared else figure.name)
 
 
 def p_text(p: float) -> str:

@@ -20,6 +20,12 @@ __all__ = ["Effect", "effect_lines", "effects"]
 
 METHOD = "method.name"
 OTHERS = {"method.settings.fs.family": "fs", "method.settings.fm.family": "fm", "model.fusion.name": "fusion"}
+LEGEND = (
+    "- joint: mean less that of joint at the same seed; ± 95 %: half of its interval",
+    "over seeds (of joint: of its mean); a difference that is no larger is not shown",
+)
+ALONE = ("± 95 %: half of the 95 % interval of the mean, over seeds",)
+"""What the columns are."""
 Group = tuple[Parameter, Parameter, Parameter, Parameter]
 
 
@@ -87,7 +93,7 @@ def effect_lines(found: Sequence[Effect]) -> list[str]:
         for effect in found
     ]
     header = ["trials", "mean", *(["- joint"] if compared else []), "± 95 %", "group"]
-    return ["", *text_table(header, body, numbers=len(header) - 1)]
+    return ["", *text_table(header, body, numbers=len(header) - 1), *(LEGEND if compared else ALONE)]
 
 
 def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect:

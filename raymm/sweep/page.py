@@ -1,7 +1,7 @@
 """The summary of a sweep on one HTML page, with nothing loaded from elsewhere: MLflow shows no images of Markdown."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from raymm.reports.html import write_html
@@ -12,12 +12,13 @@ __all__ = ["Part", "write_sweep_page"]
 
 @dataclass(frozen=True)
 class Part:
-    """A title, a text (may be empty), and a table."""
+    """A title, a text (may be empty), a table, and what each of its columns is, by its head."""
 
     title: str
     text: str
     header: Sequence[str]
     body: Sequence[Sequence[str]]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_sweep_page(

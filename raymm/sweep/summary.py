@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,12 +14,14 @@ from raymm.reports import plots
 from raymm.reports.tables import markdown_table, text_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
+from raymm.sweep.columns import FAILED_COLUMNS, effect_columns, score_head, score_legend, trial_columns
 from raymm.sweep.effects import effect_lines, effects
 from raymm.sweep.labels import brief, plain, settings_text, short_names, varied
 from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
 from raymm.sweep.rows import best_first
 from raymm.sweep.verdict import sweep_headline, sweep_verdict
+from raymm.tracking.epoch_text import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,9 +76,12 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
         numbers = [str(place), str(row.number), _number(row.score), _number(row.deviation), str(len(row.scores))]
         body.append([*numbers, row.status, row.cause if row.status == "failed" else settings])
-    header = ["", "trial", metric.rpartition("/")[2], "± sd", "seeds", "status", "settings"]
+    header = ["", "trial", score_head(metric).replace("val/", ""), "± sd", "seeds", "status", "settings"]
     more = [f"... and {len(ordered) - LINES} more"] if len(ordered) > LINES else []
-    return [*text_table(header, body, numbers=5), *more, *effect_lines(effects(rows))]
+    legend = fill(
+        f"{header[2]}: {score_legend(metric, _metrics_of(rows))}; ± sd: standard deviation over seeds", WIDTH
+    ).splitlines()
+    return [*text_table(header, body, numbers=5), *more, *legend, *effect_lines(effects(rows))]
 
 
 def write_sweep_summary(folder: Path, rows: Sequence[TrialRow], metric: str, page: Path | None = None) -> list[Path]:
@@ -113,24 +119,21 @@ def sweep_figures(rows: Sequence[TrialRow], metric: str) -> dict[str, Figure]:
 
 def _parts(rows: Sequence[TrialRow], metric: str, found: Sequence[Effect]) -> list[Part]:
     """What the summary says, in order: titles with texts and tables."""
-    failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
-    parts = [
-        Part(
-            "Sweep",
-            f"{counted(len(rows), 'trial')} by {metric} on validation, mean over seeds.",
-            *_trials(rows, metric),
-        )
-    ]
+    said = f"{counted(len(rows), 'trial')} by {metric} on validation, mean over seeds."
+    parts = [Part("Sweep", said, *_trials(rows, metric), trial_columns(metric, _metrics_of(rows)))]
     if len(found) > 1:
-        parts.append(Part("Strategies and families", _effects_text(found), *_effects_table(found)))
+        header, body = _effects_table(found)
+        columns = effect_columns(metric, header)
+        parts.append(Part("Strategies and families", _effects_text(found), header, body, columns))
+    failed = [[str(row.number), row.cause] for row in rows if row.status == "failed"]
     if failed:
-        parts.append(Part("Failed", "", ["trial", "cause"], failed))
+        parts.append(Part("Failed", "", ["trial", "cause"], failed, FAILED_COLUMNS))
     return parts
 
 
 def _trials(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list[str]]]:
     names = short_names(varied(rows))
-    header = ["", "trial", metric, "± sd", "seeds", "status", "settings", "epochs", "rows", "seconds"]
+    header = list(trial_columns(metric))
     body = [
         [
             str(place),
@@ -153,7 +156,9 @@ def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
     texts = []
     for depth, part in enumerate(parts):
         title = f"{'#' if depth == 0 else '##'} {part.title}"
-        texts += [text for text in (title, part.text, "\n".join(markdown_table(part.header, part.body))) if text]
+        columns = "\n".join(f"- **{head}**: {means}" for head, means in part.columns.items())
+        table = "\n".join(markdown_table(part.header, part.body))
+        texts += [text for text in (title, part.text, table, columns) if text]
     return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
 
 
@@ -170,20 +175,28 @@ def _effects_text(found: Sequence[Effect]) -> str:
 
 
 def _effects_table(found: Sequence[Effect]) -> tuple[list[str], list[list[str]]]:
-    body = [
-        [
-            effect.group,
-            str(effect.trials),
-            str(effect.seeds),
-            _number(effect.score),
-            "" if effect.difference is None else f"{effect.difference:+.4f}",
-            _number(effect.margin),
-            "" if effect.over_random is None else f"{effect.over_random:+.4f}",
-            "" if effect.over_random is None else _number(effect.over_random_margin),
-        ]
-        for effect in found
-    ]
-    return ["group", "trials", "seeds", "mean", "- joint", "± 95 %", "- random", "± 95 %"], body
+    """Heads and rows; without the columns of a control that was not tried."""
+    header = ["group", "trials", "seeds", "mean"]
+    rows = [[each.group, str(each.trials), str(each.seeds), _number(each.score)] for each in found]
+    joint = any(each.difference is not None for each in found)
+    header += ["- joint", "± 95 % (joint)"] if joint else ["± 95 %"]
+    for row, each in zip(rows, found, strict=True):
+        row.extend([_signed(each.difference)] if joint else [])
+        row.append(_number(each.margin))
+    if any(each.over_random is not None for each in found):
+        header += ["- random", "± 95 % (random)"]
+        for row, each in zip(rows, found, strict=True):
+            row.append(_signed(each.over_random))
+            row.append("" if each.over_random is None else _number(each.over_random_margin))
+    return header, rows
+
+
+def _metrics_of(rows: Sequence[TrialRow]) -> set[str]:
+    return {name for row in rows for name in row.metrics}
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.4f}"
 
 
 def _number(value: float | None) -> str:

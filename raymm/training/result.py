@@ -21,7 +21,7 @@ from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, verify
 from raymm.storage.layout import result_folder
 from raymm.training.saved_state import SavedResult
-from raymm.valuation.table_file import read_table, write_table
+from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raymm.training.run import Run
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Result", "finished", "read_result", "read_test_table", "write_result"]
+__all__ = ["Result", "finished", "read_result", "write_result"]
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,3 @@ def read_result(run: Path) -> Result:
     verify(folder, CheckpointError, required=[layout.RESULT_JSON])
     saved = SavedResult.read(folder / layout.RESULT_JSON)
     return Result(saved.best_epoch, saved.metrics, saved.entries)
-
-
-def read_test_table(run: Path, split: str = "test") -> ValuationTable:
-    """The valuation of the test split by the picked model of a finished run.
-
-    Parameters
-    ----------
-    split
-        "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
-
-    Raises
-    ------
-    DataError
-        When the table is not there, or is damaged.
-    """
-    return read_table(layout.valuation_file(result_folder(run), split))

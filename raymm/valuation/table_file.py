@@ -26,13 +26,22 @@ from pydantic import Field
 
 from raymm.data.row_checks import strings_of
 from raymm.errors import DataError
+from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.table import TableInfo, ValuationTable, regrouped
 
-__all__ = ["FORMAT", "TableWriter", "read_table", "table_schema", "write_table", "write_tables"]
+__all__ = [
+    "FORMAT",
+    "TableWriter",
+    "read_table",
+    "read_test_table",
+    "table_schema",
+    "write_table",
+    "write_tables",
+]
 
 FORMAT = 1
 """Changes when a reader of the former format would misread a file."""
@@ -143,6 +152,17 @@ def read_table(path: Path) -> ValuationTable:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
     _check_rows(path, rows, info)
     return _from_columns(rows, info)
+
+
+def read_test_table(run: Path, split: str = "test") -> ValuationTable:
+    """The valuation of the test split by the picked model of a finished run; errors as `read_table`.
+
+    Parameters
+    ----------
+    split
+        "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
+    """
+    return read_table(layout.valuation_file(layout.result_folder(run), split))
 
 
 def table_schema(info: TableInfo) -> pa.Schema:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from raymm.storage import layout
+from raymm.study.columns import difference_columns, interval_columns, score_columns
 from raymm.study.comparison import compare_all
 from raymm.study.cost_ratios import cost_ratio, mean_cost
 from raymm.study.figures import figures_of
@@ -15,6 +16,7 @@ from raymm.study.plots import COLOURS, cost_plot, differences_plot, epochs_plot,
 from raymm.study.raw import comparisons_csv, runs_csv
 from raymm.study.report import verdict_lines, write_study_report
 from raymm.study.samples import Samples, read_samples
+from raymm.study.sections import sections_of
 from raymm.study.tables import (
     arms_by_score,
     by_data_table,
@@ -308,3 +310,35 @@ def test_a_report_is_the_same_each_time(results, written, tmp_path):
     again = write_study_report(results, tmp_path)
     for first, second in zip(written[:4], again[:4], strict=True):
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_column_of_every_table_is_said_what_it_is(results, written, tables):
+    samples = {figure: read_samples(results, figure) for figure in figures_of(results)}
+    found = [section for section in sections_of(results, samples, tables, {}) if section.table]
+    explained = [section for section in found if section.columns]
+    assert {section.title for section in found} - {section.title for section in explained} == {
+        "What failed",
+        "What was run",
+    }  # whose columns are words
+    for section in explained:
+        assert list(section.columns) == section.table[0], section.title
+        assert all(section.columns.values())
+    assert len(explained) >= 9
+    score = next(section for section in explained if section.title == "Test accuracy").columns
+    assert "in percent; higher is better" in score["macro"]
+    assert written[1].read_text().count("What the columns say") == len(explained)
+    text = written[0].read_text()
+    for section in explained:
+        for head, means in section.columns.items():
+            assert f"- **{head}**: {means}\n" in text
+
+
+def test_of_a_loss_less_is_better_in_every_column():
+    runs = [record("a", arm, seed, 0.5, {"test/loss": 1.0 + seed}) for arm in ("joint", "x") for seed in range(2)]
+    found = results_of(runs, metric="loss", higher=False)
+    (figure,) = figures_of(found)
+    table = compare_all(found, {figure: Samples()})[0]
+    assert "lower is better" in score_columns(figure, ["a"], said=False)["a"]
+    assert "below 0 the arm is better" in difference_columns(table, trained=False)["difference"]
+    assert "in nats" in difference_columns(table, trained=False)["difference"]
+    assert "wholly below 0" in interval_columns(table)["arm"]

@@ -126,7 +126,7 @@ def test_a_column_of_which_a_modality_does_harm_says_so(runs):
     column = replace(column, members=(replace(column.members[0], found=(harmful,)),))
     said = runs_verdict(replace(found, columns=(found.columns[0], column)))[1].text
     assert said.startswith("random: accuracy 0.")
-    assert said.endswith("(one seed); m0 doing harm.")
+    assert said.endswith("(1 seed); m0 doing harm.")
 
 
 def test_false_alarms_of_all_differences_together_are_rare():

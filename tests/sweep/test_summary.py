@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from raymm.sweep.columns import score_legend
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import short_names, varied
 from raymm.sweep.plots import families_plot, score_by_parameter
 from raymm.sweep.rows import TrialRow
-from raymm.sweep.summary import sweep_lines, sweep_table, write_sweep_summary
+from raymm.sweep.summary import _parts, sweep_lines, sweep_table, write_sweep_summary
 
 STRATEGY, FS, RATE = "method.name", "method.settings.fs.family", "method.settings.fs.rate"
 
@@ -162,6 +163,30 @@ def test_the_files_hold_the_table_and_a_page_with_its_plots(tmp_path: Path):
     for path in files[1:3]:
         assert path.read_bytes().startswith(b"\x89PNG")
         assert f"({path.name})" in page
+
+
+@pytest.mark.parametrize("metric", ["val/accuracy", "val/loss"])
+def test_every_column_is_said_what_it_is_in_the_page_and_below_the_table(tmp_path, metric):
+    random = [trial(8, (0.5, 0.6, 0.7), strategy="random", fs="linear")]
+    for rows in (ROWS, [*ROWS, *random], ROWS[1:]):
+        parts = _parts(rows, metric, effects(rows))
+        assert [part.title for part in parts] == ["Sweep", "Strategies and families", "Failed"]
+        for part in parts:
+            assert list(part.columns) == list(part.header)
+            assert all(len(row) == len(part.header) for row in part.body)
+            assert all(means and not means.endswith(".") for means in part.columns.values())
+    files = write_sweep_summary(tmp_path, ROWS, metric)
+    assert files[-1].read_text().count("What the columns say") == 3
+    assert "- **± sd**: standard deviation of the score over its seeds" in files[-2].read_text()
+    text = " ".join(" ".join(sweep_lines(ROWS, metric)).split())
+    assert score_legend(metric) in text
+    assert ("it is negated; higher is better" in text) == (metric == "val/loss")
+
+
+def test_a_control_that_was_not_tried_has_no_column():
+    parts = _parts(ROWS[1:], "val/accuracy", effects(ROWS[1:]))
+    assert "± 95 %" in parts[1].header
+    assert not [head for head in parts[1].header if "joint" in head or "random" in head]
 
 
 def test_a_sweep_of_failures_has_a_table_and_no_plots(tmp_path: Path):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.reports.pages.usage import usages
-from raymm.reports.pages.verdict import above_chance, headline, verdict
-from raymm.training.result import read_test_table
+from raymm.reports.pages.verdict import CHANCE, MEAN, above_chance, headline, verdict
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,7 +35,8 @@ class Answer:
     headline, sentences
         The verdict.
     above_chance
-        Whether all modalities together are shown to be above chance; None where that cannot be told.
+        Whether all modalities together are shown to be above chance, or in a regression better than the mean of the
+        training labels; None where that cannot be told.
     """
 
     table: ValuationTable
@@ -56,8 +57,9 @@ def answer_of(run: Run) -> Answer:
     table = _as_read(table, run.config.model.modalities)
     found = usages(table, run.config.model.modalities)
     sentences = verdict(table, found, run.config.training.selection)
-    above = above_chance(table)
-    return Answer(table, tuple(found), headline(found, above), tuple(sentences), above)
+    above = above_chance(table, run.config.training.selection)
+    said = headline(found, above, CHANCE if table.shows_right else MEAN)
+    return Answer(table, tuple(found), said, tuple(sentences), above)
 
 
 def _as_read(table: ValuationTable, read: Collection[str] | None) -> ValuationTable:

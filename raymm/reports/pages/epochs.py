@@ -12,7 +12,8 @@ from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import decimal
 from raymm.reports.spacing import evenly
-from raymm.tracking.metrics import TRAIN_LOSS, phi_metric, split_metric
+from raymm.tracking.metrics import TRAIN_LOSS, higher_is_better, phi_metric, split_metric
+from raymm.tracking.units import unit_among
 
 __all__ = ["Course", "course_of"]
 
@@ -35,6 +36,7 @@ def course_of(
     metric: str = "accuracy",
     fair_share: float | None = None,
     acts_from: int = 0,
+    error: str = "mse",
 ) -> Course:
     """The charts and the table of a history.
 
@@ -50,6 +52,8 @@ def course_of(
         By which it was picked: it is shown where there is no accuracy.
     acts_from
         Epochs before the method re-samples; 0 where it does not, or from the start.
+    error
+        What a regression trains, `training.loss.error`.
     """
     epochs = [entry["epoch"] + 1 for entry in history]
     levels = [Level("picked", picked, "x")]
@@ -58,6 +62,7 @@ def course_of(
     fair = [] if fair_share is None else [Level("fair share", fair_share)]
     hard = any(split_metric("val", "accuracy") in entry["metrics"] for entry in history)
     shown = "accuracy" if hard else metric
+    unit = _unit(split_metric("val", shown), history, error)
     scores = [Series("all together", _values(history, split_metric("val", shown)))]
     if hard:
         scores += [
@@ -66,12 +71,22 @@ def course_of(
         ]
     charts = [
         _chart("Contributions over the epochs", epochs, phi, "mean phi on validation", [*fair, *levels]),
-        _chart(f"{shown.capitalize()} over the epochs", epochs, scores, f"{shown} on validation", levels, hard),
+        _chart(f"{shown.capitalize()} over the epochs", epochs, scores, f"{shown} on validation{unit}", levels, hard),
     ]
-    columns = [(Head(each.name, "on validation"), each) for each in scores]
-    columns += [(Head(f"phi {each.name}", "on validation"), each) for each in phi]
-    columns.append((Head("training loss"), Series("training loss", _values(history, TRAIN_LOSS))))
+    better = "higher" if higher_is_better(split_metric("val", shown)) else "lower"
+    columns = [(Head(each.name, f"{shown} on validation{unit}; {better} is better"), each) for each in scores]
+    means = "mean contribution on validation, in units of the utility"
+    columns += [(Head(f"phi {each.name}", means), each) for each in phi]
+    of_loss = _unit(TRAIN_LOSS, history, error)
+    loss = Head("training loss", f"mean loss of the rows that the epoch trained{of_loss}; lower is better")
+    columns.append((loss, Series("training loss", _values(history, TRAIN_LOSS))))
     return Course([chart for chart in charts if chart], _table(epochs, columns))
+
+
+def _unit(metric: str, history: Sequence[Mapping[str, Any]], error: str) -> str:
+    """The unit of a metric, ", in nats"; empty of a share or a plain number."""
+    unit = unit_among(metric, history[-1]["metrics"] if history else (), error)
+    return "" if unit in {"", "1", "share"} else f", in {'the units of the label' if unit == 'label' else unit}"
 
 
 def _values(history: Sequence[Mapping[str, Any]], metric: str) -> list[float]:

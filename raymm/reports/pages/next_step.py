@@ -14,6 +14,7 @@ from raymm.config.loading import lay_over, parse
 from raymm.config.registries import METHODS
 from raymm.errors import RaymmError
 from raymm.reports.diagnostics.advice import TRAINED_ALONE
+from raymm.reports.pages.verdict import CHANCE, MEAN
 from raymm.reports.pages.words import listed
 from raymm.storage import layout
 from raymm.training.run import problems_of
@@ -84,13 +85,16 @@ def next_step(
     above
         Whether all modalities together are shown to be above chance (`raymm.reports.pages.verdict.above_chance`).
     """
-    for change in _changes(run, found, findings, above):
+    chance = CHANCE if schema.task.hard else MEAN
+    for change in _changes(run, found, findings, above, chance):
         if _fits(run, change.settings, schema):
             return NextStep(change.why, _train(run, change))
     return _compared(run)
 
 
-def _changes(run: Run, found: Sequence[Usage], findings: Sequence[Finding], above: bool | None) -> Iterator[_Change]:
+def _changes(
+    run: Run, found: Sequence[Usage], findings: Sequence[Finding], above: bool | None, chance: str
+) -> Iterator[_Change]:
     """Steps that train one run, the most pressing first."""
     names = {each.name for each in findings}
     broken = {each.subject for each in findings if each.name == "breaks_right"}
@@ -107,7 +111,7 @@ def _changes(run: Run, found: Sequence[Usage], findings: Sequence[Finding], abov
         settings = ("method.name=coalition", "model.modalities=null")
         yield _Change("This model reads one modality: train all of them together.", "all", settings)
     if above is False:
-        why = "The model is not shown to be above chance: train it longer, and look at its samples."
+        why = f"The model is not shown to be {chance}: train it longer, and look at its samples."
         yield _Change(why, "longer", (f"training.epochs={2 * run.config.training.epochs}",))
     if "unstable_values" in names and run.config.optimizer.schedule != "cosine":
         why = "Which samples are low changes from epoch to epoch: let the learning rate decay."

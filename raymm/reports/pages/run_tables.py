@@ -10,6 +10,7 @@ import numpy as np
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.tasks.final_metrics import confusion
 from raymm.tracking.metrics import parse
+from raymm.tracking.units import unit_among
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
@@ -20,19 +21,27 @@ MOST_CLASSES = 20
 MOST_PAIRS = 30
 
 
-def metric_table(metrics: Mapping[str, float]) -> WordTable:
-    """A row a metric: its name, value, unit, and what it is."""
+def metric_table(metrics: Mapping[str, float], error: str = "mse") -> WordTable:
+    """A row a metric: its name, value, unit, which is better, and what it is.
+
+    Parameters
+    ----------
+    error
+        What a regression trains, `training.loss.error`.
+    """
     heads = [
         Head("metric", number=False),
         Head("value"),
         Head("unit", number=False),
+        Head("better", "which direction is better", number=False),
         Head("what it is", number=False),
     ]
     rows = []
     for name, value in sorted(metrics.items()):
         declared = parse(name)
-        unit, meaning = (declared.metric.unit, declared.metric.meaning) if declared else ("", "")
-        rows.append([name, f"{value:.4f}", unit, meaning])
+        better, meaning = (declared.metric.better, declared.metric.meaning) if declared else ("", "")
+        better = "" if better == "neither" else better
+        rows.append([name, f"{value:.4f}", unit_among(name, metrics, error), better, meaning])
     return WordTable("Metrics of the picked epoch.", heads, rows)
 
 

@@ -39,9 +39,12 @@ def modality_table(found: Sequence[Usage], fair_share: float | None) -> WordTabl
             Head("right alone", "share predicted right from this modality alone, with its 95 % interval"),
             [share_words(each.alone) for each in found],
         ),
-        (Head("chance", "what the most frequent answer would reach"), [decimal(each.chance) for each in found]),
         (
-            Head("mean phi", "mean contribution to right answers, ± its 95 % margin over samples"),
+            Head("chance", "share right of the best answer that is the same for all samples"),
+            [decimal(each.chance) for each in found],
+        ),
+        (
+            Head("mean phi", "mean contribution, in units of the utility, ± its 95 % margin over samples"),
             [plus_minus(each.phi) if each.phi.count else NONE for each in found],
         ),
         (

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Literal
 
 from raymm.counts import counted
 from raymm.reports.chance import best_constant
+from raymm.reports.pages.reference import reference_of
 from raymm.reports.pages.words import decimal, listed, percent, plus_minus, range_words
 from raymm.reports.statistics import mean_interval, proportion
 
 if TYPE_CHECKING:
+    from raymm.reports.pages.reference import Reference
     from raymm.reports.pages.usage import Usage
     from raymm.reports.statistics import Proportion
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Sentence", "Tone", "above_chance", "headline", "verdict"]
+__all__ = ["CHANCE", "MEAN", "Sentence", "Tone", "above_chance", "headline", "verdict"]
 
 Tone = Literal["good", "bad", "plain"]
+
+CHANCE, MEAN = "above chance", "better than always answering the mean of the training labels"
+"""What a model must be shown to be: where answers are right or wrong, and in a regression."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +36,33 @@ class Sentence:
     text: str
 
 
-def above_chance(table: ValuationTable) -> bool | None:
+def above_chance(table: ValuationTable, metric: str = "accuracy") -> bool | None:
     """Whether all modalities together are shown to be above chance.
 
-    None where that cannot be told: the task does not say what is right, or no two samples have different labels.
+    Of a regression that does not say what is right: whether they are shown to be better than always answering the
+    mean of the training labels, by `metric`. None where neither can be told: no two samples have different labels, or
+    the task has no such reference.
     """
-    if not table.shows_right or not len(table):
+    if not table.shows_right:
+        reference = reference_of(table, metric)
+        return None if reference is None else reference.better
+    if not len(table):
         return None
     chance = best_constant(table.task, table.label)
     return _right(table).low > chance if chance < 1 else None
 
 
-def headline(found: Sequence[Usage], above: bool | None = None) -> str:
+def headline(found: Sequence[Usage], above: bool | None = None, chance: str = CHANCE) -> str:
     """The shortest answer: that the model is at chance, which modalities do harm or are under-used, or that none is.
 
     Parameters
     ----------
     above
         Of `above_chance`.
+    chance
+        What that is called: `CHANCE` or `MEAN`.
     """
-    said = ["The model is not shown to be above chance"] if above is False else []
+    said = [f"The model is not shown to be {chance}"] if above is False else []
     for role, one, several in (
         ("harmful", "does harm", "do harm"),
         ("under-used", "is under-used", "are under-used"),
@@ -92,7 +105,7 @@ def verdict(table: ValuationTable, found: Sequence[Usage], metric: str, split: s
 
 
 def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
-    """How the whole model does; nothing where the metric is no mean over samples."""
+    """How the whole model does; nothing where the metric is no mean over samples, nor one of a regression."""
     count = len(table)
     if table.shows_right and count:
         right, above = _right(table), above_chance(table)
@@ -107,6 +120,8 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
             f"({range_words(right.low, right.high)}; chance {decimal(chance)}){said}."
         )
         return [Sentence("plain" if above else "bad", "", text)]
+    if (reference := reference_of(table, metric)) is not None:
+        return [_of_errors(reference, f"the {counted(count, f'{split} sample')}")]
     values = table.task.of_samples(metric, table.prediction, table.label) if count else None
     if values is None:
         return []
@@ -115,6 +130,21 @@ def _of_model(table: ValuationTable, metric: str, split: str) -> list[Sentence]:
         f"All modalities together have a {metric} of {plus_minus(error)} on the {counted(count, f'{split} sample')}."
     )
     return [Sentence("plain", "", text)]
+
+
+def _of_errors(reference: Reference, samples: str) -> Sentence:
+    """The figure of a regression, its unit, what is better, and the reference."""
+    unit = f" {reference.unit}" if reference.unit else ""
+    which = "higher" if reference.higher else "lower"
+    text = (
+        f"All modalities together have a {reference.name} of {plus_minus(reference.own)}{unit} on {samples} ({which} "
+        f"is better"
+    )
+    text += (
+        "" if isnan(reference.constant) else f"; the mean of the training labels has {decimal(reference.constant)}"
+    )
+    text += ")." if reference.better else f"), which is not shown to be {MEAN}."
+    return Sentence("plain" if reference.better else "bad", "", text)
 
 
 def _right(table: ValuationTable) -> Proportion:

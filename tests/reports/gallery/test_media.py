@@ -294,7 +294,7 @@ def test_a_text_is_shown_with_the_tokens_that_are_kept():
     long = draw(Words("word " * 5_000, ("word",) * 5_000), BEST)
     assert len(long.text) < 1_100
     assert len(long.tokens) == 80
-    assert long.caption == "5000 tokens; 80 are shown"
+    assert long.caption == "5,000 tokens; 80 are shown"
 
 
 def test_constant_and_tiny_values_are_drawn():
