@@ -155,6 +155,10 @@ class Browser:
         """What the reader's screen is said to be: "light" or "dark"."""
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def as_printed(self, on: bool = True) -> None:
+        """Lay the page out as on paper, or on the screen again."""
+        self._call("Emulation.setEmulatedMedia", media="print" if on else "")
+
     def screenshot(self, path: Path) -> Path:
         """Write a PNG of the window."""
         path.write_bytes(self.pixels())

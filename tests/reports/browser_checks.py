@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.browser import Browser
 
-__all__ = ["faults_of", "in_lines", "open_page"]
+__all__ = ["faults_of", "in_lines", "open_page", "print_faults_of"]
 
 LARGEST = 5_000_000
 """Bytes of a page."""
@@ -18,6 +18,8 @@ FIRST_PAINT = 1000.0
 """Milliseconds from the start of the navigation; the best of `LOADS` counts, since other processes take turns."""
 LOADS = 3
 WIDTHS = {"phone": 390, "screen": 1280}
+PAPER = 700
+"""Pixels of a line on A4, at 96 to the inch, between the margins of the style sheet."""
 MOST_TABS = 40
 """Elements that are reached one after the other; a long page repeats them."""
 MOST_STOPS = 12
@@ -52,6 +54,18 @@ def faults_of(browser: Browser, page: Path) -> list[str]:
     found += _keyboard_faults(browser, page)
     found += [f"console: {words}" for words in dict.fromkeys(browser.complaints)]
     return found
+
+
+def print_faults_of(browser: Browser, page: Path) -> list[str]:
+    """All that is wrong with a page on paper: what only a screen can use, and what does not fit or is not there."""
+    open_page(browser, page, PAPER)
+    browser.as_printed()
+    try:
+        return list(
+            browser.js("[...screenControls(), ...tooWide(PAPER), ...unprinted()]".replace("PAPER", str(PAPER)))
+        )
+    finally:
+        browser.as_printed(on=False)
 
 
 def open_page(browser: Browser, page: Path, width: int = WIDTHS["screen"], scheme: str = "light") -> None:

@@ -214,3 +214,36 @@ function look(element) {
   const style = getComputedStyle(element);
   return [style.outlineStyle, style.outlineWidth, style.outlineColor, style.boxShadow, style.borderColor, style.backgroundColor].join(" ");
 }
+
+// On paper: what only a screen can use is not there, and the heads of tables are.
+function screenControls() {
+  const controls = [...document.querySelectorAll("button, select, input, audio, nav")].filter(shown);
+  const stray = controls.filter((node) => !node.closest("th"));
+  const heads = [...document.querySelectorAll("thead th")].filter((node) => node.getClientRects().length);
+  const empty = heads.filter((node) => !node.innerText.trim());
+  return [
+    ...stray.map((node) => `is printed: ${cut(node.outerHTML)}`),
+    ...empty.map((node) => `a head without its words: ${cut(node.outerHTML)}`),
+  ];
+}
+
+// On paper nothing scrolls: all that is wider than the paper is cut.
+function tooWide(width) {
+  const nodes = [...document.querySelectorAll("table, img, figure, pre, svg, p, h1, h2, h3, article")].filter(shown);
+  const wide = nodes.filter((node) => node.getBoundingClientRect().right > width + 1 || node.scrollWidth > width + 1);
+  const boxes = [...document.querySelectorAll(".wide, pre")].filter(shown);
+  const clipped = boxes.filter((node) => getComputedStyle(node).overflowX !== "visible" && node.scrollWidth > node.clientWidth + 1);
+  const short = boxes.filter((node) => getComputedStyle(node).maxHeight !== "none");
+  return [...wide, ...clipped, ...short].map((node) => `is cut on paper: ${cut(node.outerHTML)}`);
+}
+
+// Every player is replaced by words, and every light colour by a dark one.
+function unprinted() {
+  const players = document.querySelectorAll("article:not([hidden]) audio").length;
+  const words = [...document.querySelectorAll("article:not([hidden]) .printed")].filter(shown).length;
+  const white = luminance(behind(document.body, canvasColour())) > 0.9;
+  return [
+    ...(players === words ? [] : [`${players} players, and ${words} words in their place`]),
+    ...(white ? [] : ["the paper is not white"]),
+  ];
+}

@@ -7,7 +7,7 @@ from raymm.cli.demo_clips import write_collection
 from raymm.study.report import write_study_report
 from raymm.sweep.summary import write_sweep_summary
 from tests.browser import open_browser
-from tests.reports.browser_checks import faults_of, in_lines
+from tests.reports.browser_checks import faults_of, in_lines, print_faults_of
 from tests.reports.planted_failures import FAILURES
 from tests.studies import plausible
 from tests.sweep.test_summary import ROWS
@@ -76,11 +76,14 @@ def side_by_side_page(trained, folder):
     "write", [run_page, valuation_page, findings_page, sweep_page, study_page, side_by_side_page]
 )
 def test_nothing_is_wrong_with_the_page(browser, trained, tmp_path, write):
-    faults = faults_of(browser, write(trained, tmp_path))
+    page = write(trained, tmp_path)
+    faults = faults_of(browser, page)
     assert not faults, in_lines(faults)
     if write in {run_page, valuation_page}:
         assert browser.js("document.querySelectorAll('audio').length") > 0  # of those that were played
         assert "cannot be read" not in browser.text()
+    faults = print_faults_of(browser, page)
+    assert not faults, in_lines(faults)
 
 
 BAD = """<!doctype html><html><head><style>
@@ -135,3 +138,28 @@ def test_a_page_that_is_too_large_or_hides_what_is_in_focus_is_found(browser, tm
     said = in_lines(faults_of(browser, page))
     assert "bytes; at most 5,000,000" in said
     assert "does not show that it is in focus: <button>Go</button>" in said
+
+
+BAD_ON_PAPER = """<!doctype html><html lang="en"><head><title>t</title><style>
+.wide { overflow-x: auto; max-height: 20px } .wide p { width: 3000px } body { background: #222 }
+.printed { display: none } @media print { .heads button { display: none } }
+</style></head><body><button>Go</button><div class="wide"><p>long</p></div><table class="heads"><thead><tr>
+<th><button>a</button></th></tr></thead></table><img width="900" height="9" alt="" src="data:image/png;base64,AAAA">
+<article><audio controls src="data:audio/wav;base64,AAAA"></audio><p class="printed">Sound</p></article></body></html>"""
+
+
+def test_what_is_wrong_on_paper_is_found(browser, tmp_path):
+    page = tmp_path / "paper.html"
+    page.write_text(BAD_ON_PAPER)
+    said = in_lines(print_faults_of(browser, page))
+    for words in (
+        "is printed: <button>Go</button>",
+        "is printed: <audio",
+        "a head without its words: <th>",
+        'is cut on paper: <div class="wide">',
+        "is cut on paper: <p>long",
+        "is cut on paper: <img",
+        "1 players, and 0 words",
+        "the paper is not white",
+    ):
+        assert words in said

@@ -16,7 +16,7 @@ from raymm.tracking.units import VARIANCES
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Reference", "reference_of", "unit_of_errors"]
+__all__ = ["Reference", "reference_of"]
 
 UNITS = {"loss": VARIANCES, "mae": "the label's units", "rmse": "the label's units", "r2": "", "pearson": ""}
 NAMES = {
@@ -76,8 +76,3 @@ def reference_of(table: ValuationTable, metric: str) -> Reference | None:
     return Reference(
         NAMES[metric], UNITS[metric], own, constant, better, higher_is_better(split_metric("test", metric))
     )
-
-
-def unit_of_errors(metric: str) -> str:
-    """The unit of a regression's figure; "" of a plain number, and of any other metric."""
-    return UNITS.get(metric, "")
