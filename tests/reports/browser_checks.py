@@ -61,9 +61,7 @@ def print_faults_of(browser: Browser, page: Path) -> list[str]:
     open_page(browser, page, PAPER)
     browser.as_printed()
     try:
-        return list(
-            browser.js("[...screenControls(), ...tooWide(PAPER), ...unprinted()]".replace("PAPER", str(PAPER)))
-        )
+        return list(browser.js(f"[...screenControls(), ...tooWide({PAPER}), ...unprinted()]"))
     finally:
         browser.as_printed(on=False)
 

@@ -145,7 +145,8 @@ BAD_ON_PAPER = """<!doctype html><html lang="en"><head><title>t</title><style>
 .printed { display: none } @media print { .heads button { display: none } }
 </style></head><body><button>Go</button><div class="wide"><p>long</p></div><table class="heads"><thead><tr>
 <th><button>a</button></th></tr></thead></table><img width="900" height="9" alt="" src="data:image/png;base64,AAAA">
-<article><audio controls src="data:audio/wav;base64,AAAA"></audio><p class="printed">Sound</p></article></body></html>"""
+<article><audio controls src="data:audio/wav;base64,AAAA"></audio><p class="printed">Sound</p></article>
+</body></html>"""
 
 
 def test_what_is_wrong_on_paper_is_found(browser, tmp_path):
