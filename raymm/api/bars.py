@@ -144,8 +144,9 @@ class Bar(Progress):
 def _alone(run: Running) -> dict[str, Any]:
     state = run.state
     name = f"{short_name(run.name, NAME - 14)}  epoch {state.epoch}/{state.epochs}"
-    total = state.of if state.phase == "training" and state.of else None  # a bar that only moves
-    return {"description": name, "completed": state.rows, "total": total, "words": pace_of(state)}
+    done, of = (state.valued, state.to_value) if state.values else (state.rows, state.of)
+    total = of if of and (state.values or state.phase == "training") else None  # a bar that only moves
+    return {"description": name, "completed": done, "total": total, "words": pace_of(state)}
 
 
 def _among(run: Running) -> dict[str, Any]:

@@ -119,13 +119,13 @@ class Running:
 
 
 def pace_of(state: RunProgress) -> str:
-    """How far an epoch is, and how fast: "41%  345 rows/s  0:12 left"; else what is done instead of training."""
-    if state.phase != "training":
+    """How far an epoch is, and how fast: "41%  345 rows/s  0:12 left"; of a valuation "valuing 41%  ..."."""
+    left = "" if state.seconds_left is None else f"  {clock(state.seconds_left)} left"
+    if state.phase == "training":
+        return f"{state.share:.0%}  {state.rows_per_second:.0f} rows/s{left}"
+    if not state.values:
         return state.phase
-    left = state.seconds_left
-    return f"{state.share:.0%}  {state.rows_per_second:.0f} rows/s" + (
-        "" if left is None else f"  {clock(left)} left"
-    )
+    return f"{state.phase} {state.valued / state.to_value:.0%}  {state.valued_per_second:.0f} rows/s{left}"
 
 
 def one_line_of(running: Sequence[Running]) -> str:

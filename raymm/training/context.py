@@ -94,7 +94,10 @@ class RunContext:
 
     def value_parts(self, rows: Rows, epoch: int) -> Iterator[ValuationTable]:
         """The tables of consecutive parts of `rows`, one after another."""
-        return self.backends.value(self.trainer.model, self.loader.reader, rows, self.config, epoch)
+        self.journal.begin_valuation(len(rows))
+        for part in self.backends.value(self.trainer.model, self.loader.reader, rows, self.config, epoch):
+            self.journal.add_valued(len(part))
+            yield part
 
     def on_first_rank(self, action: Callable[[], None]) -> None:
         """Run `action` on rank 0 while the others wait; when it fails, it fails on every rank."""

@@ -54,6 +54,16 @@ class Journal:
         if self._live is not None:
             self._live.add(rows)
 
+    def begin_valuation(self, rows: int) -> None:
+        """A valuation of so many rows begins."""
+        if self._live is not None:
+            self._live.begin_valuation(rows)
+
+    def add_valued(self, rows: int) -> None:
+        """So many rows of it are valued."""
+        if self._live is not None:
+            self._live.add_valued(rows)
+
     def phase(self, phase: str) -> None:
         """What follows the training pass begins: "valuing", "testing"."""
         if self._live is not None:

@@ -36,6 +36,8 @@ class RunProgress:
         Rows of the epoch that are trained, over all workers, and how many there are; 0 of 0 before it is known.
     rows_per_second
         Since the epoch began; 0 before the first step.
+    valued, to_value, valued_per_second
+        The same of the valuation that follows, of validation, of the training split where that is due, or of test.
     score, best
         The validation metric `selection` of the newest committed epoch, and the best so far; None before there is
         one.
@@ -53,6 +55,9 @@ class RunProgress:
     rows: int = 0
     of: int = 0
     rows_per_second: float = 0.0
+    valued: int = 0
+    to_value: int = 0
+    valued_per_second: float = 0.0
     score: float | None = None
     best: float | None = None
     selection: str = ""
@@ -68,8 +73,15 @@ class RunProgress:
         return self.rows / self.of if self.of else 0.0
 
     @property
+    def values(self) -> bool:
+        """Whether rows are valued, and it is known how many."""
+        return self.phase in {"valuing", "testing"} and self.to_value > 0
+
+    @property
     def seconds_left(self) -> float | None:
-        """Seconds until all rows of this epoch are trained; None where that cannot be said."""
+        """Seconds until all rows of the epoch are trained, or of the valuation valued; None where nothing says it."""
+        if self.values and self.valued_per_second:
+            return max(self.to_value - self.valued, 0) / self.valued_per_second
         if self.phase != "training" or not self.rows_per_second:
             return None
         return max(self.of - self.rows, 0) / self.rows_per_second
@@ -94,12 +106,14 @@ class LiveFile:
     def __init__(self, run: Path) -> None:
         self._file = run / layout.PROGRESS
         self._rows = self._of = 0
-        self._began = self._next = 0.0
+        self._valued = self._to_value = 0
+        self._began = self._began_to_value = self._next = 0.0
         self._known = {"epoch": 1, "epochs": 1, "phase": "starting"}
         self._who = {"host": platform.node(), "pid": os.getpid()}
 
     def phase(self, phase: str, **known: object) -> None:
         """Something else begins: write it, with what is known from now on."""
+        self._valued = self._to_value = 0
         if phase == "starting":
             self._rows = self._of = 0
         self._known = {**self._known, "phase": phase, **known}
@@ -117,6 +131,18 @@ class LiveFile:
         if now >= self._next:
             self._write(now)
 
+    def begin_valuation(self, rows: int) -> None:
+        """A valuation of so many rows begins."""
+        self._valued, self._to_value, self._began_to_value = 0, rows, time.monotonic()
+        self._write(self._began_to_value)
+
+    def add_valued(self, rows: int) -> None:
+        """So many rows more are valued; called after every batch."""
+        self._valued += rows
+        now = time.monotonic()
+        if now >= self._next:
+            self._write(now)
+
     def remove(self) -> None:
         """The run has come to its end."""
         with suppress(OSError):
@@ -124,10 +150,15 @@ class LiveFile:
 
     def _write(self, now: float) -> None:
         self._next = now + EVERY
-        pace = self._rows / (now - self._began) if self._rows and now > self._began else 0.0
-        counted = {"rows": self._rows, "of": self._of, "rows_per_second": round(pace, 1)}
+        counted = {"rows": self._rows, "of": self._of, "rows_per_second": _pace(self._rows, now - self._began)}
+        counted |= {"valued": self._valued, "to_value": self._to_value}
+        counted["valued_per_second"] = _pace(self._valued, now - self._began_to_value)
         values = {**self._known, **counted, **self._who, "at": time.time()}
         beside = self._file.with_name(f".{self._file.name}.new")
         with suppress(OSError):
             beside.write_text(json.dumps(asdict(RunProgress(**values))))  # type: ignore[arg-type]
             beside.replace(self._file)
+
+
+def _pace(rows: int, seconds: float) -> float:
+    return round(rows / seconds, 1) if rows and seconds > 0 else 0.0

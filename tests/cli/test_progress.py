@@ -14,6 +14,7 @@ import click
 import pytest
 from rich.console import Console
 
+from raymm.api import bars
 from raymm.api.bars import Bar
 from raymm.api.progress import Epoch, JobEvent, Running, clock, cut, one_line_of
 from raymm.api.watching import _Look, watching
@@ -130,6 +131,8 @@ def test_lines_about_an_epoch_are_sparse(capsys, monkeypatch):
 
 def test_words_about_what_is_trained():
     assert one_line_of([Running("a", state(phase="valuing"))]) == "a  epoch 3/30  valuing"
+    halfway = state(phase="valuing", valued=300, to_value=600, valued_per_second=25.0)
+    assert one_line_of([Running("a", halfway)]) == "a  epoch 3/30  valuing 50%  25 rows/s  0:12 left"
     assert one_line_of([Running("a", state()), Running("b", state(epoch=4))]) == "trained now: a 3/30, b 4/30"
     assert clock(59.6) == "1:00"
     assert len(cut("x" * 81)) == 80
@@ -268,3 +271,13 @@ def _read_all(handle, process):
             break
     os.close(handle)
     return b"".join(parts).decode()
+
+
+def test_a_valuation_within_training_has_a_bar_of_its_own():
+    running = Running("sample", state(phase="valuing", valued=300, to_value=600, valued_per_second=25.0))
+    shown = bars._alone(running)
+    assert (shown["completed"], shown["total"]) == (300, 600)
+    assert shown["words"] == "valuing 50%  25 rows/s  0:12 left"
+    trained = bars._alone(Running("sample", state()))
+    assert (trained["completed"], trained["total"]) == (400, 1000)
+    assert bars._alone(Running("sample", state(phase="valuing")))["total"] is None  # it only moves

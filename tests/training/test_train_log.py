@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_progress_counts_the_rows_of_the_epoch(tmp_path, dataset, monkeypatch):
         assert counted[0] == 0
         assert counted[-1] == rows[epoch]
         assert {told.of for told in seen if told.epoch == epoch and told.phase == "training"} == {rows[epoch]}
-    assert [told.phase for told in seen if told.phase != "training"] == [
+    assert [phase for phase, _ in groupby(told.phase for told in seen) if phase != "training"] == [
         "starting",
         "valuing",
         "starting",
@@ -183,6 +184,14 @@ def test_progress_counts_the_rows_of_the_epoch(tmp_path, dataset, monkeypatch):
     ]
     starting = [(told.epoch, told.rows, told.of, told.share) for told in seen if told.phase == "starting"]
     assert starting == [(1, 0, 0, 0.0), (2, 0, 0, 0.0), (2, 0, 0, 0.0)]  # nothing of the next epoch is trained
+    valuations = [told for told in seen if told.values]
+    of_validation = [told.valued for told in valuations if (told.epoch, told.phase) == (1, "valuing")]
+    whole = {"valuing": len(dataset.rows("val")), "testing": len(dataset.rows("test"))}
+    assert of_validation[: 1 + of_validation.index(whole["valuing"])][0] == 0
+    for phase, rows in whole.items():
+        last = [told.valued for told in valuations if told.phase == phase and told.to_value == rows]
+        assert (min(last), max(last)) == (0, rows)
+    assert all(told.valued <= told.to_value for told in valuations)
     assert seen[-1].score == result.history[1]["metrics"]["val/accuracy"]
     assert seen[-1].best == result.metrics["best/accuracy"]
 
@@ -220,6 +229,9 @@ def test_what_is_left_of_an_epoch():
     assert told.share == 0.4
     assert told.seconds_left == 12.0
     assert RunProgress(3, 30, "valuing", rows=1000, of=1000, rows_per_second=50.0).seconds_left is None
+    valuing = RunProgress(3, 30, "valuing", 1000, 1000, 50.0, valued=30, to_value=100, valued_per_second=7.0)
+    assert valuing.share == 1.0  # of the epoch's training
+    assert valuing.seconds_left == 10.0
     assert RunProgress(3, 30, "starting").share == 0.0
     assert json.loads(json.dumps(told.__dict__)) == told.__dict__
 
