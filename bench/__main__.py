@@ -22,6 +22,7 @@ from bench import (
     preparing,
     ragged,
     ray_train,
+    run_page,
     sampling,
     sweep,
     tables,
@@ -46,6 +47,7 @@ BENCHES = {
     "many_rows": many_rows.run,
     "training_memory": training_memory.run,
     "preparing": preparing.run,
+    "run_page": run_page.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -86,8 +86,18 @@ def disk_mib(path: Path) -> float:
     return sum(file.stat().st_blocks * 512 for file in files) / 2**20
 
 
-def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHARD_ROWS) -> None:
-    """A data set of random vectors of `SIZE`, in whole shards: 80 % training, 10 % validation, 10 % test."""
+def write_rows(
+    path: Path,
+    rows: int,
+    of: Schema = SCHEMA,
+    shard_rows: int = SHARD_ROWS,
+    parts: tuple[int, int, int] = (8, 9, 10),
+) -> None:
+    """A data set of random vectors of `SIZE`, in whole shards.
+
+    Of every `parts[2]` rows the first `parts[0]` are for training, those up to `parts[1]` for validation, and the
+    others for test: 80 %, 10 % and 10 % by default.
+    """
     generator = np.random.default_rng(0)
     schema = arrow_schema(of)
     data_layout.shard_file(path, 0).parent.mkdir(parents=True)
@@ -95,7 +105,7 @@ def write_rows(path: Path, rows: int, of: Schema = SCHEMA, shard_rows: int = SHA
         count = min(shard_rows, rows - start)
         label = generator.integers(0, 2, count)
         split = np.array(["train", "val", "test"])[
-            np.searchsorted([8, 9], np.arange(start, start + count) % 10, "right")
+            np.searchsorted(parts[:2], np.arange(start, start + count) % parts[2], "right")
         ]
         values = generator.standard_normal((len(of.names), count, SIZE), np.float32) + label[:, None].astype(
             np.float32

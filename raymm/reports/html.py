@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from raymm.counts import counted
 from raymm.storage.atomic import write_bytes
 
 __all__ = ["inline_image", "render", "write_html"]
@@ -47,6 +48,7 @@ def _environment() -> Environment:
     environment.globals["asset"] = _asset
     environment.filters["inline_image"] = inline_image
     environment.filters["with_code"] = _with_code
+    environment.filters["counted"] = counted
     return environment
 
 

@@ -33,7 +33,7 @@
     const sorted = [...all].sort((a, b) => ranks.get(a) - ranks.get(b) || a.dataset.number - b.dataset.number);
     if (sorted.some((card, index) => card !== all[index])) cards.append(...sorted);
     const shown = all.filter((card) => !card.hidden).length;
-    count.textContent = `${shown} of ${all.length} samples are shown.`;
+    count.textContent = `${shown} of ${all.length} ${all.length === 1 ? "sample is" : "samples are"} shown.`;
   }
 
   function number() {
