@@ -43,7 +43,7 @@ def run(data: Path, rows: int = ROWS) -> Measured:
         "MiB of the process": Bar(details["peak_mib"], "<=", 3000),
     }
     return Measured(
-        "processor seconds to report a run of a million samples", details["cpu_s"], "<=", 120, details, bars
+        "processor seconds to report a run of a million samples", details["cpu_s"], "<=", 30, details, bars
     )
 
 
