@@ -59,7 +59,7 @@ def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capf
     assert lines[0].endswith("...")
     assert lines[1] == f"  0/3  of 3 epochs: {done.name} 2"
     assert f"  1/3  {done.name}  finished  val/accuracy 0." in lines[2]
-    assert lines[3].endswith("after 1 epochs")
+    assert lines[3].endswith("after 1 epoch")
     assert lines[4].startswith(f"  3/3  {failed.name}  failed  ConfigError: 2 problems - one word")
     log = (sweep.path / "sweep.log").read_text().splitlines()
     assert [line[20:][: len(shown.removesuffix("..."))] for line, shown in zip(log, lines, strict=True)] == [

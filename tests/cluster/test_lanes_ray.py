@@ -61,7 +61,7 @@ def test_the_command_trains_by_worker_groups_where_it_has_several_workers(ray_lo
     words = ["study", "--from", file, "--out", tmp_path / "s", "--store", tmp_path / "store"]
     code, out, err = call(capfd, *words)
     assert code == 0, err
-    assert "1 runs; up to 2 at once" in out
+    assert "1 run; up to 2 at once" in out
     one, two = (read_result(root / "runs/d/joint/seed-0").metrics for root in (straight.path, tmp_path / "s"))
     assert two["test/loss"] == pytest.approx(one["test/loss"], abs=1e-4)
 
@@ -69,5 +69,5 @@ def test_the_command_trains_by_worker_groups_where_it_has_several_workers(ray_lo
 def test_as_many_lanes_fit_as_runs(ray_local):
     assert lanes_that_fit(ONE) == 4
     assert lanes_that_fit(ClusterConfig(workers=2, actors=0)) == 2
-    with pytest.raises(ClusterError, match="no run fits on this cluster: it asks for 9 workers of 1 CPUs"):
+    with pytest.raises(ClusterError, match="no run fits on this cluster: it asks for 9 workers of 1 CPU"):
         lanes_that_fit(ClusterConfig(workers=9))

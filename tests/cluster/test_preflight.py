@@ -21,7 +21,7 @@ def test_what_fits_is_not_a_problem():
 def test_one_cpu_too_few_is_said_with_the_numbers():
     config = ClusterConfig(workers=4, cpus_per_worker=2, actors=1, cpus_per_actor=1)
     (problem,) = check_resources(config, cpus=8, gpus=0)
-    assert problem.startswith("9 CPUs asked for, the cluster has 8: 4 workers of 2 and 1 actors of 1")
+    assert problem.startswith("9 CPUs asked for, the cluster has 8: 4 workers of 2 and 1 actor of 1")
     assert "lower cluster.workers" in problem
 
 

@@ -221,7 +221,7 @@ def test_the_verb_leaves_bad_samples_out_when_asked(tmp_path):
     assert "sample 'train-low-0'" in str(call(tmp_path).exception)
     result = call(tmp_path, "--on-bad-sample", "quarantine")
     assert "11 samples" in result.output
-    assert "1 samples were left out" in result.output
+    assert "1 sample was left out" in result.output
 
 
 @pytest.mark.parametrize(

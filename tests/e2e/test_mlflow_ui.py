@@ -232,7 +232,7 @@ def test_what_a_reader_chooses_stays(shown: Shown):
 def test_a_study_says_its_data_and_report_and_its_arms_what_a_run_does(shown: Shown):
     browser = shown.ui.browser
     shown.ui.open_run(shown.study, shown.runs[STUDY])
-    browser.see("Study of 2 arms on data, 1 seeds each", "Compare the runs", "data (", "Finished", "Child runs")
+    browser.see("Study of 2 arms on data, 1 seed each", "Compare the runs", "data (", "Finished", "Child runs")
     browser.see("dropped against plain", "in one pair: no interval", "runs/finished")
     browser.see("data plain seed 0", "data dropped seed 0")
     shown.photograph("study")

@@ -45,7 +45,7 @@ def test_one_run_a_study_with_its_report_and_one_a_run_of_an_arm(tmp_path, datas
     assert parent.summary == {"runs/finished": 1.0, "runs/failed": 1.0, "runs/stopped": 0.0}
     said, lines = study_verdict(results)
     what, links, shown = parent.description.split("\n\n")
-    assert (what, shown, lines) == ("Study of 2 arms on d, 1 seeds each.", f"**{said}.**", [])
+    assert (what, shown, lines) == ("Study of 2 arms on d, 1 seed each.", f"**{said}.**", [])
     assert links.startswith("[Compare the runs](children:test/accuracy); `report/report.html` among the artifacts")
     names = [f"{folder}/{path.name}".removeprefix("/") for path, folder in parent.artifacts]
     assert names[:4] == ["report/report.md", "report/report.html", "report/runs.csv", "report/comparisons.csv"]
