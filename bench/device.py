@@ -4,7 +4,8 @@ python -m bench.device [--device cuda]
 
 Checks first: hard utilities equal those of the CPU in every bit, soft ones to 1e-6, for additive heads, small MLP
 heads and a fusion that is no sum. Then rates for 12 to 20 modalities with a linear head, and the largest memory. Then
-the whole training step, against plain torch (`bench.device_step`); `--small` makes it small enough for a CPU.
+the whole training step, against plain torch (`bench.device_step`), and epochs from a data set on disk, with values
+transformed by loader workers or on the device (`bench.device_loop`); `--small` makes both small enough for a CPU.
 Writes bench/results/device-cuda.json. It is not among the benches that `python -m bench` runs, since a machine may
 have no GPU; with `--device cpu` it checks itself.
 """
@@ -13,12 +14,14 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bench.device_loop import LoopSize, loop_rates
 from bench.device_step import StepSize, step_rates
 from bench.heads import never_called
 from bench.timing import seconds_of
@@ -28,7 +31,8 @@ SIZE, CLASSES, HIDDEN = 32, 10, 16
 GROWTH = {12: 8_192, 16: 1_024, 18: 256, 20: 64}
 """Samples of each number of modalities."""
 
-SMALL = StepSize(rows=4, frames=2, side=32, seconds=0.2, steps=1, rounds=2)
+SMALL = StepSize(rows=4, frames=2, side=32, seconds=0.2, steps=1, rounds=2, variants=("channels_last",))
+SMALL_LOOP = LoopSize(rows=24, batch=8, frames=2, side=32, seconds=0.2, workers=0, epochs=2)
 
 HARD, SOFT = "count", "probability"
 TOLERANCE = 1e-6
@@ -43,13 +47,21 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="a training step of a few small rows")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    checks = [_check(n, head, name, device) for n in (3, 8, 12) for head in _HEADS for name in (HARD, SOFT)]
-    rates = {n: _rate(n, samples, device) for n, samples in GROWTH.items() if n <= arguments.most}
-    step = step_rates(device, SMALL if arguments.small else StepSize())
-    record = {"device": _name(device), "torch": torch.__version__, "checks": checks, "rates": rates, "step": step}
-    (RESULTS / f"device-{device.type}.json").write_text(json.dumps(record, indent=2) + "\n")
-    print(json.dumps(record, indent=2))
-    return 0 if all(check["equal"] for check in checks) else 1
+    name, small = f"device-{device.type}.json", arguments.small
+    parts: dict[str, Callable[[], Any]] = {
+        "checks": lambda: [
+            _check(n, head, name, device) for n in (3, 8, 12) for head in _HEADS for name in (HARD, SOFT)
+        ],
+        "rates": lambda: {n: _rate(n, samples, device) for n, samples in GROWTH.items() if n <= arguments.most},
+        "step": lambda: step_rates(device, SMALL if small else StepSize()),
+        "loop": lambda: loop_rates(device, SMALL_LOOP if small else LoopSize()),
+    }
+    record: dict[str, Any] = {"device": _name(device), "torch": torch.__version__}
+    for part, measure in parts.items():
+        record[part] = measure()
+        print(f"{part}: {json.dumps(record[part])}", flush=True)
+        (RESULTS / name).write_text(json.dumps(record, indent=2) + "\n")  # what is measured stays, if the rest fails
+    return 0 if all(check["equal"] for check in record["checks"]) else 1
 
 
 def _check(n: int, head: str, utility: str, device: torch.device) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def _run_once(
     trainer = _Trainer(
         function,
         train_loop_config=settings,
-        torch_config=TorchConfig(timeout_s=1800),
+        torch_config=TorchConfig(backend=_backend(cluster), timeout_s=1800),
         scaling_config=_scaling(cluster),
         run_config=RunConfig(
             name=name,
@@ -170,6 +170,11 @@ def _no_resources(cluster: ClusterConfig) -> str:
         f"({free.get('GPU', 0):g} free), and no worker may be split over two nodes; the same command goes on from "
         "the newest committed epoch once there are more"
     )
+
+
+def _backend(cluster: ClusterConfig) -> str | None:
+    """Of torch.distributed: what Ray chooses, but gloo where workers share a GPU, which NCCL refuses."""
+    return "gloo" if 0 < cluster.gpus_per_worker < 1 else None
 
 
 def _scaling(cluster: ClusterConfig) -> ScalingConfig:

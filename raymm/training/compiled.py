@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.models.multimodal import MultimodalModel, PartsModel
@@ -26,7 +31,26 @@ def compile_parts(model: MultimodalModel, device: torch.device) -> None:
         )
     _check_compiler(device)
     for part in (*model.encoders.values(), model.fusion):
-        part.compile(dynamic=True)  # the rows that have a modality differ from batch to batch
+        part.compile(dynamic=False)
+        part._compiled_call_impl = _with_varying_rows(part._compiled_call_impl)  # noqa: SLF001  (copies lack it, too)
+
+
+def _with_varying_rows(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call of a compiled part, to which the first axis of each tensor, and no other, has no fixed length.
+
+    The rows that have a modality differ from batch to batch. With `dynamic=True` no axis would have a fixed length,
+    and kernels of convolutions over pictures and spectra cannot be made.
+    """
+    from torch._dynamo import maybe_mark_dynamic  # noqa: PLC0415  (takes seconds to import)
+
+    @wraps(call)
+    def marked(*given: Any, **named: Any) -> Any:
+        for tensor in (*given, *named.values()):
+            if isinstance(tensor, Tensor) and tensor.ndim:
+                maybe_mark_dynamic(tensor, 0)
+        return call(*given, **named)
+
+    return marked
 
 
 def _check_compiler(device: torch.device) -> None:

@@ -80,19 +80,20 @@ class EpochRecord:
         index, device = step.index.cpu().numpy(), self._phi.device
         present = torch.from_numpy(self._dataset.present[index]).to(device)
         whole = step.base & (step.mask == present).all(dim=1)
-        position = torch.from_numpy(np.searchsorted(self._train, index[whole.cpu().numpy()]))
-        values = phi[whole]
-        known = ~torch.isnan(values)
-        self._phi[0].index_add_(0, position.to(device), torch.where(known, values, 0.0))
-        self._phi[1].index_add_(0, position.to(device), known.double())
+        position = torch.from_numpy(np.searchsorted(self._train, index)).to(device)
+        known = ~torch.isnan(phi) & whole[:, None]
+        self._phi[0].index_add_(0, position, torch.where(known, phi, 0.0))
+        self._phi[1].index_add_(0, position, known.double())
 
     def _add_right(self, step: TrainingStep, copied: npt.NDArray[np.bool_]) -> None:
-        """Whether whole samples are predicted right, apart for those that have copies in the plan."""
-        whole = step.logits.detach()[step.base].float()
-        right = self._trainer.task.correct(whole[:, None], step.labels[step.base])[:, 0]
-        has = torch.from_numpy(copied[step.index[step.base].cpu().numpy()]).to(right.device)
-        for number, group in enumerate((~has, has)):
-            self._right[number, 0] += right[group].sum()
+        """Whether whole samples are predicted right, apart for those that have copies in the plan.
+
+        Rows are weighed by a mask and not picked, for which a GPU would be waited for.
+        """
+        right = self._trainer.task.correct(step.logits.detach().float()[:, None], step.labels)[:, 0]
+        has = torch.from_numpy(copied[step.index.cpu().numpy()]).to(right.device)
+        for number, group in enumerate((step.base & ~has, step.base & has)):
+            self._right[number, 0] += torch.where(group, right, 0).sum()
             self._right[number, 1] += group.sum()
 
     def _zeros(self, *shape: int) -> Tensor:

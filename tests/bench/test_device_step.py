@@ -1,10 +1,11 @@
-"""The bench of a training step on a device, small and on the CPU: both steps are the same step."""
+"""The benches of training on a device, small and on the CPU: both steps are the same step, and epochs have rates."""
 
 from dataclasses import replace
 
 import torch
 
-from bench.device import SMALL
+from bench.device import SMALL, SMALL_LOOP
+from bench.device_loop import loop_rates
 from bench.device_step import _batch, _plain_step, _raymm_step, _trainer, step_rates
 
 CPU = torch.device("cpu")
@@ -28,3 +29,10 @@ def test_rates_are_of_the_rows_of_a_step():
     assert min(rates) > 0
     assert len(record["ratios"]) == SMALL.rounds
     assert record["size"]["precision"] == "bfloat16"
+    assert record["faster_than_raymm_by"].keys() == {"channels_last"}
+
+
+def test_epochs_have_a_rate_for_each_place_and_view():
+    rates = loop_rates(CPU, SMALL_LOOP)["samples_per_second"]
+    assert rates.keys() == {"loader", "device", "loader, augmented", "device, augmented"}
+    assert min(rates.values()) > 0
