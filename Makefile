@@ -37,7 +37,7 @@ test-without-ray: $(STAMP)
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes
 	$(BIN)/python -m pytest tests/chaos
-	$(BIN)/python -m pytest -m chaos tests/cluster tests/reports tests/sweep
+	$(BIN)/python -m pytest -m chaos tests/cluster tests/reports tests/sweep tests/training
 
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
 	$(BIN)/python -m tests.chaos.soak

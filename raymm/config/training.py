@@ -38,8 +38,8 @@ class TrainingConfig(Settings):
     compile: bool = Field(default=False, description="encoders and fusion by torch.compile, which needs a compiler")
     channels_last: bool = Field(
         default=False,
-        description="weights of convolutions over pictures and clips lie channels last in memory, which most GPUs "
-        "read faster; numbers then differ in their last digits",
+        description="weights of convolutions over pictures and clips lie channels last in memory, which some GPUs "
+        "read faster and others slower (measure it); numbers then differ in their last digits",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32", description="of encoders and fusion in training (autocast); weights stay float32"

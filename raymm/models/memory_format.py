@@ -1,7 +1,7 @@
 """The order in which numbers of convolutions lie in memory: channels last (`training.channels_last`).
 
-Kernels of tensor cores read it faster than torch's own order. Names, shapes and files stay the same: what is saved is
-in torch's order, and what is loaded is copied into tensors as they lie.
+Some kernels of tensor cores read it faster than torch's own order; others put it back first. Names, shapes and files
+stay the same: what is saved is in torch's order, and what is loaded is copied into tensors as they lie.
 """
 
 import torch

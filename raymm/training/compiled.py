@@ -14,6 +14,9 @@ from raymm.models.multimodal import MultimodalModel, PartsModel
 
 __all__ = ["compile_parts"]
 
+GRAPHS = 4
+"""Graphs that torch may make of a part before it gives up: with and without gradients, of one row and of several."""
+
 
 def compile_parts(model: MultimodalModel, device: torch.device) -> None:
     """Compile each encoder and the fusion, in place: names of weights, and what is saved, stay as they are.
@@ -30,7 +33,10 @@ def compile_parts(model: MultimodalModel, device: torch.device) -> None:
             "knows; call compile() on its parts where it is built, or return a raymm.Model"
         )
     _check_compiler(device)
-    for part in (*model.encoders.values(), model.fusion):
+    parts = (*model.encoders.values(), model.fusion)
+    dynamo = torch._dynamo.config  # noqa: SLF001  (torch's documented place of its settings)
+    dynamo.recompile_limit = max(dynamo.recompile_limit, GRAPHS * len(parts))
+    for part in parts:
         part.compile(dynamic=False)
         part._compiled_call_impl = _with_varying_rows(part._compiled_call_impl)  # noqa: SLF001  (copies lack it, too)
 
