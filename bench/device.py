@@ -2,11 +2,11 @@
 
 python -m bench.device [--device cuda]
 
-Checks first, for additive heads, small MLP heads and a fusion that is no sum: whether each coalition is right is as on
-the CPU, and values are equal to 1e-12 (of soft utilities 1e-6). Then rates for 12 to 20 modalities with a linear head,
-and the largest memory. Then the whole training step, against plain torch (`bench.device_step`), and epochs from a data
-set on disk, with values transformed by loader workers or on the device (`bench.device_loop`); `--small` makes both
-small enough for a CPU.
+Checks first, for additive heads, small MLP heads and a fusion that is no sum: whether each coalition is right is as
+on the CPU, and values are equal to 1e-12 (of soft utilities 1e-6). Then rates for 12 to 20 modalities with a linear
+head, and the largest memory. Then the whole training step, against plain torch (`bench.device_step`), and epochs
+from a data set on disk, with values transformed by loader workers or on the device (`bench.device_loop`); `--small`
+makes both small enough for a CPU.
 Writes bench/results/device-cuda.json. It is not among the benches that `python -m bench` runs, since a machine may
 have no GPU; with `--device cpu` it checks itself.
 """
