@@ -1,8 +1,8 @@
 """Lists the changes of a module that cosmic-ray's operators make, as JSON lines.
 
-Usage: `PYTHON tests/chaos/mutants.py raymm/methods/plan.py`, with a Python that has cosmic-ray. Left out are changes
-that no run can show: those of annotations, of names for types, and of what only type checkers read
-(`if TYPE_CHECKING`); and what is the same as another, or no Python.
+Usage: `PYTHON tests/chaos/mutants.py raymm/methods/plan.py [ID ...]`, with a Python that has cosmic-ray; with ids,
+those with the changed source. Left out are changes that no run can show: those of annotations, of names for types,
+and of what only type checkers read (`if TYPE_CHECKING`); with ids also what is no Python, or the same as before.
 """
 
 import ast
@@ -14,7 +14,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-__all__ = ["changes", "unseen"]
+__all__ = ["made", "places", "unseen"]
 
 
 def unseen(source):
@@ -39,25 +39,28 @@ def _is_a_union(value):
     return isinstance(value, ast.Name | ast.Attribute)
 
 
-def changes(source):
-    """Each change: operator and occurrence, the lines of the function that it is in, and the changed source."""
+def places(source):
+    """Each change: operator and occurrence, and the lines of the function that it is in."""
     around = functions(source)
-    nodes, hidden, seen = list(ast_nodes(get_ast(source))), unseen(source), {source}
+    nodes, hidden = list(ast_nodes(get_ast(source))), unseen(source)
     for name in operator_names():
         kind = get_operator(name)
-        if kind.arguments():
+        if kind.arguments() or name == "core/NoOp":
             continue
-        places = [place for node in nodes for place in kind().mutation_positions(node)]
-        for occurrence, (start, end) in enumerate(places):
-            if any(first <= start and end <= last for first, last in hidden):
-                continue
-            if (changed := _changed(source, kind(), occurrence)) not in seen:
-                seen.add(changed)
-                yield {
-                    "id": f"{name.removeprefix('core/')}:{occurrence}",
-                    "function": around(start[0]),
-                    "source": changed,
-                }
+        spans = [span for node in nodes for span in kind().mutation_positions(node)]
+        for occurrence, (start, end) in enumerate(spans):
+            if not any(first <= start and end <= last for first, last in hidden):
+                yield {"id": f"{name.removeprefix('core/')}:{occurrence}", "function": around(start[0])}
+
+
+def made(source, ids):
+    """The changes of these ids, with the changed source."""
+    for place in places(source):
+        if place["id"] in ids:
+            name, _, occurrence = place["id"].partition(":")
+            changed = _changed(source, get_operator(f"core/{name}")(), int(occurrence))
+            if changed != source:
+                yield {**place, "source": changed}
 
 
 def functions(source):
@@ -82,5 +85,6 @@ def _changed(source, operator, occurrence):
 
 
 if __name__ == "__main__":
-    for change in changes(Path(sys.argv[1]).read_text(encoding="utf-8")):
+    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    for change in made(text, set(sys.argv[2:])) if sys.argv[2:] else places(text):
         sys.stdout.write(json.dumps(change) + "\n")

@@ -3,7 +3,7 @@
 PYTHON is one that has cosmic-ray, whose operators change a copy of the package in one place at a time; the tests of
 the module (`tests/chaos/areas.py`) must fail. Each change is tried in a forked process (`tests/chaos/warm.py`), with
 a limit of time and memory; to go past it counts as found. With `--sample N`, N changes of each area are drawn by a
-seed, all alike.
+seed, all alike; what is no Python is left out.
 
 Of each area and module it prints how many changes were found, Wilson's interval of the share at 95 %, and each change
 that was neither found nor explained (`tests/chaos/survivors.py`). Results are kept in `.mutation/`: what was found is
@@ -37,19 +37,20 @@ def copy():
     shutil.copy(ROOT / "pyproject.toml", WORK)
 
 
-def changes_of(python, module):
-    """Changes of a module."""
-    command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(WORK / module)]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [json.loads(line) for line in listed.splitlines()]
+def listed(python, module, *ids):
+    """Changes of a module; with ids, those with their sources."""
+    command = [python, str(ROOT / "tests" / "chaos" / "mutants.py"), str(WORK / module), *ids]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def drawn(area, changes, sample):
-    """Changes of an area by module; with a sample, as many of all of them, drawn by the name of the area."""
-    pairs = [(module, change) for module, made in changes.items() for change in made]
-    if sample is not None and sample < len(pairs):
-        pairs = random.Random(area).sample(pairs, sample)
-    return {module: [change for other, change in pairs if other == module] for module in changes}
+def drawn(python, area, modules, sample):
+    """Changes of an area by module; with a sample, about as many of all of them, drawn by the name of the area."""
+    pairs = [(module, change["id"]) for module in modules for change in listed(python, module)]
+    if sample is not None:
+        pairs = random.Random(area).sample(pairs, min(sample, len(pairs)))
+    ids = {module: [one for other, one in pairs if other == module] for module in modules}
+    return {module: listed(python, module, *some) if some else [] for module, some in ids.items()}
 
 
 class Found:
@@ -129,7 +130,7 @@ def main(arguments):
     forks, lines = Forks(WORK), []
     for area, modules in AREAS.items():
         chosen = [module for module in modules if module in given.modules or not given.modules]
-        changes = drawn(area, {module: changes_of(given.python, module) for module in chosen}, given.sample)
+        changes = drawn(given.python, area, chosen, given.sample)
         counts = [module_counts(forks, module, modules[module], made) for module, made in changes.items() if made]
         if counts:
             lines.append(row(area, *(sum(column) for column in zip(*counts, strict=True))))

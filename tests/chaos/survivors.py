@@ -3,6 +3,8 @@
 __all__ = ["reason"]
 
 SAME_BITS = "both ways give the same bits; one is faster"
+NO_MEMBER = "the empty coalition has no member"
+NO_OTHER = "the grand coalition leaves nobody out"
 AND = "of two arrays of truth values, the product is the conjunction"
 
 SURVIVORS: dict[str, dict[str, str]] = {
@@ -48,9 +50,11 @@ SURVIVORS: dict[str, dict[str, str]] = {
         'if bits.device.type > "cpu":': SAME_BITS,
     },
     "raymm/valuation/coalitions.py": {
-        "inside = [ 1, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": (
-            "the empty coalition has no member"
-        ),
+        "inside = [ 1, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": NO_MEMBER,
+        "inside = [ -1, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": NO_MEMBER,
+        "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), 1]": NO_OTHER,
+        "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), -1]": NO_OTHER,
+        "@torch.inference_mode(mode=False)": "without a cache the same is computed again",
         "by_size = torch.tensor([divisor / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)": (
             "it divides without a remainder"
         ),

@@ -127,6 +127,8 @@ def test_weights_are_whole_numbers_over_their_least_common_denominator(n):
         true = [Fraction(factorial(s) * factorial(n - s - 2), factorial(n - 1)) for s in range(n - 1)]
         assert divisor == lcm(*(one.denominator for one in true))
         assert set(pairs.abs().unique().tolist()) == {float(one * divisor) for one in true}
+    else:
+        assert (interaction_weights(1)[0].shape, interaction_weights(1)[1]) == ((2, 0), 1)
     assert banzhaf_weights(n)[1] == 2 ** (n - 1)
     assert set(banzhaf_weights(n)[0].unique().tolist()) == {-1.0, 1.0}
 
