@@ -59,6 +59,11 @@ SURVIVORS: dict[str, dict[str, str]] = {
             "it divides without a remainder"
         ),
     },
+    "raymm/valuation/sampling/designs.py": {
+        "whole = comb(n, size) // (2 if 2 * size > n else 1)": (
+            "of no number of players are the halves on either side of the limit"
+        ),
+    },
     "raymm/valuation/sampling/estimator.py": {
         "if 2**count <= max(sampling.budget, 9):": "no power of two is 9",
         'rows = torch.nonzero((near & (answer["stderr"] > 0)).any(dim=1))[:, -1]': "one column",

@@ -18,6 +18,7 @@ from raymm.valuation.sampling.designs import (
     check_budget,
     design,
 )
+from raymm.valuation.sampling.gls import fit
 from raymm.valuation.sampling.standard_errors import ResidualErrors
 
 
@@ -152,3 +153,14 @@ def test_a_regression_has_pairs_their_shares_and_columns_dealt_by_the_seed(n, bu
     assert sorted(order) == list(range(n)) != order
     assert torch.equal(other.errors.errors[:, order], plan.errors.errors)
     assert torch.equal(other.errors.effects, plan.errors.effects)
+
+
+@pytest.mark.parametrize(("n", "pairs", "balanced"), [(5, 13, False), (5, 14, True), (8, 22, False), (8, 23, True)])
+def test_estimates_are_balanced_from_six_coalitions_a_player_on(n, pairs, balanced, monkeypatch):
+    """2 pairs + 2 coalitions, with the empty and the grand one."""
+    asked = []
+    monkeypatch.setattr(
+        designs, "fit", lambda coalitions, balanced: asked.append(balanced) or fit(coalitions, balanced=True)
+    )
+    designs._best.__wrapped__(n, pairs)
+    assert asked == [balanced] == [2 * pairs + 2 >= 6 * n]

@@ -211,3 +211,12 @@ def test_pages_have_checksums_and_the_format_is_refused_by_what_it_is(tmp_path):
             DataError, match=f"a valuation table of format {number}, and this raymm reads formats up to 1"
         ):
             read_table(tmp_path / "n.parquet")
+
+
+def test_no_columns_of_probabilities_are_none(tmp_path):
+    table = replace(make_table(rows=5), probabilities=np.empty((5, 0)))
+    write_table(tmp_path / "t.parquet", table)
+    assert read_table(tmp_path / "t.parquet").probabilities is None
+    assert table_module._lists(np.empty((5, 0))) is None
+    assert table_module._lists(None) is None
+    assert table_module._lists(np.array([[0.25, 0.75]])).to_pylist() == [[0.25, 0.75]]
