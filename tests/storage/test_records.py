@@ -40,6 +40,11 @@ def test_a_newer_format_is_refused_by_its_number(number):
     assert words({"format": number}) == said  # whatever else is wrong with it
 
 
+def test_a_record_that_says_nothing_of_formats_reads_the_first_alone():
+    assert JsonRecord.of({"format": 1}, "f.json").format == JsonRecord.of({}, "f.json").format == 1
+    assert "is of format 2, and this raymm reads formats up to 1" in words({"format": 2}, JsonRecord)
+
+
 def test_every_field_that_is_wrong_is_named():
     assert words({"format": 0, "name": "a"}).startswith("f.json: cannot be read: 'format' is 0: ")
     assert words({}) == "f.json: cannot be read: 'name' is missing; make another"
