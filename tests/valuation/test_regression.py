@@ -174,6 +174,8 @@ def test_the_covariance_of_the_search_has_a_diffuse_additive_part(n):
     signs = 2.0 * everyone(n) - 1
     expected = kernel_of(n)[distance_of(everyone(n), everyone(n))] + 1000 * signs @ signs.T / n
     assert _diffuse_covariance(everyone(n).astype(float), everyone(n).astype(float)) == pytest.approx(expected)
+    found = exchange._diffuse_with_contributions(everyone(n).astype(float))
+    assert found == pytest.approx(expected @ shapley_of(n))
 
 
 def explained(coalitions):
