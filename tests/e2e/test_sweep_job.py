@@ -33,13 +33,13 @@ SPACE = """
 from ray import tune
 
 def scales():
-    return {"method.settings.fs.scale": tune.grid_search([0.5, 1.0, 2.0])}
+    return {"method.settings.fs.scale": tune.grid_search([0.5, 2.0])}
 """
 
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """A data set, a space of three trials, and a store."""
+    """A data set, a space of two trials, and a store."""
     folder = tmp_path_factory.mktemp("sweep")
     small_dataset(folder / "data")
     (folder / "scales.py").write_text(SPACE)
@@ -54,14 +54,14 @@ def options(given):
 
 def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
     with serve(given / "mlflow", given) as server:
-        outcome = story(head, server, given / "sweep", [*options(given), "--seeds", "2", "--concurrent", "1"])
-    assert outcome.statuses == {"finished": 3}
-    assert 1 <= len(outcome.ended_first) < 3
+        outcome = story(head, server, given / "sweep", [*options(given), "--concurrent", "1"])
+    assert outcome.statuses == {"finished": 2}
+    assert len(outcome.ended_first) == 1
     assert {name: outcome.ended[name] for name in outcome.ended_first} == outcome.ended_first
     assert [run.info.status for run in outcome.parents] == ["FINISHED"]
-    assert Counter(run.info.status for run in outcome.children) == {"FINISHED": 3}
-    assert len({run.data.tags["raymm.trial"] for run in outcome.children}) == 3
-    assert {row.epochs for row in outcome.rows} == {8}
+    assert Counter(run.info.status for run in outcome.children) == {"FINISHED": 2}
+    assert len({run.data.tags["raymm.trial"] for run in outcome.children}) == 2
+    assert {row.epochs for row in outcome.rows} == {4}
     scores = {run.data.tags["raymm.trial"]: run.data.metrics["score"] for run in outcome.children}
     assert scores == {str(row.number): pytest.approx(row.score) for row in outcome.rows}
 
@@ -78,7 +78,7 @@ def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
         *options(given),
     ]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process that ignores it has children who do
-    process = subprocess.Popen([*command, "--concurrent", "1"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, "--concurrent", "1", "--own-warmup"], stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, before)
     patience = time.monotonic() + 300
     while not (ended(sweep) and list(sweep.glob("trials/001-*/trial.log"))) and time.monotonic() < patience:
@@ -89,7 +89,7 @@ def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
     assert process.returncode == 130, said
     assert f"go on with: raymm sweep --resume {sweep}" in said
     assert "Traceback" not in said
-    assert 1 <= len(ended(sweep)) < 3
+    assert len(ended(sweep)) == 1
     client = MlflowClient(f"sqlite:///{given / 'own' / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("raymm").experiment_id])
     assert Counter(run.info.status for run in runs)["RUNNING"] == 0
