@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import ray
 from nbclient.exceptions import CellExecutionError
 
 from tests.docs.notebooks import TUTORIALS, Page, execute, notebook_of, with_outputs
@@ -18,7 +19,10 @@ def marked(name):
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES])
-def test_a_tutorial_runs_and_prints_and_draws_where_its_page_says(name, tmp_path):
+def test_a_tutorial_runs_and_prints_and_draws_where_its_page_says(name, tmp_path, request, monkeypatch):
+    if name in RAY:
+        request.getfixturevalue("ray_local")
+        monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)  # not another for each call
     page = Page.named(name)
     outputs = execute(page, tmp_path)
     assert [(bool(text), len(pictures)) for text, pictures in outputs] == page.kinds
