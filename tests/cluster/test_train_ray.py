@@ -37,8 +37,8 @@ def weights(run):
     return sha256_of(run / "result" / "model" / "model.safetensors")
 
 
-def run_of(path, dataset, workers, **sections):
-    config = settings(**{**SECTIONS, **sections, "cluster": {"workers": workers, "actors": 1}})
+def run_of(path, dataset, workers, actors=1, **sections):
+    config = settings(**{**SECTIONS, **sections, "cluster": {"workers": workers, "actors": actors}})
     return create_or_open(path, config, dataset)
 
 
@@ -91,7 +91,7 @@ def test_a_data_set_of_one_s_own_is_called_again_by_one_worker_and_by_two(ray_lo
     result = train_on_ray(run, lambda _: None)
     assert weights(run.path) == weights(alone.path)
     assert result.metrics == expected.metrics
-    two = train_on_ray(run_of(tmp_path / "two", own, 2, **sections), lambda _: None)
+    two = train_on_ray(run_of(tmp_path / "two", own, 2, actors=0, **sections), lambda _: None)
     for here, there in zip(expected.history, two.history, strict=True):
         assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
     assert two.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
@@ -105,7 +105,7 @@ def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_
 
     timeout = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
     monkeypatch.delenv(timeout)  # a trial's process does not have what the sweep's driver has set
-    run = run_of(tmp_path / "r", dataset, 1)
+    run = run_of(tmp_path / "r", dataset, 1, actors=0)
     victims = []
     thread = threading.Thread(target=kill_a_worker, args=(run.path, victims))
     thread.start()
@@ -122,7 +122,7 @@ def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_
 
 
 def test_an_error_of_the_loop_comes_back_as_itself(ray_local, tmp_path, dataset):
-    run = run_of(tmp_path / "r", dataset, 1, optimizer={"lr": 1e30, "clip_norm": None})
+    run = run_of(tmp_path / "r", dataset, 1, actors=0, optimizer={"lr": 1e30, "clip_norm": None})
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf)|logits that are NaN or infinite"):
         train_on_ray(run, lambda _: None)
 
