@@ -1,6 +1,7 @@
 """(k) An epoch after warm-up, training and valuation, over the reference's way on the same data and model.
 
-Seconds are processor time of one thread.
+Seconds are processor time of one thread, in a process with the allocator settings of every process that raymm starts
+(`raymm.allocator`), which serve both ways.
 
 The reference's way is that of the method's published code: all modalities of every row of the plan are read and
 encoded, also those that the row masks, whose features are then replaced; and the training split is valued by
@@ -10,15 +11,19 @@ pass, from the features at hand; `joint` trains each sample once and values noth
 """
 
 import itertools
+import json
 import statistics
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from bench.timing import Bar, Measured, processor_seconds_of
+from bench.timing import Bar, Measured, processor_seconds_of, said_by_process
 from bench.trainer import trainer_of
+from raymm.allocator import tune_malloc
 from raymm.config import Config, load
 from raymm.data import BatchReader, Dataset, open_dataset
 from raymm.data.loading import BatchLoader
@@ -36,9 +41,12 @@ SETTINGS = ("model.encoder.width=16", f"method.warmup={WARMUP}", "training.threa
 
 
 def run(data: Path) -> Measured:
-    """Measure whole epochs in turn, reading included."""
-    torch.set_num_threads(1)
-    dataset = open_dataset(data)
+    """Measure whole epochs in turn, reading included, in a process of their own."""
+    return _measured(said_by_process("bench.epoch", str(data)))
+
+
+def epochs_in_turn(dataset: Dataset, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Rows of an epoch, and seconds of each way round by round."""
     rows = dataset.rows("train")
     base = base_plan(rows, len(dataset.schema.names))
     sample, plan = warmed_up(dataset, base)
@@ -53,16 +61,14 @@ def run(data: Path) -> Measured:
     }
     for work in works.values():
         work()
-    return _measured(
-        [{name: processor_seconds_of(work) for name, work in works.items()} for _ in range(ROUNDS)], base, plan
-    )
+    seconds = [{name: processor_seconds_of(work) for name, work in works.items()} for _ in range(rounds)]
+    return {"rows": {"samples": len(base), "plan of sample": len(plan)}, "seconds": seconds}
 
 
-def _measured(seconds: list[dict[str, float]], base: Plan, plan: Plan) -> Measured:
+def _measured(details: dict[str, Any]) -> Measured:
     def ratio(first: str, second: str) -> float:
-        return statistics.median(each[first] / each[second] for each in seconds)
+        return statistics.median(each[first] / each[second] for each in details["seconds"])
 
-    details = {"rows": {"samples": len(base), "plan of sample": len(plan)}, "seconds": seconds}
     bars = {
         "epoch, sample / the reference's way": Bar(ratio("sample", "reference"), "<=", SAMPLE_BAR),
         "epoch, coalition with online values / joint without values": Bar(
@@ -126,3 +132,13 @@ class _Reference:
                 for members in itertools.product((False, True), repeat=self.n):
                     mask = torch.tensor(members).expand(len(rows), self.n)
                     (model.fuse(model.encode(batch), mask).argmax(dim=1) == batch.labels).float()
+
+
+def _main(data: Path) -> None:
+    tune_malloc()
+    torch.set_num_threads(1)
+    print(json.dumps(epochs_in_turn(open_dataset(data))))
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

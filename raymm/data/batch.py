@@ -59,6 +59,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
+        if self.mask.device == device:
+            return self
         return Batch(
             inputs={name: value.to(device, non_blocking=True) for name, value in self.inputs.items()},
             mask=self.mask.to(device, non_blocking=True),

@@ -210,6 +210,9 @@ def _reopened(reader: BatchReader) -> BatchReader:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

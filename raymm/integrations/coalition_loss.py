@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 MOST_VALUED = 16
 """Modalities of which all coalitions are fused for phi."""
 
-OF_EPOCHS = {"by": "sample", "smoothing": 0.0, "gate": False, "learnability": False}
+OF_EPOCHS = {"by": "sample", "smoothing": 0.0, "gate": False, "learnability": False, "folds": 0}
 """Settings of `valued` that look at more than the batch, as they must be here."""
 
 

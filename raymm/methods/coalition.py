@@ -92,10 +92,14 @@ class Coalition(Method):
 
     def loss(self, step: Step) -> Tensor:
         """The losses of all modalities and of the coalitions."""
+        return step.total(self.row_losses(step))
+
+    def row_losses(self, step: Step) -> Tensor:
+        """The same of each row, [B]."""
         terms = self.coalitions.terms(step, self.context.utility.task)
         amount = self.amounts().to(step.mask.device)[step.mask.sum(dim=1)]
         coalitions = (self.shares(step, terms, amount) * terms.parts).sum(dim=1)
-        return step.total((1 - amount) * terms.full + amount * coalitions)
+        return (1 - amount) * terms.full + amount * coalitions
 
     def amounts(self) -> Tensor:
         """Share of the coalitions in the loss of a row by its number of modalities, float32 [n + 1]."""

@@ -151,10 +151,14 @@ class Coalitions:
     def share_of_each(self, present: Mask) -> Tensor:
         """Share of each of `members` in rows that have some modalities (bool [B, n]), float32 [B, S]."""
         members = self.members.to(present.device)
-        size, p = members.sum(dim=1), present.sum(dim=1)
-        each = self.shares / torch.tensor([[comb(p, s) or 1 for s in range(self.n + 1)] for p in range(self.n + 1)])
         inside = ~(members.float() @ (~present).float().T).bool().T
-        return each.to(present.device, torch.float32)[p[:, None], size[None]] * inside
+        return self._share_by_count.to(present.device)[present.sum(dim=1)] * inside
+
+    @cached_property
+    def _share_by_count(self) -> Tensor:
+        """Share of each of `members` in a row with p modalities that has all of its members, float32 [n + 1, S]."""
+        alike = torch.tensor([[comb(p, s) or 1 for s in range(self.n + 1)] for p in range(self.n + 1)])
+        return (self.shares / alike).float()[:, self.members.sum(dim=1)]
 
     def draw_masks(self, present: Mask, uniform: Tensor) -> Mask:
         """Coalitions drawn of each row: a size by its share, then a subset of that size, all alike.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from raymm.methods.cost import Cost
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from raymm.data.batch import Batch
     from raymm.models.model import MultimodalModel
@@ -33,7 +33,8 @@ class EpochStart:
     initial_model
         Makes a new model with the weights that this run began with.
     forget
-        Takes a module whose weights begin anew: what the optimizer remembers of them is of others.
+        Takes a module whose weights begin anew: what the optimizer and the average of the weights (`training.ema`)
+        remember of them is of others.
     """
 
     epoch: int
@@ -42,6 +43,15 @@ class EpochStart:
     model: MultimodalModel
     initial_model: Callable[[], MultimodalModel]
     forget: Callable[[nn.Module], None]
+
+
+class ReadBatches(Protocol):
+    """Reads samples of a split."""
+
+    def __call__(
+        self, split: Literal["train", "val"], wanted: Callable[[Tensor], Tensor] = ..., /
+    ) -> Iterator[Batch]:
+        """Batches of all samples, or of those that are wanted."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,8 @@ class EpochEnd:
         `batch(split, count)` reads at most `count` random samples of "train" or "val" in the evaluation view; which
         ones is keyed by seed, epoch and split. `model.encode` and `model.fuse` take it from there.
     batches
-        `batches(split)` reads all samples of "train" or "val" in the evaluation view, in order, batch by batch.
+        `batches(split)` reads all samples of "train" or "val" in the evaluation view, in order, batch by batch;
+        `batches(split, wanted)` those for whose numbers (int64 [N]) `wanted` is true (bool [N]).
     cost
         Counts what the method computes here. Rows that `batch` and `batches` read are counted as encoded once; add
         fusions and backward passes.
@@ -71,5 +82,5 @@ class EpochEnd:
     table: ValuationTable
     model: MultimodalModel
     batch: Callable[[Literal["train", "val"], int], Batch]
-    batches: Callable[[Literal["train", "val"]], Iterator[Batch]]
+    batches: ReadBatches
     cost: Cost = field(default_factory=Cost)

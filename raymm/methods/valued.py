@@ -12,6 +12,7 @@ from torch import Tensor
 
 from raymm.config.registries import METHODS
 from raymm.methods.coalition import Coalition, CoalitionSettings
+from raymm.methods.folds import Folds
 from raymm.methods.functions import FS, FunctionOfLack, get_function
 from raymm.methods.sample import Sample
 from raymm.methods.sample_memory import SampleMemory
@@ -51,6 +52,17 @@ class ValuedSettings(CoalitionSettings):
         le=1,
         description="part that goes to the coalitions worth least beside their single members",
     )
+    folds: int = Field(
+        default=0,
+        ge=0,
+        description="models that are each trained without a part of the samples, whose phi they then give; 0: phi of "
+        "the row itself",
+    )
+    fold_epochs: int | None = Field(
+        default=None,
+        ge=1,
+        description="first epochs of the run for each; default: a tenth of training.epochs",
+    )
 
 
 class Valued(Coalition):
@@ -64,6 +76,11 @@ class Valued(Coalition):
 
     The switches, all off by default: `by` takes phi from means over validation, of the epoch before, instead of the
     training rows, on which it approaches the fair share once they are fitted; before there are any nothing lacks.
+    `folds` K: phi of a sample is of a model that was not trained on it. Each sample is in one of K folds at random
+    (recordings are not kept together), and for each fold the first E = `fold_epochs` epochs train a model without it
+    by the loss of `coalition`, from the weights that the run begins with; phi of the fold is then computed in the
+    evaluation view, and stays as it is. So the first K * E epochs of the run give phi, the others the model, which
+    begins anew.
     `smoothing` s: phi = s * phi of the sample in earlier epochs + (1 - s) * phi now. `gate`: g_i = (accuracy of i
     alone on validation - share of its most frequent label)+ over the largest such number, 1 before the first epoch's
     end or where no modality is above. `learnability`: r_i = 4 u (1 - u), u = (p - p_1) / (1 - p_1) in [0, 1], with p
@@ -77,7 +94,10 @@ class Valued(Coalition):
     Settings = ValuedSettings
     reads_labels = True
     source = "raymm; fs and phi of Wei et al., CVPR 2024, section 3.3"
-    cost = "as coalition, and 2^n fusions without gradient where phi is that of the row"
+    cost = (
+        "as coalition, and 2^n fusions without gradient where phi is that of the row; with folds: their epochs, and "
+        "one encoder pass of the training split"
+    )
     tuned = (("amount", (0.3, 0.5, 0.7)), ("floor", (0.25, 0.5, 1.0)))
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
@@ -85,12 +105,15 @@ class Valued(Coalition):
         n = len(context.modalities)
         self.gate = torch.ones(n)
         self.means = torch.full((context.classes + 1, n), torch.nan, dtype=torch.float64)
-        self.phi, self.first = SampleMemory(n), SampleMemory(n)
+        self.phi, self.first, self.out_of_fold = SampleMemory(n), SampleMemory(n), SampleMemory(n)
+        each = settings.fold_epochs or max(1, context.epochs // 10)
+        self.folds = Folds(0 if settings.amount == 0 else settings.folds, each, context.seed)
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
         """As `coalition`; a utility without a fair share, and switches that do not fit each other or the run."""
         found = super().problems(settings, context) + Sample.problems(settings, context)
+        found += _fold_problems(settings, context)
         task = context.utility.task
         if settings.by != "sample" and settings.smoothing:
             found.append(f"settings.smoothing is for by=sample; by={settings.by} reads means over validation")
@@ -108,8 +131,21 @@ class Valued(Coalition):
             found.append(f"settings.interactions needs a hard utility such as count, not {context.utility.name}")
         return found
 
+    @classmethod
+    def idle(cls, settings: Any) -> tuple[str, ...]:
+        """As `coalition`; and the epochs of folds that there are not."""
+        found = super().idle(settings)
+        return found if found or settings.folds else ("fold_epochs",)
+
+    def row_losses(self, step: Step) -> Tensor:
+        """The losses of the rows; while folds are trained, without the fold that is left out."""
+        losses, fold = super().row_losses(step), self.folds.left_out(step)
+        return losses if fold is None else losses * self.folds.weights(step, fold)
+
     def shares(self, step: Step, terms: Terms, amount: Tensor) -> Tensor:
         """The shares of `coalition`, weighed; in all rows of the global batch they add up to the same."""
+        if self.folds.left_out(step) is not None:
+            return terms.share
         weight = self.weights_of_modalities(step)
         members = terms.members & step.mask[:, None]
         count = members.sum(dim=-1).clamp(min=1)
@@ -133,14 +169,16 @@ class Valued(Coalition):
         return (self.gate * (self.settings.floor + weight)).to(step.mask.device, torch.float32)
 
     def before_epoch(self, start: EpochStart) -> None:
-        """Make room for what is remembered of samples."""
+        """Make room for what is remembered of samples; begin anew where a fold begins."""
+        self.folds.begin(start)
         for _, memory in self._memories():
             memory.allocate(start.samples)
 
     def after_steps(self, reduce: Callable[[Tensor], Tensor]) -> None:
         """Remember the samples of this epoch."""
         for name, memory in self._memories():
-            memory.keep_notes(reduce, once=name == "first")
+            if memory is not self.out_of_fold:
+                memory.keep_notes(reduce, once=name == "first")
 
     def after_evaluation(self, end: EpochEnd) -> None:
         """Read capability and mean contributions from the valuation of validation."""
@@ -148,6 +186,7 @@ class Valued(Coalition):
             self.gate = capability(end.table)
         if self.settings.by != "sample":
             self.means = mean_values(end.table, self.context.classes)
+        self.out_of_fold.table = self.folds.value(end, self.context.utility, self.out_of_fold.table)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What the switches that are on read."""
@@ -165,13 +204,16 @@ class Valued(Coalition):
         self.gate, self.means = state.get("gate", self.gate), state.get("means", self.means)
 
     def _memories(self) -> list[tuple[str, SampleMemory]]:
-        on = {"phi": self.settings.smoothing > 0, "first": self.settings.learnability}
-        return [(name, memory) for name, memory in (("phi", self.phi), ("first", self.first)) if on[name]]
+        on = (self.settings.smoothing > 0, self.settings.learnability, self.folds.count > 0)
+        memories = (("phi", self.phi), ("first", self.first), ("out_of_fold", self.out_of_fold))
+        return [named for named, wanted in zip(memories, on, strict=True) if wanted]
 
     def _phi_of(self, step: Step) -> Tensor:
         """phi of the rows, float64 [B, n] on the CPU; NaN where it is not known or the modality is missing."""
         if self.settings.by != "sample":
             return self._means_of(step)
+        if self.folds.count:
+            return self.out_of_fold.rows(step.index).double()
         phi = step.phi().cpu()
         if not self.settings.smoothing:
             return phi
@@ -203,6 +245,24 @@ class Valued(Coalition):
         chosen = least_worth(step, terms, self.context.utility)
         part = self.settings.interactions * chosen.sum(dim=1, keepdim=True)  # 0 where no coalition is chosen
         return (1 - part) * shares + part * shares.sum(dim=1, keepdim=True) * chosen
+
+
+def _fold_problems(settings: ValuedSettings, context: MethodContext) -> list[str]:
+    """What is wrong with `folds` in a run, in words."""
+    count, found = settings.folds, []
+    each = settings.fold_epochs or max(1, context.epochs // 10)
+    if count == 1:
+        found.append("settings.folds=1 would train on no sample; use 2 or more, or 0 for phi of the row itself")
+    if count > 1 and count * each >= context.epochs:
+        found.append(
+            f"settings.folds={count} of {each} epochs each leave no epoch after them (training.epochs="
+            f"{context.epochs}); lower folds or fold_epochs, or train {count * each + 1} epochs or more"
+        )
+    if count and settings.by != "sample":
+        found.append(f"settings.folds is for by=sample; by={settings.by} reads means over validation")
+    if count and settings.smoothing:
+        found.append("settings.folds gives phi once, which has nothing to smooth; use smoothing=0, or folds=0")
+    return found
 
 
 METHODS.register("valued", Valued)

@@ -92,6 +92,11 @@ class MultimodalModel(nn.Module):
         return self.sums and (self.head is None or not weighted)
 
     @property
+    def fusing(self) -> nn.Module:
+        """The part on whose mode (training or evaluation) the outputs of given features depend."""
+        return self
+
+    @property
     def finish(self) -> Callable[[Float[Tensor, "B H"]], Float[Tensor, "B K"]] | None:
         """From a sum of `partials` to logits; None where the sum is the logits."""
         head = self.head if self.sums else None
@@ -218,11 +223,19 @@ class PartsModel(MultimodalModel):
         """What an additive fusion does with its sum."""
         return self.fusion.finish if isinstance(self.fusion, AdditiveFusion) and not self.fusion.linear else None
 
+    @property
+    def fusing(self) -> nn.Module:
+        """The fusion."""
+        return self.fusion
+
     def encode(self, batch: Batch) -> Features:
         """Features [B, n, D]; zeros where a modality does not take part."""
         columns = []
         for position, name in enumerate(self.names):
             values = batch.inputs[name]
+            if len(values) == len(batch) > 0 and name in self.read:  # every row has it
+                columns.append(self.encoders[name](values).float())
+                continue
             column = self.baseline.new_zeros(len(batch), self.size)
             if len(values) and name in self.read:
                 # their number is that of the values (`Batch`): a GPU is not waited for to count them

@@ -42,6 +42,14 @@ class WeightAverage:
         for average, weights in zip(self._average, self._model.parameters(), strict=True):
             average.lerp_(weights, 1 - keep)
 
+    @torch.no_grad()
+    def begin_anew(self, module: nn.Module) -> None:
+        """Take the weights of a part of the model for their average: those before are of another training."""
+        own = {id(one) for one in module.parameters()}
+        for average, weights in zip(self._average, self._model.parameters(), strict=True):
+            if id(weights) in own:
+                average.copy_(weights)
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the model has the average; outside, the weights in training again."""

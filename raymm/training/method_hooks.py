@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from raymm.errors import Problems, TrainingError
 from raymm.methods.cost import Cost
@@ -21,7 +22,7 @@ from raymm.tracking.metrics import method_metric
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from raymm.data.batch import Batch
     from raymm.methods.base import Method
@@ -43,6 +44,8 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
     def forget(module: nn.Module) -> None:
         for parameter in module.parameters():
             trainer.optimizer.state.pop(parameter, None)
+        if trainer.average is not None:
+            trainer.average.begin_anew(module)
 
     return EpochStart(epoch, config.training.epochs, len(context.dataset.present), trainer.model, initial, forget)
 
@@ -59,8 +62,12 @@ def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEn
         seed = derive(config.training.seed, "after_evaluation", split, epoch)
         return counted(reader.batch(random_rows(context.dataset.rows(split), count, seed)))
 
-    def all_batches(split: Literal["train", "val"]) -> Iterator[Batch]:
-        for read in reader.batches(context.dataset.rows(split), config.training.batch_size):
+    def all_batches(
+        split: Literal["train", "val"], wanted: Callable[[Tensor], Tensor] | None = None
+    ) -> Iterator[Batch]:
+        rows = context.dataset.rows(split)
+        chosen = rows if wanted is None else rows[wanted(torch.from_numpy(rows)).numpy()]
+        for read in reader.batches(chosen, config.training.batch_size):
             yield counted(read)
 
     return EpochEnd(epoch, config.training.epochs, table, trainer.model, batch, all_batches, cost)

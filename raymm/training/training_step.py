@@ -18,7 +18,7 @@ from raymm.methods.cost import Cost
 from raymm.methods.gradients import flat_gradient
 from raymm.seeds import derive, keys_of, uniform
 from raymm.tasks.mixed_labels import losses_of
-from raymm.valuation.enumeration import value_source
+from raymm.valuation.enumeration import phi_of_source
 from raymm.valuation.protocol import evaluating, logit_source
 from raymm.valuation.utilities import get_utility
 
@@ -199,7 +199,7 @@ class FusedStep:
         self.cost.fusions += len(self) * 2 ** self.mask.shape[1]
         with evaluating(self._module_of_fusion()), torch.no_grad():
             source = self.source_of(self._features_without_graph())
-            return value_source(source, self.labels, get_utility(self._utility, self._task)).phi
+            return phi_of_source(source, self.labels, get_utility(self._utility, self._task))
 
 
 class TrainingStep(FusedStep):
@@ -291,6 +291,9 @@ class TrainingStep(FusedStep):
 
     def _precision(self) -> torch.autocast:
         return self._trainer.autocast()
+
+    def _module_of_fusion(self) -> nn.Module:
+        return self._trainer.model.fusing
 
 
 def sum_rows(losses: Tensor) -> Tensor:

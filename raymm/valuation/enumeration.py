@@ -36,6 +36,7 @@ __all__ = [
     "contributions",
     "evaluate_coalitions",
     "grand_prediction",
+    "phi_of_source",
     "value_samples",
     "value_source",
 ]
@@ -135,6 +136,15 @@ def value_source(source: LogitSource, labels: Labels, utility: Utility) -> Sampl
     return combine([sums], source.present, grand_prediction(source, labels, utility.task))
 
 
+def phi_of_source(source: LogitSource, labels: Labels, utility: Utility) -> Float64[Tensor, "B n"]:
+    """The `phi` of `value_source` alone, bit for bit; errors as `value_samples`."""
+    utility.task.check_targets(labels)
+    n = source.present.shape[1]
+    parts = _chunks(range(2**n), source.chunk)
+    sums = [_weighted_sum(utility)(source, labels, part, utility)[0] for part in parts]
+    return _phi_of_sums(torch.stack(sums), source.present)
+
+
 def contributions(
     predict: Callable[[Any, Mask], Float[Tensor, "B K"]],
     inputs: Any,
@@ -186,7 +196,7 @@ def evaluate_coalitions(source: LogitSource, labels: Labels, codes: range, utili
     utility.task.check_targets(labels)
     sums, outcomes = [], []
     for part in _chunks(codes, source.chunk):
-        total, correct = (_hard_sum if utility.by_size else _soft_sum)(source, labels, part, utility)
+        total, correct = _weighted_sum(utility)(source, labels, part, utility)
         sums.append(total)
         outcomes.append(pack_bits(correct))
     return CoalitionSums(torch.stack(sums), torch.cat(outcomes, dim=1))
@@ -195,12 +205,11 @@ def evaluate_coalitions(source: LogitSource, labels: Labels, codes: range, utili
 def combine(parts: Sequence[CoalitionSums], present: Mask, grand: GrandPrediction) -> SampleValues:
     """Contributions from all coalitions of a batch, evaluated in consecutive parts."""
     n = present.shape[1]
-    phi = torch.cat([part.sums for part in parts]).sum(dim=0) / shapley_weights(n)[1]
+    phi = _phi_of_sums(torch.cat([part.sums for part in parts]), present)
     outcomes = torch.cat([part.outcomes for part in parts], dim=1)
-    absent = ~present
     return SampleValues(
-        phi=phi.masked_fill_(absent, torch.nan),
-        stderr=torch.zeros_like(phi).masked_fill_(absent, torch.nan),
+        phi=phi,
+        stderr=torch.zeros_like(phi).masked_fill_(~present, torch.nan),
         outcomes=outcomes,
         unimodal_correct=bits_at(outcomes, [1 << i for i in range(n)]),
         **vars(grand),
@@ -215,6 +224,15 @@ def grand_prediction(source: LogitSource, labels: Labels, task: Task = CLASSIFIC
     wide = logits.double()
     probabilities = task.probabilities(logits) if task.shows_probabilities(wide.shape[1]) else wide[:, :0]
     return GrandPrediction(task.predict(logits), task.losses(wide, labels), probabilities)
+
+
+def _phi_of_sums(sums: Float64[Tensor, "c B n"], present: Mask) -> Float64[Tensor, "B n"]:
+    """Contributions from the sums of chunks; NaN for a missing modality."""
+    return (sums.sum(dim=0) / shapley_weights(present.shape[1])[1]).masked_fill_(~present, torch.nan)
+
+
+def _weighted_sum(utility: Utility) -> Callable[..., tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]]:
+    return _hard_sum if utility.by_size else _soft_sum
 
 
 def _chunks(codes: range, size: int) -> list[range]:

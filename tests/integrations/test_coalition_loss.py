@@ -288,6 +288,7 @@ def test_weights_of_valued_are_those_of_the_batch_of_all_ranks(monkeypatch):
         ({"settings": {"amount": 2}}, "less than or equal to 1"),
         ({"settings": {"sizes": [3]}}, "settings.sizes has 3"),
         ({"method": "valued", "settings": {"gate": True}}, "settings.gate=True looks at more than the batch"),
+        ({"method": "valued", "settings": {"folds": 2}}, "settings.folds=2 looks at more than the batch"),
         ({"method": "valued", "settings": {"smoothing": 0.5}}, "settings.smoothing=0.5 looks at more"),
         ({"method": "valued", "settings": {"by": "class"}}, "settings.by=class looks at more"),
         ({"method": "valued", "settings": {"learnability": True}}, "settings.learnability=True"),

@@ -10,6 +10,7 @@ VARIANTS = {
     "coalition-drawn": ("coalition", {"draw": 2, "weights": "shapley"}),
     "multitask-own": ("multitask", {"heads": "own", "amount": "1/n"}),
     "valued-samples": ("valued", {"smoothing": 0.5, "gate": True, "learnability": True, "interactions": 0.3}),
+    "valued-folds": ("valued", {"folds": 2, "fold_epochs": 1, "learnability": True}),
     "valued-classes": ("valued", {"by": "class", "draw": 2, "floor": 0.0}),
     "valued-modalities": ("valued", {"by": "modality", "amount": 0.8}),
     "auto-drawn": ("auto", {"draw": 1, "samples": 7, "rate": 0.3}),
