@@ -45,8 +45,9 @@ class Auto(Coalition):
 
     Validation then chooses one number of the training as well as the epoch; test is never looked at. A slope sees one
     step ahead (Wu et al., "Understanding Short-Horizon Bias in Stochastic Meta-Optimization", ICLR 2018): while both
-    losses still fall, it favours whatever lowers the loss of all modalities at once, which is less amount. Defined
-    for any fusion and task, from two modalities on.
+    losses still fall, it favours whatever lowers the loss of all modalities at once, which is less amount. That it is
+    better than `coalition` with its default amount is not shown. Defined for any fusion and task, from two modalities
+    on.
     """
 
     Settings = AutoSettings
