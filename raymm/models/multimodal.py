@@ -233,9 +233,6 @@ class PartsModel(MultimodalModel):
         columns = []
         for position, name in enumerate(self.names):
             values = batch.inputs[name]
-            if len(values) == len(batch) > 0 and name in self.read:  # every row has it
-                columns.append(self.encoders[name](values).float())
-                continue
             column = self.baseline.new_zeros(len(batch), self.size)
             if len(values) and name in self.read:
                 # their number is that of the values (`Batch`): a GPU is not waited for to count them
