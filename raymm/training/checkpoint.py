@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from raymm.errors import CheckpointError
-from raymm.methods.plan import Plan
+from raymm.methods.plan import Plan, code_type
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, verify
@@ -317,5 +317,5 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
 def _plan_in(arrays: dict[str, npt.NDArray[Any]], dropped: int) -> Plan:
     base = int(arrays["base"][0]) if "base" in arrays else None
     keep = arrays.pop("keep")
-    keep = keep.astype(np.min_scalar_type(keep.max(initial=0)))
+    keep = keep.astype(code_type(int(keep.max(initial=1)).bit_length()))
     return Plan(arrays["index"], keep, dropped, arrays.get("weight"), arrays.get("group"), base)

@@ -85,6 +85,7 @@ PLANS = {
     "weighed": {"plan": Plan(np.arange(3), np.ones(3, np.int64), 2, np.array([1, 0.5, 0], np.float32))},
     "alone": {"plan": Plan(np.arange(2), np.ones(2, np.int64), group=np.array([1, 0]), base=0)},
     "based": {"plan": Plan(np.arange(2), np.ones(2, np.int64), base=2)},
+    "wide": {"plan": Plan(np.arange(2), np.array([2**40 - 1, 2**39]))},
     "valued": {"phi": np.array([[1.0, np.nan], [0.25, -3.0]])},
     "online": {"online": np.array([[np.nan, 2.0]]), "best": 1},
 }
@@ -97,6 +98,8 @@ def test_a_state_is_read_as_it_was_committed(tmp_path, kind):
     same(read_checkpoint(tmp_path, 3), state)
     same(read_checkpoint(tmp_path, 3, check=True), state)
     same(load_latest(tmp_path), state)
+    everything = np.arange(len(state.plan))
+    assert np.array_equal(read_checkpoint(tmp_path, 3).plan.masks(everything, 41), state.plan.masks(everything, 41))
     assert read_history(tmp_path) == state.history
     assert state_of(1).phi is state_of(1).online is state_of(1).best_epoch is None
     assert Checkpoint(0, state.plan).history == ()
