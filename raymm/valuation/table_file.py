@@ -14,6 +14,7 @@ are verified when the file is read.
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,10 +114,10 @@ def write_tables(path: Path, tables: Iterable[ValuationTable]) -> None:
 
     They are taken one after another: of an iterator some `PIECE` rows are in memory, and the file is the same.
     """
-    pieces = regrouped(tables, PIECE)
-    first = next(pieces)
+    remaining = iter(tables)
+    first = next(remaining)
+    pieces = regrouped(chain([first], remaining), PIECE)
     with atomic_path(path) as temporary, TableWriter(temporary, first.info) as writer:
-        writer.write(first)
         del first
         for piece in pieces:
             writer.write(piece)

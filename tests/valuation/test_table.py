@@ -354,6 +354,10 @@ def test_a_table_without_rows_is_read(tmp_path):
         pass
     empty = read_table(tmp_path / "t.parquet")
     assert (len(empty), empty.phi.shape, empty.correct().shape) == (0, (0, 3), (0, 8))
+    write_table(tmp_path / "none.parquet", table.part(0, 0))
+    assert (tmp_path / "none.parquet").read_bytes() == (tmp_path / "t.parquet").read_bytes()
+    write_tables(tmp_path / "late.parquet", [table.part(0, 0), table])
+    assert same(read_table(tmp_path / "late.parquet"), table)
 
 
 def test_a_table_may_lack_its_sources(tmp_path):
