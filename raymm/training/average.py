@@ -44,8 +44,11 @@ class WeightAverage:
 
     @torch.no_grad()
     def begin_anew(self, module: nn.Module) -> None:
-        """Take the weights of a part of the model for their average: those before are of another training."""
-        own = {id(one) for one in module.parameters()}
+        """Take the weights of a part of the model for their average: those before are of another training.
+
+        Updates are counted anew, so that the first weights count little, as at the start.
+        """
+        own, self._updates = {id(one) for one in module.parameters()}, 0
         for average, weights in zip(self._average, self._model.parameters(), strict=True):
             if id(weights) in own:
                 average.copy_(weights)

@@ -199,6 +199,29 @@ def test_an_average_of_weights_begins_anew_where_the_weights_do():
     assert not torch.equal(average._average[2], model[1].weight)
 
 
+def test_an_average_that_begins_anew_is_that_of_a_new_one():
+    """Its first weights, which are drawn, count little in it after a few updates."""
+    model = torch.nn.Linear(2, 2)
+    first, old = copy.deepcopy(model.state_dict()), WeightAverage(model, 0.999)
+
+    def trained(average):
+        drawn = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for _ in range(20):
+                model.weight.copy_(torch.randn(2, 2, generator=drawn))
+                average.update()
+        with average.in_place():
+            return model.weight.clone(), int(average.trained_tensors()["updates"])
+
+    trained(old)
+    model.load_state_dict(first)
+    old.begin_anew(model)
+    found, updates = trained(old)
+    model.load_state_dict(first)
+    assert torch.equal(found, trained(WeightAverage(model, 0.999))[0])
+    assert updates == 20
+
+
 def test_without_an_amount_no_epoch_is_spent_on_folds():
     step, trainer = step_of("valued", 3, amount=0.0, **FOLDS)
     assert trainer.method.folds.stage == 0
