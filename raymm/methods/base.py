@@ -233,6 +233,12 @@ class Method:
         return ()
 
     @classmethod
+    def stage_epochs(cls, settings: Any, epochs: int) -> int:
+        """First epochs, of so many, that train other models than the rest; `training.patience` counts none."""
+        del settings, epochs
+        return 0
+
+    @classmethod
     def acts_by_plan_only(cls) -> bool:
         """Whether training is joint until the first plan, so that the epochs before it can be shared between runs."""
         return all(getattr(cls, name) is getattr(Method, name) for name in _DURING_TRAINING)

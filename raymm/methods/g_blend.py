@@ -101,6 +101,12 @@ class GBlend(Method):
             )
         return found
 
+    @classmethod
+    def stage_epochs(cls, settings: Any, epochs: int) -> int:
+        """Those of the trials."""
+        del epochs
+        return 0 if settings.estimate == "online" else 2 * settings.every
+
     def before_epoch(self, start: EpochStart) -> None:
         """Begin the sums of the epoch; after each trial, begin anew from the initial weights."""
         self._sums = torch.zeros_like(self._sums)

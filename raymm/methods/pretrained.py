@@ -68,12 +68,17 @@ class Pretrained(Method):
         heads = own_heads("own", context)
         assert heads is not None
         self.module = heads
-        self.stage = context.epochs // 2 if settings.stage is None else settings.stage
+        self.stage = self.stage_epochs(settings, context.epochs)
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
         """Refuse stages that leave no epoch for the fusion."""
         return stage_problems(settings.stage, context)
+
+    @classmethod
+    def stage_epochs(cls, settings: Any, epochs: int) -> int:
+        """Those of the encoders alone."""
+        return epochs // 2 if settings.stage is None else int(settings.stage)
 
     def loss(self, step: Step) -> Tensor:
         """The loss of the stage."""

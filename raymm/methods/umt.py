@@ -59,7 +59,7 @@ class Umt(Method):
         heads = own_heads("own", context)
         assert heads is not None
         self.module = heads
-        self.stage = context.epochs // 2 if settings.stage is None else settings.stage
+        self.stage = self.stage_epochs(settings, context.epochs)
         self.kept: dict[str, Tensor] = {}
         self._teachers: MultimodalModel | None = None
 
@@ -67,6 +67,11 @@ class Umt(Method):
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
         """Refuse stages that leave no epoch for the students."""
         return stage_problems(settings.stage, context)
+
+    @classmethod
+    def stage_epochs(cls, settings: Any, epochs: int) -> int:
+        """Those of the teachers."""
+        return epochs // 2 if settings.stage is None else int(settings.stage)
 
     def before_epoch(self, start: EpochStart) -> None:
         """Begin anew at the end of the teachers' stage, and restore them from there on."""

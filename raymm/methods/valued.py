@@ -80,7 +80,8 @@ class Valued(Coalition):
     (recordings are not kept together), and for each fold the first E = `fold_epochs` epochs train a model without it
     by the loss of `coalition`, from the weights that the run begins with; phi of the fold is then computed in the
     evaluation view, and stays as it is. So the first K * E epochs of the run give phi, the others the model, which
-    begins anew.
+    begins anew, at the learning rate of its epoch: with a schedule it lacks what the folds took. Validation picks
+    among all epochs, but `training.patience` counts from the model's first.
     `smoothing` s: phi = s * phi of the sample in earlier epochs + (1 - s) * phi now. `gate`: g_i = (accuracy of i
     alone on validation - share of its most frequent label)+ over the largest such number, 1 before the first epoch's
     end or where no modality is above. `learnability`: r_i = 4 u (1 - u), u = (p - p_1) / (1 - p_1) in [0, 1], with p
@@ -106,7 +107,7 @@ class Valued(Coalition):
         self.gate = torch.ones(n)
         self.means = torch.full((context.classes + 1, n), torch.nan, dtype=torch.float64)
         self.phi, self.first, self.out_of_fold = SampleMemory(n), SampleMemory(n), SampleMemory(n)
-        each = settings.fold_epochs or max(1, context.epochs // 10)
+        each = _epochs_of_fold(settings, context.epochs)
         self.folds = Folds(0 if settings.amount == 0 else settings.folds, each, context.seed)
 
     @classmethod
@@ -136,6 +137,11 @@ class Valued(Coalition):
         """As `coalition`; and the epochs of folds that there are not."""
         found = super().idle(settings)
         return found if found or settings.folds else ("fold_epochs",)
+
+    @classmethod
+    def stage_epochs(cls, settings: Any, epochs: int) -> int:
+        """Those of the folds."""
+        return 0 if settings.amount == 0 else settings.folds * _epochs_of_fold(settings, epochs)
 
     def row_losses(self, step: Step) -> Tensor:
         """The losses of the rows; while folds are trained, without the fold that is left out."""
@@ -247,10 +253,15 @@ class Valued(Coalition):
         return (1 - part) * shares + part * shares.sum(dim=1, keepdim=True) * chosen
 
 
+def _epochs_of_fold(settings: ValuedSettings, epochs: int) -> int:
+    """Epochs of the model without each fold, in a training of so many."""
+    return settings.fold_epochs or max(1, epochs // 10)
+
+
 def _fold_problems(settings: ValuedSettings, context: MethodContext) -> list[str]:
     """What is wrong with `folds` in a run, in words."""
     count, found = settings.folds, []
-    each = settings.fold_epochs or max(1, context.epochs // 10)
+    each = _epochs_of_fold(settings, context.epochs)
     if count == 1:
         found.append("settings.folds=1 would train on no sample; use 2 or more, or 0 for phi of the row itself")
     if count > 1 and count * each >= context.epochs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.config.registries import METHODS
 from raymm.tracking import metrics as names
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ def stops_early(history: History, config: Config, task: Task) -> bool:
     """Whether `training.patience` epochs in a row were no better than the best before them, by `training.min_delta`.
 
     Epochs before the method acts (`method.warmup`, of one that adds rows) are not counted, so that it always does.
+    Those of a stage that trains other models (`Method.stage_epochs`) are left out, whatever they reached.
     """
     patience = config.training.patience
     if patience is None:
         return False
+    stage = METHODS.get(config.method.name).stage_epochs(config.method.settings, config.training.epochs)
     best, since, acts = np.inf, 0, config.acts_from
-    for epoch, score in enumerate(badness(history, config.training.selection, task)):
+    for epoch, score in enumerate(badness(history, config.training.selection, task)[stage:], stage):
         better = score < best - config.training.min_delta
         since = 0 if better or epoch < acts else since + 1
         best = score if better else best

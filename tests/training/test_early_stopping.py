@@ -6,6 +6,7 @@ import pytest
 
 from raymm.config.sections import Config
 from raymm.errors import ConfigError
+from raymm.methods.registry import get_method
 from raymm.storage.layout import committed_epochs
 from raymm.study.configs import config_of
 from raymm.study.settings import StudySettings
@@ -21,9 +22,9 @@ SAMPLES = 60
 TASK = get_task("classification")
 
 
-def config(patience, min_delta=0.0, method="joint", warmup=0, selection="accuracy") -> Config:
+def config(patience, min_delta=0.0, method="joint", warmup=0, selection="accuracy", own=None) -> Config:
     training = {"epochs": 20, "patience": patience, "min_delta": min_delta, "selection": selection}
-    return settings(training=training, method={"name": method, "warmup": warmup})
+    return settings(training=training, method={"name": method, "warmup": warmup, "settings": own})
 
 
 def epochs_until_stop(scores, settings_of_run):
@@ -54,6 +55,26 @@ def test_a_method_acts_before_training_may_end():
     assert epochs_until_stop(flat, config(2)) == 3
     assert epochs_until_stop(flat, config(2, method="sample", warmup=6)) == 8
     assert epochs_until_stop(flat, config(2, method="joint", warmup=6)) == 3  # which has no plan
+
+
+@pytest.mark.parametrize(
+    ("method", "own", "stage"),
+    [
+        ("valued", {"folds": 2, "fold_epochs": 3}, 6),
+        ("valued", {"folds": 3}, 6),
+        ("valued", {"folds": 2, "fold_epochs": 3, "amount": 0}, 0),
+        ("valued", {"fold_epochs": 3}, 0),
+        ("g_blend", {"estimate": "offline", "every": 3}, 6),
+        ("g_blend", {"estimate": "online", "every": 3}, 0),
+        ("pretrained", {"stage": 4}, 4),
+        ("umt", {}, 10),
+    ],
+)
+def test_epochs_of_other_models_are_not_counted(method, own, stage):
+    """Nor is the model compared with them, which may be better than it is at first."""
+    chosen = config(2, method=method, own=own)
+    assert epochs_until_stop([0.9] * stage + [0.1, 0.2] + [0.2] * 4, chosen) == stage + 4
+    assert get_method(method).stage_epochs(chosen.method.settings, 20) == stage
 
 
 def test_without_patience_training_never_ends_early():
