@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.integrations.fusions import as_fusion
-from raymm.integrations.loss_step import LossStep
+from raymm.integrations.loss_step import LossStep, Numbers
 from raymm.integrations.methods import config_of, method_of, names_of
 from raymm.integrations.ranks import found_communicator, say_if_not_synchronised
 from raymm.integrations.rows import epoch_and_row
@@ -151,9 +150,9 @@ class CoalitionLoss(nn.Module):
             )
         self._said = self._said or say_if_not_synchronised()
         fusion, module = as_fusion(fuse)
-        seed, epochs, rows = self._keys(keys, len(labels))
+        seed, numbers = self._keys(keys, len(labels))
         task, utility = self.task, self._config.valuation.utility
-        step = LossStep(fusion, module, features, mask, labels, weight, task, utility, seed, epochs, rows)
+        step = LossStep(fusion, module, features, mask, labels, weight, task, utility, seed, numbers)
         total = self._method.loss(step)  # type: ignore[arg-type]  # all of a step that these two methods read
         self._say_if_not_logits(step)
         loss = total / len(labels) if self.reduction == "mean" else total
@@ -197,17 +196,17 @@ class CoalitionLoss(nn.Module):
     def _made(self) -> Method:
         return method_of(self._config, self.modalities, self.task, classes=0)
 
-    def _keys(self, keys: Tensor | None, rows: int) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The seed of the draws, and of each row its epoch and number."""
+    def _keys(self, keys: Tensor | None, rows: int) -> tuple[int, Numbers]:
+        """The seed of the draws, and what gives the epoch and the number of each row once something is drawn."""
         seed = self._config.training.seed
         if keys is not None:
             if keys.shape != (rows,) or keys.is_floating_point():
                 raise DataError(f"keys are {keys.dtype} {list(keys.shape)}; expected whole numbers [{rows}]")
-            return seed, *epoch_and_row(keys.cpu().numpy().astype(np.int64))
+            return seed, lambda: epoch_and_row(keys.cpu().numpy().astype(np.int64))
         count, self._calls = self._calls, self._calls + 1
         if rank := found_communicator().rank:
             seed = derive(seed, "rank", rank)
-        return seed, np.full(rows, count), np.arange(rows)
+        return seed, lambda: (np.full(rows, count), np.arange(rows))
 
     def _checked(
         self, features: Any, mask: Tensor | None, labels: Tensor, weight: Tensor | None

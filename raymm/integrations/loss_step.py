@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from raymm.tasks.base import Task
     from raymm.valuation.protocol import FusionModel
 
-__all__ = ["LossStep"]
+__all__ = ["LossStep", "Numbers"]
+
+Numbers = Callable[[], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+"""Gives of each row of a batch the number of its epoch and its number therein, int64 [B] each."""
 
 
 class LossStep(FusedStep):
@@ -37,8 +40,8 @@ class LossStep(FusedStep):
         As `FusedStep`.
     task, utility
         As `FusedStep`.
-    seed, epochs, rows
-        What draws are keyed by: a seed, and of each row the number of its epoch and its number therein, int64 [B].
+    seed, numbers
+        What draws are keyed by. The numbers are asked for where something is drawn: on a GPU they are waited for.
     """
 
     outputs: Tensor | None = None
@@ -55,12 +58,11 @@ class LossStep(FusedStep):
         task: Task,
         utility: str,
         seed: int,
-        epochs: npt.NDArray[np.int64],
-        rows: npt.NDArray[np.int64],
+        numbers: Numbers,
     ) -> None:
         super().__init__(fusion, players(module, mask), labels, weight, task, utility, outputs=0)
         self.features: Any = features
-        self._module, self._seed, self._epochs, self._rows = module, seed, epochs, rows
+        self._module, self._seed, self._numbers = module, seed, numbers
 
     def fuse(self, features: Any, mask: Tensor) -> Tensor:
         """Outputs of each row with a mask of its own, [B, K]."""
@@ -84,10 +86,11 @@ class LossStep(FusedStep):
 
     def uniform(self, purpose: str, count: int) -> Tensor:
         """Uniform numbers [B, count], float32, keyed by purpose, epoch and row."""
+        epochs, rows = self._numbers()
         drawn = np.empty((len(self), count), np.float32)
-        for epoch in np.unique(self._epochs):
-            same = self._epochs == epoch
-            drawn[same] = uniform(keys_of(derive(self._seed, purpose, int(epoch)), self._rows[same]), count)
+        for epoch in np.unique(epochs):
+            same = epochs == epoch
+            drawn[same] = uniform(keys_of(derive(self._seed, purpose, int(epoch)), rows[same]), count)
         return torch.from_numpy(drawn).to(self.mask.device)
 
     def all_reduce(self, values: Tensor) -> Tensor:

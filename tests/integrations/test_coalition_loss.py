@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from raymm import Resampler
 from raymm.errors import ConfigError, DataError
-from raymm.integrations import loss_step
+from raymm.integrations import coalition_loss, loss_step
 from raymm.integrations.coalition_loss import CoalitionLoss
-from raymm.integrations.rows import key_of
+from raymm.integrations.rows import epoch_and_row, key_of
 from raymm.tasks import get_task
 from raymm.valuation import shapley_values
 from raymm.valuation.conformance import ModelError
@@ -225,6 +225,15 @@ def test_a_row_draws_the_same_in_any_batch():
         for rows in (slice(0, 3), slice(3, ROWS))
     ]
     torch.testing.assert_close(whole, sum(parts))
+
+
+@pytest.mark.parametrize(("settings", "asked"), [(DRAWN, True), ({}, False)])
+def test_keys_are_read_where_something_is_drawn(settings, asked, monkeypatch):
+    """Those of a GPU are waited for."""
+    read = []
+    monkeypatch.setattr(coalition_loss, "epoch_and_row", lambda keys: (read.append(keys), epoch_and_row(keys))[1])
+    losses(CoalitionLoss(NAMES, settings=settings), 1, torch.from_numpy(key_of(3, np.arange(ROWS))))
+    assert len(read) == asked
 
 
 def test_without_keys_batches_are_counted_in_the_state():
