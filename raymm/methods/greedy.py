@@ -113,8 +113,8 @@ class Greedy(Method):
 
 def _effective_update(parameters: list[torch.nn.Parameter]) -> float:
     """Squared norm of the gradient over that of the parameters."""
-    gradient = sum(float(one.grad.double().square().sum()) for one in parameters if one.grad is not None)
-    size = sum(float(one.detach().double().square().sum()) for one in parameters)
+    gradient = float(sum(one.grad.double().square().sum() for one in parameters if one.grad is not None))
+    size = float(sum(one.detach().double().square().sum() for one in parameters))
     return gradient / size if size and math.isfinite(gradient) else 0.0  # float16 passes over a step that overflows
 
 
