@@ -130,7 +130,8 @@ class SumSource(LogitSource):
         head: Finish | None = None,
     ) -> None:
         self.bias, self.present, self.head = bias, present, head
-        self.partial_logits = partial_logits if self.nothing_missing else partial_logits * present[..., None]
+        whole = present.device.type == "cpu" and self.nothing_missing  # a GPU would be waited for to see it
+        self.partial_logits = partial_logits if whole else partial_logits * present[..., None]
         n = partial_logits.shape[1]
         self.chunk = min(2**n, 4096) if head is None else _small_chunk(n)
         self.step = 256
