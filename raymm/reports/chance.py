@@ -22,6 +22,9 @@ __all__ = ["best_constant", "chance_by_modality"]
 ANSWERS = 100
 """Constant answers that are tried: the most frequent labels."""
 
+WINDOWS, ROUNDING = 10, 1e-9
+"""Fullest windows of a regression that are tried, and the part of a width by which rounding may move its end."""
+
 
 def best_constant(task: Task, labels: Labels) -> float:
     """Accuracy of the best constant answer to labels, at least one, of a task that says which answers are right.
@@ -35,9 +38,8 @@ def best_constant(task: Task, labels: Labels) -> float:
     0.5
     """
     answers, counts = np.unique(labels, axis=0, return_counts=True)
-    tried = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
-    if isinstance(task, Regression):
-        tried = _numbers(task, labels)
+    frequent = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
+    tried = _numbers(task, labels) if isinstance(task, Regression) else frequent
     return max(
         float(counts[task.is_right(np.repeat(answer[None], len(answers), axis=0), answers)].sum()) / len(labels)
         for answer in tried
@@ -66,19 +68,29 @@ def chance_by_modality(
 def _numbers(task: Regression, labels: Labels) -> Labels:
     """Constant answers [A, K] to labels that are numbers, one of which is the best, or of several targets nearly so.
 
-    By `sign` each pattern of signs that occurs. By `within` w the middle of the window [y, y + 2w] that holds most
+    By `sign` each pattern of signs that occurs. By `within` w middles of the windows [y, y + 2w] that hold most
     labels of each target, and labels of samples.
     """
     if task.settings.sign:
         signs, counts = np.unique(np.where(labels < 0, -1.0, 1.0), axis=0, return_counts=True)
         return np.asarray(signs[np.argsort(-counts, kind="stable")[:ANSWERS]])
-    middles = [_middle(column, 2 * task.settings.within) for column in np.sort(labels, axis=0).T]
+    middles = [_middles(column, 2 * task.settings.within) for column in np.sort(labels, axis=0).T]
+    fewest = min(map(len, middles))
     order = np.argsort(labels[:, 0], kind="stable")
-    return np.concatenate([np.array([middles]), labels[order[evenly(len(order), ANSWERS)]]])
+    tried = labels[order[evenly(len(order), ANSWERS)]]
+    return np.concatenate([np.stack([each[:fewest] for each in middles], axis=1), tried])
 
 
-def _middle(ordered: npt.NDArray[np.float64], width: float) -> float:
-    """The middle of the fullest window of a width: halfway between its first and its last number."""
-    last = np.searchsorted(ordered, ordered + width, side="right") - 1
-    at = int(np.argmax(last - np.arange(len(ordered))))
-    return float(ordered[at] + ordered[last[at]]) / 2
+def _middles(ordered: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float64]:
+    """Middles of the fullest windows of a width, each halfway between its first and its last number, fullest first.
+
+    Labels such as 0.1 and 0.3 are apart by a little more or less than 0.2, and which of them a middle reaches depends
+    on rounding too. So several windows are tried, and after them those that are wider by a rounding.
+    """
+    starts, found = np.unique(ordered), []
+    for wide in (width, width * (1 + ROUNDING)):
+        last = np.searchsorted(ordered, starts + wide, side="right") - 1
+        held = last - np.searchsorted(ordered, starts)
+        fullest = np.argsort(-held, kind="stable")[:WINDOWS]
+        found.append((starts[fullest] + ordered[last[fullest]]) / 2)
+    return np.concatenate(found)

@@ -126,6 +126,18 @@ def test_chance_within_a_tolerance_is_that_of_the_best_number(count):
     assert best_constant(task, labels) == pytest.approx(by_hand)
 
 
+@pytest.mark.parametrize(("step", "within"), [(0.1, 0.05), (1 / 3, 1 / 6), (0.05, 0.05), (0.2, 0.3)])
+def test_chance_of_labels_in_steps_is_what_rounding_lets_a_number_reach(step, within):
+    """Labels lie at the ends of windows, where a middle reaches some pairs of labels and others not."""
+    task = Regression(RegressionSettings(within=within))
+    for seed in range(20):
+        labels = np.round(np.random.default_rng(seed).normal(0.0, 4.0, (150, 1))) * step
+        different = np.unique(labels)
+        answers = np.unique((different[:, None] + different) / 2)
+        by_hand = max(task.is_right(np.full_like(labels, answer), labels).mean() for answer in answers)
+        assert best_constant(task, labels) == pytest.approx(by_hand)
+
+
 def test_chance_of_a_sign_is_that_of_the_more_frequent_one():
     labels = np.concatenate([np.linspace(-9, -1, 300), np.linspace(0, 5, 500)])[:, None]
     assert best_constant(Regression(RegressionSettings(sign=True)), labels) == 500 / 800
