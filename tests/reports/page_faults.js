@@ -219,7 +219,7 @@ function look(element) {
 function screenControls() {
   const controls = [...document.querySelectorAll("button, select, input, audio, nav")].filter(shown);
   const stray = controls.filter((node) => !node.closest("th"));
-  const heads = [...document.querySelectorAll("thead th")].filter((node) => node.getClientRects().length);
+  const heads = [...document.querySelectorAll("thead th")].filter(shown);
   const empty = heads.filter((node) => !node.innerText.trim());
   return [
     ...stray.map((node) => `is printed: ${cut(node.outerHTML)}`),
