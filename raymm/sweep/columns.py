@@ -14,12 +14,17 @@ __all__ = ["FAILED_COLUMNS", "effect_columns", "score_head", "score_legend", "tr
 
 UNITS = {"share": "a share of 0 to 1", "1": "a plain number"}
 
+SHARED = ", with the warm-up that trials share"
+
 FAILED_COLUMNS = {"trial": "its number", "cause": "the error that ended it"}
 
 CONTROLS = {
     "joint": "joint training at the same seed",
     "random": "`random` at the same seed, which trains as many copies of any samples",
 }
+
+NOT_COMPARED = {"joint": ", of a group that is not compared that of its mean", "random": ""}
+"""What the margin is of where there is no difference."""
 
 
 def score_head(metric: str) -> str:
@@ -49,9 +54,9 @@ def trial_columns(metric: str, others: Collection[str] = ()) -> dict[str, str]:
         "seeds": "seeds that ended",
         "status": "finished; stopped early by the scheduler; or failed",
         "settings": "drawn settings in which trials differ",
-        "epochs": "epochs that its seeds trained, together",
-        "rows": "rows that its seeds trained, together: samples and copies of them; fewer cost less",
-        "seconds": "time of training and valuation of its seeds, together, in seconds; fewer are better",
+        "epochs": f"epochs that its seeds trained, together{SHARED}",
+        "rows": f"rows that its seeds trained, together: samples and copies of them{SHARED}; fewer cost less",
+        "seconds": f"time of training and valuation of its seeds, together, in seconds{SHARED}; fewer are better",
     }
 
 
@@ -67,8 +72,8 @@ def effect_columns(metric: str, header: Sequence[str]) -> dict[str, str]:
     for control, what in CONTROLS.items():
         known[f"- {control}"] = f"mean score less that of {what}, {of_score}; above 0 the group is better"
         known[f"± 95 % ({control})"] = (
-            "half of its 95 % interval (Student's t over seeds), of a group that is not compared that of its mean; "
-            "where it is the larger, no difference is shown"
+            f"half of its 95 % interval (Student's t over seeds){NOT_COMPARED[control]}; where it is the larger, no "
+            "difference is shown"
         )
     known["± 95 %"] = "half of the 95 % interval of what stands before it (Student's t over seeds)"
     return {head: known[head] for head in header}
