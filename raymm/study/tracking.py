@@ -22,7 +22,7 @@ from raymm.reports.run_about import data_of, run_view
 from raymm.reports.run_tracking import HistoryLog, record_findings, run_info
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
-from raymm.storage.layout import result_folder, valuation_file
+from raymm.storage.layout import committed_epochs, result_folder, valuation_file
 from raymm.study.failures import read_failures
 from raymm.study.jobs import Job, job_folder
 from raymm.tracking.base import NullTracker, RunInfo
@@ -204,8 +204,9 @@ class StudyTracker:
         return self._live[path]
 
     def _send_epochs(self, path: Path) -> None:
-        if path in self._live:
-            self._live[path].history(read_history(path))
+        child = self._live.get(path)
+        if child is not None and max(committed_epochs(path), default=0) > child.history.sent:
+            child.history(read_history(path))
 
     def _send(self, data: str, arm: str, path: Path, cause: str) -> None:
         """Record a run to its end: epochs, result, and files but for the model, which lies in its folder."""
