@@ -1,17 +1,20 @@
-"""The tables of the main study, in its page and in the README, are those of its raw table."""
+"""The tables of the main study and of all methods, in their pages and in the README, are those of the raw tables."""
 
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import raymm
 from raymm.config.method import DEFAULT_METHOD
+from raymm.methods import METHODS
 
 ROOT = Path(raymm.__file__).parents[1]
 STUDY = ROOT / "docs" / "results" / "study"
+ALL_METHODS = ROOT / "docs" / "results" / "all_methods"
 SETS = ["grid_digits", "imu_digits", "mfeat", "emoji", "openclipart"]
 NAMES = {"joint, matched": "joint_matched", "joint, as given": "joint", "ensemble (each modality apart)": "ensemble"}
 NAMES |= {"coalition (the default)": "coalition", "random copies": "random"}
@@ -36,7 +39,7 @@ def points(runs, metric):
 def against_matched(runs, arm):
     """Mean difference in points and its 95 % interval over the pairs of data set and seed."""
     wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy")
-    found = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0)
+    found = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]).dropna(), 0)
     low, high = found.confidence_interval(0.95)
     return float(100 * (wide[arm] - wide["joint_matched"]).mean()), float(low), float(high)
 
@@ -51,16 +54,40 @@ def test_the_study_is_whole(runs):
     assert set(runs.data) == set(SETS)
 
 
-def test_the_page_has_the_means_of_the_raw_table(runs):
+@pytest.mark.parametrize("folder", [STUDY, ALL_METHODS])
+def test_a_page_has_the_means_of_its_raw_table(folder):
+    runs = pd.read_csv(folder / "runs.csv")
     calibrated, trained = points(runs, "test/accuracy"), points(runs, "uncalibrated_test/accuracy")
-    rows = rows_of(STUDY / "README.md", "arm")
+    rows = rows_of(folder / "README.md", "arm")
     assert {NAMES.get(row[0], row[0]) for row in rows} == set(runs.arm)
     for name, *cells in rows:
         arm = NAMES.get(name, name)
-        expected = [*calibrated.loc[arm], calibrated.loc[arm].mean(), trained.loc[arm].mean()]
-        assert [float(cell) for cell in cells[:7]] == pytest.approx(expected, abs=0.051)
+        means = [calibrated.loc[arm].mean(skipna=False), trained.loc[arm].mean(skipna=False)]
+        found = [np.nan if cell == "-" else float(cell) for cell in cells[:7]]
+        assert found == pytest.approx([*calibrated.loc[arm], *means], abs=0.051, nan_ok=True)
         if found := numbers(cells[7]):
             assert found == pytest.approx(against_matched(runs, arm), abs=0.051)
+
+
+def test_all_methods_were_run_on_all_sets_but_where_their_schedule_does_not_fit():
+    runs = pd.read_csv(ALL_METHODS / "runs.csv")
+    known = set(METHODS) - {"alone", "greedy"}  # one trains a single modality, one is defined for two
+    assert set(runs.arm) == known | {"joint_matched"}
+    each = runs.pivot_table(index="data", columns="arm", values="seed", aggfunc="nunique")
+    assert (each.drop(columns="reconboost") == 5).all(axis=None)
+    assert each["reconboost"].dropna().index.tolist() == ["grid_digits", "imu_digits", "openclipart"]
+
+
+def test_what_is_said_of_all_methods():
+    runs, said = pd.read_csv(ALL_METHODS / "runs.csv"), (ALL_METHODS / "README.md").read_text()
+    arms = [arm for arm in set(runs.arm) if arm not in ("joint", "joint_matched")]
+    bold = {arm for arm in arms if f"| {arm} |" in said and "| **+" in said.split(f"| {arm} |")[1].split("\n")[0]}
+    assert bold == {"mbsd", "ensemble", "multitask", "arl", "mcr", "coalition", "valued"}
+    assert all(against_matched(runs, arm)[1] > 0 for arm in bold)
+    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy").groupby("data").mean()
+    for arm, interval in {"coalition": (0.5, 6.6), "valued": (0.8, 4.9)}.items():
+        over_sets = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0).confidence_interval(0.95)
+        assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
 
 
 def test_the_readme_has_the_means_of_the_raw_table(runs):
