@@ -70,6 +70,7 @@ GROUPS = {
 BELOW = {
     "results/README": {
         "results/study/README": "Which method helps",
+        "results/all_methods/README": "All methods at equal cost",
         "results/sample_vs_modality/README": "Sample against modality level",
         "results/classes/README": "Classes with different carriers",
         "results/modalities/README": "2 to 16 modalities",
@@ -84,6 +85,7 @@ BELOW = {
         "results/imu_digits/README": "Values: seven motion sensors",
     },
     "results/study/README": {"results/study/report": "All numbers"},
+    "results/all_methods/README": {"results/all_methods/report": "All numbers"},
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",
         "results/families/grid_digits/summary": "Sweep: 800 clips",
