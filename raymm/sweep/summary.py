@@ -76,7 +76,15 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
         numbers = [str(place), str(row.number), _number(row.score), _number(row.deviation), str(len(row.scores))]
         body.append([*numbers, row.status, row.cause if row.status == "failed" else settings])
-    header = ["", "trial", score_head(metric).replace("val/", ""), "± sd", "seeds", "status", "settings"]
+    header = [
+        "",
+        "trial",
+        score_head(metric).replace(f"{metric.partition('/')[0]}/", ""),
+        "± sd",
+        "seeds",
+        "status",
+        "settings",
+    ]
     more = [f"... and {len(ordered) - LINES} more"] if len(ordered) > LINES else []
     legend = fill(
         f"{header[2]}: {score_legend(metric, _metrics_of(rows))}; ± sd: standard deviation over seeds", WIDTH
