@@ -78,6 +78,7 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> schema = Schema(modalities=[{"name": "pose", "kind": "vector", "size": 2}], classes=["sit", "stand"])
     >>> samples = [
     ...     Sample(f"{split}{label}", split, label, {"pose": np.array([label, 1.0])})

@@ -72,9 +72,11 @@ class NoLabelsError(ConfigError):
 
 
 class _NoLabels(np.ndarray[Any, np.dtype[Any]]):
-    """In the place of labels: whatever reads them is told that there are none."""
+    """In the place of labels: whatever reads them is told that there are none. A part of none is none."""
 
-    def __getitem__(self, _: Any) -> Any:
+    def __getitem__(self, chosen: Any) -> Any:
+        if isinstance(chosen, slice):
+            return self
         raise NoLabelsError(NO_LABELS)
 
     def __array_ufunc__(self, *_: Any, **__: Any) -> Any:

@@ -94,7 +94,7 @@ def test_a_manifest_is_read_as_numbers_and_the_task_is_guessed(made, dataset, tm
     said = capfd.readouterr()
     assert "labels look continuous" in said.err
     assert "taken as regression" in said.err
-    assert "180 samples, 1 targets" in said.out
+    assert "180 samples, 1 target:" in said.out
     assert open_dataset(tmp_path / "again").digest == dataset.digest
     assert prepare(made[0], tmp_path / "again") == 0  # nothing has changed since
     assert "is finished" in capfd.readouterr().err
