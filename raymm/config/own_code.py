@@ -17,7 +17,7 @@ from raymm.config.code_files import code_name, import_named, is_path
 from raymm.config.registries import load_object
 from raymm.errors import ConfigError
 
-__all__ = ["name_of_builder", "with_code_of_model"]
+__all__ = ["name_of_builder", "named_object", "with_code_of_model"]
 
 WHERE = "model.build"
 
@@ -70,6 +70,15 @@ def name_of_builder(build: Callable[..., Any] | str) -> str:
     if load_object(f"{module}:{name}", WHERE) is not build:
         raise ConfigError(f"{WHERE}: {module}:{name} is now another object than the one that was given; {advice}")
     return f"{module}:{name}"
+
+
+def named_object(spec: str, where: str) -> Any:
+    """What "package.module:NAME" or "FILE.py:NAME" names; raises `ConfigError` in the words of a setting."""
+    module, _, name = spec.rpartition(":")
+    if not module.endswith(".py"):
+        return load_object(spec, where)
+    import_named(Path(module), where)
+    return load_object(f"{Path(module).stem}:{name}", where)
 
 
 def with_code_of_model(values: Mapping[str, Any]) -> Mapping[str, Any]:

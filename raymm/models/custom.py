@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from raymm.config.code_files import import_named
-from raymm.config.registries import load_object
+from raymm.config.own_code import named_object
 from raymm.errors import ConfigError, RaymmError, in_one_line
 from raymm.models.explained import explained
 from raymm.valuation.protocol import SplitModel
@@ -29,7 +27,7 @@ def make_custom_model(spec: str, schema: Schema) -> SplitModel:
     ConfigError
         When there is no such function, it raises something, or what it returns is no split model.
     """
-    make = _function_of(spec)
+    make = named_object(spec, "--model")
     try:
         model = make(schema)
     except RaymmError:
@@ -51,11 +49,3 @@ def make_custom_model(spec: str, schema: Schema) -> SplitModel:
         if callable(method) and not isinstance(method, nn.Module):
             setattr(model, name, explained(method, name, f"--model {spec}"))
     return model
-
-
-def _function_of(spec: str) -> Any:
-    module, _, name = spec.rpartition(":")
-    if not module.endswith(".py"):
-        return load_object(spec, "--model")
-    import_named(Path(module), "--model")
-    return load_object(f"{Path(module).stem}:{name}", "--model")

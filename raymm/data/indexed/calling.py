@@ -2,15 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from raymm.config.code_files import import_named
 from raymm.config.plugins import describe_plugins
-from raymm.config.registries import load_object
 from raymm.errors import ConfigError, Problems, RaymmError, did_you_mean, in_one_line
 
-__all__ = ["called", "code_of", "is_spec", "object_of"]
+__all__ = ["called", "code_of", "is_spec"]
 
 
 def is_spec(where: str) -> bool:
@@ -21,15 +18,6 @@ def is_spec(where: str) -> bool:
     """
     module, colon, name = where.rpartition(":")
     return bool(colon) and name.isidentifier() and (module.endswith(".py") or _is_module(module))
-
-
-def object_of(spec: str, option: str = "--data") -> Any:
-    """What "package.module:NAME" or "FILE.py:NAME" names; raises `ConfigError` where there is nothing."""
-    module, _, name = spec.rpartition(":")
-    if module.endswith(".py"):
-        import_named(Path(module), option)
-        return load_object(f"{Path(module).stem}:{name}", option)
-    return load_object(spec, option)
 
 
 def code_of(spec: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from raymm.config.base import Settings
+from raymm.config.own_code import named_object
 from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.indexed import live
 from raymm.data.indexed.base import (
@@ -19,7 +20,7 @@ from raymm.data.indexed.base import (
     Say,
     sampled_rows,
 )
-from raymm.data.indexed.calling import called, code_of, is_spec, object_of
+from raymm.data.indexed.calling import called, code_of, is_spec
 from raymm.data.indexed.own_items import OwnItem, OwnItems, items_of
 from raymm.data.indexed.own_labels import label_cells, one_hot_note
 from raymm.data.indexed.own_names import doubts_of_names
@@ -98,7 +99,7 @@ class OwnDataset(ItemSource):
 
     def _load(self) -> OwnItems:
         arguments = self.settings.args
-        found = object_of(self.where) if self.shared else live.object_of(self.where)
+        found = named_object(self.where, "--data") if self.shared else live.object_of(self.where)
         if callable(found) and (isinstance(found, type) or not hasattr(found, "__getitem__")):
             found = called(found, arguments, self.called)
         elif arguments:
