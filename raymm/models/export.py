@@ -22,7 +22,7 @@ from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.directory import commit_directory, is_committed, verify
-from raymm.storage.places_below import below_in_words, places_below
+from raymm.storage.places_below import instead_of
 from raymm.storage.records import JsonRecord
 from raymm.storage.tensors import save_tensors
 
@@ -97,9 +97,7 @@ def load_settings(folder: Path) -> tuple[Config, _About]:
         As `load_model`.
     """
     if not (folder / layout.MODEL_JSON).exists():
-        below = places_below(folder)
-        there = f", but {below_in_words(folder, below)}; give one of them" if below else ""
-        raise CheckpointError(f"{folder}: no model there ({layout.MODEL_JSON} is missing){there}")
+        raise CheckpointError(f"{folder}: no model there ({layout.MODEL_JSON} is missing){instead_of(folder)}")
     about = _About.read(folder / layout.MODEL_JSON)
     with _readable(folder):
         return parse(about.config, f"{folder}/{layout.MODEL_JSON}", folder=folder), about

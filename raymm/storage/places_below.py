@@ -12,7 +12,7 @@ from raymm.storage import layout
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import result_folder
 
-__all__ = ["below_in_words", "places_below", "report_command"]
+__all__ = ["below_in_words", "instead_of", "places_below", "report_command"]
 
 KINDS = {"run": layout.RUN, "sweep": layout.SWEEP, "study": layout.STUDY}
 """The file that makes a folder one of them."""
@@ -37,6 +37,12 @@ def below_in_words(folder: Path, found: Mapping[str, Sequence[Path]]) -> str:
     return "; ".join(
         f"{counted(len(paths), kind)} below it: {_names(folder, paths)}" for kind, paths in found.items()
     )
+
+
+def instead_of(folder: Path) -> str:
+    """What an error says after "there is none": ", but 2 runs below it: ...; give one of them"; "" where none is."""
+    below = places_below(folder)
+    return f", but {below_in_words(folder, below)}; give one of them" if below else ""
 
 
 def report_command(found: Mapping[str, Sequence[Path]]) -> str:

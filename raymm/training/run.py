@@ -25,7 +25,7 @@ from raymm.models.model import check_probabilities, model_mistakes, traits_of_se
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.places_below import below_in_words, places_below
+from raymm.storage.places_below import instead_of
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
 from raymm.training.mixing import check_mixup
@@ -311,9 +311,7 @@ def _differences(then: Config, now: Config) -> list[tuple[str, Any, Any]]:
 def _read(path: Path) -> SavedRun:
     """What the run.json of a run says; raises `CheckpointError` when there is none, or it cannot be read."""
     if not (path / layout.RUN).exists():
-        below = places_below(path)
-        there = f", but {below_in_words(path, below)}; give one of them" if below else ""
-        instead = there or "; give the --out of `raymm train`"
+        instead = instead_of(path) or "; give the --out of `raymm train`"
         raise CheckpointError(f"{path}: no run there ({layout.RUN} is missing){instead}")
     return SavedRun.read(path / layout.RUN)
 
