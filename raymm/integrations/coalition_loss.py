@@ -166,11 +166,9 @@ class CoalitionLoss(nn.Module):
         found = no_logits(step.outputs.detach().float(), self.task)
         if found is not None:
             log.warning(
-                "CoalitionLoss: fuse returns what look like %s, and the loss takes logits; leave the %s out, or "
-                "return out.%s()",
+                "CoalitionLoss: fuse returns what look like %s, and the loss takes logits; %s",
                 found.what,
-                found.made_by,
-                found.inverse,
+                found.remedy,
             )
 
     def __getstate__(self) -> dict[str, Any]:

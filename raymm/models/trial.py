@@ -156,14 +156,13 @@ def _check_logits(model: MultimodalModel, batch: Batch, task: Task, where: str) 
     found = no_logits(model.fuse(model.encode(batch), batch.mask), task)
     if found is None:
         return
-    remedy = f"leave the {found.made_by} out, or return out.{found.inverse}()"
     if found.made_by == "softmax":
-        raise ConfigError(f"{where} returns {found.what}, and the loss takes logits; {remedy}")
+        raise ConfigError(f"{where} returns {found.what}, and the loss takes logits; {found.remedy}")
     log.warning(
         "%s returns what look like %s, and the loss takes logits, so that predictions and values would be wrong; %s",
         where,
         found.what,
-        remedy,
+        found.remedy,
     )
 
 

@@ -106,11 +106,10 @@ def _say_if_not_logits(spec: str, outputs: torch.Tensor, task: Task) -> None:
     if found is not None:
         log.warning(
             "%s: fuse returns what look like %s, and they are read as logits, so that the loss and graded utilities "
-            "are wrong; leave the %s out, or return out.%s()",
+            "are wrong; %s",
             spec,
             found.what,
-            found.made_by,
-            found.inverse,
+            found.remedy,
         )
 
 

@@ -47,6 +47,11 @@ class Probabilities(NamedTuple):
     made_by: str
     inverse: str
 
+    @property
+    def remedy(self) -> str:
+        """What to do in the function that returns them."""
+        return f"leave the {self.made_by} out, or return out.{self.inverse}()"
+
 
 OF_LABELS = Probabilities("probabilities of labels (all of them are from 0 to 1)", "sigmoid", "logit")
 OF_CLASSES = Probabilities("probabilities (none is negative, and those of each sample add up to 1)", "softmax", "log")
