@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from raymm.methods.base import MethodContext
     from raymm.methods.step import Step
 
-__all__ = ["Pretrained", "PretrainedSettings", "stage_problems"]
+__all__ = ["Pretrained", "PretrainedSettings", "stage_of", "stage_problems"]
 
 
 class PretrainedSettings(Settings):
@@ -44,6 +44,11 @@ def stage_problems(stage: int | None, context: MethodContext) -> list[str]:
             f"method.settings.stage={stage} leaves no epoch after it (training.epochs={context.epochs}); {remedy}"
         ]
     return []
+
+
+def stage_of(stage: int | None, epochs: int) -> int:
+    """Epochs of the first of two stages, in a training of so many: half of them where that is not set."""
+    return epochs // 2 if stage is None else stage
 
 
 class Pretrained(Method):
@@ -78,7 +83,7 @@ class Pretrained(Method):
     @classmethod
     def stage_epochs(cls, settings: Any, epochs: int) -> int:
         """Those of the encoders alone."""
-        return epochs // 2 if settings.stage is None else int(settings.stage)
+        return stage_of(settings.stage, epochs)
 
     def loss(self, step: Step) -> Tensor:
         """The loss of the stage."""

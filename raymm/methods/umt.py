@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
-from raymm.methods.pretrained import stage_problems
+from raymm.methods.pretrained import stage_of, stage_problems
 from raymm.methods.unimodal import leave, modality_losses, modality_outputs, own_heads
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Umt(Method):
     @classmethod
     def stage_epochs(cls, settings: Any, epochs: int) -> int:
         """Those of the teachers."""
-        return epochs // 2 if settings.stage is None else int(settings.stage)
+        return stage_of(settings.stage, epochs)
 
     def before_epoch(self, start: EpochStart) -> None:
         """Begin anew at the end of the teachers' stage, and restore them from there on."""
