@@ -1,13 +1,13 @@
 """Tables of text: in Markdown, and for a terminal."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["markdown_table", "number_text", "text_table"]
+__all__ = ["columns_markdown", "markdown_table", "number_text", "text_table"]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -20,6 +20,15 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list
     """
     lines = ["| " + " | ".join(map(_cell, cells)) + " |" for cells in (header, *rows)]
     return [lines[0], "|" + "---|" * len(header), *lines[1:]]
+
+
+def columns_markdown(columns: Mapping[str, str]) -> str:
+    r"""What the columns of a table are, by their heads, as a list below it.
+
+    >>> columns_markdown({"arm": "what was trained", "p": "p value"})
+    '- **arm**: what was trained\n- **p**: p value'
+    """
+    return "\n".join(f"- **{head}**: {means}" for head, means in columns.items())
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0, width: int = 80) -> list[str]:

@@ -63,8 +63,8 @@ def score_columns(figure: Figure, data: Sequence[str], said: bool) -> Columns:
 
 def difference_columns(against: Against, trained: bool) -> Columns:
     """Of `difference_table`."""
-    better = "above" if against.figure.higher else "below"
-    unit = "in points (percent)" if against.figure.share else unit_in_words(against.figure).partition(";")[0]
+    better = _better_side(against.figure)
+    unit = _unit_of_differences(against.figure, "points (percent)")
     known = {
         "arm": f"what is compared with {against.second}",
         "difference": f"mean over pairs of the arm less {against.second}, {unit}, ± half of its 95 % interval; "
@@ -85,8 +85,8 @@ def difference_columns(against: Against, trained: bool) -> Columns:
 
 def interval_columns(against: Against) -> Columns:
     """Of `interval_table`."""
-    unit = "in points" if against.figure.share else unit_in_words(against.figure).partition(";")[0]
-    better = "above" if against.figure.higher else "below"
+    unit = _unit_of_differences(against.figure)
+    better = _better_side(against.figure)
     ends = f"95 % interval of the difference to {against.second}, {unit}"
     return {
         "arm": f"what is compared with {against.second}; an interval wholly {better} 0 says that the arm is better",
@@ -101,9 +101,9 @@ def interval_columns(against: Against) -> Columns:
 
 def by_data_columns(against: Against, data: Sequence[str]) -> Columns:
     """Of `by_data_table`."""
-    unit = "in points" if against.figure.share else unit_in_words(against.figure).partition(";")[0]
+    unit = _unit_of_differences(against.figure)
     each = f"mean difference to {against.second} on this data set, {unit}, ± half of its 95 % interval over seeds"
-    better = "above" if against.figure.higher else "below"
+    better = _better_side(against.figure)
     left = "mean of the others when the data set that speaks most for the arm, named in brackets, is left out"
     return {
         "arm": f"what is compared with {against.second}; {better} 0 it is better",
@@ -128,3 +128,12 @@ def cost_columns(results: StudyResults) -> Columns:
     )
     named: Mapping[str, str] = COST_NAMES
     return {"arm": f"what was trained; {first}", **{named[cost]: COSTS[cost] for cost in named}}
+
+
+def _unit_of_differences(figure: Figure, points: str = "points") -> str:
+    return f"in {points}" if figure.share else unit_in_words(figure).partition(";")[0]
+
+
+def _better_side(figure: Figure) -> str:
+    """On which side of 0 the arm is better."""
+    return "above" if figure.higher else "below"

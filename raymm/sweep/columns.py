@@ -27,13 +27,14 @@ NOT_COMPARED = {"joint": ", of a group that is not compared that of its mean", "
 """What the margin is of where there is no difference."""
 
 
-def score_head(metric: str) -> str:
+def score_head(metric: str, *, short: bool = False) -> str:
     """The head of the scores of a metric: with a minus where less of it is better, since scores are then negated.
 
-    >>> score_head("val/accuracy"), score_head("val/loss")
-    ('val/accuracy', '-val/loss')
+    >>> score_head("val/accuracy"), score_head("val/loss"), score_head("val/loss", short=True)
+    ('val/accuracy', '-val/loss', '-loss')
     """
-    return metric if higher_is_better(metric) else f"-{metric}"
+    name = metric.rpartition("/")[2] if short else metric
+    return name if higher_is_better(metric) else f"-{name}"
 
 
 def score_legend(metric: str, others: Collection[str] = ()) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from raymm.counts import counted
 from raymm.reports import plots
-from raymm.reports.tables import markdown_table, text_table
+from raymm.reports.tables import columns_markdown, markdown_table, text_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.sweep.columns import FAILED_COLUMNS, effect_columns, score_head, score_legend, trial_columns
@@ -76,15 +76,7 @@ def sweep_lines(rows: Sequence[TrialRow], metric: str) -> list[str]:
         settings = " ".join(f"{names[key]}={brief(row.params[key])}" for key in names if key in row.params)
         numbers = [str(place), str(row.number), _number(row.score), _number(row.deviation), str(len(row.scores))]
         body.append([*numbers, row.status, row.cause if row.status == "failed" else settings])
-    header = [
-        "",
-        "trial",
-        score_head(metric).replace(f"{metric.partition('/')[0]}/", ""),
-        "± sd",
-        "seeds",
-        "status",
-        "settings",
-    ]
+    header = ["", "trial", score_head(metric, short=True), "± sd", "seeds", "status", "settings"]
     more = [f"... and {len(ordered) - LINES} more"] if len(ordered) > LINES else []
     legend = fill(
         f"{header[2]}: {score_legend(metric, _metrics_of(rows))}; ± sd: standard deviation over seeds", WIDTH
@@ -164,9 +156,8 @@ def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
     texts = []
     for depth, part in enumerate(parts):
         title = f"{'#' if depth == 0 else '##'} {part.title}"
-        columns = "\n".join(f"- **{head}**: {means}" for head, means in part.columns.items())
         table = "\n".join(markdown_table(part.header, part.body))
-        texts += [text for text in (title, part.text, table, columns) if text]
+        texts += [text for text in (title, part.text, table, columns_markdown(part.columns)) if text]
     return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
 
 
