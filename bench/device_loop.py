@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.device_step import Clips, clips_of
 from raymm.config import load
-from raymm.data import AudioSpec, Dataset, RgbSpec, Sample, Schema, open_dataset, write_dataset
+from raymm.data import Dataset, Sample, open_dataset, write_dataset
 from raymm.tracking.metrics import SAMPLES_PER_SECOND
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
@@ -28,17 +29,13 @@ LOUD = 3_000
 
 
 @dataclass(frozen=True)
-class LoopSize:
+class LoopSize(Clips):
     """How large the data set, the model's inputs and a run are."""
 
     rows: int = 1024
     batch: int = 64
-    frames: int = 4
-    side: int = 224
-    seconds: float = 3.0
     workers: int = 8
     epochs: int = 3
-    precision: str = "bfloat16"
 
 
 def loop_rates(device: torch.device, size: LoopSize) -> dict[str, Any]:
@@ -71,14 +68,7 @@ def _rate(dataset: Dataset, device: torch.device, size: LoopSize, place: str, au
 
 
 def _dataset(path: Path, size: LoopSize) -> Dataset:
-    schema = Schema(
-        modalities=(
-            RgbSpec(name="rgb", frames=size.frames, height=size.side, width=size.side),
-            AudioSpec(name="audio", seconds=size.seconds),
-        ),
-        classes=CLASSES,
-    )
-    return open_dataset(write_dataset(path, _samples(size), schema))
+    return open_dataset(write_dataset(path, _samples(size), clips_of(size, CLASSES)))
 
 
 def _samples(size: LoopSize) -> Iterator[Sample]:

@@ -24,7 +24,7 @@ from raymm.data.in_memory import MemoryRows
 from raymm.training.step import Trainer
 from raymm.training.training_step import RankBatch
 
-__all__ = ["StepSize", "step_rates"]
+__all__ = ["Clips", "StepSize", "clips_of", "step_rates"]
 
 CLASSES = 10
 LEARNING_RATE = 0.01
@@ -36,16 +36,22 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class StepSize:
-    """How large a step is."""
+class Clips:
+    """How large clips are: frames of so many pixels a side, seconds of sound; and the precision of training."""
 
-    rows: int = 64
     frames: int = 4
     side: int = 224
     seconds: float = 3.0
+    precision: str = "bfloat16"
+
+
+@dataclass(frozen=True)
+class StepSize(Clips):
+    """How large a step is."""
+
+    rows: int = 64
     steps: int = 20
     rounds: int = 5
-    precision: str = "bfloat16"
     variants: tuple[str, ...] = ("channels_last", "compile")
 
 
@@ -75,15 +81,15 @@ def step_rates(device: torch.device, size: StepSize) -> dict[str, Any]:
     }
 
 
+def clips_of(size: Clips, classes: tuple[str, ...]) -> Schema:
+    """The schema of clips of colour frames and sound."""
+    rgb = RgbSpec(name="rgb", frames=size.frames, height=size.side, width=size.side)
+    return Schema(modalities=(rgb, AudioSpec(name="audio", seconds=size.seconds)), classes=classes)
+
+
 def _trainer(device: torch.device, size: StepSize, variant: str | None = None) -> Trainer:
     """A trainer; with one of the switches of `training` on, where a variant names it."""
-    schema = Schema(
-        modalities=(
-            RgbSpec(name="rgb", frames=size.frames, height=size.side, width=size.side),
-            AudioSpec(name="audio", seconds=size.seconds),
-        ),
-        classes=tuple(f"c{number}" for number in range(CLASSES)),
-    )
+    schema = clips_of(size, tuple(f"c{number}" for number in range(CLASSES)))
     training = {"precision": size.precision, "batch_size": size.rows, **({variant: True} if variant else {})}
     config: Config = parse({**SETTINGS, "training": training})
     rows = MemoryRows(schema, {name: [] for name in schema.names})

@@ -1,4 +1,4 @@
-"""(p) What starting costs in a small study: processor time outside of its epochs, as a part of the whole.
+"""(q) What starting costs in a small study: processor time outside of its epochs, as a part of the whole.
 
 `raymm study` runs in a process of its own with two lanes; its processor time, and that of all processes that it
 starts, is counted from their first instruction on. What is left without the epochs that were trained (each measured
