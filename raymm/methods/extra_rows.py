@@ -101,7 +101,7 @@ def checked(extra: object, present: npt.NDArray[np.bool_], method: str) -> Extra
         problems.add(f"lengths differ: position {position.shape}, keep {keep.shape}, weight {weight.shape}")
     elif not problems.items and (row := _first_empty(position, keep, present)) is not None:
         problems.add(f"row {row} keeps only modalities that its sample lacks (position {position[row]})")
-    problems.extend(_wrong_groups(extra, len(position)))
+    problems.extend(_wrong_groups(extra, position.size))
     if weight.dtype.kind not in "fiu" or not (np.isfinite(weight) & (weight >= 0)).all():
         problems.add("weight holds something else than finite numbers from 0 on")
     problems.raise_if_any(TrainingError)

@@ -14,6 +14,54 @@ ERRORS = "tests/valuation/test_standard_errors.py"
 EXACT = "tests/valuation/test_exact.py tests/valuation/test_axioms.py"
 STORAGE = "tests/storage/test_commit.py tests/storage/test_records.py tests/storage/test_storage.py"
 
+OWN = """
+    agm alone amco arl auto cml coalition dropout ensemble g_blend greedy inforeg lfm mbsd mcr mla mmcosine mmpareto
+    multitask ogm_ge opm pmr pretrained reconboost relearning remix umt valued
+"""
+"""Methods that are tested in the file of their name."""
+
+ELSEWHERE = {
+    "modality_reference": "methods reference",
+    "per_class": "methods counts",
+    "random_copies": "methods reference kept",
+}
+"""Methods that are tested in other files, and what these test."""
+
+SHARED = {
+    "contrast": "mcr",
+    "folds": "folds valued",
+    "gradients": "lfm auto",
+    "probabilities": "mbsd amco cml mcr inforeg opm remix",
+    "sample_memory": "valued",
+    "unimodal": "g_blend ogm_ge pmr mla mmpareto amco",
+    "valued_switches": "valued",
+}
+"""What methods share, and the methods in whose files it is tested."""
+
+
+REGISTERED = {"per_class": "class", "random_copies": "random"}
+"""Methods that are registered by another name than that of their module."""
+
+
+def says(module: str) -> str:
+    """The tests of what a method says that it reads, encoders or labels: it must train where there are none."""
+    name = REGISTERED.get(module, module)
+    return (
+        f"tests/models/test_own_models.py::test_every_method_trains_a_model_without_encoders_or_says_what_it_lacks[{name}]"
+        f" tests/training/test_mixup.py::test_every_method_trains_mixed_rows_or_refuses_in_words[{name}]"
+    )
+
+
+def files(names: str) -> str:
+    """Files of tests of methods, by name."""
+    return " ".join(f"tests/methods/test_{name}.py" for name in names.split())
+
+
+def of_methods(names: dict[str, str]) -> dict[str, str]:
+    """Modules of methods by name, with the tests of what stands with each."""
+    return {f"raymm/methods/{name}.py": f"{files(tests)} {says(name)} {PAGES}" for name, tests in names.items()}
+
+
 AREAS = {
     "plan": {
         "raymm/methods/plan.py": f"tests/methods/test_plan.py {METHODS}",
@@ -26,8 +74,8 @@ AREAS = {
         "raymm/methods/modality.py": f"{COUNTS} {METHODS} {PAGES}",
         "raymm/methods/sample.py": f"{COUNTS} {METHODS} {PAGES}",
         "raymm/methods/coalition_terms.py": "tests/methods/test_coalition.py",
-        "raymm/methods/ogm_ge.py": f"tests/methods/test_ogm_ge.py {PAGES}",
-        "raymm/methods/mmpareto.py": f"tests/methods/test_mmpareto.py {PAGES}",
+        **of_methods({name: name for name in OWN.split()} | ELSEWHERE),
+        **{f"raymm/methods/{name}.py": files(tests) for name, tests in SHARED.items()},
     },
     "exact values": {
         "raymm/valuation/exact.py": EXACT,

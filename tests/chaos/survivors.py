@@ -6,25 +6,60 @@ SAME_BITS = "both ways give the same bits; one is faster"
 NO_MEMBER = "the empty coalition has no member"
 NO_OTHER = "the grand coalition leaves nobody out"
 AND = "of two arrays of truth values, the product is the conjunction"
+OR = "of two arrays of truth values, the sum is the disjunction"
+ABOVE_ZERO = "draws are above 0"
+BELOW_ONE = "draws are below 1"
+LAST = "draws are below 1, so that what a row lacks stands last either way"
+ONE_COLUMN = "one column"
+ONE_TYPE = "both numbers have as many bits, or no more than 8"
+ONE_OF_TWO_WORDS = "the setting is one of two words, which are kept once"
+ONLY_ITS_SHAPE = "where no weights are given, only their shape is read, and that they are finite"
+OVERWRITTEN = "later numbers are drawn afterwards, and overwritten"
+SHARES = "shares are divided by their sum"
+AS_MANY = "there are as many of both"
 
 SURVIVORS: dict[str, dict[str, str]] = {
+    "raymm/methods/plan.py": {
+        "return np.dtype(np.int64) if n > 32 else np.min_scalar_type(2**n >> 1)": ONE_TYPE,
+        "return np.dtype(np.int64) if n > 32 else np.min_scalar_type(2**n - 2)": ONE_TYPE,
+    },
     "raymm/methods/extra_rows.py": {
-        "probability = np.clip(fm(d), 0.0, 2.0)": "draws are below 1",
-        "probability = np.clip(fm(d), -1.0, 1.0)": "draws are above 0",
-        "probability = np.clip(fm(d), -1, 1.0)": "draws are above 0",
-        'order = np.argsort(uniform(keys_of(derive(seed, "subset"), rows), 1)[:, -1], kind="stable")': "one column",
-        'order = np.argsort(uniform(keys_of(derive(seed, "subset"), rows), 2)[:, 0], kind="stable")': (
+        "probability = np.clip(fm(d[start : start + len(piece.present)]), 0.0, 2.0)": BELOW_ONE,
+        "probability = np.clip(fm(d[start : start + len(piece.present)]), -1.0, 1.0)": ABOVE_ZERO,
+        "yield (drawn * piece.present).astype(np.int64)": AND,
+        "weight = np.broadcast_to(np.float32( 2), position.shape) if extra.weight is None "
+        "else np.asarray(extra.weight)": ONLY_ITS_SHAPE,
+        "weight = np.broadcast_to(np.float32( 0), position.shape) if extra.weight is None "
+        "else np.asarray(extra.weight)": ONLY_ITS_SHAPE,
+        "kept = masks_of(keep[rows], present.shape[1]) * present[position[rows]]": AND,
+        'if weight.dtype.kind not in "fiu" or not (np.isfinite(weight) * (weight >= 0)).all():': AND,
+        "wrong = values[(values < least) + (values > most)]": OR,
+        "wrong = values[(values < least) ^ (values > most)]": "no number is both below the least and above the most",
+        "pieces = (rows[start : start + PIECE] for start in range(0, max( 2, len(rows)), PIECE))": (
+            "a piece has more rows than two"
+        ),
+        "drawn = np.concatenate([uniform(keys_of(own, piece), 2)[:, 0] for piece in pieces])": (
             "the first number of a row does not depend on how many there are"
         ),
-        "elif not problems.items and (empty := ~(masks_of(keep, present.shape[1]) * present[position])"
-        ".any(axis=1)).any():": AND,
-        "wrong = values[(values < least) ^ (values > most)]": "no number is both below the least and above the most",
-        'if weight.dtype.kind not in "fiu" or not (np.isfinite(weight) * (weight >= 0)).all():': AND,
+        "drawn = np.concatenate([uniform(keys_of(own, piece), 1)[:, -1] for piece in pieces])": ONE_COLUMN,
+    },
+    "raymm/methods/functions.py": {
+        "wrong = ~(np.isfinite(y) * (y >= 0)) & np.isfinite(x)": AND,
+        "wrong = ~(np.isfinite(y) & (y >= 0)) * np.isfinite(x)": AND,
+        "return np.sum([copies * ((low < x) * (x < high)) for low, high, copies in _INTERVALS], axis=0)": AND,
     },
     "raymm/methods/gaps.py": {"if n <= 1:": "there is a modality at least"},
     "raymm/methods/kept.py": {
+        'if settings.keep >= "single" or not len(extra):': ONE_OF_TWO_WORDS,
+        'if settings.keep is "single" or not len(extra):': ONE_OF_TWO_WORDS,
+        "order = np.where(present, drawn[:, 1:], 3.0)": LAST,
+        "order = np.where(present, drawn[:, 1:], 1.0)": LAST,
+        "order[np.arange(len(extra)), modality] = - 2.0  # its own stands first": ABOVE_ZERO,
+        "order[np.arange(len(extra)), modality] = - 0.0  # its own stands first": ABOVE_ZERO,
+        "order[np.arange(len(extra)), modality] = not 1.0  # its own stands first": ABOVE_ZERO,
         "same = (extra.keep == keep) * (number == copy)": AND,
-        "same = (extra.keep == keep) & (number >= copy)": "later numbers are drawn afterwards, and overwritten",
+        "same = (extra.keep == keep) & (number >= copy)": OVERWRITTEN,
+        "same = (extra.keep >= keep) & (number == copy)": OVERWRITTEN,
     },
     "raymm/methods/sample.py": {
         "expected = get_function(settings.fs)(np.where(low, (share - inputs.phi) / share, 1.0))": (
@@ -32,12 +67,22 @@ SURVIVORS: dict[str, dict[str, str]] = {
         ),
     },
     "raymm/methods/coalition_terms.py": {
-        'table[p, s] = {"size": 1.0, "uniform": comb(p, s), "shapley": 2 / (s * (p - s))}[self.weights]': (
-            "shares are divided by their sum"
+        'table[p, s] = {"size": 1.0, "uniform": comb(p, s), "shapley": 2 / (s * (p - s))}[self.weights]': SHARES,
+        'table[p, s] = {"size": 2.0, "uniform": comb(p, s), "shapley": 1 / (s * (p - s))}[self.weights]': SHARES,
+        "alike = torch.tensor([[comb(p, s) or 2 for s in range(self.n + 1)] for p in range(self.n + 1)])": (
+            "where there is no coalition, what is divided is 0"
         ),
         "order = torch.where(present[:, None], uniform[..., 1:], 2.0)"
         ".argsort(dim=-1, stable=False).argsort(dim=-1)": (
             "only modalities that a row lacks are equal, and none of them is drawn"
+        ),
+        "order = torch.where(present[:, None], uniform[..., 1:], 3.0)"
+        ".argsort(dim=-1, stable=True).argsort(dim=-1)": LAST,
+        "return (order < size[..., None]) * present[:, None]": AND,
+    },
+    "raymm/methods/mmpareto.py": {
+        "for gradient, part in zip(gradients, combined.split([one.numel() for one in gradients]), strict=False):": (
+            AS_MANY
         ),
     },
     "raymm/valuation/exact.py": {

@@ -153,6 +153,8 @@ def test_coalitions_are_drawn_with_their_shares(present, weights, sizes):
 def test_the_largest_uniform_number_draws_a_coalition_too():
     drawn = Coalitions(3).draw_masks(torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 1, 4))
     assert drawn.sum().item() == 2
+    lacking = Coalitions(3).draw_masks(torch.tensor([[False, True, True]]), torch.ones(1, 1, 4))
+    assert lacking.tolist() == [[[False, True, False]]]
 
 
 @pytest.mark.parametrize("fusion", ["concat", "gated"])
@@ -188,6 +190,14 @@ def test_terms_have_the_outputs_of_their_coalitions(draw):
         alone = step.masked_logits(members[:, part] & step.mask)
         own = (members[:, part] & ~step.mask).sum(dim=1) == 0
         assert torch.allclose(terms.logits[own, part], alone[own], atol=1e-5)
+
+
+def test_coalitions_and_losses_stay_as_they_are():
+    step, trainer = step_of("coalition", 3)
+    coalitions = trainer.method.coalitions
+    for one, name in ((coalitions, "n"), (coalitions.terms(step, trainer.task), "full")):
+        with pytest.raises(AttributeError):
+            setattr(one, name, 4)
 
 
 def test_the_amount_is_that_of_as_many_sizes_as_a_row_has():

@@ -86,6 +86,8 @@ def test_a_draw_is_that_of_sample_modality_and_number_of_the_copy():
     for (sample, modality), codes in seen.items():
         alone = kept([sample] * len(codes), [modality] * len(codes), present)
         assert codes == alone
+        fewer = len(codes) - 1
+        assert codes[:-1] == (kept([sample] * fewer, [modality] * fewer, present) if fewer else [])
         assert (
             kept([0] * len(codes), [modality] * len(codes), present[[sample]], rows=np.array([sample * 7])) == codes
         )

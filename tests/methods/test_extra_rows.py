@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from raymm.errors import TrainingError
-from raymm.methods import ExtraRows
+from raymm.methods import ExtraRows, extra_rows
 from raymm.methods.extra_rows import (
     bernoulli_copies,
     checked,
     copies_of,
+    copies_of_pieces,
     mean_contributions,
     random_rows,
     random_subset,
 )
+
+pytestmark = pytest.mark.filterwarnings("error")  # of numpy too: nothing is divided by nothing
 
 
 def ones(*shape):
@@ -33,6 +36,8 @@ def test_counts_become_as_many_copies_of_each_modality():
     listed = [(s, 2**i) for s in range(9) for i in range(5) for _ in range(counts[s, i])]
     assert list(zip(extra.position.tolist(), extra.keep.tolist(), strict=True)) == listed
     assert (len(extra), extra.weight, extra.base, extra.group) == (counts.sum(), None, True, None)
+    pieces = copies_of_pieces([counts[:3], counts[3:5], counts[5:]])
+    assert list(zip(pieces.position.tolist(), pieces.keep.tolist(), strict=True)) == listed
 
 
 def test_a_copy_is_made_where_the_draw_is_below_the_probability_and_the_modality_is_there():
@@ -45,6 +50,18 @@ def test_a_copy_is_made_where_the_draw_is_below_the_probability_and_the_modality
     sure = bernoulli_copies(inputs, np.full((2, 3), 0.5), lambda d: 9.0 * d)
     assert sure.keep.tolist() == [1, 2, 4, 2, 4]
     assert len(bernoulli_copies(inputs, np.full((2, 3), 0.5), lambda d: -d)) == 0
+    assert len(bernoulli_copies(inputs, drawn, lambda d: d)) == 0
+
+
+def test_pieces_of_any_length_have_the_probabilities_of_their_own_samples():
+    generator = np.random.default_rng(2)
+    drawn, d, present = generator.random((9, 3)), generator.random((9, 3)), generator.random((9, 3)) < 0.7
+    cuts = [slice(0, 3), slice(3, 5), slice(5, 9)]
+    pieces = [SimpleNamespace(present=present[cut], draw=lambda *_, cut=cut: drawn[cut]) for cut in cuts]
+    extra = bernoulli_copies(SimpleNamespace(pieces=lambda: pieces), d, lambda x: x)
+    sample, modality = np.nonzero((drawn < d) & present)
+    assert extra.position.tolist() == sample.tolist()
+    assert extra.keep.tolist() == (1 << modality).tolist()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -54,6 +71,9 @@ def test_every_position_and_code_that_there_is_may_stand_in_a_plan(n):
     extra = checked(ExtraRows(position.astype(np.int8), keep.astype(np.uint8)), present, "Mine")
     assert (extra.position.tolist(), extra.keep.tolist()) == (position.tolist(), keep.tolist())
     assert (extra.position.dtype, extra.keep.dtype, extra.weight) == (np.int64, np.int64, None)
+    again = checked(extra, present, "Mine")
+    assert again.position is extra.position  # the rows of a large plan are not copied
+    assert again.keep is extra.keep
     for wrong in (-1, 4, 5, 8):
         assert f"position has numbers outside of 0 to 3, such as {wrong}" in words(
             ExtraRows(np.array([1, wrong, 3]), np.ones(3, int)), present
@@ -94,9 +114,11 @@ def test_a_row_keeps_something_that_its_sample_has():
     assert checked(fine, present, "Mine").keep.tolist() == [1, 6, 3]
     found = words(ExtraRows(np.array([0, 1, 0, 1]), np.array([4, 2, 2, 5])), present)
     assert found == "the plan of Mine: row 2 keeps only modalities that its sample lacks (position 0)"
+    found = words(ExtraRows(np.array([1, 0]), np.array([5, 1])), present)
+    assert found == "the plan of Mine: row 0 keeps only modalities that its sample lacks (position 1)"
 
 
-@pytest.mark.parametrize("shape", [(2, 1), (1, 2)])
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), ()])
 def test_numbers_of_another_shape_or_type_are_refused(shape):
     table = np.ones(shape, int)
     found = words(ExtraRows(table, np.ones(2)), ones(2, 2))
@@ -113,7 +135,7 @@ def test_rows_that_stand_alone_have_groups_and_there_are_some():
     assert (alone.base, alone.group.tolist(), alone.group.dtype) == (False, [3, -1], np.int64)
     assert checked(ExtraRows(two, two + 1, base=False), ones(2, 2), "Mine").group is None
     assert "group is for rows that stand alone" in words(ExtraRows(two, two + 1, group=two), ones(2, 2))
-    for group, said in ((np.ones(2), "float64 [2]"), (np.ones(3, int), "int64 [3]")):
+    for group, said in ((np.ones(2), "float64 [2]"), (np.ones(3, int), "int64 [3]"), (np.ones(1, int), "int64 [1]")):
         found = words(ExtraRows(two, two + 1, base=False, group=group), ones(2, 2))
         assert found == f"the plan of Mine: group is {said}; expected whole numbers [2]"
 
@@ -129,6 +151,7 @@ def test_a_part_has_its_share_of_the_rows_and_one_at_least():
     assert sizes == [1, 1, 3, 5, 10]
     assert random_subset(rows, 1.0, seed=1).tolist() == rows.tolist()
     assert len(random_rows(rows, 99, seed=0)) == 10
+    assert random_rows(rows[:0], 3, seed=0).tolist() == []
     drawn = np.concatenate([random_rows(rows, 3, seed) for seed in range(500)])
     assert np.bincount(drawn - 10) / 500 == pytest.approx(np.full(10, 0.3), abs=5 * np.sqrt(0.21 / 500))
     assert all((np.diff(random_rows(rows, 6, seed)) > 0).all() for seed in range(20))
@@ -140,3 +163,10 @@ def test_rows_are_drawn_by_themselves():
     drawn = random_rows(rows, 20, seed=4)
     left = np.setdiff1d(rows, rows[~np.isin(rows, drawn)][:10])
     assert random_rows(left, 20, seed=4).tolist() == drawn.tolist()
+
+
+def test_rows_of_many_pieces_are_drawn_as_at_once(monkeypatch):
+    rows = np.arange(100, 141)
+    at_once = random_rows(rows, 20, seed=2).tolist()
+    monkeypatch.setattr(extra_rows, "PIECE", 8)
+    assert random_rows(rows, 20, seed=2).tolist() == at_once

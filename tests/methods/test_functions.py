@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from raymm.config import load
+from raymm.config.base import Settings
 from raymm.errors import ConfigError, TrainingError
 from raymm.methods.functions import FAMILIES, FM, FS, Family, get_function
+
+pytestmark = pytest.mark.filterwarnings("error")  # of numpy too
 
 
 def fs(**given):
@@ -67,6 +70,7 @@ def test_a_family_is_its_formula(family):
 def test_what_the_thresholds_of_the_released_code_give():
     phi = np.array([1.0, 0.7, 0.41, 0.39, 0.0, -0.09, -0.11, -3.0])
     assert fs(family="reference")(1 - phi).tolist() == [0, 1, 1, 2, 2, 2, 3, 3]
+    assert fs(family="reference")(np.array([0.6, 1.1])).tolist() == [0, 0]  # the ends are open
 
 
 @pytest.mark.parametrize("name", ["scale", "rate", "exponent", "steps"])
@@ -77,6 +81,27 @@ def test_parameters_from_above_zero_are_taken(name):
     for wrong in (0, -1):
         with pytest.raises(ConfigError, match=name):
             fs(family=family, **{name: wrong})
+
+
+class Shifted(Settings):
+    """Parameters of a family of one's own."""
+
+    shift: float = 0.5
+
+
+def test_a_family_of_ones_own_is_a_function_with_its_parameters():
+    def shifted(settings, x):
+        return x + settings.shift
+
+    assert FAMILIES.adapt(shifted, "mine").Settings.model_fields == {}
+    shifted.Settings = Shifted
+    family = FAMILIES.adapt(shifted, "mine")
+    assert family.value(family.Settings(), np.array([1.0])).tolist() == [1.5]
+    assert FAMILIES.adapt(family, "mine") is family
+    with pytest.raises(AttributeError):
+        family.value = None
+    with pytest.raises(ConfigError, match=r"^mine is a int; a family is a function \(settings, x\) -> y$"):
+        FAMILIES.adapt(3, "mine")
 
 
 @pytest.fixture

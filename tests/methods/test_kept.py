@@ -58,8 +58,9 @@ def test_with_two_modalities_there_is_no_other_coalition(name):
     assert single.keep.tolist() == wide.keep.tolist()
 
 
-def test_sizes_are_uniform_and_so_are_the_others():
-    count, n = 6_000, 4
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_sizes_are_uniform_and_so_are_the_others(n):
+    count = 6_000
     phi = np.full((count, n), 1.0)
     phi[:, 1] = 0.0
     plan = plan_of(phi, strategy="sample", keep="coalition", fs={"scale": 1.0})
@@ -68,9 +69,10 @@ def test_sizes_are_uniform_and_so_are_the_others():
     members = (kept[:, None] >> np.arange(n)) % 2
     assert members[:, 1].all()
     sizes = np.bincount(members.sum(axis=1), minlength=n + 1) / count
-    assert sizes == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 0], abs=4 * np.sqrt(2 / 9 / count))
-    pairs = members[members.sum(axis=1) == 2]
-    assert pairs.mean(axis=0) == pytest.approx([1 / 3, 1, 1 / 3, 1 / 3], abs=4 * np.sqrt(2 / 9 / len(pairs)))
+    assert sizes == pytest.approx([0, *[1 / (n - 1)] * (n - 1), 0], abs=4 * np.sqrt(1 / 4 / count))
+    pairs, other = members[members.sum(axis=1) == 2], 1 / (n - 1)
+    expected = [other, 1, *[other] * (n - 2)]
+    assert pairs.mean(axis=0) == pytest.approx(expected, abs=4 * np.sqrt(1 / 4 / len(pairs)))
 
 
 def test_copies_of_one_sample_and_modality_are_drawn_apart_and_by_the_seed():

@@ -1,5 +1,7 @@
 """MMPareto: the gradient that an encoder gets, against the two gradients taken apart and combined by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from scipy.optimize import minimize_scalar
@@ -29,15 +31,16 @@ def by_hand(joint, alone):
 @pytest.mark.parametrize(("n", "fusion"), [(2, "concat"), (3, "gated")])
 def test_an_encoder_descends_by_the_combination_of_two_gradients(n, fusion, heads):
     trainer = trainer_of("mmpareto", n, fusion, heads=heads, gamma=1.5)
-    part = part_of(trainer, rows=10, lacking=[(1, 0), (4, n - 1)])
+    weight = torch.linspace(0.0, 2.0, 10)
+    part = replace(part_of(trainer, rows=10, lacking=[(1, 0), (4, n - 1)]), weight=weight)
     mask, labels = part.batch.mask, part.batch.labels
-    joint = functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="sum") / 10
+    joint = weight @ functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="none") / 10
     features = trainer.model.encode(part.batch)
     alone = []
     for i in range(n):
         own = trainer.method.module[i](features[:, i]) if heads == "own" else fused(trainer, part, i)
         losses = functional.cross_entropy(own, labels, reduction="none")
-        alone.append(losses[mask[:, i]].sum() / 10)
+        alone.append((weight * losses)[mask[:, i]].sum() / 10)
     of_joint = encoder_grads(trainer, joint)
     of_alone = [encoder_grads(trainer, loss)[i] for i, loss in enumerate(alone)]
     fusion_weights = list(trainer.model.fusion.parameters())

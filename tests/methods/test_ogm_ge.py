@@ -33,11 +33,12 @@ def expected_factors(scores, alpha, others):
     return factors
 
 
+@pytest.mark.parametrize("alpha", [0.1, 0.7])
 @pytest.mark.parametrize(("n", "others"), [(2, "mean"), (3, "mean"), (3, "min")])
-def test_the_encoder_that_is_ahead_is_slowed_down(n, others):
-    trainer = trainer_of("ogm_ge", n, alpha=0.7, others=others, ge=False)
+def test_the_encoder_that_is_ahead_is_slowed_down(n, others, alpha):
+    trainer = trainer_of("ogm_ge", n, alpha=alpha, others=others, ge=False)
     part = part_of(trainer, rows=9, lacking=[(0, 0), (5, 1)])
-    factors = expected_factors(scores_by_hand(trainer, part), 0.7, others)
+    factors = expected_factors(scores_by_hand(trainer, part), alpha, others)
     assert sum(factor < 1 for factor in factors) >= 1
     plain = encoder_grads(trainer, functional.cross_entropy(fused(trainer, part, "all"), part.batch.labels))
     begin(trainer)
@@ -63,6 +64,42 @@ def test_noise_is_as_wide_as_the_gradient_of_a_weight_and_keyed_by_its_step():
                 noise = torch.randn(gradient.shape, generator=generator) * gradient.std()
                 expected = without.grad + noise if gradient.ndim > 1 else without.grad
                 assert torch.allclose(with_noise.grad, expected, atol=1e-6)
+
+
+def test_modalities_that_lie_level_are_not_slowed_down():
+    trainer = trainer_of("ogm_ge", 2, ge=False)
+    with torch.no_grad():
+        trainer.model.fusion.weight.zero_()
+    begin(trainer)
+    backward(trainer, part_of(trainer))
+    assert trainer.method.figures() == {"factor_m0": 1, "factor_m1": 1, "ahead_m0": 1, "ahead_m1": 1}
+
+
+class Shaped(torch.nn.Module):
+    """An encoder whose weights have one number, two, or three axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = {"one": (1, 1), "two": (1, 2), "cube": (2, 3, 2), "bias": (5,)}
+        for name, shape in self.shapes.items():
+            setattr(self, name, torch.nn.Parameter(torch.ones(shape)))
+
+    def forward(self, x):
+        both = x[:, :2] * self.two + x[:, 2:] * self.one + x[:, :2] @ self.cube.sum(dim=1)
+        return both.sum(dim=1, keepdim=True) * self.bias.cos()
+
+
+def test_noise_is_that_of_weights_with_several_numbers_and_of_any_number_of_axes():
+    found = []
+    for ge in (False, True):
+        trainer = trainer_of("ogm_ge", 2, ge=ge)
+        trainer.model.encoders["m0"] = Shaped()
+        begin(trainer)
+        step = backward(trainer, part_of(trainer))
+        found.append([parameter.grad for parameter in step.encoder_parameters(0)])
+    noise = {name: other - one for name, one, other in zip(Shaped().shapes, *found, strict=True)}
+    assert {name for name, values in noise.items() if values.abs().min() > 0} == {"two", "cube"}
+    assert not any(noise[name].any() for name in ("one", "bias"))
 
 
 def test_noise_is_drawn_without_touching_other_draws():
@@ -103,6 +140,7 @@ def test_what_makes_no_sense_is_refused_all_at_once():
         trainer_of("ogm_ge", 1, first_epoch=3, last_epoch=2)
     assert "'m0' is the only modality" in str(refused.value)
     assert "last_epoch=2 is before first_epoch=3" in str(refused.value)
+    assert trainer_of("ogm_ge", 2, first_epoch=2, last_epoch=2).method.settings.last_epoch == 2
 
 
 def test_an_empty_part_of_a_rank_takes_part():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raymm.config import load
 from raymm.data import Schema, VectorSpec
 from raymm.methods import ExtraRows, ResamplingInputs, build_method
-from raymm.methods.plan import Plan, base_plan, epoch_batches, epoch_order, make_plan, rank_batches
+from raymm.methods.plan import Plan, base_plan, code_type, epoch_batches, epoch_order, make_plan, rank_batches
 
 
 def plan_of(rows, group=None):
@@ -104,6 +104,13 @@ def test_which_rows_a_budget_leaves_out_is_drawn_by_the_seed():
     assert kept[0] == made(extra, row_budget=10.0, seed=0).weight[3:].tolist()
     share = np.bincount(np.concatenate(kept).astype(int), minlength=60) / 200
     assert share == pytest.approx(np.full(60, 0.5), abs=5 * 0.5 / np.sqrt(200))
+
+
+@pytest.mark.parametrize("n", range(1, 63))
+def test_codes_have_the_smallest_type_that_holds_them_and_a_signed_one_above_32_players(n):
+    bits = next(bits for bits in (8, 16, 32, 64) if n <= bits)
+    assert code_type(n) == (np.dtype(f"u{bits // 8}") if n <= 32 else np.dtype(np.int64))
+    assert 2**n - 1 <= np.iinfo(code_type(n)).max
 
 
 def test_a_plan_says_what_its_rows_keep():
