@@ -30,13 +30,13 @@ ELSEWHERE = {
 SHARED = {
     "contrast": "mcr",
     "folds": "folds valued",
-    "gradients": "lfm auto",
-    "probabilities": "mbsd amco cml mcr inforeg opm remix",
-    "sample_memory": "valued",
-    "unimodal": "g_blend ogm_ge pmr mla mmpareto amco",
+    "gradients": "shared",
+    "probabilities": "shared",
+    "sample_memory": "shared",
+    "unimodal": "shared",
     "valued_switches": "valued",
 }
-"""What methods share, and the methods in whose files it is tested."""
+"""What methods share, and the files that test it."""
 
 
 REGISTERED = {"per_class": "class", "random_copies": "random"}

@@ -16,6 +16,8 @@ ONE_OF_TWO_WORDS = "the setting is one of two words, which are kept once"
 ONLY_ITS_SHAPE = "where no weights are given, only their shape is read, and that they are finite"
 OVERWRITTEN = "later numbers are drawn afterwards, and overwritten"
 SHARES = "shares are divided by their sum"
+DISJOINT = "of numbers whose bits are apart, it is the sum"
+WORDS = "words of settings, and their names, are kept once"
 AS_MANY = "there are as many of both"
 
 SURVIVORS: dict[str, dict[str, str]] = {
@@ -38,6 +40,8 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "pieces = (rows[start : start + PIECE] for start in range(0, max( 2, len(rows)), PIECE))": (
             "a piece has more rows than two"
         ),
+        "return start | int(np.flatnonzero(~some)[0])": DISJOINT,
+        "return start ^ int(np.flatnonzero(~some)[0])": DISJOINT,
         "drawn = np.concatenate([uniform(keys_of(own, piece), 2)[:, 0] for piece in pieces])": (
             "the first number of a row does not depend on how many there are"
         ),
@@ -66,6 +70,13 @@ SURVIVORS: dict[str, dict[str, str]] = {
             "what is not low becomes 0 in the next line"
         ),
     },
+    "raymm/methods/coalition.py": {
+        'sizes = None if settings.sizes is "all" else settings.sizes': WORDS,
+        'wrong = [] if sizes is "all" else sorted(size for size in sizes if size >= n)': WORDS,
+        'if sizes is not "all" and not sizes:': WORDS,
+        'return tuple(name for name in type(settings).model_fields if name is not "amount") if off else ()': WORDS,
+        "return default if given is None else torch.where(default != 0, given, 0.0)": "no share is below 0",
+    },
     "raymm/methods/coalition_terms.py": {
         'table[p, s] = {"size": 1.0, "uniform": comb(p, s), "shapley": 2 / (s * (p - s))}[self.weights]': SHARES,
         'table[p, s] = {"size": 2.0, "uniform": comb(p, s), "shapley": 1 / (s * (p - s))}[self.weights]': SHARES,
@@ -84,6 +95,13 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "for gradient, part in zip(gradients, combined.split([one.numel() for one in gradients]), strict=False):": (
             AS_MANY
         ),
+    },
+    "raymm/methods/valued_switches.py": {
+        "accuracy = (table.unimodal_correct * present).sum(axis=0) / count": AND,
+        "count = np.maximum(present.sum(axis=0), 2)": "of one sample no answer is above the constant one",
+        "part = ((now - start) / (1 - start).clamp(min=1e-6)).clamp(0.0, 2.0)": "no probability is above 1",
+        "members = (terms.members * step.mask[:, None]).expand(-1, terms.share.shape[1], -1)": AND,
+        "surplus = torch.where(terms.share > 0, surplus, 1.0)": "only what is below 0 is chosen",
     },
     "raymm/valuation/exact.py": {
         "if n < 1 or columns > 2**n:": "2**n is the largest power of two that is not above the columns",

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings, strategies
 
 from raymm.errors import ConfigError
+from raymm.methods.coalition import Coalition, CoalitionSettings
 from raymm.methods.coalition_terms import Coalitions
 from tests.methods.steps import ROWS, gradients, grid_of_masks, loss_of_coalition, members_of, step_of, trainer_of
 
@@ -94,6 +95,17 @@ def test_the_ends_of_the_amount_are_joint_training_and_coalitions_alone(amount):
         assert torch.allclose(trainer.method.loss(step), step.total(step.loss_of(step.logits)))
     idle = trainer.method.idle(trainer.method.settings)
     assert set(idle) == ({"sizes", "weights", "draw"} if amount == 0 else set())
+
+
+class WithMore(CoalitionSettings):
+    """Settings of a method that builds on `coalition`."""
+
+    about: int = 0
+
+
+def test_settings_of_a_method_that_builds_on_coalitions_are_idle_with_the_others():
+    assert Coalition.idle(WithMore()) == ()
+    assert set(Coalition.idle(WithMore(amount=0))) == {"about", "sizes", "weights", "draw"}
 
 
 def test_several_labels_a_sample():
@@ -226,6 +238,8 @@ def test_all_coalitions_of_three_cost_seven_fusions_a_row():
 def test_sizes_that_no_coalition_has_are_refused():
     with pytest.raises(ConfigError, match="sizes has 3, 7, but coalitions beside all 3 modalities have 1 to 2"):
         trainer_of("coalition", 3, sizes=[1, 7, 3])
+    with pytest.raises(ConfigError, match="sizes has 4, but coalitions beside all 4 modalities have 1 to 3"):
+        trainer_of("coalition", 4, sizes=[4])
     with pytest.raises(ConfigError, match=r"sizes is empty; name sizes such as \[1\], or use method=joint"):
         trainer_of("coalition", 3, sizes=[])
 

@@ -1,14 +1,16 @@
 """Valued losses of coalitions: weights by hand from phi, at the same total, and every switch by itself."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from raymm.errors import ConfigError
+from raymm.methods.coalition_terms import Coalitions, Terms
 from raymm.methods.epochs import EpochEnd, EpochStart
-from raymm.methods.valued_switches import capability, mean_values
+from raymm.methods.valued_switches import capability, least_worth, mean_values, progress
 from raymm.valuation.bits import pack_bits
 from raymm.valuation.table import TableInfo, ValuationTable
 from tests.methods.steps import ROWS, gradients, grid_of_masks, loss_of_coalition, members_of, step_of, trainer_of
@@ -151,6 +153,10 @@ def test_capability_is_accuracy_alone_above_a_constant_answer():
     assert capability(VALIDATION).tolist() == [1.0, 0.0, 0.0]
     at_chance = table_of(np.zeros((4, 3), bool), VALIDATION.phi, VALIDATION.label)
     assert capability(at_chance).tolist() == [1.0, 1.0, 1.0]
+    # above the most frequent label, 2 of 5 and, of the two that have the others, 1 of 2 and 1 of 1: 2/5, 1/2 and 0
+    phi = np.array([[1, 1, 1], [1, 1, np.nan], [1, np.nan, np.nan], [1, np.nan, np.nan], [1, np.nan, np.nan]])
+    right = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0]], bool)
+    assert capability(table_of(right, phi, [2, 1, 2, 1, 0])).tolist() == pytest.approx([0.8, 1.0, 0.0])
 
 
 def test_the_gate_takes_weight_from_a_modality_at_chance():
@@ -228,6 +234,35 @@ def test_learnability_follows_the_probability_of_the_label_alone():
         kept = method.state_dict()["first"].numpy()
         assert np.allclose(kept[mask], first[mask], atol=1e-6)
         assert np.isnan(kept[~mask]).all()
+
+
+def test_the_coalitions_that_are_worth_least_are_those_below_their_members_alone():
+    """By a utility that is a number of the outputs times the size."""
+    generator, mask = np.random.default_rng(0), grid_of_masks(3, 80)
+    members, share = Coalitions(3).members, Coalitions(3).share_of_each(mask)
+    together, alone = (torch.from_numpy(generator.integers(-2, 3, (80, k, 1))).double() for k in (6, 3))
+    step = SimpleNamespace(mask=mask, labels=torch.zeros(80), unimodal_logits=lambda: alone)
+    utility = SimpleNamespace(values=lambda outputs, labels, sizes: outputs[..., 0] * sizes)
+    found = least_worth(step, Terms(None, None, share, members, together), utility)
+    seen = set()
+    for row in range(80):
+        surplus = {
+            c: float(together[row, c] * members[c].sum() - alone[row, members[c]].sum())
+            for c in range(6)
+            if (members[c] & mask[row]).equal(members[c]) and members[c].sum() < mask[row].sum()
+        }
+        least = [c for c in surplus if surplus[c] == min(surplus.values()) < 0]
+        seen.add(len(least) if surplus else None)
+        assert found[row].tolist() == pytest.approx([1 / len(least) if c in least else 0 for c in range(6)])
+    assert seen >= {None, 0, 1, 2}
+
+
+def test_what_is_being_learned_is_the_part_of_what_was_missing():
+    now, start = (grid.flatten().float() for grid in torch.meshgrid(*[torch.linspace(0, 1, 11)] * 2, indexing="ij"))
+    part = [
+        min(max((p - s) / (1 - s), 0), 1) if s < 1 else 0.0 for p, s in zip(now.tolist(), start.tolist(), strict=True)
+    ]
+    assert progress(now, start).numpy() == pytest.approx(4 * np.array(part) * (1 - np.array(part)), abs=1e-5)
 
 
 def test_interactions_go_to_the_coalition_worth_least_beside_its_members(monkeypatch):
