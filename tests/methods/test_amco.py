@@ -61,6 +61,23 @@ def test_a_part_of_the_features_of_the_dependent_modality_is_hidden(n):
     assert figures["share_m0"] == pytest.approx((shares[0] + later[0]) / 2, rel=1e-5)
 
 
+def test_features_that_stay_are_multiplied_by_ten_at_most():
+    trainer = trainer_of("amco", 2, share=0.4)
+    begin(trainer, epoch=1)
+    trainer.method.loss(step_of(trainer, part_of(trainer, 20, epoch=1)))
+    assert trainer.method.figures()["hidden_m0"] == trainer.method.figures()["hidden_m1"] == 0
+    dependent = int(trainer.method.figures()["share_m1"] > trainer.method.figures()["share_m0"])
+    trainer.method.settings = trainer.method.settings.model_copy(update={"ramp": 0.1 * 5 / 0.8})
+    step = step_of(trainer, part_of(trainer, 20, epoch=1, number=5))
+    part = math.sin(math.pi / 2 * 0.8)  # 1 / (1 - 0.951) is 20.4
+    order = np.random.default_rng(derive(trainer.method.context.seed, "amco", 1, 5)).permutation(SIZE)
+    features = step.features.clone()
+    features[:, dependent] *= 10
+    features[:, dependent, order[: int(part * SIZE)]] = 0
+    assert int(part * SIZE) == SIZE - 1
+    assert float(trainer.method.loss(step)) == pytest.approx(float(loss_by_hand(trainer, step, features)), rel=1e-5)
+
+
 def test_no_modality_is_hidden_until_one_has_the_share_and_in_a_new_epoch():
     trainer = trainer_of("amco", 2, share=1.0)
     begin(trainer, epoch=3)

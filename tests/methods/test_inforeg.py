@@ -61,6 +61,19 @@ def test_the_encoder_that_is_ahead_is_pulled_back_to_the_start_of_the_epoch(n, h
     assert trainer.method.figures()["fisher_trace_m0"] == pytest.approx(traces[0], rel=1e-4)
 
 
+def test_a_step_whose_gradients_are_not_finite_leaves_the_trace_as_it_is():
+    trainer = trainer_of("inforeg", 2)
+    begin(trainer)
+    step = backward(trainer, part_of(trainer))
+    before = trainer.method.figures()["fisher_trace_m0"], trainer.method.figures()["fisher_trace_m1"]
+    for parameter in step.encoder_parameters(0):
+        parameter.grad.fill_(torch.inf)
+    trainer.method.on_gradients(step)
+    after = trainer.method.figures()["fisher_trace_m0"], trainer.method.figures()["fisher_trace_m1"]
+    assert after[0] == before[0] > 0
+    assert after[1] > before[1] > 0
+
+
 def early_by_hand(traces, span, growth):
     """Missing epochs count as 0, as in a division of shorter sums by the whole span."""
     padded = [0.0] * (span + 1) + list(traces)

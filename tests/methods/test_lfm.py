@@ -102,6 +102,31 @@ def test_what_is_learned_follows_the_change_of_the_held_out_loss(n):
     assert slope == pytest.approx(-4e-3 * product, rel=0.1)
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_it_learns_from_two_batches_after_every_epoch_but_the_last(n):
+    trainer = sharpened(trainer_of("lfm", n))
+    parts = {"train": part_of(trainer, 12, lacking=LACKING).batch, "val": part_of(trainer, 10, seed=1).batch}
+    asked = []
+    for epoch in range(4):
+        trainer.method.amount = torch.tensor(0.5, dtype=torch.float64)
+        end = EpochEnd(epoch, 4, None, trainer.model, lambda *split: asked.append(split) or parts[split[0]], None)
+        trainer.method.after_evaluation(end)
+        assert (float(trainer.method.amount) != 0.5) == (epoch < 3)
+        cost = (22 * (n + 1), 22) if epoch < 3 else (0, 0)  # of each row all modalities and each alone
+        assert (end.cost.fusions, end.cost.backwards) == cost
+    assert asked == [("val", 256), ("train", 256)] * 3
+
+
+def test_a_training_of_one_epoch_begins_with_the_most_and_a_schedule_learns_nothing():
+    trainer = sharpened(trainer_of("lfm", 2, training={"epochs": 1}, strategy="schedule", most=0.7))
+    part = part_of(trainer, 12)
+    gaps, fused_losses = terms(trainer, part)
+    expected = 2 * (0.3 * fused_losses + 0.7 * gaps).sum()
+    assert float(trainer.method.loss(step_of(trainer, part))) == pytest.approx(float(expected), rel=1e-5)
+    idle = [trainer_of("lfm", 2, strategy=how).method for how in ("learned", "schedule")]
+    assert [set(one.idle(one.settings)) for one in idle] == [set(), {"rate", "samples"}]
+
+
 def test_what_is_learned_stays_within_its_bounds_and_is_remembered():
     trainer = trainer_of("lfm", 2, rate=5.0)
     part = part_of(trainer, 12)
@@ -114,5 +139,6 @@ def test_what_is_learned_stays_within_its_bounds_and_is_remembered():
 def test_bounds_must_be_in_order():
     with pytest.raises(ConfigError, match=r"least=0.8 is above method.settings.most=0.2; exchange them"):
         trainer_of("lfm", 2, least=0.8, most=0.2)
+    assert trainer_of("lfm", 2, least=0.3, most=0.3).method.settings.most == 0.3
     with pytest.raises(ConfigError, match="only modality"):
         trainer_of("lfm", 1)

@@ -123,6 +123,16 @@ def test_features_are_drawn_to_what_outputs_tell_of_them():
     begin(trainer)
 
 
+def test_settings_of_terms_that_count_nothing_are_idle():
+    idle = {}
+    for amount in (0.0, 0.1):
+        for weight in (0.0, 0.1):
+            method = trainer_of("mcr", 2, amount=amount, contrast=weight).method
+            idle[amount, weight] = set(method.idle(method.settings))
+    effects, contrasts = {"k", "permutations"}, {"temperature"}
+    assert idle == {(0, 0): effects | contrasts, (0, 0.1): effects, (0.1, 0): contrasts, (0.1, 0.1): set()}
+
+
 def test_a_single_modality_is_refused():
     with pytest.raises(ConfigError, match="only modality"):
         trainer_of("mcr", 1)
