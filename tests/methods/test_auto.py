@@ -88,13 +88,14 @@ def test_a_step_towards_the_coalitions_changes_the_validation_loss_as_the_sign_s
     assert np.sign(trainer.method.figures()["validation_cosine"]) == -np.sign(change) != 0
 
 
-def test_the_move_is_a_normalised_mean_of_cosines_within_bounds(monkeypatch):
-    method = trainer_of("auto", 2, start=0.5, rate=0.2, memory=0.5).method
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.8])
+def test_the_move_is_a_normalised_mean_of_cosines_within_bounds(monkeypatch, memory):
+    method = trainer_of("auto", 2, start=0.5, rate=0.2, memory=memory).method
     cosines, amount, seen = iter([0.01, 0.03, -0.02, 0.5, 0.5, 0.5, 0.5]), 0.5, []
     monkeypatch.setattr(method, "_cosine", lambda end: torch.tensor(next(cosines), dtype=torch.float64))
     for epoch, cosine in enumerate([0.01, 0.03, -0.02, 0.5, 0.5, 0.5, 0.5]):
         seen.insert(0, cosine)
-        weight = 0.5 ** np.arange(len(seen))
+        weight = memory ** np.arange(len(seen))
         mean, square = np.average(seen, weights=weight), np.average(np.square(seen), weights=weight)
         amount = np.clip(amount + 0.2 * mean / np.sqrt(square), 0, 1)
         method.after_evaluation(EpochEnd(epoch, 99, None, None, None, None))

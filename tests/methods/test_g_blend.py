@@ -78,8 +78,9 @@ def weights_by_hand(losses, first, last, least=0.01):
     return np.array(raw) / sum(raw)
 
 
-def test_online_weights_are_estimated_at_the_end_of_each_window():
-    trainer = trainer_of("g_blend", 2, every=2, holdout=0.3)
+@pytest.mark.parametrize("least", [0.01, 0.3])
+def test_online_weights_are_estimated_at_the_end_of_each_window(least):
+    trainer = trainer_of("g_blend", 2, every=2, holdout=0.3, least_overfitting=least)
     method = trainer.method
     expected = np.full(3, 1 / 3)
     generator = np.random.default_rng(1)
@@ -92,9 +93,12 @@ def test_online_weights_are_estimated_at_the_end_of_each_window():
         losses = method.losses.numpy()
         assert np.allclose(losses[epoch], fallen)
         if epoch % 2:
-            expected = weights_by_hand(losses, epoch - 1, epoch)
+            expected = weights_by_hand(losses, epoch - 1, epoch, least)
         assert np.allclose(method.weights.numpy(), expected)
-        assert method.figures()["weight_joint"] == pytest.approx(expected[2])
+        figures = {f"weight_{name}": expected[i] for i, name in enumerate(("m0", "m1", "joint"))}
+        figures |= {f"trained_{name}": fallen[0, i] for i, name in enumerate(("m0", "m1", "joint"))}
+        figures |= {f"held_out_{name}": fallen[1, i] for i, name in enumerate(("m0", "m1", "joint"))}
+        assert method.figures() == pytest.approx(figures)
     assert np.ptp(expected) > 0.01
 
 
@@ -147,6 +151,15 @@ def test_trials_that_leave_no_epoch_are_refused():
         trainer_of("g_blend", 2, estimate="offline")
     assert "trials take 2 * every = 20 epochs, and training.epochs=4 leaves none" in str(refused.value)
     assert "with optimizer.schedule=cosine training would begin after the trials" in str(refused.value)
+    trials = {"estimate": "offline", "every": 2, "schedule": "constant"}
+    fits = trainer_of("g_blend", 2, training={"epochs": 5}, **trials).method
+    assert fits.stage_epochs(fits.settings, 5) == 4
+    with pytest.raises(ConfigError, match=r"trials take 2 \* every = 4 epochs, and training.epochs=4 leaves none"):
+        trainer_of("g_blend", 2, training={"epochs": 4}, **trials)
+    online = trainer_of("g_blend", 2, every=2).method
+    assert online.stage_epochs(online.settings, 4) == 0
+    with pytest.raises(ConfigError, match="only modality"):
+        trainer_of("g_blend", 1)
 
 
 def test_trials_resume_at_every_epoch(tmp_path):
