@@ -34,6 +34,16 @@ def test_a_regular_step_is_joint_and_measures_the_speeds():
     assert trainer.method.left == 0
 
 
+def test_a_step_whose_gradients_are_not_finite_counts_as_no_speed():
+    trainer = greedy(tolerance=100.0)
+    step = trainer.step(part_of(rows_of(trainer)))
+    before = trainer.method.speed.clone()
+    step.encoder_parameters(1)[0].grad.fill_(torch.inf)
+    trainer.method.on_gradients(step)
+    assert trainer.method.speed[1] == before[1] > 0
+    assert trainer.method.speed[0] > before[0] > 0
+
+
 def test_the_running_mean_is_that_of_the_rows_that_have_the_modality():
     trainer = greedy(tolerance=100.0, momentum=0.75)
     means = []

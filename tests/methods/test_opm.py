@@ -50,6 +50,12 @@ def test_rows_lose_what_is_ahead_and_the_rest_is_trained(n):
     assert float(found) != pytest.approx(float(step.total(step.loss_of(step.logits))), rel=1e-3)
 
 
+def test_settings_are_idle_where_nothing_is_dropped():
+    for own, idle in (({}, ()), ({"rate": 0.0}, ("gain", "share")), ({"share": 0.0}, ("gain", "rate"))):
+        method = trainer_of("opm", 2, **own).method
+        assert method.idle(method.settings) == idle
+
+
 def test_rows_that_lose_everything_are_not_in_the_mean():
     trainer = trainer_of("opm", 2, share=1.0, rate=1.0)
     begin(trainer)

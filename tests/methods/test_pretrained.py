@@ -64,5 +64,7 @@ def test_without_a_number_half_of_the_epochs_are_stage_one():
 def test_stages_that_leave_nothing_are_refused(name):
     with pytest.raises(ConfigError, match=r"stage=4 leaves no epoch after it \(training.epochs=4\); use 3 or less"):
         trainer_of(name, stage=4)
+    assert trainer_of(name, stage=3).method.stage == 3
     with pytest.raises(ConfigError, match=r"training.epochs=1 leaves no epoch for a second stage; use 2 or more"):
         trainer_of(name, epochs=1)
+    assert trainer_of(name, epochs=2).method.stage == 1

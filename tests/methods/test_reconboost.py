@@ -80,3 +80,4 @@ def test_what_it_is_not_defined_for_is_refused():
         trainer_of("reconboost", task="multilabel")
     with pytest.raises(ConfigError, match=r"training.epochs=5 ends before each modality had its turn; use 6 or more"):
         trainer_of("reconboost", 3, epochs=5)
+    assert trainer_of("reconboost", 3, epochs=6).method._learner(4) == 2  # as many as are needed

@@ -111,3 +111,6 @@ def test_what_it_is_not_defined_for_is_refused():
         trainer_of("relearning", task="multilabel", epochs=40)
     with pytest.raises(ConfigError, match=r"every=15: training ends with the first diagnosis .* use 14 or less"):
         trainer_of("relearning", epochs=15)
+    with pytest.raises(ConfigError, match=r"\(training.epochs=1\); train longer"):
+        trainer_of("relearning", epochs=1)
+    assert trainer_of("relearning", epochs=16).method.settings.every == 15

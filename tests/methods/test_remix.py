@@ -79,15 +79,17 @@ def test_the_epoch_trains_each_sample_by_the_modality_that_is_least_sure(n):
     assert len(plan) == 24  # no whole row beside these
 
 
-def test_nothing_is_looked_at_before_the_warm_up_ends():
+def test_samples_are_looked_at_from_the_end_of_the_warm_up_until_no_epoch_is_left():
     trainer = trainer_of("remix", 2)
     trainer.method.context = dataclasses.replace(trainer.method.context, warmup=2)
     begin(trainer)
     part = part_of(trainer, 12)
-    trainer.method.after_evaluation(end_of(trainer, [part.batch], epoch=0))
-    assert trainer.method.certainty.isnan().all()
-    trainer.method.after_evaluation(end_of(trainer, [part.batch], epoch=1))
-    assert not trainer.method.certainty[:12].isnan().any()
+    for epoch, looks in enumerate((False, True, True, False)):
+        trainer.method.certainty.fill_(torch.nan)
+        end = end_of(trainer, [part.batch], epoch)
+        trainer.method.after_evaluation(end)
+        assert trainer.method.certainty.isnan().all(dim=1).tolist() == [not looks] * 12 + [True] * 88
+        assert end.cost.fusions == (24 if looks else 0)
 
 
 def test_samples_that_were_not_looked_at_are_trained_whole():
@@ -98,6 +100,9 @@ def test_samples_that_were_not_looked_at_are_trained_whole():
     trainer.method.certainty = torch.tensor([[0.5, 0.5], [0.3, math.nan], [math.nan, math.nan]])
     extra = trainer.method.plan(inputs_of(trainer, mask))
     assert (extra.keep.tolist(), extra.group.tolist()) == ([1, 1, 3], [0, 0, 2])
+    mask[1] = False
+    extra = trainer.method.plan(inputs_of(trainer, mask))
+    assert (extra.position.tolist(), extra.keep.tolist(), extra.group.tolist()) == ([0, 2], [1, 3], [0, 2])
 
 
 def test_rows_are_weighed_by_whether_they_are_whole():
