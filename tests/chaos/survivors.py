@@ -91,6 +91,17 @@ SURVIVORS: dict[str, dict[str, str]] = {
         ".argsort(dim=-1, stable=True).argsort(dim=-1)": LAST,
         "return (order < size[..., None]) * present[:, None]": AND,
     },
+    "raymm/methods/lfm.py": {
+        'return {"amount": float(self.amount)} if self.settings.strategy <= "learned" else {}': ONE_OF_TWO_WORDS,
+        'return {"amount": float(self.amount)} if self.settings.strategy is "learned" else {}': WORDS,
+        'if self.settings.strategy <= "learned":': ONE_OF_TWO_WORDS,
+        'if self.settings.strategy is "learned":': WORDS,
+        'return ("rate", "samples") if settings.strategy is "schedule" else ()': WORDS,
+        'return ("rate", "samples") if settings.strategy >= "schedule" else ()': ONE_OF_TWO_WORDS,
+        "step = self.settings.rate * functional.cosine_similarity(own, other, dim= -1).cpu()": (
+            "of one axis, the first is the last"
+        ),
+    },
     "raymm/methods/mmpareto.py": {
         "for gradient, part in zip(gradients, combined.split([one.numel() for one in gradients]), strict=False):": (
             AS_MANY
