@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.methods.mmpareto import pareto
-from tests.methods.updates import backward, begin, encoder_grads, fused, part_of, trainer_of
+from tests.methods.updates import backward, begin, encoder_grads, fused, part_of, step_of, trainer_of
 
 
 def by_hand(joint, alone):
@@ -102,6 +102,23 @@ def test_a_conflict_in_training_is_found_and_solved():
     assert trainer.method.figures()["conflict_cosine_m0"] < -0.5
     assert torch.allclose(found.double(), by_hand(joint, alone), atol=1e-4)
     assert min(found @ joint, found @ alone) > 0 > min((joint + alone) @ joint, (joint + alone) @ alone)
+
+
+def test_gradients_at_right_angles_are_no_conflict():
+    trainer = trainer_of("mmpareto", 2)
+    begin(trainer)
+    step = step_of(trainer, part_of(trainer))
+    joint = step.encoder_gradients(step.total(step.loss_of(step.logits)), 0)
+    trainer.method.loss(step).backward()
+    first, second = joint.nonzero()[:2, 0].tolist()
+    alone = torch.zeros_like(joint)
+    alone[first], alone[second] = -joint[second], joint[first]
+    parameters = step.encoder_parameters(0)
+    for one, part in zip(parameters, alone.split([one.numel() for one in parameters]), strict=True):
+        one.grad.copy_(part.view_as(one))
+    trainer.method.on_gradients(step)
+    figures = trainer.method.figures()
+    assert (figures["conflict_cosine_m0"], figures["conflict_m0"]) == (0, 0)
 
 
 def test_the_cosine_of_an_epoch_is_that_of_its_steps_and_begins_anew():
