@@ -15,10 +15,10 @@ EXACT = "tests/valuation/test_exact.py tests/valuation/test_axioms.py"
 STORAGE = "tests/storage/test_commit.py tests/storage/test_records.py tests/storage/test_storage.py"
 
 OWN = """
-    agm alone amco arl auto cml coalition dropout ensemble g_blend greedy inforeg lfm mbsd mcr mla mmcosine mmpareto
-    multitask ogm_ge opm pmr pretrained reconboost relearning remix umt valued
+    agm alone amco arl auto cml coalition dropout ensemble g_blend greedy inforeg lfm mbsd mcr mla mmcosine
+    multitask opm pmr pretrained reconboost relearning remix umt valued
 """
-"""Methods that are tested in the file of their name."""
+"""Other methods that are tested in the file of their name."""
 
 ELSEWHERE = {
     "modality_reference": "methods reference",
@@ -37,7 +37,6 @@ SHARED = {
     "valued_switches": "valued",
 }
 """What methods share, and the files that test it."""
-
 
 REGISTERED = {"per_class": "class", "random_copies": "random"}
 """Methods that are registered by another name than that of their module."""
@@ -74,6 +73,9 @@ AREAS = {
         "raymm/methods/modality.py": f"{COUNTS} {METHODS} {PAGES}",
         "raymm/methods/sample.py": f"{COUNTS} {METHODS} {PAGES}",
         "raymm/methods/coalition_terms.py": "tests/methods/test_coalition.py",
+        **of_methods({"ogm_ge": "ogm_ge", "mmpareto": "mmpareto"}),
+    },
+    "every other method": {
         **of_methods({name: name for name in OWN.split()} | ELSEWHERE),
         **{f"raymm/methods/{name}.py": files(tests) for name, tests in SHARED.items()},
     },

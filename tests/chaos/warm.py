@@ -48,11 +48,12 @@ class Forks:
 
     def try_all(self, module, tests, changes):
         """Ids of changes of a module that these tests find, as they come."""
-        report = self.folder / "report.jsonl"
+        report = self.folder / f"report-{os.getpid()}.jsonl"  # one of a run that was killed may still be written
         report.write_text("")
         tries = Tries(self.folder, module, changes, report)
         code = fork(lambda: self._pytest(tests, [tries]), self.said, 36000.0)
         lines = [json.loads(line) for line in report.read_text().splitlines()]
+        report.unlink()
         if code != 0 or not lines:
             raise SystemExit(f"{module}: its tests fail as things are\n{self.said.read_text()}")
         load(name for name in lines[0]["modules"] if name.partition(".")[0] not in OWN)
