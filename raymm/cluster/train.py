@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
 import ray.train
 import torch
 from ray.train.torch import get_device
@@ -33,6 +34,7 @@ from raymm.training.communicator import SingleProcess, TorchDistributed
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
 from raymm.training.run import open_run
+from raymm.training.whole_runs import any_device
 from raymm.valuation.engine import value_parts
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["Histories", "train_on_ray", "train_together"]
+__all__ = ["Histories", "train_in_this_process", "train_on_ray", "train_together"]
 
 POLL_SECONDS = 0.5
 
@@ -106,9 +108,26 @@ def train_together(
         raise _error_of_rank(outcome["error"], outcome["message"])
 
 
+def train_in_this_process(runs: Sequence[Run], report: Reports, *, until: int | None = None) -> None:
+    """Train several runs as `train_together` does, in this process of the cluster instead of a worker group's.
+
+    It trains on the first GPU that Ray has given to the process, or on its CPUs, values there, and reports between
+    two epochs: what `report` raises ends the training with these epochs committed.
+    """
+    tune_malloc()
+    backends = Backends(device=any_device() if ray.get_gpu_ids() else torch.device("cpu"))
+    _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], until, _teller(runs, report))
+
+
 @contextmanager
 def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
+    with beside(_teller(runs, report), POLL_SECONDS, "raymm-report"):
+        yield
+
+
+def _teller(runs: Sequence[Run], report: Reports) -> Callable[[], None]:
+    """What looks at the committed epochs, and reports them when all runs have one more."""
     seen = 0
 
     def look() -> None:
@@ -121,8 +140,7 @@ def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
                 export_epoch_metrics(run_label(run.name, run.key), history)
             report(histories)
 
-    with beside(look, POLL_SECONDS, "raymm-report"):
-        yield
+    return look
 
 
 def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
@@ -167,8 +185,11 @@ def _error_of_rank(kind: str, message: str) -> RaymmError:
     return found(message) if isinstance(found, type) and issubclass(found, RaymmError) else RaymmError(message)
 
 
-def _round_robin(runs: list[Iterator[Checkpoint]], until: int | None) -> None:
+def _round_robin(
+    runs: list[Iterator[Checkpoint]], until: int | None, after_each: Callable[[], None] = lambda: None
+) -> None:
     """Train an epoch of each run in turn, until all runs have ended or have trained `until` epochs."""
     while runs:
         reached = [(run, next(run, None)) for run in runs]
+        after_each()
         runs = [run for run, state in reached if state is not None and (until is None or state.epoch < until)]

@@ -25,7 +25,7 @@ from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
 from raymm.sweep.reported import CAUSE, EPOCHS, STATUS
-from raymm.sweep.runs import warmup_epochs_done
+from raymm.sweep.runs import trains_in_its_process, warmup_epochs_done
 from raymm.sweep.schedule import mutable, scheduler_of
 from raymm.sweep.search import EXAMPLES, draw, population, proposals_of
 from raymm.sweep.store import TrialOutcome, open_trial, pending, read_trials, write_outcome
@@ -43,8 +43,8 @@ __all__ = ["max_concurrent_trials", "run_sweep"]
 log = logging.getLogger(__name__)
 
 HEAD = "node:__internal_head__"
-"""A resource of which the head node has 1. The driver of a trial runs there and asks for no CPU: no cluster outlives
-its head node."""
+"""A resource of which the head node has 1. The driver of a worker group runs there and asks for no CPU: no cluster
+outlives its head node. A trial that trains by itself asks for what a worker holds, on any node."""
 
 LITTLE = 1e-3
 
@@ -93,6 +93,7 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback, t
             search_alg=proposals,
             num_samples=proposals.count,
             max_concurrent_trials=at_once,
+            reuse_actors=trains_in_its_process(sweep),
         )
         points, share = {}, LITTLE
     _fit(trainables.trial, sweep, config, points, events, share)
@@ -168,8 +169,15 @@ def _fit(
         callbacks=callbacks,
         verbose=0,
     )
-    trainable = tune.with_resources(function, {HEAD: share})
+    asked = _of_a_worker(sweep.config.cluster) if trains_in_its_process(sweep) else {HEAD: share}
+    trainable = tune.with_resources(function, asked)
     Tuner(trainable, param_space=points, tune_config=config, run_config=run).fit()
+
+
+def _of_a_worker(cluster: ClusterConfig) -> dict[str, float]:
+    """What a process asks for that trains by itself."""
+    asked = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
+    return {name: amount for name, amount in asked.items() if amount}
 
 
 class _WarmupEvents(Callback):  # type: ignore[misc]

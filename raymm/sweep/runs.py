@@ -48,6 +48,7 @@ __all__ = [
     "read_histories",
     "result_metrics",
     "score_at",
+    "trains_in_its_process",
     "trial_row",
     "trial_rows",
     "warmup_epochs_done",
@@ -55,6 +56,15 @@ __all__ = [
 ]
 
 Histories = Sequence[Sequence[dict[str, Any]]]
+
+
+def trains_in_its_process(sweep: Sweep) -> bool:
+    """Whether each trial trains within the process that Tune starts for it, not with a worker group of its own.
+
+    The trials of a population are started again all the time, more of them than fit: they ask for next to nothing.
+    """
+    alone = sweep.config.cluster.workers == 1 and sweep.config.cluster.actors == 0
+    return alone and sweep.settings.scheduler != "pbt"
 
 
 def open_runs(sweep: Sweep, trial: Trial, dataset: Dataset) -> list[Run]:

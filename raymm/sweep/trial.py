@@ -1,4 +1,7 @@
-"""What runs inside a trial of Ray Tune: a Ray Train run over all seeds of one configuration.
+"""What runs inside a trial of Ray Tune: the training over all seeds of one configuration.
+
+With one worker and no valuation actors the trial's own process trains, and serves one trial after the other; else it
+drives a worker group of Ray Train.
 
 A trial gets the path of its folder and writes all results there. It reports each epoch of its history to Tune, in
 order, also the epochs before an interruption, so that schedulers decide as if it had never stopped. An error that a
@@ -12,13 +15,14 @@ import json
 import logging
 import tempfile
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from raymm.cluster.train import train_together
+from raymm.cluster.train import train_in_this_process, train_together
 from raymm.config.loading import parse
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
@@ -30,6 +34,7 @@ from raymm.sweep.runs import (
     open_warmups,
     read_histories,
     score_at,
+    trains_in_its_process,
 )
 from raymm.sweep.saved import SavedPointer
 from raymm.sweep.space import resolve
@@ -55,7 +60,7 @@ def run_trial(config: dict[str, Any]) -> None:
             runs, already = _runs(sweep, trial, config, sweep.dataset())
             log.info("%s: %d runs, %s", trial.name, len(runs), "from " + _origin(runs[0]))
             reports = _Reports(sweep, trial, log, already)
-            train_together(runs, reports, trial.path / layout.RAY, restarts=0)
+            _train(sweep, runs, reports, trial.path / layout.RAY)
         except ClusterError:
             log.info("%s", traceback.format_exc())
             raise
@@ -76,15 +81,23 @@ def run_warmup(config: dict[str, Any]) -> None:
     sweep = open_sweep(Path(config["sweep"]))
     try:
         runs = open_warmups(sweep, parse(config["config"]), sweep.dataset(), config["until"])
-        train_together(
-            runs, lambda _: None, sweep.path / layout.WARMUPS / layout.RAY, restarts=0, until=config["until"]
-        )
+        _train(sweep, runs, lambda _: None, sweep.path / layout.WARMUPS / layout.RAY, config["until"])
     except ClusterError:
         raise
     except RaymmError as cause:
         tune.report({STATUS: "failed", CAUSE: f"{cause}"})
     else:
         tune.report({STATUS: "finished"})
+
+
+def _train(
+    sweep: Sweep, runs: list[Run], report: Callable[[Histories], None], storage: Path, until: int | None = None
+) -> None:
+    """Train the runs of a trial or warm-up, here or with a worker group."""
+    if trains_in_its_process(sweep):
+        train_in_this_process(runs, report, until=until)
+    else:
+        train_together(runs, report, storage, restarts=0, until=until)
 
 
 def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) -> tuple[list[Run], int]:
