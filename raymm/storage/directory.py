@@ -36,7 +36,7 @@ REMEDY = "bring back a good copy of the folder, or write it again"
 
 CHANGED = "was changed after it was written (its checksum differs)"
 
-CHUNK = 2**20
+CHUNK = 1_048_576
 """Bytes that are read at a time."""
 
 
@@ -56,8 +56,6 @@ class _Entry(BaseModel):
 
 
 class _Manifest(BaseModel):
-    model_config = ConfigDict(strict=True)
-
     files: dict[Annotated[str, AfterValidator(_inside)], _Entry]
     checksum: str | None = None
 

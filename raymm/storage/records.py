@@ -67,7 +67,7 @@ class JsonRecord(BaseModel):
     @classmethod
     def of(cls, values: Mapping[str, Any], where: object) -> Self:
         """The same from a mapping, such as JSON that was read before."""
-        number = values.get("format", 1)
+        number = values.get("format")
         if isinstance(number, int) and number > cls.newest:
             raise cls.error(
                 f"{where}: is of format {number}, and this raymm reads formats up to {cls.newest}; update raymm"

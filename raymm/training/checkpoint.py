@@ -315,7 +315,7 @@ def _save_plan(path: Path, state: Checkpoint) -> None:
 
 
 def _plan_in(arrays: dict[str, npt.NDArray[Any]], dropped: int) -> Plan:
-    base = int(arrays["base"][0]) if "base" in arrays else None
+    base = arrays["base"].item() if "base" in arrays else None
     keep = arrays.pop("keep")
     keep = keep.astype(code_type(int(keep.max(initial=1)).bit_length()))
     return Plan(arrays["index"], keep, dropped, arrays.get("weight"), arrays.get("group"), base)

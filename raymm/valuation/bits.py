@@ -36,8 +36,8 @@ def masks_of(codes: Array, n: int) -> Array:
            [1, 0, 1]])
     """
     if isinstance(codes, Tensor):
-        return (codes[:, None] >> torch.arange(n, device=codes.device)) % 2 == 1
-    members: npt.NDArray[np.bool_] = (codes[:, None] >> np.arange(n)) % 2 == 1
+        return (codes[:, None] >> torch.arange(n, device=codes.device) & 1).bool()
+    members: npt.NDArray[np.bool_] = (codes[:, None] >> np.arange(n) & 1).astype(bool)
     return members
 
 

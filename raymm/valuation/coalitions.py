@@ -98,7 +98,7 @@ def interaction_weights(n: int) -> tuple[Float64[Tensor, "S pairs"], int]:
     (Grabisch and Roubens, 1999); s counts S without i and j.
     """
     _check_players(n)
-    divisor = lcm(*range(1, n)) if n > 1 else 1
+    divisor = lcm(*range(1, n))
     by_size = torch.tensor([divisor // ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)
     first, second = torch.triu_indices(n, n, offset=1)
     masks = coalition_masks(n)

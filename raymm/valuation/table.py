@@ -176,7 +176,7 @@ class ValuationTable:
 
     def part(self, start: int, stop: int) -> "ValuationTable":
         """The table of the rows from `start` to before `stop`; its arrays are views."""
-        columns = {column.name: getattr(self, column.name) for column in fields(self) if column.name != "info"}
+        columns = {name: getattr(self, name) for name in _columns()}
         cut: dict[str, Any] = {name: None if whole is None else whole[start:stop] for name, whole in columns.items()}
         return replace(self, **cut)
 
@@ -228,12 +228,11 @@ def join_tables(tables: Iterable[ValuationTable], rows: int | None = None) -> Va
     if rows is None:
         tables = list(tables)
         rows = sum(len(table) for table in tables)
-    names = [declared.name for declared in fields(ValuationTable) if declared.name != "info"]
-    columns: dict[str, Any] = {}
+    columns: dict[str, Any] = dict.fromkeys(_columns(), ())
     start, info = 0, None
     for table in tables:
-        for name in names:
-            columns[name] = _filled(columns.get(name, ()), getattr(table, name), start, rows)
+        for name, column in columns.items():
+            columns[name] = _filled(column, getattr(table, name), start, rows)
         start, info = start + len(table), table.info if info is None else info
     assert info is not None
     assert start == rows
@@ -241,23 +240,30 @@ def join_tables(tables: Iterable[ValuationTable], rows: int | None = None) -> Va
 
 
 def regrouped(tables: Iterable[ValuationTable], rows: int) -> Iterator[ValuationTable]:
-    """The rows of consecutive tables of one valuation in tables of `rows` rows each; the last may have fewer."""
+    """The rows of consecutive tables of one valuation in tables of `rows` rows each; the last may have fewer.
+
+    Each comes as soon as its rows are there; the arrays of one whose rows all stem from one table are views.
+    """
     waiting: list[ValuationTable] = []
-    lacking = rows
     for table in tables:
         start = 0
-        while len(table) - start >= lacking:
-            yield _joined([*waiting, table.part(start, start + lacking)])
-            start, waiting, lacking = start + lacking, [], rows
+        for stop in range(rows - sum(len(part) for part in waiting), len(table) + 1, rows):
+            yield _joined([*waiting, table.part(start, stop)])
+            start, waiting = stop, []
         if start < len(table):
             waiting.append(table.part(start, len(table)))
-            lacking -= len(table) - start
     if waiting:
         yield _joined(waiting)
 
 
+def _columns() -> list[str]:
+    """Names of the columns: of all fields but the first, `info`."""
+    return [column.name for column in fields(ValuationTable)[1:]]
+
+
 def _joined(tables: list[ValuationTable]) -> ValuationTable:
-    return tables[0] if len(tables) == 1 else join_tables(tables)
+    first, *others = tables
+    return join_tables(tables) if others else first
 
 
 def _filled(whole: Any, part: npt.NDArray[Any] | None, start: int, rows: int) -> npt.NDArray[Any] | None:
@@ -267,6 +273,6 @@ def _filled(whole: Any, part: npt.NDArray[Any] | None, start: int, rows: int) ->
     if isinstance(whole, tuple):
         whole = np.empty((rows, *part.shape[1:]), part.dtype)
     wide = np.promote_types(whole.dtype, part.dtype)  # longer strings than those before
-    filled: npt.NDArray[Any] = whole if wide == whole.dtype else whole.astype(wide)
+    filled: npt.NDArray[Any] = whole.astype(wide, copy=False)
     filled[start : start + len(part)] = part
     return filled

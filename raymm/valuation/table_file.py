@@ -50,7 +50,7 @@ FORMAT = 1
 NAMES = ("label_name", "prediction_name")
 """Columns for other readers: they follow from label, prediction and the names in the metadata."""
 
-PIECE = 2**15
+PIECE = 32_768
 """Rows that are converted, and become a row group, at a time."""
 
 OPTIONAL = ("source", *NAMES)
@@ -321,7 +321,7 @@ def _lists(values: npt.NDArray[np.float64] | None) -> pa.Array | None:
     """Rows of numbers [N, K] as one column; None where there are none."""
     if values is None or not values.shape[1]:
         return None
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(values)), values.shape[1])
 
 
 def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:

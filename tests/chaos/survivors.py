@@ -19,6 +19,16 @@ SHARES = "shares are divided by their sum"
 DISJOINT = "of numbers whose bits are apart, it is the sum"
 WORDS = "words of settings, and their names, are kept once"
 AS_MANY = "there are as many of both"
+NO_EMPTY = "no coalition is empty, and least squares leave aside an equation without any"
+SMALL = "of numbers below 257, the same are one object"
+BELOW = "with any such number the bound is that of rounding, and what is between the bounds changes no weight"
+ZERO_ROW = "the factor is 0, but for rounding"
+ONLY = "where the one is 0 the other is fitted by itself either way"
+EVEN = "a design has an even number of coalitions"
+NO_SAMPLE = "of no sample, any modalities have the same values: none"
+NO_CACHE = "without a cache, or with one of another size, the same is computed again"
+ONE_BYTE = "the codes of no, one or two modalities are of the same type"
+CHUNKS = "checksums are the same whatever is read at a time"
 
 SURVIVORS: dict[str, dict[str, str]] = {
     "raymm/methods/plan.py": {
@@ -119,16 +129,20 @@ SURVIVORS: dict[str, dict[str, str]] = {
     },
     "raymm/valuation/bits.py": {
         'if bits.device.type < "cpu":': SAME_BITS,
-        'if not bits.device.type == "cpu":': SAME_BITS,
-        'if bits.device.type != "cpu":': SAME_BITS,
-        'if bits.device.type > "cpu":': SAME_BITS,
+        'if bits.device.type is "cpu":': SAME_BITS,
+        'if bits.device.type <= "cpu":': "no type of device comes before it",
+        "@lru_cache(maxsize=63)": NO_CACHE,
+        "@lru_cache(maxsize=65)": NO_CACHE,
+        "@torch.inference_mode(mode=False)": NO_CACHE,
     },
     "raymm/valuation/coalitions.py": {
         "inside = [ 1, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": NO_MEMBER,
         "inside = [ -1, *(divisor // (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": NO_MEMBER,
         "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), 1]": NO_OTHER,
         "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), -1]": NO_OTHER,
-        "@torch.inference_mode(mode=False)": "without a cache the same is computed again",
+        "@torch.inference_mode(mode=False)": NO_CACHE,
+        "divisor = lcm(*range(2, n + 1))": "one divides every number",
+        "divisor = lcm(*range(2, n))": "one divides every number",
         "by_size = torch.tensor([divisor / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)": (
             "it divides without a remainder"
         ),
@@ -139,8 +153,82 @@ SURVIVORS: dict[str, dict[str, str]] = {
         ),
     },
     "raymm/valuation/sampling/estimator.py": {
+        "patterns = present.new_ones( 2, present.shape[1])": NO_SAMPLE,
+        "patterns = present.new_ones(1, present.shape[ 0])": NO_SAMPLE,
+        "rows = torch.nonzero(group == number)[:, -1]": "one column",
+        "part = _value_group(source, labels[rows], players.nonzero()[:, -1], utility, sampling)": "one column",
         "if 2**count <= max(sampling.budget, 9):": "no power of two is 9",
+        "rate = 1 / (2 * len(masks) | 2)": EVEN,
+        "rate = 1 / (2 * len(masks) ^ 2)": EVEN,
+        'rows = torch.nonzero((near * (answer["stderr"] > 0)).any(dim=1))[:, 0]': AND,
+        'rows = torch.nonzero((near & (answer["stderr"] != 0)).any(dim=1))[:, 0]': "no error is below 0",
         'rows = torch.nonzero((near & (answer["stderr"] > 0)).any(dim=1))[:, -1]': "one column",
+    },
+    "raymm/valuation/sampling/exchange.py": {
+        "taken = {row.tobytes() for row in coalitions} ^ {row.tobytes() for row in ~coalitions}": (
+            "no coalition is the complement of another"
+        ),
+        "steps = min(SWEEPS * (pairs - fixed), STEPS, int(WORK // pairs**2))": "what is after the point is cut off",
+        "WORK = 100000001.0": "no square divides 10**8 + 1, so that no quotient becomes another whole number",
+        "inverse = _diffuse_inverse(coalitions) if steps else np.empty( 1)": "without steps it is not read",
+        "if step % REFRESHED >= REFRESHED - 1:": "no remainder is larger",
+        "if step % REFRESHED is REFRESHED - 1:": SMALL,
+        "shared[row] = 1": ZERO_ROW,
+        "shared[row] = -1": ZERO_ROW,
+        "if gain[best] < gain[0] * (1 + 1e-6):  # equally good designs must not be distinguished by rounding": (
+            "no gain is the bound itself, unless both are 0 and the first option is the best"
+        ),
+        "generator.choice(inside, CANDIDATES), generator.choice(outside, CANDIDATES), strict=False": (
+            "both are as many"
+        ),
+        "return with_contributions(members, kernel_of(n)) + DIFFUSE_VARIANCE * (2 / n) / (2 * members - 1)": (
+            "the divisor is 1 or -1"
+        ),
+    },
+    "raymm/valuation/sampling/gls.py": {
+        "contrasts = vectors[:, n:] * np.sqrt(values[n:].clip(min= -1))  # below 0 by rounding alone": (
+            "below 0 by rounding alone, and not for the coalitions of any budget"
+        ),
+        "if np.linalg.matrix_rank(additive) != n:": "a matrix of n columns has no larger rank",
+        "inside = [(size == s) * (members - (2 * s >= n) * others) for s in range(1, n // 2 + 1)]": (
+            "no size is above the half"
+        ),
+        "inside = [(size == s) * (members - (2 * s is n) * others) for s in range(1, n // 2 + 1)]": SMALL,
+        "inside = [(size == s) * (members - (2 * s == n) * others) for s in range( 0, n // 2 + 1)]": NO_EMPTY,
+        "outside = [(size == s) * -others for s in range( 0, (n + 1) // 2)]": NO_EMPTY,
+        'amount = np.linalg.lstsq(np.einsum("kpi,lpi->kl", equations, change), missing, rcond= 1.000000001)[0]': (
+            BELOW
+        ),
+        'amount = np.linalg.lstsq(np.einsum("kpi,lpi->kl", equations, change), missing, rcond= -0.999999999)[0]': (
+            BELOW
+        ),
+    },
+    "raymm/valuation/sampling/standard_errors.py": {
+        "found = _least_squares(relative, shares, 2 / expected.square())": "a factor of all weights changes nothing",
+        "torch.where(second <= 0, only_smooth, first.clamp(min=0)),": ONLY,
+        "torch.where(first <= 0, only_rough, second.clamp(min=0)),": ONLY,
+    },
+    "raymm/training/checkpoint.py": {
+        "keep = keep.astype(code_type(int(keep.max(initial= 0)).bit_length()))": ONE_BYTE,
+        "keep = keep.astype(code_type(int(keep.max(initial= 2)).bit_length()))": ONE_BYTE,
+    },
+    "raymm/storage/directory.py": {
+        "CHUNK = 1048575": CHUNKS,
+        "CHUNK = 1048577": CHUNKS,
+    },
+    "raymm/valuation/table.py": {
+        "if labels.ndim != 1:": "labels have one dimension or two",
+        "if labels.ndim >= 1:": SAME_BITS,
+        "if labels.ndim > 0:": SAME_BITS,
+        "if start != len(table):": "no table is cut past its end",
+        "filled: npt.NDArray[Any] = whole.astype(wide, copy=True)": SAME_BITS,
+    },
+    "raymm/valuation/table_file.py": {
+        "if column is None or column.null_count >= len(rows):": "no column has more nulls than rows",
+        "columns=[name for name in table_schema(info).names if name in there or name not in NAMES]": (
+            "names that a file lacks are passed over, and the columns for other readers are not used"
+        ),
+        'number = values.get("format", 0)': "what names no format is of no newer one",
     },
 }
 """By module and changed line."""

@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 
 def test_a_manifest_has_size_and_checksums_of_every_file_but_hidden_and_excepted_ones(folder):
-    made = commit_directory(folder, {"epoch": 3}, without={"cache"})
+    made = commit_directory(folder, {"epoch": 3, "a": [None]}, without={"cache"})
     assert read_manifest(folder) == made
     assert json.loads((folder / MANIFEST).read_text()) == made
     assert made["epoch"] == 3
@@ -71,12 +71,13 @@ def test_a_checksum_that_differs_is_found_whatever_was_changed(folder):
     assert parse_manifest(json.dumps(dict(reversed(made.items()))).encode(), "here") == made
     without = {key: value for key, value in made.items() if key != "checksum"}
     assert parse_manifest(json.dumps({**without, "epoch": 4}).encode(), "here")["epoch"] == 4  # as 0.1.0 wrote it
-    with pytest.raises(CheckpointError) as error:
-        parse_manifest(json.dumps({**made, "epoch": 4}).encode(), "here", CheckpointError)
-    assert str(error.value) == (
-        "here: was changed after it was written (its checksum differs); bring back a good copy of the folder, or "
-        "write it again"
-    )
+    for changed in ({"epoch": 4}, {"checksum": "0" * 64}, {"checksum": "f" * 64}):
+        with pytest.raises(CheckpointError) as error:
+            parse_manifest(json.dumps({**made, **changed}).encode(), "here", CheckpointError)
+        assert str(error.value) == (
+            "here: was changed after it was written (its checksum differs); bring back a good copy of the folder, or "
+            "write it again"
+        )
 
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "..", "../x", "a/../../x", "a\0b"])
@@ -164,7 +165,8 @@ def test_content_is_compared_by_crc_and_by_sha_where_there_is_none():
     assert differs(content, {"crc32": 0, "sha256": sha})
     assert not differs(b"", {"crc32": 0, "sha256": sha})
     assert not differs(memoryview(content), {"crc32": None, "sha256": sha})
-    assert differs(content, {"sha256": sha[::-1]})
+    assert differs(content, {"sha256": "0" * 64})
+    assert differs(content, {"sha256": "f" * 64})
 
 
 def test_the_checksum_of_a_file_is_that_of_its_bytes(tmp_path):
@@ -240,3 +242,17 @@ def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path):
     there = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert there == sorted(stay)
     remove_unfinished(tmp_path / "never")
+
+
+def test_a_file_that_is_finished_meanwhile_is_nothing_that_was_left(tmp_path, monkeypatch):
+    walk = os.walk
+
+    def finishing(path):
+        for folder, below, names in walk(path):
+            (tmp_path / "run/.f.abcd1234.tmp").replace(tmp_path / "run/f")
+            yield folder, below, names
+
+    write_bytes(tmp_path / "run/.f.abcd1234.tmp", b"1")
+    monkeypatch.setattr("os.walk", finishing)
+    remove_unfinished(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["f"]

@@ -54,8 +54,7 @@ def test_every_field_that_is_wrong_is_named():
         assert field in found
     assert found.endswith("make another")
     long = words({"name": ["x" * 500], "rate": "y" * 500})
-    assert "y" * 61 not in long
-    assert "y" * 20 in long
+    assert f"'rate' is '{'y' * 27}...{'y' * 28}': " in long  # 60 characters
     many = words({"name": "a", "sizes": {f"k{i}": "no" for i in range(9)}})
     assert many.count("is 'no'") == 5
 

@@ -1,6 +1,7 @@
 """The commit of an epoch: what is written is what is read, what is kept, passed over, shared and refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -107,6 +108,18 @@ def test_a_state_is_read_as_it_was_committed(tmp_path, kind):
         state.epoch = 9
 
 
+@pytest.mark.parametrize("spoil", [lambda folder: (folder / "part").touch(), shutil.rmtree], ids=["part", "gone"])
+def test_an_epoch_that_comes_to_nothing_is_removed_and_its_error_stays(tmp_path, spoil):
+    def fail():
+        with new_epoch(tmp_path, 3) as folder:
+            spoil(folder)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not epoch_folder(tmp_path, 3).exists()
+
+
 def test_tables_and_what_the_method_had_before_its_plan_are_beside(tmp_path):
     table = make_table(rows=6)
     write(tmp_path, state_of(2), tables={"train": table}, unplanned={"x": torch.ones(2)})
@@ -187,9 +200,9 @@ def test_what_a_method_remembers_is_that_after_its_plan_or_before(tmp_path):
     trainer = trained(method="joint")
     trainer.method = Counting(7.0)
     write(tmp_path, state_of(1), trainer, unplanned={"count": torch.tensor(5.0)})
-    for unplanned, count in ((False, 7.0), (True, 5.0)):
+    for given, count in (({}, 7.0), ({"unplanned": False}, 7.0), ({"unplanned": True}, 5.0)):
         trainer.method = Counting()
-        restore_method(tmp_path, 1, trainer, unplanned=unplanned)
+        restore_method(run=tmp_path, epoch=1, trainer=trainer, **given)
         assert trainer.method.count == count
     method = Counting()
     restore_method_state(tmp_path, 1, method)
@@ -307,6 +320,8 @@ def test_an_epoch_of_another_run_is_shared_or_copied(tmp_path, shared, monkeypat
     assert there[0] == there[1]
     one, other = (epoch_folder(tmp_path / run, 2) / layout.WEIGHTS for run in "ab")
     assert one.samefile(other) == shared
+    link_checkpoint(tmp_path / "a", 2, tmp_path / "new" / "run")
+    same(load_latest(tmp_path / "new" / "run"), load_latest(tmp_path / "a"))
     flip(other)
     with pytest.raises(CheckpointError, match="was changed after it was written"):
         link_checkpoint(tmp_path / "b", 2, tmp_path / "c")

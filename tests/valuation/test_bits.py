@@ -48,6 +48,14 @@ def test_operations_of_every_device_pack_the_same_bits(columns, seed):
     assert torch.equal(packed, pack_bits(bits))
 
 
+def test_bits_stay_on_their_device():
+    bits = torch.zeros(3, 9, dtype=torch.bool, device="meta")
+    packed = pack_bits(bits)
+    assert (packed.device.type, packed.dtype, tuple(packed.shape)) == ("meta", torch.uint8, (3, 2))
+    assert (unpack_bits(packed, 9).device.type, bits_at(packed, [8]).device.type) == ("meta", "meta")
+    assert masks_of(torch.zeros(3, dtype=torch.int64, device="meta"), 4).device.type == "meta"
+
+
 def test_places_that_are_looked_up_once_serve_autograd_later():
     with torch.inference_mode():
         bits_at(pack_bits(torch_bits(20, 0)), [3, 17])

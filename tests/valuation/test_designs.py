@@ -73,6 +73,25 @@ def test_pairs_are_all_of_the_first_size_and_even_numbers_of_the_others(n, beyon
             assert shares[j] == 0 or (shares[j] - 0.5) / part[j] <= (shares[i] + 0.5) / part[i] + 1e-9
 
 
+@pytest.mark.parametrize(("n", "size"), [(40, 1), (60, 2), (22, 4)])
+def test_few_coalitions_of_many_players_are_listed_without_all_the_others(n, size):
+    assert _of_size(n, size).tolist() == codes_of_size(n, size)
+
+
+@pytest.mark.parametrize("budget", [13, 60])
+def test_a_design_made_where_gradients_are_off_may_be_used_where_they_are_on(budget):
+    design.cache_clear()
+    designs._best.cache_clear()
+    with torch.inference_mode():
+        plan = design(6, budget, 11)
+    values = torch.ones(1, len(plan.masks), dtype=torch.float64, requires_grad=True)
+    (values @ plan.weights + plan.errors.variance(values)).sum().backward()
+    assert values.grad is not None
+    assert design(6, budget, 11) is plan
+    with pytest.raises(AttributeError):
+        plan.kind = "none"
+
+
 def test_budgets_from_which_there_are_permutations_and_regressions():
     for n in (3, 5, 8):
         assert design(n, 2 * n, 0).kind == "permutations"

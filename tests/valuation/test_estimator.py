@@ -5,11 +5,11 @@ import torch
 from scipy.stats import t as student
 
 from raymm.tasks import Regression
-from raymm.valuation import Sampling, get_utility, value_sampled
+from raymm.valuation import Sampling, Utility, get_utility, shapley_values, value_sampled
 from raymm.valuation.coalitions import coalition_masks, shapley_weights
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.sampling.designs import design
-from raymm.valuation.sampling.estimator import error_of_unseen, margin_of_error, value_closed_form
+from raymm.valuation.sampling.estimator import error_of_unseen, estimate, margin_of_error, value_closed_form
 
 N, K = 7, 3
 
@@ -31,6 +31,12 @@ def unseen(plan, by_size):
 def test_the_error_of_unseen_coalitions_is_the_sum_over_all(n, budget, by_size):
     plan = design(n, budget, 2)
     assert torch.allclose(error_of_unseen(plan, by_size), unseen(plan, by_size), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", range(4, 9))
+def test_where_all_coalitions_were_evaluated_none_is_unseen(n):
+    for seed in range(3):
+        assert (error_of_unseen(design(n, 2**n, seed), lambda sizes: sizes) < 1e-6).all()
 
 
 def batch(samples=30):
@@ -59,14 +65,16 @@ def game_of(partial_logits, bias, label, present, utility):
 @pytest.mark.parametrize("budget", [14, 30, 64])
 def test_values_of_a_batch_are_those_of_each_sample_by_itself(name, budget):
     partial_logits, bias, labels, present = batch()
-    utility = get_utility(name)
-    found = value_sampled(
-        lambda rows: SumSource(partial_logits[rows], bias, present[rows]),
-        labels,
-        present,
-        utility,
-        Sampling(budget, 9),
-    )
+    utility, asked = get_utility(name), []
+
+    def source_of(rows):
+        asked.extend(rows.tolist())
+        source = SumSource(partial_logits[rows], bias, present[rows])
+        source.step = 5  # logits of a few coalitions are in memory at one time
+        return source
+
+    found = value_sampled(source_of, labels, present, utility, Sampling(budget, 9))
+    assert sorted(asked) == list(range(len(labels)))
     kinds = set()
     for row in range(len(labels)):
         players, value = game_of(partial_logits[row], bias, labels[row], present[row], utility)
@@ -75,6 +83,7 @@ def test_values_of_a_batch_are_those_of_each_sample_by_itself(name, budget):
             weights, divisor = shapley_weights(p)
             phi, stderr = value(coalition_masks(p)) @ weights / divisor, torch.zeros(p).double()
             kinds.add("exact")
+            assert (found.stderr[row, players] == 0).all()
         else:
             plan = design(p, budget, 9)
             values = value(plan.masks)
@@ -126,6 +135,52 @@ def test_refined_are_the_samples_within_three_errors_of_the_fair_share_and_no_ot
     assert torch.equal(*(phi.nan_to_num(7) for phi in soft))  # it has no fair share
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "near"),
+    [
+        ((3, 10, 5, 5), (2, 11, 5, 5), True),  # the first player has 2.5, with an error of 0.5
+        ((3, 10, 5, 5), (2.25, 10.75, 5, 5), False),
+        ((1, 10, 5, 5), (1.25, 9.75, 5, 5), True),
+        ((1, 10, 5, 5), (1, 10, 5, 5), False),  # the fair share itself, with an error of 0
+    ],
+)
+def test_near_to_the_fair_share_are_contributions_within_three_errors_of_it(first, second, near):
+    """What each of four players adds in an order and in its reverse, which are all that a budget of 8 pays for."""
+    plan, powers = design(4, 8, 0), 2 ** torch.arange(4)
+    game = torch.linspace(20, 50, 16, dtype=torch.float64)
+    for adds, prefixes in ((first, plan.masks[:4]), (second, plan.masks[4:])):
+        for members in prefixes:
+            game[members.long() @ powers] = torch.tensor(adds, dtype=torch.float64)[members].sum()
+    codes = SumSource(powers[None, :, None].float(), torch.zeros(1), torch.ones(1, 4, dtype=torch.bool))
+    worth = Utility("worth", lambda logits, labels, sizes: game[logits[..., 0].long()], fair_share=1.0)
+    rough, fine = (
+        value_sampled(lambda _: codes, torch.tensor([0]), codes.present, worth, Sampling(8, 0, refine))
+        for refine in (False, True)
+    )
+    assert rough.phi[0].tolist() == [(a + b) / 2 for a, b in zip(first, second, strict=True)]
+    assert rough.stderr[0].tolist() == [abs(a - b) / 2 for a, b in zip(first, second, strict=True)]
+    exact = shapley_values(game[None])
+    assert torch.equal(fine.phi, exact if near else rough.phi)
+    assert torch.equal(fine.stderr, torch.zeros_like(exact) if near else rough.stderr)
+
+
+def test_of_three_modalities_all_coalitions_are_evaluated_and_of_none_there_is_no_value():
+    partial_logits, bias, labels, present = batch()
+    present[:], present[:15, :3] = False, True
+    utility = get_utility("count")
+    found = value_sampled(
+        lambda rows: SumSource(partial_logits[rows], bias, present[rows]), labels, present, utility, Sampling(6, 0)
+    )
+    for row in range(15):
+        players, value = game_of(partial_logits[row], bias, labels[row], present[row], utility)
+        weights, divisor = shapley_weights(3)
+        assert torch.equal(found.phi[row, players], value(coalition_masks(3)) @ weights / divisor)
+        assert (found.stderr[row, players] == 0).all()
+    assert found.phi[~present].isnan().all()
+    assert found.stderr[~present].isnan().all()
+    assert (found.prediction[15:] == bias.argmax()).all()
+
+
 def test_no_sample_has_no_value():
     partial_logits, bias, labels, present = (one[:0] if len(one) != K else one for one in batch())
     found = value_sampled(
@@ -169,9 +224,12 @@ def test_where_no_answer_is_right_or_wrong_no_modality_is_said_to_be_right():
     assert found.unimodal_correct.shape == (4, 3)
 
 
-def test_settings_of_a_sampling_are_a_value():
+def test_settings_and_estimates_of_a_sampling_are_values():
     one = Sampling(64, 3)
     assert (one.budget, one.seed, one.refine) == (64, 3, False)
     assert {one: 1}[Sampling(64, 3, refine=False)] == 1
     with pytest.raises(AttributeError):
         one.seed = 4
+    found = estimate(torch.zeros(1, 8), design(4, 8, 0))
+    with pytest.raises(AttributeError):
+        found.dof = 4.0

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raymm.valuation import interactions, shapley_values
+from raymm.valuation import banzhaf_values, interactions, shapley_values
 from raymm.valuation.coalitions import (
     banzhaf_weights,
     coalition_masks,
@@ -106,13 +106,18 @@ def test_a_wrong_number_of_columns_is_refused(columns):
         shapley_values(torch.zeros(1, columns))
 
 
-def test_what_is_cached_in_inference_mode_serves_autograd_later():
-    shapley_weights.cache_clear()
+@pytest.mark.parametrize("index", [shapley_values, banzhaf_values, interactions])
+def test_what_is_cached_in_inference_mode_serves_autograd_later(index):
+    for cached in (coalition_masks, coalition_sizes, shapley_weights, banzhaf_weights, interaction_weights):
+        cached.cache_clear()
     with torch.inference_mode():
-        shapley_values(torch.zeros(1, 8))
+        index(torch.zeros(1, 8))
+        masks, sizes = coalition_masks(3), coalition_sizes(3)
     values = torch.randn(2, 8, requires_grad=True)
-    shapley_values(values)[:, 0].sum().backward()
+    index(values).sum().backward()
     assert values.grad.abs().sum() > 0
+    assert not masks.is_inference()
+    assert not sizes.is_inference()
 
 
 @pytest.mark.parametrize("n", range(1, 13))

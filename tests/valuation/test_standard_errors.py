@@ -44,11 +44,27 @@ def test_where_nothing_is_left_over_there_is_no_variance():
     )
 
 
-def test_residuals_that_do_not_tell_the_parts_apart_share_the_variance():
-    alike = torch.full((5,), 0.3, dtype=torch.float64)
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_residuals_that_do_not_tell_the_parts_apart_share_the_variance(share):
+    alike = torch.full((5,), share, dtype=torch.float64)
     squares = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]], dtype=torch.float64)
     assert variance_components(squares, alike)[0].tolist() == pytest.approx([3.0, 3.0])
     assert variance_components(squares[:, :1], alike[:1])[0].tolist() == pytest.approx([1.0, 1.0])
+
+    weights = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]], dtype=torch.float64)
+    found = _least_squares(squares, torch.stack([alike, 1 - alike]), weights)
+    assert found[0].tolist() == pytest.approx([35 / 15, 35 / 15])  # their weighted mean
+
+
+@pytest.mark.parametrize(("apart", "told"), [(6e-6, False), (1e-5, True)])
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 3e8])
+def test_parts_are_told_apart_from_a_bound_on_that_no_scale_of_the_weights_moves(apart, told, scale):
+    """The sine of the angle between the shares of both parts has to be more than the root of 1e-9."""
+    smooth = torch.tensor([0.5 + apart, 0.5 - apart], dtype=torch.float64)
+    shares = torch.stack([smooth, 1 - smooth])
+    squares = (shares.T @ torch.tensor([3.0, 1.0], dtype=torch.float64))[None]
+    found = _least_squares(squares, shares, torch.full((1, 2), scale, dtype=torch.float64))
+    assert found[0].tolist() == pytest.approx([3, 1] if told else [2, 2], rel=1e-4)
 
 
 def test_the_error_of_orders_is_that_of_their_mean():
@@ -111,3 +127,11 @@ def test_errors_of_a_regression_are_the_variances_times_their_effect_on_each_pla
     variances = variance_components((values @ effects) ** 2, smooth)
     expected = variances[:, :1] * errors[0].abs() + variances[:, 1:] * errors[1].abs()
     assert torch.allclose(model.variance(values), expected)
+
+
+@pytest.mark.parametrize("budget", [12, 30])
+def test_what_estimates_the_errors_of_a_design_stays_as_it_is(budget):
+    errors = design(6, budget, 0).errors
+    for name in vars(errors):
+        with pytest.raises(AttributeError):
+            setattr(errors, name, None)

@@ -122,7 +122,8 @@ def test_a_table_without_names_or_their_columns_is_read(tmp_path):
     rows = pq.read_table(tmp_path / "t.parquet")
     assert rows.column("label_name").null_count == len(rows)
     about = json.loads(rows.schema.metadata[b"raymm"])
-    del about["class_names"]
+    for name in ("class_names", "classes", "task", "format"):
+        del about[name]
     old = rows.drop_columns(["label_name", "prediction_name", "source"])
     old = old.replace_schema_metadata({b"raymm": json.dumps(about).encode()})
     pq.write_table(old, tmp_path / "old.parquet", write_page_checksum=True)
@@ -172,8 +173,16 @@ def test_parts_that_come_one_by_one_are_joined_into_rows_that_are_counted_before
 def test_tables_that_come_one_by_one_are_cut_anew(lengths, rows):
     table = make_table(rows=sum(lengths))
     starts = np.cumsum([0, *lengths])
-    parts = (table.part(int(start), int(start) + length) for start, length in zip(starts, lengths, strict=False))
-    cut = list(regrouped(parts, rows))
+    taken, cut = [], []
+
+    def parts():
+        for start, length in zip(starts, lengths, strict=False):
+            taken.append(length)
+            yield table.part(int(start), int(start) + length)
+
+    for piece in regrouped(parts(), rows):
+        cut.append(piece)
+        assert sum(taken[:-1]) < len(cut) * rows  # no table is taken before it is needed
     assert [len(piece) for piece in cut[:-1]] == [rows] * (len(cut) - 1)
     assert 0 < len(cut[-1]) <= rows
     assert same(join_tables(cut), table)
@@ -186,7 +195,10 @@ def test_tables_that_come_one_by_one_make_the_file_of_the_whole(tmp_path, monkey
     write_table(tmp_path / "whole.parquet", table)
     parts = (table.part(int(start), int(start) + length) for start, length in zip(starts, lengths, strict=False))
     write_tables(tmp_path / "parts.parquet", parts)
-    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    with TableWriter(tmp_path / "at_once.parquet", table.info) as writer:
+        writer.write(table)
+    for other in ("parts.parquet", "at_once.parquet"):
+        assert (tmp_path / other).read_bytes() == (tmp_path / "whole.parquet").read_bytes()
     assert pq.ParquetFile(tmp_path / "parts.parquet").num_row_groups == 5
 
 

@@ -12,6 +12,7 @@ import raymm.valuation.table_file as table_module
 from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits
+from raymm.valuation.table import regrouped
 from raymm.valuation.table_file import table_schema
 from tests.valuation.test_table import make_table, sampled
 
@@ -44,10 +45,16 @@ def several(rows=20, seed=0):
     )  # fmt: skip
 
 
+def closed(table):
+    """The same rows as if the values were computed from the weights."""
+    return replace(sampled(table), info=replace(table.info, method="closed_form"))
+
+
 KINDS = {
     "exact": lambda: replace(make_table(rows=31), split=np.array([f"s{i % 3}" for i in range(31)])),
     "sampled": lambda: sampled(make_table(rows=31)),
     "several": several,
+    "closed_form": lambda: closed(make_table(rows=9)),
 }
 
 
@@ -62,6 +69,12 @@ def test_every_column_is_read_as_it_was_written(kind, piece, tmp_path, monkeypat
     assert np.isnan(again.loss).all()
     assert (again.phi.dtype, again.stderr.dtype, again.loss.dtype) == (np.float64,) * 3
     assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == -(-len(table) // piece)
+
+
+def test_a_row_group_has_32768_rows(tmp_path):
+    write_table(tmp_path / "t.parquet", make_table(rows=65_537))
+    about = pq.ParquetFile(tmp_path / "t.parquet").metadata
+    assert [about.row_group(i).num_rows for i in range(about.num_row_groups)] == [32_768, 32_768, 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,8 +97,19 @@ def test_joined_tables_have_every_column_in_order(kind):
     for wrong in (len(table) - 1, len(table) + 1):
         with pytest.raises((AssertionError, ValueError)):
             join_tables(iter(parts), wrong)
+    for wrong in ([], [part(0, 1), part(1, 2)]):  # one row too many has a place where numpy sees none
+        with pytest.raises(AssertionError):
+            join_tables(iter(wrong), 1)
     with pytest.raises(AssertionError):
         join_tables([])
+
+
+def test_pieces_of_one_table_are_views_of_it():
+    table = make_table(rows=600)
+    cut = list(regrouped([table], 300))
+    assert [len(piece) for piece in cut] == [300, 300]
+    assert all(np.shares_memory(piece.phi, table.phi) for piece in cut)
+    assert [np.shares_memory(piece.phi, table.phi) for piece in regrouped([table, table], 400)] == [True, False, True]
 
 
 def test_names_are_those_of_the_positions():
@@ -102,14 +126,16 @@ def test_names_are_those_of_the_positions():
 
 
 def test_what_a_table_says_of_itself():
-    exact, some, many = (KINDS[kind]() for kind in KINDS)
-    assert [table.enumerated for table in (exact, some, many)] == [True, False, True]
+    exact, some, many, of_weights = (KINDS[kind]() for kind in KINDS)
+    assert [table.enumerated for table in (exact, some, many, of_weights)] == [True, False, True, False]
     assert [table.shows_right for table in (exact, some, many)] == [True, True, many.task.hard]
     assert [table.shows_outcomes for table in (exact, some)] == [True, False]
     assert exact.grand_correct.tolist() == (exact.prediction == exact.label).tolist()
     assert exact.membership(6).tolist() == [[k == label for k in range(6)] for label in exact.label]
     bits = [[byte >> bit & 1 for byte in row for bit in range(8)] for row in exact.outcomes.tolist()]
     assert exact.correct().astype(int).tolist() == [row[:8] for row in bits]
+    with pytest.raises(DataError, match="the values are closed_form: not all coalitions were evaluated"):
+        of_weights.correct()
     info = TableInfo(("a",), "count", "zeros", "f")
     assert (info.epoch, info.method, info.budget, info.classes, info.class_names) == (None, "exact", None, 0, ())
     assert (info.task, info.fair_share) == ({"name": "classification"}, 1.0)
@@ -210,6 +236,11 @@ def test_pages_have_checksums_and_the_format_is_refused_by_what_it_is(tmp_path):
         with pytest.raises(
             DataError, match=f"a valuation table of format {number}, and this raymm reads formats up to 1"
         ):
+            read_table(tmp_path / "n.parquet")
+    for number in (0, -1):
+        changed = json.dumps({**about, "format": number}).encode()
+        pq.write_table(rows.replace_schema_metadata({b"raymm": changed}), tmp_path / "n.parquet")
+        with pytest.raises(DataError, match=f"'format' is {number}: .*; value the split again"):
             read_table(tmp_path / "n.parquet")
 
 

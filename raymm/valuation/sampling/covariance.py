@@ -55,7 +55,7 @@ def with_contributions(members: Floats, kernel: Floats) -> Floats:
     """
     table = of_contributions(kernel)
     size = np.rint(members.sum(axis=1)).astype(np.int64)[:, None]
-    return np.where(members > 0, table[np.maximum(size - 1, 0)], -table[np.minimum(size, len(table) - 1)])
+    return np.where(members > 0, table[size - 1], -table[np.minimum(size, len(table) - 1)])
 
 
 @cache

@@ -149,7 +149,6 @@ def _least_squares(n: int, budget: int, generator: np.random.Generator) -> Desig
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(mode=False)
 def _best(n: int, pairs: int) -> tuple[Bool[Tensor, "p n"], Fit, Float64[Tensor, "m g"]]:
     """One coalition of each pair after the exchange search, the fit to them, and values -> residual contrasts."""
     generator = np.random.default_rng(derive(0, "best design", n, pairs))
@@ -215,7 +214,7 @@ def _shares(n: int, pairs: int) -> list[int]:
         unfinished = [i for i, size in enumerate(population) if shares[i] < size]
         if not unfinished:
             break
-        shares[min(unfinished, key=lambda i: (shares[i] + 0.5) / part[i])] += 1
+        shares[min(unfinished, key=lambda i: shares[i] / part[i])] += 1
     return shares
 
 

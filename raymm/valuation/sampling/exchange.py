@@ -53,7 +53,7 @@ def exchange_search(coalitions: Members, fixed: int, generator: np.random.Genera
     pairs = len(coalitions)
     coalitions = coalitions.copy()
     taken = {row.tobytes() for row in coalitions} | {row.tobytes() for row in ~coalitions}
-    steps = 0 if pairs == fixed else min(SWEEPS * (pairs - fixed), STEPS, int(WORK / pairs**2))
+    steps = min(SWEEPS * (pairs - fixed), STEPS, int(WORK / pairs**2))
     inverse = _diffuse_inverse(coalitions) if steps else np.empty(0)
     for step in range(steps):
         if step % REFRESHED == REFRESHED - 1:

@@ -82,7 +82,7 @@ def fit(coalitions: Members, *, balanced: bool) -> Fit:
     Parameters
     ----------
     coalitions
-        bool [p, n]: one coalition of each pair.
+        bool [p, n]: of each pair the coalition with fewer members; of halves, either.
     balanced
         Whether estimates have to be unbiased over all assignments of players to columns; needs coalitions of every
         size.
@@ -117,7 +117,7 @@ def fit(coalitions: Members, *, balanced: bool) -> Fit:
         weights = _balance(weights, members, residual)
     # P has rank p + 1 - n: its scaled eigenvectors are contrasts A with A A' = P and A' K A = 1
     values, vectors = np.linalg.eigh(residual)
-    contrasts = vectors[:, n:] * np.sqrt(values[n:].clip(min=0))
+    contrasts = vectors[:, n:] * np.sqrt(values[n:].clip(min=0))  # below 0 by rounding alone
     # rotate the contrasts so that the interactions of three members, too, are uncorrelated between them
     triples = third_order_of(n)
     smooth, rotation = np.linalg.eigh(contrasts.T @ covariance(members, members, triples) @ contrasts)
@@ -140,8 +140,9 @@ def _balance(weights: Floats, members: Floats, residual: Floats) -> Floats:
     """
     n = members.shape[1]
     size = np.rint(members.sum(axis=1))[:, None]
-    inside = [(size == s) * (members + (2 * s == n) * (members - 1)) for s in range(1, n // 2 + 1)]
-    outside = [(size == s) * (members - 1) for s in range(1, (n + 1) // 2)]
+    others = 1.0 - members
+    inside = [(size == s) * (members - (2 * s == n) * others) for s in range(1, n // 2 + 1)]
+    outside = [(size == s) * -others for s in range(1, (n + 1) // 2)]
     equations = np.stack(inside + outside)  # d_k [k, p + 1, n]
     change = residual @ equations  # P d_k
     missing = 2.0 - np.einsum("kpi,pi->k", equations, weights)

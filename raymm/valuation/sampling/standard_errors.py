@@ -123,9 +123,8 @@ def _least_squares(
     smooth_moment, rough_moment = ((weights * squares * part).sum(dim=1) for part in (smooth, rough))
     determinant = smooth_square * rough_square - cross.square()
     identifiable = determinant > 1e-9 * smooth_square * rough_square
-    divisor = torch.where(identifiable, determinant, 1.0)
-    first = (rough_square * smooth_moment - cross * rough_moment) / divisor
-    second = (smooth_square * rough_moment - cross * smooth_moment) / divisor
+    first = (rough_square * smooth_moment - cross * rough_moment) / determinant
+    second = (smooth_square * rough_moment - cross * smooth_moment) / determinant
     # where one variance would be negative it is 0, and the other is fitted by itself
     only_smooth, only_rough = smooth_moment / smooth_square, rough_moment / rough_square
     first, second = (
