@@ -25,7 +25,7 @@ SETTINGS = ("training.epochs=20", "method.warmup=5", "model.encoder.width=16")
 
 
 def run(data: Path) -> Measured:
-    """Measure one study: four arms of five seeds, as many as a study has by default, of which three arms share their warm-ups."""
+    """Measure one study: four arms, of which three share their warm-ups, with as many seeds as it has by default."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "study"
         words = ["study", "--data", str(data.resolve()), "--arms", ARMS, "--seeds", SEEDS, "--out", str(out)]

@@ -45,7 +45,7 @@ def test_encoders_learn_from_the_effect_of_permutations(n, k, fusion):
     found = trainer.method.loss(step)
     joint = functional.cross_entropy(step.logits, step.labels, reduction="sum")
     expected = joint + 4.0 * regulariser(trainer, step, k, 2)
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert found.item() == pytest.approx(float(expected), rel=1e-5)
     mine, other, plain = (encoder_grads(trainer, loss) for loss in (found, expected, joint))
     for one, two, three in zip(mine, other, plain, strict=True):
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(one, two, strict=True))
@@ -105,7 +105,7 @@ def test_the_contrast_is_over_all_modalities_that_rows_have():
     joint = functional.cross_entropy(step.logits, step.labels, reduction="sum")
     expected = joint + 9 * 0.7 * contrast(points, labels, 0.3)
     found = trainer.method.loss(step)
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert found.item() == pytest.approx(float(expected), rel=1e-5)
     for one, two in zip(encoder_grads(trainer, found), encoder_grads(trainer, expected), strict=True):
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(one, two, strict=True))
 
@@ -118,7 +118,7 @@ def test_features_are_drawn_to_what_outputs_tell_of_them():
     expected = functional.cross_entropy(step.logits, step.labels, reduction="sum")
     expected = expected + 0.3 * sum(errors[row][step.mask[row]].mean() for row in range(9))
     found = trainer.method.loss(step)
-    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert found.item() == pytest.approx(float(expected), rel=1e-5)
     assert trainer_of("mcr", 2).method.module is None
     begin(trainer)
 
