@@ -34,7 +34,6 @@ from raymm.training.communicator import SingleProcess, TorchDistributed
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
 from raymm.training.run import open_run
-from raymm.training.whole_runs import any_device
 from raymm.valuation.engine import value_parts
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def train_in_this_process(runs: Sequence[Run], report: Reports, *, until: int | 
     two epochs: what `report` raises ends the training with these epochs committed.
     """
     tune_malloc()
-    backends = Backends(device=any_device() if ray.get_gpu_ids() else torch.device("cpu"))
+    backends = Backends(device=torch.device("cuda" if ray.get_gpu_ids() else "cpu"))
     _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], until, _teller(runs, report))
 
 
