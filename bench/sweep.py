@@ -9,27 +9,34 @@ error as a share of so many clips.
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from bench.timing import Measured
 from raymm.cluster.connect import connect
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
 from raymm.sweep.driver import run_sweep
-from raymm.sweep.runs import trial_rows
+from raymm.sweep.reported import EPOCHS, SCORE
+from raymm.sweep.runs import read_histories, score_at, trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
-from raymm.sweep.store import SweepConfig, commit_sweep, new_sweep
+from raymm.sweep.store import Sweep, SweepConfig, Trial, commit_sweep, new_sweep, read_trials
 from raymm.sweep.tracking import SweepCallback
 from raymm.sweep.trial import TRAINABLES
 
-TRIALS = 12
+TRIALS, LONGEST, WARMUP = 12, 60, 5
+ORDERS = 1000
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")
 SETTINGS = (
     "view.noise_db.audio=-10",
-    "training.epochs=60",
-    "method.warmup=5",
+    f"training.epochs={LONGEST}",
+    f"method.warmup={WARMUP}",
     "training.threads=1",
     "cluster.workers=1",
     "cluster.actors=0",
@@ -45,6 +52,8 @@ def run(data: Path) -> Measured:
     best = full["best"]
     error = (best * (1 - best) / len(dataset.rows("val"))) ** 0.5
     details = {"full": full, "short": short, "standard_error": error, "within": abs(best - short["best"]) <= error}
+    details["epochs_in_any_order"] = _in_any_order(full.pop("curves"), lanes=2)
+    short.pop("curves")
     return Measured(
         "12 trials, shared warm-up and ASHA / in full", short["seconds"] / full["seconds"], "<=", 0.5, details
     )
@@ -63,7 +72,54 @@ def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str
     assert all(row.status != "failed" for row in rows), [row.cause for row in rows]
     best = max(row.score or 0.0 for row in rows)
     statuses = {status: sum(row.status == status for row in rows) for status in ("finished", "stopped")}
-    return {"seconds": seconds, "best": best, "epochs": sum(row.epochs for row in rows), **statuses}
+    curves = [_curve(sweep, trial) for trial in read_trials(sweep)]
+    return {"seconds": seconds, "best": best, "epochs": sum(row.epochs for row in rows), **statuses, "curves": curves}
+
+
+def _curve(sweep: Sweep, trial: Trial) -> list[float]:
+    """What ASHA sees of a trial: its score after every epoch."""
+    histories = read_histories(sweep, trial)
+    return [
+        score_at(histories, epochs, sweep.config.training.selection) for epochs in range(1, len(histories[0]) + 1)
+    ]
+
+
+def _in_any_order(curves: Sequence[Sequence[float]], lanes: int) -> dict[str, float]:
+    """Mean, 5th and 95th percentile over drawn orders of the share of the epochs that ASHA trains."""
+    generator = np.random.default_rng(0)
+    orders = (generator.permutation(len(curves)) for _ in range(ORDERS))
+    shares = [share_of_epochs([curves[i] for i in order], lanes) for order in orders]
+    low, high = np.percentile(shares, [5, 95])
+    return {"mean": float(np.mean(shares)), "low": float(low), "high": float(high)}
+
+
+def share_of_epochs(curves: Sequence[Sequence[float]], lanes: int, warmup: int = WARMUP) -> float:
+    """Epochs that trials train under ASHA, their warm-up shared, over those of all of them in full.
+
+    Parameters
+    ----------
+    curves
+        Scores of each trial by epoch, in the order in which they begin.
+    lanes
+        Trials at once, which train an epoch of each in turn.
+    """
+    aim = {"time_attr": EPOCHS, "metric": SCORE, "mode": "max"}
+    asha = ASHAScheduler(max_t=len(curves[0]) + 1, grace_period=warmup + 1, reduction_factor=3, **aim)
+    trials = [SimpleNamespace(trial_id=str(number)) for number in range(len(curves))]
+    for trial in trials:
+        asha.on_trial_add(None, trial)
+    waiting, running, trained = list(range(len(curves))), dict[int, int](), warmup
+    while waiting or running:
+        while waiting and len(running) < lanes:
+            running[waiting.pop(0)] = warmup
+        for number in list(running):
+            running[number] = epochs = running[number] + 1
+            trained += 1
+            result = {EPOCHS: epochs, SCORE: curves[number][epochs - 1]}
+            stops = asha.on_trial_result(None, trials[number], result) == TrialScheduler.STOP
+            if stops or epochs == len(curves[number]):
+                del running[number]
+    return trained / sum(map(len, curves))
 
 
 class _Silent(SweepCallback):
