@@ -19,7 +19,6 @@ SHARES = "shares are divided by their sum"
 DISJOINT = "of numbers whose bits are apart, it is the sum"
 WORDS = "words of settings, and their names, are kept once"
 AS_MANY = "there are as many of both"
-NO_EMPTY = "no coalition is empty, and least squares leave aside an equation without any"
 SMALL = "of numbers below 257, the same are one object"
 BELOW = "with any such number the bound is that of rounding, and what is between the bounds changes no weight"
 ZERO_ROW = "the factor is 0, but for rounding"
@@ -29,6 +28,8 @@ NO_SAMPLE = "of no sample, any modalities have the same values: none"
 NO_CACHE = "without a cache, or with one of another size, the same is computed again"
 ONE_BYTE = "the codes of no, one or two modalities are of the same type"
 CHUNKS = "checksums are the same whatever is read at a time"
+NO_LARGER = "of each pair the smaller coalition is given"
+DIVIDES = "it divides without a remainder"
 
 SURVIVORS: dict[str, dict[str, str]] = {
     "raymm/methods/plan.py": {
@@ -131,8 +132,8 @@ SURVIVORS: dict[str, dict[str, str]] = {
         'if bits.device.type < "cpu":': SAME_BITS,
         'if bits.device.type is "cpu":': SAME_BITS,
         'if bits.device.type <= "cpu":': "no type of device comes before it",
-        "@lru_cache(maxsize=63)": NO_CACHE,
-        "@lru_cache(maxsize=65)": NO_CACHE,
+        "@lru_cache(maxsize= 63)": NO_CACHE,
+        "@lru_cache(maxsize= 65)": NO_CACHE,
         "@torch.inference_mode(mode=False)": NO_CACHE,
     },
     "raymm/valuation/coalitions.py": {
@@ -141,10 +142,12 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), 1]": NO_OTHER,
         "outside = [*(-divisor // (n * comb(n - 1, s)) for s in range(n)), -1]": NO_OTHER,
         "@torch.inference_mode(mode=False)": NO_CACHE,
-        "divisor = lcm(*range(2, n + 1))": "one divides every number",
-        "divisor = lcm(*range(2, n))": "one divides every number",
+        "divisor = lcm(*range( 2, n + 1))": "one divides every number",
+        "divisor = lcm(*range( 2, n))": "one divides every number",
+        "inside = [0, *(divisor / (n * comb(n - 1, s - 1)) for s in range(1, n + 1))]": DIVIDES,
+        "outside = [*(-divisor / (n * comb(n - 1, s)) for s in range(n)), 0]": DIVIDES,
         "by_size = torch.tensor([divisor / ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)": (
-            "it divides without a remainder"
+            DIVIDES
         ),
     },
     "raymm/valuation/sampling/designs.py": {
@@ -190,12 +193,9 @@ SURVIVORS: dict[str, dict[str, str]] = {
             "below 0 by rounding alone, and not for the coalitions of any budget"
         ),
         "if np.linalg.matrix_rank(additive) != n:": "a matrix of n columns has no larger rank",
-        "inside = [(size == s) * (members - (2 * s >= n) * others) for s in range(1, n // 2 + 1)]": (
-            "no size is above the half"
-        ),
-        "inside = [(size == s) * (members - (2 * s is n) * others) for s in range(1, n // 2 + 1)]": SMALL,
-        "inside = [(size == s) * (members - (2 * s == n) * others) for s in range( 0, n // 2 + 1)]": NO_EMPTY,
-        "outside = [(size == s) * -others for s in range( 0, (n + 1) // 2)]": NO_EMPTY,
+        "others = 2.0 - members": "the weights of a coalition add up to 0: the equations are the same",
+        "inside = [(size == s) * (members - (2 * s >= n) * others) for s in sizes]": NO_LARGER,
+        "outside = [(size == s) * -others for s in sizes if 2 * s != n]": NO_LARGER,
         'amount = np.linalg.lstsq(np.einsum("kpi,lpi->kl", equations, change), missing, rcond= 1.000000001)[0]': (
             BELOW
         ),

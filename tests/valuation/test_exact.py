@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raymm.valuation import banzhaf_values, interactions, shapley_values
+from raymm.valuation import banzhaf_values, coalitions, interactions, shapley_values
 from raymm.valuation.coalitions import (
     banzhaf_weights,
     coalition_masks,
@@ -143,3 +143,12 @@ def test_weights_are_whole_numbers_over_their_least_common_denominator(n):
 def test_as_many_players_as_cannot_be_enumerated_are_refused(weights, n):
     with pytest.raises(ValueError, match=f"{n} players: exact values are computed for 1 to 20"):
         weights(n)
+
+
+@pytest.mark.parametrize("weights", [shapley_weights, banzhaf_weights, interaction_weights])
+def test_as_many_players_as_may_be_are_enumerated(weights, monkeypatch):
+    monkeypatch.setattr(coalitions, "MAX_PLAYERS", 3)
+    weights.cache_clear()
+    assert len(weights(3)[0]) == 8
+    with pytest.raises(ValueError, match="4 players: exact values are computed for 1 to 3"):
+        weights(4)

@@ -158,7 +158,7 @@ def test_a_fit_is_not_changed_and_is_balanced_by_name_alone():
         fit(coalitions, balanced=False).weights = np.zeros((7, 4))
 
 
-@pytest.mark.parametrize(("n", "pairs"), [(4, 6), (5, 13), (6, 25), (7, 40)])
+@pytest.mark.parametrize(("n", "pairs"), [(4, 6), (5, 13), (6, 25), (7, 40), (10, 70), (11, 90)])
 def test_balanced_weights_are_the_nearest_that_are_unbiased_for_every_size(n, pairs):
     coalitions = some_pairs(n, pairs)
     plain, balanced = (fit(coalitions, balanced=value).weights for value in (False, True))

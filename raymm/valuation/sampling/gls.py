@@ -141,8 +141,9 @@ def _balance(weights: Floats, members: Floats, residual: Floats) -> Floats:
     n = members.shape[1]
     size = np.rint(members.sum(axis=1))[:, None]
     others = 1.0 - members
-    inside = [(size == s) * (members - (2 * s == n) * others) for s in range(1, n // 2 + 1)]
-    outside = [(size == s) * -others for s in range(1, (n + 1) // 2)]
+    sizes = np.unique(size)[:-1]  # without that of the grand coalition
+    inside = [(size == s) * (members - (2 * s == n) * others) for s in sizes]
+    outside = [(size == s) * -others for s in sizes if 2 * s < n]
     equations = np.stack(inside + outside)  # d_k [k, p + 1, n]
     change = residual @ equations  # P d_k
     missing = 2.0 - np.einsum("kpi,pi->k", equations, weights)
