@@ -111,8 +111,8 @@ def test_what_is_cached_in_inference_mode_serves_autograd_later(index):
     for cached in (coalition_masks, coalition_sizes, shapley_weights, banzhaf_weights, interaction_weights):
         cached.cache_clear()
     with torch.inference_mode():
-        index(torch.zeros(1, 8))
         masks, sizes = coalition_masks(3), coalition_sizes(3)
+        index(torch.zeros(1, 8))
     values = torch.randn(2, 8, requires_grad=True)
     index(values).sum().backward()
     assert values.grad.abs().sum() > 0
