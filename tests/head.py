@@ -30,7 +30,7 @@ class Head:
     env: dict[str, str]
     token: str
 
-    def submit(self, *command, wait=True, timeout=120, working_dir=".", **variables):
+    def submit(self, *command, wait=True, timeout=300, working_dir=".", **variables):
         """Submit a job; `variables` are set in its environment."""
         options = [] if wait else ["--no-wait"]
         if variables:
