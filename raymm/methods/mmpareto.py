@@ -111,7 +111,7 @@ def pareto(joint: Tensor, alone: Tensor) -> tuple[Tensor, Tensor]:
     shortest = share * joint + (1 - share) * alone
     plain = joint + alone
     length = shortest.norm()
-    restored = torch.where(length > 0, shortest * (plain.norm() / length), 0.0)
+    restored = torch.where(length == 0, 0.0, shortest * (plain.norm() / length))  # what overflows is NaN, and seen
     return torch.where(product < 0, restored, plain), product / (square_joint * square_alone).sqrt()
 
 

@@ -117,6 +117,8 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "for gradient, part in zip(gradients, combined.split([one.numel() for one in gradients]), strict=False):": (
             AS_MANY
         ),
+        "restored = torch.where(length <= 0, 0.0, shortest * (plain.norm() / length))"
+        "  # what overflows is NaN, and seen": "no length is below 0",
     },
     "raymm/methods/valued_switches.py": {
         "accuracy = (table.unimodal_correct * present).sum(axis=0) / count": AND,

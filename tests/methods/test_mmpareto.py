@@ -86,6 +86,12 @@ def test_gradients_of_zero_and_opposite_ones_are_no_trouble():
         assert cosine.isnan() or float(cosine) == pytest.approx(-1)
 
 
+def test_conflicting_gradients_that_overflow_are_not_taken_for_zero():
+    """Their squares are no float32: the step must not become 0 in silence."""
+    found, _ = pareto(torch.tensor([1e25, 0.0]), torch.tensor([-1e25, 1.0]))
+    assert found.isnan().all()
+
+
 def test_a_conflict_in_training_is_found_and_solved():
     """A head of modality 0 that reads its features the other way round: its loss and the joint one disagree."""
     trainer = trainer_of("mmpareto", 2, "sum", heads="own", classes=2, gamma=1.0)
