@@ -152,6 +152,16 @@ SURVIVORS: dict[str, dict[str, str]] = {
             DIVIDES
         ),
     },
+    "raymm/valuation/sampling/covariance.py": {
+        "def kernel_of(n: int) -> Floats:": NO_CACHE,
+        "def third_order_of(n: int) -> Floats:": NO_CACHE,
+        "def _table_of_contributions(kernel: tuple[float, ...]) -> Floats:": NO_CACHE,
+        "return np.where(members != 0, table[size - 1], -table[np.minimum(size, len(table) - 1)])": (
+            "a member is 1, and who is none 0"
+        ),
+        "third = sum((-1) ** j * np.array([comb(int(h), j) * comb(n - int(h), 3 ^ j) for h in distance]) "
+        "for j in range(4))": "from 0 to 3 it is the difference",
+    },
     "raymm/valuation/sampling/designs.py": {
         "@lru_cache(maxsize= 255)": NO_CACHE,
         "@lru_cache(maxsize= 257)": NO_CACHE,
