@@ -165,9 +165,6 @@ SURVIVORS: dict[str, dict[str, str]] = {
     "raymm/valuation/sampling/designs.py": {
         "@lru_cache(maxsize= 255)": NO_CACHE,
         "@lru_cache(maxsize= 257)": NO_CACHE,
-        "whole = comb(n, size) // (2 if 2 * size > n else 1)": (
-            "of no number of players are the halves on either side of the limit"
-        ),
     },
     "raymm/valuation/sampling/estimator.py": {
         "patterns = present.new_ones( 2, present.shape[1])": NO_SAMPLE,

@@ -14,6 +14,7 @@ from raymm.valuation.sampling.designs import (
     _of_size,
     _paired_differences,
     _permutations,
+    _population,
     _shares,
     check_budget,
     design,
@@ -36,6 +37,16 @@ def test_coalitions_of_a_size_are_listed_in_order(n, bits, monkeypatch):
         found = _of_size(n, size)
         assert found.tolist() == codes_of_size(n, size)
         assert found.dtype == np.int64
+
+
+def test_pairs_of_a_size_are_counted_once():
+    for n in range(3, 10):
+        for size in range(1, n // 2 + 1):
+            coalitions = [frozenset(members) for members in combinations(range(n), size)]
+            pairs = {frozenset({one, frozenset(range(n)) - one}) for one in coalitions}
+            found = _population(n, size)
+            assert found == len(pairs)
+            assert isinstance(found, int)
 
 
 @pytest.mark.parametrize("listed", [200_000, 4])

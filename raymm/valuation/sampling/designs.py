@@ -205,31 +205,36 @@ def _between_permutations(weights: Float64[Tensor, "m permutations n"]) -> Permu
     return PermutationErrors(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] > 2 else weights)
 
 
+def _population(n: int, size: int) -> int:
+    """Number of pairs of a coalition of a size and its complement."""
+    return comb(n, size) // (2 if 2 * size == n else 1)
+
+
 def _shares(n: int, pairs: int) -> list[int]:
-    """Number of pairs of each size: all of the first, equal numbers of the others as far as there are so many."""
-    population = [comb(n, s) // (2 if 2 * s == n else 1) for s in range(1, n // 2 + 1)]
-    shares = [population[0], *(0 for _ in population[1:])]
-    part = [0.5 if 2 * s == n else 1.0 for s in range(1, len(population) + 1)]
-    while sum(shares) < pairs:
-        unfinished = [i for i, size in enumerate(population) if shares[i] < size]
-        if not unfinished:
-            break
+    """Number of pairs of each size: all of the first, equal numbers of the others as far as there are so many.
+
+    A pair of halves counts twice, since both are of the size.
+    """
+    population = [_population(n, s) for s in range(1, n // 2 + 1)]
+    part = [0.5 if 2 * s == n else 1.0 for s in range(1, n // 2 + 1)]
+    shares = [n, *(0 for _ in population[1:])]
+    for _ in range(min(pairs, sum(population)) - n):
+        unfinished = [i for i, most in enumerate(population) if shares[i] < most]
         shares[min(unfinished, key=lambda i: shares[i] / part[i])] += 1
     return shares
 
 
 def _draw(n: int, size: int, count: int, generator: np.random.Generator) -> Codes:
     """`count` different coalitions of a size, one of each pair with its complement."""
-    chosen: Codes = np.empty(0, np.int64)
-    powers = np.int64(1) << np.arange(n, dtype=np.int64)
-    whole = comb(n, size) // (2 if 2 * size == n else 1)
-    if whole <= ENUMERATED:
+    if _population(n, size) <= ENUMERATED:
         listed = _of_size(n, size)
         return np.sort(listed[generator.permutation(len(listed))[:count]])
+    chosen: Codes = np.empty(0, np.int64)
+    powers = np.int64(1) << np.arange(n, dtype=np.int64)
     while len(chosen) < count:
         # the `size` smallest of n random numbers are a uniformly drawn coalition
         ranks = np.argsort(generator.random((2 * count, n)), axis=1)
-        codes = (powers[None] * (ranks < size)).sum(axis=1)
+        codes = np.where(ranks < size, powers, 0).sum(axis=1)
         if 2 * size == n:  # of a pair of the same size, the coalition with the smaller code
             codes = np.minimum(codes, (np.int64(1) << n) - 1 - codes)
         merged = np.concatenate([chosen, codes])
