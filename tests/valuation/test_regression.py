@@ -6,7 +6,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from raymm.valuation.sampling import exchange
+from raymm.valuation.sampling import exchange, gls
 from raymm.valuation.sampling.covariance import (
     NUGGET,
     differences,
@@ -137,6 +137,21 @@ def test_the_fit_is_that_of_the_block_system(n, pairs, balanced):
     whole, third = (errors_of(rows, found.weights, kernel(n)) for kernel in (kernel_of, third_order_of))
     assert found.errors == pytest.approx(1.25 * np.stack([third, whole - third]), abs=1e-8)
     assert VARIANCE_INFLATION == 1.25
+
+
+@pytest.mark.parametrize("amount", [0.0, 30.0])
+def test_contrasts_have_the_variance_one_however_large_those_of_residuals_are(amount, monkeypatch):
+    """As of the pairs of many players, of which interactions of three members have much."""
+    kernel = kernel_of(5) + amount * third_order_of(5)
+    monkeypatch.setattr(gls, "kernel_of", lambda n: kernel)
+    coalitions = some_pairs(5, 15)
+    found = fit(coalitions, balanced=False)
+    rows = np.concatenate([coalitions, np.ones((1, 5), bool)])
+    covariance = kernel[distance_of(rows, rows)]
+    assert found.contrasts.T @ covariance @ found.contrasts == pytest.approx(np.eye(11), abs=1e-8)
+    free = np.linalg.svd(np.where(rows, 0.5, -0.5).T)[2][5:]  # a basis of what is orthogonal to additive games
+    largest = np.linalg.eigvalsh(free @ covariance @ free.T).max()
+    assert (largest > 1) == (amount > 0)
 
 
 @pytest.mark.parametrize("balanced", [False, True])
