@@ -5,8 +5,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
+# runs a command beside others: what it prints is kept in build/NAME.log, and shown in one block when it ends
+block = @mkdir -p build; status=0; { $(2); } >build/$(1).log 2>&1 || status=$$?; echo; cat build/$(1).log; exit $$status
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-on-ray test-without-ray chaos chaos-on-ray chaos-without-ray soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
+.PHONY: help install demo test lint-aside test-on-ray test-without-ray chaos chaos-on-ray chaos-without-ray soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,8 +17,10 @@ help: ## list the targets
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "raymm needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@mkdir -p build
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >build/compile.log 2>&1 || true # on every core, which pip does not; packages bring files of other Pythons
 	@touch $@
 
 install: $(STAMP) ## make .venv from the lock; the other targets do so by themselves
@@ -23,14 +28,15 @@ install: $(STAMP) ## make .venv from the lock; the other targets do so by themse
 demo: $(STAMP) ## the whole story on a small data set, in a minute or two
 	$(BIN)/raymm demo --out demo
 
-test: lint ## lint, then every test but the long ones of `make chaos`: those on Ray beside JOBS=2 processes of the others
+test: $(STAMP) ## lint, and every test but the long ones of `make chaos`: those on Ray beside JOBS=2 processes of the others
 	@$(BIN)/python -m compileall -q raymm # once; where Python writes no bytecode, every process would do so
-	@$(MAKE) --no-print-directory --keep-going -j2 test-on-ray test-without-ray
+	@$(MAKE) --no-print-directory --keep-going -j3 lint-aside test-on-ray test-without-ray
 
-test-on-ray: $(STAMP) # says what it found when it ends, in one block
-	@mkdir -p build; status=0; \
-	$(PYTEST) -m "not chaos and ray" $$(grep -rlE "ray_local|mark\.ray" tests --include="test_*.py") >build/tests-on-ray.log 2>&1 || status=$$?; \
-	echo; cat build/tests-on-ray.log; exit $$status
+lint-aside: $(STAMP)
+	$(call block,lint,$(MAKE) --no-print-directory lint)
+
+test-on-ray: $(STAMP)
+	$(call block,tests-on-ray,$(PYTEST) -m "not chaos and ray" $$(grep -rlE "ray_local|mark\.ray" tests --include="test_*.py"))
 
 test-without-ray: $(STAMP)
 	@$(PYTEST) -m "not chaos and not ray" -n $(or $(JOBS),2) --dist loadfile
@@ -38,9 +44,8 @@ test-without-ray: $(STAMP)
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes: those on Ray beside the others
 	@$(MAKE) --no-print-directory --keep-going -j2 chaos-on-ray chaos-without-ray
 
-chaos-on-ray: $(STAMP) # says what it found when it ends, in one block
-	@mkdir -p build; status=0; $(PYTEST) -m ray tests/chaos >build/chaos-on-ray.log 2>&1 || status=$$?; \
-	echo; cat build/chaos-on-ray.log; exit $$status
+chaos-on-ray: $(STAMP)
+	$(call block,chaos-on-ray,$(PYTEST) -m ray tests/chaos)
 
 chaos-without-ray: $(STAMP) # and the long tests that stand elsewhere
 	@$(PYTEST) -m "not ray" tests/chaos

@@ -6,7 +6,7 @@ A public name is imported when it is first used: importing this package loads ne
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 PUBLIC = {
     "CoalitionLoss": "raymm.integrations.coalition_loss",

@@ -43,7 +43,7 @@ def train(
     experiment: str = "raymm",
     progress: Showing = "auto",
 ) -> TrainingResult:
-    """Train a model, value it after each epoch and re-sample what contributes too little.
+    """Train a model by a method, and value its modalities after each epoch.
 
     Parameters
     ----------

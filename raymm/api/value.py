@@ -39,9 +39,9 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
         Who is told how far it is; "auto" shows a bar on a terminal or in a notebook, None nothing.
     options
         For a data set: `split` ("test"); `utility`, `method`, `budget` and `plugins`, by default the run's;
-        `masking`, "zeros" or "mean", or several to compare; `out`, a Parquet file that is written block by block, so
-        that a second call goes on where the first one ended; `data_settings` as in `raymm.train`; `backend`
-        ("local", or "ray" with so many `actors` of `gpus_per_actor`). For batches: those of
+        `masking`, "zeros", "mean" or "learned", or several to compare; `out`, a Parquet file that is written block
+        by block, so that a second call goes on where the first one ended; `data_settings` as in `raymm.train`;
+        `backend` ("local", or "ray" with so many `actors` of `gpus_per_actor`). For batches: those of
         `raymm.valuation.value_batches`: `modalities`, `label`, `ids`, `mask`, `utility`, ...
 
     Returns

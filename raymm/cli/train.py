@@ -81,7 +81,7 @@ def train(
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train a model, value it after each epoch and re-sample what contributes too little."""
+    """Train a model by a method, and value its modalities after each epoch."""
     import raymm
     from raymm.data.opening import parse_data_settings
 

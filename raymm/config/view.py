@@ -33,7 +33,7 @@ class MixupConfig(Settings):
 
 
 class ViewConfig(Settings):
-    """How stored samples are read. `noise` holds for every split: it is part of the task."""
+    """How stored samples are read. `noise_db` holds for every split: it is part of the task."""
 
     noise_db: dict[str, float] = Field(
         default_factory=dict, description="signal-to-noise ratio in dB of white noise added to a modality"

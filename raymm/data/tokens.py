@@ -5,8 +5,8 @@ ICML 2009; subwords after Bojanowski et al., TACL 2017). Id 0 pads.
 
 Version 2 keeps the words and symbols of `raymm.data.words`, in order: up to `max_tokens` words, and as many symbols.
 Behind them, as far as there is room, stand the letter trigrams of the words, and pairs of characters where a script
-writes no blanks. Version 1, of data sets that 0.1.0 and 0.2.0 made, counts words and trigrams alike, so that 64 ids
-are about 11 words of English, and has no symbols.
+writes no blanks. Version 1, of data sets that 0.1.0 made, counts words and trigrams alike, so that 64 ids are about
+11 words of English, and has no symbols.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Re-sampling in a loop with Hugging Face Accelerate: `pip install raymm[accelerate]`.
+"""Re-sampling in a loop with Hugging Face Accelerate: `pip install 'raymm[accelerate]'`.
 
 loader = prepare_loader(accelerator, resampler, samples)
 model, optimizer = accelerator.prepare(model, optimizer)

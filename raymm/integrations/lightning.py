@@ -1,4 +1,4 @@
-"""Re-sampling in PyTorch Lightning: `pip install raymm[lightning]`.
+"""Re-sampling in PyTorch Lightning: `pip install 'raymm[lightning]'`.
 
 trainer = Trainer(callbacks=[ResamplingCallback(resampler, values)], reload_dataloaders_every_n_epochs=1)
 trainer.fit(module, resampler.loader(samples))

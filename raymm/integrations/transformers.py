@@ -1,4 +1,4 @@
-"""Re-sampling in the Hugging Face Trainer: `pip install raymm[transformers]`.
+"""Re-sampling in the Hugging Face Trainer: `pip install 'raymm[transformers]'`.
 
     trainer = ResamplingTrainer(model, arguments, train_dataset=samples, resampler=resampler, values=values)
     trainer.train()

@@ -16,7 +16,7 @@ from raymm.errors import ConfigError, in_one_line
 if TYPE_CHECKING:
     from raymm.config.optimizer import OptimizerConfig
 
-__all__ = ["BuildOptimizer", "build_optimizer", "check_optimizer"]
+__all__ = ["BuildOptimizer", "build_optimizer", "check_optimizer", "try_updates"]
 
 Parameters = Iterable[nn.Parameter] | list[dict[str, Any]]
 
@@ -43,7 +43,10 @@ def build_optimizer(parameters: Parameters, config: OptimizerConfig) -> Optimize
 
 
 def check_optimizer(config: OptimizerConfig) -> None:
-    """Refuse an optimizer that a run could not go on with: tried for two updates of four numbers.
+    """Refuse an optimizer of another package that a run could not go on with, after two updates of four numbers.
+
+    Of torch's three all settings that can be read are known to work. They are not tried: to make an optimizer loads
+    torch's compiler, which takes more than a second of a driver that trains nothing itself.
 
     Raises
     ------
@@ -51,6 +54,12 @@ def check_optimizer(config: OptimizerConfig) -> None:
         When it cannot be made, does not update by gradients alone, or remembers anything but tensors by parameter, of
         which a commit would lack.
     """
+    if not OPTIMIZERS.get(config.name, "optimizer.name").of_torch:
+        try_updates(config)
+
+
+def try_updates(config: OptimizerConfig) -> None:
+    """Make an optimizer and let it update; raises as `check_optimizer` says."""
     weights = nn.Parameter(torch.ones(2, 2))
     optimizer = build_optimizer([weights], config)
     before = [_plain(group) for group in optimizer.param_groups]
@@ -75,6 +84,7 @@ def check_optimizer(config: OptimizerConfig) -> None:
 @dataclass(frozen=True)
 class _Entry:
     build: BuildOptimizer
+    of_torch: bool = False
 
 
 def _sgd(parameters: Parameters, config: OptimizerConfig) -> Optimizer:
@@ -131,4 +141,4 @@ def _changed(group: dict[str, Any], was: dict[str, Any]) -> list[str]:
 
 OPTIMIZERS.adapt = _adapt
 for _name, _build in (("sgd", _sgd), ("adam", _adam), ("adamw", _adamw)):
-    OPTIMIZERS.register(_name, _Entry(_build))
+    OPTIMIZERS.register(_name, _Entry(_build, of_torch=True))

@@ -10,8 +10,9 @@ from raymm.errors import CheckpointError, ConfigError
 from raymm.methods import build_method
 from raymm.models.model import build_model
 from raymm.storage.layout import epoch_folder
+from raymm.training import optim
 from raymm.training.loop import Backends, train
-from raymm.training.optim import build_optimizer, check_optimizer
+from raymm.training.optim import build_optimizer, check_optimizer, try_updates
 from raymm.training.parameter_groups import (
     check_groups,
     freeze,
@@ -129,6 +130,24 @@ def test_nesterov_and_implementations_are_torch_s():
         defaults = build_optimizer(Net().parameters(), config).defaults
         assert (defaults["foreach"], defaults["fused"]) == flags
         check_optimizer(config)
+
+
+@pytest.mark.parametrize("implementation", ["auto", "loop", "foreach", "fused"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "adam"},
+        {"name": "adamw", "lr": 1e3, "weight_decay": 10.0},
+        {"name": "sgd"},
+        {"name": "sgd", "momentum": 0.0},
+        {"name": "sgd", "nesterov": True, "momentum": 0.5},
+    ],
+)
+def test_optimizers_of_torch_need_not_be_tried(given, implementation, monkeypatch):
+    config = parse({"optimizer": {**given, "implementation": implementation}}).optimizer
+    try_updates(config)
+    monkeypatch.setattr(optim, "try_updates", lambda _: pytest.fail("tried"))
+    check_optimizer(config)
 
 
 def test_frozen_parameters_wait_and_their_normalisation_keeps_its_statistics():
