@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 block = @mkdir -p build; status=0; { $(2); } >build/$(1).log 2>&1 || status=$$?; echo; cat build/$(1).log; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint-aside test-on-ray test-without-ray chaos chaos-on-ray chaos-without-ray soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
+.PHONY: help install demo test lint-aside test-on-ray test-without-ray chaos chaos-on-ray chaos-without-ray long soak mutation audit bill lint media format lock bench docs tutorials screenshots ui clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,7 +28,7 @@ install: $(STAMP) ## make .venv from the lock; the other targets do so by themse
 demo: $(STAMP) ## the whole story on a small data set, in a minute or two
 	$(BIN)/raymm demo --out demo
 
-test: $(STAMP) ## lint, and every test but the long ones of `make chaos`: those on Ray beside JOBS=2 processes of the others
+test: $(STAMP) ## lint, and every test but those of `make chaos` and `make long`: those on Ray beside JOBS=2 processes of the others
 	@$(BIN)/python -m compileall -q raymm # once; where Python writes no bytecode, every process would do so
 	@$(MAKE) --no-print-directory --keep-going -j3 lint-aside test-on-ray test-without-ray
 
@@ -36,10 +36,10 @@ lint-aside: $(STAMP)
 	$(call block,lint,$(MAKE) --no-print-directory lint)
 
 test-on-ray: $(STAMP)
-	$(call block,tests-on-ray,$(PYTEST) -m "not chaos and ray" $$(grep -rlE "ray_local|mark\.ray" tests --include="test_*.py"))
+	$(call block,tests-on-ray,$(PYTEST) -m "ray and not chaos and not long" $$(grep -rlE "ray_local|mark\.ray" tests --include="test_*.py"))
 
 test-without-ray: $(STAMP)
-	@$(PYTEST) -m "not chaos and not ray" -n $(or $(JOBS),2) --dist loadfile
+	@$(PYTEST) -m "not ray and not chaos and not long" -n $(or $(JOBS),2) --dist loadfile
 
 chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes: those on Ray beside the others
 	@$(MAKE) --no-print-directory --keep-going -j2 chaos-on-ray chaos-without-ray
@@ -50,6 +50,9 @@ chaos-on-ray: $(STAMP)
 chaos-without-ray: $(STAMP) # and the long tests that stand elsewhere
 	@$(PYTEST) -m "not ray" tests/chaos
 	@$(PYTEST) -m chaos tests/cluster tests/reports tests/sweep tests/training
+
+long: $(STAMP) ## whole stories of many minutes: jobs submitted, drivers killed, a tutorial on Ray, small benches of networks
+	@$(PYTEST) -m "long and not chaos"
 
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
 	$(BIN)/python -m tests.chaos.soak

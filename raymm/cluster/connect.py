@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING
 
-from raymm.cluster.local_ray import DASHBOARD, init_ray, local_ray
+from raymm.cluster.local_ray import DASHBOARD, init_ray, local_ray, shut_down
 from raymm.cluster.probe import connection_problem
 from raymm.cluster.resources import check_resources, cluster_totals, needed_cpus
 from raymm.counts import counted
@@ -109,13 +109,11 @@ def _require_resources(config: ClusterConfig) -> None:
 
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
-    import ray  # noqa: PLC0415
-
     try:
         _join(address)
         yield
     finally:
-        ray.shutdown()
+        shut_down()
 
 
 def _join(address: str) -> None:

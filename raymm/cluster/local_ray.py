@@ -6,6 +6,7 @@ and its folder are gone afterwards, also where a signal came while it started.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ from raymm.errors import ClusterError, last_line
 if TYPE_CHECKING:
     from raymm.config.cluster import ClusterConfig
 
-__all__ = ["DASHBOARD", "init_ray", "local_ray"]
+__all__ = ["DASHBOARD", "init_ray", "local_ray", "shut_down"]
 
 log = logging.getLogger(__name__)
 
@@ -127,13 +128,30 @@ def _signals_wait(utils: Any) -> Iterator[None]:
             signal.raise_signal(received[0])
 
 
+def shut_down() -> None:
+    """Leave Ray.
+
+    References to objects of Ray that only cycles hold are dropped before, and none in the meantime: where another
+    thread collects one while Ray shuts down, Ray ends the process with exit code 1.
+    """
+    import ray  # noqa: PLC0415
+
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _end(folder: Path) -> None:
     """Shut Ray down, and end what it leaves: all of it, where it was interrupted while it started."""
-    import ray  # noqa: PLC0415
     from psutil import Error, wait_procs  # noqa: PLC0415  (Ray brings it)
 
     processes = _processes_in(folder)
-    ray.shutdown()
+    shut_down()
     processes |= _processes_in(folder)
     _, left = wait_procs(processes, timeout=SHUTDOWN_SECONDS)
     for process in left:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from bench.device import SMALL, SMALL_LOOP
@@ -22,6 +23,7 @@ def test_both_steps_update_the_same_weights_alike():
     assert any(not torch.equal(now[name], before[name]) for name in now)
 
 
+@pytest.mark.long
 def test_rates_are_of_the_rows_of_a_step():
     record = step_rates(CPU, SMALL)
     assert record["difference_of_first_losses"] < 0.05
@@ -32,6 +34,7 @@ def test_rates_are_of_the_rows_of_a_step():
     assert record["faster_than_raymm_by"].keys() == {"channels_last"}
 
 
+@pytest.mark.long
 def test_epochs_have_a_rate_for_each_place_and_view():
     rates = loop_rates(CPU, SMALL_LOOP)["samples_per_second"]
     assert rates.keys() == {"loader", "device", "loader, augmented", "device, augmented"}

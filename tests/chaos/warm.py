@@ -35,7 +35,7 @@ EXAMPLES = 10
 
 OPTIONS = [
     *("-o", "addopts=--import-mode=importlib", "-x", "-q", "-s", "-p", "no:cacheprovider", "--tb=short"),
-    *("-m", "not ray and not slow and not chaos"),
+    *("-m", "not ray and not slow and not chaos and not long"),
 ]
 
 

@@ -105,6 +105,7 @@ def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, d
     assert numbers(run.path) == numbers(straight)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("most", "often"), [(0, ""), pytest.param(1, r" 2 times \(cluster.max_failures=1\)", marks=pytest.mark.chaos)]
 )

@@ -1,12 +1,14 @@
 """Starting a local Ray: signals wait until it has started, and what Ray raises becomes words."""
 
+import gc
 import os
 import signal
+import weakref
 
 import pytest
 import ray
 
-from raymm.cluster.local_ray import init_ray, local_ray
+from raymm.cluster.local_ray import init_ray, local_ray, shut_down
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError
 from raymm.signals import Stopped, stoppable
@@ -81,3 +83,16 @@ def test_a_ray_that_does_not_start_is_said(at_start):
     with pytest.raises(ClusterError, match=words), local_ray(ClusterConfig(workers=1)):
         pytest.fail("the block began")
     assert downs
+
+
+def test_what_cycles_hold_is_dropped_before_ray_shuts_down_and_nothing_meanwhile(monkeypatch):
+    class Holder:
+        """Stands for what refers to an object of Ray."""
+
+    held, seen = Holder(), []
+    held.itself, dropped = held, weakref.ref(held)
+    del held
+    monkeypatch.setattr("ray.shutdown", lambda: seen.append((dropped() is None, gc.isenabled())))
+    shut_down()
+    assert seen == [(True, False)]
+    assert gc.isenabled()

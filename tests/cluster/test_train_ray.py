@@ -54,6 +54,7 @@ def test_one_worker_gives_the_bits_of_one_process(ray_local, tmp_path, dataset, 
     assert lengths == sorted(set(lengths))
 
 
+@pytest.mark.long
 def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, tmp_path, dataset, alone):
     straight = run_of(tmp_path / "straight", dataset, 2)
     result = train_on_ray(straight, lambda _: None)

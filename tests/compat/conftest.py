@@ -76,15 +76,33 @@ def golden_weights():
 
 @pytest.fixture(scope="session")
 def same_bits():
-    """Whether sums of float32 (and, with `numpy_too`, noise) have the bits here that an `environment` gave them."""
+    """Whether numbers (and, with `numpy_too`, noise) have the bits here that an `environment` gave them."""
 
     def same(environment, numpy_too=False):
-        vector = {"AVX2", "AVX512"}
-        here, there = torch.backends.cpu.get_cpu_capability(), environment["cpu_capability"]
-        alike = torch.__version__ == environment["torch"] and (here == there or {here, there} <= vector)
-        return alike and (not numpy_too or _wide() == ("AVX512_SKX" in environment["numpy_features"]))
+        alike = _torch_as(environment) and torch.backends.cpu.get_cpu_capability() == environment["cpu_capability"]
+        return alike and (not numpy_too or _noise_as(environment))
 
     return same
+
+
+@pytest.fixture(scope="session")
+def nearly_same():
+    """Whether they are those of an `environment` but for the last bits, as with vectors of another width."""
+
+    def same(environment, numpy_too=False):
+        vector, there = {"AVX2", "AVX512"}, environment["cpu_capability"]
+        alike = _torch_as(environment) and {torch.backends.cpu.get_cpu_capability(), there} <= vector
+        return alike and (not numpy_too or _noise_as(environment))
+
+    return same
+
+
+def _torch_as(environment):
+    return torch.__version__ == environment["torch"]
+
+
+def _noise_as(environment):
+    return _wide() == ("AVX512_SKX" in environment["numpy_features"])
 
 
 def _wide():

@@ -148,17 +148,17 @@ def test_a_population_goes_on(saved):
     assert [state.epoch for state in iter_epochs(run, sweep.dataset(), Backends())]
 
 
-def test_tables_are_read_and_computed_again(saved, golden, same_bits):
-    recorded = saved.expected("tables")
-    exact = same_bits(golden("valuation").about["environment"])
+def test_tables_are_read_and_computed_again(saved, golden, same_bits, nearly_same):
+    recorded, environment = saved.expected("tables"), golden("valuation").about["environment"]
+    most = 0.0 if same_bits(environment) else 1e-6  # float32 has 24 bits
     for file in sorted(saved.path("tables").glob("*.parquet")):
         table, about = read_table(file), recorded[file.stem]
         assert same(table.phi, about["phi"])
         assert same(table.stderr, about["stderr"])
-        if "model" in about and exact:
+        if "model" in about and nearly_same(environment):
             again = _value_again(about)
-            assert np.array_equal(again.phi, table.phi, equal_nan=True), file.stem
-            assert np.array_equal(again.stderr, table.stderr, equal_nan=True), file.stem
+            assert np.allclose(again.phi, table.phi, rtol=0, atol=most, equal_nan=True), file.stem
+            assert np.allclose(again.stderr, table.stderr, rtol=0, atol=most, equal_nan=True), file.stem
 
 
 def _value_again(about):

@@ -30,8 +30,17 @@ def weights(run, epoch):
     return load_file(epoch_folder(run.path, epoch) / layout.WEIGHTS)
 
 
-def check(folder, dataset, case, arrays, last):
-    """Train a case again and compare all that was recorded of it, bit for bit."""
+def equal(found, recorded, exact):
+    """Numbers by name, or tensors: the same bits, or nearly the same numbers."""
+    if isinstance(recorded, dict):
+        return found.keys() == recorded.keys() and all(equal(found[name], recorded[name], exact) for name in recorded)
+    if exact or recorded is None or found is None:
+        return torch.equal(found, recorded) if isinstance(recorded, torch.Tensor) else found == recorded
+    return np.allclose(found, recorded, rtol=1e-4, atol=1e-5)
+
+
+def check(folder, dataset, case, arrays, last, exact):
+    """Train a case again and compare all that was recorded of it: bit for bit, or but for the last bits."""
     settings = tuple(f"{key}={json.dumps(value)}" for key, value in case["settings"].items())
     as_then = "optimizer.decay=all"  # the default since there is the setting is another one
     run = create_or_open(folder, load(None, (*settings, as_then)), dataset)
@@ -41,13 +50,12 @@ def check(folder, dataset, case, arrays, last):
     result = read_result(run.path)
     assert [entry["epoch"] for entry in result.history] == [entry["epoch"] for entry in case["history"]]
     for entry, recorded in zip(result.history, case["history"], strict=True):
-        assert {name: entry["metrics"].get(name) for name in recorded["metrics"]} == recorded["metrics"]
+        assert equal({name: entry["metrics"].get(name) for name in recorded["metrics"]}, recorded["metrics"], exact)
     metrics = {name: result.metrics.get(name) for name in case["metrics"]}  # later ones were not recorded
-    assert (result.best_epoch, metrics) == (case["best_epoch"], case["metrics"])
-    found = weights(run, case["epochs"][-1]["epoch"])
-    assert found.keys() == last.keys()
-    assert all(torch.equal(found[name], last[name]) for name in last)
-    assert fingerprint(load_model(run.path / "result" / "model").model) == case["picked"]
+    assert result.best_epoch == case["best_epoch"]
+    assert equal(metrics, case["metrics"], exact)
+    assert equal(weights(run, case["epochs"][-1]["epoch"]), last, exact)
+    assert not exact or fingerprint(load_model(run.path / "result" / "model").model) == case["picked"]
     table = read_table(layout.valuation_file(run.path / "result", "test"))
     assert np.array_equal(table.phi, arrays["test.phi"], equal_nan=True)
     assert np.array_equal(table.prediction, arrays["test.prediction"])
@@ -64,20 +72,26 @@ def check_state(state, epoch, arrays):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_methods_of_0_1_0_train_as_they_did(saved, tmp_path, golden, golden_weights, same_bits, name):
-    record = golden("training")
-    if same_bits(record.about["environment"]):
-        dataset = open_dataset(saved.path("data/small"))
-        check(tmp_path / name, dataset, record.about["cases"][name], record.under(name), golden_weights(name))
+def test_methods_of_0_1_0_train_as_they_did(
+    saved, tmp_path, golden, golden_weights, same_bits, nearly_same, name
+):
+    record, dataset = golden("training"), open_dataset(saved.path("data/small"))
+    environment, case = record.about["environment"], record.about["cases"][name]
+    if nearly_same(environment):
+        exact = same_bits(environment)
+        check(tmp_path / name, dataset, case, record.under(name), golden_weights(name), exact)
 
 
 @pytest.mark.slow
-def test_all_other_recorded_trainings_give_the_same_bits(saved, tmp_path, golden, golden_weights, same_bits):
+def test_all_other_recorded_trainings_are_as_they_were(
+    saved, tmp_path, golden, golden_weights, same_bits, nearly_same
+):
     record, dataset = golden("training"), open_dataset(saved.path("data/small"))
-    exact = {noisy: same_bits(record.about["environment"], numpy_too=noisy) for noisy in (False, True)}
+    environment = record.about["environment"]
     for name, case in record.about["cases"].items():
-        if name not in (*METHODS, *REFUSED) and exact[name == NOISY]:
-            check(tmp_path / name, dataset, case, record.under(name), golden_weights(name))
+        if name not in (*METHODS, *REFUSED) and nearly_same(environment, numpy_too=name == NOISY):
+            exact = same_bits(environment, numpy_too=name == NOISY)
+            check(tmp_path / name, dataset, case, record.under(name), golden_weights(name), exact)
 
 
 def test_the_records_differ_from_each_other(golden, golden_weights):

@@ -25,7 +25,7 @@ OUTPUT = r"\n```text\n.*?^```\n|\n!\[[^\n]*\n"
 CELL = re.compile(rf"^```python\n(?P<code>.*?)^```\n(?P<outputs>(?:{OUTPUT})*)", re.MULTILINE | re.DOTALL)
 DIGEST = re.compile(r"\n<!-- outputs of ([0-9a-f]{12}) -->\n\Z")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-SECONDS = 300
+SECONDS = 900
 
 
 @dataclass(frozen=True)

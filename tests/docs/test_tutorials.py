@@ -15,7 +15,7 @@ RAY = {"a_sweep_on_a_cluster"}
 
 
 def marked(name):
-    return pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray] if name in RAY else [])])
+    return pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray, pytest.mark.long] if name in RAY else [])])
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES])

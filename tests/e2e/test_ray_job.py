@@ -45,6 +45,7 @@ def test_a_driver_joins_with_the_token_and_not_without(head):
     assert f"ClusterError: RAY_ADDRESS={head.address}: cannot join" in output
 
 
+@pytest.mark.long
 def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     data, run, store = (str(tmp_path / name) for name in ("data", "run", "mlflow"))
     collection = arrays_and_texts(small_dataset(tmp_path / "given"), tmp_path)
@@ -80,6 +81,7 @@ def test_submitted_jobs_prepare_train_and_value(head, tmp_path):
     assert (tmp_path / "mlflow" / "mlflow.db").is_file()
 
 
+@pytest.mark.long
 def test_a_job_from_any_folder_brings_its_own_modules_to_the_actors(head, tmp_path):
     project, data, table = tmp_path / "project", tmp_path / "data", tmp_path / "test.parquet"
     project.mkdir()

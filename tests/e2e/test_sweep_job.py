@@ -52,6 +52,7 @@ def options(given):
     return ["--data", str(given / "data"), "--space", str(given / "scales.py"), *SETTINGS]
 
 
+@pytest.mark.long
 def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
     with serve(given / "mlflow", given) as server:
         outcome = story(head, server, given / "sweep", [*options(given), "--concurrent", "1"])

@@ -173,6 +173,7 @@ def test_two_workers_train_with_all_of_them(house, straight):
     assert result["test/accuracy"] == (away <= 1).mean() > (away == 0).mean()
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_ends_like_one_that_was_not(house, straight):
     killed = house.folder / "killed"
     process = house.start("-m", "raymm", *house.train("killed"))

@@ -42,6 +42,7 @@ def progress(out):
     return sum(len(committed_epochs(run)) for run in runs) + len([*out.glob("runs/*/*/*/result/result.json")])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_at_drawn_moments_it_ends_with_the_bits_of_one_that_was_not(tmp_path, dataset):
     straight = study_of(tmp_path / "straight", {dataset.path.name: dataset}, ARMS.split(","), match="rows")

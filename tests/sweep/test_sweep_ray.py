@@ -135,6 +135,7 @@ def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path
             )
 
 
+@pytest.mark.long
 def test_a_population_goes_on_from_its_better_half(ray_local, place):
     options = ("--trials", 2, "--scheduler", "pbt", "--concurrent", 2, "--own-warmup")
     job = new(place, "population", "population", *options, settings=("method.warmup=1",))
