@@ -72,9 +72,7 @@ def check_state(state, epoch, arrays):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_methods_of_0_1_0_train_as_they_did(
-    saved, tmp_path, golden, golden_weights, same_bits, nearly_same, name
-):
+def test_methods_of_0_1_0_train_as_they_did(saved, tmp_path, golden, golden_weights, same_bits, nearly_same, name):
     record, dataset = golden("training"), open_dataset(saved.path("data/small"))
     environment, case = record.about["environment"], record.about["cases"][name]
     if nearly_same(environment):
