@@ -23,6 +23,7 @@ SMALL = "of numbers below 257, the same are one object"
 BELOW = "with any such number the bound is that of rounding, and what is between the bounds changes no weight"
 ZERO_ROW = "the factor is 0, but for rounding"
 ONLY = "where the one is 0 the other is fitted by itself either way"
+EVEN_ORDERS = "permutations come in pairs"
 EVEN = "a design has an even number of coalitions"
 NO_SAMPLE = "of no sample, any modalities have the same values: none"
 NO_CACHE = "without a cache, or with one of another size, the same is computed again"
@@ -163,6 +164,10 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "for j in range(4))": "from 0 to 3 it is the difference",
     },
     "raymm/valuation/sampling/designs.py": {
+        "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) | 1]": EVEN_ORDERS,
+        "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) ^ 1]": EVEN_ORDERS,
+        "codes = np.minimum(codes, (np.int64(1) << n) - 1 ^ codes)": "of a number of ones alone, it is the difference",
+        "shares[min(unfinished, key=lambda i: shares[i] // part[i])] += 1": "shares are whole, and a part is 1 or 1/2",
         "@lru_cache(maxsize= 255)": NO_CACHE,
         "@lru_cache(maxsize= 257)": NO_CACHE,
     },

@@ -66,6 +66,19 @@ def test_drawn_coalitions_differ_and_each_is_as_likely(n, size, listed, monkeypa
     assert seen == pytest.approx(np.full(len(whole), share), abs=5 * np.sqrt(share * (1 - share) / 600))
 
 
+@pytest.mark.parametrize(("n", "size", "count"), [(9, 4, 1), (9, 4, 2), (9, 4, 7), (8, 4, 3), (8, 4, 30)])
+def test_the_seed_decides_which_coalitions_are_drawn(n, size, count, monkeypatch):
+    """Twice as many are drawn at a time as are asked for, until enough differ; the first ones count."""
+    monkeypatch.setattr(designs, "ENUMERATED", 4)
+    generator, chosen = np.random.default_rng(5), []
+    while len(chosen) < count:
+        for ranks in generator.random((2 * count, n)).argsort(axis=1):
+            code = sum(2**i for i in range(n) if ranks[i] < size)
+            code = min(code, 2**n - 1 - code) if 2 * size == n else code
+            chosen += [code] if code not in chosen else []
+    assert _draw(n, size, count, np.random.default_rng(5)).tolist() == sorted(chosen[:count])
+
+
 @pytest.mark.parametrize("n", [3, 4, 6, 9, 12, 20])
 @pytest.mark.parametrize("beyond", [0, 1, 7, 30, 10**6])
 def test_pairs_are_all_of_the_first_size_and_even_numbers_of_the_others(n, beyond):

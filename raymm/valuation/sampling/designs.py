@@ -216,7 +216,7 @@ def _shares(n: int, pairs: int) -> list[int]:
     A pair of halves counts twice, since both are of the size.
     """
     population = [_population(n, s) for s in range(1, n // 2 + 1)]
-    part = [0.5 if 2 * s == n else 1.0 for s in range(1, n // 2 + 1)]
+    part = [0.5 if 2 * s == n else 1.0 for s, _ in enumerate(population, start=1)]
     shares = [n, *(0 for _ in population[1:])]
     for _ in range(min(pairs, sum(population)) - n):
         unfinished = [i for i, most in enumerate(population) if shares[i] < most]
