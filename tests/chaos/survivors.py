@@ -166,8 +166,8 @@ SURVIVORS: dict[str, dict[str, str]] = {
     "raymm/valuation/sampling/designs.py": {
         "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) | 1]": EVEN_ORDERS,
         "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) ^ 1]": EVEN_ORDERS,
-        "codes = np.minimum(codes, (np.int64(1) << n) - 1 ^ codes)": "of a number of ones alone, it is the difference",
-        "shares[min(unfinished, key=lambda i: shares[i] // part[i])] += 1": "shares are whole, and a part is 1 or 1/2",
+        "codes = np.minimum(codes, (np.int64(1) << n) - 1 ^ codes)": "of ones alone, it is the difference",
+        "shares[min(unfinished, key=lambda i: shares[i] // part[i])] += 1": "shares are whole; a part is 1 or 1/2",
         "@lru_cache(maxsize= 255)": NO_CACHE,
         "@lru_cache(maxsize= 257)": NO_CACHE,
     },
