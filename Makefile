@@ -47,7 +47,7 @@ chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes: th
 chaos-on-ray: $(STAMP)
 	$(call block,chaos-on-ray,$(PYTEST) -m ray tests/chaos)
 
-chaos-without-ray: $(STAMP) # and the long tests that stand elsewhere
+chaos-without-ray: $(STAMP) # and those that stand elsewhere
 	@$(PYTEST) -m "not ray" tests/chaos
 	@$(PYTEST) -m chaos tests/cluster tests/reports tests/sweep tests/training
 
