@@ -30,6 +30,8 @@ NO_CACHE = "without a cache, or with one of another size, the same is computed a
 ONE_BYTE = "the codes of no, one or two modalities are of the same type"
 CHUNKS = "checksums are the same whatever is read at a time"
 NO_LARGER = "of each pair the smaller coalition is given"
+NO_MORE = "no more are taken than that"
+NO_SUCH_NUMBER = "of up to 62 players, no size has 200000 or 200001 pairs"
 DIVIDES = "it divides without a remainder"
 
 SURVIVORS: dict[str, dict[str, str]] = {
@@ -166,10 +168,38 @@ SURVIVORS: dict[str, dict[str, str]] = {
     "raymm/valuation/sampling/designs.py": {
         "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) | 1]": EVEN_ORDERS,
         "places = [0, *(1 + number * (n - 1) + np.arange(n - 1)), count * (n - 1) ^ 1]": EVEN_ORDERS,
+        "return PermutationErrors(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] != 2 else weights)": (
+            EVEN_ORDERS
+        ),
+        "return PermutationErrors(weights.unflatten(1, (-1, 2)).mean(dim=2) if weights.shape[1] > 3 else weights)": (
+            EVEN_ORDERS
+        ),
         "codes = np.minimum(codes, (np.int64(1) << n) - 1 ^ codes)": "of ones alone, it is the difference",
         "shares[min(unfinished, key=lambda i: shares[i] // part[i])] += 1": "shares are whole; a part is 1 or 1/2",
         "@lru_cache(maxsize= 255)": NO_CACHE,
         "@lru_cache(maxsize= 257)": NO_CACHE,
+        "@lru_cache(maxsize= 63)": NO_CACHE,
+        "@lru_cache(maxsize= 65)": NO_CACHE,
+        "found = fit(coalitions, balanced=2 * pairs + 3 >= balanced_budget(n))": (
+            "both numbers are even, so that one more is not enough"
+        ),
+        "return comb(n, size) // (2 if 2 * size >= n else 1)": NO_LARGER,
+        "part = [0.5 if 2 * s >= n else 1.0 for s, _ in enumerate(population, start=1)]": NO_LARGER,
+        "if 2 * size >= n:  # of a pair of the same size, the coalition with the smaller code": NO_LARGER,
+        "bits = n - 1 if 2 * size >= n else n": NO_LARGER,
+        "return comb(n, size) // (2 if 2 * size is n else 1)": SMALL,
+        "part = [0.5 if 2 * s is n else 1.0 for s, _ in enumerate(population, start=1)]": SMALL,
+        "if 2 * size is n:  # of a pair of the same size, the coalition with the smaller code": SMALL,
+        "bits = n - 1 if 2 * size is n else n": SMALL,
+        "unfinished = [i for i, most in enumerate(population) if shares[i] != most]": NO_MORE,
+        "while len(chosen) != count:": NO_MORE,
+        "if bits == LISTED_BITS:": SAME_BITS,
+        "if bits < LISTED_BITS:": SAME_BITS,
+        "if bits is LISTED_BITS:": SAME_BITS,
+        "LISTED_BITS = 19": SAME_BITS,
+        "LISTED_BITS = 21": SAME_BITS,
+        "ENUMERATED = 199999": NO_SUCH_NUMBER,
+        "ENUMERATED = 200001": NO_SUCH_NUMBER,
     },
     "raymm/valuation/sampling/estimator.py": {
         "patterns = present.new_ones( 2, present.shape[1])": NO_SAMPLE,

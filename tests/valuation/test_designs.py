@@ -6,8 +6,11 @@ from math import comb
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from raymm.errors import ConfigError
+from raymm.seeds import derive
+from raymm.valuation.bits import masks_of
 from raymm.valuation.sampling import designs
 from raymm.valuation.sampling.designs import (
     _draw,
@@ -19,6 +22,7 @@ from raymm.valuation.sampling.designs import (
     check_budget,
     design,
 )
+from raymm.valuation.sampling.exchange import exchange_search
 from raymm.valuation.sampling.gls import fit
 from raymm.valuation.sampling.standard_errors import ResidualErrors
 
@@ -66,9 +70,14 @@ def test_drawn_coalitions_differ_and_each_is_as_likely(n, size, listed, monkeypa
     assert seen == pytest.approx(np.full(len(whole), share), abs=5 * np.sqrt(share * (1 - share) / 600))
 
 
-@pytest.mark.parametrize(("n", "size", "count"), [(9, 4, 1), (9, 4, 2), (9, 4, 7), (8, 4, 3), (8, 4, 30)])
+@pytest.mark.parametrize(
+    ("n", "size", "count"), [(9, 4, 1), (9, 4, 2), (9, 4, 7), (8, 4, 3), (8, 4, 30), (11, 5, 300)]
+)
 def test_the_seed_decides_which_coalitions_are_drawn(n, size, count, monkeypatch):
-    """Twice as many are drawn at a time as are asked for, until enough differ; the first ones count."""
+    """Twice as many are drawn at a time as are asked for, until enough differ; the first ones count.
+
+    What is drawn next goes on from there.
+    """
     monkeypatch.setattr(designs, "ENUMERATED", 4)
     generator, chosen = np.random.default_rng(5), []
     while len(chosen) < count:
@@ -76,7 +85,18 @@ def test_the_seed_decides_which_coalitions_are_drawn(n, size, count, monkeypatch
             code = sum(2**i for i in range(n) if ranks[i] < size)
             code = min(code, 2**n - 1 - code) if 2 * size == n else code
             chosen += [code] if code not in chosen else []
-    assert _draw(n, size, count, np.random.default_rng(5)).tolist() == sorted(chosen[:count])
+    again = np.random.default_rng(5)
+    assert _draw(n, size, count, again).tolist() == sorted(chosen[:count])
+    assert again.random() == generator.random()
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+@pytest.mark.parametrize(("n", "size"), [(7, 2), (8, 4)])
+def test_up_to_a_number_of_coalitions_the_first_of_their_permutation_are_drawn(n, size, beyond, monkeypatch):
+    whole = codes_of_size(n, size)
+    monkeypatch.setattr(designs, "ENUMERATED", len(whole) + beyond)
+    order = np.random.default_rng(5).permutation(len(whole))
+    assert _draw(n, size, 9, np.random.default_rng(5)).tolist() == sorted(whole[place] for place in order[:9])
 
 
 @pytest.mark.parametrize("n", [3, 4, 6, 9, 12, 20])
@@ -85,10 +105,10 @@ def test_pairs_are_all_of_the_first_size_and_even_numbers_of_the_others(n, beyon
     population = [
         len(codes_of_size(n, s)) if n < 12 else comb(n, s) // (1 + (2 * s == n)) for s in range(1, n // 2 + 1)
     ]
-    shares = _shares(n, min(n + beyond, sum(population) + 2)) if beyond < 10**6 or n < 12 else _shares(n, n)
+    shares = _shares(n, min(n + beyond, sum(population) + 2)) if beyond < 10**6 or n < 20 else _shares(n, n)
     assert shares[0] == n == population[0]
     asked = sum(shares)
-    assert asked == (min(n + beyond, sum(population)) if beyond < 10**6 or n < 12 else n)
+    assert asked == (min(n + beyond, sum(population)) if beyond < 10**6 or n < 20 else n)
     assert all(0 <= share <= most for share, most in zip(shares, population, strict=True))
     part = [0.5 if 2 * s == n else 1.0 for s in range(1, n // 2 + 1)]  # pairs of halves count twice
     open_ones = [i for i in range(1, len(shares)) if shares[i] < population[i]]
@@ -198,7 +218,43 @@ def test_a_regression_has_pairs_their_shares_and_columns_dealt_by_the_seed(n, bu
     assert torch.equal(other.errors.effects, plan.errors.effects)
 
 
-@pytest.mark.parametrize(("n", "pairs", "balanced"), [(5, 13, False), (5, 14, True), (8, 22, False), (8, 23, True)])
+def test_degrees_of_freedom_are_half_of_the_residuals_and_one_at_least():
+    """Of three players there are three pairs: with the grand coalition, one value more than contributions."""
+    assert [design(3, 12, 0).errors.dof, design(4, 14, 0).errors.dof] == [1.0, 1.5]
+
+
+@pytest.mark.parametrize(("n", "pairs"), [(6, 14), (7, 20)])
+def test_the_best_design_is_searched_from_what_its_own_seed_draws(n, pairs):
+    """Size by size, then the search, which leaves the coalitions of the first size."""
+    generator, codes = np.random.default_rng(derive(0, "best design", n, pairs)), []
+    for size, count in enumerate(_shares(n, pairs), start=1):
+        whole = codes_of_size(n, size)
+        codes += sorted(whole[place] for place in generator.permutation(len(whole))[:count])
+    with threadpool_limits(1, "blas"):
+        expected = exchange_search(masks_of(np.array(codes), n), n, generator)
+    assert designs._best.__wrapped__(n, pairs)[0].tolist() == expected.tolist()
+
+
+def test_the_search_and_the_fit_have_one_thread_in_a_process_of_any_number(monkeypatch):
+    threads = []
+
+    def seen(function):
+        def counted(*arguments, **options):
+            threads.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+            return function(*arguments, **options)
+
+        return counted
+
+    monkeypatch.setattr(designs, "exchange_search", seen(exchange_search))
+    monkeypatch.setattr(designs, "fit", seen(fit))
+    with threadpool_limits(3, "blas"):
+        designs._best.__wrapped__(5, 9)
+    assert threads == [{1}, {1}]
+
+
+@pytest.mark.parametrize(
+    ("n", "pairs", "balanced"), [(5, 13, False), (5, 14, True), (5, 15, True), (8, 22, False), (8, 23, True)]
+)
 def test_estimates_are_balanced_from_six_coalitions_a_player_on(n, pairs, balanced, monkeypatch):
     """2 pairs + 2 coalitions, with the empty and the grand one."""
     asked = []
