@@ -66,7 +66,7 @@ def sweep(
     seeds: int | None = None,
     seed: int | None = None,
     search: Literal["random", "optuna"] | None = None,
-    scheduler: Literal["none", "asha", "median", "pbt"] | None = None,
+    scheduler: Literal["none", "halving", "asha", "median", "pbt"] | None = None,
     grace_period: int | None = None,
     reduction_factor: int | None = None,
     max_concurrent_trials: int | None = None,

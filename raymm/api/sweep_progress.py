@@ -41,6 +41,7 @@ class SweepProgress:
     told: Progress
     _running: dict[str, int] = field(default_factory=dict)
     _trials: dict[str, Trial] = field(default_factory=dict)
+    _waited: set[str] = field(default_factory=set)
     _begun: dict[str, float] = field(default_factory=dict)
     _shown: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
@@ -55,7 +56,8 @@ class SweepProgress:
         """Tell of a trial that begins."""
         self.to.on_trial_start(trial)
         if self._running.setdefault(trial.name, 0) == 0:
-            self._say(f"{self._count()}  {trial.name}  begins  {_settings(trial)}")
+            verb = "goes on" if trial.name in self._waited else "begins"
+            self._say(f"{self._count()}  {trial.name}  {verb}  {_settings(trial)}")
         self._trials[trial.name], self._begun[trial.name] = trial, time.monotonic()
         self.told.on_job(JobEvent("trial", trial.name, "begins"))
 
@@ -67,6 +69,17 @@ class SweepProgress:
             going = ", ".join(f"{name} {done}" for name, done in self._running.items())
             line = f"{self._count()}  of {counted(self.sweep.config.training.epochs, 'epoch')}: {going}"
             self._say(line, quiet=self.told.live)
+
+    def on_trial_wait(self, trial: Trial, epochs: int) -> None:
+        """Tell of a trial that waits to be promoted."""
+        self.to.on_trial_wait(trial, epochs)
+        self._running.pop(trial.name, None)
+        self._trials.pop(trial.name, None)
+        self._waited.add(trial.name)
+        score = measured(self._score_at(trial, epochs), self.sweep.metric)
+        self._say(
+            f"{self._count()}  {trial.name}  waits  {self.sweep.metric} {score:.4f} after {counted(epochs, 'epoch')}"
+        )
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Tell of the outcome of a trial."""
@@ -103,8 +116,10 @@ class SweepProgress:
     def _score(self, trial: Trial, outcome: TrialOutcome) -> float | None:
         if outcome.status == "failed":
             return None
-        selection = self.sweep.config.training.selection
-        return measured(score_at(read_histories(self.sweep, trial), outcome.epochs, selection), self.sweep.metric)
+        return measured(self._score_at(trial, outcome.epochs), self.sweep.metric)
+
+    def _score_at(self, trial: Trial, epochs: int) -> float:
+        return score_at(read_histories(self.sweep, trial), epochs, self.sweep.config.training.selection)
 
     def _left(self) -> str:
         ended, total = self._counts()

@@ -30,7 +30,7 @@ __all__ = ["sweep"]
 
 
 @click.command(
-    epilog="Example: raymm sweep --data DATA --space tune_spaces/fs_fm.py --out SWEEP --trials 20 --scheduler asha"
+    epilog="Example: raymm sweep --data DATA --space tune_spaces/fs_fm.py --out SWEEP --trials 20 --scheduler halving"
 )
 @click.option(
     "--data",
@@ -52,14 +52,17 @@ __all__ = ["sweep"]
 @click.option("--search", type=click.Choice(["random", "optuna"]), help="Random and grid, or TPE.  [default: random]")
 @click.option(
     "--scheduler",
-    type=click.Choice(["none", "asha", "median", "pbt"]),
+    type=click.Choice(["none", "halving", "asha", "median", "pbt"]),
     help="Scheduler that ends trials early.  [default: none]",
 )
 @click.option(
     "--grace", "grace_period", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]"
 )
 @click.option(
-    "--reduction", "reduction_factor", type=click.IntRange(2), help="asha: one in so many goes on.  [default: 3]"
+    "--reduction",
+    "reduction_factor",
+    type=click.IntRange(2),
+    help="halving and asha: one in so many goes on.  [default: 3]",
 )
 @click.option(
     "--concurrent", "max_concurrent_trials", type=click.IntRange(1), help="Trials at once.  [default: as many as fit]"

@@ -177,6 +177,10 @@ class _MirroringCallback:
         self.to.on_epoch(trial, epochs)
         self.mirror.mark_dirty(trial)
 
+    def on_trial_wait(self, trial: Trial, epochs: int) -> None:
+        self.to.on_trial_wait(trial, epochs)
+        self.mirror.mark_dirty(trial)
+
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         self.to.on_trial_end(trial, outcome)
         self.mirror.mark_dirty(trial)

@@ -24,6 +24,7 @@ from raymm.data.feature_cache import cache_features
 from raymm.data.reader import BatchReader
 from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
+from raymm.sweep.promotion import Promotions
 from raymm.sweep.reported import CAUSE, EPOCHS, STATUS
 from raymm.sweep.runs import trains_in_its_process, warmup_epochs_done
 from raymm.sweep.schedule import mutable, scheduler_of
@@ -32,9 +33,12 @@ from raymm.sweep.store import TrialOutcome, open_trial, pending, read_trials, wr
 from raymm.training.warmups import shared_warmups
 
 if TYPE_CHECKING:
+    from ray.tune.schedulers import TrialScheduler
+
     from raymm.config.cluster import ClusterConfig
     from raymm.config.sections import Config
     from raymm.sweep.reported import Trainables
+    from raymm.sweep.search import Proposals
     from raymm.sweep.store import Sweep, Trial
     from raymm.sweep.tracking import SweepCallback
 
@@ -78,6 +82,25 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback, t
     _cache_features(sweep, callback)
     if sweep.settings.share_warmup:
         _train_warmups(sweep, space, at_once, callback, trainables)
+    if sweep.settings.scheduler == "halving":
+        _run_levels(sweep, at_once, callback, trainables)
+    else:
+        _run_trials(sweep, space, at_once, callback, trainables)
+
+
+def _run_levels(sweep: Sweep, at_once: int, callback: SweepCallback, trainables: Trainables) -> None:
+    """Train trials from level to level; those that nothing promotes any more were stopped early."""
+    promotions, events = Promotions(sweep), _TrialEvents(sweep, callback)
+    if promotions.count:
+        _fit(trainables.trial, sweep, _searched(sweep, promotions, at_once), {}, [events])
+    for trial, outcome in promotions.outcomes():
+        events.end(trial, outcome)
+
+
+def _run_trials(
+    sweep: Sweep, space: Mapping[str, Any], at_once: int, callback: SweepCallback, trainables: Trainables
+) -> None:
+    """Train trials to their ends, or until the scheduler ends them."""
     proposals = proposals_of(sweep, space)
     if not proposals.count:
         return
@@ -88,15 +111,21 @@ def run_sweep(sweep: Sweep, space: Mapping[str, Any], callback: SweepCallback, t
         # Tune starts all trials of a population in turns: what each asks for bounds how many run at the same time
         config, points, share = TuneConfig(scheduler=scheduler), population(sweep, mutable(space)), 0.9 / at_once
     else:
-        config = TuneConfig(
-            scheduler=scheduler,
-            search_alg=proposals,
-            num_samples=proposals.count,
-            max_concurrent_trials=at_once,
-            reuse_actors=trains_in_its_process(sweep),
-        )
-        points, share = {}, LITTLE
+        config, points, share = _searched(sweep, proposals, at_once, scheduler), {}, LITTLE
     _fit(trainables.trial, sweep, config, points, events, share)
+
+
+def _searched(
+    sweep: Sweep, proposals: Proposals | Promotions, at_once: int, scheduler: TrialScheduler | None = None
+) -> TuneConfig:
+    """How Tune runs what a search algorithm gives it."""
+    return TuneConfig(
+        scheduler=scheduler,
+        search_alg=proposals,
+        num_samples=proposals.count,
+        max_concurrent_trials=at_once,
+        reuse_actors=trains_in_its_process(sweep),
+    )
 
 
 def max_concurrent_trials(sweep: Sweep) -> int:
@@ -220,16 +249,19 @@ class _TrialEvents(Callback):  # type: ignore[misc]
     def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
         last = trial.last_result or {}
         status = last.get(STATUS, "stopped")
-        self._end(trial, TrialOutcome(status, _epochs(trial), last.get(CAUSE, "")))
+        if status == "waiting":
+            self._callback.on_trial_wait(self._of(trial), _epochs(trial))
+        else:
+            self.end(self._of(trial), TrialOutcome(status, _epochs(trial), last.get(CAUSE, "")))
 
     def on_trial_error(self, *, trial: Any, **_: Any) -> None:
         cause = last_line(trial.get_error() or "", "it ended without an error message")
-        self._end(trial, TrialOutcome("failed", _epochs(trial), cause))
+        self.end(self._of(trial), TrialOutcome("failed", _epochs(trial), cause))
 
-    def _end(self, trial: Any, outcome: TrialOutcome) -> None:
-        ours = self._of(trial)
-        write_outcome(ours, outcome)
-        self._callback.on_trial_end(ours, outcome)
+    def end(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """Write the outcome of a trial of the sweep, and pass it on."""
+        write_outcome(trial, outcome)
+        self._callback.on_trial_end(trial, outcome)
 
     def _of(self, trial: Any) -> Trial:
         name = trial.config["trial"]

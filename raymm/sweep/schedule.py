@@ -19,7 +19,7 @@ from ray.tune.search.sample import Categorical, Domain, Float, Integer
 from raymm.config.legacy import modern_key
 from raymm.errors import ConfigError
 from raymm.methods.registry import get_method
-from raymm.sweep.reported import EPOCHS, GIVEN, SCORE
+from raymm.sweep.reported import AIM, EPOCHS, GIVEN, SCORE
 from raymm.sweep.runs import read_histories, score_at
 from raymm.sweep.store import read_outcome, read_trials
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_scheduler", "grace_period_of", "interval_of", "mutable", "scheduler_of", "within"]
 
-AIM = {"metric": SCORE, "mode": "max"}
 MUTABLE = ("method.settings.", "method.row_budget", "optimizer.lr")
 """Settings that may change during a run: they are read anew in every epoch."""
 
@@ -44,7 +43,8 @@ def check_scheduler(settings: SweepConfig, config: Config, space: Mapping[str, A
         )
     if settings.grace_period is not None and settings.scheduler == "none":
         raise ConfigError(
-            f"--grace {settings.grace_period}: nothing ends trials early; give --scheduler asha or median too"
+            f"--grace {settings.grace_period}: nothing ends trials early; give --scheduler halving, asha or median "
+            "too"
         )
     if settings.grace_period is not None and settings.grace_period >= config.training.epochs:
         raise ConfigError(
@@ -63,6 +63,11 @@ def check_scheduler(settings: SweepConfig, config: Config, space: Mapping[str, A
         )
     if settings.scheduler == "pbt" and settings.search == "optuna":
         raise ConfigError("--scheduler pbt: chooses settings itself; use --search random")
+    if settings.scheduler == "halving" and settings.search == "optuna":
+        raise ConfigError(
+            "--scheduler halving: no score is final before the sweep ends, from which --search optuna could learn; "
+            "use --search random, or --scheduler asha"
+        )
 
 
 def scheduler_of(sweep: Sweep, space: Mapping[str, Any]) -> TrialScheduler:

@@ -23,7 +23,7 @@ from ray.tune.search.variant_generator import generate_variants
 from raymm.config.base import flatten
 from raymm.config.sections import Config
 from raymm.errors import ConfigError, Problems, messages_of
-from raymm.sweep.reported import SCORE
+from raymm.sweep.reported import AIM, SCORE
 from raymm.sweep.runs import current_config, trial_row, trial_rows
 from raymm.sweep.space import resolve
 from raymm.sweep.store import key_of, pending, read_outcome, read_trials, write_trial
@@ -40,8 +40,6 @@ MOST_DRAWS = 20
 
 EXAMPLES = 32
 """Draws of a space that stand for what an optimiser will choose of it."""
-
-STUDY_METRIC = {"metric": SCORE, "mode": "max"}
 
 Drawn = tuple[dict[str, Any], Config]
 
@@ -183,7 +181,7 @@ class Proposals(Searcher):  # type: ignore[misc]
     """
 
     def __init__(self, sweep: Sweep, pending_trials: list[Trial], optimiser: Optimiser | None = None) -> None:
-        super().__init__(**STUDY_METRIC)
+        super().__init__(**AIM)
         self._sweep = sweep
         self._pending = deque(pending_trials)
         self._optimiser = optimiser
@@ -288,7 +286,7 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
     search = OptunaSearch(
         OptunaSearch.convert_search_space({key: value for key, value in space.items() if key not in fixed}),
         seed=sweep.settings.seeds[0],
-        **STUDY_METRIC,
+        **AIM,
     )
     optimiser = _WithFixed(search, fixed)
     trials = {trial.key: trial for trial in read_trials(sweep)}

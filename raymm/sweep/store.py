@@ -76,7 +76,7 @@ class SweepConfig(BaseModel):
     search, scheduler
         How values are chosen, and which trials end early or continue from better ones.
     reduction_factor
-        Of `asha`: one trial in so many continues.
+        Of `halving` and `asha`: one trial in so many continues.
     grace_period
         Epochs that every trial gets; None: one more than the warm-up.
     max_concurrent_trials
@@ -91,7 +91,7 @@ class SweepConfig(BaseModel):
     trials: int = Field(default=20, ge=1)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     search: Literal["random", "optuna"] = "random"
-    scheduler: Literal["none", "asha", "median", "pbt"] = "none"
+    scheduler: Literal["none", "halving", "asha", "median", "pbt"] = "none"
     reduction_factor: int = Field(default=3, ge=2)
     grace_period: int | None = Field(default=None, ge=1)
     max_concurrent_trials: int | None = Field(default=None, ge=1)

@@ -75,6 +75,9 @@ class SweepCallback(Protocol):
     def on_epoch(self, trial: Trial, epochs: int) -> None:
         """Every seed of a trial has committed this many epochs."""
 
+    def on_trial_wait(self, trial: Trial, epochs: int) -> None:
+        """A trial has reached a level of successive halving, and waits to be promoted."""
+
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """A trial has ended."""
 
@@ -187,12 +190,17 @@ class SweepTracker:
         """Record nothing."""
 
     def on_trial_start(self, trial: Trial) -> None:
-        """Start the run of the trial."""
-        self._do(self._tracker, trial)
+        """Start the run of the trial, or go on with it."""
+        self._do(self._tag_progress, trial, "running")
 
     def on_epoch(self, trial: Trial, epochs: int) -> None:
         """Record the new epochs."""
         self._do(self._send_epochs, trial, epochs)
+
+    def on_trial_wait(self, trial: Trial, epochs: int) -> None:
+        """Record that the trial waits."""
+        total = counted(self.sweep.config.training.epochs, "epoch")
+        self._do(self._tag_progress, trial, f"waits to be promoted, after {epochs} of {total}")
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """Record the outcome, the summary, and the files of the best seed."""
@@ -224,9 +232,11 @@ class SweepTracker:
             self._loads[trial.key]()  # counts from here on
             tracker = self.make(trial.path)
             tracker.start(trial_info(self.sweep, trial, self.dataset, self.experiment))
-            tracker.log_tags({"raymm.ended": "running"})
             self._trackers[trial.key] = tracker
         return self._trackers[trial.key]
+
+    def _tag_progress(self, trial: Trial, text: str) -> None:
+        self._tracker(trial).log_tags({"raymm.ended": text})
 
     def _send_epochs(self, trial: Trial, epochs: int) -> None:
         tracker, histories = self._tracker(trial), read_histories(self.sweep, trial)

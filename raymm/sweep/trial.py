@@ -26,7 +26,7 @@ from raymm.cluster.train import train_in_this_process, train_together
 from raymm.config.loading import parse
 from raymm.errors import ClusterError, RaymmError
 from raymm.storage import layout
-from raymm.sweep.reported import CAUSE, EPOCHS, GIVEN, SCORE, STATUS, Trainables
+from raymm.sweep.reported import CAUSE, EPOCHS, GIVEN, SCORE, STATUS, UNTIL, Trainables
 from raymm.sweep.runs import (
     branch_runs,
     current_paths,
@@ -52,15 +52,16 @@ __all__ = ["TRAINABLES", "run_trial", "run_warmup"]
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Train one trial to its end, from the newest committed epoch of its runs."""
+    """Train one trial from the newest committed epoch of its runs: to its end, or until the epoch that Tune gives."""
     sweep = open_sweep(Path(config["sweep"]))
     trial = open_trial(sweep.path / layout.TRIALS / config["trial"])
+    until = config.get(UNTIL)
     with _Log(trial.path / layout.TRIAL_LOG) as log:
         try:
             runs, already = _runs(sweep, trial, config, sweep.dataset())
             log.info("%s: %d runs, %s", trial.name, len(runs), "from " + _origin(runs[0]))
             reports = _Reports(sweep, trial, log, already)
-            _train(sweep, runs, reports, trial.path / layout.RAY)
+            _train(sweep, runs, reports, trial.path / layout.RAY, until)
         except ClusterError:
             log.info("%s", traceback.format_exc())
             raise
@@ -70,7 +71,9 @@ def run_trial(config: dict[str, Any]) -> None:
             return
         histories = read_histories(sweep, trial)
         reports(histories)
-        tune.report(reports.result(histories, max(map(len, histories))) | {STATUS: "finished"})
+        tune.report(
+            reports.result(histories, max(map(len, histories))) | {STATUS: "finished" if until is None else "waiting"}
+        )
 
 
 def run_warmup(config: dict[str, Any]) -> None:
@@ -101,13 +104,11 @@ def _train(
 
 
 def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) -> tuple[list[Run], int]:
-    """The runs of a trial, and how many of their epochs have been reported to a population already."""
+    """The runs of a trial, and how many of their epochs Tune has been told of."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         runs = open_runs(sweep, trial, dataset)
-        start = runs[0].start
-        # no trial can continue from an epoch before the start: the run does not have it
-        return runs, start.epoch - 1 if start is not None and sweep.settings.scheduler == "pbt" else 0
+        return runs, min(map(len, read_histories(sweep, trial))) if UNTIL in config else _before_start(sweep, runs[0])
     with checkpoint.as_directory() as folder:
         pointer = SavedPointer.read(Path(folder) / "pointer.json")
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
@@ -119,6 +120,11 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
     settings = resolve(sweep.config, {**other.sampled, **sampled})
     sources = [Path(path) for path in pointer.runs]
     return branch_runs(sweep, trial, settings, sources, pointer.epochs, dataset), pointer.epochs
+
+
+def _before_start(sweep: Sweep, run: Run) -> int:
+    """Epochs of which a population is not told: no trial can continue from one that a run does not have."""
+    return run.start.epoch - 1 if run.start is not None and sweep.settings.scheduler == "pbt" else 0
 
 
 @dataclass

@@ -9,10 +9,10 @@ from raymm.api.progress import Progress, Running
 from raymm.api.stores import Store
 from raymm.api.sweep_progress import SweepProgress
 from raymm.cli.progress import printing
-from raymm.sweep.runs import current_paths, read_histories
+from raymm.sweep.runs import current_paths, open_runs, read_histories
 from raymm.sweep.store import TrialOutcome, write_outcome
 from raymm.training.live import LiveFile, read_progress
-from tests.sweeps import finish, propose, stop, sweep_of
+from tests.sweeps import finish, propose, stop, sweep_of, train_until
 
 SAMPLES = 90
 
@@ -32,8 +32,30 @@ class Silent:
     def on_epoch(self, trial, epochs):
         self.heard.append(("reached", trial.number, epochs))
 
+    def on_trial_wait(self, trial, epochs):
+        self.heard.append(("waits", trial.number, epochs))
+
     def on_trial_end(self, trial, outcome):
         self.heard.append(("ended", trial.number, outcome.status))
+
+
+def test_a_trial_waits_to_be_promoted_and_goes_on(tmp_path, dataset, capfd):
+    sweep = sweep_of(tmp_path / "s", dataset)
+    trial = propose(sweep, 0, fs__scale=1.0)
+    callback = Silent()
+    progress = SweepProgress(sweep, callback, printing())
+    progress.on_trial_start(trial)
+    train_until(open_runs(sweep, trial, dataset), dataset, 2)
+    assert list(progress.folders()) == [trial.name]
+    progress.on_trial_wait(trial, 1)
+    assert trial.name not in progress.folders()
+    progress.on_trial_start(trial)
+    score = read_histories(sweep, trial)[0][0]["metrics"]["val/accuracy"]
+    begins, waits, again = capfd.readouterr().out.splitlines()
+    assert begins.startswith(f"  0/1  {trial.name}  begins  ")
+    assert waits == f"  0/1  {trial.name}  waits  val/accuracy {score:.4f} after 1 epoch"
+    assert again.startswith(f"  0/1  {trial.name}  goes on  ")
+    assert callback.heard == [("started", 0), ("waits", 0, 1), ("started", 0)]
 
 
 def test_lines_fit_the_terminal_and_are_whole_in_the_log(tmp_path, dataset, capfd, monkeypatch):
@@ -142,7 +164,7 @@ def test_jobs_of_a_sweep_are_objects(tmp_path, dataset):
 def test_the_heading_of_a_sweep_fits(tmp_path, dataset):
     lines = sweep_heading(sweep_of(tmp_path / ("s" * 70), dataset), dataset, "mlflow")
     assert max(map(len, lines)) <= 80
-    text = " ".join(lines)
+    text = " ".join(" ".join(lines).split())
     assert f"train {len(dataset.rows('train'))}" in text
     assert "scored by the best val/accuracy" in text
     assert "tracked in mlflow" in text

@@ -49,6 +49,9 @@ class Watcher:
         self.to.on_epoch(trial, epochs)
         self.first.set()
 
+    def on_trial_wait(self, trial, epochs):
+        self.to.on_trial_wait(trial, epochs)
+
     def on_trial_end(self, trial, outcome):
         self.to.on_trial_end(trial, outcome)
         self.ends.append(trial.name)

@@ -116,6 +116,34 @@ def test_a_good_trial_finishes_a_poor_one_is_stopped_and_a_broken_one_fails(ray_
     ]
 
 
+def test_the_better_half_is_promoted_and_trains_as_without_a_pause(ray_local, place, tmp_path, capsys):
+    options = ("--scheduler", "halving", "--grace", 3, "--reduction", 2, "--concurrent", 2)
+    job = new(place, "rates", "halved", *options)
+    good, broken, poor = trial_rows(job)
+    assert [(row.status, row.epochs) for row in (good, poor)] == [("finished", 6), ("stopped", 3)]
+    assert broken.status == "failed"
+    lines = (job.path / "sweep.log").read_text()
+    names = [trial.name for trial in read_trials(job)]
+    assert f"{names[0]}  waits  val/accuracy" in lines
+    assert f"{names[0]}  goes on  " in lines
+    assert f"{names[2]}  stopped  val/accuracy" in lines
+    children = runs_of(place, job)[2]
+    assert [children[name].info.status for name in names] == ["FINISHED", "FAILED", "KILLED"]
+    assert children[names[2]].data.tags["raymm.ended"] == "stopped early after 3 of 6 epochs"
+    (path,) = current_paths(job, read_trials(job)[0])
+    own = create_or_open(tmp_path / path.name, open_run(path).config, job.dataset())
+    train(own, job.dataset(), Backends())
+    name = "result/model/model.safetensors"
+    assert sha256_of(own.path / name) == sha256_of(path / name)
+    capsys.readouterr()
+    sweep(place, "--resume", job.path, "--json")
+    assert [row["status"] for row in result_in(capsys.readouterr().out)["trials"]] == [
+        "finished",
+        "stopped",
+        "failed",
+    ]
+
+
 def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path):
     job = new(place, "scales", "shared", "--seeds", 2)
     assert "warm-up that trials share: 0 of 2 epochs" in (job.path / "sweep.log").read_text()

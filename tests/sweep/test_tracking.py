@@ -37,6 +37,25 @@ def told(tmp_path_factory, dataset):
     return sweep, trials, store, rows
 
 
+def test_a_trial_that_waits_to_be_promoted_says_so_until_it_goes_on(tmp_path, dataset):
+    sweep = sweep_of(tmp_path / "s", dataset, scheduler="halving")
+    trial, store = propose(sweep, 0, fs__scale=1.0), Store()
+    record, said = session(sweep, dataset, store), []
+    train_until(open_runs(sweep, trial, dataset), dataset, 1)
+    for event in (
+        lambda: record.on_trial_start(trial),
+        lambda: record.on_trial_wait(trial, 1),
+        lambda: record.on_trial_start(trial),
+        lambda: record.on_trial_end(trial, TrialOutcome("stopped", 1)),
+    ):
+        event()
+        record._do(lambda: said.append(store.of(trial).tags["raymm.ended"]))
+    record.close("FINISHED")
+    words = ["running", "waits to be promoted, after 1 of 3 epochs", "running", "stopped early after 1 of 3 epochs"]
+    assert said == words
+    assert store.of(trial).status == "KILLED"
+
+
 def test_the_sweep_is_the_parent_of_its_trials(told):
     sweep, trials, store, _ = told
     parent = store.trackers[sweep.path]

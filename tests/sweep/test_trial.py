@@ -90,6 +90,21 @@ def test_a_trial_that_was_started_again_tells_its_history_from_the_beginning(tmp
     assert tuned.results[3:] == tuned.results[:3]
 
 
+def test_a_trial_that_is_promoted_goes_on_and_tells_each_epoch_once(tmp_path, dataset, tuned):
+    sweep = sweep_of(tmp_path / "s", dataset, scheduler="halving")
+    trial = propose(sweep, 0, fs__scale=1.0)
+    run_trial(given(sweep, trial, until=1))
+    assert [(result[EPOCHS], result.get(STATUS)) for result in tuned.results] == [(1, None), (1, "waiting")]
+    run_trial(given(sweep, trial, until=2))
+    assert [(result[EPOCHS], result.get(STATUS)) for result in tuned.results[2:]] == [(2, None), (2, "waiting")]
+    (path,) = current_paths(sweep, trial)
+    assert not (path / "result").exists()
+    run_trial(given(sweep, trial, until=None))
+    assert [(result[EPOCHS], result.get(STATUS)) for result in tuned.results[4:]] == [(3, "finished")]
+    scores = [score_at([read_result(path).history], epochs, "accuracy") for epochs in (1, 2, 3)]
+    assert [result[SCORE] for result in tuned.results] == [scores[0], scores[0], scores[1], scores[1], scores[2]]
+
+
 def test_a_mistake_ends_the_trial_and_a_lost_worker_is_raised(tmp_path, dataset, tuned, monkeypatch):
     sweep = sweep_of(tmp_path / "s", dataset)
     trial = propose(sweep, 0, fs__scale=1.0)
