@@ -1,4 +1,4 @@
-"""(g) Wall time of a sweep with a shared warm-up and ASHA over that of the same trials run in full, each on its own.
+"""(g) Wall time of a sweep with a shared warm-up and successive halving over that of the same trials, each in full.
 
 The same twelve configurations are drawn from `tune_spaces/fs_only.py`, on clips whose sound is buried in noise, with
 the default model on one CPU thread. A full run has 60 epochs, 5 of them warm-up, like those of the method's published
@@ -11,18 +11,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from bench.timing import Measured
 from raymm.cluster.connect import connect
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
 from raymm.sweep.driver import run_sweep
-from raymm.sweep.reported import EPOCHS, SCORE
+from raymm.sweep.halving import Halving, Job, levels_of
 from raymm.sweep.runs import read_histories, score_at, trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
@@ -30,7 +28,7 @@ from raymm.sweep.store import Sweep, SweepConfig, Trial, commit_sweep, new_sweep
 from raymm.sweep.tracking import SweepCallback
 from raymm.sweep.trial import TRAINABLES
 
-TRIALS, LONGEST, WARMUP = 12, 60, 5
+TRIALS, LONGEST, WARMUP, FACTOR = 12, 60, 5, 3
 ORDERS = 1000
 SPACE = str(Path(__file__).parents[1] / "tune_spaces" / "fs_only.py")
 SETTINGS = (
@@ -48,14 +46,16 @@ def run(data: Path) -> Measured:
     dataset, config = open_dataset(data), load(None, SETTINGS)
     with tempfile.TemporaryDirectory() as folder, connect(config.cluster):
         full = _sweep(Path(folder) / "full", dataset, config, share_warmup=False)
-        short = _sweep(Path(folder) / "short", dataset, config, share_warmup=True, scheduler="asha")
+        short = _sweep(
+            Path(folder) / "short", dataset, config, share_warmup=True, scheduler="halving", reduction_factor=FACTOR
+        )
     best = full["best"]
     error = (best * (1 - best) / len(dataset.rows("val"))) ** 0.5
     details = {"full": full, "short": short, "standard_error": error, "within": abs(best - short["best"]) <= error}
     details["epochs_in_any_order"] = _in_any_order(full.pop("curves"), lanes=2)
     short.pop("curves")
     return Measured(
-        "12 trials, shared warm-up and ASHA / in full", short["seconds"] / full["seconds"], "<=", 0.5, details
+        "12 trials, shared warm-up and halving / in full", short["seconds"] / full["seconds"], "<=", 0.35, details
     )
 
 
@@ -77,7 +77,7 @@ def _sweep(path: Path, dataset: Dataset, config: Config, **how: Any) -> dict[str
 
 
 def _curve(sweep: Sweep, trial: Trial) -> list[float]:
-    """What ASHA sees of a trial: its score after every epoch."""
+    """What levels see of a trial: its score after every epoch."""
     histories = read_histories(sweep, trial)
     return [
         score_at(histories, epochs, sweep.config.training.selection) for epochs in range(1, len(histories[0]) + 1)
@@ -85,7 +85,7 @@ def _curve(sweep: Sweep, trial: Trial) -> list[float]:
 
 
 def _in_any_order(curves: Sequence[Sequence[float]], lanes: int) -> dict[str, float]:
-    """Mean, 5th and 95th percentile over drawn orders of the share of the epochs that ASHA trains."""
+    """Mean, 5th and 95th percentile over drawn orders of the share of the epochs that halving trains."""
     generator = np.random.default_rng(0)
     orders = (generator.permutation(len(curves)) for _ in range(ORDERS))
     shares = [share_of_epochs([curves[i] for i in order], lanes) for order in orders]
@@ -94,7 +94,7 @@ def _in_any_order(curves: Sequence[Sequence[float]], lanes: int) -> dict[str, fl
 
 
 def share_of_epochs(curves: Sequence[Sequence[float]], lanes: int, warmup: int = WARMUP) -> float:
-    """Epochs that trials train under ASHA, their warm-up shared, over those of all of them in full.
+    """Epochs that trials train under successive halving, their warm-up shared, over those of all of them in full.
 
     Parameters
     ----------
@@ -103,22 +103,20 @@ def share_of_epochs(curves: Sequence[Sequence[float]], lanes: int, warmup: int =
     lanes
         Trials at once, which train an epoch of each in turn.
     """
-    aim = {"time_attr": EPOCHS, "metric": SCORE, "mode": "max"}
-    asha = ASHAScheduler(max_t=len(curves[0]) + 1, grace_period=warmup + 1, reduction_factor=3, **aim)
-    trials = [SimpleNamespace(trial_id=str(number)) for number in range(len(curves))]
-    for trial in trials:
-        asha.on_trial_add(None, trial)
-    waiting, running, trained = list(range(len(curves))), dict[int, int](), warmup
-    while waiting or running:
-        while waiting and len(running) < lanes:
-            running[waiting.pop(0)] = warmup
-        for number in list(running):
-            running[number] = epochs = running[number] + 1
+    longest = len(curves[0])
+    levels = levels_of(warmup + 1, longest, FACTOR)
+    halving = Halving([str(number) for number in range(len(curves))], len(levels), FACTOR)
+    reached, running, trained = [warmup] * len(curves), list[Job](), warmup
+    while not halving.over:
+        while len(running) < lanes and (job := halving.take()) is not None:
+            running.append(job)
+        for job in list(running):
+            number, level = int(job.name), levels[job.level]
+            reached[number] += 1
             trained += 1
-            result = {EPOCHS: epochs, SCORE: curves[number][epochs - 1]}
-            stops = asha.on_trial_result(None, trials[number], result) == TrialScheduler.STOP
-            if stops or epochs == len(curves[number]):
-                del running[number]
+            if reached[number] == level:
+                running.remove(job)
+                halving.done(job.name, curves[number][level - 1])
     return trained / sum(map(len, curves))
 
 
