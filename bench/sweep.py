@@ -20,7 +20,7 @@ from raymm.cluster.connect import connect
 from raymm.config import Config, load
 from raymm.data import Dataset, open_dataset
 from raymm.sweep.driver import run_sweep
-from raymm.sweep.halving import Halving, Job, levels_of
+from raymm.sweep.halving import Halving, Job, first_level, levels_of
 from raymm.sweep.runs import read_histories, score_at, trial_rows
 from raymm.sweep.search import propose_all
 from raymm.sweep.space import load_space
@@ -104,7 +104,7 @@ def share_of_epochs(curves: Sequence[Sequence[float]], lanes: int, warmup: int =
         Trials at once, which train an epoch of each in turn.
     """
     longest = len(curves[0])
-    levels = levels_of(warmup + 1, longest, FACTOR)
+    levels = levels_of(first_level(len(curves), warmup, longest, FACTOR), warmup, longest, FACTOR)
     halving = Halving([str(number) for number in range(len(curves))], len(levels), FACTOR)
     reached, running, trained = [warmup] * len(curves), list[Job](), warmup
     while not halving.over:

@@ -56,7 +56,10 @@ __all__ = ["sweep"]
     help="Scheduler that ends trials early.  [default: none]",
 )
 @click.option(
-    "--grace", "grace_period", type=click.IntRange(1), help="Epochs that every trial gets.  [default: warm-up + 1]"
+    "--grace",
+    "grace_period",
+    type=click.IntRange(1),
+    help="Epochs that every trial gets.  [default: warm-up + 1; of halving by the number of trials]",
 )
 @click.option(
     "--reduction",

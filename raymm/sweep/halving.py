@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Halving", "Job", "levels_of"]
+__all__ = ["Halving", "Job", "first_level", "levels_of"]
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,36 @@ class Job:
     level: int
 
 
-def levels_of(grace: int, epochs: int, factor: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared, and the end: from `grace` to `epochs` in equal ratios near `factor`.
+def first_level(trials: int, warmup: int, epochs: int, factor: int) -> int:
+    """The latest first level from which so many trials are divided by `factor` down to the last one.
 
-    >>> levels_of(grace=6, epochs=60, factor=3)
-    (6, 19, 60)
-    >>> levels_of(grace=6, epochs=10, factor=3)
+    >>> first_level(trials=12, warmup=5, epochs=60, factor=3)  # divided twice: 55 / 9 epochs after the warm-up
+    11
+    """
+    divisions = 1
+    while factor ** (divisions + 1) <= trials:
+        divisions += 1
+    return min(epochs, warmup + max(1, round((epochs - warmup) / factor**divisions)))
+
+
+def levels_of(first: int, warmup: int, epochs: int, factor: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared, and the end: from the first in equal ratios near `factor`.
+
+    The epochs of a warm-up, in which all are alike, count for nothing where the first level is after them.
+
+    >>> levels_of(first=11, warmup=5, epochs=60, factor=3)
+    (11, 23, 60)
+    >>> levels_of(first=6, warmup=0, epochs=10, factor=3)
     (6, 10)
-    >>> levels_of(grace=10, epochs=10, factor=3)
+    >>> levels_of(first=10, warmup=5, epochs=10, factor=3)
     (10,)
     """
-    if grace >= epochs:
+    if first >= epochs:
         return (epochs,)
-    steps = max(1, round(math.log(epochs / grace, factor)))
-    return tuple(sorted({round(grace * (epochs / grace) ** (step / steps)) for step in range(steps + 1)}))
+    alike = warmup if warmup < first else 0
+    whole = (epochs - alike) / (first - alike)
+    steps = max(1, round(math.log(whole, factor)))
+    return tuple(sorted({alike + round((first - alike) * whole ** (step / steps)) for step in range(steps + 1)}))
 
 
 @dataclass

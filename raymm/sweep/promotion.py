@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ray.tune.search import Searcher
 
 from raymm.storage import layout
-from raymm.sweep.halving import Halving, levels_of
+from raymm.sweep.halving import Halving, first_level, levels_of
 from raymm.sweep.reported import AIM, SCORE, STATUS, UNTIL
 from raymm.sweep.runs import current_paths, read_histories, score_at
-from raymm.sweep.schedule import grace_period_of
 from raymm.sweep.store import TrialOutcome, pending, read_outcome, read_trials
 from raymm.training.run import open_run
 
@@ -38,9 +37,8 @@ class Promotions(Searcher):  # type: ignore[misc]
         super().__init__(**AIM)
         self._sweep = sweep
         self._trials = {trial.name: trial for trial in read_trials(sweep)}
-        settings, config = sweep.settings, sweep.config
-        self._levels = levels_of(grace_period_of(settings, config), config.training.epochs, settings.reduction_factor)
-        self._halving = Halving(tuple(self._trials), len(self._levels), settings.reduction_factor)
+        self._levels = _levels(sweep, len(self._trials))
+        self._halving = Halving(tuple(self._trials), len(self._levels), sweep.settings.reduction_factor)
         for trial in self._trials.values():
             self._restore(trial)
         self._names: dict[str, str] = {}
@@ -67,12 +65,13 @@ class Promotions(Searcher):  # type: ignore[misc]
         return {"sweep": str(self._sweep.path), "trial": job.name, UNTIL: until}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """A trial has reached its level, or failed."""
-        name = self._names.pop(trial_id)
-        if error or not result or result.get(STATUS) == "failed":
+        """A trial has reached its level, or failed; one that Tune ended, as at an interruption, has done neither."""
+        name, last = self._names.pop(trial_id), result or {}
+        status = "failed" if error else last.get(STATUS)
+        if status == "failed":
             self._halving.lost(name)
-        else:
-            self._halving.done(name, result[SCORE])
+        elif status is not None:
+            self._halving.done(name, last[SCORE])
 
     def save(self, checkpoint_path: str) -> None:
         """Write an empty file for Tune: the folder of the sweep holds the state."""
@@ -99,3 +98,10 @@ class Promotions(Searcher):  # type: ignore[misc]
 
     def _reached(self, trial: Trial) -> int:
         return min(map(len, read_histories(self._sweep, trial)))
+
+
+def _levels(sweep: Sweep, trials: int) -> tuple[int, ...]:
+    """The levels of a sweep with so many trials."""
+    warmup, epochs, factor = sweep.config.method.warmup, sweep.config.training.epochs, sweep.settings.reduction_factor
+    first = sweep.settings.grace_period or first_level(trials, warmup, epochs, factor)
+    return levels_of(first, warmup, epochs, factor)

@@ -78,7 +78,8 @@ class SweepConfig(BaseModel):
     reduction_factor
         Of `halving` and `asha`: one trial in so many continues.
     grace_period
-        Epochs that every trial gets; None: one more than the warm-up.
+        Epochs that every trial gets; None: one more than the warm-up, of `halving` as many as
+        `raymm.sweep.halving.first_level` says.
     max_concurrent_trials
         Trials at the same time; None: as many as fit on the cluster.
     share_warmup

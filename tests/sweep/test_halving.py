@@ -5,38 +5,65 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from raymm.sweep.halving import Halving, Job, levels_of
+from raymm.sweep.halving import Halving, Job, first_level, levels_of
 
 NAN = math.nan
 
 
 @pytest.mark.parametrize(
-    ("grace", "epochs", "factor", "levels"),
+    ("first", "warmup", "epochs", "factor", "levels"),
     [
-        (1, 9, 3, (1, 3, 9)),
-        (1, 27, 3, (1, 3, 9, 27)),
-        (2, 32, 4, (2, 8, 32)),
-        (6, 60, 3, (6, 19, 60)),  # 60 / 6 is 3.16 squared
-        (54, 60, 3, (54, 60)),
-        (60, 60, 3, (60,)),
-        (7, 3, 2, (3,)),
-        (1, 2, 2, (1, 2)),
-        (2, 3, 100, (2, 3)),
+        (1, 0, 9, 3, (1, 3, 9)),
+        (1, 0, 27, 3, (1, 3, 9, 27)),
+        (2, 0, 32, 4, (2, 8, 32)),
+        (6, 0, 60, 3, (6, 19, 60)),  # 60 / 6 is 3.16 squared
+        (11, 5, 60, 3, (11, 23, 60)),  # 6, 18 and 55 after the warm-up
+        (4, 5, 32, 2, (4, 8, 16, 32)),  # within the warm-up: it counts as any epoch
+        (54, 0, 60, 3, (54, 60)),
+        (60, 5, 60, 3, (60,)),
+        (7, 0, 3, 2, (3,)),
+        (1, 0, 2, 2, (1, 2)),
+        (2, 0, 3, 100, (2, 3)),
     ],
 )
-def test_levels_lie_in_equal_ratios_from_the_first_to_the_end(grace, epochs, factor, levels):
-    assert levels_of(grace, epochs, factor) == levels
+def test_levels_lie_in_equal_ratios_from_the_first_to_the_end(first, warmup, epochs, factor, levels):
+    assert levels_of(first, warmup, epochs, factor) == levels
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(2, 6))
-def test_levels_grow_from_grace_to_the_end(grace, epochs, factor):
-    levels = levels_of(grace, epochs, factor)
+@given(st.integers(1, 300), st.integers(0, 100), st.integers(1, 300), st.integers(2, 6))
+def test_levels_grow_from_the_first_to_the_end(first, warmup, epochs, factor):
+    levels = levels_of(first, warmup, epochs, factor)
     assert list(levels) == sorted(set(levels))
-    assert levels[0] == min(grace, epochs)
+    assert levels[0] == min(first, epochs)
     assert levels[-1] == epochs
+
+
+@pytest.mark.parametrize(
+    ("trials", "warmup", "epochs", "factor", "first"),
+    [
+        (9, 0, 81, 3, 9),
+        (26, 0, 81, 3, 9),
+        (27, 0, 81, 3, 3),
+        (2, 0, 81, 3, 27),  # once at least
+        (12, 5, 60, 3, 11),
+        (1000, 5, 10, 2, 6),  # an epoch after the warm-up at least
+        (8, 0, 1, 2, 1),
+    ],
+)
+def test_the_first_level_is_as_late_as_the_number_of_trials_allows(trials, warmup, epochs, factor, first):
+    assert first_level(trials, warmup, epochs, factor) == first
+
+
+@given(st.integers(2, 400), st.integers(0, 20), st.integers(21, 300), st.integers(2, 5))
+def test_trials_are_divided_at_every_level_until_fewer_than_one_in_so_many_are_left(trials, warmup, epochs, factor):
+    """Where there are enough epochs to tell levels apart."""
+    levels = levels_of(first_level(trials, warmup, epochs, factor), warmup, epochs, factor)
+    divisions = next(k for k in range(1, 20) if factor ** (k + 1) > trials)
+    assume(epochs - warmup >= 4 * factor**divisions)
+    assert len(levels) == divisions + 1
 
 
 def names_of(count):

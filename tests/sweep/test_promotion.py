@@ -18,7 +18,7 @@ RATES = (1e-6, 0.02, 1e-5, 0.01)
 
 def planned(path, dataset, seeds=(0,), **settings):
     """Trials of other rates; levels are 1, 2 and 4 epochs."""
-    sections = {"training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1}, "method": {"name": "joint"}}
+    sections = {"training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1}, "method": {"name": "joint", "warmup": 0}}
     plan = {"scheduler": "halving", "grace_period": 1, "reduction_factor": 2, "seeds": seeds, **settings}
     sweep = sweep_of(path, dataset, sections, **plan)
     for number, rate in enumerate(RATES):
@@ -127,6 +127,21 @@ def test_while_all_others_train_there_is_nothing_to_give_and_a_failure_is_lost(t
     assert promotions.suggest("5") is None
     promotions.on_trial_complete("3", {SCORE: 0.1, STATUS: "waiting"})
     assert promotions.suggest("6") == {"sweep": str(sweep.path), "trial": names[0], "until": 2}
+
+
+def test_what_tune_ended_at_an_interruption_is_neither_done_nor_lost(tmp_path, dataset):
+    sweep = planned(tmp_path / "s", dataset)
+    promotions = Promotions(sweep)
+    names = [promotions.suggest(str(number))["trial"] for number in range(4)]
+    for number, name in enumerate(names[:3]):
+        train(sweep, dataset, {"trial": name, "until": 1})
+        promotions.on_trial_complete(str(number), {SCORE: 0.1, STATUS: "waiting"})
+    promotions.on_trial_complete("3", {SCORE: 0.9})
+    given = promotions.suggest("4")
+    assert given["trial"] == names[0]  # one in two of three
+    promotions.on_trial_complete("4", error=True)
+    assert promotions.suggest("5") is None
+    assert promotions.outcomes() == []
 
 
 def test_a_failed_trial_counts_in_comparisons_and_is_not_tried_again(tmp_path, dataset):

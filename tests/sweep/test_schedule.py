@@ -184,7 +184,9 @@ def test_trials_that_reach_the_last_epoch_are_let_finish(tmp_path, dataset):
 
 
 def test_grace_without_anybody_who_ends_trials_early_is_a_mistake():
-    with pytest.raises(ConfigError, match=r"--grace 3: nothing ends trials early; give --scheduler halving, asha or median too"):
+    with pytest.raises(
+        ConfigError, match=r"--grace 3: nothing ends trials early; give --scheduler halving, asha or median too"
+    ):
         check_scheduler(SweepConfig(space="s.py", grace_period=3), load(None), {})
 
 
