@@ -18,7 +18,10 @@ RATES = (1e-6, 0.02, 1e-5, 0.01)
 
 def planned(path, dataset, seeds=(0,), **settings):
     """Trials of other rates; levels are 1, 2 and 4 epochs."""
-    sections = {"training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1}, "method": {"name": "joint", "warmup": 0}}
+    sections = {
+        "training": {"epochs": EPOCHS, "batch_size": 32, "threads": 1},
+        "method": {"name": "joint", "warmup": 0},
+    }
     plan = {"scheduler": "halving", "grace_period": 1, "reduction_factor": 2, "seeds": seeds, **settings}
     sweep = sweep_of(path, dataset, sections, **plan)
     for number, rate in enumerate(RATES):
