@@ -38,7 +38,8 @@ from raymm.sweep.store import (
     open_sweep,
     reset_failed,
 )
-from raymm.sweep.tracking import SweepTracker, tracking_key
+from raymm.sweep.tracked_runs import tracking_key
+from raymm.sweep.tracking import SweepTracker
 from raymm.tracking.base import ending
 from raymm.training.warmups import with_seed
 

@@ -12,23 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from raymm import __version__
-from raymm.config.canonical import parameters
 from raymm.counts import counted
-from raymm.data.identity import short_digest
 from raymm.reports.diagnostics.of_run import findings_of
-from raymm.reports.run_about import data_of, trial_view
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.sweep.rows import deviation_of, measured
+from raymm.sweep.rows import deviation_of
 from raymm.sweep.runs import (
     best_seed,
-    current_config,
     ended_runs,
     mean_metrics,
     read_histories,
@@ -39,28 +34,23 @@ from raymm.sweep.runs import (
 from raymm.sweep.saved import SavedBest
 from raymm.sweep.store import pending, read_outcome, read_trials
 from raymm.sweep.summary import write_sweep_summary
-from raymm.tracking.base import RunInfo
+from raymm.sweep.tracked_runs import changed_settings, describe_best, ended_in_words, sweep_info, trial_info
 from raymm.tracking.machine import MachineLoad
-from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, split_metric, trial_count
+from raymm.tracking.metrics import BEST_SCORE, SCORE, SCORE_SD, seed_score, trial_count
 from raymm.tracking.of_an_epoch import from_one
 
 if TYPE_CHECKING:
-    from raymm.config.sections import Config
     from raymm.data.dataset import Dataset
     from raymm.sweep.rows import TrialRow
     from raymm.sweep.store import Sweep, Trial, TrialOutcome
-    from raymm.tracking.about import View
     from raymm.tracking.base import Tracker, TrackingStatus
 
-__all__ = ["SweepCallback", "SweepTracker", "sweep_info", "tracking_key", "trial_info"]
+__all__ = ["SweepCallback", "SweepTracker"]
 
 log = logging.getLogger(__name__)
 
 AS_STATUS: Mapping[str, TrackingStatus] = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 """MLflow has no status for a trial that Tune stopped early; KILLED is the nearest."""
-
-
-COMPARE = f"[Compare the trials](children:{SCORE})"
 
 
 class SweepCallback(Protocol):
@@ -80,75 +70,6 @@ class SweepCallback(Protocol):
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         """A trial has ended."""
-
-
-def sweep_info(sweep: Sweep, dataset: Dataset, experiment: str) -> RunInfo:
-    """The tracked run of a sweep."""
-    settings = sweep.settings
-    return RunInfo(
-        key=sweep.key,
-        name=sweep.name,
-        experiment=experiment,
-        params={
-            "sweep.space": settings.space,
-            "sweep.search": settings.search,
-            "sweep.scheduler": settings.scheduler,
-            "sweep.trials": settings.trials,
-            "sweep.seeds": ", ".join(map(str, settings.seeds)),
-            "sweep.metric": sweep.metric,
-            "training.epochs": sweep.config.training.epochs,
-            "data.name": sweep.data.name,
-            "data.digest": short_digest(sweep.digest),
-        },
-        tags={"raymm.kind": "sweep", "raymm.version": __version__, "raymm.run_dir": str(sweep.path)},
-        description=(
-            f"Sweep of `{settings.space}` on `{sweep.data.name}`: {settings.search} search, scheduler "
-            f"{settings.scheduler}, {counted(len(settings.seeds), 'seed')} a trial. Trials are compared by "
-            "the mean over seeds "
-            f"of `{sweep.metric}`.\n\n{COMPARE}"
-        ),
-        view=_view(sweep.config, dataset, []),
-        data=(data_of(dataset, sweep.data.name),),
-    )
-
-
-def _view(config: Config, dataset: Dataset, searched: Sequence[str]) -> View:
-    """What people see first of trials: the method, and the settings that were drawn."""
-    schema, params = dataset.schema, dict.fromkeys(["method.name", *searched])
-    return trial_view(config.training.selection, schema.names, list(params), accuracy=schema.task.hard)
-
-
-def tracking_key(sweep: Sweep, trial: str) -> str:
-    """The key of the tracked run of a trial, whose own key is `trial`."""
-    return f"{sweep.key}.{trial}"
-
-
-def trial_info(sweep: Sweep, trial: Trial, dataset: Dataset, experiment: str) -> RunInfo:
-    """The tracked run of a trial: flat parameters, only those that its configuration reads."""
-    params = parameters(trial.config)
-    del params["training.seed"]
-    searched = sorted(name for name in trial.searched if name in params)
-    drawn = ", ".join(f"{name}={params[name]}" for name in searched)
-    return RunInfo(
-        key=tracking_key(sweep, trial.key),
-        name=_label(trial),
-        experiment=experiment,
-        params={**params, "sweep.seeds": ", ".join(map(str, sweep.settings.seeds))},
-        tags={
-            "raymm.kind": "trial",
-            "raymm.version": __version__,
-            "raymm.sweep": sweep.name,
-            "raymm.trial": str(trial.number),
-            "raymm.config_hash": trial.key,
-            "raymm.dataset_digest": sweep.digest,
-            "raymm.run_dir": str(trial.path),
-            "raymm.log": str(trial.path / layout.TRIAL_LOG),
-        },
-        description=f"Trial {trial.number} of `{sweep.name}`: {drawn or 'nothing drawn'}.",
-        parent_key=sweep.key,
-        view=_view(trial.config, dataset, searched),
-        data=(data_of(dataset, sweep.data.name),),
-    )
 
 
 @dataclass
@@ -250,7 +171,7 @@ class SweepTracker:
     def _send_end(self, trial: Trial, outcome: TrialOutcome) -> None:
         self._send_epochs(trial, outcome.epochs)
         tracker = self._tracker(trial)
-        tracker.log_tags({"raymm.ended": _in_words(outcome, self.sweep.config.training.epochs)})
+        tracker.log_tags({"raymm.ended": ended_in_words(outcome, self.sweep.config.training.epochs)})
         if (trial.path / layout.TRIAL_LOG).exists():
             tracker.log_artifact(trial.path / layout.TRIAL_LOG)
         if outcome.status == "finished":
@@ -270,7 +191,7 @@ class SweepTracker:
         best = best_seed(ended)
         record_findings(tracker, best.run, best.result, self.dataset)
         record_files(tracker, best.run, best.result, self.dataset)
-        tracker.log_tags({"raymm.model_seed": str(best.seed), **_schedule(trial)})
+        tracker.log_tags({"raymm.model_seed": str(best.seed), **changed_settings(trial)})
 
     def _interrupt(self, trial: Trial) -> None:
         tracker = self._trackers.get(trial.key)
@@ -294,7 +215,7 @@ class SweepTracker:
         trials = {trial.key: trial for trial in read_trials(self.sweep)}
         metrics = result_metrics(self.sweep, trials[best.key])
         self.parent.log_summary({**from_one(metrics), BEST_SCORE: best.score or 0.0})
-        self.parent.log_description(_describe_best(self.sweep, trials[best.key], best, metrics))
+        self.parent.log_description(describe_best(self.sweep, trials[best.key], best, metrics))
         record = self.sweep.path / layout.SUMMARY / layout.BEST
         before = SavedBest.read(record).key if record.exists() else best.key
         if before != best.key:
@@ -321,40 +242,3 @@ class SweepTracker:
             tracker.log_tags({**tags, "raymm.ended": "finished"})
             tracker.finish("FINISHED")
         return getattr(tracker, "run_id", None) or ""
-
-
-def _label(trial: Trial) -> str:
-    """The number of a trial, then its drawn values, words before numbers."""
-    params = parameters(trial.config)
-    drawn = [params[name] for name in params if name in trial.searched]
-    words = [str(value) for value in drawn if isinstance(value, str)]
-    numbers = [f"{value:.3g}" for value in drawn if isinstance(value, int | float) and not isinstance(value, bool)]
-    return " ".join([str(trial.number), *words, *numbers])
-
-
-def _describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
-    """A sentence about the best trial; the test metrics of no other trial are read."""
-    drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
-    spread = f" (standard deviation {best.deviation:.4f})" if best.deviation is not None else ""
-    best_score = measured(best.score or 0.0, sweep.metric)
-    score = f"`{sweep.metric}` {best_score:.4f}, mean over {counted(len(best.scores), 'seed')}{spread}"
-    name = split_metric("test", sweep.config.training.selection)
-    test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
-    return (
-        f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
-        "partly luck.\n\n"
-        f"{COMPARE}; `{layout.SUMMARY}/{layout.SUMMARY_PAGE}` among the artifacts has the table and the plots."
-    )
-
-
-def _in_words(outcome: TrialOutcome, epochs: int) -> str:
-    if outcome.status == "stopped":
-        return f"stopped early after {outcome.epochs} of {counted(epochs, 'epoch')}"
-    return f"failed: {outcome.cause}"[:500] if outcome.status == "failed" else "finished"
-
-
-def _schedule(trial: Trial) -> dict[str, Any]:
-    """Tags with the last values of settings that population based training changed."""
-    first, last = parameters(trial.config), parameters(current_config(trial))
-    changed = {name: last[name] for name in last if name in trial.searched and last[name] != first.get(name)}
-    return {"raymm.changed_to": ", ".join(f"{name}={value}" for name, value in changed.items())} if changed else {}
