@@ -12,7 +12,7 @@ Pure: what trains, and where its scores come from, is not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["Halving", "Job", "first_level", "levels_of"]
@@ -103,7 +103,7 @@ class Halving:
             self._scores[level][name] = score
         if scores or under_way or ended:
             self._aims[name] = len(scores) if under_way else max(len(scores) - 1, 0)
-        if ended or len(scores) == self.levels:
+        if ended:
             self._ended.add(name)
         elif under_way:
             self._interrupted.append(name)
@@ -146,7 +146,7 @@ class Halving:
             for name in self._best(level)[: len(self._scores[level]) // self.factor]:
                 if self._waits(name, level):
                     return Job(name, level + 1)
-        new = next((name for name in self.names if name not in self._aims and name not in self._ended), None)
+        new = next((name for name in self.names if name not in self._aims), None)
         if new is not None:
             return Job(new, 0)
         return None if self._running or self._scores[-1] else self._last_resort()
@@ -164,12 +164,8 @@ class Halving:
 
     def _best(self, level: int) -> list[str]:
         scores = self._scores[level]
-        return sorted(_in_order(self.names, scores), key=lambda name: _worst_if_nan(scores[name]), reverse=True)
-
-
-def _in_order(names: Iterable[str], some: Iterable[str]) -> list[str]:
-    chosen = set(some)
-    return [name for name in names if name in chosen]
+        in_order = [name for name in self.names if name in scores]
+        return sorted(in_order, key=lambda name: _worst_if_nan(scores[name]), reverse=True)
 
 
 def _worst_if_nan(score: float) -> float:

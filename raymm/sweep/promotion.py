@@ -14,8 +14,8 @@ from ray.tune.search import Searcher
 from raymm.storage import layout
 from raymm.sweep.halving import Halving, first_level, levels_of
 from raymm.sweep.reported import AIM, SCORE, STATUS, UNTIL
-from raymm.sweep.runs import current_paths, read_histories, score_at
-from raymm.sweep.store import TrialOutcome, pending, read_outcome, read_trials
+from raymm.sweep.runs import current_paths, epochs_reached, read_histories, score_at
+from raymm.sweep.store import TrialOutcome, read_outcome, read_trials
 from raymm.training.run import open_run
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ class Promotions(Searcher):  # type: ignore[misc]
         """Of trials that will not be promoted any more, once nothing is left to train: they were stopped early."""
         if not self._halving.over:
             return []
-        waiting = [trial for trial in pending(list(self._trials.values())) if trial.name in self._halving.waiting]
-        return [(trial, TrialOutcome("stopped", self._reached(trial))) for trial in waiting]
+        waiting = [self._trials[name] for name in self._halving.waiting]
+        reached = [epochs_reached(read_histories(self._sweep, trial)) for trial in waiting]
+        return [(trial, TrialOutcome("stopped", epochs)) for trial, epochs in zip(waiting, reached, strict=True)]
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial and its level; None while one must be waited for."""
@@ -83,21 +84,18 @@ class Promotions(Searcher):  # type: ignore[misc]
     def _restore(self, trial: Trial) -> None:
         """What a trial committed before: also a warm-up beyond a level is not on its way to the next one."""
         ended, histories = read_outcome(trial), read_histories(self._sweep, trial)
-        reached, selection = min(map(len, histories)), self._sweep.config.training.selection
+        reached, selection = epochs_reached(histories), self._sweep.config.training.selection
         # who has all epochs but no outcome still has to end, so has not passed the last level
         passed = [level for level in self._levels[: None if ended else -1] if level <= reached]
         scores = [score_at(histories, level, selection) for level in passed]
-        begun = reached > max([self._start(trial), *passed])
-        self._halving.restore(trial.name, scores, under_way=ended is None and begun, ended=ended is not None)
+        under_way = ended is None and reached > max(passed, default=0) and reached > self._start(trial)
+        self._halving.restore(trial.name, scores, under_way=under_way, ended=ended is not None)
 
     def _start(self, trial: Trial) -> int:
         """The epoch of a shared warm-up from which a trial started, or 0."""
         run = current_paths(self._sweep, trial)[0]
         start = open_run(run).start if (run / layout.RUN).exists() else None
         return 0 if start is None else start.epoch
-
-    def _reached(self, trial: Trial) -> int:
-        return min(map(len, read_histories(self._sweep, trial)))
 
 
 def _levels(sweep: Sweep, trials: int) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ __all__ = [
     "current_config",
     "current_paths",
     "ended_runs",
+    "epochs_reached",
     "mean_metrics",
     "open_runs",
     "open_warmups",
@@ -117,6 +118,11 @@ def read_histories(sweep: Sweep, trial: Trial) -> Histories:
     """The committed history of each run of a trial."""
     paths = current_paths(sweep, trial)
     return [read_result(path).history if finished(path) else read_history(path) for path in paths]
+
+
+def epochs_reached(histories: Histories) -> int:
+    """Epochs that every seed of a trial has committed."""
+    return min(map(len, histories))
 
 
 @dataclass(frozen=True)

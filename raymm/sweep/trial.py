@@ -30,6 +30,7 @@ from raymm.sweep.reported import CAUSE, EPOCHS, GIVEN, SCORE, STATUS, UNTIL, Tra
 from raymm.sweep.runs import (
     branch_runs,
     current_paths,
+    epochs_reached,
     open_runs,
     open_warmups,
     read_histories,
@@ -108,7 +109,9 @@ def _runs(sweep: Sweep, trial: Trial, config: dict[str, Any], dataset: Dataset) 
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         runs = open_runs(sweep, trial, dataset)
-        return runs, min(map(len, read_histories(sweep, trial))) if UNTIL in config else _before_start(sweep, runs[0])
+        return runs, epochs_reached(read_histories(sweep, trial)) if UNTIL in config else _before_start(
+            sweep, runs[0]
+        )
     with checkpoint.as_directory() as folder:
         pointer = SavedPointer.read(Path(folder) / "pointer.json")
     sampled = {key: value for key, value in config.items() if key not in GIVEN}
@@ -140,7 +143,7 @@ class _Reports:
     sent: int = 0
 
     def __call__(self, histories: Histories) -> None:
-        reached = min(len(history) for history in histories)
+        reached = epochs_reached(histories)
         for epochs in range(self.sent + 1, min(reached, self.trial.config.training.epochs - 1) + 1):
             result = self.result(histories, epochs)
             self.log.info("epoch %d, score %.4f", epochs, result[SCORE])
