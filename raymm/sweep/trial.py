@@ -72,9 +72,9 @@ def run_trial(config: dict[str, Any]) -> None:
             return
         histories = read_histories(sweep, trial)
         reports(histories)
-        tune.report(
-            reports.result(histories, max(map(len, histories))) | {STATUS: "finished" if until is None else "waiting"}
-        )
+        # a shared warm-up may have gone beyond a level: its score is that at the level, as a resumed sweep reads it
+        last = reports.result(histories, until or max(map(len, histories)))
+        tune.report(last | {STATUS: "finished" if until is None else "waiting"})
 
 
 def run_warmup(config: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def tuned(monkeypatch):
         for states in zip(*ongoing, strict=True):
             if states[0].epoch:
                 reports([state.history for state in states])
-            if states[0].epoch == until:
+            if until is not None and states[0].epoch >= until:
                 return
 
     monkeypatch.setattr(module.tune, "report", report)
@@ -136,6 +136,17 @@ def test_a_warmup_is_left_where_its_trials_begin(tmp_path, dataset, tuned):
     assert warmup_epochs_done(sweep, trial.config) < 3
     run_trial(given(sweep, trial))
     assert [result[EPOCHS] for result in tuned.results[1:]] == [1, 2, 3]
+
+
+def test_the_score_of_a_level_within_a_shared_warm_up_is_that_at_the_level(tmp_path, dataset, tuned):
+    sweep = sweep_of(tmp_path / "s", dataset, scheduler="halving", grace_period=1)
+    trial = propose(sweep, 0, warmup=2)
+    run_warmup({"sweep": str(sweep.path), "config": trial.config.model_dump(mode="json"), "until": 2})
+    run_trial(given(sweep, trial, until=1))
+    histories = [read_history(path) for path in current_paths(sweep, trial)]
+    assert [len(history) for history in histories] == [2]
+    expected = {EPOCHS: 1, SCORE: score_at(histories, 1, "accuracy"), STATUS: "waiting"}
+    assert tuned.results[-1] == expected
 
 
 def population(path, dataset):
