@@ -12,7 +12,6 @@ from raymm.data.identity import short_digest
 from raymm.reports.run_about import data_of, trial_view
 from raymm.storage import layout
 from raymm.sweep.rows import measured
-from raymm.sweep.runs import current_config
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import SCORE, split_metric
 
@@ -128,8 +127,8 @@ def ended_in_words(outcome: TrialOutcome, epochs: int) -> str:
     return f"failed: {outcome.cause}"[:500] if outcome.status == "failed" else "finished"
 
 
-def changed_settings(trial: Trial) -> dict[str, Any]:
-    """Tags with the last values of settings that population based training changed."""
-    first, last = parameters(trial.config), parameters(current_config(trial))
+def changed_settings(trial: Trial, config: Config) -> dict[str, Any]:
+    """Tags with the values of settings that population based training changed, from those that a trial has now."""
+    first, last = parameters(trial.config), parameters(config)
     changed = {name: last[name] for name in last if name in trial.searched and last[name] != first.get(name)}
     return {"raymm.changed_to": ", ".join(f"{name}={value}" for name, value in changed.items())} if changed else {}

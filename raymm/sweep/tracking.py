@@ -24,6 +24,7 @@ from raymm.storage.atomic import write_json
 from raymm.sweep.rows import deviation_of
 from raymm.sweep.runs import (
     best_seed,
+    current_config,
     ended_runs,
     mean_metrics,
     read_histories,
@@ -191,7 +192,7 @@ class SweepTracker:
         best = best_seed(ended)
         record_findings(tracker, best.run, best.result, self.dataset)
         record_files(tracker, best.run, best.result, self.dataset)
-        tracker.log_tags({"raymm.model_seed": str(best.seed), **changed_settings(trial)})
+        tracker.log_tags({"raymm.model_seed": str(best.seed), **changed_settings(trial, current_config(trial))})
 
     def _interrupt(self, trial: Trial) -> None:
         tracker = self._trackers.get(trial.key)
