@@ -116,6 +116,14 @@ def _values(features, has):
     return {"m0": features[0], "m1": features[1]} if has else {"m0": features[0]}
 
 
+def shifted(path, seed):
+    """Nine in ten validation samples of three classes are trained on, so most of the rest have the fourth."""
+    found = game(seed, parts=(0.3, 0.4))
+    moved = np.random.default_rng(derive(seed, "shifted")).random(SAMPLES) < 0.9
+    moved &= (found.split == 1) & (found.label > 0)
+    replace(found, split=np.where(moved, 0, found.split)).write(path)
+
+
 CONSTANT = {"schedule": "constant"}
 JOINT = {"name": "joint"}
 
@@ -130,6 +138,7 @@ FAILURES: dict[str, Planted] = {
         reversed_together,
         {"method": JOINT, "model": {"fusion": "film"}, "training": {"batch_size": 64, "epochs": 24}},
     ),
+    "label_shift": Planted(shifted, {"method": JOINT}),
 }
 
 CLEAN: dict[str, Planted] = {

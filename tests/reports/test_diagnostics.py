@@ -298,6 +298,36 @@ def test_a_finding_is_logged_when_it_first_holds_and_its_tag_follows(caplog):
     assert record.startswith("epoch 7: warning: rgb breaks right answers: of 400 validation samples")
 
 
+def fisher(table):
+    """Two-sided p of a 2 x 2 table, summed over all tables with its margins that are no more likely."""
+    (a, b), (c, d) = table
+    rows, column = (a + b, c + d), a + c
+    likely = [comb(rows[0], k) * comb(rows[1], column - k) for k in range(column + 1)]
+    return sum(each for each in likely if each <= likely[a]) / sum(likely)
+
+
+def test_a_label_shift_is_told_by_the_exact_test_of_its_largest_difference():
+    for shown in range(10, 25):
+        facts = replace(FACTS, training=60, samples=40, labels={"cat": (15, shown), "dog": (45, 40 - shown)})
+        p, large = fisher([(15, 45), (shown, 40 - shown)]), abs(15 / 60 - shown / 40) >= 0.2
+        told = [("label_shift", "run")] if large and p <= SIGNATURE_LEVEL / 2 else []
+        assert found(history(1), facts) == told
+    facts = replace(FACTS, training=731, samples=283, labels={"tools": (19, 7), "recreation": (68, 167)})
+    finding = sentence(history(), facts)
+    assert finding.sentence == (
+        "validation is not like training: recreation is the label of 59.0 % of 283 validation samples and of 9.3 % "
+        f"of 731 training samples, p {fisher([(68, 663), (167, 116)]):.0e}"
+    )
+    assert (finding.severity, round(finding.numbers["val share"], 3)) == ("note", 0.59)
+
+
+def test_a_share_that_differs_little_is_no_shift_however_many_samples_show_it():
+    facts = replace(
+        FACTS, training=100_000, samples=100_000, labels={"cat": (30_000, 49_000), "dog": (70_000, 51_000)}
+    )
+    assert found(history(), facts) == []
+
+
 def test_all_epochs_at_once_are_told_as_one_by_one(caplog):
     entries = history(phi__breaks_rgb=0.15, phi__repairs_rgb=0.05, conflict__audio=-0.6)
     with caplog.at_level(logging.WARNING):

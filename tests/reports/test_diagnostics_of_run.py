@@ -58,6 +58,7 @@ def test_facts_count_samples_that_have_a_modality_and_another(tmp_path, gappy):
     assert facts.validation == {"m0": 4, "m1": 3, "m2": 1}
     assert facts.accompanied == {"m0": 3, "m1": 3, "m2": 0}
     assert facts.chance == pytest.approx({"m0": 2 / 4, "m1": 2 / 3, "m2": 1.0})
+    assert (facts.training, facts.labels) == (4, {"a": (1, 2), "b": (2, 2), "c": (1, 1)})
     assert (facts.samples, facts.epochs, facts.reference, facts.resamples) == (5, 9, 2, True)
 
 
@@ -107,6 +108,7 @@ def test_chance_of_several_labels_is_that_of_the_best_label_set(tmp_path):
     every = [np.array([[bool(code >> bit & 1) for bit in range(3)]] * 6) for code in range(8)]
     best = max(task.is_right(answer, labels).mean() for answer in every)
     assert facts.chance == pytest.approx(dict.fromkeys(facts.modalities, best))
+    assert facts.labels == {"a": (4, 4), "b": (3, 3), "c": (4, 4)}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from raymm.reports.diagnostics.accuracy_fell import accuracy_fell
 from raymm.reports.diagnostics.at_chance import at_chance
 from raymm.reports.diagnostics.breaks_right import breaks_right
 from raymm.reports.diagnostics.conflict import conflict
+from raymm.reports.diagnostics.label_shift import label_shift
 from raymm.reports.diagnostics.low_contributor import low_contributor
 from raymm.reports.diagnostics.no_difference import no_difference, no_difference_from
 from raymm.reports.diagnostics.unstable_values import unstable_values
@@ -30,6 +31,7 @@ SIGNATURES: tuple[Callable[[Evidence], list[Finding]], ...] = (
     unstable_values,
     conflict,
     no_difference,
+    label_shift,
 )
 """In the order in which findings are told: what spoils the result first."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class Facts:
         Whether its rows stand in the place of the samples, so that there are no copies beside them and no row budget.
     method
         Name of the run's method.
+    training
+        Training samples.
+    labels
+        How many training and how many validation samples have each class or label, by name; none where labels are
+        numbers.
     """
 
     modalities: tuple[str, ...]
@@ -54,6 +59,8 @@ class Facts:
     resamples: bool = False
     in_place: bool = False
     method: str = ""
+    training: int = 0
+    labels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
