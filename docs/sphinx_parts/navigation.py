@@ -84,7 +84,10 @@ BELOW = {
         "results/mfeat/README": "Values: six feature views",
         "results/imu_digits/README": "Values: seven motion sensors",
     },
-    "results/study/README": {"results/study/report": "All numbers"},
+    "results/study/README": {
+        "results/study/report": "All numbers",
+        "results/study/fresh_seeds/report": "All numbers, fresh seeds",
+    },
     "results/all_methods/README": {"results/all_methods/report": "All numbers"},
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",

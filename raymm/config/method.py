@@ -16,7 +16,7 @@ __all__ = ["DEFAULT_METHOD", "MethodConfig", "read_one_alone", "shorten_default_
 log = logging.getLogger(__name__)
 
 DEFAULT_METHOD = "coalition"
-"""What the main study supports, see docs/results/study."""
+"""For the reasons in docs/results/study, below "The default"."""
 
 
 class MethodConfig(Settings):

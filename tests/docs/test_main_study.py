@@ -14,6 +14,7 @@ from raymm.methods import METHODS
 
 ROOT = Path(raymm.__file__).parents[1]
 STUDY = ROOT / "docs" / "results" / "study"
+FRESH = STUDY / "fresh_seeds"
 ALL_METHODS = ROOT / "docs" / "results" / "all_methods"
 SETS = ["grid_digits", "imu_digits", "mfeat", "emoji", "openclipart"]
 NAMES = {"joint, matched": "joint_matched", "joint, as given": "joint", "ensemble (each modality apart)": "ensemble"}
@@ -26,7 +27,7 @@ def runs():
 
 
 def rows_of(path, first):
-    """Cells of the table whose header begins with a word, without marks."""
+    """Cells of the table whose header begins with some words, without marks."""
     lines = path.read_text().split(f"\n| {first} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     return [[cell.strip().replace("**", "") for cell in line.strip("|").split("|")] for line in lines]
 
@@ -36,12 +37,21 @@ def points(runs, metric):
     return 100 * runs.pivot_table(index="arm", columns="data", values=metric, aggfunc="mean")[SETS]
 
 
-def against_matched(runs, arm):
+def against_matched(runs, arm, control="joint_matched", metric="test/accuracy"):
     """Mean difference in points and its 95 % interval over the pairs of data set and seed."""
-    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy")
-    found = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]).dropna(), 0)
+    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values=metric)
+    found = stats.ttest_1samp(100 * (wide[arm] - wide[control]).dropna(), 0)
     low, high = found.confidence_interval(0.95)
-    return float(100 * (wide[arm] - wide["joint_matched"]).mean()), float(low), float(high)
+    return float(100 * (wide[arm] - wide[control]).mean()), float(low), float(high)
+
+
+def p_of_all(runs, control="joint_matched", metric="test/accuracy"):
+    """p of the paired t test of every arm but joint training against a control, after Holm's correction, by arm."""
+    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values=metric)
+    arms = [arm for arm in wide if arm not in ("joint", "joint_matched", control)]
+    each = pd.Series({arm: stats.ttest_1samp((wide[arm] - wide[control]).dropna(), 0).pvalue for arm in arms})
+    each = each.sort_values()
+    return (each * np.arange(len(each), 0, -1)).cummax().clip(upper=1)
 
 
 def numbers(text):
@@ -90,22 +100,79 @@ def test_what_is_said_of_all_methods():
         assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
 
 
-def test_the_readme_has_the_means_of_the_raw_table(runs):
-    means = points(runs, "test/accuracy").mean(axis=1)
-    for name, accuracy, difference in rows_of(ROOT / "README.md", "arm"):
+def test_the_readme_has_the_means_of_the_raw_tables(runs):
+    means, fresh = points(runs, "test/accuracy").mean(axis=1), pd.read_csv(FRESH / "runs.csv")
+    for name, accuracy, difference, again in rows_of(ROOT / "README.md", "arm"):
         arms = [NAMES.get(name, name)] if name in NAMES else [each.strip() for each in re.split(r"[,;]", name)]
         arms = [{"joint": "joint_matched", "of equal cost": "", "as given": "joint"}.get(arm, arm) for arm in arms]
         arms = [arm for arm in arms if arm]
         assert [float(value) for value in re.findall(r"\d+\.\d", accuracy)] == pytest.approx(
             list(means[arms]), abs=0.051
         )
-        if found := numbers(difference):
-            assert found == pytest.approx(against_matched(runs, arms[0]), abs=0.051)
+        for cell, of in ((difference, runs), (again, fresh)):
+            if found := numbers(cell):
+                assert found == pytest.approx(against_matched(of, arms[0]), abs=0.051)
+                assert ("not shown" in cell) == (p_of_all(of)[arms[0]] >= 0.05)
+
+
+def test_the_page_has_the_means_of_fresh_seeds():
+    runs = pd.read_csv(FRESH / "runs.csv")
+    assert set(runs.seed) == {5, 6, 7, 8, 9}
+    assert (runs.groupby(["data", "arm"]).seed.nunique() == 5).all()
+    calibrated, trained = points(runs, "test/accuracy"), points(runs, "uncalibrated_test/accuracy")
+    rows = rows_of(STUDY / "README.md", "arm, seeds 5 to 9")
+    assert {NAMES.get(row[0], row[0]) for row in rows} == set(runs.arm)
+    p = p_of_all(runs)
+    for name, *cells in rows:
+        arm = NAMES.get(name, name)
+        means = [*calibrated.loc[arm], calibrated.loc[arm].mean(), trained.loc[arm].mean()]
+        assert [float(cell) for cell in cells[:7]] == pytest.approx(means, abs=0.051)
+        if found := numbers(cells[7]):
+            assert found == pytest.approx(against_matched(runs, arm), abs=0.051)
+            assert ("not shown" in cells[7]) == (p[arm] >= 0.05)
+
+
+def test_what_is_said_of_fresh_seeds():
+    runs = pd.read_csv(FRESH / "runs.csv")
+    p, trained = p_of_all(runs), p_of_all(runs, metric="uncalibrated_test/accuracy")
+    assert {arm for arm in p.index if p[arm] < 0.05} == {"ensemble", "multitask", "valued", "coalition", "sample"}
+    assert p[DEFAULT_METHOD] == pytest.approx(0.006, abs=0.0006)
+    assert trained.min() == pytest.approx(0.084, abs=0.0006)
+    assert against_matched(runs, "sample", "random") == pytest.approx((0.8, -0.8, 2.3), abs=0.051)
+    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy").groupby("data").mean()
+    for arm in p.index:  # over data sets
+        assert stats.ttest_1samp(wide[arm] - wide["joint_matched"], 0).confidence_interval(0.95).low < 0
 
 
 def test_what_is_said_of_sample_and_of_the_default(runs):
-    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy")
-    difference = 100 * (wide["sample"] - wide["random"])
-    low, high = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
-    assert (difference.mean(), low, high) == pytest.approx((-2.1, -3.5, -0.7), abs=0.051)
+    assert against_matched(runs, "sample", "random") == pytest.approx((0.4, -1.0, 1.7), abs=0.051)
+    assert against_matched(runs, "class", "random") == pytest.approx((-0.8, -2.2, 0.7), abs=0.051)
+    assert against_matched(runs, "joint_matched", "joint") == pytest.approx((4.9, 2.6, 7.2), abs=0.051)
     assert against_matched(runs, DEFAULT_METHOD)[1] > 0
+
+
+def test_no_method_is_shown_to_beat_joint_training_of_equal_cost(runs):
+    p, table = p_of_all(runs), (STUDY / "README.md").read_text()
+    shown = {arm for arm in p.index if p[arm] < 0.05}
+    assert shown == {"ogm_ge", "mmpareto", "remix"}
+    assert all(against_matched(runs, arm)[0] < 0 for arm in shown)
+    for arm in ("coalition", "valued", "ensemble", "multitask"):
+        assert against_matched(runs, arm)[1] > 0
+        cell = next(line for line in table.splitlines() if line.startswith(f"| {arm} |"))
+        assert float(cell.split(", p ")[1].split(" ")[0]) == pytest.approx(p[arm], abs=0.006)
+    trained = p_of_all(runs, metric="uncalibrated_test/accuracy")
+    assert {arm for arm in trained.index if trained[arm] < 0.05} == shown
+
+
+def test_without_openclipart_three_of_all_methods_are_shown():
+    runs, said = pd.read_csv(ALL_METHODS / "runs.csv"), (ALL_METHODS / "README.md").read_text()
+    runs = runs[runs.data != "openclipart"]
+    p = p_of_all(runs)
+    assert {arm for arm in p.index if p[arm] < 0.05 and against_matched(runs, arm)[0] > 0} == {
+        "ensemble",
+        "mbsd",
+        "mla",
+    }
+    for arm in ("ensemble", "mbsd", "mla", "multitask", "coalition"):
+        words = " ".join(said.replace("\n> ", " ").split()).split(f"`{arm}` +")[1]
+        assert numbers("+" + words.split(")")[0]) == pytest.approx(against_matched(runs, arm), abs=0.051)
