@@ -316,7 +316,7 @@ def test_a_label_shift_is_told_by_the_exact_test_of_its_largest_difference():
     finding = sentence(history(), facts)
     assert finding.sentence == (
         "validation is not like training: recreation is the label of 59.0 % of 283 validation samples and of 9.3 % "
-        f"of 731 training samples, p {fisher([(68, 663), (167, 116)]):.0e}"
+        f"of 731 training samples, p {fisher([(68, 663), (167, 116)]):.1g}"
     )
     assert (finding.severity, round(finding.numbers["val share"], 3)) == ("note", 0.59)
 

@@ -41,7 +41,7 @@ def label_shift(evidence: Evidence) -> list[Finding]:
             "label_shift",
             "run",
             f"validation is not like training: {name} is the label of {points(val)} % of {sizes[1]} validation "
-            f"samples and of {points(train)} % of {sizes[0]} training samples, p {p:.0e}",
+            f"samples and of {points(train)} % of {sizes[0]} training samples, p {p:.1g}",
             "the epoch and all else that is picked on validation is picked for data like it; if that is not meant, "
             "look for many near copies of one sample, or for samples in an order: `raymm prepare` without a column "
             "`split` spreads classes evenly, and keeps a `group` whole",
