@@ -173,6 +173,15 @@ def test_without_openclipart_three_of_all_methods_are_shown():
         "mbsd",
         "mla",
     }
+    assert {arm for arm in p.index if p[arm] < 0.05 and against_matched(runs, arm)[0] < 0} == {"remix"}
+    trained = p_of_all(runs, metric="uncalibrated_test/accuracy")
+    better = {arm: against_matched(runs, arm, metric="uncalibrated_test/accuracy") for arm in ("ensemble", "mbsd")}
+    assert {arm for arm in trained.index if trained[arm] < 0.05} - {"remix"} == set(better)
+    uncalibrated = " ".join(said.split("Without calibration")[1].split())
+    for arm, each in better.items():
+        assert numbers(uncalibrated.split(f"`{arm}` ")[1].split(")")[0]) == pytest.approx(each, abs=0.051)
+    below = p_of_all(runs, "multitask")[["sample", "class", "ogm_ge", "agm", "g_blend"]]
+    assert below.index[below < 0.05].tolist() == ["ogm_ge"]
     for arm in ("ensemble", "mbsd", "mla", "multitask", "coalition"):
         words = " ".join(said.replace("\n> ", " ").split()).split(f"`{arm}` +")[1]
         assert numbers("+" + words.split(")")[0]) == pytest.approx(against_matched(runs, arm), abs=0.051)
