@@ -1,8 +1,8 @@
 """Levels and bounds that the signatures share.
 
 Where a signature says that something is there, it does so at `SIGNATURE_LEVEL`, divided by Bonferroni over the
-modalities and the epochs that are looked at. Eight signatures then raise a false alarm in at most
-8 x 0.5 % = 4 % of runs, less than 1 in 20. Where one says that something is *not shown*, the level is that of the
+modalities and the epochs, or the classes, that are looked at. These six raise a false alarm in at most
+6 x 0.5 % = 3 % of runs, less than 1 in 20. Where one says that something is *not shown*, the level is that of the
 test that would have shown it, `SHOWN_LEVEL`.
 """
 
