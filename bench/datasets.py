@@ -47,6 +47,8 @@ LABELS = 12
 TEST = 15
 VALIDATION = 5
 NEAR_COPIES = 10
+"""Drawings of a group of near copies that are kept."""
+DRAWINGS = {"train": 600, "val": 250}
 
 Columns = dict[str, np.ndarray]
 
@@ -131,7 +133,7 @@ def _emoji(columns: Columns) -> Arrays:
 def _openclipart(columns: Columns) -> Arrays:
     few, groups = _few_of_each_group(columns)
     inputs = {"image": _picture(few["image"]), "title": few["title"], "tags": few["tags_clean"]}
-    return Arrays(inputs, few["y"], _by_groups(groups, {"train": 600, "val": 250}), _names(columns))
+    return Arrays(inputs, few["y"], _by_groups(groups, DRAWINGS), _names(columns))
 
 
 def _few_of_each_group(columns: Columns) -> tuple[Columns, list[str]]:
@@ -146,19 +148,18 @@ def _few_of_each_group(columns: Columns) -> tuple[Columns, list[str]]:
         seen[group] += 1
         if seen[group] <= NEAR_COPIES:
             kept.append(row)
-    few = {name: values[kept] for name, values in columns.items() if len(values) == len(groups)}
+    few = {name: values[kept] for name, values in _without(columns, "classes").items()}
     return few, [groups[row] for row in kept]
 
 
 def _openclipart_tags(columns: Columns) -> Arrays:
-    few, _ = _few_of_each_group(columns)
+    few, groups = _few_of_each_group(columns)
     words = [set(text.split()) for text in few["tags"]]
     counts = Counter(word for own in words for word in own)
     names = tuple(sorted(name for name, _ in counts.most_common(LABELS)))
     label = np.array([[name in own for name in names] for own in words])
-    found = _openclipart(columns)
-    inputs = {key: found.inputs[key] for key in ("image", "title")}
-    return Arrays(inputs, label, found.split, names, "multilabel")
+    inputs = {"image": _picture(few["image"]), "title": few["title"]}
+    return Arrays(inputs, label, _by_groups(groups, DRAWINGS), names, "multilabel")
 
 
 _READERS = {"mfeat": _mfeat, "emoji": _emoji, "openclipart": _openclipart, "openclipart_tags": _openclipart_tags}

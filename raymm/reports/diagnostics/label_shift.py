@@ -25,9 +25,9 @@ def label_shift(evidence: Evidence) -> list[Finding]:
     told from the first on.
     """
     facts = evidence.facts
-    sizes = (facts.training, facts.samples)
-    if not all(sizes) or not facts.labels:
+    if not facts.labels:
         return []
+    sizes = (facts.training, facts.samples)
     shares = {name: (train / sizes[0], val / sizes[1]) for name, (train, val) in facts.labels.items()}
     name, (train, val) = max(shares.items(), key=lambda of: abs(of[1][0] - of[1][1]))
     if abs(train - val) < LARGE:
