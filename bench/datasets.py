@@ -156,7 +156,7 @@ def _openclipart_tags(columns: Columns) -> Arrays:
     few, groups = _few_of_each_group(columns)
     words = [set(text.split()) for text in few["tags"]]
     counts = Counter(word for own in words for word in own)
-    names = tuple(sorted(name for name, _ in counts.most_common(LABELS)))
+    names = tuple(sorted(sorted(counts, key=lambda word: (-counts[word], word))[:LABELS]))  # of equals the first
     label = np.array([[name in own for name in names] for own in words])
     inputs = {"image": _picture(few["image"]), "title": few["title"]}
     return Arrays(inputs, label, _by_groups(groups, DRAWINGS), names, "multilabel")
