@@ -14,7 +14,18 @@ from raymm.tracking.of_an_epoch import epoch_seconds
 if TYPE_CHECKING:
     from raymm.config.sections import Config
 
-__all__ = ["COSTS", "EpochCost", "cost_of_epoch", "cost_of_run", "epoch_cost", "pilot_epochs", "warmup_of_plan"]
+__all__ = [
+    "COSTS",
+    "TIMES",
+    "EpochCost",
+    "cost_of_epoch",
+    "cost_of_run",
+    "epoch_cost",
+    "least",
+    "pilot_epochs",
+    "slower",
+    "warmup_of_plan",
+]
 
 COSTS = ("rows", "encodings", "fusions", "backwards", "seconds", "cpu_seconds")
 """Costs that add up over epochs, those of valuing the training split included."""
@@ -29,6 +40,7 @@ RECORDED = {
 """The metrics of an epoch that make up a cost."""
 
 TIMES = ("seconds", "cpu_seconds")
+"""Costs that the same work need not have again: other work on the machine adds to them, nothing takes away."""
 
 AFTER = 3
 """Epochs after the warm-up that a pilot trains at least."""
@@ -62,6 +74,10 @@ class EpochCost:
         150.0
         """
         return min(epochs, self.warmup) * self.before + max(0, epochs - self.warmup) * self.after
+
+    def times(self, factor: float) -> EpochCost:
+        """The costs where everything takes so many times as long."""
+        return EpochCost(self.warmup, self.before * factor, self.after * factor)
 
     def epochs_for(self, budget: float) -> int:
         """Epochs whose cost comes nearest to a budget: one at least, and one after the warm-up.
@@ -113,6 +129,28 @@ def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
     first, rest = spent[:warmup], spent[warmup:] if warmup else spent[cold:] or spent
     before = first[cold:-1] or first[:-1] or first
     return EpochCost(warmup, average(before) if before else 0.0, average(_means_of_rounds(rest, _round(config))))
+
+
+def least(histories: Sequence[History], cost: str) -> History:
+    """Of each epoch the one that cost least, from histories of the same work."""
+    measured = zip(*histories, strict=True)
+    return [min(entries, key=lambda entry: cost_of_epoch(entry["metrics"], cost)) for entries in measured]
+
+
+def slower(than: History, history: History, cost: str) -> float:
+    """How many times what an epoch cost in another history it costs in this one; of those of both, without the first.
+
+    >>> quiet, loud = ([{"metrics": {"time/cpu_s": spent}} for spent in each] for each in ([7, 2, 2], [9, 3, 3, 5]))
+    >>> slower(quiet, loud, "cpu_seconds")
+    1.5
+    """
+    both = list(zip(than, history, strict=False))
+    first, second = zip(*(both[1:] or both), strict=True)
+    return _spent(second, cost) / _spent(first, cost)
+
+
+def _spent(history: History, cost: str) -> float:
+    return sum(cost_of_epoch(entry["metrics"], cost) for entry in history)
 
 
 def _round(config: Config) -> int:

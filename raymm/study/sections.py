@@ -59,7 +59,7 @@ MCNEMAR = (
 )
 COST = (
     "Totals of training, valuing the training split included, relative to the reference: geometric means over pairs. "
-    "Seconds depend on what else a machine does."
+    "Seconds depend on the machine and on what else it does; those of runs of several machines do not compare."
 )
 FRONT = " Filled points are on the Pareto front: no other arm is as good for as little."
 ALONE = "Contributions (phi) and accuracy of each modality alone, on validation after each epoch; means over seeds."

@@ -1,6 +1,8 @@
 """A study from its beginning to its results, in this process: order, matching, failures, and lanes that are lost."""
 
 import json
+import time
+from collections import Counter
 
 import pytest
 
@@ -210,6 +212,61 @@ def test_a_pilot_that_fails_is_no_run_and_is_not_of_all_seeds(tmp_path, dataset)
     pilot, arm = read_failures(study)
     assert not pilot.is_of("d", "joint_matched", 0)
     assert arm.is_of("d", "joint_matched", 0)
+
+
+@pytest.mark.parametrize("by", ["rows", "cpu_seconds"])
+def test_a_study_that_is_left_among_its_pilots_measures_seconds_anew(tmp_path, dataset, by):
+    class Interrupted(HereLane):
+        """A lane that is interrupted in the last epoch but one of `multi`, the second pilot of three."""
+
+        def train(self, path, until):
+            if (path.parents[1].name, path.name) == ("pilots", "multi"):
+                super().train(path, until - 1)
+                raise KeyboardInterrupt
+            return super().train(path, until)
+
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "agm", "multi=random"], match=by)
+    with pytest.raises(KeyboardInterrupt):
+        run_here(study, Interrupted())
+    assert not (study.path / "pilots.json").exists()
+    events = Events()
+    run_here(study, events=events)
+    trained = [arm for kind, _, arm, _, _ in events.ended if kind == "pilot"]
+    anew = 3 * ["agm", "multi", "joint_matched", "sample"]
+    assert trained == (anew if by == "cpu_seconds" else ["multi", "joint_matched"])
+
+
+@pytest.mark.parametrize("loud", [0, 1, 2])
+def test_a_machine_whose_speed_changes_changes_no_epochs(tmp_path, dataset, monkeypatch, loud):
+    now, tick, rounds = [0.0], [1.0], Counter()
+
+    def ticks():
+        now[0] += tick[0]
+        return now[0]
+
+    class Uneven(HereLane):
+        """A lane that takes three times as long for runs as for pilots, and a hundred times in a round of them."""
+
+        def train(self, path, until):
+            if path.parents[1].name == "pilots":
+                tick[0] = 100.0 if rounds[path.name] == loud else 1.0
+                rounds[path.name] += 1
+            else:
+                tick[0] = 3.0
+            return super().train(path, until)
+
+    monkeypatch.setattr(time, "process_time", ticks)
+    decided = []
+    for name, lane in (("even", HereLane()), ("uneven", Uneven())):
+        study = study_of(tmp_path / name, {"d": dataset}, ["joint", "sample"], match="cpu_seconds", seeds=[0])
+        run_here(study, lane)
+        decided += json.loads((study.path / "pilots.json").read_text())["matches"]
+        tick[0] = 1.0
+    even, uneven = decided
+    assert rounds == {"joint_matched": 3, "sample": 3}
+    assert uneven["epochs"] == even["epochs"] == 4
+    for name in ("budget", "before", "after", "expected"):
+        assert uneven[name] == pytest.approx(3 * even[name])
 
 
 def test_lanes_share_the_tasks_and_an_error_of_a_lane_itself_is_raised(tmp_path):
