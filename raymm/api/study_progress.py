@@ -37,7 +37,7 @@ class StudyProgress:
     to: StudyCallback
     lanes: int
     told: Progress
-    _began: float = field(default_factory=time.monotonic)
+    _seconds: float = 0.0
     _here: int = 0
     _ended: int = 0
     _total: int = 0
@@ -86,6 +86,7 @@ class StudyProgress:
         if job.kind == "run":
             self._here += 1
             self._ended += 1
+            self._seconds += seconds
         count = f"{self._ended:>3}/{self._total}" if job.kind == "run" else " " * 7
         score = self._score(job) if not cause else None
         figure = f"{counted(job.until, 'epoch')}, " if job.until is not None else ""
@@ -105,7 +106,7 @@ class StudyProgress:
         left = self._total - self._ended
         if not self._here or left <= 0:
             return ""
-        seconds = (time.monotonic() - self._began) / self._here * left
+        seconds = self._seconds / self._here * left / min(self.lanes, left)
         return f", about {seconds / 60:.0f} min left" if seconds > 60 else ""
 
     def _say(self, text: str, quiet: bool = False) -> None:

@@ -35,7 +35,7 @@ A study:
 
     STUDY/study.yaml                    what the study is; without it there is none
     STUDY/runs/DATA/ARM/seed-0/         a run
-    STUDY/pilots.json, pilots/          epochs of each arm at the budget; the runs by which they were decided
+    STUDY/pilots.json, pilots/          epochs of each arm at the budget; runs by which they were decided
     STUDY/tuning.json, tuning/          settings that were chosen on validation, and the runs of the trials
     STUDY/warmups/                      runs of the epochs that arms share
     STUDY/failed.json                   runs that failed when the study was last run

@@ -26,8 +26,10 @@ class Match:
     ----------
     budget
         What the arm `to` used, in rows, encodings or seconds.
+    slower
+        How many times longer the runs of `to` took than its pilot foretold; 1 but for seconds.
     warmup, before, after
-        What a pilot measured, see `raymm.study.costs.EpochCost`.
+        What a pilot measured, see `raymm.study.costs.EpochCost`, times `slower`.
     epochs, expected
         Epochs that come nearest to the budget, and what they should cost.
     """
@@ -40,6 +42,7 @@ class Match:
     after: float
     epochs: int
     expected: float
+    slower: float = 1.0
 
 
 class _SavedMatch(BaseModel):
@@ -53,6 +56,7 @@ class _SavedMatch(BaseModel):
     after: float = Field(gt=0)
     epochs: int = Field(ge=1)
     expected: float
+    slower: float = Field(default=1.0, gt=0)
 
 
 class SavedMatches(JsonRecord):

@@ -137,20 +137,15 @@ def least(histories: Sequence[History], cost: str) -> History:
     return [min(entries, key=lambda entry: cost_of_epoch(entry["metrics"], cost)) for entries in measured]
 
 
-def slower(than: History, history: History, cost: str) -> float:
-    """How many times what an epoch cost in another history it costs in this one; of those of both, without the first.
+def slower(run: History, pilot: History, config: Config, cost: str) -> float:
+    """How many times what a whole run should cost by the pilot of its arm it did cost, in seconds.
 
-    >>> quiet, loud = ([{"metrics": {"time/cpu_s": spent}} for spent in each] for each in ([7, 2, 2], [9, 3, 3, 5]))
-    >>> slower(quiet, loud, "cpu_seconds")
-    1.5
+    What the pilot foretells is corrected by the encoder rows of the run, which another seed need not have, nor a run
+    whose copies become fewer.
     """
-    both = list(zip(than, history, strict=False))
-    first, second = zip(*(both[1:] or both), strict=True)
-    return _spent(second, cost) / _spent(first, cost)
-
-
-def _spent(history: History, cost: str) -> float:
-    return sum(cost_of_epoch(entry["metrics"], cost) for entry in history)
+    used = cost_of_run(run)
+    foretold, rows = (epoch_cost(pilot, config, name).total(len(run)) for name in (cost, "encodings"))
+    return used[cost] / (foretold * (used["encodings"] / rows if rows else 1.0))
 
 
 def _round(config: Config) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.storage import layout
-from raymm.storage.layout import committed_epochs
+from raymm.storage.layout import committed_epochs, lock_of_folder
+from raymm.storage.lock import writing
 from raymm.study.configs import config_of
 from raymm.study.lanes import Task
 from raymm.training.result import finished
 from raymm.training.run import create_or_open
 from raymm.training.warmups import with_seed
+from raymm.training.whole_runs import PATIENCE
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from raymm.study.store import Study
     from raymm.training.run import BranchPoint
 
-__all__ = ["Chosen", "Job", "job_folder", "jobs_of", "made"]
+__all__ = ["Chosen", "Job", "job_folder", "jobs_of", "made", "remove"]
 
 Chosen = Mapping[tuple[str, str], Mapping[str, Any]]
 """Dotted settings that matching and tuning chose, by data set and arm."""
@@ -81,3 +84,14 @@ def made(job: Job, dataset: Dataset, start: BranchPoint | None = None) -> Task:
     """Make the folder of a run, or open the one that is there; returns what a lane is told."""
     run = create_or_open(job.path, job.config, dataset, start, check=False)
     return Task(run.path, job.until, job.config.cluster.max_failures)
+
+
+def remove(job: Job) -> None:
+    """Remove what was trained of a run, once nobody trains it."""
+    if job.path.exists():
+        with writing(lock_of_folder(job.path), f"the run {job.path}", patience=PATIENCE):
+            for entry in job.path.iterdir():
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                elif entry.name != layout.LOCK:
+                    entry.unlink()

@@ -4,49 +4,28 @@ The budget on a data set is the median over the seeds of what the runs of `to` u
 costs is measured by a pilot, a run of its first seed that is left a few epochs after the warm-up. Both are written
 to pilots.json before anything is trained by them, so that a study that goes on keeps its epochs.
 
-The seconds of an epoch change within minutes, with what else the machine does, and more where a study goes on on
-another one. So pilots in seconds are trained several times, one round of all arms after the other, all by the command
-that decides, and the least of what an epoch took counts; how much slower the runs of `to` were than that, a pilot of
-that arm tells.
+The runs of `to` may have been trained on another day or machine than the pilots: in seconds, a pilot of that arm
+tells how much longer its runs took than they would have.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from raymm.counts import counted
-from raymm.storage import layout
 from raymm.study.budgets import Match, read_matches, write_matches
-from raymm.study.configs import config_of
-from raymm.study.costs import TIMES, History, cost_of_run, epoch_cost, least, pilot_epochs, slower
-from raymm.study.jobs import Chosen, Job, job_folder, jobs_of
+from raymm.study.costs import TIMES, History, cost_of_run, epoch_cost, slower
+from raymm.study.jobs import Chosen, job_folder
+from raymm.study.pilots import Pair, Pilots, pilot_of, train_pilots
 from raymm.study.settings import JOINT
-from raymm.training.checkpoint import read_history
 from raymm.training.result import finished, read_result
 
 if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["REPEATS", "match_arms", "matched_pairs"]
-
-REPEATS = 3
-"""How often a pilot in seconds is trained."""
-
-Pair = tuple[str, str]
-Pilots = Mapping[Pair, History]
-"""What the epochs of pilots cost, by data set and arm; without those that failed."""
-
-
-class _Budget(NamedTuple):
-    """What the runs of the arm `to` used on a data set, and how many times slower than its pilot they were."""
-
-    spent: float
-    slower: float
+__all__ = ["match_arms", "matched_pairs"]
 
 
 def matched_pairs(study: Study) -> list[Pair]:
@@ -73,90 +52,62 @@ def match_arms(session: Session, chosen: Chosen) -> Chosen:
     missing = [pair for pair in pairs if pair not in matches]
     if missing:
         decided = {match.data: match.budget for match in matches.values()}
-        pilots = _train_what_is_measured(session, chosen, missing)
-        budgets = _budgets(study, pilots)
+        pilots = train_pilots(session, chosen, missing)
+        budgets = {**_spent(study), **decided}
+        times = _times_longer(study, chosen, pilots)
         for pair in missing:
-            found = _matched(session, pair, chosen, pilots.get(pair), budgets.get(pair[0]))
+            found = _matched(study, pair, chosen, pilots.get(pair), budgets.get(pair[0]), times.get(pair[0]))
             if isinstance(found, str):
                 session.fail(*pair, None, found)
             else:
                 matches[pair] = found
-        spent = {data: budget.spent for data, budget in budgets.items()}
-        write_matches(study, {**spent, **decided}, [matches[pair] for pair in pairs if pair in matches])
+        write_matches(study, budgets, [matches[pair] for pair in pairs if pair in matches])
     epochs = {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
     kept = {pair: settings for pair, settings in chosen.items() if pair not in pairs}
     return {**kept, **epochs}
 
 
-def _train_what_is_measured(session: Session, chosen: Chosen, pairs: list[Pair]) -> Pilots:
-    """Train the runs of the arm `to`, and the pilots of others; in seconds also of that arm, round by round."""
-    study, by, to = session.study, session.study.settings.match, session.study.settings.to
-    assert to is not None
-    measured = [(data, to) for data in dict(pairs) if (data, to) not in study.unfit]
-    reference = jobs_of(study, chosen, measured)
-    pilots = [_pilot(study, pair, chosen) for pair in [*pairs, *(measured if by in TIMES else [])]]
-    session.cache_features([*reference, *pilots])
-    session.callback.on_setup(f"{to} first, and {counted(len(pilots), 'pilot')}: what arms get as much of, by {by}")
-    if by in TIMES:
-        session.train(reference)
-        return _least_of_rounds(session, pilots)
-    session.train([*reference, *pilots])
-    return {(pilot.data, pilot.arm): _history(pilot) for pilot in pilots if pilot.done}
+def _runs_of_reference(study: Study, data: str) -> list[History]:
+    """The finished runs of the arm `to`."""
+    settings = study.settings
+    paths = [job_folder(study, data, settings.to or "", seed) for seed in settings.seeds]
+    return [read_result(path).history for path in paths if finished(path)]
 
 
-def _least_of_rounds(session: Session, pilots: list[Job]) -> Pilots:
-    """Train pilots anew, all of them and then all of them again; what each epoch took at least."""
-    rounds: dict[Pair, list[History]] = {}
-    for number in range(1, REPEATS + 1):
-        session.callback.on_setup(f"pilots, round {number} of {REPEATS}")
-        for pilot in pilots:
-            shutil.rmtree(pilot.path, ignore_errors=True)
-        session.train(pilots)
-        pilots = [pilot for pilot in pilots if pilot.done]
-        for pilot in pilots:
-            rounds.setdefault((pilot.data, pilot.arm), []).append(_history(pilot))
-    by = session.study.settings.match
-    return {(pilot.data, pilot.arm): least(rounds[pilot.data, pilot.arm], by) for pilot in pilots}
+def _spent(study: Study) -> dict[str, float]:
+    """By data set, the median over seeds of what the finished runs of the arm `to` used."""
+    runs = {data: _runs_of_reference(study, data) for data in study.settings.data}
+    by = study.settings.match
+    return {data: median(cost_of_run(run)[by] for run in each) for data, each in runs.items() if each}
 
 
-def _history(pilot: Job) -> History:
-    return read_history(pilot.path)[: pilot.until]
-
-
-def _pilot(study: Study, pair: Pair, chosen: Chosen) -> Job:
-    """A run that is left before its last epoch, which would not value the training split."""
-    config = config_of(study.settings, *pair, chosen.get(pair))
-    until = pilot_epochs(config)
-    training = config.training.model_copy(update={"epochs": max(config.training.epochs, until + 1)})
-    path = study.path / layout.PILOTS / pair[0] / pair[1]
-    return Job(*pair, study.settings.seeds[0], config.model_copy(update={"training": training}), path, until, "pilot")
-
-
-def _budgets(study: Study, pilots: Pilots) -> dict[str, _Budget]:
-    """By data set, the medians over seeds of what the finished runs of the arm `to` used."""
-    settings, budgets = study.settings, {}
+def _times_longer(study: Study, chosen: Chosen, pilots: Pilots) -> dict[str, float]:
+    """By data set, the median over seeds of how many times longer runs of `to` took than its pilot foretold."""
+    settings, times = study.settings, {}
+    by, to = settings.match, settings.to or ""
     for data in settings.data:
-        paths = [job_folder(study, data, settings.to or "", seed) for seed in settings.seeds]
-        runs = [read_result(path).history for path in paths if finished(path)]
-        pilot = pilots.get((data, settings.to or ""))
-        if runs and (pilot or settings.match not in TIMES):
-            spent = median(cost_of_run(run)[settings.match] for run in runs)
-            times = median(slower(pilot, run, settings.match) for run in runs) if pilot else 1.0
-            budgets[data] = _Budget(spent, times)
-    return budgets
+        runs, pair = _runs_of_reference(study, data), (data, to)
+        if by not in TIMES:
+            times[data] = 1.0
+        elif runs and pair in pilots:
+            config = pilot_of(study, pair, chosen).config
+            times[data] = median(slower(run, pilots[pair], config, by) for run in runs)
+    return times
 
 
 def _matched(
-    session: Session, pair: Pair, chosen: Chosen, pilot: History | None, budget: _Budget | None
+    study: Study, pair: Pair, chosen: Chosen, pilot: History | None, budget: float | None, times: float | None
 ) -> Match | str:
     """The epochs of an arm, or why they cannot be decided."""
-    settings = session.study.settings
+    (data, _), by, to = pair, study.settings.match, study.settings.to
     if budget is None:
-        return f"its budget is that of {settings.to}, which did not finish on {pair[0]}"
+        return f"its budget is that of {to}, which did not finish on {data}"
     if pilot is None:
         return "its pilot did not finish, so its epochs are not known"
-    cost = epoch_cost(pilot, _pilot(session.study, pair, chosen).config, settings.match).times(budget.slower)
-    if not budget.spent or not cost.after:
-        return f"{settings.match} were not recorded by its pilot or by {settings.to}; match by rows or seconds"
-    epochs = cost.epochs_for(budget.spent)
-    return Match(*pair, budget.spent, **asdict(cost), epochs=epochs, expected=cost.total(epochs))
+    if times is None:
+        return f"the pilot of {to} did not finish on {data}, so it is not known how fast its runs were"
+    cost = epoch_cost(pilot, pilot_of(study, pair, chosen).config, by).times(times)
+    if not budget or not cost.after:
+        return f"{by} were not recorded by its pilot or by {to}; match by rows or seconds"
+    epochs = cost.epochs_for(budget)
+    return Match(*pair, budget, **asdict(cost), epochs=epochs, expected=cost.total(epochs), slower=times)

@@ -92,7 +92,7 @@ class Session:
             cache_features(reader, self.callback.on_setup)
 
     def train(self, jobs: Sequence[Job], start: Start = lambda _: None) -> None:
-        """Train the runs that are not done; those that fail are noted, and the others go on.
+        """Train the runs that are not done and have not failed yet; those that fail are noted, and the others go on.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Session:
         """
         tasks: dict[Task, Job] = {}
         for job in jobs:
-            if not job.done:
+            if not job.done and not self._failed(job):
                 try:
                     tasks[made(job, self.datasets[job.data], start(job))] = job
                 except RaymmError as cause:
@@ -109,6 +109,9 @@ class Session:
         begin = self.callback.on_run_start
         for ended in run_tasks(self.lanes, list(tasks), self.callback.on_setup, lambda task: begin(tasks[task])):
             self._end(tasks[ended.task], ended.cause, ended.seconds)
+
+    def _failed(self, job: Job) -> bool:
+        return job.kind == "run" and any(failure.is_of(job.data, job.arm, job.seed) for failure in self.failures)
 
     def _end(self, job: Job, cause: str, seconds: float) -> None:
         if cause and job.kind != "warm-up":  # of which each run trains its own, and fails by itself

@@ -21,7 +21,7 @@ from raymm.training.warm_process import warm_process
 if TYPE_CHECKING:
     from raymm.training.run import Run
 
-__all__ = ["any_device", "train_folder", "train_here"]
+__all__ = ["PATIENCE", "any_device", "train_folder", "train_here"]
 
 PATIENCE = 30.0
 """Seconds to wait for a process that trained the run before, and has not ended yet."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raymm.config.loading import parse
-from raymm.study.costs import EpochCost, cost_of_epoch, cost_of_run, epoch_cost, pilot_epochs
+from raymm.study.costs import EpochCost, cost_of_epoch, cost_of_run, epoch_cost, least, pilot_epochs, slower
 from raymm.tracking import metrics as names
 
 PLAIN, COPIES, VALUATION = 10.0, 17.0, 5.0
@@ -59,6 +59,48 @@ def test_one_slow_epoch_does_not_count():
     expected = epoch_cost(pilot, config, "seconds")
     pilot[4]["metrics"][names.TRAIN_SECONDS] = 9.0
     assert epoch_cost(pilot, config, "seconds") == expected
+
+
+def faster(run, factors):
+    """A run on a machine that takes so many times as long for each epoch; the last factor is that of the rest."""
+    times = [names.TRAIN_SECONDS, names.VALUE_SECONDS, names.CPU_SECONDS]
+    made = []
+    for epoch, entry in enumerate(run):
+        factor = factors[min(epoch, len(factors) - 1)]
+        slow = {name: entry["metrics"][name] * factor for name in times}
+        made.append({**entry, "metrics": {**entry["metrics"], **slow}})
+    return made
+
+
+@pytest.mark.parametrize("cost", ["seconds", "cpu_seconds"])
+def test_the_least_of_histories_is_that_of_a_machine_at_rest(cost):
+    rest = history(6, 2, 1)
+    loud = [faster(rest, [1, 3, 1, 5, 1, 1]), faster(rest, [2, 1, 1, 1, 9, 1]), faster(rest, [1, 1, 7, 1, 1, 4])]
+    assert [cost_of_epoch(entry["metrics"], cost) for entry in least(loud, cost)] == pytest.approx(
+        [cost_of_epoch(entry["metrics"], cost) for entry in rest]
+    )
+
+
+@pytest.mark.parametrize("cost", ["seconds", "cpu_seconds"])
+@pytest.mark.parametrize(("warmup", "every", "epochs"), [(2, 1, 5), (2, 1, 12), (5, 2, 15), (3, 3, 9), (1, 1, 2)])
+def test_a_run_is_as_much_slower_as_its_machine_was_over_all_of_its_epochs(cost, warmup, every, epochs):
+    config = settings("sample", warmup, every, 200)
+    pilot, run = history(200, warmup, every)[: pilot_epochs(config)], history(epochs, warmup, every)
+    assert slower(run, pilot, config, cost) == pytest.approx(1.0, abs=0.06)
+    for factors in ([3.0], [1.7, 1.7, 1.7, 1.7, 1.0], [1.0, 1.0, 4.0]):
+        loud = faster(run, factors)
+        expected = cost_of_run(loud)[cost] / cost_of_run(run)[cost]
+        assert slower(loud, pilot, config, cost) / slower(run, pilot, config, cost) == pytest.approx(expected)
+
+
+def test_rows_that_another_seed_does_not_have_do_not_make_a_run_slower():
+    config = settings("sample", 2, 1, 200)
+    pilot = history(200, 2, 1)[: pilot_epochs(config)]
+    run = [
+        {**each, "metrics": {name: value * 0.8 for name, value in each["metrics"].items()}}
+        for each in history(9, 2, 1)
+    ]
+    assert slower(run, pilot, config, "seconds") == pytest.approx(1.0, abs=0.06)
 
 
 @pytest.mark.parametrize("cost", ["rows", "encodings", "seconds"])

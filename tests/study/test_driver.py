@@ -217,7 +217,7 @@ def test_a_pilot_that_fails_is_no_run_and_is_not_of_all_seeds(tmp_path, dataset)
 @pytest.mark.parametrize("by", ["rows", "cpu_seconds"])
 def test_a_study_that_is_left_among_its_pilots_measures_seconds_anew(tmp_path, dataset, by):
     class Interrupted(HereLane):
-        """A lane that is interrupted in the last epoch but one of `multi`, the second pilot of three."""
+        """A lane that is interrupted in the last epoch of the pilot of `multi`."""
 
         def train(self, path, until):
             if (path.parents[1].name, path.name) == ("pilots", "multi"):
@@ -232,41 +232,97 @@ def test_a_study_that_is_left_among_its_pilots_measures_seconds_anew(tmp_path, d
     events = Events()
     run_here(study, events=events)
     trained = [arm for kind, _, arm, _, _ in events.ended if kind == "pilot"]
-    anew = 3 * ["agm", "multi", "joint_matched", "sample"]
-    assert trained == (anew if by == "cpu_seconds" else ["multi", "joint_matched"])
+    if by == "rows":
+        assert trained == ["multi", "joint_matched"]
+        return
+    times = [tuple(trained[start : start + 4]) for start in (0, 4, 8)]
+    assert all(sorted(each) == ["agm", "joint_matched", "multi", "sample"] for each in times)
+    assert len(trained) == 12
+    assert len(set(times)) > 1  # neighbours change
+
+
+class Uneven(HereLane):
+    """A lane of a machine that is a hundred times slower one of three times, and slower in its first runs."""
+
+    def __init__(self, tick, loud):
+        super().__init__()
+        self.tick, self.loud, self.times = tick, loud, Counter()
+
+    def train(self, path, until):
+        if path.parents[1].name == "pilots":
+            self.tick[:] = [100.0 if self.times[path.name] == self.loud else 1.0]
+            self.times[path.name] += 1
+        else:
+            self.tick[:] = [1.0] * 9 + [7.0] * 5
+        return super().train(path, until)
 
 
 @pytest.mark.parametrize("loud", [0, 1, 2])
 def test_a_machine_whose_speed_changes_changes_no_epochs(tmp_path, dataset, monkeypatch, loud):
-    now, tick, rounds = [0.0], [1.0], Counter()
+    now, tick = [0.0], [1.0]
 
     def ticks():
-        now[0] += tick[0]
+        now[0] += tick.pop() if len(tick) > 1 else tick[0]
         return now[0]
 
-    class Uneven(HereLane):
-        """A lane that takes three times as long for runs as for pilots, and a hundred times in a round of them."""
-
-        def train(self, path, until):
-            if path.parents[1].name == "pilots":
-                tick[0] = 100.0 if rounds[path.name] == loud else 1.0
-                rounds[path.name] += 1
-            else:
-                tick[0] = 3.0
-            return super().train(path, until)
-
     monkeypatch.setattr(time, "process_time", ticks)
-    decided = []
-    for name, lane in (("even", HereLane()), ("uneven", Uneven())):
+    decided, uneven = [], Uneven(tick, loud)
+    for name, lane in (("even", HereLane()), ("uneven", uneven)):
+        tick[:] = [1.0]
         study = study_of(tmp_path / name, {"d": dataset}, ["joint", "sample"], match="cpu_seconds", seeds=[0])
         run_here(study, lane)
         decided += json.loads((study.path / "pilots.json").read_text())["matches"]
-        tick[0] = 1.0
-    even, uneven = decided
-    assert rounds == {"joint_matched": 3, "sample": 3}
-    assert uneven["epochs"] == even["epochs"] == 4
+    first, second = decided
+    assert uneven.times == {"joint_matched": 3, "sample": 3}
+    assert second["epochs"] == first["epochs"] == 4
+    assert first["slower"] == pytest.approx(1.0, abs=0.1)  # this clock ticks for epochs, not for encoder rows
+    times = second["slower"] / first["slower"]
+    assert times > 1.5
     for name in ("budget", "before", "after", "expected"):
-        assert uneven[name] == pytest.approx(3 * even[name])
+        assert second[name] == pytest.approx(first[name] * times)
+
+
+class Failing(HereLane):
+    """A lane that loses a pilot each time from the n-th on."""
+
+    def __init__(self, arm, since):
+        super().__init__()
+        self.arm, self.since, self.times = arm, since, 0
+
+    def train(self, path, until):
+        if path.parents[1].name == "pilots" and path.name == self.arm:
+            self.times += 1
+            if self.times >= self.since:
+                return "no space left"
+        return super().train(path, until)
+
+
+@pytest.mark.parametrize(
+    ("arm", "since", "cause"),
+    [
+        ("joint_matched", 2, ""),
+        ("joint_matched", 1, "its pilot did not finish, so its epochs are not known"),
+        ("sample", 1, "the pilot of sample did not finish on d, so it is not known how fast its runs were"),
+    ],
+)
+def test_of_pilots_in_seconds_those_count_that_finished(tmp_path, dataset, arm, since, cause):
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], match="cpu_seconds", seeds=[0])
+    results = run_here(study, Failing(arm, since))
+    assert f"failed: d, {arm}, pilot: no space left" in results.failed
+    assert [line for line in results.failed if "all seeds" in line] == (
+        [f"failed: d, joint_matched, all seeds: {cause}"] if cause else []
+    )
+    assert ("joint_matched" in {run.arm for run in results.runs}) == (not cause)
+
+
+def test_arms_that_are_decided_later_get_the_same_budget(tmp_path, dataset):
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "agm"], match="cpu_seconds", seeds=[0])
+    run_here(study, Failing("agm", 1))
+    run_here(study)
+    decided = json.loads((study.path / "pilots.json").read_text())
+    assert {match["arm"]: match["budget"] for match in decided["matches"]} == dict.fromkeys(
+        ["agm", "joint_matched"], decided["budgets"]["d"]
+    )
 
 
 def test_lanes_share_the_tasks_and_an_error_of_a_lane_itself_is_raised(tmp_path):
