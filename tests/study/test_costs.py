@@ -86,7 +86,7 @@ def test_the_least_of_histories_is_that_of_a_machine_at_rest(cost):
 def test_a_run_is_as_much_slower_as_its_machine_was_over_all_of_its_epochs(cost, warmup, every, epochs):
     config = settings("sample", warmup, every, 200)
     pilot, run = history(200, warmup, every)[: pilot_epochs(config)], history(epochs, warmup, every)
-    assert slower(run, pilot, config, cost) == pytest.approx(1.0, abs=0.06)
+    assert slower(run, pilot, config, cost) == pytest.approx(1.0, abs=0.1)
     for factors in ([3.0], [1.7, 1.7, 1.7, 1.7, 1.0], [1.0, 1.0, 4.0]):
         loud = faster(run, factors)
         expected = cost_of_run(loud)[cost] / cost_of_run(run)[cost]

@@ -130,12 +130,10 @@ def test_arms_get_the_epochs_that_cost_what_the_named_arm_used(tmp_path, dataset
     study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "multi=random"], **more)
     events = Events()
     results = run_here(study, events=events)
-    assert [(kind, arm) for kind, _, arm, _, _ in events.ended][:4] == [
-        ("run", "sample"),
-        ("run", "sample"),
-        ("pilot", "multi"),
-        ("pilot", "joint_matched"),
-    ]
+    first = [(kind, arm) for kind, _, arm, _, _ in events.ended]
+    assert first[:2] == [("run", "sample"), ("run", "sample")]
+    if by != "seconds":
+        assert first[2:4] == [("pilot", "multi"), ("pilot", "joint_matched")]
     runs = {(run.arm, run.seed): run for run in results.runs}
     assert len(runs) == 8
     assert len(runs["joint", 0].history) == len(runs["sample", 0].history) == 6
