@@ -84,15 +84,18 @@ class StudyProgress:
         self.to.on_run_end(job, cause, seconds)
         self._running.pop(job.path, None)
         if job.kind == "run":
-            self._here += 1
             self._ended += 1
-            self._seconds += seconds
+            if not cause:
+                self._here += 1
+                self._seconds += seconds
         count = f"{self._ended:>3}/{self._total}" if job.kind == "run" else " " * 7
         score = self._score(job) if not cause else None
         figure = f"{counted(job.until, 'epoch')}, " if job.until is not None else ""
         if score is not None:
             figure = f"{split_metric('val', job.config.training.selection)} {score:.4f}, "
-        outcome = f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{self._left()}"
+        outcome = (
+            f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{self._left() if job.kind == 'run' else ''}"
+        )
         self._say(f"{count}  {job.label}  {outcome}")
         state, selection = "failed" if cause else "finished", job.config.training.selection
         self.told.on_job(JobEvent(job.kind, _name(job), state, job.until, score, selection, seconds, cause))
@@ -107,7 +110,7 @@ class StudyProgress:
         if not self._here or left <= 0:
             return ""
         seconds = self._seconds / self._here * left / min(self.lanes, left)
-        return f", about {seconds / 60:.0f} min left" if seconds > 60 else ""
+        return f", about {seconds / 60:.0f} min of runs left" if seconds > 60 else ""
 
     def _say(self, text: str, quiet: bool = False) -> None:
         """Add a line to the log, and tell of it but where that is shown already."""

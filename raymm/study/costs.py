@@ -75,7 +75,7 @@ class EpochCost:
         """
         return min(epochs, self.warmup) * self.before + max(0, epochs - self.warmup) * self.after
 
-    def times(self, factor: float) -> EpochCost:
+    def scaled(self, factor: float) -> EpochCost:
         """The costs where everything takes so many times as long."""
         return EpochCost(self.warmup, self.before * factor, self.after * factor)
 
@@ -123,9 +123,12 @@ def epoch_cost(history: History, config: Config, cost: str) -> EpochCost:
     load in it, and the median counts in the place of the mean: after the warm-up that of the means of whole rounds of
     `method.every` epochs, each with one valuation.
     """
+    return _epoch_cost([cost_of_epoch(entry["metrics"], cost) for entry in history], config, timed=cost in TIMES)
+
+
+def _epoch_cost(spent: Sequence[float], config: Config, *, timed: bool) -> EpochCost:
     warmup = warmup_of_plan(config)
-    spent = [cost_of_epoch(entry["metrics"], cost) for entry in history]
-    cold, average = (1, median) if cost in TIMES else (0, fmean)
+    cold, average = (1, median) if timed else (0, fmean)
     first, rest = spent[:warmup], spent[warmup:] if warmup else spent[cold:] or spent
     before = first[cold:-1] or first[:-1] or first
     return EpochCost(warmup, average(before) if before else 0.0, average(_means_of_rounds(rest, _round(config))))
@@ -138,14 +141,27 @@ def least(histories: Sequence[History], cost: str) -> History:
 
 
 def slower(run: History, pilot: History, config: Config, cost: str) -> float:
-    """How many times what a whole run should cost by the pilot of its arm it did cost, in seconds.
+    """How many times what a run should cost by the pilot of its arm it did cost, in seconds.
 
-    What the pilot foretells is corrected by the encoder rows of the run, which another seed need not have, nor a run
-    whose copies become fewer.
+    What the pilot foretells of the whole run is corrected by how many more passes its encoders made, as a run of
+    another seed does, and one whose copies become fewer. Of a method whose first epochs train other models than the
+    rest (`Method.stage_epochs`), only the epochs of the pilot are compared.
     """
-    used = cost_of_run(run)
-    foretold, rows = (epoch_cost(pilot, config, name).total(len(run)) for name in (cost, "encodings"))
-    return used[cost] / (foretold * (used["encodings"] / rows if rows else 1.0))
+    if get_method(config.method.name).stage_epochs(config.method.settings, len(run)):
+        run, pilot = run[1 : len(pilot)] or run[:1], pilot[1 : len(run)] or pilot[:1]
+        return _sum(run, cost) / _sum(pilot, cost)
+    passes, foretold = ([_encoder_passes(entry["metrics"]) for entry in history] for history in (run, pilot))
+    more = sum(passes) / _epoch_cost(foretold, config, timed=False).total(len(run)) if any(foretold) else 1.0
+    return _sum(run, cost) / (epoch_cost(pilot, config, cost).total(len(run)) * more)
+
+
+def _sum(history: History, cost: str) -> float:
+    return sum(cost_of_epoch(entry["metrics"], cost) for entry in history)
+
+
+def _encoder_passes(metrics: Mapping[str, float]) -> float:
+    """Encoder rows, those that are trained three times: a backward pass costs two forward passes."""
+    return 3 * metrics.get(names.ENCODINGS, 0.0) + metrics.get(names.VALUE_ENCODINGS, 0.0)
 
 
 def _round(config: Config) -> int:

@@ -10,6 +10,7 @@ tells how much longer its runs took than they would have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
@@ -51,52 +52,54 @@ def match_arms(session: Session, chosen: Chosen) -> Chosen:
     matches = {(match.data, match.arm): match for match in read_matches(study)}
     missing = [pair for pair in pairs if pair not in matches]
     if missing:
-        decided = {match.data: match.budget for match in matches.values()}
-        pilots = train_pilots(session, chosen, missing)
-        budgets = {**_spent(study), **decided}
-        times = _times_longer(study, chosen, pilots)
-        for pair in missing:
-            found = _matched(study, pair, chosen, pilots.get(pair), budgets.get(pair[0]), times.get(pair[0]))
-            if isinstance(found, str):
-                session.fail(*pair, None, found)
-            else:
-                matches[pair] = found
-        write_matches(study, budgets, [matches[pair] for pair in pairs if pair in matches])
+        _decide(session, chosen, missing, matches)
     epochs = {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
     kept = {pair: settings for pair, settings in chosen.items() if pair not in pairs}
     return {**kept, **epochs}
 
 
-def _runs_of_reference(study: Study, data: str) -> list[History]:
-    """The finished runs of the arm `to`."""
-    settings = study.settings
-    paths = [job_folder(study, data, settings.to or "", seed) for seed in settings.seeds]
-    return [read_result(path).history for path in paths if finished(path)]
+def _decide(session: Session, chosen: Chosen, missing: list[Pair], matches: dict[Pair, Match]) -> None:
+    """Add the missing ones to what was decided, and write all of it down."""
+    study, by = session.study, session.study.settings.match
+    pilots, runs = train_pilots(session, chosen, missing), _runs_of_reference(study)
+    spent = {data: median(cost_of_run(run)[by] for run in each) for data, each in runs.items()}
+    budgets = {**spent, **{match.data: match.budget for match in matches.values()}}
+    longer = dict.fromkeys(budgets, 1.0)
+    if by in TIMES:  # in seconds of the budget, which an earlier command may have decided
+        found_now = _times_longer(study, chosen, pilots, runs)
+        longer = {data: times * budgets[data] / spent[data] for data, times in found_now.items()}
+    for pair in missing:
+        found = _matched(study, pair, chosen, pilots.get(pair), budgets.get(pair[0]), longer.get(pair[0]))
+        if isinstance(found, str):
+            session.fail(*pair, None, found)
+        else:
+            matches[pair] = found
+    write_matches(study, budgets, list(matches.values()))
 
 
-def _spent(study: Study) -> dict[str, float]:
-    """By data set, the median over seeds of what the finished runs of the arm `to` used."""
-    runs = {data: _runs_of_reference(study, data) for data in study.settings.data}
-    by = study.settings.match
-    return {data: median(cost_of_run(run)[by] for run in each) for data, each in runs.items() if each}
-
-
-def _times_longer(study: Study, chosen: Chosen, pilots: Pilots) -> dict[str, float]:
-    """By data set, the median over seeds of how many times longer runs of `to` took than its pilot foretold."""
-    settings, times = study.settings, {}
-    by, to = settings.match, settings.to or ""
+def _runs_of_reference(study: Study) -> dict[str, list[History]]:
+    """By data set, the finished runs of the arm `to`; without data sets that have none."""
+    settings, runs = study.settings, dict[str, list[History]]()
     for data in settings.data:
-        runs, pair = _runs_of_reference(study, data), (data, to)
-        if by not in TIMES:
-            times[data] = 1.0
-        elif runs and pair in pilots:
-            config = pilot_of(study, pair, chosen).config
-            times[data] = median(slower(run, pilots[pair], config, by) for run in runs)
-    return times
+        paths = [job_folder(study, data, settings.to or "", seed) for seed in settings.seeds]
+        runs[data] = [read_result(path).history for path in paths if finished(path)]
+    return {data: each for data, each in runs.items() if each}
+
+
+def _times_longer(
+    study: Study, chosen: Chosen, pilots: Pilots, runs: Mapping[str, Sequence[History]]
+) -> dict[str, float]:
+    """By data set, the median over seeds of how many times longer runs of `to` took than its pilot foretold."""
+    by, to, longer = study.settings.match, study.settings.to or "", {}
+    for data, each in runs.items():
+        if (data, to) in pilots:
+            config = pilot_of(study, (data, to), chosen).config
+            longer[data] = median(slower(run, pilots[data, to], config, by) for run in each)
+    return longer
 
 
 def _matched(
-    study: Study, pair: Pair, chosen: Chosen, pilot: History | None, budget: float | None, times: float | None
+    study: Study, pair: Pair, chosen: Chosen, pilot: History | None, budget: float | None, longer: float | None
 ) -> Match | str:
     """The epochs of an arm, or why they cannot be decided."""
     (data, _), by, to = pair, study.settings.match, study.settings.to
@@ -104,10 +107,10 @@ def _matched(
         return f"its budget is that of {to}, which did not finish on {data}"
     if pilot is None:
         return "its pilot did not finish, so its epochs are not known"
-    if times is None:
+    if longer is None:
         return f"the pilot of {to} did not finish on {data}, so it is not known how fast its runs were"
-    cost = epoch_cost(pilot, pilot_of(study, pair, chosen).config, by).times(times)
+    cost = epoch_cost(pilot, pilot_of(study, pair, chosen).config, by).scaled(longer)
     if not budget or not cost.after:
         return f"{by} were not recorded by its pilot or by {to}; match by rows or seconds"
     epochs = cost.epochs_for(budget)
-    return Match(*pair, budget, **asdict(cost), epochs=epochs, expected=cost.total(epochs), slower=times)
+    return Match(*pair, budget, **asdict(cost), epochs=epochs, expected=cost.total(epochs), slower=longer)

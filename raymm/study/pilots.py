@@ -16,7 +16,7 @@ from raymm.counts import counted
 from raymm.storage import layout
 from raymm.study.configs import config_of
 from raymm.study.costs import TIMES, History, least, pilot_epochs
-from raymm.study.jobs import Chosen, Job, jobs_of, remove
+from raymm.study.jobs import Chosen, Job, jobs_of
 from raymm.study.settings import JOINT
 from raymm.training.checkpoint import read_history
 
@@ -54,23 +54,30 @@ def train_pilots(session: Session, chosen: Chosen, pairs: list[Pair]) -> Pilots:
 def _least_of_repeats(session: Session, pilots: Sequence[Job], chosen: Chosen) -> Pilots:
     """Train pilots anew, all of them and then all of them again; what each epoch took at least.
 
-    Each time in another order, so that a pilot has other neighbours on the machine. Behind them runs of `joint` are
-    trained, which wait for no budget: the last pilot is to have a neighbour, too.
+    Each time in another order, so that a pilot has other neighbours on the machine. The last one has one, too, as
+    long as there are runs of `joint`, which wait for no budget.
     """
-    study, by = session.study, session.study.settings.match
-    joint = [(data, JOINT) for data in study.settings.data if JOINT in study.settings.arms]
-    behind = jobs_of(study, chosen, [pair for pair in joint if pair not in study.unfit])
+    behind = _joint(session.study, chosen)
+    session.cache_features(behind)
     repeats: dict[Pair, list[History]] = {}
     for number in range(REPEATS):
         session.callback.on_setup(f"pilots, {number + 1} of {REPEATS} times")
-        for pilot in pilots:
-            remove(pilot)
         order = np.random.default_rng(number).permutation(len(pilots))
-        session.train([*(pilots[place] for place in order), *behind[number::REPEATS]])
-        for pilot in pilots:
+        anew = [pilots[place] for place in order if session.removed(pilots[place])]
+        session.train([*anew, *behind[number::REPEATS]])
+        for pilot in anew:
             if pilot.done:
                 repeats.setdefault((pilot.data, pilot.arm), []).append(_history(pilot))
-    return {pair: least(histories, by) for pair, histories in repeats.items()}
+    session.forgive(repeats)
+    return {pair: least(histories, session.study.settings.match) for pair, histories in repeats.items()}
+
+
+def _joint(study: Study, chosen: Chosen) -> list[Job]:
+    """The runs of `joint` that are to be trained."""
+    pairs = [(data, JOINT) for data in study.settings.data if JOINT in study.settings.arms]
+    return [
+        job for job in jobs_of(study, chosen, [pair for pair in pairs if pair not in study.unfit]) if not job.done
+    ]
 
 
 def _history(pilot: Job) -> History:

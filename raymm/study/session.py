@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,7 +10,7 @@ from raymm.data.feature_cache import cache_features
 from raymm.data.reader import BatchReader
 from raymm.errors import RaymmError
 from raymm.study.failures import Failure, write_failures
-from raymm.study.jobs import Job, made
+from raymm.study.jobs import Job, made, remove
 from raymm.study.lanes import run_tasks
 
 if TYPE_CHECKING:
@@ -77,8 +77,24 @@ class Session:
 
     def fail(self, data: str, arm: str, seed: int | None, cause: str, kind: str = "run") -> None:
         """Note a `Failure`; it is written down at once, for whoever reads the folder."""
-        self.failures.append(Failure(data, arm, seed, cause, kind))
+        failure = Failure(data, arm, seed, cause, kind)
+        if failure not in self.failures:
+            self.failures.append(failure)
+            write_failures(self.study, self.failures)
+
+    def forgive(self, pilots: Collection[tuple[str, str]]) -> None:
+        """Take back that pilots failed which finished another time."""
+        self.failures = [one for one in self.failures if one.kind != "pilot" or (one.data, one.arm) not in pilots]
         write_failures(self.study, self.failures)
+
+    def removed(self, job: Job) -> bool:
+        """Remove what was trained of a run; where it cannot be, the run is noted as failed."""
+        try:
+            remove(job)
+        except (RaymmError, OSError) as cause:
+            self._end(job, " ".join(str(cause).split()), 0.0)
+            return False
+        return True
 
     def cache_features(self, jobs: Iterable[Job]) -> None:
         """Compute what several runs read, once for all of them."""

@@ -22,7 +22,7 @@ JOINT_MATCHED = "joint_matched"
 """Joint training at the budget of the other arms, beside `joint` as it is."""
 
 Match = Literal["none", "rows", "encodings", "seconds", "cpu_seconds"]
-"""`cpu_seconds`: processor time of the process that trains, which other work on the machine does not lengthen."""
+"""`cpu_seconds`: processor time of the process that trains, which other work on the machine lengthens less."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 """Names of arms and data sets, which are names of folders too."""

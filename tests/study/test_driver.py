@@ -306,11 +306,37 @@ class Failing(HereLane):
 def test_of_pilots_in_seconds_those_count_that_finished(tmp_path, dataset, arm, since, cause):
     study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], match="cpu_seconds", seeds=[0])
     results = run_here(study, Failing(arm, since))
-    assert f"failed: d, {arm}, pilot: no space left" in results.failed
-    assert [line for line in results.failed if "all seeds" in line] == (
-        [f"failed: d, joint_matched, all seeds: {cause}"] if cause else []
-    )
+    said = [f"failed: d, {arm}, pilot: no space left", f"failed: d, joint_matched, all seeds: {cause}"]
+    assert list(results.failed) == (said if cause else [])
     assert ("joint_matched" in {run.arm for run in results.runs}) == (not cause)
+
+
+@pytest.mark.parametrize("to", ["umt", "pretrained"])
+def test_stages_of_the_named_arm_are_no_change_of_the_machine(tmp_path, dataset, monkeypatch, to):
+    now = [0.0]
+
+    def ticks():
+        now[0] += 1.0
+        return now[0]
+
+    monkeypatch.setattr(time, "process_time", ticks)
+    more = {"to": to, "settings": {**SETTINGS, "training": {**SETTINGS["training"], "epochs": 8}}}
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", to], match="cpu_seconds", seeds=[0], **more)
+    run_here(study)
+    (match,) = json.loads((study.path / "pilots.json").read_text())["matches"]
+    assert match["slower"] == pytest.approx(1.0)
+
+
+def test_a_pilot_that_cannot_be_removed_fails_alone(tmp_path, dataset, monkeypatch):
+    def refused(job):
+        if job.arm == "agm":
+            raise PermissionError(13, "Permission denied", str(job.path))
+
+    monkeypatch.setattr("raymm.study.session.remove", refused)
+    study = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample", "agm"], match="cpu_seconds", seeds=[0])
+    results = run_here(study)
+    assert {run.arm for run in results.runs} == {"joint", "sample", "joint_matched"}
+    assert [line.split(":")[1] for line in results.failed] == [" d, agm, pilot", " d, agm, all seeds"]
 
 
 def test_arms_that_are_decided_later_get_the_same_budget(tmp_path, dataset):
