@@ -26,7 +26,7 @@ from typing import Self
 from raymm.errors import LockedError
 from raymm.storage.atomic import naming
 
-__all__ = ["Owner", "writing"]
+__all__ = ["PATIENCE", "Owner", "writing"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ WATCHED = 20.0
 """Seconds without a sign of life after which a holder on another machine counts as dead."""
 
 POLL = 0.2
+
+PATIENCE = 30.0
+"""Seconds to wait for a process that trained a run before, and has not ended yet."""
 
 SINCE = "%Y-%m-%d %H:%M:%S UTC"
 """How a lock file says when it was taken."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.storage import layout
 from raymm.storage.layout import committed_epochs, lock_of_folder
-from raymm.storage.lock import writing
+from raymm.storage.lock import PATIENCE, writing
 from raymm.study.configs import config_of
 from raymm.study.lanes import Task
 from raymm.training.result import finished
 from raymm.training.run import create_or_open
 from raymm.training.warmups import with_seed
-from raymm.training.whole_runs import PATIENCE
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config

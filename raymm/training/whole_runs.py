@@ -13,7 +13,7 @@ import torch
 from raymm.errors import RaymmError, in_one_line
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
-from raymm.storage.lock import writing
+from raymm.storage.lock import PATIENCE, writing
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
 from raymm.training.warm_process import warm_process
@@ -21,10 +21,7 @@ from raymm.training.warm_process import warm_process
 if TYPE_CHECKING:
     from raymm.training.run import Run
 
-__all__ = ["PATIENCE", "any_device", "train_folder", "train_here"]
-
-PATIENCE = 30.0
-"""Seconds to wait for a process that trained the run before, and has not ended yet."""
+__all__ = ["any_device", "train_folder", "train_here"]
 
 Loop = Callable[["Run", int | None], object]
 """`(run, until)`: trains a run until so many epochs are done, or to its end."""
