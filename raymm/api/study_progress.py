@@ -93,9 +93,8 @@ class StudyProgress:
         figure = f"{counted(job.until, 'epoch')}, " if job.until is not None else ""
         if score is not None:
             figure = f"{split_metric('val', job.config.training.selection)} {score:.4f}, "
-        outcome = (
-            f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{self._left() if job.kind == 'run' else ''}"
-        )
+        left = self._left() if job.kind == "run" else ""
+        outcome = f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{left}"
         self._say(f"{count}  {job.label}  {outcome}")
         state, selection = "failed" if cause else "finished", job.config.training.selection
         self.told.on_job(JobEvent(job.kind, _name(job), state, job.until, score, selection, seconds, cause))

@@ -1,6 +1,5 @@
 """`raymm demo`: the whole story on a small collection, in a minute or two."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,11 +102,9 @@ def _show_story(out: Path, results: "Results", truth: dict[str, float], pages: t
 
 
 def _make_room(out: Path) -> None:
-    there = [entry for entry in out.iterdir() if entry.name != layout.LOCK]
-    if there and not (out / MARK).exists():
+    if layout.beside_lock(out) and not (out / MARK).exists():
         raise DataError(f"{out}: not empty and not made by an earlier demo; choose another --out")
-    for entry in there:
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    layout.remove_beside_lock(out)
     (out / MARK).touch()
 
 

@@ -52,6 +52,7 @@ A valuation that is not yet finished: OUT.parts/about.json, OUT.parts/shard-0001
 While a folder or a file is written: FOLDER/.writer, `.FILE.writer` beside the file; see `raymm.storage.lock`.
 """
 
+import shutil
 from pathlib import Path
 
 __all__ = [
@@ -110,12 +111,14 @@ __all__ = [
     "VALUATION_PAGE",
     "WARMUPS",
     "WEIGHTS",
+    "beside_lock",
     "committed_epochs",
     "epoch_folder",
     "gallery_file",
     "gallery_files",
     "lock_of_file",
     "lock_of_folder",
+    "remove_beside_lock",
     "result_folder",
     "short_path",
     "valuation_file",
@@ -201,6 +204,17 @@ def lock_of_folder(folder: Path) -> Path:
 def lock_of_file(file: Path) -> Path:
     """The lock file of a single file, beside it."""
     return file.with_name(f".{file.name}{LOCK}")
+
+
+def beside_lock(folder: Path) -> list[Path]:
+    """All that a folder holds but its lock file."""
+    return [entry for entry in folder.iterdir() if entry.name != LOCK]
+
+
+def remove_beside_lock(folder: Path) -> None:
+    """Empty a folder whose lock is held."""
+    for entry in beside_lock(folder):
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def epoch_folder(run: Path, epoch: int) -> Path:

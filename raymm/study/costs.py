@@ -98,7 +98,7 @@ def cost_of_epoch(metrics: Mapping[str, float], cost: str) -> float:
 
 def cost_of_run(history: History) -> dict[str, float]:
     """All `COSTS` of a run, and `memory`, its largest in bytes; 0 for what was not recorded."""
-    totals = {cost: sum(cost_of_epoch(entry["metrics"], cost) for entry in history) for cost in COSTS}
+    totals = {cost: _sum(history, cost) for cost in COSTS}
     memory = max((entry["metrics"].get(names.MEMORY, 0.0) for entry in history), default=0.0)
     return {**totals, "memory": memory * 2**20}
 

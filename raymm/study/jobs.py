@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +88,4 @@ def remove(job: Job) -> None:
     """Remove what was trained of a run, once nobody trains it."""
     if job.path.exists():
         with writing(lock_of_folder(job.path), f"the run {job.path}", patience=PATIENCE):
-            for entry in job.path.iterdir():
-                if entry.is_dir():
-                    shutil.rmtree(entry)
-                elif entry.name != layout.LOCK:
-                    entry.unlink()
+            layout.remove_beside_lock(job.path)

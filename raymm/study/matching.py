@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["REPEATS", "match_arms", "matched_pairs"]
+__all__ = ["match_arms", "matched_pairs"]
 
 REPEATS = 3
 """How often a pilot in seconds is trained."""
@@ -80,8 +80,8 @@ def _decide(session: Session, chosen: Chosen, missing: list[Pair], matches: dict
     budgets = {**spent, **{match.data: match.budget for match in matches.values()}}
     longer = dict.fromkeys(budgets, 1.0)
     if by in TIMES:  # in seconds of the budget, which an earlier command may have decided
-        found_now = _times_longer(study, chosen, pilots, runs)
-        longer = {data: times * budgets[data] / spent[data] for data, times in found_now.items()}
+        now = _times_longer(study, chosen, pilots, runs)
+        longer = {data: times * budgets[data] / spent[data] for data, times in now.items()}
     for pair in missing:
         found = _matched(study, pair, chosen, pilots.get(pair), budgets.get(pair[0]), longer.get(pair[0]))
         if isinstance(found, str):
@@ -141,8 +141,8 @@ def _train_pilots(session: Session, chosen: Chosen, pairs: list[Pair]) -> Pilots
     session.callback.on_setup(f"{to} first, and {counted(len(pilots), 'pilot')}: what arms get as much of, by {by}")
     if by in TIMES:
         session.train(reference)
-        finished = {job.data for job in reference if job.done}
-        return _least_of_repeats(session, [pilot for pilot in pilots if pilot.data in finished], chosen)
+        known = {job.data for job in reference if job.done}
+        return _least_of_repeats(session, [pilot for pilot in pilots if pilot.data in known], chosen)
     session.train([*reference, *pilots])
     return {(pilot.data, pilot.arm): _history(pilot) for pilot in pilots if pilot.done}
 

@@ -99,7 +99,7 @@ def create_or_open(path: Path, settings: StudySettings) -> Study:
         study = Study(path, _key(path, saved), settings, unfit)
         write_bytes(path / layout.STUDY, _text(_to_yaml(study.key, settings)))
         return study
-    if path.exists() and any(entry.name != layout.LOCK for entry in path.iterdir()):
+    if path.exists() and layout.beside_lock(path):
         raise CheckpointError(f"{path}: not empty, and no study of raymm; choose another folder for --out")
     try_models(settings, datasets)
     study = Study(path, uuid.uuid4().hex, settings, unfit)

@@ -149,7 +149,7 @@ def check_folder(path: Path, config: Config, dataset: Dataset) -> None:
 
 
 def _refuse_others(path: Path) -> None:
-    if path.exists() and any(entry.name != layout.LOCK for entry in path.iterdir()):
+    if path.exists() and layout.beside_lock(path):
         raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from raymm.api.headings import study_heading
 from raymm.api.progress import Progress, Running
 from raymm.api.study_progress import StudyProgress
+from raymm.study.jobs import jobs_of
 from raymm.study.session import Silent
 from raymm.training.live import RunProgress
 from tests.study.studies import HereLane, run_here, study_of
@@ -46,6 +47,24 @@ def test_runs_and_warmups_begin_and_end_by_name(tmp_path, dataset):
             result = json.loads((study.path / f"runs/d/{arm}/seed-{seed}/result/result.json").read_text())
             assert job.score == result["metrics"]["best/accuracy"]
     assert max(map(len, told.lines)) <= 80
+
+
+def test_the_time_left_is_that_of_runs_on_all_lanes(tmp_path, dataset):
+    study, told = study_of(tmp_path / "s", {"d": dataset}, ["joint", "sample"], match="rows"), Hears()
+    progress = StudyProgress(study, Silent(), 2, told)  # six runs
+    joint = jobs_of(study, {})[0]
+    pilot = replace(joint, until=2, kind="pilot")
+    broken = replace(joint, seed=1)
+    progress.on_run_end(pilot, "", 9000.0)
+    progress.on_run_end(broken, "no space left", 1.0)
+    progress.on_run_end(replace(joint, until=4), "", 300.0)
+    progress.on_run_end(pilot, "", 9000.0)
+    assert [line.rpartition(", ")[2] for line in told.lines[1:]] == [
+        "9000 s",
+        f"  1/6  {broken.label}  failed: no space left",
+        "about 10 min of runs left",
+        "9000 s",
+    ]
 
 
 def test_silence_is_ended_by_a_line_that_a_screen_does_not_need(tmp_path, dataset, monkeypatch):
