@@ -63,13 +63,14 @@ def assign_grouped_splits(
     classes: Sequence[str],
     seed: int,
     problems: Problems,
+    called: str = "groups",
 ) -> list[str]:
     """Splits by unit, as near to 70/15/15 within each class as whole units allow.
 
-    Units are dealt out from the largest to the smallest, each to the split that lacks most of its samples; equally
-    large ones in an order that the seed decides. Then a class that a split lacks gets a unit from another split,
-    where one can be spared. A class of fewer units than there are splits goes to `problems` where the task needs
-    every class in every split.
+    Units are dealt out from the largest to the smallest, each to the split that lacks most samples of its classes;
+    equally large ones in an order that the seed decides. Then a class that a split lacks gets a unit from another
+    split, where one can be spared. A class of fewer units than there are splits goes to `problems` where the task
+    needs every class in every split.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def assign_grouped_splits(
     names
         What the sample is called by which its unit is known: with the seed they decide, and not the order of the
         rows.
+    called
+        What units are, in messages.
     """
     strata, named = task.strata(labels, len(classes)), task.stratum_names(classes)
     counts = np.zeros((int(units.max()) + 1, len(named)))
@@ -85,9 +88,10 @@ def assign_grouped_splits(
     if task.classes_in_every_split:
         of_class = (counts > 0).sum(axis=0).tolist()
         there = {name: of_class[number] for number, name in enumerate(classes) if of_class[number]}
-        refuse_rare(there, "groups", problems)
-    split = _deal(counts, _order(counts, units, names, seed))
-    _fill_gaps(counts[:, [bool(name) for name in named]], split)
+        refuse_rare(there, called, problems)
+    order = _order(counts, units, names, seed)
+    split = _deal(counts, order)
+    _fill_gaps(counts[:, [bool(name) for name in named]], split, order)
     return [SPLITS[split[unit]] for unit in units]
 
 
@@ -104,27 +108,33 @@ def _order(
 
 
 def _deal(counts: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The number of the split of each unit."""
+    """The number of the split of each unit; the last units go to splits that have none yet."""
     total = np.maximum(counts.sum(axis=0), 1)
     lacking = PARTS[:, None] * counts.sum(axis=0)  # [splits, classes]
     split = np.zeros(len(counts), np.int64)
-    for unit in order:
-        chosen = int(np.argmax((lacking / total / PARTS[:, None]) @ counts[unit]))
+    empty = np.ones(len(SPLITS), bool)
+    for left, unit in zip(range(len(order), 0, -1), order, strict=True):
+        wanted = (lacking / total) @ counts[unit]
+        if left <= empty.sum():
+            wanted[~empty] = -np.inf
+        chosen = int(np.argmax(wanted))
         split[unit] = chosen
+        empty[chosen] = False
         lacking[chosen] -= counts[unit]
     return split
 
 
-def _fill_gaps(counts: npt.NDArray[np.float64], split: npt.NDArray[np.int64]) -> None:
-    """Move the smallest unit that can be spared to each split that lacks a class, as far as there is one."""
+def _fill_gaps(counts: npt.NDArray[np.float64], split: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> None:
+    """Move the smallest unit that can be spared, of equals the last, to each split that lacks a class."""
     has = counts > 0
     for target in range(len(SPLITS)):
         for label in np.flatnonzero(has.any(axis=0)):
             if has[split == target, label].any():
                 continue
-            spared = [unit for unit in np.flatnonzero(has[:, label]) if _can_be_spared(has, split, int(unit))]
-            if spared:
-                split[min(spared, key=lambda unit: (counts[unit].sum(), unit))] = target
+            smallest_first = (unit for unit in order[::-1].tolist() if has[unit, label])
+            spared = next((unit for unit in smallest_first if _can_be_spared(has, split, unit)), None)
+            if spared is not None:
+                split[spared] = target
 
 
 def _can_be_spared(has: npt.NDArray[np.bool_], split: npt.NDArray[np.int64], unit: int) -> bool:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
 from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes, refuse_unfit
-from raymm.data.manifest_rows import Rows, Specs, read_rows
+from raymm.data.manifest_rows import Rows, read_rows
 from raymm.data.media.root import MediaRoot
 from raymm.data.outside import place_of_row, resolved_files
 from raymm.data.record import Record
@@ -106,7 +107,7 @@ def load_manifest(
     refuse_absent_classes(array, splits, task, names, problems)
     refuse_unfit(array, splits, task, problems)
     problems.raise_if_any(DataError)
-    shared = shared_note([files[1:] for files in rows.files], splits, resolved)
+    shared = shared_note([_further(files) for files in rows.files], splits, resolved)
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
     notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
@@ -123,12 +124,15 @@ def _splits(
     problems: Problems,
 ) -> tuple[list[str], str]:
     """The split of each row, named or assigned, and a sentence on names that were understood."""
-    own = [source if _is_own_file(source, rows.specs) else "" for source in rows.sources]
-    if rows.splits is None and rows.groups is not None:
-        units = units_of([resolved.get(file) for file in own], [group or None for group in rows.groups])
-        return assign_grouped_splits(labels, units, ids, task, classes, seed, problems), ""
+    own = [_recording(files) for files in rows.files]
     if rows.splits is None:
-        return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
+        files = units_of([resolved.get(file) for file in own])
+        if rows.groups is None and _is_one_for_each(files, task.strata(labels, len(classes))):
+            return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
+        groups = [group or None for group in rows.groups or [""] * len(rows)]
+        what = "files" if rows.groups is None else "groups"
+        units = units_of(files.tolist(), groups)
+        return assign_grouped_splits(labels, units, ids, task, classes, seed, problems, what), ""
     splits, renamed = read_splits([split.strip() for split in rows.splits], ids, problems)
     known = [file if split in SPLITS else "" for file, split in zip(own, splits, strict=True)]
     refuse_shared(known, splits, resolved, problems)
@@ -174,6 +178,20 @@ def _refuse_null_characters(rows: Rows, ids: Sequence[str], problems: Problems) 
     problems.raise_if_any(DataError)
 
 
-def _is_own_file(source: str, specs: Specs) -> bool:
-    """Whether a source is one recording; an .npz of many samples is not."""
-    return any(spec.is_media for spec in specs.values()) or not source.endswith(".npz")
+def _recording(files: Sequence[str]) -> str:
+    """The file of a sample that is one recording, or nothing; an .npz holds those of many samples.
+
+    >>> _recording(["poses.npz", "a.wav"]), _recording(["poses.npz"])
+    ('a.wav', '')
+    """
+    return next((file for file in files if not file.lower().endswith(".npz")), "")
+
+
+def _further(files: Sequence[str]) -> tuple[str, ...]:
+    """Files of a sample beside its recording."""
+    return tuple(file for file in files if _recording([file]) and file != _recording(files))
+
+
+def _is_one_for_each(files: npt.NDArray[np.int64], strata: npt.NDArray[np.int64]) -> bool:
+    """Whether all samples of a file are of one class."""
+    return len(np.unique(np.stack([files, strata]), axis=1).T) == len(np.unique(files))

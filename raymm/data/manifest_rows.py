@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from raymm.data.kinds.base import ModalitySpec
+from raymm.data.media.suffixes import split_start
 from raymm.data.tabular.columns import (
     arrays_of,
     holds_numbers,
@@ -68,7 +69,7 @@ class Rows:
     @cached_property
     def files(self) -> list[tuple[str, ...]]:
         """The files that each row names, each once; the first one identifies the recording."""
-        files = [[cell] if cell else [] for cell in self.file]
+        files = [[split_start(cell)[0]] if cell else [] for cell in self.file]
         for name, spec in self.specs.items():
             for found, cell in zip(files, self.cells[name], strict=True):
                 if cell is not None and (file := spec.file_of(cell)):

@@ -223,7 +223,7 @@ def finished_reports(
 def _digest(chunk: Chunk, schema: Schema, media_root: Path) -> str:
     """What a shard is made from; changes when a record, the schema or a source file does."""
     parts: list[Any] = [FORMAT, schema.model_dump(mode="json"), [_fields(record) for record in chunk.records]]
-    for file in sorted({file for record in chunk.records for file in _files(record, schema)}):
+    for file in sorted({file for record in chunk.records for file in _files(record, schema, media_root)}):
         path = media_root / file
         stat = path.stat() if path.is_file() else None
         parts.append([file, stat and stat.st_size, stat and stat.st_mtime_ns])
@@ -243,9 +243,9 @@ def _identity(value: Any) -> str:
     return str(value)
 
 
-def _files(record: Record, schema: Schema) -> list[str]:
-    named = [spec.file_of(record.cells[spec.name]) for spec in schema.modalities if not spec.from_text]
-    return [file for file in named if file]
+def _files(record: Record, schema: Schema, media_root: Path) -> list[str]:
+    own = [spec for spec in schema.modalities if not spec.from_text]
+    return [file for spec in own for file in spec.files_of(record.cells[spec.name], media_root)]
 
 
 def _remove_others(out: Path, numbers: set[int]) -> None:

@@ -20,12 +20,11 @@ def name_samples(rows: Rows) -> list[str]:
     """The id of each row: its own, else the stem of its file, else the number of the row.
 
     Where two files have one stem, all are called by their path without the suffix; where that does not tell them
-    apart either, by their whole cell (`views.npz#x[3]`).
+    apart either, by their whole cell (`views.npz#x[3]`); and files that a table holds itself by where they lie now.
     """
     names = stems = [_without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
-    for form in (None, _without_suffix, str):
-        if form is not None:
-            names = [form(_cell(rows, row)) for row in range(len(rows))]
+    cells = [_cell(rows, row) for row in range(len(rows))]
+    for names in (stems, [*map(_without_suffix, cells)], cells, [_place(rows, source) for source in rows.sources]):
         ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
         if len(set(ids) - {""}) == sum(map(bool, ids)):
             return _numbered(ids)
@@ -55,6 +54,12 @@ def _without_suffix(path: str) -> str:
     above, slash, name = path.rpartition("/")
     stem, _, suffix = name.rpartition(".")
     return f"{above}{slash}{stem if stem and suffix else name}"
+
+
+def _place(rows: Rows, source: str) -> str:
+    """Where a file lies that a table holds itself, or by which name it was written; of others the path."""
+    place = posixpath.basename(source) if source in rows.embedded and posixpath.isabs(source) else source
+    return _without_suffix(place)
 
 
 def _cell(rows: Rows, row: int) -> str:

@@ -11,7 +11,7 @@ from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.manifest import load_manifest
 from raymm.data.schema import SPLITS
 from raymm.errors import DataError, Problems
-from raymm.tasks import Classification
+from raymm.tasks import Classification, Regression
 from tests.data.clips import manifest
 
 CLASSES = ("a", "b", "c")
@@ -74,6 +74,37 @@ def test_shares_are_those_of_single_samples_where_groups_are_small():
         shares = [own.count(split) / len(own) for split in SPLITS]
         assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.02)
     assert assigned(labels, [f"g{row // 4}" for row in range(1200)], seed=1)[0] != splits
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares"),
+    [
+        ([30, 30, *[1] * 40], (70, 16, 14)),
+        ([10] * 10, (70, 20, 10)),
+        ([20] * 5, (60, 20, 20)),
+        ([40, 25, 20, 15], (65, 20, 15)),
+        ([34, 33, 33], (34, 33, 33)),
+        ([25] * 4, (50, 25, 25)),
+    ],
+)
+def test_large_groups_are_dealt_as_near_to_the_shares_as_they_allow(sizes, shares):
+    """Two groups of 30 belong into training together."""
+    groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    names = [f"s{row:04d}" for row in range(100)]
+    for seed in range(3):
+        splits = assign_grouped_splits(
+            np.zeros(100, np.int64), units_of(groups), names, Classification(), CLASSES[:1], seed, Problems("m.csv")
+        )
+        found = [splits.count(split) for split in SPLITS]
+        assert found == pytest.approx(shares, abs=2 if sizes[0] == 30 else 0), seed
+
+
+@pytest.mark.parametrize("count", range(3, 9))
+def test_no_split_stays_empty(count):
+    labels, units = np.linspace(0, 1, 8 * count)[:, None], np.repeat(np.arange(count), 8)
+    names = [f"s{row:03d}" for row in range(8 * count)]
+    splits = assign_grouped_splits(labels, units, names, Regression(), (), 0, Problems("m.csv"))
+    assert set(splits) == set(SPLITS)
 
 
 def test_a_class_of_two_groups_is_refused_by_name():

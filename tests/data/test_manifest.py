@@ -95,6 +95,59 @@ def test_samples_of_one_file_are_dealt_into_one_split(tmp_path):
     assert {len(found) for found in splits.values()} == {1}
 
 
+@pytest.mark.parametrize("column", ["file", "rgb"])
+def test_windows_of_one_video_are_of_one_file(tmp_path, column):
+    rows = [{column: f"d{n % 20:02d}.avi#t={n // 20}", "label": ("cat", "dog")[n % 2]} for n in range(80)]
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, {"rgb": "rgb"})
+    splits = {}
+    for record in listing.records:
+        splits.setdefault(record.cells["rgb"].partition("#")[0], set()).add(record.split)
+    assert len(splits) == 20
+    assert {len(found) for found in splits.values()} == {1}
+    assert len({record.sample_id for record in listing.records}) == 80
+    torn = [{**row, "split": SPLITS[n // 2 % 3]} for n, row in enumerate(rows)]
+    assert "file 'd00.avi' is in two splits: test, train" in message(tmp_path, torn, {"rgb": "rgb"})
+
+
+def test_files_whose_samples_are_of_several_classes_are_dealt_as_groups_in_any_order_of_the_rows(tmp_path):
+    rows = [
+        {"sample_id": f"s{n}-{label}", "file": f"d{n:02d}.avi", "label": label}
+        for n in range(40)
+        for label in ("common", *(["rare"] if n < 6 else []), *(["other"] if n > 20 else []))
+    ]
+    for seed in range(5):
+        found = load_manifest(manifest(tmp_path, rows), tmp_path, {"rgb": "rgb"}, seed=seed)
+        splits = {record.source: record.split for record in found.records}
+        assert all(record.split == splits[record.source] for record in found.records)
+        again = load_manifest(manifest(tmp_path, rows[::-1]), tmp_path, {"rgb": "rgb"}, seed=seed)
+        assert {record.sample_id: record.split for record in again.records} == {
+            record.sample_id: record.split for record in found.records
+        }
+    few = [row for row in rows if row["label"] != "rare" or row["file"] < "d02"]
+    said = "1 of 3 classes have fewer files than there are splits (3): rare (2); add files"
+    assert said in message(tmp_path, few, {"rgb": "rgb"})
+
+
+@pytest.mark.parametrize("order", [("audio", "pose"), ("pose", "audio")])
+def test_an_archive_of_many_samples_is_no_recording(tmp_path, order):
+    """Where the sound is missing, the array's file must not hold samples together."""
+    rows = [
+        {
+            "sample_id": f"s{n}",
+            "audio": "" if n % 4 == 0 else f"{n}.wav",
+            "pose": f"poses.npz#x[{n}]",
+            "label": ("cat", "dog")[n // 4 % 2],
+        }
+        for n in range(200)
+    ]
+    kinds = {name: {"audio": "audio", "pose": "vector"}[name] for name in order}
+    listing = load_manifest(manifest(tmp_path, rows), tmp_path, kinds)
+    silent = Counter(record.split for record in listing.records if record.cells["audio"] is None)
+    assert all(silent[split] >= 4 for split in SPLITS), silent
+    named = [{**row, "split": SPLITS[n % 3]} for n, row in enumerate(rows)]
+    assert load_manifest(manifest(tmp_path, named), tmp_path, kinds).notes == ()
+
+
 def test_rows_of_one_archive_are_dealt_one_by_one(tmp_path):
     rows = [
         {"sample_id": f"s{n}", "view": f"all.npz#x[{n}]", "label": label}

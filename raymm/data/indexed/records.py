@@ -178,12 +178,13 @@ def _content(record: Record, schema: Schema, root: MediaRoot) -> str:
     parts: list[Any] = []
     for spec in schema.modalities:
         cell = record.cells[spec.name]
-        file = "" if spec.from_text else spec.file_of(cell)
+        read = [] if spec.from_text else spec.files_of(cell, root)
         if isinstance(cell, np.ndarray):
             cell = [
                 str(cell.dtype),
                 list(cell.shape),
                 hashlib.sha256(np.ascontiguousarray(cell).tobytes()).hexdigest(),
             ]
-        parts.append([cell, file_size(root, file) if file else None])
+        sizes = [file_size(root, file) for file in read]
+        parts.append([cell, *(sizes or [None])])
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:DIGITS]

@@ -4,8 +4,8 @@
         000123.wav, 000123.jpg, 000123.txt, 000123.json, 000123.cls
 
 `cls` is the label; `json` may have `label`, `id`, `split`, `group`, texts and lists of numbers; `txt` is a text; any
-other file is a modality by its suffix, or by what stands before that (`000123.left.jpg` is `left`). Archives are read
-by offset, so they are not compressed.
+other file is a modality by its suffix, or by what stands before that (`000123.left.jpg` is `left`, `000123.title.txt`
+a text of that name). Archives are read by offset, so they are not compressed.
 """
 
 import glob
@@ -23,6 +23,7 @@ from raymm.data.arrow_file import read_arrow
 from raymm.data.indexed.base import Kept
 from raymm.data.indexed.records import Loaded, RecordSource
 from raymm.data.kind_guessing import HELD
+from raymm.data.labels import name_some
 from raymm.data.media.root import Archive
 from raymm.data.media.suffixes import SUFFIXES
 from raymm.data.splits import split_called
@@ -39,7 +40,7 @@ LABEL, ABOUT, TEXT = ".cls", ".json", ".txt"
 NAMES = {"array": "vector"}
 """What a modality is called whose files have a suffix only, where that is not its kind."""
 
-BEGINS = re.compile(r"[a-z]+", re.IGNORECASE)
+WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ def _columns(members: Sequence[_Member], shards: Sequence[Path], root: _Members,
     for member in members:
         samples.setdefault(member.key, []).append(member)
     problems = Problems(where)
-    rows = [_row(own, root, problems) for own in samples.values()]
+    ids = _ids(list(samples), shards)
+    rows = [_row(sample_id, own, root, problems) for sample_id, own in zip(ids, samples.values(), strict=True)]
     if not rows:
         problems.add("its archives hold no files")
     problems.raise_if_any(DataError)
@@ -189,15 +191,55 @@ def _columns(members: Sequence[_Member], shards: Sequence[Path], root: _Members,
         except (pa.ArrowException, TypeError) as cause:
             problems.add(f"'{name}' is of several types in its samples ({' '.join(str(cause).split())})")
     problems.raise_if_any(DataError)
-    splits = [split_called(match.group()) if (match := BEGINS.match(shard.name)) else "" for shard in shards]
-    if "split" not in columns and all(splits):
+    splits = splits_of([shard.name for shard in shards], where) if "split" not in columns else []
+    if splits:
         columns["split"] = pa.array([splits[shard] for shard, _ in samples])
     return columns
 
 
-def _row(members: Sequence[_Member], root: _Members, problems: Problems) -> dict[str, Any]:
+def splits_of(names: Sequence[str], where: str) -> list[str]:
+    """The split that the name of each archive says: at its beginning, or as a word if archives of several do.
+
+    Empty where they say none.
+
+    Raises
+    ------
+    DataError
+        When some say one and some do not.
+
+    Examples
+    --------
+    >>> splits_of(["train-000.tar", "dev-000.tar"], "a"), splits_of(["cc-train-0.tar", "cc-test-0.tar"], "a")
+    (['train', 'val'], ['train', 'test'])
+    >>> splits_of(["my-test-0.tar", "my-test-1.tar"], "a")
+    []
+    """
+    words = [[split_called(word) for word in WORD.findall(name)] for name in names]
+    begins = [next(iter(own), "") for own in words]
+    within = [next(filter(None, own), "") for own in words]
+    if all(begins) or not (any(begins) or len(set(within) - {""}) > 1):
+        return begins if all(begins) else []
+    if all(within):
+        return within
+    told = next(name for name, split in zip(names, within, strict=True) if split)
+    untold = [name for name, split in zip(names, within, strict=True) if not split]
+    raise DataError(
+        f"{where}: the name of {told} says a split, that of {name_some(untold)} does not; name all so, give a "
+        'pattern of those to be read, or write "split" into the .json of each sample'
+    )
+
+
+def _ids(keys: Sequence[tuple[int, str]], shards: Sequence[Path]) -> list[str]:
+    """What samples are called: what their files have in common; where that stands twice, after their archive."""
+    names = [name for _, name in keys]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{shards[shard].stem}/{name}" for shard, name in keys]
+
+
+def _row(sample_id: str, members: Sequence[_Member], root: _Members, problems: Problems) -> dict[str, Any]:
     """The cells of a sample."""
-    row: dict[str, Any] = {"sample_id": members[0].key[1]}
+    row: dict[str, Any] = {"sample_id": sample_id}
     for member in members:
         place = root.name_of(member)
         if member.rest in {LABEL, ABOUT, TEXT}:
@@ -207,10 +249,12 @@ def _row(members: Sequence[_Member], root: _Members, problems: Problems) -> dict
         if name in row:
             problems.add(f"{place}: '{row[name]}' is '{name}' of this sample already; name files KEY.NAME.SUFFIX")
         row[name] = place
+        if member.rest.endswith(TEXT):
+            row |= _told(TEXT, root.content(place) or b"", place, problems, name)
     return row
 
 
-def _told(kind: str, content: bytes, place: str, problems: Problems) -> dict[str, Any]:
+def _told(kind: str, content: bytes, place: str, problems: Problems, name: str = "text") -> dict[str, Any]:
     """What a label, a text or JSON says."""
     try:
         text = content.decode()
@@ -219,7 +263,7 @@ def _told(kind: str, content: bytes, place: str, problems: Problems) -> dict[str
         problems.add(f"{place}: cannot be read ({cause})")
         return {}
     if kind != ABOUT:
-        return {"label" if kind == LABEL else "text": text.strip() if kind == LABEL else text}
+        return {"label": text.strip()} if kind == LABEL else {name: text}
     if not isinstance(found, dict):
         problems.add(f"{place}: is no mapping")
         return {}

@@ -44,6 +44,7 @@ from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
     from raymm.data.kinds.inputs import Probe, SampleFiles
+    from raymm.data.media.root import MediaRoot
 
 __all__ = [
     "MOMENT_NUMBERS",
@@ -162,6 +163,11 @@ class ModalitySpec(BaseModel):
         if cls.is_text or not isinstance(cell, str):
             return ""
         return cell if cls.is_media else array_file(cell)
+
+    def files_of(self, cell: Any, media_root: "MediaRoot") -> list[str]:  # noqa: ARG002
+        """The files that decoding a cell reads, relative to the media root."""
+        file = self.file_of(cell)
+        return [file] if file else []
 
     @classmethod
     def reads(cls, file: str) -> bool:

@@ -38,6 +38,14 @@ class FlowPicturesSpec(PictureFolderSpec):
 
         return x_pictures(first, root)
 
+    def taken(self, first: Path, root: Path) -> list[Path]:
+        """The pictures of x at the beginning of each interval, as far as there are, and those of y."""
+        from raymm.data.media.flow_pictures import x_pictures, y_picture
+
+        pictures = x_pictures(first, root)
+        chosen = [pictures[index] for index in self.indices(0.0) if index < len(pictures)]
+        return [*chosen, *(y_picture(path, root) for path in chosen)]
+
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.frames, 2, self.height, self.width)

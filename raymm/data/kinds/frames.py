@@ -1,7 +1,6 @@
 """What kinds that are made of video frames share: their times, their statistics by channel, their augmentation."""
 
 import math
-import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -12,14 +11,10 @@ from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import Probe, SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.data.media.remarks import of_length
-from raymm.data.media.suffixes import holds
+from raymm.data.media.suffixes import holds, split_start
 from raymm.deferred import Tensor
 
-__all__ = ["FrameSpec", "split_start"]
-
-
-START = re.compile(r"(?P<file>.+)#t=(?P<start>\d+(\.\d+)?)")
-"""A cell that names the second at which the window begins, as the fragment of a URI of media does (W3C)."""
+__all__ = ["FrameSpec"]
 
 
 class FrameSpec(ModalitySpec):
@@ -93,13 +88,3 @@ class FrameSpec(ModalitySpec):
     def transform(self, values: Tensor, keys: Keys | None, config: ViewConfig) -> Tensor:
         """Frames [b, T, C, H, W], moved and mirrored where keys are given."""
         return crop_and_flip_at_random(values, keys, config.crop, config.flip, self.flips_sign)
-
-
-def split_start(cell: str) -> tuple[str, float]:
-    """The file of a cell, and the second at which its window begins.
-
-    >>> split_start("class_01/subject1_r0/sk_color.avi#t=4.6"), split_start("a.mp4")
-    (('class_01/subject1_r0/sk_color.avi', 4.6), ('a.mp4', 0.0))
-    """
-    match = START.fullmatch(cell)
-    return (match["file"], float(match["start"])) if match else (cell, 0.0)

@@ -11,6 +11,7 @@ from pydantic import Field
 from raymm.data.kinds.frames import FrameSpec
 from raymm.data.kinds.inputs import Probe
 from raymm.data.media.problem import MediaError
+from raymm.data.media.root import MediaRoot
 from raymm.data.media.suffixes import holds
 
 __all__ = ["PictureFolderSpec"]
@@ -40,6 +41,20 @@ class PictureFolderSpec(FrameSpec):
     def file_of(cls, cell: Any) -> str:
         """The first picture."""
         return cell if isinstance(cell, str) else ""
+
+    def files_of(self, cell: Any, media_root: MediaRoot) -> list[str]:
+        """The pictures that are taken; the first one where there are none, or no folder."""
+        if not isinstance(media_root, Path) or not isinstance(cell, str):
+            return super().files_of(cell, media_root)
+        try:
+            taken = self.taken(media_root / cell, media_root)
+        except (OSError, MediaError):
+            return [cell]
+        return [path.relative_to(media_root).as_posix() for path in taken] or [cell]
+
+    @abstractmethod
+    def taken(self, first: Path, root: Path) -> list[Path]:
+        """The pictures that are read of a clip, of a media root."""
 
     @classmethod
     def reads(cls, file: str) -> bool:

@@ -18,7 +18,7 @@ from raymm.data.media.geometry import Fit, fitted_size
 from raymm.data.media.picture_files import SUFFIXES, numbered
 from raymm.data.media.problem import MediaError
 
-__all__ = ["PAIRS", "first_x_picture", "read_flow_pictures", "x_pictures", "y_picture"]
+__all__ = ["PAIRS", "first_x_picture", "is_flow", "read_flow_pictures", "x_pictures", "y_picture"]
 
 Flow = npt.NDArray[np.float16]
 
@@ -26,6 +26,16 @@ PAIRS = {"u": "v", "x": "y", "flow_x": "flow_y"}
 """Folders of x, and those of y."""
 
 IN_NAME = re.compile(r"flow_x(?=[_.\d])")
+FLOW = re.compile(r"flow_[xy](?=[_.\d])")
+
+
+def is_flow(picture: Path) -> bool:
+    """Whether the name of a picture says that it is flow.
+
+    >>> is_flow(Path("a/flow_y_00001.jpg")), is_flow(Path("flow_x/img_00001.jpg"))
+    (True, False)
+    """
+    return FLOW.search(picture.name) is not None
 
 
 def first_x_picture(folder: Path, root: Path) -> Path | None:

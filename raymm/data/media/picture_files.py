@@ -9,6 +9,7 @@ __all__ = ["SUFFIXES", "frame_pictures", "numbered"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 NUMBER = re.compile(r"(\d+)\D*$")
+DIGITS = re.compile(r"\d+")
 
 
 def numbered(paths: Iterable[Path]) -> list[Path]:
@@ -21,8 +22,13 @@ def numbered(paths: Iterable[Path]) -> list[Path]:
 
 
 def frame_pictures(first: Path) -> list[Path]:
-    """The pictures from `first` on in its folder."""
+    """The pictures from `first` on in its folder; where its name has a number, those named alike.
+
+    Flow beside the frames (`img_00001.jpg`, `flow_x_00001.jpg`) is none of them.
+    """
     pictures = _listed(str(first.parent), first.parent.stat().st_mtime_ns)
+    if DIGITS.search(first.stem):
+        pictures = tuple(path for path in pictures if _letters(path) == _letters(first))
     return list(pictures[pictures.index(first) :]) if first in pictures else [first]
 
 
@@ -31,6 +37,11 @@ def _listed(folder: str, changed: int) -> tuple[Path, ...]:
     """Pictures of a folder, cached until it changes."""
     del changed
     return tuple(numbered(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES))
+
+
+def _letters(path: Path) -> str:
+    """The name of a picture without its numbers and suffix."""
+    return DIGITS.sub("#", path.stem)
 
 
 def _number(path: Path) -> int:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from raymm.data.media.flow_pictures import PAIRS, first_x_picture
+from raymm.data.media.flow_pictures import PAIRS, first_x_picture, is_flow
 from raymm.data.media.picture_files import SUFFIXES, numbered
 from raymm.data.sources.base import Absent
 from raymm.errors import Problems
@@ -22,9 +22,10 @@ First = Callable[[Path, Path], Path | None]
 
 
 def first_frame(folder: Path, root: Path) -> Path | None:
-    """The first picture of a folder."""
+    """The first picture of a folder that is no flow."""
     del root
-    return next(iter(numbered(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)), None)
+    pictures = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not is_flow(path))
+    return next(iter(numbered(pictures)), None)
 
 
 class PictureFolders:

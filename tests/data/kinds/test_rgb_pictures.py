@@ -8,6 +8,7 @@ from raymm.data.kinds.inputs import Probe
 from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
+from raymm.data.sources.folders import first_frame
 
 
 def save(folder, count):
@@ -47,6 +48,30 @@ def test_numbers_count_and_lengths_are_said(tmp_path):
     )
     assert taken(tmp_path, "a/frame1.png", frames=3) == ([1, 2, 3], ["longer than the window, and cut"])
     assert taken(tmp_path, "a/frame11.png", frames=2) == ([11, 12], [])
+
+
+@pytest.mark.parametrize("other", ["flow_x_{:05d}.jpg", "flow_y_{:05d}.jpg", "mask{}.png", "1frame{}.png"])
+def test_pictures_that_are_named_otherwise_are_no_frames(tmp_path, other):
+    """The layout of TSN has flow beside the frames."""
+    save(tmp_path / "a", 4)
+    for number in range(1, 7):
+        Image.new("L", (10, 10), 128).save(tmp_path / "a" / other.format(number))
+    assert taken(tmp_path, "a/frame1.png", frames=4) == ([1, 2, 3, 4], [])
+    assert taken(tmp_path, "a/frame3.png", frames=2) == ([3, 4], [])
+    assert len(RgbPicturesSpec.pictures_from(tmp_path / "a" / "frame1.png", tmp_path)) == 4
+
+
+def test_pictures_without_numbers_are_taken_by_name(tmp_path):
+    for number, name in enumerate(("start", "middle", "end"), start=1):
+        Image.new("RGB", (10, 10), (10 * number,) * 3).save(tmp_path / f"{name}.png")
+    assert taken(tmp_path, "end.png", frames=3)[0] == [3, 2, 1]
+
+
+def test_the_first_frame_of_a_folder_is_no_flow(tmp_path):
+    save(tmp_path / "clip", 2)
+    for axis in "xy":
+        Image.new("L", (10, 10), 128).save(tmp_path / "clip" / f"flow_{axis}_00001.jpg")
+    assert first_frame(tmp_path / "clip", tmp_path).name == "frame1.png"
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path):

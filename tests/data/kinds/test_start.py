@@ -5,10 +5,10 @@ import pytest
 
 from raymm.data import open_dataset
 from raymm.data.kinds.flow import FlowSpec
-from raymm.data.kinds.frames import split_start
 from raymm.data.kinds.rgb import RgbSpec
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
+from raymm.data.media.suffixes import split_start
 from raymm.errors import DataError
 from tests.data.clips import clip, manifest, prepare
 
