@@ -1,5 +1,6 @@
 """What a manifest may hold beside plain cells: other types, files in columns, repeated names; and what it may not."""
 
+import hashlib
 import io
 import json
 
@@ -193,6 +194,16 @@ def test_ids_are_stems_paths_or_cells_whichever_tells_samples_apart(tmp_path):
     assert ids(pairs) == pairs
     cells = [f"all.npz#x[{n}]" for n in range(6)]
     assert ids(["all.npz"] * 6, v=cells, kinds={"v": "vector"}) == cells
+
+
+def test_files_in_columns_with_one_name_are_called_after_what_they_hold(tmp_path):
+    """Folders of pictures that were packed keep base names only: `cat/0000.png` and `dog/0000.png`."""
+    cells = [{"bytes": picture(20 * n), "path": f"{n // 2:04d}.png"} for n in range(6)]
+    options = ("photo:image", "--set", "photo.height=8", "--set", "photo.width=8")
+    done = run(tmp_path, parquet(tmp_path, photo=cells), *options)
+    assert done.exit_code == 0, done.output
+    names = [hashlib.sha256(cell["bytes"]).hexdigest()[:32] for cell in cells]
+    assert open_dataset(tmp_path / "out").shards.sample_id.tolist() == names
 
 
 def test_a_file_that_stands_twice_has_no_id_of_its_own(tmp_path):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import raymm.data.prepare as module
 from raymm.cli.prepare import prepare as verb
@@ -78,6 +79,40 @@ def test_only_the_shard_of_a_changed_file_is_made_again(tmp_path, small_chunks):
     (tmp_path / rows[9]["file"]).write_bytes((tmp_path / rows[8]["file"]).read_bytes())
     assert [report.reused for report in prepare(path, tmp_path, "audio", out)] == [True, True, False]
     assert len(open_dataset(out)) == 12
+
+
+@pytest.mark.parametrize("kind", ["rgb_pictures", "flow_pictures"])
+@pytest.mark.parametrize("change", ["added", "written again"])
+def test_shards_of_changed_pictures_are_made_again(tmp_path, kind, change):
+    """The first picture of each clip stays as it is."""
+    pattern = {"rgb_pictures": ["img_{:05d}.png"], "flow_pictures": ["flow_x_{:05d}.png", "flow_y_{:05d}.png"]}[kind]
+    rows = [
+        {"sample_id": f"c{n}", "clip": f"c{n}/{pattern[0].format(1)}", "split": SPLITS[n // 2], "label": "ab"[n % 2]}
+        for n in range(6)
+    ]
+
+    def write(number, grey):
+        for place in range(6):
+            (tmp_path / f"c{place}").mkdir(exist_ok=True)
+            for name in pattern:
+                Image.new("RGB", (16, 16), (grey,) * 3).save(tmp_path / f"c{place}" / name.format(number))
+
+    for number in (1, 2, 3) if change == "written again" else (1,):
+        write(number, 100)
+    settings = ["clip.frames=3", "clip.fps=25", "clip.picture_rate=25"]
+    path, out = manifest(tmp_path, rows), tmp_path / "out"
+    prepare(path, tmp_path, f"clip:{kind}", out, settings=settings)
+    before = rows_read(out, "clip")
+    (out / "manifest.json").unlink()
+    assert all(report.reused for report in prepare(path, tmp_path, f"clip:{kind}", out, settings=settings))
+    (out / "manifest.json").unlink()
+    write(3 if change == "added" else 2, 200)
+    if change == "added":
+        write(2, 200)
+    assert not any(report.reused for report in prepare(path, tmp_path, f"clip:{kind}", out, settings=settings))
+    after = rows_read(out, "clip")
+    assert np.array_equal(after[:, 0], before[:, 0])
+    assert not np.array_equal(after[:, 1], before[:, 1])
 
 
 def test_another_setting_makes_every_shard_again(tmp_path, small_chunks):

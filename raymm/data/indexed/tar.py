@@ -40,6 +40,8 @@ LABEL, ABOUT, TEXT = ".cls", ".json", ".txt"
 NAMES = {"array": "vector"}
 """What a modality is called whose files have a suffix only, where that is not its kind."""
 
+DRAWN = "{}: neither names of archives nor .json files say a split; splits are drawn"
+
 WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 
 
@@ -83,8 +85,9 @@ class TarArchives(RecordSource):
         self.refuse_other_files(identity, kept)
         members = _members(shards) if kept is None else _read_members(Path(kept.where))
         root = _Members(shards, members)
+        columns = _columns(members, shards, root, self.where)
         return Loaded(
-            Table(pa.table(_columns(members, shards, root, self.where)), names=root.called),
+            Table(pa.table(columns), () if "split" in columns else (DRAWN.format(self.where),), root.called),
             root,
             {MEMBERS: _to_table(members)} if kept is None else {},
             identity,

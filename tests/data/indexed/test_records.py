@@ -243,6 +243,72 @@ def test_archives_with_mistakes_are_refused_by_file(tmp_path, files, words):
     assert words in str(caught.value)
 
 
+def shards_of(folder, names, told=lambda key: {}):
+    """Archives of six labelled texts each, whose keys begin with 0 in each."""
+    folder.mkdir()
+    for name in names:
+        files = {}
+        for key in range(6):
+            files |= {f"{key:06d}.cls": b"ab"[key % 2 :][:1], f"{key:06d}.title.txt": f"{name} says {key}".encode()}
+            files |= {f"{key:06d}.json": json.dumps(told(key)).encode()} if told(key) else {}
+        tar_of(folder / name, files)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train-0.tar", "dev-0.tar", "test-0.tar"),
+        ("Train.tar", "Validation.tar", "Test.tar"),
+        ("cc3m-train-0000.tar", "cc3m-validation-0000.tar", "cc3m-test-0000.tar"),
+        ("train_web-0.tar", "cc3m_val.tar", "shard-test-000.tar"),
+    ],
+)
+def test_splits_are_those_that_names_of_archives_say(tmp_path, names):
+    data = open_data(shards_of(tmp_path / "shards", names), tmp_path / "run.data", {"modalities": "title:text"})
+    archives = [sample_id.partition("/")[0] for sample_id in data.shards.sample_id]
+    expected = dict(zip((name.removesuffix(".tar") for name in names), ("train", "val", "test"), strict=True))
+    assert [expected[archive] for archive in archives] == data.shards.split.tolist()
+    assert len(archives) == 18
+
+
+def test_a_named_text_is_what_its_file_says_and_keys_that_stand_twice_follow_their_archive(tmp_path):
+    names = ("train-0.tar", "val-0.tar", "test-0.tar")
+    data = open_data(shards_of(tmp_path / "shards", names), tmp_path / "run.data")
+    assert [spec.name for spec in data.schema.modalities] == ["title"]
+    texts = data.shards.read_text("title", np.arange(18))
+    for sample_id, text in zip(data.shards.sample_id, texts, strict=True):
+        archive, key = sample_id.split("/")
+        assert text == f"{archive}.tar says {int(key)}"
+
+
+def test_archives_of_which_one_says_no_split_are_refused_by_name(tmp_path):
+    shards = shards_of(tmp_path / "shards", ("train-0.tar", "val-0.tar", "test-0.tar", "extra-0.tar"))
+    with pytest.raises(DataError) as caught:
+        open_data(shards, tmp_path / "run.data", {"modalities": "title:text"})
+    said = "the name of test-0.tar says a split, that of extra-0.tar does not; name all so, give a pattern "
+    assert f'{said}of those to be read, or write "split" into the .json of each sample' in str(caught.value)
+
+
+def test_drawn_splits_are_told_of(tmp_path):
+    shards = shards_of(tmp_path / "shards", ("my-test-0.tar", "my-test-1.tar", "my-test-2.tar"))
+    said = []
+    data = open_data(shards, tmp_path / "run.data", {"modalities": "title:text"}, say=said.append)
+    assert set(data.shards.split) == {"train", "val", "test"}
+    assert any("neither names of archives nor .json files say a split; splits are drawn" in line for line in said)
+
+
+def test_splits_of_json_stand_whatever_archives_are_called(tmp_path):
+    shards = shards_of(
+        tmp_path / "shards", ("train-0.tar", "extra.tar"), lambda key: {"split": ("train", "val", "test")[key // 2]}
+    )
+    data = open_data(shards, tmp_path / "run.data", {"modalities": "title:text"})
+    assert (
+        data.shards.split.tolist()
+        == ["train"] * 2 + ["val"] * 2 + ["test"] * 2 + ["train"] * 2 + ["val"] * 2 + ["test"] * 2
+    )
+
+
 def test_what_is_no_archive_or_cut_off_is_refused(media, tmp_path):
     shards = write_tars(tmp_path / "shards", media)
     (shards / "test-000.tar").write_bytes((shards / "test-000.tar").read_bytes()[:5000])
