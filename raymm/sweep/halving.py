@@ -1,10 +1,13 @@
 """Successive halving by promotion: which trial of a sweep trains next, and until which epoch.
 
 Every trial trains until the first level; one in `factor` of those that reached a level is promoted to the next, and
-the last level is the end of training. Whenever a place is free, the highest level that has somebody to promote comes
-first, then a new trial: algorithm 2 (ASHA) of Li et al., "A System for Massively Parallel Hyperparameter Tuning",
-MLSys 2020. The scheduler of that name in Ray Tune promotes nobody: it stops trials at the levels, and lets those pass
-that come first, since nothing is known to compare them with.
+the last level is the end of training (Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and
+Hyperparameter Optimization", AISTATS 2016). Nobody waits for a level to be full: a place that is free goes to a new
+trial, and once all have begun to the highest level that has somebody to promote. Algorithm 2 (ASHA) of Li et al., "A
+System for Massively Parallel Hyperparameter Tuning", MLSys 2020, promotes first, since it does not know how many will
+come; here all are known, and who is promoted before the others were seen is often one too many. The scheduler of that
+name in Ray Tune promotes nobody: it stops trials at the levels, and lets those pass that come first, since nothing is
+known to compare them with.
 
 Pure: what trains, and where its scores come from, is not known here.
 """
@@ -142,13 +145,13 @@ class Halving:
     def _choose(self) -> Job | None:
         if self._interrupted:
             return Job(self._interrupted[0], self._aims[self._interrupted[0]])
+        new = next((name for name in self.names if name not in self._aims), None)
+        if new is not None:
+            return Job(new, 0)
         for level in reversed(range(self.levels - 1)):
             for name in self._best(level)[: len(self._scores[level]) // self.factor]:
                 if self._waits(name, level):
                     return Job(name, level + 1)
-        new = next((name for name in self.names if name not in self._aims), None)
-        if new is not None:
-            return Job(new, 0)
         return None if self._running or self._scores[-1] else self._last_resort()
 
     def _last_resort(self) -> Job | None:

@@ -85,24 +85,33 @@ def play(halving, scores, lanes, generator, jobs=None, most=10_000):
 
 
 def test_nine_trials_one_after_the_other_by_hand():
-    """Scores fall, so the first of each three is promoted; three reach the second level, and one the end."""
+    """All begin before the three best are promoted, and one of these trains to the end."""
     names = names_of(9)
     halving = Halving(names, levels=3, factor=3)
     scores = {name: [9.0 - number] * 3 for number, name in enumerate(names)}
     jobs, _ = play(halving, scores, 1, random.Random(0))
-    expected = [*["t0 0", "t1 0", "t2 0", "t0 1"], *["t3 0", "t4 0", "t5 0", "t1 1"], "t6 0", "t7 0", "t8 0", "t2 1"]
-    assert [f"{job.name} {job.level}" for job in jobs] == [*expected, "t0 2"]
+    assert jobs == [*[Job(name, 0) for name in names], *[Job(name, 1) for name in names[:3]], Job("t0", 2)]
     assert halving.over
     assert halving.waiting == names[1:]
 
 
-def test_where_each_is_better_than_those_before_each_is_promoted_once_there_are_enough():
-    """The price of waiting for nobody, as in the paper."""
-    names = names_of(6)
-    halving = Halving(names, levels=2, factor=3)
-    scores = {name: [float(number)] * 2 for number, name in enumerate(names)}
-    jobs, _ = play(halving, scores, 1, random.Random(0))
-    assert [job.name for job in jobs if job.level == 1] == ["t2", "t3", "t4", "t5"]
+@given(st.permutations(range(10)), st.integers(2, 4))
+def test_one_after_the_other_the_best_of_all_are_promoted_in_whatever_order_they_came(ranks, factor):
+    scores = {name: [float(rank)] * 2 for name, rank in zip(names_of(10), ranks, strict=True)}
+    jobs, _ = play(Halving(list(scores), 2, factor), scores, 1, random.Random(0))
+    promoted = [scores[job.name][0] for job in jobs if job.level == 1]
+    assert promoted == list(range(9, 9 - 10 // factor, -1))
+
+
+def test_with_a_place_for_each_who_comes_first_may_be_one_too_many():
+    """The price of waiting for nobody, as in the paper: all have begun, and a place is free."""
+    halving = Halving(names_of(6), levels=2, factor=3)
+    taken = [halving.take() for _ in range(6)]
+    promoted = []
+    for score, job in enumerate(taken):
+        halving.done(job.name, float(score))
+        promoted.append(halving.take())
+    assert promoted == [None, None, *[Job(f"t{number}", 1) for number in range(2, 6)]]
 
 
 @st.composite
@@ -114,8 +123,10 @@ def games(draw):
 
 
 def allowed(told: Sequence[tuple[str, Job, float]], factor: int, names: Sequence[str]) -> bool:
-    """Each promotion was of one of the best so far, one in `factor` rounded down, or the best when all were idle."""
+    """Each promotion came after all had begun and was of one of the best so far, one in `factor` rounded down, or was
+    of the best when all were idle."""
     reached: dict[int, dict[str, float]] = {}
+    begun: set[str] = set()
     open_jobs = 0
     for what, job, score in told:
         if what == "done":
@@ -127,8 +138,9 @@ def allowed(told: Sequence[tuple[str, Job, float]], factor: int, names: Sequence
             better = sum(
                 (there[other], -names.index(other)) > (there[job.name], -names.index(job.name)) for other in there
             )
-            if better >= len(there) // factor and open_jobs:
+            if (better >= len(there) // factor and open_jobs) or begun != set(names):
                 return False
+        begun.add(job.name)
         open_jobs += 1
     return True
 
@@ -207,9 +219,6 @@ def test_a_trial_that_fails_before_the_first_level_is_no_measure():
 def test_nan_is_the_worst_and_of_equals_the_first_is_better():
     halving = Halving(["a", "b", "c", "d"], levels=2, factor=2)
     for score in (NAN, 0.5, 0.5, -math.inf):
-        if (job := halving.take()).level == 1:
-            halving.done(job.name, 0.0)
-            job = halving.take()
-        halving.done(job.name, score)
-    assert halving.take() == Job("c", 1)
+        halving.done(halving.take().name, score)
+    assert [halving.take(), halving.take(), halving.take()] == [Job("b", 1), Job("c", 1), None]
     assert halving.waiting == ["a", "d"]
