@@ -6,7 +6,8 @@
     RUN/result/                      the picked model and its test result; written once, at the end
 
 An epoch folder exists when its manifest does. Randomness is a function of (seed, epoch), so the number of
-the epoch is all the generator state there is. A damaged newest epoch is passed over for the one before it.
+the epoch is all the generator state there is. Damaged newest epochs are passed over for the one before them, and
+deleted when training goes on from there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ __all__ = [
     "Checkpoint",
     "clear_unfinished",
     "commit",
+    "drop_damaged",
     "link_checkpoint",
     "load_latest",
     "new_epoch",
@@ -150,6 +152,24 @@ def clear_unfinished(run: Path) -> None:
             shutil.rmtree(folder)
 
 
+def drop_damaged(run: Path) -> None:
+    """Delete the damaged epochs above the newest whole one, from which the run goes on.
+
+    Each of them is trained again. If they stayed, they would be kept as the newest instead of what is trained now.
+
+    Raises
+    ------
+    CheckpointError
+        As `load_latest`; nothing is then deleted.
+    """
+    if (latest := load_latest(run)) is None:
+        return
+    for epoch in committed_epochs(run):
+        if epoch > latest.epoch:
+            log.warning("%s: deleted, the run goes on from epoch %d", epoch_folder(run, epoch), latest.epoch)
+            _drop(run, epoch)
+
+
 def link_checkpoint(source: Path, epoch: int, run: Path) -> None:
     """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied.
 
@@ -205,15 +225,13 @@ def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
 
 
 def read_history(run: Path) -> tuple[dict[str, Any], ...]:
-    """The history of the newest committed epoch, for somebody who watches; empty when there is none yet."""
+    """The history of the newest committed epoch, for somebody who watches; empty when there is none yet.
+
+    One that cannot be read is passed over: it is damaged, or was dropped between the listing and the reading.
+    """
     for epoch in reversed(committed_epochs(run)):
-        state = epoch_folder(run, epoch) / layout.STATE
-        try:
-            return SavedState.read(state).entries
-        except CheckpointError:
-            if state.exists():
-                raise
-            continue  # dropped between the listing and the reading
+        with suppress(CheckpointError):
+            return SavedState.read(epoch_folder(run, epoch) / layout.STATE).entries
     return ()
 
 
@@ -286,9 +304,14 @@ def _prune(run: Path, state: Checkpoint, keep: int) -> None:
     newest = committed_epochs(run)[-keep:]
     for epoch in committed_epochs(run):
         if epoch not in newest and epoch != state.best_epoch:
-            folder = epoch_folder(run, epoch)
-            (folder / layout.MANIFEST).unlink()
-            shutil.rmtree(folder)
+            _drop(run, epoch)
+
+
+def _drop(run: Path, epoch: int) -> None:
+    """Delete a committed epoch, the manifest first, so that a part of it is none."""
+    folder = epoch_folder(run, epoch)
+    (folder / layout.MANIFEST).unlink()
+    shutil.rmtree(folder)
 
 
 def _link_or_copy(source: str, target: str) -> None:

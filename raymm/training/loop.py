@@ -23,6 +23,7 @@ from raymm.training.branch import take_over
 from raymm.training.checkpoint import (
     Checkpoint,
     clear_unfinished,
+    drop_damaged,
     load_latest,
     read_checkpoint,
     restore,
@@ -121,11 +122,12 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
 
 
 def _leave_committed_epochs(context: RunContext) -> None:
-    """Delete what was not committed; commit the branch point, where there is one that was not, and plan anew.
+    """Delete what was not committed or is damaged; commit the branch point where there is one that was not.
 
-    The branch point is then an epoch of this run, as if it had been trained here.
+    It is planned anew. The branch point is then an epoch of this run, as if it had been trained here.
     """
     clear_unfinished(context.run.path)
+    drop_damaged(context.run.path)
     if context.run.start is not None and (taken := take_over(context, context.run.start)) is not None:
         with context.trainer.evaluated():
             plan_and_commit(context, *taken)

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from raymm.cluster.train import _error_of_rank, _round_robin, _train_on_rank
+from raymm.cluster.train import _error_of_rank, _round_robin, _teller, _train_on_rank
 from raymm.errors import RaymmError, TrainingError
+from raymm.storage.layout import epoch_folder
+from raymm.training.loop import Backends, iter_epochs, train
+from raymm.training.run import create_or_open
+from tests.games import StopError, settings, stop_after
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,18 @@ def test_a_part_that_only_the_driver_knows_is_explained(tmp_path):
     gone = _train_on_rank({"runs": [str(tmp_path / "gone")]})
     assert "no run there" in gone["message"]
     assert "--plugins" not in gone["message"]
+
+
+def test_a_damaged_epoch_is_told_as_the_loop_takes_it(tmp_path, dataset):
+    run = create_or_open(tmp_path / "r", settings(training={"epochs": 3, "keep": 9}), dataset)
+    with pytest.raises(StopError):
+        train(run, dataset, Backends(report=stop_after(2)))
+    (epoch_folder(run.path, 2) / "state.json").write_text("{")
+    told = []
+    _round_robin(
+        [iter_epochs(run, dataset, Backends())], None, _teller([run], lambda given: told.append(len(given[0])))
+    )
+    assert told == [1, 2, 3]
 
 
 @dataclass

@@ -17,6 +17,7 @@ from raymm.training.checkpoint import (
     Checkpoint,
     clear_unfinished,
     commit,
+    drop_damaged,
     link_checkpoint,
     load_latest,
     new_epoch,
@@ -266,6 +267,30 @@ def test_a_damaged_epoch_is_passed_over_with_a_word_and_none_is_left_at_last(tmp
         load_latest(tmp_path)
 
 
+@pytest.mark.parametrize(("damaged", "left"), [([], 4), ([4], 3), ([3, 4], 2), ([1, 3], 4), ([1, 2, 4], 3)])
+def test_damaged_epochs_above_the_one_to_go_on_from_are_deleted_and_others_stay(tmp_path, caplog, damaged, left):
+    drop_damaged(tmp_path)  # nothing is there
+    trainer = trained(method="joint")
+    for epoch in (1, 2, 3, 4):
+        write(tmp_path, state_of(epoch), trainer)
+    for epoch in damaged:
+        flip(epoch_folder(tmp_path, epoch) / layout.OPTIMIZER)
+    drop_damaged(tmp_path)
+    assert committed_epochs(tmp_path) == list(range(1, left + 1))
+    assert (f"epoch-{left + 1:05d}: deleted, the run goes on from epoch {left}" in caplog.text) == (left < 4)
+    assert len(list((tmp_path / "epochs").iterdir())) == left
+    write(tmp_path, state_of(left + 1, best=1), trainer, keep=1)
+    assert committed_epochs(tmp_path) == sorted({1, left + 1})
+
+
+def test_nothing_is_deleted_where_every_epoch_is_damaged(tmp_path):
+    write(tmp_path, state_of(1), trained(method="joint"))
+    flip(epoch_folder(tmp_path, 1) / layout.WEIGHTS)
+    with pytest.raises(CheckpointError, match="every committed epoch is damaged"):
+        drop_damaged(tmp_path)
+    assert committed_epochs(tmp_path) == [1]
+
+
 def test_a_plan_that_cannot_be_read_is_named_and_its_checksum_is_compared_where_asked(tmp_path):
     write(tmp_path, state_of(1), trained(method="joint"))
     plan = epoch_folder(tmp_path, 1) / layout.PLAN
@@ -288,10 +313,11 @@ def test_histories_are_those_of_the_newest_epoch_that_is_still_there(tmp_path):
     assert len(read_history(tmp_path)) == 2
     state = epoch_folder(tmp_path, 2) / layout.STATE
     state.write_text("{")
-    with pytest.raises(CheckpointError, match=r"state\.json"):
-        read_history(tmp_path)
+    assert len(read_history(tmp_path)) == load_latest(tmp_path).epoch == 1
     state.unlink()  # as another process that drops the epoch does
     assert len(read_history(tmp_path)) == 1
+    (epoch_folder(tmp_path, 1) / layout.STATE).write_text("{")
+    assert read_history(tmp_path) == ()
 
 
 def test_unfinished_epochs_are_cleared_and_others_stay(tmp_path):

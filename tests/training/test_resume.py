@@ -13,7 +13,7 @@ from raymm.errors import CheckpointError
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder
 from raymm.training.checkpoint import load_latest
-from raymm.training.loop import Backends, train
+from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import create_or_open, open_run
 from tests.games import StopError, settings, stop_after
 
@@ -102,6 +102,25 @@ def test_a_damaged_epoch_is_passed_over_for_the_one_before(tmp_path, dataset, wh
     }[damage]()
     assert load_latest(run.path).epoch == 2
     train(open_run(run.path), dataset, Backends())
+    assert hashes(run.path) == hashes(whole)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_run_whose_kept_epochs_are_all_damaged_goes_on_from_its_best(tmp_path, dataset, whole, keep, monkeypatch):
+    """Validation picked the first epoch, the only whole one; what is trained from there is kept."""
+    monkeypatch.setattr("raymm.training.epoch_end.best_epoch", lambda *_: 1)
+    sections = {**SECTIONS, "training": {"epochs": 5, "keep": keep}}
+    run = create_or_open(tmp_path / "r", settings(**sections), dataset)
+    with pytest.raises(StopError):
+        train(run, dataset, Backends(report=stop_after(4)))
+    kept = committed_epochs(run.path)[1:]
+    assert len(kept) == keep
+    for epoch in kept:
+        with (epoch_folder(run.path, epoch) / "optimizer.safetensors").open("r+b") as file:
+            file.seek(-5, os.SEEK_END)
+            file.write(b"\x5a")
+    for state in iter_epochs(run, dataset, Backends()):
+        assert committed_epochs(run.path) == sorted({1, *range(max(2, state.epoch - keep + 1), state.epoch + 1)})
     assert hashes(run.path) == hashes(whole)
 
 
