@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = [
     "atomic_path",
     "fsync_directory",
+    "is_unfinished",
     "naming",
     "remove_unfinished",
     "require_writable",
@@ -98,6 +99,11 @@ def require_writable(folder: Path) -> None:
             raise
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether the name of a file is a temporary one of `atomic_path`."""
+    return UNFINISHED.fullmatch(path.name) is not None
+
+
 def remove_unfinished(path: Path) -> None:
     """Delete what `atomic_path` left of a file, or below a folder, when its process was killed.
 
@@ -106,5 +112,5 @@ def remove_unfinished(path: Path) -> None:
     beside = path.parent.glob(f".{glob.escape(path.name)}.*.tmp")
     below = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
     for file in (*beside, *below):
-        if UNFINISHED.fullmatch(file.name):
+        if is_unfinished(file):
             file.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from raymm import __version__
 from raymm.config.base import flatten
 from raymm.config.legacy import UNSAID
 from raymm.config.loading import parse
-from raymm.config.plugins import check_plugins, copied_plugins, copy_plugins, describe_plugins
+from raymm.config.plugins import FOLDER, check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader, check_noise
@@ -24,7 +24,7 @@ from raymm.models.encoders.registry import unread_settings
 from raymm.models.model import check_probabilities, model_mistakes, traits_of_settings, unnamed
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
-from raymm.storage.atomic import write_json
+from raymm.storage.atomic import is_unfinished, write_json
 from raymm.storage.places_below import instead_of
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
@@ -120,10 +120,11 @@ def create_or_open(
         if check:
             validate_run(config, dataset)
         _refuse_others(path)
+        weights = hashes_of_weights(config)
         plugins = copy_plugins(config.plugins, path)
         own = config.model_copy(update={"plugins": plugins})
         run = Run(path, uuid.uuid4().hex, own, dataset.path, dataset.digest, start)
-        write_json(path / layout.RUN, _to_json(run, *hashes_of_weights(own)))
+        write_json(path / layout.RUN, _to_json(run, *weights))
         return run
     run, now = _reopened(path, config, dataset)
     saved = _read(path)
@@ -149,7 +150,9 @@ def check_folder(path: Path, config: Config, dataset: Dataset) -> None:
 
 
 def _refuse_others(path: Path) -> None:
-    if path.exists() and layout.beside_lock(path):
+    """Refuse a folder with more than what a run leaves that ended before its run.json was written."""
+    there = layout.beside_lock(path) if path.exists() else []
+    if any(entry.name != FOLDER and not is_unfinished(entry) for entry in there):
         raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")
 
 

@@ -1,11 +1,13 @@
 """The folder of a run: validated when it is made, and read with words for what is wrong in it."""
 
+import errno
+
 import pytest
 
 from raymm.errors import CheckpointError, ConfigError
 from raymm.training import run as module
 from raymm.training.loop import Backends, train
-from raymm.training.run import BranchPoint, create_or_open, move_start, open_run
+from raymm.training.run import BranchPoint, check_folder, create_or_open, move_start, open_run
 from tests.games import settings
 
 
@@ -33,6 +35,46 @@ def test_a_run_that_was_validated_before_is_not_validated_again(tmp_path, datase
 def test_what_could_not_be_run_leaves_no_folder(tmp_path, dataset):
     with pytest.raises(ConfigError, match=r"view\.noise_db: no modality 'no'"):
         create_or_open(tmp_path / "r", settings(view={"noise_db": {"no": 1.0}}), dataset)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_run_that_ended_before_its_run_file_was_written_is_made_by_the_next_call(tmp_path, dataset, monkeypatch):
+    plugin = tmp_path / "part.py"
+    plugin.write_text("X = 1\n")
+    given = settings().model_copy(update={"plugins": (str(plugin),)})
+
+    def full(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_json", full)
+        with pytest.raises(OSError, match="No space left"):
+            create_or_open(tmp_path / "r", given, dataset, check=False)
+    assert [entry.name for entry in (tmp_path / "r").iterdir()] == ["plugins"]
+    (tmp_path / "r" / "plugins" / "part.py").write_text("X =")  # half a copy is made anew
+    (tmp_path / "r" / ".run.json.abcd1234.tmp").touch()
+    check_folder(tmp_path / "r", given, dataset)
+    made = create_or_open(tmp_path / "r", given, dataset, check=False)
+    assert (tmp_path / "r" / "plugins" / "part.py").read_text() == "X = 1\n"
+    assert open_run(made.path) == made
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".run.json.abcd.tmp", "plugin", "epochs"])
+def test_a_folder_with_anything_else_is_refused(tmp_path, dataset, name):
+    (tmp_path / "r" / "plugins").mkdir(parents=True)
+    (tmp_path / "r" / name).touch()
+    for use in (create_or_open, check_folder):
+        with pytest.raises(CheckpointError, match="r: not empty, and no run of raymm; choose another folder"):
+            use(tmp_path / "r", settings(), dataset)
+
+
+def test_weights_that_cannot_be_read_leave_no_folder(tmp_path, dataset, monkeypatch):
+    plugin = tmp_path / "part.py"
+    plugin.write_text("")
+    monkeypatch.setattr(module, "hashes_of_weights", lambda _: (_ for _ in ()).throw(OSError("unreadable")))
+    given = settings().model_copy(update={"plugins": (str(plugin),)})
+    with pytest.raises(OSError, match="unreadable"):
+        create_or_open(tmp_path / "r", given, dataset, check=False)
     assert not (tmp_path / "r").exists()
 
 
