@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -18,7 +19,7 @@ def tracking(store: Path) -> Finding:
     name = "MLflow store"
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     try:
-        from raymm.tracking.mlflow.store import check_uri, database_of, local_uri
+        from raymm.tracking.mlflow.store import check_uri, database_of, local_uri, redact
 
         if uri:
             check_uri(uri)
@@ -27,11 +28,12 @@ def tracking(store: Path) -> Finding:
             name, f"MLflow cannot be imported ({cause})", "install it again: `make clean`, then `make test`"
         )
     except TrackingError as cause:
-        return Finding(name, uri, f"{cause}")
+        return Finding(name, redact(uri), f"{cause}")
     database = database_of(uri or local_uri(store))
     if database is not None:
         return _sqlite(name, database)
-    return _server(name, uri) if uri.startswith("http") else Finding(name, f"{uri} (not asked)")
+    shown = redact(uri)
+    return _server(name, shown) if uri.startswith("http") else Finding(name, f"{shown} (not asked)")
 
 
 def _sqlite(name: str, path: Path) -> Finding:
@@ -52,10 +54,11 @@ def _sqlite(name: str, path: Path) -> Finding:
 
 
 def _server(name: str, uri: str) -> Finding:
+    """Whether a server answers; `uri` is without user name and password, which `/health` does not ask for."""
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=3):  # noqa: S310  (check_uri allowed only known schemes)
             return Finding(name, f"{uri} answers")
-    except (URLError, OSError, ValueError) as cause:
+    except (URLError, OSError, ValueError, HTTPException) as cause:
         advice = "start `mlflow server` there or unset MLFLOW_TRACKING_URI; runs keep their records until it answers"
         return Finding(name, f"{uri} does not answer ({cause})", advice)
 

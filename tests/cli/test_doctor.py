@@ -4,7 +4,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -95,6 +98,56 @@ def test_tracking_stores(tmp_path, monkeypatch):
     for uri, words in (("http://127.0.0.1:1", "start `mlflow server`"), ("mlruns", "sqlite:////path")):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         assert words in machine.tracking(tmp_path).advice
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """A tracking server that asks for no login at /health; it remembers what it was asked with."""
+
+    asked: ClassVar[list[tuple[str, bool]]] = []
+
+    def do_GET(self):
+        self.asked.append((self.path, "Authorization" in self.headers))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def healthy():
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("login", ["", "me:hunter2@", "hunter2@", "me:hun@ter2@"])
+def test_a_server_is_asked_and_named_without_what_it_is_logged_in_with(tmp_path, monkeypatch, healthy, login):
+    Healthy.asked.clear()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{login}{healthy}/")
+    found = machine.tracking(tmp_path)
+    assert (found.value, found.advice) == (f"http://{healthy}/ answers", "")
+    assert Healthy.asked == [("/health", False)]
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("http://me:hunter2@127.0.0.1:1", "http://127.0.0.1:1 does not answer"),
+        ("http://me:hunter2@127.0.0.1:port", "http://127.0.0.1:port does not answer (nonnumeric port: 'port')"),
+        ("ftp://me:hunter2@127.0.0.1", "ftp://127.0.0.1"),
+        ("file://me:hunter2@127.0.0.1/x", "file://127.0.0.1/x"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_named_without_its_password(tmp_path, monkeypatch, uri, words):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    found = machine.tracking(tmp_path)
+    assert found.value.startswith(words)
+    assert found.advice
+    assert "hunter2" not in f"{found}"
 
 
 def test_a_full_disk_is_said(tmp_path, monkeypatch):

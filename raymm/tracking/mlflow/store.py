@@ -141,7 +141,7 @@ def check_uri(uri: str) -> None:
 
 def redact(text: str) -> str:
     """A URI, or a text that contains URIs, without user names and passwords."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    return re.sub(r"://[^/?#\s]*@", "://", text)
 
 
 def set_defaults() -> None:
