@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 
 from raymm.config.base import Settings
 
-__all__ = ["ClusterConfig"]
+__all__ = ["ClusterConfig", "check_mirror"]
 
 
 class ClusterConfig(Settings):
@@ -27,13 +27,21 @@ class ClusterConfig(Settings):
     @field_validator("mirror")
     @classmethod
     def _mirror_is_a_place(cls, mirror: str | None) -> str | None:
-        if mirror is None:
-            return None
-        scheme, separator, rest = mirror.partition("://")
-        if not mirror.startswith("/") and not (scheme and separator and rest):
-            raise ValueError(
-                f"'{mirror}' is no place; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
-            )
-        if "@" in rest:
-            raise ValueError("holds credentials, which would be written into every run; give them by the environment")
+        if mirror is not None:
+            check_mirror(mirror)
         return mirror
+
+
+def check_mirror(uri: str) -> None:
+    """Refuse what is no place of a mirror, or holds credentials.
+
+    Raises
+    ------
+    ValueError
+        Saying what to give instead, without the credentials.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not uri.startswith("/") and not (scheme and separator and rest):
+        raise ValueError(f"'{uri}' is no place; give s3://bucket/prefix, gs://bucket/prefix or an absolute path")
+    if "@" in rest:
+        raise ValueError("holds credentials, which would be written into every run; give them by the environment")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raymm.config import plugins
-from raymm.errors import CheckpointError
+from raymm.config.cluster import check_mirror
+from raymm.errors import CheckpointError, ConfigError
 from raymm.mirror.runs import fetch, fetch_plugins, is_another, newest_epoch
 from raymm.mirror.sweep_upload import BEST, SweepUploader, folder_in, read_if_there
 from raymm.storage import layout
@@ -51,7 +52,13 @@ def fetch_sweep(uri: str, path: Path) -> Sweep:
     ------
     CheckpointError
         When there is no sweep at the mirror, the folder holds something else, or the mirror cannot be read.
+    ConfigError
+        When the URI is no place, or holds credentials; nothing is then asked for or written.
     """
+    try:
+        check_mirror(uri)
+    except ValueError as cause:
+        raise ConfigError(f"the mirror of the sweep {cause}") from None
     there, path = remote_path(uri), path.absolute()
     try:
         about = (there / SWEEP).read()
