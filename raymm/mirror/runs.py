@@ -21,7 +21,7 @@ from raymm.config import plugins
 from raymm.errors import CheckpointError, DataError, TrainingError
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
-from raymm.storage.directory import is_committed
+from raymm.storage.directory import is_committed, verify
 from raymm.storage.layout import committed_epochs, epoch_folder, result_folder
 from raymm.storage.remote import committed, delete, files_below, pull, push, remote_path
 from raymm.training.run import create_or_open, key_in, validate_run
@@ -59,6 +59,8 @@ def fetch(run: Path, mirror: str) -> None:
     ------
     CheckpointError
         When the mirror cannot be read.
+    DataError
+        When all that it holds of a run that is not here is damaged.
     """
     there = remote_path(mirror) / run.name
     try:
@@ -66,8 +68,7 @@ def fetch(run: Path, mirror: str) -> None:
         if about is None or is_another(run, about, there):
             return
         fetch_plugins(there, run)
-        for name in _ahead(run, there):
-            pull(there / name, run / name)
+        _pull_whole(run, there)
     except OSError as cause:
         raise CheckpointError(
             f"{there}: cannot be read ({cause}); unset cluster.mirror to go on without it"
@@ -145,7 +146,7 @@ def mirrored(run: Path, mirror: str | None, report: Report) -> Iterator[Report]:
         report(history)
         try:
             send(run, mirror)
-        except OSError as cause:
+        except (OSError, DataError) as cause:
             log.warning("%s: not mirrored now, tried again after the next epoch (%s)", mirror, cause)
 
     yield report_and_send
@@ -211,11 +212,35 @@ def _ahead(run: Path, there: RemotePath) -> list[str]:
     return names
 
 
+def _pull_whole(run: Path, there: RemotePath) -> None:
+    """Copy what the mirror has ahead; an epoch whose manifest is damaged there is passed over, unless all are."""
+    damaged: list[DataError] = []
+    for name in _ahead(run, there):
+        try:
+            pull(there / name, run / name)
+        except DataError as cause:
+            log.warning("%s: passed over (%s)", there / name, cause)
+            damaged.append(cause)
+    if damaged and not committed_epochs(run):
+        raise damaged[0]
+
+
 def _send_unless_dropped(folder: Path, there: RemotePath) -> None:
-    """Send an epoch, unless the run deletes it at the same time."""
+    """Send an epoch, unless the run deletes it at the same time, or it is damaged and its run passes over it."""
     try:
         push(folder, there / folder.name)
     except (DataError, FileNotFoundError):
-        if is_committed(folder):
+        if not is_committed(folder):
+            delete(there / folder.name)
+        elif not _is_damaged(folder):
             raise
-        delete(there / folder.name)
+
+
+def _is_damaged(folder: Path) -> bool:
+    """Whether an epoch is; it is said where that is so."""
+    try:
+        verify(folder)
+    except DataError as cause:
+        log.warning("a damaged epoch is not mirrored: %s", cause)
+        return True
+    return False

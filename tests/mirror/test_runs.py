@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from raymm.config import load
-from raymm.errors import CheckpointError, ConfigError, TrainingError
+from raymm.errors import CheckpointError, ConfigError, DataError, TrainingError
 from raymm.mirror.runs import fetch, mirrored, open_mirrored, send
+from raymm.mirror.sweep_fetch import fetch_sweep
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
 from raymm.storage.remote import committed, remote_path
@@ -141,6 +142,50 @@ def test_a_mirror_that_fails_at_the_end_is_an_error(tmp_path, dataset, mirror):
         (tmp_path / "mirror").write_text("")
 
 
+DAMAGE = {
+    "manifest cut": lambda epoch: (epoch / "manifest.json").write_bytes((epoch / "manifest.json").read_bytes()[:-20]),
+    "state gone": lambda epoch: (epoch / "state.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_epoch_is_not_sent_and_the_run_ends_with_the_same_bits(tmp_path, dataset, mirror, caplog, kind):
+    whole = opened(tmp_path / "w", dataset, mirror)
+    trained(whole, dataset)
+    run = interrupted(tmp_path / "r", dataset, mirror, epochs=3)
+    DAMAGE[kind](run.path / "epochs" / "epoch-00003")
+    trained(run, dataset)
+    assert "a damaged epoch is not mirrored" in caplog.text
+    assert weights(run) == weights(whole)
+    assert epochs_there(mirror) == sorted(folder.name for folder in (run.path / "epochs").iterdir())
+
+
+def test_a_folder_that_is_damaged_while_a_run_is_trained_does_not_end_it(tmp_path, dataset, mirror, caplog):
+    run = opened(tmp_path / "r", dataset, mirror)
+    with mirrored(run.path, mirror, lambda _: None) as report:
+        train(run, dataset, Backends())
+        manifest = run.path / "result" / "manifest.json"
+        content = manifest.read_bytes()
+        manifest.write_bytes(content[:-20])
+        report([])
+        manifest.write_bytes(content)
+    assert "not mirrored now, tried again after the next epoch" in caplog.text
+
+
+def test_an_epoch_that_is_damaged_at_the_mirror_is_passed_over_and_all_are_refused(tmp_path, dataset, mirror):
+    run = interrupted(tmp_path / "r", dataset, mirror, epochs=3)
+    shutil.rmtree(run.path)
+    there = tmp_path / "mirror" / "r" / "epochs"
+    (there / "epoch-00002" / "manifest.json").write_text("{")
+    fetch(run.path, mirror)
+    assert committed_epochs(run.path) == [1]
+    shutil.rmtree(run.path)
+    (there / "epoch-00001" / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match=r"epoch-00001/manifest\.json"):
+        fetch(run.path, mirror)
+    assert not (run.path / "run.json").exists()
+
+
 def test_without_a_mirror_nothing_is_sent(tmp_path, dataset):
     def report(history):
         return history
@@ -162,8 +207,12 @@ def test_where_the_mirror_holds_nothing_nothing_comes(tmp_path, mirror):
         ("s3://key:secret@b/p", "by the environment"),
     ],
 )
-def test_a_mirror_that_is_no_place_is_refused(mirror, words):
+def test_a_mirror_that_is_no_place_is_refused(tmp_path, mirror, words):
     with pytest.raises(ConfigError, match=words) as caught:
         load(None, (f"cluster.mirror={mirror}",))
     assert "cluster.mirror" in str(caught.value)
     assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match=f"the mirror of the sweep .*{words}") as caught:
+        fetch_sweep(f"{mirror}/n" if words == "by the environment" else mirror, tmp_path / "s")
+    assert "secret" not in str(caught.value)
+    assert not (tmp_path / "s").exists()
