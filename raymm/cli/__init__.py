@@ -101,19 +101,31 @@ def main(args: Sequence[str] | None = None) -> None:
         cause.show()
         code = cause.exit_code
     except (click.Abort, KeyboardInterrupt) as cause:
-        interrupt = cause.__cause__ or cause  # click raises Abort from the KeyboardInterrupt
-        click.echo(explain_interrupt(interrupt), err=True)
-        code = exit_code_of(interrupt)
+        code = _ended(cause.__cause__ or cause, debug)  # click raises Abort from the KeyboardInterrupt
     except BrokenPipeError:  # the reader of the output, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except Exception as cause:
-        words = _words(cause)
-        if debug or words is None:
-            raise
-        click.echo(f"error: {words}", err=True)
-        code = getattr(cause, "exit_code", RaymmError.exit_code)
+    except Exception as cause:  # noqa: BLE001  (`_failed` raises it where it is a fault of raymm)
+        code = _failed(cause, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _ended(cause: BaseException, debug: bool) -> int:
+    """Say what interrupted the command; an EOFError, of which click makes an interrupt too, is a mistake."""
+    if isinstance(cause, EOFError):
+        return _failed(cause, debug)
+    click.echo(explain_interrupt(cause), err=True)
+    return exit_code_of(cause)
+
+
+def _failed(cause: Exception, debug: bool) -> int:
+    """Say what went wrong in a line, or raise it for its trace."""
+    words = _words(cause)
+    if debug or words is None:
+        raise cause
+    click.echo(f"error: {words}", err=True)
+    code: int = getattr(cause, "exit_code", RaymmError.exit_code)
+    return code
 
 
 def _words(cause: Exception) -> str | None:

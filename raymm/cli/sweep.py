@@ -1,7 +1,7 @@
 """`raymm sweep`: search a space of settings with Ray Tune, every trial a Ray Train run, compared in MLflow."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,9 @@ from raymm.cli.options import (
 )
 from raymm.cli.progress import printing, show_result
 from raymm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from raymm.api.sweep_result import SweepResult
 
 __all__ = ["sweep"]
 
@@ -102,7 +105,10 @@ def sweep(
     overrides: tuple[str, ...],
     **search: Any,
 ) -> None:
-    """Search the settings of a space; trials are scored on validation, and each reads test once, at its end."""
+    """Search the settings of a space; trials are scored on validation, and each reads test once, at its end.
+
+    The exit code is 1 where every trial failed.
+    """
     import raymm
     from raymm.data.opening import parse_data_settings
 
@@ -141,6 +147,14 @@ def sweep(
         **shared,
         **search,
     )
+    _show(result, store, as_json)
+    if result.trials and all(trial.status == "failed" for trial in result.trials):
+        again = f"raymm sweep --resume {result.folder} --retry-failed"
+        click.echo(f"every trial failed; once the cause is mended, try them again by {again}", err=True)
+        click.get_current_context().exit(1)
+
+
+def _show(result: "SweepResult", store: Path, as_json: bool) -> None:
     if result.registered:
         click.echo(f"registered {result.registered}", err=True)
     if as_json:

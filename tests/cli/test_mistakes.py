@@ -112,6 +112,24 @@ def test_an_error_of_raymm_itself_keeps_its_trace(monkeypatch):
         main(["report", "runs/a"])
 
 
+@pytest.mark.parametrize(
+    ("raised", "ended", "words"),
+    [
+        (EOFError("Ran out of input"), 2, "error: EOFError: Ran out of input ("),
+        (KeyboardInterrupt(), 130, "interrupted; what was committed is kept"),
+    ],
+)
+def test_the_end_of_a_file_in_own_code_is_a_mistake_and_no_interrupt(capfd, monkeypatch, raised, ended, words):
+    monkeypatch.setattr("raymm.api.report.open_run", lambda *_: (_ for _ in ()).throw(raised))
+    code, _, err = call(capfd, "report", "runs/a")
+    assert code == ended
+    assert err.strip().startswith(words)
+    if ended == 2:
+        assert "--debug shows the whole trace" in err
+        with pytest.raises(EOFError, match="Ran out of input"):
+            main(["report", "runs/a", "--debug"])
+
+
 def test_the_part_of_a_path_that_is_not_there_is_named(tmp_path):
     gone = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "a" / "b" / "c"))
     assert explain_os_error(gone) == f"{tmp_path}/a/b/c: there is no folder {tmp_path}/a"

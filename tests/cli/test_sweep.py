@@ -7,6 +7,7 @@ import time
 import pytest
 
 from raymm.storage.layout import lock_of_folder
+from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
 from tests.cli.calling import call, result_in
 from tests.holders import held
@@ -184,6 +185,24 @@ def test_failed_trials_are_tried_again_only_when_that_is_asked_for(capfd, here, 
     assert (trial.path / "ended.json").exists()
     assert call(capfd, "sweep", "--resume", "s", "--retry-failed")[0] == 0
     assert not (trial.path / "ended.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "ended"),
+    [(["failed", "failed"], 1), (["failed", "finished"], 0), (["failed", "stopped"], 0), (["finished"], 0), ([], 0)],
+)
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_the_exit_code_says_where_every_trial_failed(capfd, here, dataset, monkeypatch, statuses, ended, json):
+    rows = [
+        TrialRow(f"{number}", number, {}, status, () if status == "failed" else (0.5,), {}, 4, 9.0, 1.0, "no memory")
+        for number, status in enumerate(statuses)
+    ]
+    monkeypatch.setattr("raymm.api.sweep._run", lambda *_, **__: rows)
+    code, out, err = new(capfd, dataset, *json)
+    assert code == ended
+    said = "every trial failed; once the cause is mended, try them again by raymm sweep --resume"
+    assert (said in err) == bool(ended)
+    assert said not in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
