@@ -159,10 +159,6 @@ def _unfit(config: Config, dataset: Dataset, out: Path | None) -> list[str]:
 
 
 def _rehearsed(run: Run, dataset: Dataset) -> Rehearsal:
-    """The first batches, without a trace in the generator and the threads of this process."""
-    threads = torch.get_num_threads()
-    try:
-        with torch.random.fork_rng():
-            return rehearse(run, dataset, Backends(device=any_device()))
-    finally:
-        torch.set_num_threads(threads)
+    """The first batches, without a trace in the generator of this process."""
+    with torch.random.fork_rng():
+        return rehearse(run, dataset, Backends(device=any_device()))

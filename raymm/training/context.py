@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import torch
-
 from raymm.data.loading import BatchLoader
 from raymm.data.reader import BatchReader
 from raymm.methods.registry import build_method
@@ -52,8 +50,6 @@ class RunContext:
     def build(cls, run: Run, dataset: Dataset, backends: Backends) -> RunContext:
         """The context of a run whose weights are those of epoch 0."""
         config, device = run.config, backends.device
-        if config.training.threads is not None:
-            torch.set_num_threads(config.training.threads)
         model = build_model(dataset.schema, config.model, config.training.seed, dataset.statistics).to(device)
         if config.training.channels_last:
             channels_last(model)

@@ -10,7 +10,8 @@ A run may branch off another (`Run.start`): it takes over a committed epoch and 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from raymm.training.method_hooks import epoch_start
 from raymm.training.result import finished, read_result
 from raymm.training.schedule import epoch_rates
 from raymm.training.selection import stops_early
+from raymm.training.threads import on_threads
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -64,8 +66,20 @@ def train(run: Run, dataset: Dataset, backends: Backends) -> Result:
 def iter_epochs(run: Run, dataset: Dataset, backends: Backends) -> Iterator[Checkpoint]:
     """Train epoch by epoch: yield the checkpoint that training starts from and the one after each epoch, then finish.
 
-    A caller that stops iterating leaves a run that can be resumed and whose test split was not read.
+    A caller that stops iterating leaves a run that can be resumed and whose test split was not read. Between two
+    epochs the process has the threads that it had before: another run may be trained there in turn.
     """
+    with closing(_epochs(run, dataset, backends)) as epochs:
+        while True:
+            with on_threads(run.config.training.threads):
+                state = next(epochs, None)
+            if state is None:
+                return
+            yield state
+
+
+def _epochs(run: Run, dataset: Dataset, backends: Backends) -> Generator[Checkpoint, None, None]:
+    """The same, with the threads that the process has."""
     if finished(run.path):
         return
     with RunContext.build(run, dataset, backends) as context:

@@ -24,6 +24,7 @@ from raymm.training.method_state import state_of
 from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.schedule import epoch_rates
 from raymm.training.step import parameters_of
+from raymm.training.threads import on_threads
 from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def rehearse(run: Run, dataset: Dataset, backends: Backends) -> Rehearsal:
     TrainingError
         When a loss is not finite, or the method returns what is no loss.
     """
-    with RunContext.build(run, dataset, backends) as context:
+    with on_threads(run.config.training.threads), RunContext.build(run, dataset, backends) as context:
         return _rehearse(context)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from raymm.config.registries import METHODS
 from raymm.data import BatchReader, open_dataset
@@ -205,6 +206,33 @@ def test_a_folder_of_another_run_is_refused_with_every_difference(tmp_path, data
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(CheckpointError, match="not empty, and no run of raymm"):
         run_of(tmp_path / "other", dataset)
+
+
+def test_the_threads_of_a_run_are_its_own(tmp_path, dataset, monkeypatch):
+    """Runs of several numbers of threads that are trained in turn leave the process as it was, however they end."""
+    before, seen = torch.get_num_threads(), {}
+    plain = loop.train_epoch
+
+    def noted(trainer, *given):
+        seen.setdefault(trainer.config.training.threads, []).append(torch.get_num_threads())
+        return plain(trainer, *given)
+
+    monkeypatch.setattr(loop, "train_epoch", noted)
+    counts = {before + 2: 2, before + 1: 3, None: 3}
+    runs = [
+        run_of(tmp_path / f"{threads}", dataset, training={"epochs": epochs, "threads": threads})
+        for threads, epochs in counts.items()
+    ]
+    ongoing = [iter_epochs(run, dataset, Backends()) for run in runs]
+    while ongoing:
+        ongoing = [one for one in ongoing if next(one, None) is not None]
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before
+    assert seen == {threads: [threads or before] * epochs for threads, epochs in counts.items()}
+    monkeypatch.setattr(loop.RunContext, "build", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        train(run_of(tmp_path / "r", dataset, training={"threads": before + 1}), dataset, Backends())
+    assert torch.get_num_threads() == before
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):
