@@ -35,6 +35,8 @@ class EpochStart:
     forget
         Takes a module whose weights begin anew: what the optimizer and the average of the weights (`training.ema`)
         remember of them is of others.
+    forget_average
+        The same of the average alone: what the optimizer remembers goes on.
     """
 
     epoch: int
@@ -43,6 +45,7 @@ class EpochStart:
     model: MultimodalModel
     initial_model: Callable[[], MultimodalModel]
     forget: Callable[[nn.Module], None]
+    forget_average: Callable[[nn.Module], None] = lambda _: None
 
 
 class ReadBatches(Protocol):

@@ -61,9 +61,9 @@ class GBlend(Method):
     - offline: as in the paper, from trials that train each path alone. Epochs 0 to every - 1 train each modality
       alone (with heads=own encoders and heads are apart, so that they are n separate trainings at once), epochs
       `every` to 2 * every - 1 the joint loss alone from the initial weights; then the weights are fixed, and training
-      begins anew from the initial weights. The learning rate must be constant: it is a function of the epoch, and
-      training would begin with what the trials left of it. What the optimizer remembers goes on through all three,
-      and the epoch that is picked may be one of the trials.
+      begins anew from the initial weights. Each time their average (`training.ema`) begins anew as well. The learning
+      rate must be constant: it is a function of the epoch, and training would begin with what the trials left of it.
+      What the optimizer remembers goes on through all three, and the epoch that is picked may be one of the trials.
 
     Defined for two or more modalities, every fusion and every task.
     """
@@ -113,6 +113,7 @@ class GBlend(Method):
         every = self.settings.every
         if self.settings.estimate == "offline" and start.epoch in (every, 2 * every):
             start.model.load_state_dict(start.initial_model().state_dict())
+            start.forget_average(start.model)
             if self.module is not None and self._initial is not None:
                 self.module.load_state_dict(self._initial)
 

@@ -44,10 +44,14 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
     def forget(module: nn.Module) -> None:
         for parameter in module.parameters():
             trainer.optimizer.state.pop(parameter, None)
+        forget_average(module)
+
+    def forget_average(module: nn.Module) -> None:
         if trainer.average is not None:
             trainer.average.begin_anew(module)
 
-    return EpochStart(epoch, config.training.epochs, len(context.dataset.present), trainer.model, initial, forget)
+    epochs, samples = config.training.epochs, len(context.dataset.present)
+    return EpochStart(epoch, epochs, samples, trainer.model, initial, forget, forget_average)
 
 
 def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEnd:

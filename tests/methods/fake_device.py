@@ -149,6 +149,7 @@ def steps_there(trainer, index):
     plan = Plan(np.array([*range(ROWS), 0, 1]), np.ones(ROWS + 2, np.uint8))
     for epoch in EPOCHS:
         about = {"epoch": epoch, "epochs": 8, "samples": ROWS, "forget": lambda _: None}
+        about["forget_average"] = about["forget"]
         start = SimpleNamespace(model=trainer.model, initial_model=lambda: trainer.model, **about)
         trainer.method.before_epoch(start)
         record = EpochRecord(trainer, dataset, plan)

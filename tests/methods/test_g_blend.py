@@ -5,12 +5,15 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.methods.g_blend import blend
+from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
+from raymm.training.average import WeightAverage
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import create_or_open, open_run
 from tests.games import settings
@@ -162,10 +165,47 @@ def test_trials_that_leave_no_epoch_are_refused():
         trainer_of("g_blend", 1)
 
 
-def test_trials_resume_at_every_epoch(tmp_path):
+def test_the_average_of_weights_begins_anew_with_them_and_the_optimizer_goes_on(tmp_path):
+    """Against an average that is computed here from the weights after each update since the last trial."""
     dataset = small_data(tmp_path / "data", 2)
     config = settings(
-        training={"epochs": 6, "batch_size": 7, "keep": 9},
+        training={"epochs": 6, "batch_size": 7, "keep": 9, "ema": 0.9},
+        method={"name": "g_blend", "settings": {"estimate": "offline", "every": 2}, "warmup": 1},
+        model={"feature_size": 6, "encoder": {"width": 4}},
+        optimizer={"schedule": "constant", "name": "adam"},
+    )
+    weights, update = [], WeightAverage.update
+
+    def noted(average):
+        update(average)
+        weights.append([one.detach().clone() for one in average._model.parameters()])
+
+    run = create_or_open(tmp_path / "r", config, dataset)
+    initial = [one.detach().clone() for one in build_model(dataset.schema, config.model, 0).parameters()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WeightAverage, "update", noted)
+        train(run, dataset, Backends())
+    per_epoch = len(weights) // 6
+    for epoch in range(6):
+        expected = initial
+        since = weights[epoch // 2 * 2 * per_epoch : (epoch + 1) * per_epoch]
+        for number, values in enumerate(since, 1):
+            keep = min(0.9, (1 + number) / (10 + number))
+            expected = [keep * one + (1 - keep) * other for one, other in zip(expected, values, strict=True)]
+        folder = epoch_folder(run.path, epoch + 1)
+        found = load_file(folder / layout.WEIGHTS)
+        named = dict(build_model(dataset.schema, config.model, 0).named_parameters())
+        for name, value in zip(named, expected, strict=True):
+            assert torch.allclose(found[name], value, atol=1e-6)
+        steps = [value for name, value in load_file(folder / layout.OPTIMIZER).items() if name.endswith("step")]
+        assert max(int(step) for step in steps) == (epoch + 1) * per_epoch
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_trials_resume_at_every_epoch(tmp_path, ema):
+    dataset = small_data(tmp_path / "data", 2)
+    config = settings(
+        training={"epochs": 6, "batch_size": 7, "keep": 9, "ema": ema},
         method={"name": "g_blend", "settings": {"estimate": "offline", "every": 2}, "warmup": 1},
         model={"feature_size": 6, "encoder": {"width": 4}},
         optimizer={"schedule": "constant"},
@@ -178,6 +218,6 @@ def test_trials_resume_at_every_epoch(tmp_path):
                 break
     train(open_run(runs[1].path), dataset, Backends())
     for epoch in range(1, 7):
-        for file in (layout.WEIGHTS, layout.OPTIMIZER, layout.METHOD):
+        for file in (layout.WEIGHTS, layout.OPTIMIZER, layout.METHOD, *([layout.TRAINED] if ema else [])):
             one, other = (epoch_folder(run.path, epoch) / file for run in runs)
             assert one.read_bytes() == other.read_bytes()

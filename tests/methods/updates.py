@@ -70,6 +70,7 @@ def begin(trainer, epoch=0, initial=None):
             samples=100,
             model=trainer.model,
             initial_model=lambda: initial,
+            forget_average=lambda _: None,
         )
     )
 
