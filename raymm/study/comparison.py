@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.reports.paired_statistics import effect_size, holm, p_of_mean, sign_flip, t_test
 from raymm.reports.statistics import Interval, McNemar, mcnemar, mean_interval
 from raymm.study.bootstrap import Range, hierarchical, over_samples, over_seeds
 from raymm.study.figures import Figure, Pairing, Values, arms_of, paired, values_of
 from raymm.study.samples import Samples
-from raymm.study.statistics import effect_size, holm, sign_flip, t_test
 
 if TYPE_CHECKING:
     from raymm.study.results import StudyResults
@@ -132,7 +131,7 @@ def compare_arms(values: Values, figure: Figure, first: str, second: str, sample
     """Every statistic of two arms; those over test samples where the samples have the runs of every pair."""
     pairing = paired(values, first, second)
     differences = pairing.all
-    test, flips = t_test(differences), sign_flip(differences)
+    test = t_test(differences)
     resampled = _resampled(pairing, first, second, samples)
     better = np.sign(differences) * (1 if figure.higher else -1)
     return Comparison(
@@ -147,13 +146,13 @@ def compare_arms(values: Values, figure: Figure, first: str, second: str, sample
         by_seeds=over_seeds(pairing.by_data),
         by_samples=over_samples(resampled),
         by_all=hierarchical(resampled),
-        p_flips=flips,
+        p_flips=sign_flip(differences),
         mcnemar=_mcnemar(pairing, first, second, samples),
         effect=effect_size(differences),
         won=int((better > 0).sum()),
         tied=int((better == 0).sum()),
         lost=int((better < 0).sum()),
-        p=flips if isnan(test.p) and len(differences) > 1 else test.p,
+        p=p_of_mean(differences),
     )
 
 

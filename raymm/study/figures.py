@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.study.statistics import differences
+from raymm.reports.paired_statistics import differences
 from raymm.tracking.metrics import UNCALIBRATED_TEST, parse, split_metric
 from raymm.tracking.units import unit_among
 

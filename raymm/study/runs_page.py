@@ -48,18 +48,23 @@ def write_runs_page(found: SideBySide, path: Path) -> Path:
 
 
 def runs_headline(found: SideBySide) -> str:
-    """Which columns are better or worse than the reference, or that no difference is shown."""
-    reference, said = found.columns[0].name, []
+    """Which columns are better or worse than the reference, that no difference is shown, or that none is compared."""
+    reference, said, silent = found.columns[0].name, [], []
     for column in found.columns[1:]:
         score = _score(found, column)
-        if score is not None and score.shown:
+        if score is None:
+            silent.append(column.name)
+        elif score.shown:
             word = "better" if score.tone(higher=_higher(found)) == "good" else "worse"
             said.append(f"{column.name} is {word} than {reference} by {decimal(abs(score.interval.mean))}")
-    if said:
-        return ", ".join(said)
     if len(found.columns) == 1:
         return f"{reference} over {counted(len(found.columns[0].members), 'seed')}"
-    return f"No difference from {reference} in {found.metric} is shown"
+    if not said and len(silent) < len(found.columns) - 1:
+        said = [f"No difference from {reference} in {found.metric} is shown"]
+    if silent:
+        verb = "is" if len(silent) == 1 else "are"
+        said.append(f"{listed(silent)} {verb} not compared with {reference} in {found.metric}")
+    return ", ".join(said)
 
 
 def runs_verdict(found: SideBySide) -> list[Sentence]:
@@ -95,7 +100,9 @@ def _higher(found: SideBySide) -> bool:
 
 
 def _score(found: SideBySide, column: Column) -> Difference | None:
-    return next((each for each in found.differences(column)[0] if each.figure == found.metric), None)
+    """The difference of the scores; None without two pairs of them."""
+    differences = found.differences(column)[0]
+    return next((each for each in differences if each.figure == found.metric and each.interval.count > 1), None)
 
 
 def _about(found: SideBySide) -> str:
@@ -133,6 +140,12 @@ def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
         text = f"{column.name} has no seed in common with {reference}, so no difference is told."
         yield Sentence("plain", column.name, text)
         return
+    if found.metric not in {each.figure for each in differences}:
+        text = (
+            f"{column.name} has one seed in common with {reference}, and {found.metric} is no mean over samples, so "
+            "no difference in it is told."
+        )
+        yield Sentence("plain", column.name, text)
     for each in differences:
         if each.figure == found.metric:
             text = f"{column.name} less {reference}, {each.figure}: {words(each)}."
@@ -169,7 +182,8 @@ def _difference_table(found: SideBySide, column: Column) -> WordTable | None:
     reference = found.columns[0].name
     over = [Head("± over seeds"), Head("± over samples")] if pairs == "seeds" else [Head("± over samples")]
     heads = [Head("figure", number=False), Head(column.name), Head(reference), Head("difference"), *over]
-    heads.append(Head("shown", "by McNemar's test where pairs are samples and answers right or wrong, else by ±"))
+    test = "by McNemar's test where pairs are samples and answers right or wrong, else by ±; without it by sign flips"
+    heads.append(Head("shown", test))
     rows = [
         [
             each.figure,

@@ -50,6 +50,11 @@ class Member:
         """Score and phi of each sample (`per_sample`)."""
         return per_sample(self.table, self.metric, self.run.config.model.modalities)
 
+    @property
+    def of_seed(self) -> dict[str, npt.NDArray[np.float64]]:
+        """`figures`, and before them the metric as one value where it is no mean over the samples."""
+        return {self.metric: np.array([self.mean(self.metric)])} | self.figures
+
     def mean(self, figure: str) -> float:
         """The mean of a figure over the samples; of a metric that is no such mean, that of the result."""
         if figure in self.figures:
@@ -96,7 +101,10 @@ class SideBySide:
     metric: str
 
     def differences(self, column: Column) -> tuple[list[Difference], str]:
-        """A column less the reference, and what the pairs are: "seeds", "samples", or "" without a common seed."""
+        """A column less the reference, and what the pairs are: "seeds", "samples", or "" without a common seed.
+
+        With one seed in common there is none of a metric that is no mean over samples.
+        """
         return self._differences[column.name]
 
     @cached_property
@@ -115,7 +123,7 @@ class SideBySide:
             hard = first[seed].table.shows_right
             figures = [side[seed].figures for side in (first, second)]
             return over_samples(*figures, hard=hard, tests=tests), "samples"
-        sides = [[side[seed].figures for seed in common] for side in (first, second)]
+        sides = [[side[seed].of_seed for seed in common] for side in (first, second)]
         return over_seeds(sides[0], sides[1], tests), "seeds"
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.reports.pages.words import p_text
 from raymm.study.cost_ratios import COST_NAMES, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
-from raymm.study.words import amount, p_text, range_text, ratio_text
+from raymm.study.words import amount, range_text, ratio_text
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval

@@ -7,8 +7,9 @@ from math import isnan
 from typing import TYPE_CHECKING, Literal
 
 from raymm.counts import counted
-from raymm.reports.pages.words import listed
-from raymm.study.words import amount, p_text, range_text, unit_of
+from raymm.reports.pages.words import listed, p_text
+from raymm.reports.paired_statistics import RESOLUTION
+from raymm.study.words import amount, range_text, unit_of
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
@@ -40,7 +41,8 @@ def outcome(comparison: Comparison) -> Outcome:
 def verdict(comparison: Comparison) -> str:
     """The sentence, such as "coalition beats joint by 5.4 points (95 % 1.0 to 9.8, p 0.020 after Holm, 25 pairs)".
 
-    Of several data sets it goes on with whether that holds for these alone, or is shown for others like them.
+    Of several data sets it goes on with whether that holds for these alone, or is shown for others like them: not by
+    means that are all equal.
     """
     found = outcome(comparison)
     if found == "not shown":
@@ -96,6 +98,8 @@ def _scope(comparison: Comparison) -> str:
     if interval.count < 2:
         return ""
     these = f" on these {counted(interval.count, 'data set')}"
+    if interval.margin <= RESOLUTION * abs(interval.mean):
+        return f"{these}; for others like them it is not shown (the same on each)"
     sign = -1.0 if comparison.over_pairs.mean < 0 else 1.0
     low, high = sorted(sign * (interval.mean + side * interval.margin) for side in (-1, 1))
     ends = f"95 % {range_text((low, high), figure)}"

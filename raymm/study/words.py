@@ -1,4 +1,4 @@
-"""Numbers of a study for people: shares in points, intervals, p values."""
+"""Numbers of a study for people: shares in points, intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SMALLEST = 1e-5
 """What is smaller is rounding: test accuracies are sums of whole samples, and figures of other kinds as long."""
 
-__all__ = ["amount", "p_text", "range_text", "ratio_text", "unit_of"]
+__all__ = ["amount", "range_text", "ratio_text", "unit_of"]
 
 
 def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
@@ -52,21 +52,6 @@ def unit_of(figure: Figure) -> str:
         return "points"
     declared = parse(split_metric("test", figure.metric))
     return figure.unit or (declared.metric.unit if declared else figure.name)
-
-
-def p_text(p: float) -> str:
-    """A p value.
-
-    Examples
-    --------
-    >>> p_text(0.0196), p_text(0.0003), p_text(0.724), p_text(float("nan"))
-    ('p 0.020', 'p < 0.001', 'p 0.72', 'no p')
-    """
-    if isnan(p):
-        return "no p"
-    if p < 0.001:
-        return "p < 0.001"
-    return f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
 
 
 def ratio_text(value: float) -> str:

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from raymm.errors import DataError
+from raymm.reports.paired_statistics import holm
 from raymm.study.comparison import compare_all, controls_of
 from raymm.study.figures import figures_of, macro_mean, paired, values_of
 from raymm.study.samples import Samples, read_samples
-from raymm.study.statistics import holm
 from tests.studies import record, results_of, write_test_table
 
 VALUES = {  # by data set, arm and seed; the coalition of seed 2 is missing on `b`, `extra` is on one data set only

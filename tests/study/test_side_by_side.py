@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import raymm
 from raymm.data import open_dataset
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
+from raymm.reports.pages.words import p_text
 from raymm.reports.statistics import Interval
 from raymm.storage.layout import result_folder, valuation_file
 from raymm.study.runs_page import runs_headline, runs_verdict
@@ -76,6 +78,9 @@ def test_one_pair_of_runs_is_compared_sample_by_sample(runs):
         left, right = (by_id(each, each.phi[:, at]) for each in (random, joint))
         apart = [left[one] - right[one] for one in left if not math.isnan(left[one] - right[one])]
         assert phi.interval.mean == pytest.approx(np.mean(apart))
+        if not np.ptp(apart):
+            assert (phi.p, phi.shown) == (1.0 if apart[0] == 0 else 2 * 2 ** (1 - len(apart)), apart[0] != 0)
+            continue
         wide = stats.ttest_1samp(apart, 0.0).confidence_interval(1 - 0.05 / 2)
         assert phi.interval.margin == pytest.approx((wide.high - wide.low) / 2)
         assert phi.shown == (abs(np.mean(apart)) > (wide.high - wide.low) / 2)
@@ -225,19 +230,84 @@ def test_runs_that_picked_their_epochs_by_different_metrics_are_compared_by_the_
     assert found.differences(found.columns[1])[0][0].figure == "mae"
 
 
-def test_a_score_that_is_no_mean_over_samples_is_that_of_the_results(tmp_path):
-    data = open_dataset(write_dataset_of_numbers(tmp_path / "d"))
-    paths, scores = [], []
-    for seed in (0, 1):
+@pytest.fixture(scope="module")
+def runs_by_r2(tmp_path_factory):
+    """Runs that picked their epochs by r2, which is no mean over samples, as they stand side by side."""
+    folder = tmp_path_factory.mktemp("r2")
+    data = open_dataset(write_dataset_of_numbers(folder / "d"))
+    paths = []
+    for name, seed in (("joint", 0), ("joint", 1), ("modality", 0), ("modality", 1)):
         training = {**SHORT, "selection": "r2", "seed": seed}
-        config = settings(training=training, method={"name": "joint"}, valuation={"utility": "error"})
-        run = create_or_open(tmp_path / str(seed), config, data)
-        scores.append(train(run, data, Backends()).metrics["test/r2"])
+        config = settings(training=training, method={"name": name}, valuation={"utility": "error"})
+        run = create_or_open(folder / f"{name}-{seed}", config, data)
+        train(run, data, Backends())
         paths.append(run.path)
-    (column,) = beside(paths).columns
+    return beside(paths)
+
+
+def planted(found, metric, scores):
+    """The same columns with members of seeds 0, 1, ... that have these scores on test, compared by `metric`."""
+
+    def member(old, seed, score):
+        training = old.run.config.training.model_copy(update={"seed": seed})
+        run = replace(old.run, config=old.run.config.model_copy(update={"training": training}))
+        result = replace(old.result, metrics={**old.result.metrics, f"test/{metric}": score})
+        return replace(old, run=run, result=result, metric=metric)
+
+    columns = [
+        replace(column, members=tuple(member(column.members[0], *pair) for pair in of_column.items()))
+        for column, of_column in zip(found.columns, scores, strict=True)
+    ]
+    return replace(found, columns=tuple(columns), metric=metric)
+
+
+def test_a_score_that_is_no_mean_over_samples_is_that_of_the_results(runs_by_r2):
+    column = runs_by_r2.columns[0]
+    scores = [member.result.metrics["test/r2"] for member in column.members]
     assert column.interval("r2").mean == pytest.approx(np.mean(scores))
-    (one,) = beside(paths[:1]).columns
+    one = replace(column, members=column.members[:1])
     assert one.interval("r2") == Interval(scores[0], pytest.approx(math.nan, nan_ok=True), 1)
+
+
+@pytest.mark.parametrize(("metric", "better"), [("r2", "better"), ("pearson", "better"), ("rmse", "worse")])
+def test_a_score_that_is_no_mean_over_samples_is_paired_by_seed(runs_by_r2, metric, better):
+    low, high = (0.31, 0.35, 0.28, 0.33), (0.52, 0.55, 0.51, 0.50)
+    found = planted(runs_by_r2, metric, [dict(enumerate(low)), dict(enumerate(high))])
+    first = found.differences(found.columns[1])[0][0]
+    expected = stats.ttest_rel(high, low).confidence_interval()
+    assert (first.figure, first.first, first.second) == (metric, np.mean(high), np.mean(low))
+    ends = (first.interval.mean - first.interval.margin, first.interval.mean + first.interval.margin)
+    assert ends == pytest.approx((expected.low, expected.high))
+    assert math.isnan(first.samples.margin)
+    assert runs_headline(found) == f"modality is {better} than joint by {np.mean(high) - np.mean(low):.2f}"
+    same = planted(runs_by_r2, metric, [dict(enumerate(low)), dict(enumerate(reversed(low)))])
+    assert runs_headline(same) == f"No difference from joint in {metric} is shown"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "why"),
+    [
+        ((4, 5), "modality has no seed in common with joint, so no difference is told."),
+        ((1,), "modality has one seed in common with joint, and r2 is no mean over samples, so no difference in it"),
+    ],
+)
+def test_what_was_not_compared_is_said_so_and_not_that_no_difference_is_shown(runs_by_r2, seeds, why):
+    found = planted(runs_by_r2, "r2", [{0: 0.1, 1: 0.2}, dict.fromkeys(seeds, 0.9)])
+    assert runs_headline(found) == "modality is not compared with joint in r2"
+    assert any(sentence.text.startswith(why) for sentence in runs_verdict(found))
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(2, False), (5, False), (6, True), (9, True)])
+def test_the_same_difference_with_all_seeds_is_judged_by_sign_flips(runs_by_r2, seeds, shown):
+    low = [0.80 + 0.01 * seed for seed in range(seeds)]
+    found = planted(runs_by_r2, "r2", [dict(enumerate(low)), dict(enumerate(score + 0.01 for score in low))])
+    flips = [abs(sum(signs)) == seeds for signs in product((-1, 1), repeat=seeds)]
+    first = found.differences(found.columns[1])[0][0]
+    assert (first.p, first.shown) == (sum(flips) / len(flips), shown)
+    assert first.words("a", "b") == (
+        f"+0.01, the same in all {seeds} pairs ({p_text(first.p)} by sign flips): {'shown' if shown else 'not shown'}"
+    )
+    assert ("No difference" in runs_headline(found)) is not shown
 
 
 def test_a_baseline_is_told_on_the_page_of_a_run(runs):

@@ -105,7 +105,7 @@ def test_a_difference_without_spread_is_judged_by_sign_flips():
     assert many.p == 2 / 2**10
     assert verdict(many) == (
         "coalition beats joint by 2.0 points (the same in all 10 pairs: no interval; p 0.002 after Holm, by sign "
-        "flips) on these 2 data sets, and for others like them (95 % 2.0 to 2.0)"
+        "flips) on these 2 data sets; for others like them it is not shown (the same on each)"
     )
 
 
@@ -125,6 +125,15 @@ def test_what_one_data_set_gives_is_not_shown_for_others():
         " on these 3 data sets; for others like them it is not shown "
         f"(95 % {100 * (np.mean(means) - margin):.1f} to {100 * (np.mean(means) + margin):.1f})"
     )
+
+
+def test_data_sets_whose_means_are_equal_show_nothing_of_others():
+    gains = {"imu": (0.04, 0.05, 0.06, 0.05), "grid": (0.06, 0.05, 0.04, 0.05)}
+    runs = [record(name, "joint", seed, JOINT[seed]) for name in gains for seed in range(4)]
+    runs += [record(name, "coalition", s, JOINT[s] + gain) for name, of in gains.items() for s, gain in enumerate(of)]
+    said = verdict(compared(runs))  # 2.3646 * 0.7559 / sqrt(8) points
+    assert said.startswith("coalition beats joint by 5.0 points (95 % 4.4 to 5.6, ")
+    assert said.endswith(" on these 2 data sets; for others like them it is not shown (the same on each)")
 
 
 def test_of_a_loss_less_is_better():

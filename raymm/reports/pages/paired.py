@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.reports.pages.words import listed, plus_minus
+from raymm.reports.pages.words import listed, p_text, plus_minus
+from raymm.reports.paired_statistics import differences, p_of_mean
 from raymm.reports.statistics import Interval, mcnemar, mean_interval, nan_mean
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ class Difference:
     interval
         Of the differences of the pairs, by Student's t, at the level that holds for all differences of this kind
         that are told together (Bonferroni): the scores of all columns, or the contributions of all modalities.
-    only_first, only_second, p
-        Of right answers on samples: those that only the one has, and McNemar's exact p times the number of
-        differences; None otherwise.
+        Without a margin where all pairs have the same difference, which is judged by sign flips.
+    only_first, only_second
+        Of right answers on samples: those that only the one has; None otherwise.
+    p
+        Of right answers on samples by McNemar's exact test, of pairs that all have the same difference by sign flips,
+        times the number of differences; None otherwise.
     samples
         Of pairs of seeds, the same over test samples: of the differences of a sample, averaged over the seeds.
+        Without a margin where the figure is no mean over samples.
     """
 
     figure: str
@@ -57,7 +62,7 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether it is shown: by McNemar's test where there is one, else where the interval excludes 0."""
+        """Whether it is shown: by a test where there is one, else where the interval excludes 0."""
         if self.p is not None:
             return self.p <= LEVEL
         return self.interval.count > 1 and abs(self.interval.mean) > self.interval.margin
@@ -71,8 +76,10 @@ class Difference:
     def words(self, first: str, second: str) -> str:
         """The difference of two models or methods of these names with its interval, and whether it is shown."""
         text = plus_minus(self.interval, signed=True)
-        if self.p is not None:
+        if self.only_first is not None:
             text += f", {self.only_first:,} right only with {first} and {self.only_second:,} only with {second}"
+        elif self.p is not None:
+            text += f", the same in all {self.interval.count:,} pairs ({p_text(self.p)} by sign flips)"
         return f"{text}: {'shown' if self.shown else 'not shown'}"
 
 
@@ -122,7 +129,8 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
     Parameters
     ----------
     first, second
-        A model a seed, of the same seeds and in the same order: its figures of the samples (`per_sample`).
+        A model a seed, of the same seeds and in the same order: its figures of the samples (`per_sample`), and as one
+        value what is no mean over them.
     tests
         Pairs of methods that are told together.
     """
@@ -130,10 +138,9 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
     for name, told in _together(first[0], second[0], tests):
         left, right = (np.array([each[name] for each in side]) for side in (first, second))
         means = [np.array([nan_mean(row) for row in side]) for side in (left, right)]
-        by_sample = (left - right).mean(axis=0)
-        interval = _interval(means[0] - means[1], told)
-        found = Difference(name, nan_mean(means[0]), nan_mean(means[1]), interval, samples=_interval(by_sample, told))
-        made.append(found)
+        interval, p = _tested(*means, told)
+        samples = _interval((left - right).mean(axis=0), told)
+        made.append(Difference(name, nan_mean(means[0]), nan_mean(means[1]), interval, p=p, samples=samples))
     return made
 
 
@@ -156,12 +163,23 @@ def _of_samples(
 ) -> Difference:
     both = ~np.isnan(left) & ~np.isnan(right)
     left, right = left[both], right[both]
-    interval = _interval(left - right, tests)
     if not binary:
-        return Difference(name, nan_mean(left), nan_mean(right), interval)
+        interval, p = _tested(left, right, tests)
+        return Difference(name, nan_mean(left), nan_mean(right), interval, p=p)
     test = mcnemar(left.astype(bool), right.astype(bool))
-    p = min(1.0, tests * test.p)
+    p, interval = min(1.0, tests * test.p), _interval(left - right, tests)
     return Difference(name, nan_mean(left), nan_mean(right), interval, test.only_first, test.only_second, p)
+
+
+def _tested(
+    left: npt.NDArray[np.float64], right: npt.NDArray[np.float64], tests: int
+) -> tuple[Interval, float | None]:
+    """The interval of the differences of pairs; where they are all the same, no margin but p of sign flips."""
+    both = ~np.isnan(left) & ~np.isnan(right)
+    apart = differences(left[both], right[both])
+    if len(apart) < 2 or np.ptp(apart):
+        return _interval(apart, tests), None
+    return Interval(float(apart[0]), float("nan"), len(apart)), min(1.0, tests * p_of_mean(apart))
 
 
 def _interval(values: npt.NDArray[np.float64], tests: int) -> Interval:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval, Proportion
 
-__all__ = ["NONE", "decimal", "listed", "percent", "plus_minus", "range_words", "share_words"]
+__all__ = ["NONE", "decimal", "listed", "p_text", "percent", "plus_minus", "range_words", "share_words"]
 
 NONE = "-"
 """Where there is no number."""
@@ -31,6 +31,21 @@ def decimal(value: float | None, digits: int = 2, *, signed: bool = False) -> st
     if float(text) == 0:
         text = text.lstrip("-")
     return f"+{text}" if signed and float(text) > 0 else text
+
+
+def p_text(p: float) -> str:
+    """A p value.
+
+    Examples
+    --------
+    >>> p_text(0.0196), p_text(0.0003), p_text(0.724), p_text(float("nan"))
+    ('p 0.020', 'p < 0.001', 'p 0.72', 'no p')
+    """
+    if isnan(p):
+        return "no p"
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -16,7 +16,7 @@ from scipy import stats
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.seeds import derive
 
-__all__ = ["TTest", "differences", "effect_size", "holm", "sign_flip", "t_test"]
+__all__ = ["RESOLUTION", "TTest", "differences", "effect_size", "holm", "p_of_mean", "sign_flip", "t_test"]
 
 Array = npt.NDArray[np.float64]
 
@@ -94,6 +94,22 @@ def sign_flip(values: npt.ArrayLike) -> float:
         for _ in range(DRAWN_FLIPS // 2**12)
     )
     return (1 + count) / (1 + DRAWN_FLIPS)
+
+
+def p_of_mean(values: npt.ArrayLike) -> float:
+    """p of the t test of a mean against 0, of sign flips where all values are equal, and NaN below two values.
+
+    That all are equal proves nothing: with two seeds it happens by chance.
+
+    Examples
+    --------
+    >>> round(p_of_mean([1.0, 2.0, 3.0]), 4), p_of_mean([0.01, 0.01]), p_of_mean([0.01])
+    (0.0742, 0.5, nan)
+    """
+    array = np.asarray(values, np.float64)
+    if len(array) < 2 or np.ptp(array):
+        return t_test(array).p
+    return 2.0 ** (1 - len(array)) if array[0] else 1.0  # all signs alike, either way, of 2^n
 
 
 def holm(p: Sequence[float]) -> list[float]:

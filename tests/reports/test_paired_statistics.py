@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
-from raymm.reports.statistics import mcnemar
-from raymm.study.statistics import (
+from raymm.reports.paired_statistics import (
     EXACT_PAIRS,
     differences,
     effect_size,
     holm,
+    p_of_mean,
     sign_flip,
     t_test,
 )
+from raymm.reports.statistics import mcnemar
 
 SMALL = some.lists(some.integers(-6, 6), min_size=1, max_size=8)
 
@@ -66,6 +67,16 @@ def test_drawn_sign_flips_agree_with_all_of_them_and_are_the_same_each_time():
     assert sign_flip(values) == pytest.approx(exact, abs=4 * np.sqrt(exact / 2**16))
     assert sign_flip(values) == sign_flip(values)
     assert 0 < sign_flip(np.full(40, 1.0)) < 1e-4  # of 2^40 flips two are as far: never 0
+
+
+@pytest.mark.parametrize("value", [0.01, -3.0, 0.0])
+def test_p_of_equal_differences_is_that_of_sign_flips(value):
+    for count in (2, 5, 12):
+        assert p_of_mean([value] * count) == sign_flip([value] * count)
+    assert p_of_mean([value] * 60) == (1.0 if value == 0 else 2**-59)
+    assert isnan(p_of_mean([value]))
+    spread = [value, 0.3, 0.7]
+    assert p_of_mean(spread) == pytest.approx(stats.ttest_1samp(spread, 0).pvalue)
 
 
 def test_sign_flips_of_no_difference():
