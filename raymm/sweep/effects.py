@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from raymm.config.canonical import Parameter
+from raymm.reports.paired_statistics import differences, holm, p_of_mean
 from raymm.reports.statistics import mean_interval
 from raymm.reports.tables import text_table
 
@@ -44,9 +45,12 @@ class Effect:
     difference
         Mean over seeds of the score less that of `joint` at the same seed; None where joint was not tried, or is it.
     margin
-        Margin of error of `difference` (of `score` where that is None): 95 %, Student's t, over seeds; None with one
-        seed.
-    over_random, over_random_margin
+        Margin of error of `difference` (of `score` where that is None): 95 %, Student's t, over seeds, of each group
+        by itself; None with one seed, and where the difference is the same at all seeds.
+    p
+        Of `difference` by Student's t, by sign flips where it is the same at all seeds, corrected by Holm's method
+        over the groups that are compared; NaN without a difference and with one seed.
+    over_random, over_random_margin, over_random_p
         The same against `random`, which trains as many rows; None where it was not tried, or is it.
     """
 
@@ -56,8 +60,10 @@ class Effect:
     score: float
     difference: float | None
     margin: float | None
+    p: float = float("nan")
     over_random: float | None = None
     over_random_margin: float | None = None
+    over_random_p: float = float("nan")
 
 
 def effects(rows: Sequence[TrialRow]) -> list[Effect]:
@@ -74,7 +80,7 @@ def effects(rows: Sequence[TrialRow]) -> list[Effect]:
         if len(row.scores) == seeds and any(part is not None for part in group):
             scores[group].append(row.scores)
     means = {group: np.mean(of_trials, axis=0) for group, of_trials in scores.items()}
-    made = [_effect(group, len(scores[group]), means) for group in scores]
+    made = _corrected([_effect(group, len(scores[group]), means) for group in scores])
     return sorted(made, key=lambda effect: -effect.score)
 
 
@@ -106,10 +112,18 @@ def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect
         seeds=len(mine),
         score=float(mine.mean()),
         difference=None if joint is None else float(joint.mean()),
-        margin=_margin(mine if joint is None else joint),
+        margin=_margin(mine) if joint is None else _margin_apart(joint),
+        p=_p(joint),
         over_random=None if random is None else float(random.mean()),
-        over_random_margin=None if random is None else _margin(random),
+        over_random_margin=None if random is None else _margin_apart(random),
+        over_random_p=_p(random),
     )
+
+
+def _corrected(found: list[Effect]) -> list[Effect]:
+    """With p corrected over all groups that are compared with the same control."""
+    columns = (holm([each.p for each in found]), holm([each.over_random_p for each in found]))
+    return [replace(each, p=p, over_random_p=q) for each, p, q in zip(found, *columns, strict=True)]
 
 
 def _control(name: str, group: Group, means: dict[Group, np.ndarray]) -> np.ndarray | None:
@@ -119,7 +133,16 @@ def _control(name: str, group: Group, means: dict[Group, np.ndarray]) -> np.ndar
 
 
 def _paired(mine: np.ndarray, control: np.ndarray | None) -> np.ndarray | None:
-    return None if control is None else mine - control
+    return None if control is None else differences(mine, control)
+
+
+def _p(apart: np.ndarray | None) -> float:
+    return float("nan") if apart is None else p_of_mean(apart)
+
+
+def _margin_apart(apart: np.ndarray) -> float | None:
+    """Margin of error of a mean difference; None where there is no spread, which proves nothing."""
+    return _margin(apart) if np.ptp(apart) else None
 
 
 def _margin(samples: np.ndarray) -> float | None:

@@ -164,7 +164,10 @@ def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
 def _effects_text(found: Sequence[Effect]) -> str:
     text = "Mean over the finished trials of each group; the interval is Student's t, 95 %, over seeds"
     if any(effect.difference is not None for effect in found):
-        text += ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference"
+        text += (
+            ", of the difference to `joint` at the same seed; one that contains 0 does not show a difference, and of "
+            "many groups one leaves it out by chance: verdicts are corrected by Holm's method"
+        )
     if any(effect.over_random is not None for effect in found):
         text += (
             ". `random` adds as many copies, of any samples and modalities: what a method gains over it is not due "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from raymm.counts import counted
 from raymm.reports.pages.verdict import Sentence
+from raymm.reports.pages.words import p_text
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
 from raymm.sweep.rows import best_first, measured
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from raymm.sweep.rows import TrialRow
 
 __all__ = ["sweep_headline", "sweep_verdict"]
+
+LEVEL = 0.05
+"""A difference is shown where p is at most this, after Holm's correction over the groups compared with a control."""
 
 
 def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
@@ -38,9 +42,10 @@ def sweep_verdict(rows: Sequence[TrialRow], metric: str) -> list[Sentence]:
     made = [Sentence("plain", "", f"{', '.join(f'{count} {status}' for status, count in counts.items())}.")]
     for effect in effects(rows):
         if effect.difference is not None:
-            made.append(_against(effect, "joint", effect.difference, effect.margin))
+            made.append(_against(effect, "joint", effect.difference, effect.margin, effect.p))
         if effect.over_random is not None:
-            made.append(_against(effect, "random", effect.over_random, effect.over_random_margin))
+            evidence = effect.over_random_margin, effect.over_random_p
+            made.append(_against(effect, "random", effect.over_random, *evidence))
     turned = (
         "" if higher_is_better(metric) else f" Of {metric} less is better, so scores are negated: more is better."
     )
@@ -51,15 +56,17 @@ def sweep_verdict(rows: Sequence[TrialRow], metric: str) -> list[Sentence]:
     return [*made, Sentence("plain", "", text + turned)]
 
 
-def _against(effect: Effect, control: str, difference: float, margin: float | None) -> Sentence:
-    if margin is None:
-        text = f"{effect.group} against {control}: {difference:+.4f} with one seed, so no interval."
-        return Sentence("plain", effect.group, text)
-    shown = abs(difference) > margin
+def _against(effect: Effect, control: str, difference: float, margin: float | None, p: float) -> Sentence:
+    """One comparison: it is shown where p is at most 0.05 after Holm's correction."""
+    what = f"{effect.group} against {control}: {difference:+.4f}"
+    if effect.seeds == 1:
+        return Sentence("plain", effect.group, f"{what} with one seed, so no interval.")
+    shown = p <= LEVEL
     tone: Tone = ("good" if difference > 0 else "bad") if shown else "plain"
-    found = "shown" if shown else "not shown"
-    text = (
-        f"{effect.group} against {control}: {difference:+.4f} ± {margin:.4f} over "
-        f"{counted(effect.seeds, 'seed')}: {found}."
+    over = f"over {counted(effect.seeds, 'seed')}"
+    evidence = (
+        f", the same {over} ({p_text(p)} after Holm, by sign flips)"
+        if margin is None
+        else f" ± {margin:.4f} {over} ({p_text(p)} after Holm)"
     )
-    return Sentence(tone, effect.group, text)
+    return Sentence(tone, effect.group, f"{what}{evidence}: {'shown' if shown else 'not shown'}.")

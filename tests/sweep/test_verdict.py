@@ -1,7 +1,10 @@
 """What a sweep says in sentences, by numbers worked out by hand; its page is written again by `raymm report`."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from raymm.reports.pages.words import p_text
 from raymm.sweep.summary import write_sweep_summary
 from raymm.sweep.verdict import sweep_headline, sweep_verdict
 from tests.sweep.test_summary import ROWS, trial
@@ -25,14 +28,41 @@ def test_the_best_score_is_told_as_its_metric_is_measured(metric, score, shown):
     assert (f"Of val/{metric} less is better, so scores are negated" in said) == (metric != "r2")
 
 
-def test_a_method_is_shown_to_differ_where_its_interval_excludes_0():
+def test_a_method_is_shown_to_differ_where_its_corrected_interval_excludes_0():
     said = {each.about: each for each in sweep_verdict(ROWS, "val/accuracy")}
-    tanh = said["sample fs=tanh"]  # 0.10, 0.12, 0.14: margin 4.3027 * 0.02 / sqrt(3)
-    assert tanh.text == "sample fs=tanh against joint: +0.1200 ± 0.0497 over 3 seeds: shown."
+    tanh = said["sample fs=tanh"]  # 0.10, 0.12, 0.14: margin 4.3027 * 0.02 / sqrt(3), t = 0.12 sqrt(3) / 0.02
+    p = 2 * 2 * stats.t.sf(0.12 * 3**0.5 / 0.02, 2)  # two-sided, the smaller of two
+    assert tanh.text == f"sample fs=tanh against joint: +0.1200 ± 0.0497 over 3 seeds (p {p:.3f} after Holm): shown."
     assert tanh.tone == "good"
     linear = said["sample fs=linear"]  # 0.04, 0.03, 0.01
-    assert linear.text == "sample fs=linear against joint: +0.0267 ± 0.0379 over 3 seeds: not shown."
+    p = stats.ttest_1samp([0.04, 0.03, 0.01], 0).pvalue
+    assert linear.text == (
+        f"sample fs=linear against joint: +0.0267 ± 0.0379 over 3 seeds (p {p:.3f} after Holm): not shown."
+    )
     assert said[""].text.startswith("Scores are of validation")
+
+
+def test_methods_that_do_not_differ_are_seldom_shown_to():
+    generator, shown = np.random.default_rng(0), 0
+    for _ in range(150):
+        scores = generator.normal(0.8, 0.01, (11, 5))
+        rows = [trial(at, tuple(row), strategy=f"m{at}" if at else "joint") for at, row in enumerate(scores)]
+        shown += any(each.text.endswith(": shown.") for each in sweep_verdict(rows, "val/accuracy"))
+    assert shown <= 15  # 5 % of 150 are 7.5; as many as 16 come by chance once in 200
+
+
+@pytest.mark.parametrize(("seeds", "groups", "shown"), [(2, 1, False), (6, 1, True), (6, 2, False), (7, 2, True)])
+def test_the_same_difference_at_all_seeds_is_judged_by_sign_flips(seeds, groups, shown):
+    joint = [0.80 - 0.05 * seed for seed in range(seeds)]
+    higher = tuple(score + 0.01 for score in joint)
+    rows = [trial(0, tuple(joint), strategy="joint")]
+    rows += [trial(at + 1, higher, strategy=f"m{at}", fs="tanh") for at in range(groups)]
+    p = min(1.0, groups * 2 / 2**seeds)
+    said = [each.text for each in sweep_verdict(rows, "val/accuracy")]
+    assert (
+        f"m0 fs=tanh against joint: +0.0100, the same over {seeds} seeds ({p_text(p)} after Holm, by sign flips): "
+        f"{'shown' if shown else 'not shown'}."
+    ) in said
 
 
 def test_one_seed_has_no_interval():
