@@ -228,6 +228,21 @@ def test_all_coalitions_of_undecided_samples_are_evaluated():
     assert wrong_after < wrong_before
 
 
+@pytest.mark.parametrize(("n", "budget"), [(9, 60), (14, 512), (18, 576), (24, 768)])
+@pytest.mark.parametrize(("utility", "deciding"), [("count", 24), ("correct", 1), ("logit", 1), ("probability", 2)])
+def test_no_estimate_falls_below_the_fair_share_or_0_by_rounding(n, budget, utility, deciding):
+    """Samples of which each of the first modalities makes the answer right, and the others nothing."""
+    partial_logits = torch.zeros(1, n, 2)
+    partial_logits[0, :deciding, 1] = 20.0
+    source = SumSource(partial_logits, torch.tensor([1.0, 0.0]), torch.ones(1, n, dtype=torch.bool))
+    plan = Sampling(budget, seed=1)
+    phi = value_sampled(lambda _: source, torch.tensor([1]), source.present, get_utility(utility), plan).phi[0]
+    expected = {"count": n, "correct": 1.0, "logit": 20.0, "probability": 1 - 1 / (1 + np.e)}[utility]
+    assert float(phi.sum()) == pytest.approx(expected, abs=1e-9)  # v(all) - v(none)
+    assert (phi[deciding:] == 0).all()
+    assert (phi[:deciding] >= (1.0 if utility == "count" else 0.0)).all()
+
+
 def test_the_logit_of_an_additive_model_needs_no_coalition():
     partial_logits, bias, labels = late_fusion(6, 20)
     present = torch.rand(20, 6, generator=torch.Generator().manual_seed(0)) < 0.7

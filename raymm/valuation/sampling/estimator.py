@@ -45,6 +45,9 @@ BySize = Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]]
 SourceOf = Callable[[Int64[Tensor, " b"]], LogitSource]
 """The logit source of some samples of a batch, by position."""
 
+ROUNDING = 1e-9
+"""Part of the largest value of a sample by which rounding may move an estimate."""
+
 UNDECIDED = 3.0
 """Standard errors from the fair share within which a contribution may lie on either side of it."""
 
@@ -174,8 +177,9 @@ def _value_group(
         plan = design(count, sampling.budget, sampling.seed)
         masks = torch.zeros(len(plan.masks), n, dtype=torch.bool, device=labels.device)
         masks[:, players] = plan.masks.to(labels.device)
-        estimates = estimate(_values(source, labels, masks, utility), plan)
-        phi, stderr = estimates.phi, estimates.stderr
+        values = _values(source, labels, masks, utility)
+        estimates = estimate(values, plan)
+        phi, stderr = _unrounded(estimates.phi, values, utility.fair_share), estimates.stderr
         if utility.by_size is not None:
             stderr = stderr.maximum(error_of_unseen(plan, utility.by_size).to(stderr.device))
     everywhere = phi.new_full((len(labels), n), torch.nan)
@@ -184,6 +188,16 @@ def _value_group(
         "stderr": everywhere.index_copy(1, players, torch.zeros_like(phi) if stderr is None else stderr),
         **unsampled,
     }
+
+
+def _unrounded(
+    phi: Float64[Tensor, "B p"], values: Num[Tensor, "B s"], fair_share: float | None
+) -> Float64[Tensor, "B p"]:
+    """Estimates with those that are by rounding alone beside 0 or the fair share set to it: none is below by that."""
+    reach = ROUNDING * values.double().abs().amax(dim=1, keepdim=True)
+    for level in (0.0,) if fair_share is None else (0.0, fair_share):
+        phi = torch.where((phi - level).abs() <= reach, level, phi)
+    return phi
 
 
 def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, " n"]:
