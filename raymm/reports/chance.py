@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.reports.spacing import evenly
+from raymm.tasks.multilabel import MultiLabel
 from raymm.tasks.regression import Regression
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ WINDOWS, ROUNDING = 10, 1e-9
 def best_constant(task: Task, labels: Labels) -> float:
     """Accuracy of the best constant answer to labels, at least one, of a task that says which answers are right.
 
-    Of a regression of several targets it is that of the best of many.
+    Of a regression of several targets, and of label sets of which similar ones are right too (`match` below 1), it is
+    that of the best of many: nearly the best.
 
     Examples
     --------
@@ -38,8 +40,11 @@ def best_constant(task: Task, labels: Labels) -> float:
     0.5
     """
     answers, counts = np.unique(labels, axis=0, return_counts=True)
-    frequent = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
-    tried = _numbers(task, labels) if isinstance(task, Regression) else frequent
+    tried = answers[np.argsort(-counts, kind="stable")[:ANSWERS]]
+    if isinstance(task, Regression):
+        tried = _numbers(task, labels)
+    elif isinstance(task, MultiLabel) and task.settings.match < 1:
+        tried = np.concatenate([tried, _sets(labels)])
     return max(
         float(counts[task.is_right(np.repeat(answer[None], len(answers), axis=0), answers)].sum()) / len(labels)
         for answer in tried
@@ -63,6 +68,17 @@ def chance_by_modality(
         for position, name in enumerate(names)
         if present[:, position].any()
     }
+
+
+def _sets(labels: Labels) -> Labels:
+    """The most frequent labels together, bool [A, K]: none, the first, the first two and so on, at most `ANSWERS`.
+
+    And those that most samples have, which a model answers that has learned only how frequent labels are.
+    """
+    share = labels.mean(axis=0)
+    sizes = np.array([*evenly(len(share) + 1, ANSWERS), int((share > 0.5).sum())])
+    rank = np.argsort(np.argsort(-share, kind="stable"))
+    return np.asarray(rank < sizes[:, None])
 
 
 def _numbers(task: Regression, labels: Labels) -> Labels:

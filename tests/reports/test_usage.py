@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from raymm.reports.chance import best_constant
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import above_chance, headline, verdict
 from raymm.tasks import get_task
+from raymm.tasks.registry import task_fields
 from tests.reports.tables import NAMES, random_table, rows_of
 
 
@@ -118,6 +120,35 @@ def test_chance_is_that_of_the_best_constant_answer(task):
     answers = list(np.unique(table.label, axis=0))
     found = max(np.mean([bool(np.array_equal(one, answer)) for one in table.label]) for answer in answers)
     assert best_constant(get_task(task), table.label) == pytest.approx(found)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("match", [0.34, 0.5, 0.75, 1.0])
+def test_chance_of_label_sets_is_nearly_that_of_the_best_of_all_sets(seed, match):
+    generator = np.random.default_rng(seed)
+    classes = 5 + seed % 3
+    labels = generator.random((60, classes)) < generator.uniform(0.2, 0.8, classes)
+
+    def share(answer):
+        both, either = (labels & answer).sum(axis=1), (labels | answer).sum(axis=1)
+        return np.mean(np.where(either == 0, 1.0, both / np.maximum(either, 1)) >= match)
+
+    best = max(share(np.array(answer)) for answer in product([False, True], repeat=classes))
+    found = best_constant(get_task("multilabel", {"match": match}), labels)
+    assert best - (0.0 if match == 1.0 else 0.05) <= found <= best
+    assert found >= share(labels.mean(axis=0) > 0.5) or match == 1.0
+
+
+@pytest.mark.parametrize("classes", [12, 150])
+def test_a_model_that_answers_what_most_samples_have_is_never_above_chance(classes):
+    generator = np.random.default_rng(classes)
+    shares = generator.uniform(0.3, 0.7, classes)
+    table = random_table(400, ("m0", "m1"), classes=classes, task="multilabel")
+    task = task_fields(get_task("multilabel", {"match": 0.5}))
+    labels = generator.random((400, classes)) < shares
+    answers = np.repeat((labels.mean(axis=0) > 0.5)[None], 400, axis=0)
+    collapsed = replace(table, info=replace(table.info, task=task), label=labels, prediction=answers)
+    assert above_chance(collapsed) is False
 
 
 def test_no_number_is_said_of_no_sample():
