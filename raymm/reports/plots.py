@@ -144,16 +144,16 @@ def confusion_matrix(classes: Sequence[str], counts: npt.NDArray[np.int64]) -> F
 
 
 def interaction_matrix(names: Sequence[str], strength: Array) -> Figure:
-    """Mean pairwise interactions [n, n]: red for redundancy, blue for synergy."""
+    """Mean pairwise interactions [n, n]: red for redundancy, blue for synergy; a dash where one is NaN."""
     size = 1.6 + 0.62 * len(names)
     figure = new_figure(size + 1.2, size)
     axis = figure.subplots()
-    reach = max(0.05, float(np.abs(strength).max()))
+    reach = max(0.05, float(np.nanmax(np.abs(strength))))
     image = axis.imshow(strength, cmap="RdBu", vmin=-reach, vmax=reach)
     for i, j in combinations(range(len(names)), 2):
         for row, column in ((i, j), (j, i)):
             dark = abs(strength[i, j]) > 0.6 * reach
-            text = f"{strength[i, j]:+.2f}"
+            text = "-" if np.isnan(strength[i, j]) else f"{strength[i, j]:+.2f}"
             _write_cell(axis, row, column, text, "white" if dark else "black")
     places = np.arange(len(names))
     axis.set_xticks(places, names, rotation=45, ha="right")

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.statistics import means_by
 from raymm.reports.tables import markdown_table, number_text
-from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
+from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, mean_interactions, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
-from raymm.valuation.exact import interactions
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
@@ -65,8 +62,7 @@ def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str
         member = table.membership(len(classes))
         figures["phi-per-class"] = plots.phi_per_class(names, classes, table.phi, member, fair_share)
     if table.shows_outcomes and len(names) > 1:
-        strength = interactions(torch.from_numpy(table.correct()).long()).mean(dim=0).numpy()
-        figures["interactions"] = plots.interaction_matrix(names, strength)
+        figures["interactions"] = plots.interaction_matrix(names, mean_interactions(table))
     return figures
 
 

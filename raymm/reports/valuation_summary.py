@@ -19,7 +19,15 @@ from raymm.valuation.patterns import PATTERNS, pattern_shares
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["class_names_of", "class_text", "low_head", "no_fair_share", "summarise", "summary_lines"]
+__all__ = [
+    "class_names_of",
+    "class_text",
+    "low_head",
+    "mean_interactions",
+    "no_fair_share",
+    "summarise",
+    "summary_lines",
+]
 
 LOWEST = 5
 LOWEST_HEAD = f"{'':<14} {'phi':>6} {'sample and file':<36} {'label':<10} predicted"
@@ -56,7 +64,8 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
     `low` and `negative` (shares with phi below the fair share, None without one, and below 0), `stderr` (root mean
     square of the standard errors), `banzhaf` (mean; None where values are sampled), `lowest` (samples with
     negative phi, lowest first: id, source, empty where none is known, label and prediction by name, and phi);
-    `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|).
+    `pairs`: names, shares of the six `patterns` and mean `interaction` on u (outcomes without the factor |C|), of the
+    samples that have both.
     """
     present = ~np.isnan(table.phi)
     banzhaf = _banzhaf(table)
@@ -128,9 +137,7 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     names = table.info.modalities
     if not table.shows_outcomes or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
-    correct = table.correct()
-    shares = pattern_shares(correct, present)
-    strength = interactions(torch.from_numpy(correct).long()).mean(dim=0).numpy()
+    shares, strength = pattern_shares(table.correct(), present), mean_interactions(table)
     return [
         {
             "first": names[i],
@@ -141,6 +148,17 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
         for i, j in combinations(range(len(names)), 2)
         if (present[:, i] & present[:, j]).any()
     ]
+
+
+def mean_interactions(table: ValuationTable) -> np.ndarray:
+    """Mean interactions [n, n] of all pairs, on u, over the samples that have both; NaN where none has."""
+    present = ~np.isnan(table.phi)
+    both = present[:, :, None] & present[:, None, :]
+    strength = interactions(torch.from_numpy(table.correct()).long()).numpy()
+    with np.errstate(invalid="ignore"):
+        means = np.where(both, strength, 0.0).sum(axis=0) / both.sum(axis=0)
+    np.fill_diagonal(means, 0.0)
+    return np.asarray(means)
 
 
 def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str:

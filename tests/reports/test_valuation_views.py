@@ -4,6 +4,8 @@ import doctest
 import json
 import re
 from dataclasses import replace
+from itertools import combinations
+from math import factorial
 
 import numpy as np
 import pytest
@@ -16,14 +18,15 @@ from raymm.models.valued import with_masking
 from raymm.reports import statistics, tables
 from raymm.reports.statistics import mean_of, means_by
 from raymm.reports.valuation_page import write_valuation_page
-from raymm.reports.valuation_report import write_valuation_report
+from raymm.reports.valuation_report import valuation_figures, write_valuation_report
 from raymm.reports.valuation_stability import stability, stability_lines
-from raymm.reports.valuation_summary import PATTERN_HEADS, summarise, summary_lines
+from raymm.reports.valuation_summary import PATTERN_HEADS, mean_interactions, summarise, summary_lines
 from raymm.valuation import join_tables, read_table
 from raymm.valuation.engine import stream_rows, value_rows
 from raymm.valuation.jobs import Valuing, value_to_file
 from raymm.valuation.patterns import PATTERNS
 from tests.games import settings
+from tests.reports.tables import random_table
 
 
 def make_job(dataset, seed=0, **valuation):
@@ -270,6 +273,46 @@ def test_the_table_of_pairs_says_patterns_in_words_and_names_whole_where_they_fi
     values = dict(zip(heads, row[20:].split(), strict=True))
     assert values == {**{name: str(number) for number, name in enumerate(PATTERNS, 1)}, "interaction": "-0.50"}
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("names", [("audio", "rgb"), ("audio", "rgb", "flow")])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_an_interaction_is_the_mean_over_samples_that_have_both(names, missing):
+    found = random_table(60, names, missing=missing, seed=3)
+    right, present, n = found.correct().astype(int), ~np.isnan(found.phi), len(names)
+
+    def of_sample(row, i, j):
+        total = 0.0
+        for members in (set(each) for size in range(n - 1) for each in combinations(set(range(n)) - {i, j}, size)):
+            code = sum(1 << member for member in members)
+            weight = factorial(len(members)) * factorial(n - len(members) - 2) / factorial(n - 1)
+            ends = (code | 1 << i | 1 << j, code | 1 << i, code | 1 << j, code)
+            both, first, second, none = (right[row, end] for end in ends)
+            total += weight * (both - first - second + none)
+        return total
+
+    strength, pairs = mean_interactions(found), list(combinations(range(n), 2))
+    expected = [
+        np.mean([of_sample(row, i, j) for row in np.flatnonzero(present[:, i] & present[:, j])]) for i, j in pairs
+    ]
+    assert [strength[pair] for pair in pairs] == pytest.approx(expected)
+    assert [pair["interaction"] for pair in summarise(found)["pairs"]] == pytest.approx(expected)
+    drawn = {
+        text.get_text() for text in valuation_figures(found, found.info.class_names)["interactions"].axes[0].texts
+    }
+    assert drawn == {f"{value:+.2f}" for value in expected}
+
+
+def test_a_pair_that_no_sample_has_has_no_interaction():
+    found = random_table(20, ("audio", "rgb", "flow"), missing=0.0)
+    phi = found.phi.copy()
+    phi[:10, 0], phi[10:, 1] = np.nan, np.nan
+    apart = replace(found, phi=phi)
+    assert np.isnan(mean_interactions(apart)[0, 1])
+    drawn = [
+        text.get_text() for text in valuation_figures(apart, apart.info.class_names)["interactions"].axes[0].texts
+    ]
+    assert drawn.count("-") == 2
 
 
 def test_a_class_that_is_called_like_a_table_does_not_break_it(table, dataset, tmp_path):
