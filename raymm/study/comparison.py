@@ -76,7 +76,13 @@ class Comparison:
     tied: int
     lost: int
     p: float
+    data_sets: int
     p_holm: float = float("nan")
+
+    @property
+    def missing(self) -> int:
+        """Data sets of the study without a pair."""
+        return self.data_sets - len(self.by_data)
 
     @property
     def seeds(self) -> int:
@@ -85,7 +91,7 @@ class Comparison:
 
     @property
     def balanced(self) -> bool:
-        """Whether all data sets have as many pairs."""
+        """Whether all data sets that have pairs have as many."""
         return len({interval.count for interval in self.by_data.values()}) <= 1
 
 
@@ -153,6 +159,7 @@ def compare_arms(values: Values, figure: Figure, first: str, second: str, sample
         tied=int((better == 0).sum()),
         lost=int((better < 0).sum()),
         p=p_of_mean(differences),
+        data_sets=len({data for of_arm in values.values() for data, _ in of_arm}),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raymm.counts import counted
+from raymm.reports.pages.words import listed
 from raymm.study.columns import (
     by_data_columns,
     cost_columns,
@@ -181,11 +182,16 @@ def _differences(table: Against, trained: Against | None, *, explained: bool) ->
 
 
 def _balance(table: Against) -> str:
-    """Arms whose data sets do not have as many pairs each, so that their mean over pairs is not the macro mean."""
+    """Arms without a pair on some data sets, and arms whose mean over pairs is not the macro mean."""
+    some = [each for each in table.comparisons if each.missing]
     arms = [each.first for each in table.comparisons if not each.balanced]
-    return (
-        f"Not all data sets have as many pairs, which weighs them by their pairs: {', '.join(arms)}." if arms else ""
-    )
+    said = []
+    if some:
+        where = "; ".join(f"{each.first} (on {listed(list(each.by_data))})" for each in some)
+        said.append(f"Not compared on all {some[0].data_sets} data sets: {where}.")
+    if arms:
+        said.append(f"Not all data sets have as many pairs, which weighs them by their pairs: {', '.join(arms)}.")
+    return " ".join(said)
 
 
 def _epochs(results: StudyResults, images: Mapping[str, Image]) -> list[Section]:

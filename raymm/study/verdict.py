@@ -42,11 +42,13 @@ def verdict(comparison: Comparison) -> str:
     """The sentence, such as "coalition beats joint by 5.4 points (95 % 1.0 to 9.8, p 0.020 after Holm, 25 pairs)".
 
     Of several data sets it goes on with whether that holds for these alone, or is shown for others like them: not by
-    means that are all equal.
+    means that are all equal. Where data sets of the study have no pair, it says on which ones it is.
     """
     found = outcome(comparison)
     if found == "not shown":
-        return f"{comparison.first} against {comparison.second}: not shown, {_not_shown(comparison)}"
+        return (
+            f"{comparison.first} against {comparison.second}: not shown, {_not_shown(comparison)}{_where(comparison)}"
+        )
     verb = "beats" if found == "better" else "is worse than"
     by = f"{amount(abs(comparison.over_pairs.mean), comparison.figure)} {unit_of(comparison.figure)}"
     return f"{comparison.first} {verb} {comparison.second} by {by} ({_evidence(comparison)}){_scope(comparison)}"
@@ -61,7 +63,7 @@ def headline(tables: Sequence[Against]) -> str:
         return "Nothing is compared yet"
     first, said = tables[0], []
     for found, verb in (("better", "better than"), ("worse", "worse than")):
-        names = [each.first for each in first.comparisons if outcome(each) == found]
+        names = [each.first + _on(each) for each in first.comparisons if outcome(each) == found]
         if names:
             said.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {verb} {first.second}")
     return ", ".join(said) or f"No arm is shown to differ from {first.second}"
@@ -96,8 +98,8 @@ def _scope(comparison: Comparison) -> str:
     """Whether it is shown for other data sets too, where there are several."""
     interval, figure = comparison.over_data, comparison.figure
     if interval.count < 2:
-        return ""
-    these = f" on these {counted(interval.count, 'data set')}"
+        return _where(comparison)
+    these = _where(comparison) or f" on these {counted(interval.count, 'data set')}"
     if interval.margin <= RESOLUTION * abs(interval.mean):
         return f"{these}; for others like them it is not shown (the same on each)"
     sign = -1.0 if comparison.over_pairs.mean < 0 else 1.0
@@ -106,6 +108,19 @@ def _scope(comparison: Comparison) -> str:
     if low > 0:
         return f"{these}, and for others like them ({ends})"
     return f"{these}; for others like them it is not shown ({ends})"
+
+
+def _where(comparison: Comparison) -> str:
+    """On which data sets of a study it is, where some have no pair."""
+    if not comparison.missing:
+        return ""
+    names = list(comparison.by_data)
+    return f" on {listed(names)}{' alone' if len(names) == 1 else ''}, of {comparison.data_sets} data sets"
+
+
+def _on(comparison: Comparison) -> str:
+    """The same for a headline."""
+    return f" (on {listed(list(comparison.by_data))})" if comparison.missing else ""
 
 
 def _excludes_zero(interval: Interval) -> bool:

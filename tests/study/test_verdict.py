@@ -9,7 +9,8 @@ from scipy import stats
 from raymm.study.comparison import compare_all
 from raymm.study.figures import figures_of
 from raymm.study.samples import Samples
-from raymm.study.verdict import outcome, verdict
+from raymm.study.sections import sections_of
+from raymm.study.verdict import headline, outcome, verdict
 from tests.studies import record, results_of
 
 JOINT = (0.70, 0.71, 0.69, 0.72, 0.70)
@@ -134,6 +135,31 @@ def test_data_sets_whose_means_are_equal_show_nothing_of_others():
     said = verdict(compared(runs))  # 2.3646 * 0.7559 / sqrt(8) points
     assert said.startswith("coalition beats joint by 5.0 points (95 % 4.4 to 5.6, ")
     assert said.endswith(" on these 2 data sets; for others like them it is not shown (the same on each)")
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "short"),
+    [
+        (("grid",), " on grid alone, of 3 data sets", " (on grid)"),
+        (("imu", "grid"), " on grid and imu, of 3 data sets; for others like them it is", " (on grid and imu)"),
+        (("imu", "grid", "emoji"), " on these 3 data sets; for others like them it is", ""),
+    ],
+)
+@pytest.mark.parametrize("gain", [0.05, 0.0])
+def test_a_comparison_on_some_data_sets_says_on_which(data, where, short, gain):
+    runs = [record(name, "joint", seed, JOINT[seed]) for name in ("imu", "grid", "emoji") for seed in range(5)]
+    gains = [gain + more for more in (0.001, -0.001, 0.002, -0.002, 0.0)]
+    runs += [record(name, "coalition", seed, JOINT[seed] + gains[seed]) for name in data for seed in range(5)]
+    results = results_of(runs)
+    (table,) = compare_all(results, {figure: Samples() for figure in figures_of(results)})
+    said = verdict(table.comparisons[0])
+    assert said.partition("pairs)")[2].startswith(where if gain else where.partition(";")[0] if short else "")
+    assert headline([table]) == (
+        f"coalition{short} is better than joint" if gain else "No arm is shown to differ from joint"
+    )
+    text = f"Not compared on all 3 data sets: coalition{short}."
+    found = [section.text for section in sections_of(results, {table.figure: Samples()}, [table], {})]
+    assert (text in found) is bool(short)
 
 
 def test_of_a_loss_less_is_better():
