@@ -14,6 +14,7 @@ from raymm.reports.html import write_html
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.paired import phi_not_shown
 from raymm.reports.pages.terms import terms_of
+from raymm.reports.pages.usage import not_under_used
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import decimal, listed, plus_minus
@@ -120,7 +121,8 @@ def _of_column(found: SideBySide, column: Column) -> str:
     for role, words in (("harmful", "doing harm"), ("under-used", "under-used")):
         names = sorted({each.modality for member in column.members for each in member.found if each.role == role})
         said += [f"{listed(names)} {words}"] if names else []
-    used = ", ".join(said) or "no modality under-used"
+    every = [each for member in column.members for each in member.found]
+    used = ", ".join(said) or f"no modality {not_under_used(every)}"
     count = len(column.members)
     return (
         f"{column.name}: {found.metric} {plus_minus(column.interval(found.metric))} ({counted(count, 'seed')}); "

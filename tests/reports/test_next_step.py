@@ -142,6 +142,19 @@ def test_a_model_that_is_not_above_chance_is_trained_longer_before_it_is_compare
     )
 
 
+@pytest.mark.parametrize(
+    ("samples", "strength", "why"),
+    [
+        (2000, (0.7, 0.7), "No modality is under-used; whether coalition gains"),
+        (14, (0.7, 0.7), "No modality is shown to be under-used; whether coalition gains"),
+    ],
+)
+def test_why_joint_training_is_compared_claims_no_more_than_is_shown(joint, samples, strength, why):
+    run, _ = joint
+    table = random_table(samples, ("m0", "m1"), strength=strength, missing=0.0)
+    assert next_step(of(run, "joint"), usages(table), [], run.dataset().schema).why.startswith(why)
+
+
 def test_a_folder_that_is_taken_is_not_suggested(joint):
     run, _ = joint
     first = next_step(run, found_in("under-used"), [], run.dataset().schema)

@@ -91,6 +91,27 @@ def test_modalities_alike_are_not_called_under_used():
     assert headline(found) == "No modality is under-used"
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("names", [("audio", "rgb"), ("audio", "rgb", "flow", "text")])
+def test_few_samples_do_not_show_that_modalities_are_used_alike(names, seed):
+    """The same share of right answers: 2,000 samples show that none is under-used, and 14 do not."""
+    for samples, shown in ((2000, True), (14, False)):
+        table = random_table(samples, names, strength=[0.6] * len(names), missing=0.0, seed=seed)
+        found = usages(table)
+        assert {usage.role for usage in found} == {"even"}
+        for at, usage in enumerate(found):
+            gaps = by_hand(table, at)[3]
+            gap = stats.ttest_1samp(gaps, 0.0).confidence_interval(1 - 0.05 / len(names))
+            within = gap.low >= -0.25 * usage.others and gap.high <= 0.5 * usage.others
+            assert (usage.not_low, usage.alike) == (gap.low >= -0.25 * usage.others, within)
+        assert all(usage.alike for usage in found) is shown
+        assert headline(found) == f"No modality is {'under-used' if shown else 'shown to be under-used'}"
+        said = [each for each in verdict(table, found, "accuracy") if each.about]
+        words = "used about as much as the others" if shown else "not shown to be used less or more than the others"
+        assert any(words in sentence.text for sentence in said)
+        assert shown or not all(sentence.tone == "good" for sentence in said)
+
+
 def test_a_modality_that_breaks_answers_does_harm():
     table = random_table(300, ("audio", "rgb"), strength=(0.9, 0.9), missing=0.0)
     broken = table.outcomes.copy()

@@ -14,6 +14,7 @@ import raymm
 from raymm.data import open_dataset
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
+from raymm.reports.pages.usage import usages
 from raymm.reports.pages.words import p_text
 from raymm.reports.statistics import Interval
 from raymm.storage.layout import result_folder, valuation_file
@@ -132,6 +133,16 @@ def test_a_column_of_which_a_modality_does_harm_says_so(runs):
     said = runs_verdict(replace(found, columns=(found.columns[0], column)))[1].text
     assert said.startswith("random: accuracy 0.")
     assert said.endswith("(1 seed); m0 doing harm.")
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"), [(2000, "no modality under-used"), (14, "no modality shown to be under-used")]
+)
+def test_a_column_does_not_say_more_than_its_runs_show(runs, samples, said):
+    found = beside([runs["random-0"], runs["joint-0"]])
+    alike = usages(random_table(samples, ("m0", "m1"), strength=(0.7, 0.7), missing=0.0))
+    columns = [replace(each, members=(replace(each.members[0], found=tuple(alike)),)) for each in found.columns]
+    assert runs_verdict(replace(found, columns=tuple(columns)))[0].text.endswith(f"; {said}.")
 
 
 def test_false_alarms_of_all_differences_together_are_rare():

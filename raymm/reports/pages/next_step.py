@@ -14,6 +14,7 @@ from raymm.config.loading import lay_over, parse
 from raymm.config.registries import METHODS
 from raymm.errors import RaymmError
 from raymm.reports.diagnostics.advice import TRAINED_ALONE
+from raymm.reports.pages.usage import not_under_used
 from raymm.reports.pages.verdict import CHANCE, MEAN
 from raymm.reports.pages.words import listed
 from raymm.storage import layout
@@ -89,7 +90,7 @@ def next_step(
     for change in _changes(run, found, findings, above, chance):
         if _fits(run, change.settings, schema):
             return NextStep(change.why, _train(run, change))
-    return _compared(run)
+    return _compared(run, found)
 
 
 def _changes(
@@ -155,19 +156,27 @@ def _train(run: Run, change: _Change) -> tuple[str, ...]:
     )
 
 
-def _compared(run: Run) -> NextStep:
+def _compared(run: Run, found: Sequence[Usage]) -> NextStep:
     """A study against the control; of the control against the first remedy. Its settings are a file of their own."""
     method = run.config.method.name
     other = CONTROL if method != CONTROL else next(name for name in REMEDIES if name in METHODS)
     why = (
         f"One run does not tell whether {method} helps: compare it with {other} over three seeds."
         if method != CONTROL
-        else f"No modality is under-used; whether {other} gains anything is told by three seeds of both."
+        else _of_control(found, other)
     )
     file = run.path / layout.COMPARE
     out = _free(run.path.with_name(f"{run.path.name}-study"))
     words = ("raymm", "study", "--from", str(file), "--out", str(out), *_backend(run))
     return NextStep(why, words, yaml.safe_dump(_study(run, other), sort_keys=False, allow_unicode=True))
+
+
+def _of_control(found: Sequence[Usage], other: str) -> str:
+    """Why joint training is compared; nothing is said of modalities where one is under-used and has no remedy."""
+    told = f"{other} gains anything is told by three seeds of both."
+    if any(usage.role == "under-used" for usage in found):
+        return f"Whether {told}"
+    return f"No modality is {not_under_used(found)}; whether {told}"
 
 
 def _study(run: Run, other: str) -> dict[str, Any]:

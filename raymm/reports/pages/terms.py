@@ -18,7 +18,8 @@ ALONE = "the model answers from this modality by itself, the others masked"
 CHANCE = "the share right of the best answer that is the same for all samples"
 UNDER_USED = (
     "phi is lower than the mean phi of the sample's other modalities by more than chance (a paired 95 % interval, "
-    "for all modalities at once) and by at least a quarter of it; it dominates where phi is higher by half of it"
+    "for all modalities at once) and by at least a quarter of it; it dominates where phi is higher by half of it; "
+    "it is used about as much where the whole interval lies between these"
 )
 REPAIRS = (
     "samples whose answer turns right, or wrong, when the modality joins all others; it does harm where it breaks "

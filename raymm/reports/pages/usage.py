@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ from raymm.valuation.marginals import broken_and_repaired
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["HIGH", "LOW", "Role", "Usage", "usages"]
+__all__ = ["HIGH", "LOW", "Role", "Usage", "not_under_used", "usages"]
 
 LOW, HIGH = 0.25, 0.5
 """Parts of what the others contribute by which a modality must be below them to be under-used, and above them to
@@ -89,6 +89,16 @@ class Usage:
         return "under-used" if self.gap.mean < 0 else "dominant"
 
     @property
+    def not_low(self) -> bool:
+        """Whether it is shown not to be under-used: the whole interval is above what that would be, less `LOW`."""
+        return self.gap.mean - self.gap.margin >= -LOW * abs(self.others)
+
+    @property
+    def alike(self) -> bool:
+        """Whether it is shown to be used about as much as the others: the interval is within `LOW` and `HIGH`."""
+        return self.not_low and self.gap.mean + self.gap.margin <= HIGH * abs(self.others)
+
+    @property
     def above_chance(self) -> bool | None:
         """Whether it is shown to be above chance by itself: its interval is; None where that is not known."""
         return None if self.alone is None or self.chance is None else self.alone.low > self.chance
@@ -127,6 +137,15 @@ def usages(table: ValuationTable, read: Collection[str] | None = None) -> list[U
         )
         for at, name in enumerate(names)
     ]
+
+
+def not_under_used(found: Sequence[Usage]) -> str:
+    """What can be said where no modality is under-used: "under-used", or only "shown to be under-used", follows "no".
+
+    That none is, needs the whole interval of each modality that is used with others.
+    """
+    compared = [usage for usage in found if usage.role in ("even", "dominant")]
+    return "under-used" if all(usage.not_low for usage in compared) else "shown to be under-used"
 
 
 def _against_others(

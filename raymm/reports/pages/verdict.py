@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from raymm.counts import counted
 from raymm.reports.chance import best_constant
 from raymm.reports.pages.reference import reference_of
+from raymm.reports.pages.usage import not_under_used
 from raymm.reports.pages.words import decimal, listed, percent, plus_minus, range_words
 from raymm.reports.statistics import mean_interval, proportion
 
@@ -53,7 +54,8 @@ def above_chance(table: ValuationTable, metric: str = "accuracy") -> bool | None
 
 
 def headline(found: Sequence[Usage], above: bool | None = None, chance: str = CHANCE) -> str:
-    """The shortest answer: that the model is at chance, which modalities do harm or are under-used, or that none is.
+    """The shortest answer: that the model is at chance, which modalities do harm or are under-used, or that none is
+    (or is shown to be).
 
     Parameters
     ----------
@@ -73,14 +75,15 @@ def headline(found: Sequence[Usage], above: bool | None = None, chance: str = CH
         return ", ".join(said)
     used = [usage.modality for usage in found if usage.role in ("even", "dominant", "only")]
     if len(used) > 1:
-        return "No modality is under-used"
+        return f"No modality is {not_under_used(found)}"
     return f"{used[0]} is the only modality" if used else "No test sample has a modality"
 
 
 def verdict(table: ValuationTable, found: Sequence[Usage], metric: str, split: str = "test") -> list[Sentence]:
     """Sentences on the model and on each modality: those that do harm or are under-used first.
 
-    Modalities that are used alike share a sentence where they are more than two.
+    Modalities that are shown to be used alike share a sentence where they are more than two; so do those of which no
+    difference is shown.
 
     Parameters
     ----------
@@ -93,13 +96,14 @@ def verdict(table: ValuationTable, found: Sequence[Usage], metric: str, split: s
     """
     order = ("harmful", "under-used", "dominant", "only", "even", "unread", "missing")
     sentences = sorted(found, key=lambda usage: order.index(usage.role))
-    alike = [usage for usage in sentences if usage.role == "even"]
-    each = [usage for usage in sentences if usage not in alike or len(alike) <= 2 or usage.above_chance is False]
-    together = [usage for usage in alike if usage not in each]
+    even = [usage for usage in sentences if usage.role == "even" and usage.above_chance is not False]
+    groups = [[usage for usage in even if usage.alike is alike] for alike in (True, False)]
+    together = [group for group in groups if len(group) > 2]
+    each = [usage for usage in sentences if not any(usage in group for group in together)]
     return [
         *_of_model(table, metric, split),
         *(_of_modality(usage, table, split) for usage in each),
-        *([_of_several(together)] if together else []),
+        *map(_of_several, together),
         *([_intervals(table, split)] if len(table) else []),
     ]
 
@@ -167,15 +171,20 @@ def _of_modality(usage: Usage, table: ValuationTable, split: str) -> Sentence:
 
 
 def _of_several(alike: Sequence[Usage]) -> Sentence:
-    """Modalities that are used alike: the ranges of their figures."""
+    """Modalities of which the same can be said: the ranges of their figures."""
     names = listed([usage.modality for usage in alike])
     figures = [f"phi {_range([usage.phi.mean for usage in alike])}"]
     shares = [usage.alone.share for usage in alike if usage.alone is not None]
     if shares:
         figures.insert(0, f"alone {_range(shares)}")
-    text = f"{names} are used about as much as the others: {', '.join(figures)}."
-    bad = any(usage.above_chance is False for usage in alike)
-    return Sentence("plain" if bad else "good", names, text)
+    return Sentence(_tone(alike[0]), names, f"{names} are {_even(alike[0])}: {', '.join(figures)}.")
+
+
+def _even(usage: Usage) -> str:
+    """What is said of a modality that is not shown to differ, or differs by too little to matter."""
+    if usage.alike:
+        return "used about as much as the others"
+    return "not shown to be used less or more than the others"
 
 
 def _range(values: Sequence[float]) -> str:
@@ -197,13 +206,13 @@ def _role(usage: Usage) -> str:
         "under-used": "is under-used",
         "dominant": "dominates",
         "only": "is the only modality",
-    }.get(usage.role, "is used about as much as the others")
+    }.get(usage.role, f"is {_even(usage)}")
 
 
 def _tone(usage: Usage) -> Tone:
     if usage.role in ("under-used", "harmful") or usage.above_chance is False:
         return "bad"
-    return "good" if usage.role == "even" else "plain"
+    return "good" if usage.role == "even" and usage.alike else "plain"
 
 
 def _alone(usage: Usage) -> str:
