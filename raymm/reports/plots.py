@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from raymm.reports.statistics import nan_mean, without_nan
 from raymm.storage.atomic import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
+from raymm.tracking.units import unit_among
 
 __all__ = [
     "COLOURS",
@@ -179,7 +180,9 @@ def learning_curves(
     for position, name in enumerate(names):
         _line(accuracy, history, split_metric("val", "accuracy", name), f"{name} alone", _colour(position), "-")
     _line(rows, history, ROWS, "rows", "black", "-")
-    loss.set(ylabel="loss (nats)" if shares else "loss", ylim=(0, None))
+    recorded = {metric for entry in history for metric in entry["metrics"]}
+    in_nats = shares and unit_among(split_metric("val", "loss"), recorded) == "nats"
+    loss.set(ylabel="loss (nats)" if in_nats else "loss", ylim=(0, None))
     accuracy.set(ylabel=f"validation {shown}", ylim=(0, 1.02) if shares else None)
     rows.set_ylabel("rows trained in the epoch")
     rows.set_ylim(0, rows.get_ylim()[1] * 1.05)

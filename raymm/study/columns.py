@@ -90,7 +90,7 @@ def interval_columns(against: Against) -> Columns:
     ends = f"95 % interval of the difference to {against.second}, {unit}"
     return {
         "arm": f"what is compared with {against.second}; an interval wholly {better} 0 says that the arm is better",
-        "pairs (t)": f"{ends}, by Student's t over all pairs",
+        "pairs (t)": f"{ends}, by Student's t over all pairs; a dash with one seed a data set",
         "seeds (t)": f"{ends}, by Student's t over the seeds' means of all data sets",
         "data sets (t)": f"{ends}, by Student's t over the means of the data sets",
         "seeds (bootstrap)": f"{ends}, seeds drawn again",

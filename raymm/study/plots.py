@@ -114,6 +114,8 @@ def differences_plot(tables: Sequence[Against], arms: Sequence[str]) -> Plot:
 def epochs_plot(runs: Sequence[RunRecord], arms: Sequence[str]) -> Plot | None:
     """Mean phi, and accuracy alone, of each modality on validation over the epochs, a line an arm (mean over seeds).
 
+    Accuracy is left out where no run has it, as in a regression.
+
     Parameters
     ----------
     runs
@@ -127,13 +129,17 @@ def epochs_plot(runs: Sequence[RunRecord], arms: Sequence[str]) -> Plot | None:
     shown = [arm for arm in arms if any(run.arm == arm and run.history for run in runs)]
     if not modalities or not shown:
         return None
-    plot = new_figure(11.0, max(2.1 * len(modalities) + 0.6, 0.21 * len(shown) + 1.0))
-    axes = plot.subplots(len(modalities), 2, sharex=True, sharey="col", squeeze=False)
+    alone = {name: split_metric("val", "accuracy", name) for name in modalities}
+    recorded = {metric for run in runs for entry in run.history for metric in entry["metrics"]}
+    columns = 1 if recorded.isdisjoint(alone.values()) else 2
+    plot = new_figure(5.5 * columns, max(2.1 * len(modalities) + 0.6, 0.21 * len(shown) + 1.0))
+    axes = plot.subplots(len(modalities), columns, sharex=True, sharey="col", squeeze=False)
     for row, name in zip(axes, modalities, strict=True):
         _lines(row[0], runs, shown, arms, phi_metric("val", name))
-        _lines(row[1], runs, shown, arms, split_metric("val", "accuracy", name), scale=100.0)
         row[0].set_ylabel(f"phi {name}")
-        row[1].set_ylabel(f"{name} alone (%)")
+        if columns == 2:
+            _lines(row[1], runs, shown, arms, alone[name], scale=100.0)
+            row[1].set_ylabel(f"{name} alone (%)")
     for axis in axes[-1]:
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.reports.pages.words import p_text
+from raymm.reports.paired_statistics import RESOLUTION
 from raymm.study.cost_ratios import COST_NAMES, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
@@ -92,7 +93,8 @@ def interval_table(against: Against) -> Table:
     body = [
         [
             each.first,
-            *(range_text(_ends(interval), figure) for interval in (each.over_pairs, each.over_seeds, each.over_data)),
+            "-" if each.seeds == 1 else range_text(_ends(each.over_pairs), figure),
+            *(range_text(_ends(interval), figure) for interval in (each.over_seeds, each.over_data)),
             *(range_text(ends, figure) for ends in (each.by_seeds, each.by_samples, each.by_all)),
         ]
         for each in _largest_first(against)
@@ -136,10 +138,9 @@ def cost_table(results: StudyResults) -> Table:
 
 
 def _difference_row(each: Comparison) -> list[str]:
-    figure = each.figure
     return [
         each.first,
-        _plus_minus(each.over_pairs, figure),
+        _difference(each),
         outcome(each),
         _p(each.p_t),
         _p(each.p_holm),
@@ -150,7 +151,14 @@ def _difference_row(each: Comparison) -> list[str]:
 
 
 def _trained_row(each: Comparison | None) -> list[str]:
-    return ["-", "-"] if each is None else [_plus_minus(each.over_pairs, each.figure), _p(each.p_holm)]
+    return ["-", "-"] if each is None else [_difference(each), _p(each.p_holm)]
+
+
+def _difference(each: Comparison) -> str:
+    """The mean over pairs with its margin, which neither one seed a data set gives nor the same difference in all."""
+    if each.seeds == 1 or isnan(each.p_t):
+        return amount(each.over_pairs.mean, each.figure, signed=True)
+    return _plus_minus(each.over_pairs, each.figure)
 
 
 def _largest_first(against: Against) -> list[Comparison]:
@@ -180,7 +188,10 @@ def _mean_and_deviation(found: Sequence[float], figure: Figure, most: int) -> st
     return mean + deviation + (f" ({len(found)})" if len(found) < most else "")
 
 
-def _ends(interval: Interval) -> Range:
+def _ends(interval: Interval) -> Range | None:
+    """Both ends; None where all values are equal, which gives no interval."""
+    if interval.margin <= RESOLUTION * abs(interval.mean):
+        return None
     return interval.mean - interval.margin, interval.mean + interval.margin
 
 

@@ -107,8 +107,8 @@ def test_a_modality_at_chance_is_told_by_the_exact_binomial_test():
         assert (found(entries) == [("at_chance", "rgb")]) == (p > 0.05 / 2)
     finding = sentence(history(val__accuracy_rgb=0.24))
     assert finding.sentence == (
-        "rgb alone is not above chance: right on 24.0 % of 400 validation samples, the most frequent answer on 25.0 "
-        "%; more than 29.2 % would be above it"
+        "rgb alone is not shown to be above chance: right on 24.0 % of 400 validation samples, the most frequent "
+        "answer on 25.0 %; more than 29.2 % would be above it"
     )
 
 
@@ -345,7 +345,7 @@ def test_findings_as_text():
     findings = diagnose(Evidence(FACTS, history(val__accuracy_rgb=0.24, val__accuracy_audio=0.24)))
     lines = finding_lines(findings)
     assert len(lines) == 4
-    assert lines[0].startswith("warning: audio alone is not above chance")
+    assert lines[0].startswith("warning: audio alone is not shown to be above chance")
     assert lines[0].endswith("[at_chance]")
     assert findings_markdown(findings).count("\n- **at_chance** (warning): rgb alone") == 1
     assert finding_tags(findings) == {"raymm.finding.at_chance": "audio, rgb"}

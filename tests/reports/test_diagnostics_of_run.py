@@ -126,7 +126,7 @@ def test_findings_of_a_finished_run_are_tags_and_stand_in_its_description(plante
     assert finding_tags(findings).items() <= tracker.tags.items()
     assert tracker.tags["raymm.finding.at_chance"] == "m1"
     assert tracker.description.startswith("Method **sample** on `data`: 600 samples, modalities m0, m1, 4 classes.\n")
-    assert "- **at_chance** (warning): m1 alone is not above chance: right on" in tracker.description
+    assert "- **at_chance** (warning): m1 alone is not shown to be above chance: right on" in tracker.description
 
 
 def test_a_run_without_findings_has_no_such_tag_and_its_description_names_its_pages_alone(tmp_path, gappy):
@@ -148,7 +148,7 @@ def test_findings_stand_on_the_page(planted, tmp_path):
     dataset = run.dataset()
     page = write_run_page(run, result, dataset, findings_of(run, dataset, result.history)).read_text()
     assert ">Findings</h2>" in page
-    assert '<span class="warning">warning:</span> m1 alone is not above chance: right on' in page
+    assert '<span class="warning">warning:</span> m1 alone is not shown to be above chance: right on' in page
 
 
 def call(capsys, *words):
@@ -163,7 +163,7 @@ def test_the_verb_report_says_them_and_compares_with_a_baseline(planted, capsys)
     twin = run.path.parent / "twin"
     shutil.copytree(run.path, twin)
     said = call(capsys, "report", run.path, "--baseline", twin)
-    assert "warning: m1 alone is not above chance: right on" in said
+    assert "warning: m1 alone is not shown to be above chance: right on" in said
     assert "note: no difference from twin is shown: accuracy" in said
     assert "0 right only here and 0 only there, p 1.00 [no_difference]" in said
     assert "no difference from twin is shown" in (run.path / "report.html").read_text()

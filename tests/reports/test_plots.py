@@ -98,6 +98,19 @@ def test_curves_show_a_single_epoch_and_leave_out_what_was_not_measured():
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("metrics", "label"),
+    [
+        ({"val/accuracy": 0.5}, "loss (nats)"),
+        ({"val/accuracy": 0.5, "val/mae": 0.4}, "loss"),  # of a regression with `within`: label variances
+        ({"val/mae": 0.4}, "loss"),
+    ],
+)
+def test_a_loss_is_in_nats_where_the_task_has_it_in_nats(metrics, label):
+    entries = [{"epoch": 0, "metrics": {"train/loss": 1.0, "val/loss": 1.1, "rows/epoch": 10, **metrics}}]
+    assert plots.learning_curves([], entries).axes[0].get_ylabel() == label
+
+
 def test_a_plot_is_saved_whole_and_without_leftovers(tmp_path: Path):
     figure = plots.phi_over_epochs(["audio"], np.arange(3), np.ones((3, 1)), 1.0)
     plots.save(figure, tmp_path / "plots" / "phi.png")

@@ -268,6 +268,35 @@ def test_the_plot_of_epochs_is_of_all_arms_and_modalities(results):
     assert epochs_plot([record("a", "joint", 0, 0.5)], ["joint"]) is None
 
 
+def test_the_plot_of_epochs_of_a_regression_has_no_accuracy():
+    history = [{"epoch": epoch, "metrics": {"phi/val_audio": 0.1 * epoch, "val/mae": 0.5}} for epoch in range(3)]
+    plot = epochs_plot([record("a", "joint", 0, 0.5, history=history)], ["joint"])
+    assert [axis.get_ylabel() for axis in plot.axes] == ["phi audio"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "gains", "said"),
+    [
+        (1, (0.04, 0.05, 0.06), ["+5.0", "-", "2.5 to 7.5"]),
+        (2, (0.05, 0.05, 0.05), ["+5.0", "-", "-"]),
+        (2, (0.04, 0.05, 0.06), ["+5.0 ± 0.9", "4.1 to 5.9", "2.5 to 7.5"]),
+    ],
+)
+def test_tables_have_no_interval_where_the_verdict_has_none(seeds, gains, said):
+    runs = [record(data, "joint", seed, 0.5 + 0.1 * seed) for data in "abc" for seed in range(seeds)]
+    runs += [
+        record(d, "x", s, 0.5 + 0.1 * s + gain) for d, gain in zip("abc", gains, strict=True) for s in range(seeds)
+    ]
+    table = compare_all(found := results_of(runs), {figure: Samples() for figure in figures_of(found)})[0]
+    intervals = cells(interval_table(table), "x")
+    row = [
+        cells(difference_table(table, None), "x")["difference"],
+        intervals["pairs (t)"],
+        intervals["data sets (t)"],
+    ]
+    assert row == said
+
+
 def of_data(results, name):
     return [run for run in results.runs if run.data == name]
 

@@ -42,9 +42,9 @@ def _finding(evidence: Evidence, name: str, accuracy: float, chance: float, boun
     return Finding(
         "at_chance",
         name,
-        f"{name} alone is not above chance: right on {points(accuracy)} % of {evidence.facts.validation[name]} "
-        f"validation samples, the most frequent answer on {points(chance)} %; more than {points(bound)} % would "
-        "be above it",
+        f"{name} alone is not shown to be above chance: right on {points(accuracy)} % of "
+        f"{evidence.facts.validation[name]} validation samples, the most frequent answer on {points(chance)} %; more "
+        f"than {points(bound)} % would be above it",
         f"look at {name} of some samples and at its encoder and rate; train it alone or with "
         f"{first_method('multitask', 'coalition', 'random', but=evidence.facts.method)} to see whether it can be "
         "learned; it may also count only together with others (synergy in `raymm value`)",
