@@ -138,7 +138,7 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
     for name, told in _together(first[0], second[0], tests):
         left, right = (np.array([each[name] for each in side]) for side in (first, second))
         means = [np.array([nan_mean(row) for row in side]) for side in (left, right)]
-        interval, p = _tested(*means, told)
+        interval, p = _tested(means[0], means[1], told)
         samples = _interval((left - right).mean(axis=0), told)
         made.append(Difference(name, nan_mean(means[0]), nan_mean(means[1]), interval, p=p, samples=samples))
     return made
