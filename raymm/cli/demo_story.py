@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.api.progress import Epoch
+from raymm.reports.paired_statistics import differences, p_of_mean
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.sweep.runs import mean_metrics
 from raymm.tracking.epoch_text import WIDTH
@@ -19,6 +20,8 @@ from raymm.training.result import Result
 __all__ = ["EpochEvents", "EpochLines", "story", "story_figures"]
 
 Array = npt.NDArray[np.float64]
+
+LEVEL = 0.05
 
 SECONDS = "seconds a run"
 SIDE = 34
@@ -113,8 +116,8 @@ class Row:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval of the change leaves out zero."""
-        return abs(self.change.mean) > self.change.margin
+        """Whether the interval of the change leaves out zero; equal changes go by sign flips."""
+        return p_of_mean(differences(self.second, self.first)) <= LEVEL
 
     def line(self) -> str:
         """One line of the table."""

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from raymm.cli import demo
-from raymm.cli.demo_story import EpochEvents, EpochLines, story, story_figures
+from raymm.cli.demo_story import EpochEvents, EpochLines, Row, story, story_figures
 from raymm.tracking.metrics import TRAIN_SECONDS, VALUE_SECONDS
 from raymm.training.result import Result
 from tests.cli.calling import call
@@ -117,6 +117,13 @@ def test_figures_for_programs_are_the_means_and_the_interval_of_the_change():
     assert [rgb["change"], rgb["margin"]] == pytest.approx([(low + high) / 2, (high - low) / 2])
     assert (rgb["shown"], rgb["truth"], figures["phi rgb"]["truth"]) == (True, None, 1.1)
     assert figures["accuracy"]["shown"] is False
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(2, False), (3, False), (6, True)])
+def test_equal_changes_of_few_seeds_show_nothing(seeds, shown):
+    """By sign flips 2 / 2^S: 0.25 with three seeds, 0.03 with six."""
+    row = Row("accuracy", np.linspace(0.5, 0.7, seeds), np.linspace(0.6, 0.8, seeds))
+    assert row.shown is shown
 
 
 @pytest.fixture
