@@ -16,6 +16,7 @@ from raymm.training.training_step import FusedStep
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.logit_sources import CallableSource, LogitSource
 from raymm.valuation.protocol import players
+from raymm.valuation.structure import copied
 
 if TYPE_CHECKING:
     from raymm.tasks.base import Task
@@ -65,8 +66,8 @@ class LossStep(FusedStep):
         self._module, self._seed, self._numbers = module, seed, numbers
 
     def fuse(self, features: Any, mask: Tensor) -> Tensor:
-        """Outputs of each row with a mask of its own, [B, K]."""
-        outputs = super().fuse(features, mask)
+        """Outputs of each row with a mask of its own, [B, K], from a copy of features, which a fusion may change."""
+        outputs = super().fuse(copied(features), mask)
         _check_labels(self.labels, outputs.shape[-1], self._task)
         self.outputs = outputs
         return outputs

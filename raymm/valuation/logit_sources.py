@@ -18,6 +18,7 @@ from torch import Tensor
 from raymm.types import Features, Mask, Predict
 from raymm.valuation.bits import masks_of
 from raymm.valuation.partial_sums import grand_sum, sums_of_halves
+from raymm.valuation.structure import copied
 
 __all__ = ["CallableSource", "Finish", "FusionSource", "LogitSource", "Partials", "SumSource"]
 
@@ -95,7 +96,8 @@ class FusionSource(LogitSource):
         batch, n, width = self.features.shape
         kept = masks[None] & self.present[:, None]
         repeated = self.features[:, None].expand(-1, len(masks), -1, -1)
-        logits = self.predict(repeated.reshape(-1, n, width), kept.reshape(-1, n))
+        own = repeated.clone(memory_format=torch.contiguous_format)  # never a view: a fusion may mask in place
+        logits = self.predict(own.view(-1, n, width), kept.reshape(-1, n))
         return logits.reshape(batch, len(masks), -1)
 
 
@@ -107,8 +109,8 @@ class CallableSource(LogitSource):
         self.chunk = _small_chunk(present.shape[1])
 
     def logits(self, masks: Bool[Tensor, "s n"]) -> Float[Tensor, "B s K"]:
-        """One run of the model a coalition."""
-        return torch.stack([self.predict(self.inputs, mask & self.present) for mask in masks], dim=1)
+        """One run of the model a coalition, each on inputs of its own: the model may change them in place."""
+        return torch.stack([self.predict(copied(self.inputs), mask & self.present) for mask in masks], dim=1)
 
 
 class SumSource(LogitSource):

@@ -132,6 +132,37 @@ def test_features_of_any_widths_come_by_name():
     assert torch.equal(phi.isnan(), ~mask)
 
 
+def in_place(head):
+    """The head, which masks the features that it is given themselves: entries of the mapping, or the tensor."""
+
+    def fuse(features, mask):
+        if isinstance(features, dict):
+            for i, name in enumerate(NAMES):
+                features[name] *= mask[:, i : i + 1]
+        else:
+            features[~mask] = 0.0
+        return head(features, mask)
+
+    return fuse
+
+
+@pytest.mark.parametrize("settings", [{}, {"draw": 2}], ids=["all", "drawn"])
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "tensor"])
+def test_a_fusion_may_mask_in_place(named, settings):
+    features, mask, labels = batch()
+    leaves = [part.detach().requires_grad_() for part in features.unbind(1)] if named else [features]
+    given = dict(zip(NAMES, leaves, strict=True)) if named else features
+    head, before = Head(), [leaf.detach().clone() for leaf in leaves]
+    results = []
+    for fuse in (head, in_place(head)):
+        encoded = {name: 1.0 * part for name, part in given.items()} if named else 1.0 * given
+        loss, phi = CoalitionLoss(NAMES, settings=settings)(encoded, mask, labels, fuse, return_phi=True)
+        results.append((loss, phi, *torch.autograd.grad(loss, [*leaves, *head.parameters()])))
+        assert all(map(torch.equal, encoded.values() if named else [encoded], before))
+    for plain, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, plain, equal_nan=True)
+
+
 @pytest.mark.parametrize("method", ["coalition", "valued"])
 def test_phi_on_request_is_that_of_all_coalitions_and_changes_nothing(method):
     features, mask, labels = batch()

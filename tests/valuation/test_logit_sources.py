@@ -1,5 +1,8 @@
 """Sources of logits: sums by halves, heads after a sum, whole models; all tell the same."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -105,6 +108,51 @@ def test_always_right_is_exactly_the_fair_share():
         assert torch.equal(
             value_source(source, labels, get_utility("count")).phi, torch.ones(2, n, dtype=torch.float64)
         )
+
+
+@pytest.mark.parametrize(("samples", "block_bytes"), [(7, 1), (7, 10**6), (1, 10**6)])
+def test_a_fusion_that_masks_in_place_changes_nothing_else(samples, block_bytes):
+    features, bias, _, _ = batch(3, samples)
+    before, present = features.clone(), torch.ones(samples, 3, dtype=torch.bool)
+
+    def fuse(features, mask):
+        features[~mask] = 0.0
+        return features.sum(dim=1) + bias
+
+    source = FusionSource(fuse, features, present, block_bytes)
+    found = torch.cat(list(source.blocks(range(8))), dim=1)
+    expected = [[bias + before[b, mask].sum(dim=0) for mask in coalition_masks(3)] for b in range(samples)]
+    assert torch.allclose(found, torch.stack([torch.stack(row) for row in expected]), atol=1e-5)
+    assert torch.equal(features, before)
+
+
+@dataclass
+class Inputs:
+    values: list
+
+
+@pytest.mark.parametrize(
+    ("put", "taken"),
+    [
+        (lambda values: values, lambda inputs: inputs),
+        (lambda values: {"a": (values,)}, lambda inputs: inputs["a"][0]),
+        (lambda values: Inputs([values]), lambda inputs: inputs.values[0]),
+        (lambda values: values.numpy(), lambda inputs: inputs),
+    ],
+)
+def test_a_whole_model_that_changes_its_inputs_changes_nothing_else(put, taken):
+    values = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    inputs, before, weight = put(values), values.clone(), torch.tensor([1.0, -2.0, 0.5])
+
+    def predict(inputs, mask):
+        mine = taken(inputs)
+        mine *= mask.numpy() if isinstance(mine, np.ndarray) else mask
+        return (torch.as_tensor(mine) @ weight)[:, None]
+
+    output = Utility("output", lambda out, y, sizes: out[..., 0])
+    phi = contributions(predict, inputs, torch.zeros(5), torch.ones(5, 3, dtype=torch.bool), output)
+    assert torch.allclose(phi, (before * weight).double(), atol=1e-6)
+    assert torch.equal(values, before)
 
 
 def test_a_regression_is_valued_with_a_utility_of_ones_own():

@@ -15,7 +15,7 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.own.branches import Branch
 from raymm.valuation.own.errors import own_code
-from raymm.valuation.own.structure import name_of, tensors_of
+from raymm.valuation.structure import name_of, tensors_of
 
 __all__ = ["Baseline", "Means", "OwnBaseline", "Zeros", "baseline_of"]
 

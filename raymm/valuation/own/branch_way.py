@@ -21,8 +21,8 @@ from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
-from raymm.valuation.own.structure import map_leaves, tensors_of
 from raymm.valuation.own.ways import Way
+from raymm.valuation.structure import map_leaves, tensors_of
 
 __all__ = ["BranchWay", "call_model"]
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.own.structure import leaves_of, map_leaves, tensors_of
+from raymm.valuation.structure import leaves_of, map_leaves, tensors_of
 
 __all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped"]
 

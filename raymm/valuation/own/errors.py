@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.errors import RaymmError, in_one_line
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.own.structure import described
+from raymm.valuation.structure import described
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable

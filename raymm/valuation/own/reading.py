@@ -15,7 +15,7 @@ from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.labels import read_labels
-from raymm.valuation.own.structure import to_device
+from raymm.valuation.structure import to_device
 
 __all__ = ["LABELS", "Given", "Reading", "Where"]
 

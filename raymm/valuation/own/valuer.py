@@ -23,11 +23,11 @@ from raymm.valuation.method import ValuationMethod, choose_for
 from raymm.valuation.own.labels import check_labels
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened
-from raymm.valuation.own.structure import name_of
 from raymm.valuation.own.ways import Way
 from raymm.valuation.protocol import fingerprint
 from raymm.valuation.sample_values import SampleValues
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
+from raymm.valuation.structure import name_of
 from raymm.valuation.table import TableInfo, ValuationTable
 from raymm.valuation.utilities import Utility, get_utility
 

@@ -22,8 +22,8 @@ from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
-from raymm.valuation.own.structure import map_leaves, name_of
 from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source
+from raymm.valuation.structure import map_leaves, name_of
 
 __all__ = ["FirstPass", "FunctionWay", "SplitWay", "Way"]
 

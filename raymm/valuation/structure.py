@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["described", "leaves_of", "map_leaves", "name_of", "tensors_of", "to_device"]
+__all__ = ["copied", "described", "leaves_of", "map_leaves", "name_of", "tensors_of", "to_device"]
 
 MOST_DESCRIBED = 12
 """Tensors that an error message describes."""
@@ -34,11 +35,20 @@ def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map_leaves(change, item) for item in value)
     if is_dataclass(value):
-        made = copy.copy(value)
-        for field in fields(value):
-            object.__setattr__(made, field.name, map_leaves(change, getattr(value, field.name)))
-        return made
+        return _of_fields(change, value)
     return change(value)
+
+
+def copied(value: Any) -> Any:
+    """The same structure with copies of its tensors and arrays, for somebody's code that may change them in place.
+
+    >>> before = {"a": [torch.zeros(2)], "b": "text"}
+    >>> after = copied(before)
+    >>> _ = after["a"][0].add_(1.0)
+    >>> before["a"], after
+    ([tensor([0., 0.])], {'a': [tensor([1., 1.])], 'b': 'text'})
+    """
+    return map_leaves(_copied, value)
 
 
 def leaves_of(value: Any) -> list[Any]:
@@ -83,6 +93,22 @@ def name_of(code: Any) -> str:
     ('described', 'Identity')
     """
     return str(getattr(code, "__qualname__", type(code).__qualname__))
+
+
+def _copied(leaf: Any) -> Any:
+    if isinstance(leaf, Tensor):
+        return leaf.clone()
+    if isinstance(leaf, np.ndarray):
+        return leaf.copy()
+    return _of_fields(_copied, leaf) if is_dataclass(leaf) and not isinstance(leaf, type) else leaf
+
+
+def _of_fields(change: Callable[[Any], Any], value: Any) -> Any:
+    """The same dataclass with `change(leaf)` in the place of each leaf of its fields."""
+    made = copy.copy(value)
+    for field in fields(value):
+        object.__setattr__(made, field.name, map_leaves(change, getattr(value, field.name)))
+    return made
 
 
 def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
