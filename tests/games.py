@@ -24,8 +24,10 @@ __all__ = [
     "OwnModel",
     "StopError",
     "advanced",
+    "drawing_model",
     "gappy_dataset",
     "gappy_datasets",
+    "held_model",
     "no_model",
     "own_model",
     "settings",
@@ -171,6 +173,26 @@ class OwnModel(nn.Module):
         return self.last(torch.relu(sums))
 
 
+class Held:
+    """A custom model that is no module, and has one; its encoders drop at random where they are trained."""
+
+    def __init__(self, schema):
+        self.held = OwnModel(schema).train()
+        for name, encoder in self.held.encoders.items():
+            self.held.encoders[name] = nn.Sequential(encoder, nn.Dropout())
+
+    def encode(self, batch):
+        return self.held.encode(batch)
+
+    def fuse(self, features, mask):
+        return self.held.fuse(features, mask)
+
+
+class Drawing(OwnModel):
+    def encode(self, batch):
+        return super().encode(batch) + torch.randn(8)
+
+
 class TextModel(nn.Module):
     """A custom model over texts: two random features of each, and a linear head."""
 
@@ -198,6 +220,14 @@ def own_model(schema):
 
 def wrong_model(schema):
     return OwnModel(schema, shift=0.5)
+
+
+def held_model(schema):
+    return Held(schema)
+
+
+def drawing_model(schema):
+    return Drawing(schema)
 
 
 def no_model(schema):

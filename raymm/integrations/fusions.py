@@ -17,10 +17,10 @@ __all__ = ["OwnFusion", "as_fusion"]
 
 @dataclass(frozen=True)
 class OwnFusion:
-    """A function `(features, mask) -> outputs`, and the module that it belongs to, where that is known."""
+    """A function `(features, mask) -> outputs`, and the model that it belongs to, where that is known."""
 
     call: Callable[[Any, Tensor], Tensor]
-    module: nn.Module | None
+    module: object
 
     def fuse(self, features: Any, mask: Tensor) -> Tensor:
         """Outputs [B, K] of the modalities where mask is True; raises `ModelError` for anything else."""
@@ -31,8 +31,8 @@ class OwnFusion:
         raise ModelError(f"fuse returns {found} for a mask {list(mask.shape)}; expected numbers [{len(mask)}, K]")
 
 
-def as_fusion(given: Any) -> tuple[FusionModel, nn.Module | None]:
-    """What fuses features, and the module that has to be in evaluation mode while it values.
+def as_fusion(given: Any) -> tuple[FusionModel, object]:
+    """What fuses features, and the model that has to be in evaluation mode while it values, or None.
 
     Parameters
     ----------
@@ -44,13 +44,12 @@ def as_fusion(given: Any) -> tuple[FusionModel, nn.Module | None]:
     if isinstance(owner, FusionModel) and given == owner.fuse:
         given = owner
     if isinstance(given, FusionModel):
-        module = given if isinstance(given, nn.Module) else None
         sums = isinstance(given, AdditiveModel) and getattr(given, "additive", True)
-        return (given if sums else OwnFusion(given.fuse, module)), module
+        return (given if sums else OwnFusion(given.fuse, given)), given
     if not callable(given):
         raise ConfigError(
             f"fuse is a {type(given).__name__}; give a function (features, mask) -> outputs [B, K], or a model that "
             "has it as `fuse`"
         )
-    found = next((one for one in (given, owner) if isinstance(one, nn.Module)), None)
+    found = given if isinstance(given, nn.Module) else owner
     return OwnFusion(given, found), found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raymm.integrations.ranks import found_communicator
 from raymm.seeds import derive, keys_of, uniform
@@ -34,7 +34,7 @@ class LossStep(FusedStep):
     Parameters
     ----------
     fusion, module
-        What fuses features, and the module that is in evaluation mode while contributions are computed.
+        What fuses features, and the model that is in evaluation mode while contributions are computed.
     features
         [B, n, D], or by name of the modality [B, ...].
     mask, labels, weight
@@ -51,7 +51,7 @@ class LossStep(FusedStep):
     def __init__(
         self,
         fusion: FusionModel,
-        module: nn.Module | None,
+        module: object,
         features: Tensor | Mapping[str, Tensor],
         mask: Tensor,
         labels: Tensor,

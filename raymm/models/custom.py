@@ -9,6 +9,7 @@ from torch import nn
 from raymm.config.own_code import named_object
 from raymm.errors import ConfigError, RaymmError, in_one_line
 from raymm.models.explained import explained
+from raymm.valuation.modes import modules_in, to_evaluation
 from raymm.valuation.protocol import SplitModel
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def make_custom_model(spec: str, schema: Schema) -> SplitModel:
             f"--model {spec}: returned a {type(model).__name__} without encode(batch) and fuse(features, mask); "
             "docs/valuation.md shows what is needed"
         )
-    if isinstance(model, nn.Module):
-        model.eval()
+    to_evaluation(*modules_in(model))
     for name in METHODS:
         method = getattr(model, name, None)
         if callable(method) and not isinstance(method, nn.Module):

@@ -11,10 +11,12 @@ from torch import Tensor
 from raymm.errors import RaymmError
 from raymm.types import Features, Mask
 from raymm.valuation.coalitions import coalition_masks
+from raymm.valuation.likeness import close
 from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource
-from raymm.valuation.protocol import FusionModel, SplitModel, logit_source
+from raymm.valuation.protocol import FusionModel, SplitModel, logit_source, players
+from raymm.valuation.structure import copied
 
-__all__ = ["Conformance", "ModelError", "check_model", "compare_sources", "few_coalitions"]
+__all__ = ["Conformance", "ModelError", "check_model", "check_repeated", "compare_sources", "few_coalitions"]
 
 ALL_COALITIONS_TO = 12
 """Most modalities of which all coalitions are compared unless others are asked for."""
@@ -90,11 +92,12 @@ def check_model(
     ------
     ModelError
         At the first difference, naming sample, coalition, class and both logits; at the first logit of the whole
-        model that is not finite; or when the features have the wrong shape.
+        model that is not finite; or when the features have the wrong shape, or differ when they are computed again.
     """
     with torch.inference_mode():
-        features = model.encode(batch)
+        features, again = (model.encode(copied(batch)) for _ in range(2))
         _check_shape(features, present)
+        check_repeated(again, features, players(model, present))
         whole_model = CallableSource(whole, batch, present) if whole else None
         return compare_sources(model, features, present, whole_model, names, tolerance, coalitions)
 
@@ -116,6 +119,15 @@ def compare_sources(
         masks = coalition_masks(n) if n <= ALL_COALITIONS_TO else few_coalitions(n)
     true = FusionSource(model.fuse, features, present) if whole is None else whole
     return _compare(fast, true, masks.to(fast.present.device), names, tolerance)
+
+
+def check_repeated(again: Features, features: Features, present: Mask) -> None:
+    """Raise `ModelError` where `encode` gives other features of modalities that are there when it is called again."""
+    if not close(again[present], features[present]):
+        raise ModelError(
+            "encode gives other features when it is called again with the same batch: it draws at random (is a "
+            "module that it calls in training mode?), or changes the batch in place"
+        )
 
 
 def few_coalitions(n: int) -> Mask:

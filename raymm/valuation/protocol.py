@@ -6,8 +6,6 @@ the whole model once a coalition.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from raymm.types import Features, Mask
 from raymm.valuation.logit_sources import FusionSource, LogitSource, SumSource
+from raymm.valuation.modes import evaluating
 
 __all__ = [
     "AdditiveModel",
@@ -122,19 +121,6 @@ def players(model: object, present: Mask) -> Mask:
 
 source_for = logit_source
 """The former name of `logit_source`."""
-
-
-@contextmanager
-def evaluating(model: object) -> Iterator[None]:
-    """Evaluation mode of a module inside (no dropout, nothing drawn); outside each part has the mode from before."""
-    modes = [(part, part.training) for part in model.modules()] if isinstance(model, nn.Module) else []
-    if isinstance(model, nn.Module):
-        model.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -49,6 +49,16 @@ class Model(nn.Module):
         return self.head(features, mask)
 
 
+class Holder:
+    """The same, and no module."""
+
+    def __init__(self, head):
+        self.head = head
+
+    def fuse(self, features, mask):
+        return self.head(features, mask)
+
+
 class Sums(nn.Module):
     """A fusion that is such a sum, and says so; `fuse` is never run."""
 
@@ -163,14 +173,16 @@ def test_a_fusion_may_mask_in_place(named, settings):
         torch.testing.assert_close(found, plain, equal_nan=True)
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["a module", "an object that has one"])
 @pytest.mark.parametrize("method", ["coalition", "valued"])
-def test_phi_on_request_is_that_of_all_coalitions_and_changes_nothing(method):
+def test_phi_on_request_is_that_of_all_coalitions_and_changes_nothing(method, held):
     features, mask, labels = batch()
     head, criterion = Head(dropout=0.5), CoalitionLoss(NAMES, method=method)
+    fuse = Holder(head) if held else head
     torch.manual_seed(0)
-    alone = criterion(features, mask, labels, head)
+    alone = criterion(features, mask, labels, fuse)
     torch.manual_seed(0)
-    loss, phi = criterion(features, mask, labels, head, return_phi=True)
+    loss, phi = criterion(features, mask, labels, fuse, return_phi=True)
     assert torch.equal(loss, alone)
     assert head.training
     assert not phi.requires_grad

@@ -70,6 +70,18 @@ def test_a_model_of_ones_own_values_a_data_set(dataset):
         load_own("tests.games:no_model", dataset, "test")
 
 
+def test_a_model_that_is_no_module_is_checked_and_valued_with_its_modules_at_rest(dataset):
+    job = load_own("tests.games:held_model", dataset, "test")
+    drop = torch.nn.Dropout()
+    job.model.held.encoders["m0"].append(drop)  # in training mode
+    found = value_rows(job.model, job.view, job.rows, job.config)
+    assert drop.training
+    true = value_rows(job.model.held.eval(), job.view, job.rows, job.config)
+    assert (found.phi == true.phi).all()
+    with pytest.raises(ModelError, match="encode gives other features when it is called again with the same batch"):
+        load_own("tests.games:drawing_model", dataset, "test")
+
+
 @pytest.mark.parametrize(("n", "compared"), [(12, 2**12), (13, 2 * 13 + 2)])
 def test_beyond_enumeration_few_coalitions_are_compared_and_still_tell_a_difference(n, compared):
     class Sum:

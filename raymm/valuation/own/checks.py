@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.likeness import close, no_logits
+from raymm.valuation.structure import name_of
 
-__all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits"]
+__all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits", "say_if_training"]
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,25 @@ def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:
             found.made_by,
         )
     return found is not None
+
+
+def say_if_training(function: Callable[..., Any]) -> bool:
+    """Whether a function reads modules in training mode by a global name, which stay in it; says so in the log."""
+    code = inspect.unwrap(getattr(function, "__func__", function))
+    if not inspect.isfunction(code):
+        return False
+    named = {name: code.__globals__.get(name) for name in code.__code__.co_names}
+    training = [name for name, value in named.items() if isinstance(value, nn.Module) and value.training]
+    if training:
+        log.warning(
+            "%s reads %s by a global name, which is in training mode and stays in it: values are wrong where layers "
+            "of it act otherwise (dropout, batch normalisation); call %s.eval(), or give it as the model beside "
+            "predict=",
+            name_of(function),
+            ", ".join(training),
+            training[0],
+        )
+    return bool(training)
 
 
 def same_rows_when_all_is_masked(logits: Float[Tensor, "B K"]) -> bool:

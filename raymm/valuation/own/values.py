@@ -61,8 +61,9 @@ def value_batches(
 ) -> ValuationTable:
     """Shapley values of the modalities of every sample, of any model on any batches.
 
-    The model is valued in evaluation mode without gradients, and afterwards each of its parts has the mode from
-    before; random numbers of torch that are drawn meanwhile are not missed later.
+    The model is valued in evaluation mode without gradients, also where an object, a method or the closure of a
+    function holds it, and afterwards each of its parts has the mode from before; random numbers of torch that are
+    drawn meanwhile are not missed later.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def value_batches(
             "other batches as reference="
         )
     numbers = numbers_of(batches) if ids is None else None
-    with _undisturbed(model, what.device):
+    with _undisturbed((model, predict, forward, outputs, mask), what.device):
         if way.first_pass is not None:
             _read_first(way.first_pass, reading, batches if reference is None else reference)
         return _value_all(Valuer(way, game, model, numbers), reading, batches, follow)
@@ -199,11 +200,11 @@ def _words(cause: Exception) -> str:
 
 
 @contextmanager
-def _undisturbed(model: Any, device: torch.device | None) -> Iterator[None]:
+def _undisturbed(models: object, device: torch.device | None) -> Iterator[None]:
     """Evaluation mode and no gradients inside; afterwards modes and random numbers go on as if nothing had been.
 
     Not inference mode: what a model caches of such tensors could not take part in a later training.
     """
     devices = [device] if device is not None and device.type == "cuda" else []
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=devices):
+    with evaluating(models), torch.no_grad(), torch.random.fork_rng(devices=devices):
         yield

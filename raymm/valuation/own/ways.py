@@ -15,15 +15,15 @@ from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.types import Features, Mask
-from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
+from raymm.valuation.conformance import ModelError, check_repeated, compare_sources, few_coalitions
 from raymm.valuation.method import encoders_over_fusion
-from raymm.valuation.own.checks import check_predict, say_if_not_logits
+from raymm.valuation.own.checks import check_predict, say_if_not_logits, say_if_training
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
-from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source
-from raymm.valuation.structure import map_leaves, name_of
+from raymm.valuation.protocol import AdditiveModel, SplitModel, logit_source, players
+from raymm.valuation.structure import copied, map_leaves, name_of
 
 __all__ = ["FirstPass", "FunctionWay", "SplitWay", "Way"]
 
@@ -76,8 +76,10 @@ class SplitWay(Way):
 
     def open(self, given: Given, *, first: bool) -> Opened:
         """Encode, once."""
-        features = self._encode(given)
+        again = copied(given.batch) if first else None
+        features = self._encode(given, given.batch)
         if first:
+            check_repeated(self._encode(given, again), features, players(self.model, given.present))
             self._check(features, given.present)
         whole = logit_source(self.model, features, given.present)
         if self.coalitions is not None:
@@ -88,9 +90,9 @@ class SplitWay(Way):
         """Encoders over fusion."""
         return encoders_over_fusion(self.model, given.batch, given.present)
 
-    def _encode(self, given: Given) -> Features:
-        with own_code("encode", given.batch):
-            features = self.model.encode(given.batch)
+    def _encode(self, given: Given, batch: Any) -> Features:
+        with own_code("encode", batch):
+            features = self.model.encode(batch)
         shape = (len(given), len(self.outputs.names))
         if not isinstance(features, Tensor) or features.ndim != 3 or tuple(features.shape[:2]) != shape:
             got = list(features.shape) if isinstance(features, Tensor) else f"a {type(features).__name__}"
@@ -133,6 +135,7 @@ class FunctionWay(Way):
             return self.outputs.finite(self.outputs.logits(returned, len(given)), mask)
 
         if first:
+            say_if_training(self.predict)
             say_if_not_logits(check_predict(predict, given.present, "predict"), self.outputs.task)
         return whole_only(predict, given.present)
 

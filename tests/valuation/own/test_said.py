@@ -42,6 +42,32 @@ class Drawing(Split):
         return super().fuse(features, mask) + torch.randn(len(mask), 3)
 
 
+class DrawingFeatures(Split):
+    """Its `encode` draws at random, and changes its batch in place, which by itself is no matter."""
+
+    def encode(self, batch):
+        features = super().encode(batch)
+        batch["audio"] += 1.0
+        return features + torch.randn(len(batch["audio"]), 1, 1)
+
+
+GLOBAL = restless(Three())
+
+
+def by_a_global_name(batch, mask):
+    return GLOBAL(**{name: batch[name] * mask[:, [i]] for i, name in enumerate(NAMES)})
+
+
+def test_a_function_that_reads_a_model_in_training_mode_by_a_global_name(caplog):
+    GLOBAL.drop.p = 0.0
+    words = "by_a_global_name reads GLOBAL by a global name, which is in training mode and stays in it"
+    assert words in said(caplog, by_a_global_name)
+    assert said(caplog, GLOBAL, predict=by_a_global_name) == ""
+    assert GLOBAL.training
+    GLOBAL.eval()
+    assert said(caplog, by_a_global_name) == ""
+
+
 def test_a_model_that_does_not_read_the_mask(caplog):
     model = restless(Three()).eval()
     branches = model.branches
@@ -56,7 +82,11 @@ def test_a_model_that_does_not_read_the_mask(caplog):
 
 @pytest.mark.parametrize(
     ("model", "words"),
-    [(Mixing, "samples of a batch must not mix"), (Drawing, "fuse gives other logits when it is called again")],
+    [
+        (Mixing, "samples of a batch must not mix"),
+        (Drawing, "fuse gives other logits when it is called again"),
+        (DrawingFeatures, "encode gives other features when it is called again with the same batch: it draws"),
+    ],
 )
 def test_a_fuse_that_is_no_function_of_a_sample_and_its_mask_is_refused(model, words):
     with pytest.raises(BatchError, match=words):

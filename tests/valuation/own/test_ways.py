@@ -165,6 +165,55 @@ def test_a_regression_with_a_utility_of_ones_own():
     assert np.allclose(found.phi, true, rtol=0, atol=1e-6)
 
 
+class Normal(nn.Module):
+    """Layers of which each acts otherwise in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.normal = nn.ModuleDict({name: nn.BatchNorm1d(wide) for name, (wide, _) in WIDTHS.items()})
+        self.head, self.drop = nn.Linear(sum(wide for wide, _ in WIDTHS.values()), 3), nn.Dropout()
+
+    def encode(self, batch):
+        widest = max(wide for wide, _ in WIDTHS.values())
+        parts = [self.normal[name](batch[name]) for name in NAMES]
+        return torch.stack([nn.functional.pad(part, (0, widest - part.shape[1])) for part in parts], dim=1)
+
+    def fuse(self, features, mask):
+        kept = features * mask[..., None]
+        joined = torch.cat([kept[:, i, : wide[0]] for i, wide in enumerate(WIDTHS.values())], dim=1)
+        return self.head(self.drop(joined))
+
+    def predict(self, batch, mask):
+        return self.fuse(self.encode(batch), mask)
+
+
+class Held:
+    """A model in two parts that is no module."""
+
+    def __init__(self, net):
+        self.nets = {"all": net}
+
+    def encode(self, batch):
+        return self.nets["all"].encode(batch)
+
+    def fuse(self, features, mask):
+        return self.nets["all"].fuse(features, mask)
+
+
+@pytest.mark.parametrize(
+    "hold", [lambda net: net.predict, lambda net: lambda batch, mask: 1 * net.predict(batch, mask), Held]
+)
+def test_modules_that_something_else_holds_rest_and_have_their_modes_afterwards(hold):
+    batches, net = batches_of(), restless(Normal())
+    true = value_batches(net.eval(), batches, modalities=NAMES, ids="clip").phi
+    net.train().head.eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = value_batches(hold(net), batches, modalities=NAMES, ids="clip")
+    assert np.array_equal(found.phi, true)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert (net.training, net.drop.training, net.head.training) == (True, True, False)
+
+
 def changes_the_batch(batch, mask):
     batch["audio"][~mask[:, 0]] = 0
     return batch["audio"] + batch["text"].sum(1, keepdim=True)
