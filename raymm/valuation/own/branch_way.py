@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.likeness import close
 from raymm.valuation.method import flops
+from raymm.valuation.own.axes import settle_axes
 from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
 from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
 from raymm.valuation.own.checks import check_predict, same_rows_when_all_is_masked, say_if_not_logits
@@ -22,7 +24,7 @@ from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
 from raymm.valuation.own.sources import Opened, whole_only
 from raymm.valuation.own.ways import Way
-from raymm.valuation.structure import map_leaves, tensors_of
+from raymm.valuation.structure import copied, map_leaves, tensors_of
 
 __all__ = ["BranchWay", "call_model"]
 
@@ -111,7 +113,19 @@ class BranchWay(Way):
         outputs = {name: found[0] for name, found in calls.items()}
         for name, output in outputs.items():
             self._branch(name).check(output, len(given))
+        self._settle_axes(given, outputs, returned)
         return outputs, returned
+
+    def _settle_axes(self, given: Given, outputs: Mapping[str, Any], returned: Any) -> None:
+        """Try which axis of an output is the samples where the batch is as long as two."""
+        if all(len(fits) == 1 for branch in self.branches for fits in branch.fits or ()):
+            return
+
+        def replay(instead: Mapping[str, Any]) -> Float[Tensor, "B K"]:
+            shown = {**outputs, **instead}
+            return self._logits_with(given, {name: partial(copied, output) for name, output in shown.items()})
+
+        settle_axes(self.branches, outputs, self.outputs.logits(returned, len(given)), replay)
 
     def _replay(self, given: Given, recorded: _Recorded, mask: Mask) -> Float[Tensor, "B K"]:
         """Logits with the masked rows of each branch replaced; mask [B, n]."""
@@ -119,6 +133,10 @@ class BranchWay(Way):
         for position, branch in enumerate(self.branches):
             if branch.name in recorded.outputs:
                 gives[branch.name] = self._give(branch, recorded, mask[:, position])
+        return self._logits_with(given, gives)
+
+    def _logits_with(self, given: Given, gives: Mapping[str, Callable[[], Any]]) -> Float[Tensor, "B K"]:
+        """Logits of the rest of the model, with what some functions give in the place of the branches."""
         with replaced(gives, self.branches):
             returned = self._run(given)
         return self.outputs.logits(returned, len(given))

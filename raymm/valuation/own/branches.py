@@ -21,7 +21,7 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.structure import leaves_of, map_leaves, tensors_of
 
-__all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped"]
+__all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped", "zeroed_rows"]
 
 PLAIN = (Tensor, bool, int, float, str, type(None))
 """What a branch may give, in any containers."""
@@ -37,7 +37,8 @@ class Branch:
     Attributes
     ----------
     fits
-        Of each tensor of its output, the axes among the first two that were as long as every batch so far.
+        Of each tensor of its output, the axes among the first two that were as long as every batch so far; of two,
+        the one that was found to be the samples (`raymm.valuation.own.axes`).
     """
 
     name: str
@@ -84,6 +85,11 @@ class Branch:
                 "wrap this one"
             )
         self.fits = tuple(fits)
+
+    def settle(self, position: int, axis: int) -> None:
+        """From now on the samples are this axis of a tensor of the output."""
+        assert self.fits is not None
+        self.fits = (*self.fits[:position], frozenset({axis}), *self.fits[position + 1 :])
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -167,11 +173,21 @@ def masked_rows(branch: Branch, output: Any, keep: Mask, baselines: Sequence[Ten
         if not isinstance(leaf, Tensor):
             return leaf
         axis, baseline = left.pop(0)
-        shape = [1] * leaf.ndim
-        shape[axis] = len(keep)
-        return torch.where(keep.view(shape), leaf, baseline)
+        return torch.where(_along(axis, keep, leaf), leaf, baseline)
 
     return map_leaves(masked, output)
+
+
+def zeroed_rows(output: Any, position: int, axis: int, keep: Mask) -> Any:
+    """A new output with zeros in one tensor, by its position, where `keep` is False along an axis."""
+    left = iter(range(len(tensors_of(output))))
+
+    def zeroed(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or next(left) != position:
+            return _copied(leaf)
+        return torch.where(_along(axis, keep, leaf), leaf, leaf.new_zeros(()))
+
+    return map_leaves(zeroed, output)
 
 
 @contextmanager
@@ -187,6 +203,13 @@ def _replaced(module: nn.Module, give: Callable[[], Any]) -> Iterator[None]:
         for name in instead:
             del own[name]
         own.update(before)
+
+
+def _along(axis: int, keep: Mask, leaf: Tensor) -> Mask:
+    """A mask [B] that broadcasts to a tensor whose samples are an axis."""
+    shape = [1] * leaf.ndim
+    shape[axis] = len(keep)
+    return keep.view(shape)
 
 
 def _overlaps(branches: Sequence[Branch]) -> list[str]:

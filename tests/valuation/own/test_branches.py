@@ -246,6 +246,58 @@ def test_outputs_of_several_tensors_and_ranks_and_changes_in_place():
     assert len({tuple(row) for row in table.phi.tolist()}) > 1
 
 
+class TimeFirst(nn.Module):
+    """Recurrent branches over [T, B, D], of which the last step, a mean, or the state is read."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.read = read
+        self.branches = nn.ModuleDict({name: nn.GRU(wide, wide, 2) for name, (wide, _) in WIDTHS.items()})
+        self.head = nn.Sequential(nn.Linear(sum(wide for wide, _ in WIDTHS.values()), 3), nn.Tanh())
+
+    def pooled(self, steps, state):
+        return {"last": steps[-1], "mean": steps.mean(0), "state": state[0] - state[1]}[self.read]
+
+    def forward(self, **inputs):
+        outputs = [self.branches[name](inputs[name].transpose(0, 1)) for name in NAMES]
+        return self.head(torch.cat([self.pooled(*output) for output in outputs], dim=1))
+
+
+def sequences(sizes, steps, seed=0):
+    """Batches of sequences [B, T, ...], of which each sample has some modalities."""
+    draw = torch.Generator().manual_seed(seed)
+    batches = []
+    for size in sizes:
+        there = torch.rand(size, 3, generator=draw) < 0.6
+        inputs = {name: 3 * torch.randn(size, steps, wide, generator=draw) for name, (wide, _) in WIDTHS.items()}
+        batches.append({**inputs, "label": torch.randint(3, (size,), generator=draw), "there": there})
+    return batches
+
+
+@pytest.mark.parametrize("mask", ["zeros", "mean"])
+@pytest.mark.parametrize("read", ["last", "mean", "state"])
+@pytest.mark.parametrize(("sizes", "steps"), [((6, 6, 4), 6), ((2, 2), 2), ((1, 5), 5), ((5, 3), 4)])
+def test_the_axis_of_the_samples_is_found_where_two_are_as_long(read, mask, sizes, steps):
+    model, batches = restless(TimeFirst(read)), sequences(sizes, steps)
+    pooled, there = [], []
+    with torch.no_grad():
+        for batch in batches:
+            outputs = {name: model.branches[name](batch[name].transpose(0, 1)) for name in NAMES}
+            pooled.append({name: model.pooled(*output) for name, output in outputs.items()})
+            there += [tuple(n for n, on in zip(NAMES, row, strict=True) if on) for row in batch["there"].tolist()]
+        rows = {name: torch.cat([one[name] for one in pooled]) for name in NAMES}
+        had = torch.cat([batch["there"] for batch in batches])
+        base = {name: rows[name][had[:, i]].mean(0) if mask == "mean" else 0.0 for i, name in enumerate(NAMES)}
+
+        def logits_of(row, coalition):
+            parts = [rows[n][row] if n in coalition else base[n] + 0 * rows[n][row] for n in NAMES]
+            return model.head(torch.cat(parts))
+
+        true = phi_by_definition(logits_of, torch.cat([batch["label"] for batch in batches]), there)
+    found = value_batches(model, batches, modalities=modalities_of(model), present="there", mask=mask)
+    assert np.allclose(found.phi, np.array(true, float), rtol=0, atol=1e-12, equal_nan=True)
+
+
 def test_hooks_of_others_act_once(model):
     batches = batches_of()
     before = value_batches(model, batches, modalities=modalities_of(model), ids="clip")

@@ -79,15 +79,15 @@ class Kept(nn.Linear):
         return super().forward(values)
 
 
-class TimeFirst(Base):
-    """The axis of the samples is the second, and the first is as long: only masking tells them apart."""
+class Crossed(Base):
+    """Two axes are as long as the batch, and both are mixed."""
 
     def __init__(self):
         super().__init__()
         self.a = Steps()
 
     def forward(self, audio, video):
-        return self.a(audio).mean(0) + self.v(video)
+        return self.a(audio).mean((0, 1)) + self.v(video)
 
 
 class Steps(nn.Module):
@@ -164,7 +164,7 @@ REFUSED = {
     CalledByAMethod: "branch 'audio' is not called in the forward pass, though there are samples that have it",
     DrawsInTheHead: "draws at random",
     DrawsInABranch: "branch 'audio' gives something else when it is run again: it draws at random",
-    TimeFirst: "the logits of sample 1 of the batch change when sample 0 is masked",
+    Crossed: r"'audio' gives a tensor \[4, 4, 3\], of which two axes .* masking samples along either changes others",
     Pooled: r"branch 'audio' gives a tensor \[3\] of which no axis .* is the 4 samples",
     Similarities: "samples of a batch must not mix",
     Opaque: "branch 'audio' gives a Cache, which cannot be masked",
