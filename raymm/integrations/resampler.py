@@ -55,7 +55,8 @@ class Resampler(data.Sampler[list[Row]]):
     Parameters
     ----------
     samples
-        Number of samples; or the map-style data set; or the positions in it that are trained, ascending.
+        Number of samples; or the map-style data set; or the positions in it that are trained, ascending, as an
+        array or a list, tuple or range of whole numbers.
     modalities
         Names of the n modalities, in the order of the columns of phi; or n.
     method, settings

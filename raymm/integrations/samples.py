@@ -122,12 +122,12 @@ def samples_of(
 
 
 def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if isinstance(samples, np.ndarray | Tensor):
+    if isinstance(samples, np.ndarray | Tensor) or _are_positions(samples):
         rows = _array(samples)
         if rows.dtype.kind not in "iu" or rows.ndim != 1 or (np.diff(rows) <= 0).any() or (rows < 0).any():
             raise ConfigError(
                 f"Resampler: samples are {rows.dtype} {list(rows.shape)}; expected a number, a data set, or "
-                "positions in it, ascending, each once"
+                "positions in it, ascending, each once (such as sorted(subset.indices))"
             )
         rows = rows.astype(np.int64)
     else:
@@ -135,6 +135,15 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
     if not len(rows):
         raise ConfigError("Resampler: there are no samples")
     return rows
+
+
+def _are_positions(samples: object) -> bool:
+    """Whether a list, tuple or range holds whole numbers only, and so is no data set."""
+    return (
+        isinstance(samples, list | tuple | range)
+        and len(samples) > 0
+        and all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in samples)
+    )
 
 
 def _number_of(samples: Any) -> int:

@@ -338,12 +338,24 @@ def test_a_missing_modality_is_never_kept_whatever_its_value():
     assert all(any(row.keep) and (row != 0 or not row.keep[1]) for row in rows_in(dropped))
 
 
-def test_positions_in_a_larger_data_set_are_what_is_read():
-    sampler = resampler(np.array([2, 5, 7, 8, 11]))
+POSITIONS = [2, 5, 7, 8, 11]
+
+
+@pytest.mark.parametrize("form", [np.array, torch.tensor, list, tuple, lambda numbers: [*map(np.int64, numbers)]])
+def test_positions_in_a_larger_data_set_are_what_is_read(form):
+    sampler = resampler(form(POSITIONS))
     sampler.update(LOW)
     assert {int(row) for row in rows_in(sampler)} == {2, 5, 7, 8, 11}
     assert Counter(int(row) for row in rows_in(sampler))[7] == 3
     assert sampler.to_value.tolist() == [2, 5, 7, 8, 11]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rows"),
+    [(range(3, 9, 2), [3, 5, 7]), ([True, False], [0, 1]), ([0.5, 1, 2], [0, 1, 2]), ("ab", [0, 1])],
+)
+def test_only_whole_numbers_are_positions(samples, rows):
+    assert sorted(int(row) for row in rows_in(Resampler(samples, ("audio", "rgb")))) == rows
 
 
 # settings and states
@@ -378,6 +390,10 @@ def test_every_method_is_planned_or_refused_in_words():
         ({"present": np.ones((5, 3), bool)}, r"present is bool \[5, 3\]; expected bool \[5, 2\]"),
         ({"present": np.array([[False, False]] + 4 * [[True, True]])}, "sample 0 has no modality"),
         ({"samples": np.array([3, 1])}, "expected a number, a data set, or positions in it, ascending"),
+        (
+            {"samples": [3, 1]},
+            r"samples are int64 \[2\]; .* ascending, each once \(such as sorted\(subset.indices\)\)",
+        ),
         ({"samples": 0}, "there are no samples"),
         ({"present": [[0, 1]] * 5}, r"present is int64 \[5, 2\]; expected bool"),
     ],
