@@ -50,7 +50,7 @@ def modules_in(model: object) -> list[nn.Module]:
     a function keeps in its closure.
 
     >>> net = nn.Linear(1, 1)
-    >>> modules_in(partial(lambda batch, mask: net(batch), mask=None)) == modules_in(net.forward) == [net]
+    >>> modules_in(partial(net.forward, mask=None)) == modules_in({"audio": net}) == [net]
     True
     """
     found: list[nn.Module] = []

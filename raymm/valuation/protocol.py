@@ -5,14 +5,14 @@ examples: docs/valuation.md). A model that cannot be split is valued by `raymm.v
 the whole model once a coalition.
 """
 
-import hashlib
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from raymm.types import Features, Mask
+from raymm.valuation.fingerprints import fingerprint
 from raymm.valuation.logit_sources import FusionSource, LogitSource, SumSource
 from raymm.valuation.modes import evaluating
 
@@ -121,12 +121,3 @@ def players(model: object, present: Mask) -> Mask:
 
 source_for = logit_source
 """The former name of `logit_source`."""
-
-
-def fingerprint(model: nn.Module) -> str:
-    """Sixteen hex digits over the names, shapes and bytes of all weights."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -227,10 +227,6 @@ def mixes(batch, mask):
     return batch["audio"] * mask[:, [0]] + (batch["text"] * mask[:, [2]]).sum()
 
 
-def reads_the_last(batch, mask):
-    return batch["audio"] * mask[-1:, [0]] + batch["text"].sum(1, keepdim=True) * mask[:, [2]]
-
-
 def similarities(batch, mask):
     return batch["audio"] @ (batch["audio"] * mask[:, [0]]).T
 
@@ -245,7 +241,6 @@ def not_finite(batch, mask):
         (changes_the_batch, "changes the batch in place, or draws at random"),
         (draws, "changes the batch in place, or draws at random"),
         (mixes, "the logits of sample 1 of the batch change when sample 0 is masked"),
-        (reads_the_last, "the logits of sample 0 of the batch change when the second half of them is masked"),
         (similarities, "samples of a batch must not mix"),
         (not_finite, "first those of sample 0 of the batch for the coalition {}; .* give mask='mean'$"),
         (
