@@ -60,7 +60,7 @@ class BranchWay(Way):
     ) -> None:
         self.model, self.branches, self.outputs, self.baseline = model, branches, outputs, baseline
         self.forward = forward
-        self.masking = baseline.name
+        self.masking, self.arguments = baseline.name, forward is None
         if isinstance(baseline, Means):
             self.first_pass = _Averaging(self._record, branches, baseline)
 

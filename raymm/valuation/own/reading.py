@@ -71,6 +71,8 @@ class Reading:
     present
         Where [B, n], or a mapping of modalities to [B], stands; or by modality where each [B] stands; None: every
         sample has every modality.
+    arguments
+        Whether the entries of a batch are arguments of the model.
     """
 
     names: tuple[str, ...]
@@ -80,6 +82,7 @@ class Reading:
     ids: Where | None = None
     source: Where | None = None
     present: Where | Mapping[str, Where] | None = None
+    arguments: bool = True
     _form: str | None = None
 
     def __post_init__(self) -> None:
@@ -111,12 +114,18 @@ class Reading:
         )
 
     def _check_form(self, batch: Any) -> None:
-        """All batches must have the keys, or the number of entries, of the first."""
-        form = _form_of(batch)
+        """All batches must have the keys, or the number of entries where these have positions, of the first."""
+        counted = self._by_position() or not isinstance(batch, list | tuple)
+        form = _form_of(batch) if counted else f"a {type(batch).__name__}"
         if self._form is None:
             self._form = form
         if form != self._form:
             raise DataError(f"it is {form}, and the first batch is {self._form}")
+
+    def _by_position(self) -> bool:
+        """Whether entries of a list are something each; else they are as many as there are samples."""
+        places = [self.label, self.ids, self.source, *self._places_of_presence()]
+        return self.arguments or self.label is None or any(isinstance(place, int) for place in places)
 
     def _label_of(self, batch: Any) -> Where:
         if self.label is not None:

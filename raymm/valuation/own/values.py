@@ -132,7 +132,7 @@ def value_batches(
     what = Model(model, modalities, predict, forward, outputs, mask, reference, chunk)
     way = way_of(what, kind)
     game = Game.of(utility, kind, classes, method, budget, refine, seed, split)
-    reading = Reading(way.outputs.names, kind, what.device, label, ids, source, present)
+    reading = Reading(way.outputs.names, kind, what.device, label, ids, source, present, way.arguments)
     if way.first_pass is not None and reference is None and iter(batches) is batches:
         raise ConfigError(
             "mask='mean' reads the batches twice, and these can be read once only; give a list or a DataLoader, or "

@@ -52,11 +52,14 @@ class Way(ABC):
         What stands in for what is masked, in tables.
     first_pass
         What reads the batches once before they are valued; None where nothing does.
+    arguments
+        Whether the entries of a batch are arguments of the model.
     """
 
     outputs: Outputs
     masking: str = "the model's own"
     first_pass: FirstPass | None = None
+    arguments: bool = False
 
     @abstractmethod
     def open(self, given: Given, *, first: bool) -> Opened:

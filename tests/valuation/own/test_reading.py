@@ -85,6 +85,14 @@ FORMS = {
     "named tuple": ([Pair(WHOLE, Y)], {"forward": unpacked}),
     "dataclass": ([Record(WHOLE, Y)], {"forward": unpacked}),
     "object": ([SimpleNamespace(inputs=WHOLE, target=Y)], {"forward": unpacked}),
+    "lists of samples": (
+        DataLoader(CLIPS, batch_size=3, collate_fn=list),
+        {
+            "forward": lambda model, batch: model(*(torch.stack([x[k] for x in batch]) for k in ("audio", "video"))),
+            "label": lambda batch: [sample["label"] for sample in batch],
+            "ids": lambda batch: [sample["path"] for sample in batch],
+        },
+    ),
     "iterator": (iter([(A[:4], V[:4], Y[:4]), (A[4:], V[4:], Y[4:])]), {}),
     "labels that are looked up": (
         [WHOLE | {"name": ["abc"[label] for label in Y]}],
@@ -105,7 +113,7 @@ def test_every_form_of_batch(model, form):
     assert table.label.tolist() == Y.tolist()
     if "ids" not in settings:
         assert table.sample_id.tolist() == [*"0123456"]
-    elif settings["ids"] == "path":
+    elif settings["ids"] == "path" or callable(settings["ids"]):
         assert table.sample_id.tolist() == [f"{row}.mp4" for row in range(7)]
     assert (table.source is None) == ("source" not in settings)
 
@@ -148,6 +156,15 @@ def test_a_wrong_batch_is_told_by_its_number_and_the_values_before_it_are_kept(m
     with pytest.raises(BatchError, match=rf"batch {0 if 'first' not in words or 'those' in words else 1}") as told:
         value_batches(model, [wrong] if "it is" not in words else [good, wrong], **settings)
     assert (told.value.values is None) == (told.value.batch == 0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"label": 2}])
+def test_entries_that_have_positions_are_as_many_in_every_batch(model, settings):
+    batches = [(A, V, Y), (A, V, Y, Y)]
+    with pytest.raises(
+        BatchError, match=r"batch 1 .*a tuple of 4 entries, and the first batch is a tuple of 3 entries"
+    ):
+        value_batches(model, batches, modalities={"audio": "a", "video": "v"}, **settings)
 
 
 def test_a_key_that_forward_does_not_take_is_told():
