@@ -12,7 +12,7 @@ from raymm.errors import RaymmError
 from raymm.types import Features, Mask
 from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.likeness import close
-from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource
+from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource, SumSource
 from raymm.valuation.protocol import FusionModel, SplitModel, logit_source, players
 from raymm.valuation.structure import copied
 
@@ -20,6 +20,10 @@ __all__ = ["Conformance", "ModelError", "check_model", "check_repeated", "compar
 
 ALL_COALITIONS_TO = 12
 """Most modalities of which all coalitions are compared unless others are asked for."""
+
+
+ROUNDED = 8
+"""Roundings of the largest number by which right logits may differ; those of sums in half precision do by up to 2."""
 
 
 class ModelError(RaymmError):
@@ -70,7 +74,7 @@ def check_model(
     names
         Modalities, for the message.
     tolerance
-        Largest difference allowed, in parts of the largest logit.
+        Largest difference allowed, in parts of the largest logit; more where the logits' type rounds by more.
     coalitions
         Coalitions that are compared, bool [S, n]; default: all up to 12 modalities; beyond, the empty one, each
         modality alone, all but each, and all.
@@ -162,7 +166,7 @@ def _compare(
             where, sample, label = _first(~torch.isfinite(true), mask, names)
             raise ModelError(f"{where}: the logit is {true[sample, label]:.6g}; logits must be finite")
         difference = (found - true).abs()
-        bad = ~(difference <= tolerance * true.abs().max().clamp(min=1.0))  # also where it is NaN
+        bad = ~(difference <= _allowed(fast, found, true, tolerance))  # also where it is NaN
         if bad.any():
             where, sample, label = _first(bad, mask, names)
             raise ModelError(
@@ -173,6 +177,14 @@ def _compare(
         largest = max(largest, float(difference.max()))
         ties += int((found.argmax(dim=1) != true.argmax(dim=1)).sum())
     return Conformance(len(masks) * len(fast.present), largest, ties)
+
+
+def _allowed(fast: LogitSource, found: Tensor, true: Tensor, tolerance: float) -> float:
+    """Largest difference of two logits that agree: the tolerance, or what the type rounds off the terms of a sum."""
+    largest = max(1.0, float(true.abs().max()))
+    terms = float(fast.partial_logits.abs().max()) if isinstance(fast, SumSource) and fast.head is None else 0.0
+    step = max(torch.finfo(logits.dtype).eps for logits in (found, true))
+    return max(tolerance * largest, ROUNDED * step * max(largest, terms))
 
 
 def _first(bad: Bool[Tensor, "B K"], mask: Bool[Tensor, " n"], names: tuple[str, ...]) -> tuple[str, int, int]:

@@ -107,6 +107,42 @@ def test_beyond_enumeration_few_coalitions_are_compared_and_still_tell_a_differe
         check_model(model, features, present)
 
 
+class Rounded(torch.nn.Module):
+    """A sum in some precision, whose terms may be much larger than it."""
+
+    def __init__(self, dtype, width, large=0.0, finish=None, factor=1.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Linear(width, 6).to(dtype)
+        self.finish, self.factor = finish, factor
+        self.terms = large * torch.tensor([1.0, 1.0, -2.0]).to(dtype)[:, None]
+
+    def encode(self, batch):
+        return batch.to(self.first.weight.dtype).relu()
+
+    def fuse(self, features, mask):
+        sums = self.first((features * mask[..., None]).sum(1)) + (self.terms * mask[..., None]).sum(1)
+        return sums if self.finish is None else self.finish(sums)
+
+    def partials(self, features):
+        return self.factor * features @ self.first.weight.T + self.terms, self.first.bias
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize(
+    ("width", "large", "finish"), [(16, 0.0, None), (600, 0.0, None), (16, 40.0, None), (600, 0.0, torch.tanh)]
+)
+def test_right_sums_pass_in_any_precision_and_wrong_ones_do_not(dtype, width, large, finish):
+    draw = torch.Generator().manual_seed(1)
+    samples, present = torch.randn(6, 3, width, generator=draw), torch.ones(6, 3, dtype=torch.bool)
+    model = Rounded(dtype, width, large, finish)
+    assert check_model(model, samples, present).compared == 6 * 8
+    model.factor = 2.0
+    if not large or dtype == torch.float32:
+        with pytest.raises(ModelError, match="the shortcut gives"):
+            check_model(model, samples, present)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_logits_that_are_not_finite_are_named(dataset, value):
     """NaN is neither equal nor unequal: a comparison by itself lets it pass."""
