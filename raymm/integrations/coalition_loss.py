@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -211,18 +210,18 @@ class CoalitionLoss(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Labels of the task's type and the mask, once shapes and types fit together."""
         problems, n = Problems("CoalitionLoss"), len(self.modalities)
-        rows = len(labels)
+        rows = _rows_of(labels)
         if not rows:
             problems.add("the batch has no rows")
-        try:
-            with suppress(DataError):  # said in the words of the check that follows
+        else:
+            try:
                 labels = read_labels(labels, self.task)
-            self.task.check_targets(labels)
-        except TypeError as cause:
-            problems.add(str(cause))
+                self.task.check_targets(labels)
+            except (DataError, TypeError) as cause:
+                problems.add(str(cause))
         problems.extend(_wrong_features(features, self.modalities, rows))
         if mask is None:
-            mask = torch.ones(rows, n, dtype=torch.bool, device=labels.device)
+            mask = torch.ones(rows, n, dtype=torch.bool, device=getattr(labels, "device", None))
         if mask.dtype != torch.bool or mask.shape != (rows, n):
             problems.add(f"mask is {mask.dtype} {list(mask.shape)}; expected torch.bool {[rows, n]}")
         if weight is not None and weight.shape != (rows,):
@@ -231,20 +230,34 @@ class CoalitionLoss(nn.Module):
         return labels, mask
 
 
+def _rows_of(labels: Any) -> int:
+    try:
+        return len(labels)
+    except TypeError as cause:
+        raise DataError(f"CoalitionLoss: labels are a {type(labels).__name__}; give one for each row") from cause
+
+
 def _wrong_features(features: Any, modalities: tuple[str, ...], rows: int) -> list[str]:
     if isinstance(features, Mapping):
         if set(features) != set(modalities):
             return [f"features are of {', '.join(map(str, features))}; expected {', '.join(modalities)}"]
-        return [
-            f"features of '{name}' are {list(values.shape)}; expected {rows} rows"
-            for name, values in features.items()
-            if len(values) != rows
-        ]
+        return [wrong for name, values in features.items() if (wrong := _wrong_feature(name, values, rows))]
     if not isinstance(features, Tensor):
         return [f"features are a {type(features).__name__}; give a tensor [B, n, D], or tensors by modality"]
     if features.ndim != 3 or features.shape[:2] != (rows, len(modalities)):
         return [f"features are {list(features.shape)}; expected {[rows, len(modalities)]} and a width"]
     return []
+
+
+def _wrong_feature(name: str, values: object, rows: int) -> str | None:
+    if not isinstance(values, Tensor):
+        return (
+            f"features of '{name}' are a {type(values).__name__}; give one tensor [{rows}, ...] (zeros where the "
+            "mask is False)"
+        )
+    if values.ndim < 1 or len(values) != rows:
+        return f"features of '{name}' are {list(values.shape)}; expected {rows} rows"
+    return None
 
 
 def _check(method: str, reduction: str) -> None:

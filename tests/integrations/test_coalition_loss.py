@@ -378,7 +378,26 @@ def changed(**given):
             r"features of 'rgb' are \[6, 2\]; expected 7 rows",
         ),
         ({"mask": torch.ones(ROWS, 3)}, DataError, r"mask is torch.float32 \[7, 3\]; expected torch.bool \[7, 3\]"),
-        ({"labels": torch.zeros(ROWS)}, DataError, "labels of the task classification are torch.int64"),
+        *(
+            ({"features": dict.fromkeys(NAMES, torch.zeros(ROWS, 2)) | {"rgb": value}}, DataError, words)
+            for value, words in (
+                (
+                    None,
+                    r"features of 'rgb' are a NoneType; give one tensor \[7, ...\] \(zeros where the mask",
+                ),
+                ({"states": torch.zeros(ROWS, 2)}, "features of 'rgb' are a dict; give one tensor"),
+                ((torch.zeros(ROWS, 2),) * ROWS, "features of 'rgb' are a tuple; give one tensor"),
+                (torch.tensor(1.0), r"features of 'rgb' are \[\]; expected 7 rows"),
+            )
+        ),
+        ({"labels": torch.zeros(ROWS)}, DataError, "labels are torch.float32, and the task .* has torch.int64; give"),
+        (
+            {"labels": [0.5] * ROWS},
+            DataError,
+            "labels are torch.float32, and the task classification has torch.int64",
+        ),
+        ({"labels": ["dog"] * ROWS, "mask": None}, DataError, "labels are a list and no numbers"),
+        ({"labels": None}, DataError, "labels are a NoneType; give one for each row"),
         ({"labels": torch.full((ROWS,), 3)}, ModelError, "there is a class 3, and fuse returns outputs of 3 classes"),
         ({"labels": torch.full((ROWS,), -1)}, ModelError, "there is a class -1"),
         ({"fuse": 3}, ConfigError, "fuse is a int; give a function"),

@@ -112,7 +112,11 @@ class SplitWay(Way):
 
         def fused(mask: Mask) -> Float[Tensor, "B K"]:
             with own_code("fuse", few):
-                return self.outputs.logits(self.model.fuse(few.clone(), mask.clone()), len(few))
+                returned: object = self.model.fuse(few.clone(), mask.clone())
+            if not isinstance(returned, Tensor):
+                kind = type(returned).__name__
+                raise ModelError(f"fuse returns a {kind}; it must return logits [samples, classes] in one tensor")
+            return self.outputs.logits(returned, len(few))
 
         self.outputs.finite(fused(there), there)
         say_if_not_logits(check_predict(fused, there, "fuse"), self.outputs.task)

@@ -91,6 +91,11 @@ def way_of(given: Model, task: Task) -> Way:
     """
     if isinstance(given.model, nn.Module):
         given.model.apply(_refuse_lazy)
+        if given.device is not None and given.device.type == "meta":
+            raise ConfigError(
+                "the model is on the device 'meta', where weights have no numbers; make it on another "
+                "(model.to_empty(device='cpu')), and load its weights"
+            )
     function = given.function
     if function is None and not given.split and not isinstance(given.modalities, Mapping):
         raise ConfigError(f"{_kind(given.model)}: {HOW}")

@@ -352,6 +352,11 @@ def test_classes_that_are_not_as_many_as_the_logits():
         value_batches(Base(), [BATCH], modalities=BRANCHES, classes=[*"abcd"])
 
 
+def test_weights_without_numbers():
+    with pytest.raises(ConfigError, match="the model is on the device 'meta', where weights have no numbers; make"):
+        value_batches(Base().to("meta"), [BATCH], modalities=BRANCHES)
+
+
 def test_sizes_that_are_not_known_yet():
     class Lazy(Base):
         def __init__(self):

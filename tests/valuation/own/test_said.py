@@ -42,6 +42,13 @@ class Drawing(Split):
         return super().fuse(features, mask) + torch.randn(len(mask), 3)
 
 
+class Named(Split):
+    """Its `fuse` returns logits by name."""
+
+    def fuse(self, features, mask):
+        return {"logits": super().fuse(features, mask)}
+
+
 class DrawingFeatures(Split):
     """Its `encode` draws at random, and changes its batch in place, which by itself is no matter."""
 
@@ -84,6 +91,7 @@ def test_a_model_that_does_not_read_the_mask(caplog):
     ("model", "words"),
     [
         (Mixing, "samples of a batch must not mix"),
+        (Named, "fuse returns a dict; it must return logits .samples, classes. in one tensor"),
         (Drawing, "fuse gives other logits when it is called again"),
         (DrawingFeatures, "encode gives other features when it is called again with the same batch: it draws"),
     ],
