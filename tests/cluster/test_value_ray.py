@@ -100,8 +100,10 @@ def test_actors_give_the_contributions_of_the_definition_for_every_fusion(pools,
 
 
 def test_sampled_values_are_the_same_bits_on_actors_and_differ_by_block(pools, six, monkeypatch):
+    """Of probabilities: what an untrained model is right on, it is right on with every coalition."""
     monkeypatch.setattr("raymm.valuation.engine.BATCHES_PER_BLOCK", 2)
-    model, view, rows, config = setup(six, fusion="gated", method="sampled", budget=30, refine=False)
+    how = {"method": "sampled", "utility": "probability", "budget": 30, "refine": False}
+    model, view, rows, config = setup(six, fusion="gated", **how)
     here = value_rows(model, view, rows, config)
     assert here.info.method == "sampled"
     assert (here.stderr > 0).any()
