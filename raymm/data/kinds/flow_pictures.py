@@ -40,9 +40,9 @@ class FlowPicturesSpec(PictureFolderSpec):
 
     def taken(self, first: Path, root: Path) -> list[Path]:
         """The pictures of x at the beginning of each interval, as far as there are, and those of y."""
-        from raymm.data.media.flow_pictures import x_pictures, y_picture
+        from raymm.data.media.flow_pictures import y_picture
 
-        pictures = x_pictures(first, root)
+        pictures = self.pictures_from(first, root)
         chosen = [pictures[index] for index in self.indices(0.0) if index < len(pictures)]
         return [*chosen, *(y_picture(path, root) for path in chosen)]
 

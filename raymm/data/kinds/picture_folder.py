@@ -43,14 +43,16 @@ class PictureFolderSpec(FrameSpec):
         return cell if isinstance(cell, str) else ""
 
     def files_of(self, cell: Any, media_root: MediaRoot) -> list[str]:
-        """The pictures that are taken; the first one where there are none, or no folder."""
+        """The pictures that are taken; the first one where they cannot be listed, or are in an archive."""
         if not isinstance(media_root, Path) or not isinstance(cell, str):
             return super().files_of(cell, media_root)
+        first = media_root / cell
         try:
-            taken = self.taken(media_root / cell, media_root)
+            taken = self.taken(first, self.root_of(first, cell))
         except (OSError, MediaError):
             return [cell]
-        return [path.relative_to(media_root).as_posix() for path in taken] or [cell]
+        inside = first.is_relative_to(media_root)  # a whole path may be allowed to lead out of it
+        return [(path.relative_to(media_root) if inside else path).as_posix() for path in taken]
 
     @abstractmethod
     def taken(self, first: Path, root: Path) -> list[Path]:

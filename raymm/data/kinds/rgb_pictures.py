@@ -39,8 +39,10 @@ class RgbPicturesSpec(PictureFolderSpec):
         return frame_pictures(first)
 
     def taken(self, first: Path, root: Path) -> list[Path]:
-        """The picture of the middle of each interval."""
-        pictures = self.pictures_from(first, root)
+        """The picture of the middle of each interval; the last one stands for all later times."""
+        return self._chosen(self.pictures_from(first, root))
+
+    def _chosen(self, pictures: Sequence[Path]) -> list[Path]:
         return [pictures[min(index, len(pictures) - 1)] for index in self.indices(0.5)]
 
     @property
@@ -62,10 +64,10 @@ class RgbPicturesSpec(PictureFolderSpec):
     def decode(self, cell: Any, files: SampleFiles) -> npt.NDArray[np.uint8]:
         """The picture of the middle of each interval; the last one stands for all later times, which is remarked."""
         first = files.path(cell)
-        root = self.root_of(first, cell)
-        for remark in of_length(len(self.pictures_from(first, root)) / self.picture_rate, self.window):
+        pictures = self.pictures_from(first, self.root_of(first, cell))
+        for remark in of_length(len(pictures) / self.picture_rate, self.window):
             files.remark(remark)
-        chosen = self.taken(first, root)
+        chosen = self._chosen(pictures)
         read = {path: self._read(path) for path in dict.fromkeys(chosen)}
         return np.stack([read[path] for path in chosen])
 

@@ -28,7 +28,8 @@ def frame_pictures(first: Path) -> list[Path]:
     """
     pictures = _listed(str(first.parent), first.parent.stat().st_mtime_ns)
     if DIGITS.search(first.stem):
-        pictures = tuple(path for path in pictures if _letters(path) == _letters(first))
+        letters = _letters(first)
+        pictures = tuple(path for path in pictures if _letters(path) == letters)
     return list(pictures[pictures.index(first) :]) if first in pictures else [first]
 
 

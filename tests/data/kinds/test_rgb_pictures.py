@@ -67,6 +67,20 @@ def test_pictures_without_numbers_are_taken_by_name(tmp_path):
     assert taken(tmp_path, "end.png", frames=3)[0] == [3, 2, 1]
 
 
+@pytest.mark.parametrize("where", ["inside", "above", "outside"])
+def test_the_pictures_that_are_read_are_named_wherever_they_lie(tmp_path, where):
+    """Cells may lead out of the media root where that is allowed; the names lead to the pictures from the root."""
+    root = tmp_path / "root"
+    root.mkdir()
+    first = save(root / "a" if where == "inside" else tmp_path / "a", 3)
+    cell = {"inside": "a/frame1.png", "above": "../a/frame1.png", "outside": str(first)}[where]
+    spec = RgbPicturesSpec(name="rgb", height=8, width=8, frames=2)
+    files = spec.files_of(cell, root)
+    assert [(root / file).resolve() for file in files] == [first.with_name(f"frame{n}.png") for n in (1, 2)]
+    assert files[0] == cell
+    assert spec.files_of("b/frame1.png", root) == ["b/frame1.png"]
+
+
 def test_the_first_frame_of_a_folder_is_no_flow(tmp_path):
     save(tmp_path / "clip", 2)
     for axis in "xy":
