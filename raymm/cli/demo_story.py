@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.api.progress import Epoch
-from raymm.reports.paired_statistics import differences, p_of_mean
+from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.sweep.runs import mean_metrics
 from raymm.tracking.epoch_text import WIDTH
@@ -20,8 +20,6 @@ from raymm.training.result import Result
 __all__ = ["EpochEvents", "EpochLines", "story", "story_figures"]
 
 Array = npt.NDArray[np.float64]
-
-LEVEL = 0.05
 
 SECONDS = "seconds a run"
 SIDE = 34

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +27,7 @@ from raymm.data.batch import Batch
 from raymm.data.identity import digest_of
 from raymm.data.mixup import Mixing, mixed
 from raymm.data.shards import Shards
+from raymm.data.threads import on_threads
 from raymm.errors import DataError, RaymmError, TrainingError
 from raymm.storage.directory import read_manifest
 
@@ -207,17 +208,8 @@ def _reopened(reader: BatchReader) -> BatchReader:
     return replace(reader, dataset=replace(dataset, shards=Shards(dataset.path, dataset.schema, manifest["files"])))
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _one_thread() -> AbstractContextManager[None]:
+    return on_threads(None if torch.get_num_threads() == 1 else 1)
 
 
 def _start_worker(number: int) -> None:

@@ -107,7 +107,7 @@ def load_manifest(
     refuse_absent_classes(array, splits, task, names, problems)
     refuse_unfit(array, splits, task, problems)
     problems.raise_if_any(DataError)
-    shared = shared_note([_further(files) for files in rows.files], splits, resolved)
+    shared = shared_note([_recordings_in(files)[1:] for files in rows.files], splits, resolved)
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
     notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
@@ -124,15 +124,16 @@ def _splits(
     problems: Problems,
 ) -> tuple[list[str], str]:
     """The split of each row, named or assigned, and a sentence on names that were understood."""
-    own = [_recording(files) for files in rows.files]
+    own = [next(iter(_recordings_in(files)), "") for files in rows.files]
     if rows.splits is None:
-        files = units_of([resolved.get(file) for file in own])
-        if rows.groups is None and _is_one_for_each(files, task.strata(labels, len(classes))):
-            return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
-        groups = [group or None for group in rows.groups or [""] * len(rows)]
-        what = "files" if rows.groups is None else "groups"
-        units = units_of(files.tolist(), groups)
-        return assign_grouped_splits(labels, units, ids, task, classes, seed, problems, what), ""
+        files = [resolved.get(file) for file in own]
+        if rows.groups is not None:
+            units = units_of(files, [group or None for group in rows.groups])
+            return assign_grouped_splits(labels, units, ids, task, classes, seed, problems), ""
+        units = units_of(files)
+        if not _are_of_one_class(units, task.strata(labels, len(classes))):
+            return assign_grouped_splits(labels, units, ids, task, classes, seed, problems, "files"), ""
+        return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
     splits, renamed = read_splits([split.strip() for split in rows.splits], ids, problems)
     known = [file if split in SPLITS else "" for file, split in zip(own, splits, strict=True)]
     refuse_shared(known, splits, resolved, problems)
@@ -178,20 +179,15 @@ def _refuse_null_characters(rows: Rows, ids: Sequence[str], problems: Problems) 
     problems.raise_if_any(DataError)
 
 
-def _recording(files: Sequence[str]) -> str:
-    """The file of a sample that is one recording, or nothing; an .npz holds those of many samples.
+def _recordings_in(files: Sequence[str]) -> tuple[str, ...]:
+    """Files of a sample that are one recording each; an .npz holds arrays of many samples.
 
-    >>> _recording(["poses.npz", "a.wav"]), _recording(["poses.npz"])
-    ('a.wav', '')
+    >>> _recordings_in(["poses.npz", "a.wav"]), _recordings_in(["poses.npz"])
+    (('a.wav',), ())
     """
-    return next((file for file in files if not file.lower().endswith(".npz")), "")
+    return tuple(file for file in files if not file.lower().endswith(".npz"))
 
 
-def _further(files: Sequence[str]) -> tuple[str, ...]:
-    """Files of a sample beside its recording."""
-    return tuple(file for file in files if _recording([file]) and file != _recording(files))
-
-
-def _is_one_for_each(files: npt.NDArray[np.int64], strata: npt.NDArray[np.int64]) -> bool:
-    """Whether all samples of a file are of one class."""
-    return len(np.unique(np.stack([files, strata]), axis=1).T) == len(np.unique(files))
+def _are_of_one_class(units: npt.NDArray[np.int64], strata: npt.NDArray[np.int64]) -> bool:
+    """Whether all samples of each unit are of one class."""
+    return len(set(zip(units.tolist(), strata.tolist(), strict=True))) == len(np.unique(units))

@@ -2,7 +2,8 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from raymm.data.manifest_rows import Rows
 from raymm.errors import Problems
@@ -22,9 +23,8 @@ def name_samples(rows: Rows) -> list[str]:
     Where two files have one stem, all are called by their path without the suffix; where that does not tell them
     apart either, by their whole cell (`views.npz#x[3]`); and files that a table holds itself by where they lie now.
     """
-    names = stems = [_without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
-    cells = [_cell(rows, row) for row in range(len(rows))]
-    for names in (stems, [*map(_without_suffix, cells)], cells, [_place(rows, source) for source in rows.sources]):
+    stems = [_without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
+    for names in chain([stems], _longer_names(rows)):
         ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
         if len(set(ids) - {""}) == sum(map(bool, ids)):
             return _numbered(ids)
@@ -54,6 +54,14 @@ def _without_suffix(path: str) -> str:
     above, slash, name = path.rpartition("/")
     stem, _, suffix = name.rpartition(".")
     return f"{above}{slash}{stem if stem and suffix else name}"
+
+
+def _longer_names(rows: Rows) -> Iterator[list[str]]:
+    """What rows are called where stems stand twice, one form after the other."""
+    cells = [_cell(rows, row) for row in range(len(rows))]
+    yield [_without_suffix(cell) for cell in cells]
+    yield cells
+    yield [_place(rows, source) for source in rows.sources]
 
 
 def _place(rows: Rows, source: str) -> str:

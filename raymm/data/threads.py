@@ -1,4 +1,4 @@
-"""How many threads torch computes on, which decides the bits of a run, and is a setting of the whole process."""
+"""How many threads torch computes on: it decides the bits of a run, and is a setting of the whole process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ __all__ = ["on_threads"]
 
 @contextmanager
 def on_threads(threads: int | None) -> Iterator[None]:
-    """Compute on so many threads within the block (`training.threads`; None: as many as there are), then as before.
+    """Compute on so many threads within the block (None: nothing is set), then on as many as before.
 
     >>> before = torch.get_num_threads()
     >>> with on_threads(before + 1):
@@ -19,9 +19,11 @@ def on_threads(threads: int | None) -> Iterator[None]:
     >>> torch.get_num_threads() == before
     True
     """
+    if threads is None:
+        yield
+        return
     before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

@@ -16,9 +16,22 @@ from scipy import stats
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.seeds import derive
 
-__all__ = ["RESOLUTION", "TTest", "differences", "effect_size", "holm", "p_of_mean", "sign_flip", "t_test"]
+__all__ = [
+    "LEVEL",
+    "TTest",
+    "differences",
+    "effect_size",
+    "has_no_spread",
+    "holm",
+    "p_of_mean",
+    "sign_flip",
+    "t_test",
+]
 
 Array = npt.NDArray[np.float64]
+
+LEVEL = 0.05
+"""A difference is shown where p, corrected, is at most this."""
 
 EXACT_PAIRS = 16
 """Up to so many pairs, all 2^pairs sign flips are enumerated."""
@@ -50,6 +63,11 @@ def differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
         return left - right
     step = RESOLUTION * 2.0 ** np.ceil(np.log2(np.median(sizes[sizes > 0])))
     return np.round((left - right) / step) * step
+
+
+def has_no_spread(interval: Interval) -> bool:
+    """Whether all values of an interval are equal, up to rounding, so that it is none."""
+    return interval.margin <= RESOLUTION * abs(interval.mean)
 
 
 def t_test(values: npt.ArrayLike) -> TTest:

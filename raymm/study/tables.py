@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.reports.pages.words import p_text
-from raymm.reports.paired_statistics import RESOLUTION
+from raymm.reports.paired_statistics import has_no_spread
 from raymm.study.cost_ratios import COST_NAMES, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
@@ -190,7 +190,7 @@ def _mean_and_deviation(found: Sequence[float], figure: Figure, most: int) -> st
 
 def _ends(interval: Interval) -> Range | None:
     """Both ends; None where all values are equal, which gives no interval."""
-    if interval.margin <= RESOLUTION * abs(interval.mean):
+    if has_no_spread(interval):
         return None
     return interval.mean - interval.margin, interval.mean + interval.margin
 

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from raymm.counts import counted
 from raymm.reports.pages.words import listed, p_text
-from raymm.reports.paired_statistics import RESOLUTION
+from raymm.reports.paired_statistics import LEVEL, has_no_spread
 from raymm.study.words import amount, range_text, unit_of
 
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval
     from raymm.study.comparison import Against, Comparison
 
-__all__ = ["LEVEL", "Outcome", "headline", "outcome", "verdict"]
-
-LEVEL = 0.05
-"""A difference is shown where p is at most this, after Holm's correction, and the 95 % interval excludes 0."""
+__all__ = ["Outcome", "headline", "outcome", "verdict"]
 
 Outcome = Literal["better", "worse", "not shown"]
 
@@ -100,7 +97,7 @@ def _scope(comparison: Comparison) -> str:
     if interval.count < 2:
         return _where(comparison)
     these = _where(comparison) or f" on these {counted(interval.count, 'data set')}"
-    if interval.margin <= RESOLUTION * abs(interval.mean):
+    if has_no_spread(interval):
         return f"{these}; for others like them it is not shown (the same on each)"
     sign = -1.0 if comparison.over_pairs.mean < 0 else 1.0
     low, high = sorted(sign * (interval.mean + side * interval.margin) for side in (-1, 1))

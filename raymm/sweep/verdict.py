@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from raymm.counts import counted
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.words import p_text
+from raymm.reports.paired_statistics import LEVEL
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
 from raymm.sweep.rows import best_first, measured
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from raymm.sweep.rows import TrialRow
 
 __all__ = ["sweep_headline", "sweep_verdict"]
-
-LEVEL = 0.05
-"""A difference is shown where p is at most this, after Holm's correction over the groups compared with a control."""
 
 
 def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:

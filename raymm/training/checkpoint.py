@@ -152,21 +152,14 @@ def clear_unfinished(run: Path) -> None:
             shutil.rmtree(folder)
 
 
-def drop_damaged(run: Path) -> None:
-    """Delete the damaged epochs above the newest whole one, from which the run goes on.
+def drop_damaged(run: Path, latest: int) -> None:
+    """Delete the damaged epochs above the newest whole one (`load_latest`), from which the run goes on.
 
     Each of them is trained again. If they stayed, they would be kept as the newest instead of what is trained now.
-
-    Raises
-    ------
-    CheckpointError
-        As `load_latest`; nothing is then deleted.
     """
-    if (latest := load_latest(run)) is None:
-        return
     for epoch in committed_epochs(run):
-        if epoch > latest.epoch:
-            log.warning("%s: deleted, the run goes on from epoch %d", epoch_folder(run, epoch), latest.epoch)
+        if epoch > latest:
+            log.warning("%s: deleted, the run goes on from epoch %d", epoch_folder(run, epoch), latest)
             _drop(run, epoch)
 
 

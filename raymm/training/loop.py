@@ -15,6 +15,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from raymm.data.threads import on_threads
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking import metrics as names
@@ -39,7 +40,6 @@ from raymm.training.method_hooks import epoch_start
 from raymm.training.result import finished, read_result
 from raymm.training.schedule import epoch_rates
 from raymm.training.selection import stops_early
-from raymm.training.threads import on_threads
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -94,12 +94,13 @@ def _epochs(run: Run, dataset: Dataset, backends: Backends) -> Generator[Checkpo
 
 
 def load_or_init(context: RunContext) -> Checkpoint:
-    """Restore the newest committed epoch, after committing the branch point where there is one; report it."""
+    """Restore the newest whole epoch, after committing the branch point where there is one; report it."""
     run = context.run
     context.on_first_rank(partial(_leave_committed_epochs, context))
     state = load_latest(run.path)
     if state is None:
         return _reported(context, Checkpoint(0, planning.joint_plan(context.dataset)))
+    context.on_first_rank(partial(drop_damaged, run.path, state.epoch))
     restore(run.path, state.epoch, context.trainer)
     return _reported(context, state)
 
@@ -136,12 +137,11 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
 
 
 def _leave_committed_epochs(context: RunContext) -> None:
-    """Delete what was not committed or is damaged; commit the branch point where there is one that was not.
+    """Delete what was not committed; commit the branch point, where there is one that was not, and plan anew.
 
-    It is planned anew. The branch point is then an epoch of this run, as if it had been trained here.
+    The branch point is then an epoch of this run, as if it had been trained here.
     """
     clear_unfinished(context.run.path)
-    drop_damaged(context.run.path)
     if context.run.start is not None and (taken := take_over(context, context.run.start)) is not None:
         with context.trainer.evaluated():
             plan_and_commit(context, *taken)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from raymm.data.schema import SPLITS
+from raymm.data.threads import on_threads
 from raymm.methods.plan import epoch_batches
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, valuation_file
@@ -24,7 +25,6 @@ from raymm.training.method_state import state_of
 from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.schedule import epoch_rates
 from raymm.training.step import parameters_of
-from raymm.training.threads import on_threads
 from raymm.valuation.table_file import write_table
 
 if TYPE_CHECKING:

@@ -269,13 +269,13 @@ def test_a_damaged_epoch_is_passed_over_with_a_word_and_none_is_left_at_last(tmp
 
 @pytest.mark.parametrize(("damaged", "left"), [([], 4), ([4], 3), ([3, 4], 2), ([1, 3], 4), ([1, 2, 4], 3)])
 def test_damaged_epochs_above_the_one_to_go_on_from_are_deleted_and_others_stay(tmp_path, caplog, damaged, left):
-    drop_damaged(tmp_path)  # nothing is there
+    drop_damaged(tmp_path, 0)  # nothing is there
     trainer = trained(method="joint")
     for epoch in (1, 2, 3, 4):
         write(tmp_path, state_of(epoch), trainer)
     for epoch in damaged:
         flip(epoch_folder(tmp_path, epoch) / layout.OPTIMIZER)
-    drop_damaged(tmp_path)
+    drop_damaged(tmp_path, load_latest(tmp_path).epoch)
     assert committed_epochs(tmp_path) == list(range(1, left + 1))
     assert (f"epoch-{left + 1:05d}: deleted, the run goes on from epoch {left}" in caplog.text) == (left < 4)
     assert len(list((tmp_path / "epochs").iterdir())) == left
@@ -287,7 +287,7 @@ def test_nothing_is_deleted_where_every_epoch_is_damaged(tmp_path):
     write(tmp_path, state_of(1), trained(method="joint"))
     flip(epoch_folder(tmp_path, 1) / layout.WEIGHTS)
     with pytest.raises(CheckpointError, match="every committed epoch is damaged"):
-        drop_damaged(tmp_path)
+        drop_damaged(tmp_path, load_latest(tmp_path).epoch)
     assert committed_epochs(tmp_path) == [1]
 
 

@@ -194,13 +194,13 @@ def _columns(members: Sequence[_Member], shards: Sequence[Path], root: _Members,
         except (pa.ArrowException, TypeError) as cause:
             problems.add(f"'{name}' is of several types in its samples ({' '.join(str(cause).split())})")
     problems.raise_if_any(DataError)
-    splits = splits_of([shard.name for shard in shards], where) if "split" not in columns else []
+    splits = _splits_of([shard.name for shard in shards], where) if "split" not in columns else []
     if splits:
         columns["split"] = pa.array([splits[shard] for shard, _ in samples])
     return columns
 
 
-def splits_of(names: Sequence[str], where: str) -> list[str]:
+def _splits_of(names: Sequence[str], where: str) -> list[str]:
     """The split that the name of each archive says: at its beginning, or as a word if archives of several do.
 
     Empty where they say none.
@@ -212,9 +212,9 @@ def splits_of(names: Sequence[str], where: str) -> list[str]:
 
     Examples
     --------
-    >>> splits_of(["train-000.tar", "dev-000.tar"], "a"), splits_of(["cc-train-0.tar", "cc-test-0.tar"], "a")
+    >>> _splits_of(["train-000.tar", "dev-000.tar"], "a"), _splits_of(["cc-train-0.tar", "cc-test-0.tar"], "a")
     (['train', 'val'], ['train', 'test'])
-    >>> splits_of(["my-test-0.tar", "my-test-1.tar"], "a")
+    >>> _splits_of(["my-test-0.tar", "my-test-1.tar"], "a")
     []
     """
     words = [[split_called(word) for word in WORD.findall(name)] for name in names]
@@ -251,9 +251,8 @@ def _row(sample_id: str, members: Sequence[_Member], root: _Members, problems: P
         name = _name(member.rest)
         if name in row:
             problems.add(f"{place}: '{row[name]}' is '{name}' of this sample already; name files KEY.NAME.SUFFIX")
-        row[name] = place
-        if member.rest.endswith(TEXT):
-            row |= _told(TEXT, root.content(place) or b"", place, problems, name)
+        text = member.rest.endswith(TEXT)
+        row |= _told(TEXT, root.content(place) or b"", place, problems, name) if text else {name: place}
     return row
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from raymm.data.media.suffixes import split_start
 from raymm.data.sources.base import Absent, Entry, Source
 from raymm.seeds import derive
 
@@ -72,8 +73,7 @@ def _files_of(entry: Entry, texts: Collection[str]) -> tuple[str, ...]:
 
 def _recording(files: Sequence[str]) -> str:
     """The file that identifies the recording, or the whole cell of an array; empty where there is no file."""
-    first = next(iter(files), "")
-    return first.partition("#")[0] if "#t=" in first else first
+    return split_start(next(iter(files), ""))[0]
 
 
 def hold_out(entries: Sequence[Entry], share: float, seed: int, by_class: bool) -> list[Entry]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.reports.pages.words import listed, p_text, plus_minus
-from raymm.reports.paired_statistics import differences, p_of_mean
+from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean
 from raymm.reports.statistics import Interval, mcnemar, mean_interval, nan_mean
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PHI", "Difference", "over_samples", "over_seeds", "per_sample", "phi_not_shown", "score_of"]
 
-LEVEL = 0.05
 PHI = "phi "
 """How the figures of contributions begin; the name of the modality follows."""
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.structure import leaves_of, map_leaves, tensors_of
+from raymm.valuation.structure import copied, leaves_of, map_leaves, tensors_of
 
 __all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped", "zeroed_rows"]
 
@@ -144,7 +144,7 @@ def recording(
 
     def hook_of(branch: Branch) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-            calls.setdefault(branch.name, []).append(map_leaves(_copied, output))
+            calls.setdefault(branch.name, []).append(copied(output))
             return None if stand_in is None else stand_in(branch, output)
 
         return hook
@@ -179,12 +179,12 @@ def masked_rows(branch: Branch, output: Any, keep: Mask, baselines: Sequence[Ten
 
 
 def zeroed_rows(output: Any, position: int, axis: int, keep: Mask) -> Any:
-    """A new output with zeros in one tensor, by its position, where `keep` is False along an axis."""
+    """An output with zeros in one tensor (by position) where `keep` is False along an axis; the rest is shared."""
     left = iter(range(len(tensors_of(output))))
 
     def zeroed(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor) or next(left) != position:
-            return _copied(leaf)
+            return leaf
         return torch.where(_along(axis, keep, leaf), leaf, leaf.new_zeros(()))
 
     return map_leaves(zeroed, output)
@@ -226,7 +226,3 @@ def _overlaps(branches: Sequence[Branch]) -> list[str]:
         elif any(part is first.module for part in second.module.modules()):
             found.append(f"'{first.name}' is a part of '{second.name}'")
     return found
-
-
-def _copied(leaf: Any) -> Any:
-    return leaf.detach().clone() if isinstance(leaf, Tensor) else leaf
