@@ -11,7 +11,6 @@ from raymm.tracking import metrics as names
 from raymm.training.checkpoint import (
     Checkpoint,
     link_checkpoint,
-    load_latest,
     read_checkpoint,
     restore_method,
     restore_model,
@@ -34,15 +33,12 @@ TakenOver = tuple[Checkpoint, dict[str, "ValuationTable"], dict[str, float], "np
 point its valuation tables, its metrics, and contributions from its training pass."""
 
 
-def take_over(context: RunContext, start: BranchPoint) -> TakenOver | None:
-    """Load the epoch that the run branches off at; None where this run has committed it, or a later one.
+def take_over(context: RunContext, start: BranchPoint) -> TakenOver:
+    """Load the epoch that the run branches off at, which it has not committed yet.
 
     What the method keeps is taken over where the other run had the same method with the same settings. Else it
     begins here: what another method kept, or this one by other settings, decides nothing that follows.
     """
-    latest = load_latest(context.run.path)
-    if latest is not None and latest.epoch >= start.epoch:  # an earlier one was only linked
-        return None
     reached = read_checkpoint(start.run, start.epoch, check=True)
     restore_model(start.run, start.epoch, context.trainer)
     if _method_goes_on(context, start):

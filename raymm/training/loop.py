@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from raymm.data.threads import on_threads
-from raymm.storage.layout import lock_of_folder
+from raymm.storage.layout import committed_epochs, lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking import metrics as names
 from raymm.training import planning
@@ -96,11 +96,11 @@ def _epochs(run: Run, dataset: Dataset, backends: Backends) -> Generator[Checkpo
 def load_or_init(context: RunContext) -> Checkpoint:
     """Restore the newest whole epoch, after committing the branch point where there is one; report it."""
     run = context.run
-    context.on_first_rank(partial(_leave_committed_epochs, context))
-    state = load_latest(run.path)
-    if state is None:
+    context.on_first_rank(partial(_leave_whole_epochs, context))
+    committed = committed_epochs(run.path)  # the newest is whole: the first rank has compared its checksums
+    if not committed:
         return _reported(context, Checkpoint(0, planning.joint_plan(context.dataset)))
-    context.on_first_rank(partial(drop_damaged, run.path, state.epoch))
+    state = read_checkpoint(run.path, committed[-1])
     restore(run.path, state.epoch, context.trainer)
     return _reported(context, state)
 
@@ -136,13 +136,18 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
     return _reported(context, state)
 
 
-def _leave_committed_epochs(context: RunContext) -> None:
-    """Delete what was not committed; commit the branch point, where there is one that was not, and plan anew.
+def _leave_whole_epochs(context: RunContext) -> None:
+    """Delete what was not committed or is damaged; commit the branch point where there is one that was not.
 
-    The branch point is then an epoch of this run, as if it had been trained here.
+    It is planned anew. The branch point is then an epoch of this run, as if it had been trained here.
     """
-    clear_unfinished(context.run.path)
-    if context.run.start is not None and (taken := take_over(context, context.run.start)) is not None:
+    run = context.run
+    clear_unfinished(run.path)
+    latest = load_latest(run.path)
+    if latest is not None:
+        drop_damaged(run.path, latest.epoch)
+    if run.start is not None and (latest is None or latest.epoch < run.start.epoch):  # an earlier one was only linked
+        taken = take_over(context, run.start)
         with context.trainer.evaluated():
             plan_and_commit(context, *taken)
 
