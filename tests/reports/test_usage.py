@@ -68,6 +68,22 @@ def test_the_figures_of_a_modality_are_those_of_its_samples(seed):
         assert usage.harm == pytest.approx(min(1.0, 3 * p))
 
 
+@pytest.mark.parametrize(
+    ("samples", "role"), [(2, "even"), (5, "even"), (6, "even"), (7, "under-used"), (40, "under-used")]
+)
+def test_equal_gaps_of_a_handful_of_samples_show_nothing(samples, role):
+    table = random_table(samples, ("audio", "rgb"), missing=0.0)
+    table = replace(table, phi=np.tile([1.5, 0.5], (samples, 1)))
+    assert samples < 7 or 2 ** (1 - samples) * 2 <= 0.05  # by chance all differ the same way; two modalities
+    audio, rgb = usages(table)
+    assert rgb.role == role
+    assert audio.role == ("dominant" if role == "under-used" else "even")
+    assert (rgb.gap.mean, rgb.gap.count) == (-1.0, samples)
+    assert math.isnan(rgb.gap.margin) == (role == "even")
+    level = replace(table, phi=np.ones((samples, 2)))
+    assert [usage.not_low for usage in usages(level)] == [role != "even"] * 2
+
+
 def test_a_starved_modality_is_under_used_and_the_other_dominates():
     table = random_table(400, ("audio", "rgb"), strength=(0.9, 0.45), missing=0.0)
     audio, rgb = usages(table)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from raymm.reports.chance import chance_by_modality
+from raymm.reports.paired_statistics import has_no_spread
 from raymm.reports.statistics import Interval, Proportion, broken_more_p, mean_interval, nan_mean, proportion
 from raymm.valuation.marginals import broken_and_repaired
 
@@ -44,7 +45,8 @@ class Usage:
         Accuracy of the best constant answer on these samples, or None.
     gap
         On samples that have another modality too: phi less the mean phi of the others of the same sample, with a
-        95 % interval over samples that holds for all modalities of the table at once (Bonferroni).
+        95 % interval over samples that holds for all modalities of the table at once (Bonferroni). Its margin is NaN
+        where so few samples, all of one gap, show nothing.
     others
         Mean over these samples of the mean phi of the others.
     repairs, breaks
@@ -128,7 +130,7 @@ def usages(table: ValuationTable, read: Collection[str] | None = None) -> list[U
             negative=_share(phi[:, at], 0.0) or proportion(0, 0),
             alone=_alone(table, present, at),
             chance=chance.get(name),
-            gap=mean_interval(gaps[:, at], 1 - (1 - LEVEL) / max(1, int(reads.sum()))),
+            gap=_gap(gaps[:, at], max(1, int(reads.sum()))),
             others=nan_mean(others[:, at]),
             repairs=None if shares is None else _known(shares[1, at]),
             breaks=None if shares is None else _known(shares[0, at]),
@@ -157,6 +159,14 @@ def _against_others(
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(present & (others > 0), (sums - phi) / others, np.nan)
     return phi - mean, mean
+
+
+def _gap(gaps: npt.NDArray[np.float64], tests: int) -> Interval:
+    """The interval of one of so many gaps, without a margin where samples of one gap are too few to show anything."""
+    level = (1 - LEVEL) / tests
+    found = mean_interval(gaps, 1 - level)
+    by_chance = 2.0 ** (1 - found.count)  # that so many signs are alike
+    return replace(found, margin=float("nan")) if has_no_spread(found) and by_chance > level else found
 
 
 def _share(phi: npt.NDArray[np.float64], bound: float | None) -> Proportion | None:
