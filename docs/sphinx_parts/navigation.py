@@ -70,7 +70,8 @@ GROUPS = {
 BELOW = {
     "results/README": {
         "results/study/README": "Which method helps",
-        "results/all_methods/README": "All methods at equal cost",
+        "results/all_methods/README": "All methods by encoder rows",
+        "results/all_methods_seconds/README": "All methods by processor time",
         "results/sample_vs_modality/README": "Sample against modality level",
         "results/classes/README": "Classes with different carriers",
         "results/modalities/README": "2 to 16 modalities",
@@ -89,6 +90,7 @@ BELOW = {
         "results/study/fresh_seeds/report": "All numbers, fresh seeds",
     },
     "results/all_methods/README": {"results/all_methods/report": "All numbers"},
+    "results/all_methods_seconds/README": {"results/all_methods_seconds/report": "All numbers"},
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",
         "results/families/grid_digits/summary": "Sweep: 800 clips",

@@ -16,6 +16,7 @@ ROOT = Path(raymm.__file__).parents[1]
 STUDY = ROOT / "docs" / "results" / "study"
 FRESH = STUDY / "fresh_seeds"
 ALL_METHODS = ROOT / "docs" / "results" / "all_methods"
+BY_SECONDS = ROOT / "docs" / "results" / "all_methods_seconds"
 SETS = ["grid_digits", "imu_digits", "mfeat", "emoji", "openclipart"]
 NAMES = {"joint, matched": "joint_matched", "joint, as given": "joint", "ensemble (each modality apart)": "ensemble"}
 NAMES |= {"coalition (the default)": "coalition", "random copies": "random"}
@@ -66,7 +67,12 @@ def test_the_study_is_whole(runs):
 
 @pytest.mark.parametrize(
     ("folder", "page", "header"),
-    [(STUDY, STUDY, "arm"), (ALL_METHODS, ALL_METHODS, "arm"), (FRESH, STUDY, "arm, seeds 5 to 9")],
+    [
+        (STUDY, STUDY, "arm"),
+        (ALL_METHODS, ALL_METHODS, "arm"),
+        (BY_SECONDS, BY_SECONDS, "arm"),
+        (FRESH, STUDY, "arm, seeds 5 to 9"),
+    ],
 )
 def test_a_page_has_the_means_of_its_raw_table(folder, page, header):
     runs = pd.read_csv(folder / "runs.csv")
@@ -83,8 +89,9 @@ def test_a_page_has_the_means_of_its_raw_table(folder, page, header):
             assert ("not shown" in cells[7]) == (p[arm] >= 0.05)
 
 
-def test_all_methods_were_run_on_all_sets_but_where_their_schedule_does_not_fit():
-    runs = pd.read_csv(ALL_METHODS / "runs.csv")
+@pytest.mark.parametrize("folder", [ALL_METHODS, BY_SECONDS])
+def test_all_methods_were_run_on_all_sets_but_where_their_schedule_does_not_fit(folder):
+    runs = pd.read_csv(folder / "runs.csv")
     known = set(METHODS) - {"alone", "greedy"}  # one trains a single modality, one is defined for two
     assert set(runs.arm) == known | {"joint_matched"}
     each = runs.pivot_table(index="data", columns="arm", values="seed", aggfunc="nunique")
@@ -102,6 +109,61 @@ def test_what_is_said_of_all_methods():
     for arm, interval in {"coalition": (0.5, 6.6), "valued": (0.8, 4.9)}.items():
         over_sets = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0).confidence_interval(0.95)
         assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
+
+
+def test_what_is_said_of_all_methods_by_processor_time():
+    runs, said = pd.read_csv(BY_SECONDS / "runs.csv"), (BY_SECONDS / "README.md").read_text()
+    said = " ".join(said.split("## What is shown")[1].split())
+    p, below = p_of_all(runs), {arm: against_matched(runs, arm)[0] < 0 for arm in set(runs.arm)}
+    assert {arm for arm in p.index if p[arm] < 0.05} == {"mmpareto", "mcr", "umt", "remix"}
+    assert all(below[arm] for arm in p.index if p[arm] < 0.05)
+    assert p["multitask"] == pytest.approx(0.053, abs=0.0006)
+    assert p["mbsd"] == pytest.approx(0.16, abs=0.006)
+    near = ["arl", "valued", "coalition", "ensemble"]
+    assert (p[near].min(), p[near].max()) == pytest.approx((0.24, 0.30), abs=0.006)
+    assert all(against_matched(runs, arm)[1] > 0 for arm in ["multitask", "mbsd", *near])
+    multitask = p_of_all(runs, "multitask")
+    lower = {arm for arm in multitask.index if multitask[arm] < 0.05}
+    named = re.findall(r"`(\w+)`", said.split("Nineteen methods")[1].split("**Four")[0])
+    assert set(named) == lower | {"multitask"}
+    assert len(lower) == 19
+    assert all(against_matched(runs, arm, "multitask")[0] < 0 for arm in lower)
+    trained = {
+        control: p_of_all(runs, control, "uncalibrated_test/accuracy") for control in ("joint_matched", "random")
+    }
+    shown = {arm for arm in trained["joint_matched"].index if trained["joint_matched"][arm] < 0.05}
+    assert shown == {"mmpareto", "mcr", "umt", "remix", "ogm_ge"}
+    above = trained["random"].index[trained["random"] < 0.05]
+    better = [arm for arm in above if against_matched(runs, arm, "random", "uncalibrated_test/accuracy")[0] > 0]
+    assert better == ["multitask"]
+    for words, arm, control, metric in (
+        ("against `random`", "sample", "random", "test/accuracy"),
+        ("`ogm_ge` is too", "ogm_ge", "joint_matched", "uncalibrated_test/accuracy"),
+        ("beats `random` by", "multitask", "random", "uncalibrated_test/accuracy"),
+    ):
+        found = numbers(said.split(words)[1].split(")")[0])
+        assert found == pytest.approx(against_matched(runs, arm, control, metric), abs=0.051)
+
+
+def test_what_is_said_of_costs_by_processor_time():
+    runs = pd.read_csv(BY_SECONDS / "runs.csv")
+    seconds, rows = (
+        runs.pivot_table(index="arm", columns="data", values=f"cost_{what}", aggfunc="mean")
+        for what in ("cpu_seconds", "encodings")
+    )
+    seconds = (seconds / seconds.loc["joint_matched"]).mean(axis=1)
+    said = {"pretrained": 0.78, "sample": 0.84, "umt": 1.18}
+    assert seconds[list(said)].to_dict() == pytest.approx(said, abs=0.0051)
+    assert (seconds.drop("joint").idxmin(), seconds.idxmax()) == ("pretrained", "umt")
+    assert seconds.between(0.895, 1.105).mean() > 0.7
+    rows = (rows / rows.loc["joint"]).mean(axis=1)
+    assert rows[["mcr", "mmpareto", "mla"]].to_list() == pytest.approx([0.8, 1.2, 1.3], abs=0.051)
+    assert rows.between(1.7, 2.2).mean() > 0.6
+    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy").groupby("data").mean()
+    for arm in set(wide) - {"joint", "joint_matched", "reconboost"}:
+        over_sets = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0).confidence_interval(0.95)
+        assert over_sets.low < 0 < over_sets.high
+        assert arm != "valued" or tuple(over_sets) == pytest.approx((-0.1, 4.7), abs=0.051)
 
 
 def test_the_readme_has_the_means_of_the_raw_tables(runs):
