@@ -3,9 +3,10 @@
 import os
 import sqlite3
 from contextlib import closing
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from raymm.cluster.probe import Finding
@@ -54,11 +55,16 @@ def _sqlite(name: str, path: Path) -> Finding:
 
 
 def _server(name: str, uri: str) -> Finding:
-    """Whether a server answers; `uri` is without user name and password, which `/health` does not ask for."""
+    """Whether a server answers; `uri` is without user name and password, which `/health` of MLflow does not ask for.
+
+    A proxy before it may ask: it answers then, and whether the login is right is only known by sending it.
+    """
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=3):  # noqa: S310  (check_uri allowed only known schemes)
             return Finding(name, f"{uri} answers")
     except (URLError, OSError, ValueError, HTTPException) as cause:
+        if isinstance(cause, HTTPError) and cause.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return Finding(name, f"{uri} answers, and asks for a login ({cause}); it is not tried here")
         advice = "start `mlflow server` there or unset MLFLOW_TRACKING_URI; runs keep their records until it answers"
         return Finding(name, f"{uri} does not answer ({cause})", advice)
 

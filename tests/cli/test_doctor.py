@@ -104,10 +104,11 @@ class Healthy(BaseHTTPRequestHandler):
     """A tracking server that asks for no login at /health; it remembers what it was asked with."""
 
     asked: ClassVar[list[tuple[str, bool]]] = []
+    status = 200
 
     def do_GET(self):
         self.asked.append((self.path, "Authorization" in self.headers))
-        self.send_response(200)
+        self.send_response(self.status)
         self.end_headers()
 
     def log_message(self, *_):
@@ -131,6 +132,23 @@ def test_a_server_is_asked_and_named_without_what_it_is_logged_in_with(tmp_path,
     found = machine.tracking(tmp_path)
     assert (found.value, found.advice) == (f"http://{healthy}/ answers", "")
     assert Healthy.asked == [("/health", False)]
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "advice"),
+    [
+        (401, "answers, and asks for a login (HTTP Error 401: Unauthorized); it is not tried here", False),
+        (403, "answers, and asks for a login (HTTP Error 403: Forbidden); it is not tried here", False),
+        (404, "does not answer (HTTP Error 404: Not Found)", True),
+        (503, "does not answer (HTTP Error 503: Service Unavailable)", True),
+    ],
+)
+def test_a_server_behind_a_login_answers(tmp_path, monkeypatch, healthy, status, words, advice):
+    monkeypatch.setattr(Healthy, "status", status)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:hunter2@{healthy}")
+    found = machine.tracking(tmp_path)
+    assert found.value == f"http://{healthy} {words}"
+    assert bool(found.advice) == advice
 
 
 @pytest.mark.parametrize(
