@@ -89,7 +89,10 @@ BELOW = {
         "results/study/report": "All numbers",
         "results/study/fresh_seeds/report": "All numbers, fresh seeds",
     },
-    "results/all_methods/README": {"results/all_methods/report": "All numbers"},
+    "results/all_methods/README": {
+        "results/all_methods/report": "All numbers",
+        "results/all_methods/openclipart/report": "All numbers, present openclipart",
+    },
     "results/all_methods_seconds/README": {"results/all_methods_seconds/report": "All numbers"},
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",

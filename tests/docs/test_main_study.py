@@ -101,6 +101,7 @@ def test_all_methods_were_run_on_all_sets_but_where_their_schedule_does_not_fit(
 
 def test_what_is_said_of_all_methods():
     runs, said = pd.read_csv(ALL_METHODS / "runs.csv"), (ALL_METHODS / "README.md").read_text()
+    said = said.split("## With openclipart as it was")[1]
     arms = [arm for arm in set(runs.arm) if arm not in ("joint", "joint_matched")]
     bold = {arm for arm in arms if f"| {arm} |" in said and "| **+" in said.split(f"| {arm} |")[1].split("\n")[0]}
     assert bold == {"mbsd", "ensemble", "multitask", "arl", "mcr", "coalition", "valued"}
@@ -109,6 +110,57 @@ def test_what_is_said_of_all_methods():
     for arm, interval in {"coalition": (0.5, 6.6), "valued": (0.8, 4.9)}.items():
         over_sets = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0).confidence_interval(0.95)
         assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
+
+
+@pytest.fixture(scope="module")
+def present():
+    """All methods by encoder rows, openclipart on its present split."""
+    runs = pd.read_csv(ALL_METHODS / "runs.csv")
+    return pd.concat([runs[runs.data != "openclipart"], pd.read_csv(ALL_METHODS / "openclipart" / "runs.csv")])
+
+
+def test_the_table_of_all_methods_on_the_present_split(present):
+    calibrated, trained = points(present, "test/accuracy"), points(present, "uncalibrated_test/accuracy")
+    rows, p = rows_of(ALL_METHODS / "README.md", "arm, present split"), p_of_all(present)
+    assert {NAMES.get(row[0], row[0]) for row in rows} == set(present.arm)
+    for name, *cells in rows:
+        arm = NAMES.get(name, name)
+        expected = [
+            calibrated.loc[arm, "openclipart"],
+            *(of.loc[arm].mean(skipna=False) for of in (calibrated, trained)),
+        ]
+        found = [np.nan if cell == "-" else float(cell) for cell in cells[:3]]
+        assert found == pytest.approx(expected, abs=0.051, nan_ok=True)
+        if found := numbers(cells[3]):
+            assert found == pytest.approx(against_matched(present, arm), abs=0.051)
+            assert ("not shown" in cells[3]) == (p[arm] >= 0.05)
+
+
+def test_what_is_said_of_all_methods_on_the_present_split(present):
+    def shown(control, metric="test/accuracy"):
+        p = p_of_all(present, control, metric)
+        differences = {arm: against_matched(present, arm, control, metric)[0] for arm in p.index if p[arm] < 0.05}
+        return {arm for arm, mean in differences.items() if mean > 0}, {
+            arm for arm, mean in differences.items() if mean < 0
+        }
+
+    six = {"mbsd", "ensemble", "mla", "arl", "multitask", "coalition"}
+    assert shown("joint_matched")[0] == six
+    assert shown("joint_matched", "uncalibrated_test/accuracy") == (set(), {"ogm_ge", "remix"})
+    assert shown("random")[0] == {"multitask", "arl", "mla", "mbsd"}
+    better, worse = shown("multitask")
+    assert "sample" in worse
+    assert not (better | worse) & six
+    assert against_matched(present, "sample", "random") == pytest.approx((-0.6, -1.4, 0.2), abs=0.051)
+    assert against_matched(present, "sample", "multitask") == pytest.approx((-2.9, -4.4, -1.4), abs=0.051)
+    wide = present.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy").groupby("data").mean()
+    said = {"coalition": (0.0, 5.4), "valued": (0.6, 3.8)}
+    for arm in set(wide) - {"joint", "joint_matched"}:
+        over_sets = stats.ttest_1samp((100 * (wide[arm] - wide["joint_matched"])).dropna(), 0).confidence_interval(
+            0.95
+        )
+        assert (over_sets.low > 0) == (arm in said)
+        assert arm not in said or tuple(over_sets) == pytest.approx(said[arm], abs=0.051)
 
 
 def test_what_is_said_of_all_methods_by_processor_time():
