@@ -23,6 +23,7 @@ __all__ = [
     "effect_size",
     "has_no_spread",
     "holm",
+    "p_of_equal",
     "p_of_mean",
     "sign_flip",
     "t_test",
@@ -127,7 +128,12 @@ def p_of_mean(values: npt.ArrayLike) -> float:
     array = np.asarray(values, np.float64)
     if len(array) < 2 or np.ptp(array):
         return t_test(array).p
-    return 2.0 ** (1 - len(array)) if array[0] else 1.0  # all signs alike, either way, of 2^n
+    return p_of_equal(len(array)) if array[0] else 1.0
+
+
+def p_of_equal(count: int) -> float:
+    """p by sign flips of so many equal differences: all signs alike, either way, of 2^count."""
+    return 2.0 ** (1 - count)
 
 
 def holm(p: Sequence[float]) -> list[float]:

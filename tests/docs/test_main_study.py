@@ -55,6 +55,13 @@ def p_of_all(runs, control="joint_matched", metric="test/accuracy"):
     return (each * np.arange(len(each), 0, -1)).cummax().clip(upper=1)
 
 
+def shown(runs, control="joint_matched", metric="test/accuracy"):
+    """Arms that are shown to be better than a control, and those shown to be worse."""
+    p = p_of_all(runs, control, metric)
+    means = {arm: against_matched(runs, arm, control, metric)[0] for arm in p.index if p[arm] < 0.05}
+    return {arm for arm, mean in means.items() if mean > 0}, {arm for arm, mean in means.items() if mean < 0}
+
+
 def numbers(text):
     return [float(number) for number in re.findall(r"[+-]?\d+\.\d+", text.split("p .")[0])]
 
@@ -137,18 +144,11 @@ def test_the_table_of_all_methods_on_the_present_split(present):
 
 
 def test_what_is_said_of_all_methods_on_the_present_split(present):
-    def shown(control, metric="test/accuracy"):
-        p = p_of_all(present, control, metric)
-        differences = {arm: against_matched(present, arm, control, metric)[0] for arm in p.index if p[arm] < 0.05}
-        return {arm for arm, mean in differences.items() if mean > 0}, {
-            arm for arm, mean in differences.items() if mean < 0
-        }
-
     six = {"mbsd", "ensemble", "mla", "arl", "multitask", "coalition"}
-    assert shown("joint_matched")[0] == six
-    assert shown("joint_matched", "uncalibrated_test/accuracy") == (set(), {"ogm_ge", "remix"})
-    assert shown("random")[0] == {"multitask", "arl", "mla", "mbsd"}
-    better, worse = shown("multitask")
+    assert shown(present)[0] == six
+    assert shown(present, metric="uncalibrated_test/accuracy") == (set(), {"ogm_ge", "remix"})
+    assert shown(present, "random")[0] == {"multitask", "arl", "mla", "mbsd"}
+    better, worse = shown(present, "multitask")
     assert "sample" in worse
     assert not (better | worse) & six
     assert against_matched(present, "sample", "random") == pytest.approx((-0.6, -1.4, 0.2), abs=0.051)
@@ -166,32 +166,25 @@ def test_what_is_said_of_all_methods_on_the_present_split(present):
 def test_what_is_said_of_all_methods_by_processor_time():
     runs, said = pd.read_csv(BY_SECONDS / "runs.csv"), (BY_SECONDS / "README.md").read_text()
     said = " ".join(said.split("## What is shown")[1].split())
-    p, below = p_of_all(runs), {arm: against_matched(runs, arm)[0] < 0 for arm in set(runs.arm)}
-    assert {arm for arm in p.index if p[arm] < 0.05} == {"mmpareto", "mcr", "umt", "remix"}
-    assert all(below[arm] for arm in p.index if p[arm] < 0.05)
+    p = p_of_all(runs)
+    assert shown(runs) == (set(), {"mmpareto", "mcr", "umt", "remix"})
     assert p["multitask"] == pytest.approx(0.053, abs=0.0006)
     assert p["mbsd"] == pytest.approx(0.16, abs=0.006)
     near = ["arl", "valued", "coalition", "ensemble"]
     assert (p[near].min(), p[near].max()) == pytest.approx((0.24, 0.30), abs=0.006)
     assert all(against_matched(runs, arm)[1] > 0 for arm in ["multitask", "mbsd", *near])
-    multitask = p_of_all(runs, "multitask")
-    lower = {arm for arm in multitask.index if multitask[arm] < 0.05}
+    higher, lower = shown(runs, "multitask")
+    assert not higher
     named = re.findall(r"`(\w+)`", said.split("Nineteen methods")[1].split("**Four")[0])
     assert set(named) == lower | {"multitask"}
     assert len(lower) == 19
-    assert all(against_matched(runs, arm, "multitask")[0] < 0 for arm in lower)
-    trained = {
-        control: p_of_all(runs, control, "uncalibrated_test/accuracy") for control in ("joint_matched", "random")
-    }
-    shown = {arm for arm in trained["joint_matched"].index if trained["joint_matched"][arm] < 0.05}
-    assert shown == {"mmpareto", "mcr", "umt", "remix", "ogm_ge"}
-    above = trained["random"].index[trained["random"] < 0.05]
-    better = [arm for arm in above if against_matched(runs, arm, "random", "uncalibrated_test/accuracy")[0] > 0]
-    assert better == ["multitask"]
+    trained = "uncalibrated_test/accuracy"
+    assert shown(runs, metric=trained) == (set(), {"mmpareto", "mcr", "umt", "remix", "ogm_ge"})
+    assert shown(runs, "random", trained)[0] == {"multitask"}
     for words, arm, control, metric in (
         ("against `random`", "sample", "random", "test/accuracy"),
-        ("`ogm_ge` is too", "ogm_ge", "joint_matched", "uncalibrated_test/accuracy"),
-        ("beats `random` by", "multitask", "random", "uncalibrated_test/accuracy"),
+        ("`ogm_ge` is too", "ogm_ge", "joint_matched", trained),
+        ("beats `random` by", "multitask", "random", trained),
     ):
         found = numbers(said.split(words)[1].split(")")[0])
         assert found == pytest.approx(against_matched(runs, arm, control, metric), abs=0.051)
@@ -260,27 +253,19 @@ def test_what_is_said_of_sample_and_of_the_default(runs):
 
 def test_no_method_is_shown_to_beat_joint_training_of_equal_cost(runs):
     p, table = p_of_all(runs), (STUDY / "README.md").read_text()
-    shown = {arm for arm in p.index if p[arm] < 0.05}
-    assert shown == {"ogm_ge", "mmpareto", "remix"}
-    assert all(against_matched(runs, arm)[0] < 0 for arm in shown)
+    worse = {"ogm_ge", "mmpareto", "remix"}
+    assert shown(runs) == (set(), worse)
     for arm in ("coalition", "valued", "ensemble", "multitask"):
         assert against_matched(runs, arm)[1] > 0
         cell = next(line for line in table.splitlines() if line.startswith(f"| {arm} |"))
         assert float(cell.split(", p ")[1].split(" ")[0]) == pytest.approx(p[arm], abs=0.006)
-    trained = p_of_all(runs, metric="uncalibrated_test/accuracy")
-    assert {arm for arm in trained.index if trained[arm] < 0.05} == shown
+    assert shown(runs, metric="uncalibrated_test/accuracy") == (set(), worse)
 
 
 def test_without_openclipart_three_of_all_methods_are_shown():
     runs, said = pd.read_csv(ALL_METHODS / "runs.csv"), (ALL_METHODS / "README.md").read_text()
     runs = runs[runs.data != "openclipart"]
-    p = p_of_all(runs)
-    assert {arm for arm in p.index if p[arm] < 0.05 and against_matched(runs, arm)[0] > 0} == {
-        "ensemble",
-        "mbsd",
-        "mla",
-    }
-    assert {arm for arm in p.index if p[arm] < 0.05 and against_matched(runs, arm)[0] < 0} == {"remix"}
+    assert shown(runs) == ({"ensemble", "mbsd", "mla"}, {"remix"})
     trained = p_of_all(runs, metric="uncalibrated_test/accuracy")
     better = {arm: against_matched(runs, arm, metric="uncalibrated_test/accuracy") for arm in ("ensemble", "mbsd")}
     assert {arm for arm in trained.index if trained[arm] < 0.05} - {"remix"} == set(better)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.reports.chance import chance_by_modality
-from raymm.reports.paired_statistics import has_no_spread
+from raymm.reports.paired_statistics import LEVEL, has_no_spread, p_of_equal
 from raymm.reports.statistics import Interval, Proportion, broken_more_p, mean_interval, nan_mean, proportion
 from raymm.valuation.marginals import broken_and_repaired
 
@@ -22,7 +22,6 @@ __all__ = ["HIGH", "LOW", "Role", "Usage", "not_under_used", "usages"]
 LOW, HIGH = 0.25, 0.5
 """Parts of what the others contribute by which a modality must be below them to be under-used, and above them to
 dominate: with very many samples, differences that do not matter are shown too."""
-LEVEL = 0.95
 
 Role = Literal["harmful", "under-used", "dominant", "even", "only", "missing", "unread"]
 
@@ -83,7 +82,7 @@ class Usage:
             return "missing"
         if not self.gap.count:
             return "only"
-        if self.harm <= 1 - LEVEL:
+        if self.harm <= LEVEL:
             return "harmful"
         part = (LOW if self.gap.mean < 0 else HIGH) * abs(self.others)
         if not abs(self.gap.mean) > self.gap.margin or abs(self.gap.mean) < part:
@@ -163,10 +162,10 @@ def _against_others(
 
 def _gap(gaps: npt.NDArray[np.float64], tests: int) -> Interval:
     """The interval of one of so many gaps, without a margin where samples of one gap are too few to show anything."""
-    level = (1 - LEVEL) / tests
+    level = LEVEL / tests
     found = mean_interval(gaps, 1 - level)
-    by_chance = 2.0 ** (1 - found.count)  # that so many signs are alike
-    return replace(found, margin=float("nan")) if has_no_spread(found) and by_chance > level else found
+    shows_nothing = has_no_spread(found) and p_of_equal(found.count) > level
+    return replace(found, margin=float("nan")) if shows_nothing else found
 
 
 def _share(phi: npt.NDArray[np.float64], bound: float | None) -> Proportion | None:
