@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from raymm.data.labels import name_some
 from raymm.data.schema import SPLITS
-from raymm.data.splits import SHARES, refuse_rare
+from raymm.data.splits import SHARES, refuse_rare, strata_of
 from raymm.errors import Problems
 from raymm.seeds import derive
 from raymm.tasks.base import Task
@@ -82,7 +82,7 @@ def assign_grouped_splits(
     called
         What units are, in messages.
     """
-    strata, named = task.strata(labels, len(classes)), task.stratum_names(classes)
+    strata, named = strata_of(labels, names, task, classes), task.stratum_names(classes)
     counts = np.zeros((int(units.max()) + 1, len(named)))
     np.add.at(counts, (units, strata), 1)
     if task.classes_in_every_split:

@@ -23,7 +23,7 @@ from raymm.data.record import Record
 from raymm.data.recordings import refuse_shared, shared_note
 from raymm.data.sample_ids import name_samples, refuse_repeated_ids
 from raymm.data.schema import SPLITS
-from raymm.data.splits import assign_splits, read_splits
+from raymm.data.splits import assign_splits, read_splits, strata_of
 from raymm.data.tabular.read import Table
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
@@ -131,7 +131,7 @@ def _splits(
             units = units_of(files, [group or None for group in rows.groups])
             return assign_grouped_splits(labels, units, ids, task, classes, seed, problems), ""
         units = units_of(files)
-        if not _are_of_one_class(units, task.strata(labels, len(classes))):
+        if not _are_of_one_class(units, strata_of(labels, ids, task, classes)):
             return assign_grouped_splits(labels, units, ids, task, classes, seed, problems, "files"), ""
         return assign_splits(labels, _recordings(own, resolved), task, classes, seed, problems), ""
     splits, renamed = read_splits([split.strip() for split in rows.splits], ids, problems)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from raymm.data.labels import name_some
 from raymm.data.schema import SPLITS
@@ -12,7 +13,7 @@ from raymm.seeds import derive
 from raymm.tasks.base import Task
 from raymm.tasks.labels import Labels
 
-__all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare", "split_called"]
+__all__ = ["SHARES", "assign_splits", "read_splits", "refuse_rare", "split_called", "strata_of"]
 
 SHARES = (0.70, 0.85)
 """Where train and val end."""
@@ -80,6 +81,14 @@ def _unknown(cell: str) -> str:
     return f"split '{cell}' is not one of {', '.join(SPLITS)}{hint}"
 
 
+def strata_of(labels: Labels, names: Sequence[str], task: Task, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The groups of samples that the task says, [N]; names decide among equal labels, and not the order of rows."""
+    order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+    strata = np.empty(len(names), np.int64)
+    strata[order] = task.strata(labels[order], len(classes))
+    return strata
+
+
 def assign_splits(
     labels: Labels, files: Sequence[str], task: Task, classes: Sequence[str], seed: int, problems: Problems
 ) -> list[str]:
@@ -96,7 +105,7 @@ def assign_splits(
         With the labels and names of files, decides the splits.
     """
     groups = task.stratum_names(classes)
-    group_of = dict(zip(files, (groups[number] for number in task.strata(labels, len(classes))), strict=True))
+    group_of = dict(zip(files, (groups[number] for number in strata_of(labels, files, task, classes)), strict=True))
     members: dict[str, list[str]] = defaultdict(list)
     for file in sorted(group_of):
         members[group_of[file]].append(file)

@@ -66,6 +66,18 @@ def test_the_order_of_the_rows_decides_nothing(population, random):
     assert again == [splits[row] for row in order]
 
 
+@given(st.lists(st.integers(-1, 2), min_size=12, max_size=60), st.randoms(use_true_random=False))
+def test_equal_numbers_are_split_by_name_and_not_by_the_order_of_rows(values, random):
+    labels = np.array(values, np.float32)[:, None]
+
+    def split(order):
+        names, units = [f"s{row:02d}" for row in order], units_of([f"g{row // 2}" for row in order])
+        return assign_grouped_splits(labels[order], units, names, Regression(), ("y",), 0, Problems("m.csv"))
+
+    splits, order = split(list(range(len(values)))), random.sample(range(len(values)), len(values))
+    assert split(order) == [splits[row] for row in order]
+
+
 def test_shares_are_those_of_single_samples_where_groups_are_small():
     labels = [row % 3 for row in range(1200)]
     splits, _ = assigned(labels, [f"g{row // 4}" for row in range(1200)])

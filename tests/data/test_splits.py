@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raymm.data.schema import SPLITS
 from raymm.data.splits import assign_splits, read_splits
 from raymm.errors import Problems
-from raymm.tasks import Classification, MultiLabel
+from raymm.tasks import Classification, MultiLabel, Regression
 
 SPELT = {"train": ["train", "Train", "TRAIN", "training"], "val": ["val", "valid", "Validation", "dev", "DEV"]}
 SPELT["test"] = ["test", "Testing", "TEST"]
@@ -68,6 +68,16 @@ def test_a_class_with_three_files_is_in_every_split(counts, seed):
         assert set(found) == set(SPLITS)
         assert found["train"] >= found["val"]
         assert abs(found["train"] - 0.7 * count) <= 1.5
+
+
+@given(st.lists(st.integers(-1, 2), min_size=6, max_size=60), st.randoms(use_true_random=False))
+def test_equal_numbers_are_split_by_name_and_not_by_the_order_of_rows(values, random):
+    labels, files = np.array(values, np.float32)[:, None], [f"{row:02d}.wav" for row in range(len(values))]
+    splits = assign_splits(labels, files, Regression(), ("y",), 0, Problems("m.csv"))
+    order = random.sample(range(len(values)), len(values))
+    files = [files[row] for row in order]
+    again = assign_splits(labels[order], files, Regression(), ("y",), 0, Problems("m.csv"))
+    assert again == [splits[row] for row in order]
 
 
 def test_rare_classes_are_named_with_a_remedy():
