@@ -7,12 +7,16 @@ import pytest
 
 from bench.experiments.__main__ import EXPERIMENTS, main
 from bench.experiments.classes import CLASSES, SIZE, observed_phi, planted
+from bench.experiments.families import ARMS, DEFAULT
 from bench.experiments.planted import splits_of
 from bench.experiments.resolutions import moved
 from bench.experiments.sections import phi_plot
 from bench.experiments.timed import Series, slope
 from bench.experiments.transfer import ANSWERS, question_data
+from raymm.config.registries import FAMILIES
 from raymm.study.results import RunRecord, StudyResults
+from tests.data.sources import trees
+from tests.data.sources.test_sources import prepare
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
@@ -34,6 +38,32 @@ def test_an_experiment_writes_its_page(name, tmp_path, capsys):
     for plot in [line.split("(")[-1].rstrip(")") for line in page.splitlines() if line.startswith("![")]:
         assert (out / plot).stat().st_size > 1000
     assert list(out.glob("*.csv"))
+
+
+@pytest.mark.parametrize(("method", "function"), [("sample", "fs"), ("modality", "fm")])
+def test_every_family_is_an_arm_at_equal_encoder_rows(method, function):
+    key = f"method.settings.{function}.family"
+    arms = [asked.get(key, DEFAULT) for name, asked in ARMS.items() if asked.get("method", name) == method]
+    assert sorted(arms) == sorted(FAMILIES)
+
+
+def test_ucf_101_is_a_third_data_set_where_it_is_there(tmp_path):
+    """Prepared from its published layout by the command that the page names."""
+    trees.ucf101(tmp_path / "UCF-101", flow="u")
+    prepare(
+        "--source", "ucf101", "--root", tmp_path / "UCF-101", "--modalities", "rgb,flow", "--out", tmp_path / "UCF"
+    )
+    out, work = tmp_path / "page", tmp_path / "work"
+    given = ["sample_vs_modality", "--out", str(out), "--work", str(work), "--quick", "--seeds", "0"]
+
+    assert main([*given, "--ucf", str(tmp_path / "UCF")]) == 0
+    page = (out / "README.md").read_text()
+    assert "| arm | grid_digits | imu_digits | ucf101 | macro |" in page
+    assert "--seeds 0 --ucf UCF --quick" in page
+    for arm in ("joint", "joint_matched", "random", "sample", "modality"):
+        result = json.loads((work / "sample_vs_modality/runs/ucf101" / arm / "seed-0/result/result.json").read_text())
+        accuracy = f"{100 * result['metrics']['test/accuracy']:.1f}"
+        assert page.split(f"| {arm} |")[1].split("|")[2].strip() == accuracy
 
 
 def test_a_mistake_is_said_and_writes_no_page(tmp_path, capsys):
