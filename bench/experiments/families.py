@@ -14,16 +14,14 @@ __all__ = ["run"]
 DEFAULT = "linear"
 """The family of `sample`, whose budget the others get."""
 
+BY_SAMPLE = {f"sample_{name}": name for name in (*FAMILIES, "reference") if name != DEFAULT}
+BY_MODALITY = {f"modality_{name}": name for name in FAMILIES}  # reference counts copies of a sample: it is an fs only
 ARMS: dict[str, dict[str, Any]] = {
     "joint": {},
     "random": {},
     "sample": {},
-    **{
-        f"sample_{name}": {"method": "sample", "method.settings.fs.family": name}
-        for name in FAMILIES
-        if name != DEFAULT
-    },
-    **{f"modality_{name}": {"method": "modality", "method.settings.fm.family": name} for name in FAMILIES},
+    **{arm: {"method": "sample", "method.settings.fs.family": name} for arm, name in BY_SAMPLE.items()},
+    **{arm: {"method": "modality", "method.settings.fm.family": name} for arm, name in BY_MODALITY.items()},
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "grid_digits": {"view.noise_db.audio": -10, "training.epochs": 15, "method.warmup": 5, "optimizer.lr": 0.001},
