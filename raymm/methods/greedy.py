@@ -41,7 +41,8 @@ class Greedy(Method):
 
     After a regular step with |s_1 - s_2| above the tolerance, the next Q steps re-balance: the features of the faster
     modality are replaced by their running mean, so that the loss can only fall by what the other one learns; its
-    encoder is left as it is. Then a regular step follows. For two modalities, as in the source, any fusion and task.
+    encoder is left as it is. Then a regular step follows. For two modalities, as in the source (of a larger data set
+    the two that `model.modalities` names), any fusion and task.
 
     The paper measures speeds and replaces signals inside MMTM layers, which pass squeezed features from each network
     to the other: a speed is there that of a network's MMTM parameters over that of its own, and a network goes on to
@@ -58,18 +59,19 @@ class Greedy(Method):
 
     def __init__(self, settings: Any, context: MethodContext) -> None:
         super().__init__(settings, context)
-        n = len(context.modalities)
-        self.speed = torch.zeros(n, dtype=torch.float64)
-        self.mean = torch.full((n, context.feature_size), torch.nan)
-        self.faster, self.left = 0, 0
+        self.pair = [context.modalities.index(name) for name in _pair(context)]
+        self.speed = torch.zeros(2, dtype=torch.float64)
+        self.mean = torch.full((len(context.modalities), context.feature_size), torch.nan)
+        self.faster, self.left = self.pair[0], 0
 
     @classmethod
     def problems(cls, settings: Any, context: MethodContext) -> list[str]:
         """Refuse other numbers of modalities."""
         del settings
-        if (n := len(context.modalities)) == 2:
+        if (n := len(_pair(context))) == 2:
             return []
-        return [f"is defined for two modalities, by the difference of their speeds; this data set has {n}"]
+        remedy = f"; name two as model.modalities, of {', '.join(context.modalities)}" if n > 2 else ""
+        return [f"is defined for two modalities, by the difference of their speeds; the model reads {n}{remedy}"]
 
     def loss(self, step: Step) -> Tensor:
         """The task's loss, of the features or with the mean in the place of the faster modality's."""
@@ -86,11 +88,11 @@ class Greedy(Method):
             self.left -= 1
             leave(step.encoder_parameters(self.faster))
             return
-        self.speed += torch.tensor([_effective_update(step.encoder_parameters(i)) for i in range(2)])
+        self.speed += torch.tensor([_effective_update(step.encoder_parameters(i)) for i in self.pair])
         if step.epoch >= self.settings.warmup and bool((self.speed > 0).all()):
             difference = self.speed.log10().diff().item()
             if abs(difference) > self.settings.tolerance:
-                self.faster, self.left = int(difference > 0), self.settings.window
+                self.faster, self.left = self.pair[int(difference > 0)], self.settings.window
 
     def state_dict(self) -> dict[str, Tensor]:
         """Sums of updates, running means, and where the steps stand."""
@@ -109,6 +111,11 @@ class Greedy(Method):
         old = torch.where(self.mean.isnan(), now, self.mean)
         moved = self.settings.momentum * old + (1 - self.settings.momentum) * now
         self.mean = torch.where(now.isnan(), self.mean, moved)
+
+
+def _pair(context: MethodContext) -> tuple[str, ...]:
+    """The modalities of the data set where there are two, else those that the model reads."""
+    return context.modalities if len(context.modalities) == 2 else context.reads or context.modalities
 
 
 def _effective_update(parameters: list[torch.nn.Parameter]) -> float:

@@ -96,6 +96,56 @@ def test_a_page_has_the_means_of_its_raw_table(folder, page, header):
             assert ("not shown" in cells[7]) == (p[arm] >= 0.05)
 
 
+def near_budget(folder, tolerance=0.1):
+    """Runs by method where it used the time of joint training; its part of that on all sets; how many are near."""
+    runs = pd.read_csv(folder / "runs.csv")
+    used = runs.pivot_table(index="arm", columns="data", values="cost_cpu_seconds")
+    part = (used / used.loc["joint_matched"]).drop(["joint", "joint_matched"])
+    near = (part - 1).abs() <= tolerance
+    sets = {arm: near.columns[near.loc[arm]].tolist() for arm in part.index if near.loc[arm].any()}
+    return {arm: runs[runs.data.isin(found)] for arm, found in sets.items()}, part, int(near.sum().sum())
+
+
+def compared_near(folder):
+    """Difference from joint training with its interval, p after Holm and pairs, by method, near the budget."""
+    runs, _, _ = near_budget(folder)
+    pairs = {
+        arm: of_arm.pivot_table(index=["data", "seed"], columns="arm", values="test/accuracy")
+        for arm, of_arm in runs.items()
+    }
+    pairs = {arm: (wide[arm] - wide["joint_matched"]).dropna() for arm, wide in pairs.items()}
+    p = pd.Series({arm: stats.ttest_1samp(each, 0).pvalue for arm, each in pairs.items()}).sort_values()
+    p = (p * np.arange(len(p), 0, -1)).cummax().clip(upper=1)
+    return {arm: (*against_matched(of_arm, arm), p[arm], len(pairs[arm])) for arm, of_arm in runs.items()}
+
+
+def test_the_comparisons_near_the_budget():
+    for name, *cells in rows_of(STUDY / "README.md", "arm, near the budget"):
+        for folder, cell in zip((STUDY, FRESH), cells, strict=True):
+            mean, low, high, p, pairs = compared_near(folder)[name]
+            assert [float(number) for number in re.findall(r"[+-]?\d+\.\d+", cell)[:3]] == pytest.approx(
+                [mean, low, high], abs=0.051
+            )
+            assert float(re.search(r"p ([\d.]+)", cell)[1]) == pytest.approx(p, abs=0.0051)
+            assert int(re.search(r"(\d+) pairs", cell)[1]) == pairs
+    better = {arm for arm, (mean, _, _, p, _) in compared_near(FRESH).items() if mean > 0 and p < 0.05}
+    assert better == {"ensemble", "valued", "coalition"}
+    assert {arm for arm, (_, _, _, p, _) in compared_near(STUDY).items() if p < 0.05} == {"ogm_ge", "remix"}
+    assert {arm for arm, (_, _, _, p, _) in compared_near(BY_SECONDS).items() if p < 0.05} == {"ogm_ge", "umt"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "near", "of", "least", "most"),
+    [(STUDY, 33, 65, 0.74, 1.41), (FRESH, 21, 30, 0.86, 1.40), (BY_SECONDS, 81, 153, 0.68, 1.45)],
+)
+def test_how_equal_the_costs_were(folder, near, of, least, most):
+    _, part, found = near_budget(folder)
+    assert (found, part.notna().sum().sum()) == (near, of)
+    assert (part.min().min(), part.max().max()) == pytest.approx((least, most), abs=0.0051)
+    page = folder if folder != FRESH else STUDY
+    assert f"{near} of {of}" in " ".join((page / "README.md").read_text().split())
+
+
 @pytest.mark.parametrize("folder", [ALL_METHODS, BY_SECONDS])
 def test_all_methods_were_run_on_all_sets_but_where_their_schedule_does_not_fit(folder):
     runs = pd.read_csv(folder / "runs.csv")

@@ -1,5 +1,7 @@
 """Balanced steps: speeds, who stands aside for how long, and the mean that takes its place."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -103,9 +105,39 @@ def test_where_the_steps_stand_is_remembered():
     assert again.method.left == 3
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_other_numbers_of_modalities_are_refused(n):
-    with pytest.raises(
-        ConfigError, match=f"for two modalities, by the difference of their speeds; this data set has {n}"
-    ):
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [(1, "the model reads 1$"), (3, "the model reads 3; name two as model.modalities, of m0, m1, m2$")],
+)
+def test_other_numbers_of_modalities_are_refused(n, words):
+    with pytest.raises(ConfigError, match=f"for two modalities, by the difference of their speeds; {words}"):
         trainer_of("greedy", n)
+
+
+def test_two_modalities_of_several_are_a_pair():
+    """Steps are those of a model that has only these two, and the same one stands aside."""
+    three, two = trainer_of("greedy", 3, model={"modalities": ["m0", "m2"]}, warmup=0), greedy()
+    weights, here = three.model.state_dict(), {"m0": "m0", "m1": "m2"}
+    for name, value in two.model.state_dict().items():
+        own = weights[".".join(here.get(part, part) for part in name.split("."))]
+        if own.shape != value.shape:  # a number for each modality, or features of all side by side
+            own = own[[0, 2]] if len(own) == 3 != len(value) else own[:, [*range(4), *range(8, 12)]]
+        value.copy_(own)
+    wide = rows_of(three, missing=False)
+    mask = torch.tensor([True, False, True]).expand(len(wide.mask), 3)
+    wide = replace(wide, inputs={**wide.inputs, "m1": wide.inputs["m1"][:0]}, mask=mask)
+    narrow = replace(wide, inputs={"m0": wide.inputs["m0"], "m1": wide.inputs["m2"]}, mask=mask[:, [0, 2]])
+    for number in range(4):
+        found, expected = changes(three, part_of(wide, number=number)), changes(two, part_of(narrow, number=number))
+        for i, j in ((0, 0), (2, 1)):
+            names = [name for name in found if name.startswith(f"encoders.m{i}.")]
+            assert names
+            for name in names:
+                assert torch.allclose(found[name], expected[name.replace(f"m{i}", f"m{j}")], atol=1e-6), (
+                    number,
+                    name,
+                )
+        assert three.method.speed.tolist() == pytest.approx(two.method.speed.tolist(), rel=1e-4)
+        assert three.method.faster == (0, 2)[two.method.faster]
+        assert three.method.left == two.method.left
+    assert three.method.left > 0
