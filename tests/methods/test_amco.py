@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.seeds import derive
-from tests.methods.updates import SIZE, begin, part_of, step_of, trainer_of
+from tests.methods.updates import SIZE, assert_gradients, begin, part_of, step_of, trainer_of
 
 LACKING = ((1, 0), (4, 1))
 
@@ -59,6 +59,23 @@ def test_a_part_of_the_features_of_the_dependent_modality_is_hidden(n):
     assert figures[f"hidden_m{dependent}"] == pytest.approx(len(hidden) / SIZE / 2)
     later = shares_by_hand(trainer, step, features)
     assert figures["share_m0"] == pytest.approx((shares[0] + later[0]) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "fusion"), [(2, "concat"), (3, "concat"), (2, "mlp")])
+def test_the_gradients_are_those_of_all_losses_from_what_is_not_hidden(n, fusion):
+    trainer = trainer_of("amco", n, fusion, share=1.001 / n)
+    begin(trainer, epoch=1)
+    first, part = (part_of(trainer, 20, lacking=LACKING, epoch=1, number=number) for number in (0, 2))
+    features = trainer.model.encode(part.batch)  # both batches have the same rows
+    assert_gradients(trainer, first, loss_by_hand(trainer, step_of(trainer, first), features))
+    dependent = int(np.argmax(shares_by_hand(trainer, step_of(trainer, part), features)))
+    hidden = math.sin(math.pi / 2 * (0.1 * 2 / 0.3))
+    order = np.random.default_rng(derive(trainer.method.context.seed, "amco", 1, 2)).permutation(SIZE)
+    factors = torch.ones(n, SIZE)
+    factors[dependent] = 1 / (1 - hidden)
+    factors[dependent, order[: int(hidden * SIZE)]] = 0
+    assert_gradients(trainer, part, loss_by_hand(trainer, step_of(trainer, part), features * factors))
+    assert trainer.method.figures()[f"hidden_m{dependent}"] > 0
 
 
 def test_features_that_stay_are_multiplied_by_ten_at_most():

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.methods.epochs import EpochEnd
-from tests.methods.updates import fused, part_of, step_of, trainer_of
+from tests.methods.updates import assert_gradients, fused, part_of, step_of, trainer_of
 
 LACKING = ((1, 0), (4, 1))
 
@@ -49,6 +49,14 @@ def test_the_loss_is_a_weighted_mean_of_both(n):
     expected = 2 * (0.8 * fused_losses + 0.2 * gaps).sum()
     assert float(gaps.sum()) > 0.01
     assert float(trainer.method.loss(step_of(trainer, part))) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "fusion"), [(2, "concat"), (3, "concat"), (2, "mlp")])
+def test_the_gradients_are_those_of_both_parts(n, fusion):
+    trainer = sharpened(trainer_of("lfm", n, fusion, least=0.4))
+    part = part_of(trainer, 12, lacking=LACKING)
+    gaps, fused_losses = terms(trainer, part)
+    assert_gradients(trainer, part, 2 * (0.6 * fused_losses + 0.4 * gaps).sum())
 
 
 def test_a_schedule_falls_over_the_epochs():

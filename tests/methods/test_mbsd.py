@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.methods.mbsd import distillation
-from tests.methods.updates import fused, part_of, step_of, trainer_of
+from tests.methods.updates import assert_gradients, fused, part_of, step_of, trainer_of
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -38,6 +38,31 @@ def test_the_loss_is_that_of_its_definition(n):
             taught += 1
     assert 0 < taught < 30 * len(pairs)
     assert float(trainer.method.loss(step)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def taught(one, other, label):
+    """What a pair teaches each other in a row: the stronger probability and the weight are plain numbers."""
+    if label not in (int(one.argmax()), int(other.argmax())):
+        return 0.0
+    weak, strong = sorted((z.log_softmax(dim=0)[label] for z in (one, other)), key=float)
+    s, t = math.exp(float(strong)), math.exp(float(weak))
+    return (s - t) * ((one - other).square().sum() / 3 + s * (math.log(s) - weak))
+
+
+@pytest.mark.parametrize(("n", "fusion"), [(2, "concat"), (3, "concat"), (2, "mlp")])
+def test_the_gradients_are_those_of_all_losses_with_weights_as_constants(n, fusion):
+    trainer = trainer_of("mbsd", n, fusion, amount=5.0)
+    part = part_of(trainer, 30, lacking=((1, 0), (4, 1)))
+    labels, mask, pairs = part.batch.labels, part.batch.mask, list(itertools.combinations(range(n), 2))
+    alone = [fused(trainer, part, i) for i in range(n)]
+    expected = functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="sum")
+    for i in range(n):
+        expected = expected + functional.cross_entropy(alone[i][mask[:, i]], labels[mask[:, i]], reduction="sum")
+    for i, j in pairs:
+        for row in torch.nonzero(mask[:, i] & mask[:, j])[:, 0]:
+            learned = taught(alone[i][row], alone[j][row], int(labels[row]))
+            expected = expected + 5.0 * learned / len(pairs)
+    assert_gradients(trainer, part, expected)
 
 
 def test_the_weaker_is_taught_and_the_stronger_is_not_drawn_down_by_its_probability():

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from raymm.errors import ConfigError
-from tests.methods.updates import begin, part_of, step_of, trainer_of
+from tests.methods.updates import assert_gradients, begin, part_of, step_of, trainer_of
 
 LACKING = ((1, 0), (4, 1))
 
@@ -28,6 +28,18 @@ def rates_by_hand(step, trainer, rate, gain):
     return rates
 
 
+def loss_by_hand(step, trainer, rates):
+    """The mean loss of the rows that keep something, times the rows."""
+    n, drawn, losses = len(rates), step.uniform("opm", len(rates)), []
+    for row in range(len(step)):
+        kept = [bool(step.mask[row, i]) and float(drawn[row, i]) >= rates[i] for i in range(n)]
+        if any(kept):
+            scaled = step.features[row : row + 1] / (1 - sum(rates) / n)
+            outputs = trainer.model.fuse(scaled, torch.tensor([kept]))
+            losses.append(functional.cross_entropy(outputs, step.labels[row : row + 1]))
+    return torch.stack(losses).mean() * len(step)
+
+
 @pytest.mark.parametrize("n", [2, 3])
 def test_rows_lose_what_is_ahead_and_the_rest_is_trained(n):
     trainer = trainer_of("opm", n, share=1.0, rate=0.6, gain=3.0)
@@ -35,19 +47,20 @@ def test_rows_lose_what_is_ahead_and_the_rest_is_trained(n):
     step = step_of(trainer, part_of(trainer, 40, lacking=LACKING))
     rates = rates_by_hand(step, trainer, 0.6, 3.0)
     assert 0 < sum(rate > 0 for rate in rates) < n
-    drawn = step.uniform("opm", n)
-    losses = []
-    for row in range(len(step)):
-        kept = [bool(step.mask[row, i]) and float(drawn[row, i]) >= rates[i] for i in range(n)]
-        if any(kept):
-            scaled = step.features[row : row + 1] / (1 - sum(rates) / n)
-            outputs = trainer.model.fuse(scaled, torch.tensor([kept]))
-            losses.append(functional.cross_entropy(outputs, step.labels[row : row + 1]))
-    expected = torch.stack(losses).mean() * len(step)
+    expected = loss_by_hand(step, trainer, rates)
     found = trainer.method.loss(step)
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
     assert trainer.method.figures() == pytest.approx({f"rate_m{i}": rate for i, rate in enumerate(rates)}, abs=1e-6)
     assert float(found) != pytest.approx(float(step.total(step.loss_of(step.logits))), rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_gradients_are_those_of_what_is_left_with_the_probabilities_as_constants(n):
+    trainer = trainer_of("opm", n, share=1.0, rate=0.6, gain=3.0)
+    begin(trainer)
+    part = part_of(trainer, 40, lacking=LACKING)
+    step = step_of(trainer, part)
+    assert_gradients(trainer, part, loss_by_hand(step, trainer, rates_by_hand(step, trainer, 0.6, 3.0)))
 
 
 def test_settings_are_idle_where_nothing_is_dropped():

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from raymm.errors import ConfigError
 from raymm.tasks import get_task
-from tests.methods.updates import SIZE, begin, fused, part_of, step_of, trainer_of
+from tests.methods.updates import SIZE, assert_gradients, begin, fused, part_of, step_of, trainer_of
 
 
 def epoch_of(trainer, parts, epoch=0):
@@ -100,6 +100,37 @@ def test_terms_of_the_loss_are_those_by_hand(n, strength):
         assert trainer.method.figures()[f"lead_m{i}"] == pytest.approx(lead, rel=1e-4)
     found.backward()
     assert all(bool(p.grad.isfinite().all()) for p in trainer.model.parameters() if p.grad is not None)
+
+
+def loss_by_hand(trainer, part, weights, *, alpha, entropy):
+    """Joint loss and prototype terms, row by row, with the weights of modalities as constants and a graph."""
+    features, labels, mask = trainer.model.encode(part.batch), part.batch.labels, part.batch.mask
+    total = functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="sum")
+    for i, (lag, lead) in enumerate(weights):
+        classes = [k for k in range(3) if trainer.method.known[i, k]]
+        for row in range(len(labels)):
+            if not mask[row, i] or int(labels[row]) not in classes:
+                continue
+            raw = [(features[row, i] - trainer.method.prototypes[i, k]).square().sum().sqrt().neg() for k in classes]
+            p = torch.stack(raw).softmax(dim=0)
+            total = total - alpha * lag * p[classes.index(int(labels[row]))].log()
+            total = total + entropy * lead * (p * p.log()).sum()
+    return total
+
+
+@pytest.mark.parametrize("strength", ["clip", "full"])
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_gradients_are_those_of_all_terms_with_the_weights_as_constants(n, strength):
+    own = {"alpha": 3.0, "entropy": 2.0}
+    trainer = trainer_of("pmr", n, strength=strength, entropy_epochs=2, **own)
+    epoch_of(trainer, [part_of(trainer, rows=9, seed=seed) for seed in range(2)])
+    trainer.method.known[0, 1] = False  # a class without a prototype in modality 0
+    begin(trainer, 1)
+    part = part_of(trainer, rows=9, seed=5, epoch=1, lacking=[(0, 0), (2, 1)])
+    _, weights = terms_by_hand(trainer, part, strength=strength, **own)
+    assert max(lag for lag, _ in weights) > 0.1
+    assert max(lead for _, lead in weights) > 0.1
+    assert_gradients(trainer, part, loss_by_hand(trainer, part, weights, **own))
 
 
 def test_the_gradient_draws_features_to_the_prototype_of_their_class():

@@ -14,7 +14,7 @@ from raymm.methods import make_plan
 from raymm.methods.base import ResamplingInputs
 from raymm.methods.epochs import EpochEnd
 from raymm.training.training_step import TrainingStep
-from tests.methods.updates import begin, fused, part_of, step_of, trainer_of
+from tests.methods.updates import assert_gradients, begin, fused, part_of, step_of, trainer_of
 
 LACKING = ((1, 0), (4, 1))
 
@@ -105,19 +105,34 @@ def test_samples_that_were_not_looked_at_are_trained_whole():
     assert (extra.position.tolist(), extra.keep.tolist(), extra.group.tolist()) == ([0, 2], [1, 3], [0, 2])
 
 
+BASE = np.arange(12) % 3 > 0
+
+
+def loss_by_hand(trainer, part, base):
+    """Joint loss, and 0.25 times that of each modality alone in whole rows, twice that in others."""
+    labels, mask = part.batch.labels, part.batch.mask
+    joint = functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="none")
+    alone = [
+        functional.cross_entropy(fused(trainer, part, i), labels, reduction="none") * mask[:, i]
+        for i in range(mask.shape[1])
+    ]
+    return (joint + torch.from_numpy(np.where(base, 0.25, 2.0)) * sum(alone)).sum()
+
+
 def test_rows_are_weighed_by_whether_they_are_whole():
     trainer = trainer_of("remix", 2, warmup_amount=0.25, amount=2.0)
     part = part_of(trainer, 12, lacking=LACKING)
-    labels, mask = part.batch.labels, part.batch.mask
-    joint = functional.cross_entropy(fused(trainer, part, "all"), labels, reduction="none")
-    alone = [functional.cross_entropy(fused(trainer, part, i), labels, reduction="none") * mask[:, i] for i in (0, 1)]
-    base = np.arange(12) % 3 > 0
-    amounts = torch.from_numpy(np.where(base, 0.25, 2.0))
-    expected = (joint + amounts * sum(alone)).sum()
-    mixed = TrainingStep(trainer, type(part)(part.batch, None, 12, 0, 0, np.arange(12), base))
+    mixed = TrainingStep(trainer, dataclasses.replace(part, base=BASE))
+    expected, whole = loss_by_hand(trainer, part, BASE), loss_by_hand(trainer, part, np.ones(12, bool))
     assert float(trainer.method.loss(mixed)) == pytest.approx(float(expected), rel=1e-5)
-    whole = (joint + 0.25 * sum(alone)).sum()
     assert float(trainer.method.loss(step_of(trainer, part))) == pytest.approx(float(whole), rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "fusion"), [(2, "concat"), (3, "concat"), (2, "mlp")])
+def test_the_gradients_are_those_of_both_losses(n, fusion):
+    trainer = trainer_of("remix", n, fusion, warmup_amount=0.25, amount=2.0)
+    part = dataclasses.replace(part_of(trainer, 12, lacking=LACKING), base=BASE)
+    assert_gradients(trainer, part, loss_by_hand(trainer, part, BASE))
 
 
 def test_a_single_modality_is_refused():

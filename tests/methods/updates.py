@@ -14,7 +14,17 @@ from raymm.training.step import Trainer, parameters_of
 from raymm.training.training_step import RankBatch, TrainingStep
 from tests.games import settings
 
-__all__ = ["SIZE", "backward", "begin", "encoder_grads", "fused", "part_of", "step_of", "trainer_of"]
+__all__ = [
+    "SIZE",
+    "assert_gradients",
+    "backward",
+    "begin",
+    "encoder_grads",
+    "fused",
+    "part_of",
+    "step_of",
+    "trainer_of",
+]
 
 SIZE = 5
 
@@ -108,3 +118,21 @@ def encoder_grads(trainer, loss):
         grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         found.append([torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)])
     return found
+
+
+def assert_gradients(trainer, part, loss):
+    """The update of a part has the gradients of a summed loss by every encoder and by the fusion, none of them 0."""
+    modules = {**trainer.model.encoders, "fusion": trainer.model.fusion}
+    parts = {name: list(module.parameters()) for name, module in modules.items()}
+    expected = {name: _flat(torch.autograd.grad(loss, own, retain_graph=True)) for name, own in parts.items()}
+    backward(trainer, part)
+    assert all(parameter.grad is not None for own in parts.values() for parameter in own)
+    for name, own in parts.items():
+        found = part.rows * _flat(parameter.grad for parameter in own)
+        length = float(expected[name].norm())
+        assert length > 0.01, name
+        assert float((found - expected[name]).norm()) < 1e-4 * length, name
+
+
+def _flat(tensors):
+    return torch.cat([tensor.flatten() for tensor in tensors])
