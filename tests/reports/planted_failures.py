@@ -142,6 +142,7 @@ FAILURES: dict[str, Planted] = {
 }
 
 CLEAN: dict[str, Planted] = {
+    "coalition": Planted(clean, {"method": {"name": "coalition"}}),
     "joint": Planted(clean, {"method": JOINT}),
     "sample": Planted(clean, {"method": {"name": "sample", "warmup": 2}, "optimizer": {"lr": 0.002}}),
 }
