@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bench.experiments import (
+    all_families,
     classes,
     complexity,
     families,
@@ -29,6 +30,7 @@ from raymm.errors import RaymmError
 from raymm.study.settings import seeds_of
 
 EXPERIMENTS: dict[str, Callable[[Inputs], Page]] = {
+    "all_families": all_families.run,
     "classes": classes.run,
     "complexity": complexity.run,
     "families": families.run,
@@ -60,7 +62,7 @@ def _command(asked: argparse.Namespace) -> str:
     more += " --quick" if asked.quick else ""
     seeds = ",".join(map(str, asked.seeds))
     shared = "--shared ../shared/data --out"
-    folder = {"families": "families/matched"}.get(asked.name, asked.name)
+    folder = {"families": "families/matched", "all_families": "families/encodings"}.get(asked.name, asked.name)
     return f"python -m bench.experiments {asked.name} {shared} docs/results/{folder} --seeds {seeds}{more}"
 
 

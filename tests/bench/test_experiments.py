@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.experiments.__main__ import EXPERIMENTS, main
+from bench.experiments.all_families import ARMS, DEFAULT
 from bench.experiments.classes import CLASSES, SIZE, observed_phi, planted
-from bench.experiments.families import ARMS, DEFAULT
 from bench.experiments.planted import splits_of
 from bench.experiments.resolutions import moved
 from bench.experiments.sections import phi_plot
