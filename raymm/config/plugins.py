@@ -87,8 +87,7 @@ def describe_plugins(specs: Sequence[str]) -> list[Plugin]:
         Plugin(code_name(spec), sha256_of_code(Path(spec)) if is_path(spec) else sha256_of_module(module))
         for spec, module in modules
     ]
-    installed = [entry.module for entry in entry_points(group=GROUP)]
-    return named + [Plugin(name, sha256_of_module(import_module(name))) for name in installed]
+    return named + [Plugin(name, sha256_of_module(import_module(name))) for name in _load_installed()]
 
 
 def copy_plugins(specs: Sequence[str], folder: Path) -> tuple[str, ...]:
@@ -131,12 +130,14 @@ def absolute_plugins(specs: Sequence[str]) -> list[str]:
 
 
 @cache
-def _load_installed() -> None:
-    problems = Problems("plugins")
-    for entry in entry_points(group=GROUP):
+def _load_installed() -> tuple[str, ...]:
+    """Import the installed plug-ins; returns the names of their modules."""
+    problems, entries = Problems("plugins"), tuple(entry_points(group=GROUP))
+    for entry in entries:
         try:
             entry.load()
         except (Exception, SystemExit) as cause:  # noqa: BLE001  (whatever the plug-in's own code raises)
             package = entry.dist.name if entry.dist else "a package"
             problems.add(f"'{entry.value}' of the installed {package}: {in_one_line(cause)}; mend or uninstall it")
     problems.raise_if_any(ConfigError)
+    return tuple(entry.module for entry in entries)
