@@ -12,6 +12,7 @@ from raymm.reports.pages.answer import answer_of
 from raymm.reports.pages.charts import BarChart, Level, bar_chart
 from raymm.reports.pages.epochs import course_of
 from raymm.reports.pages.next_step import next_step
+from raymm.reports.pages.online import online_sentence
 from raymm.reports.pages.run_tables import confusion_table, metric_table
 from raymm.reports.pages.tables import class_table, modality_table, pair_table, pattern_table, worst_classes
 from raymm.reports.pages.terms import terms_of
@@ -107,10 +108,10 @@ def _noise(run: Run) -> list[str]:
 def _contributions(run: Run, result: Result, answer: Answer, names: Sequence[str]) -> dict[str, Any]:
     """Tables and charts of contributions."""
     table, found = answer.table, answer.found
-    fair_share = table.info.fair_share
+    fair_share, read = table.info.fair_share, [usage.modality for usage in found if usage.read]
     course = course_of(
         result.history,
-        [usage.modality for usage in found if usage.read],
+        read,
         result.best_epoch + 1,
         metric=run.config.training.selection,
         fair_share=fair_share,
@@ -121,6 +122,7 @@ def _contributions(run: Run, result: Result, answer: Answer, names: Sequence[str
         "modalities": modality_table(found, fair_share),
         "bars": _bars(found, fair_share),
         "course": course,
+        "online": online_sentence(result.metrics, read, fair_share),
         "terms": terms_of(table),
         "pairs": pair_table(table),
         "patterns": pattern_table(table),

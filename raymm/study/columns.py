@@ -17,6 +17,7 @@ __all__ = [
     "by_data_columns",
     "cost_columns",
     "difference_columns",
+    "finding_columns",
     "interval_columns",
     "mcnemar_columns",
     "score_columns",
@@ -119,6 +120,16 @@ def mcnemar_columns(against: Against, data: Sequence[str]) -> Columns:
         "exact p of McNemar's test; the larger first number, the better the arm"
     )
     return {"arm": f"what is compared with {against.second}", **dict.fromkeys(data, each)}
+
+
+def finding_columns() -> Columns:
+    """Of the table of a failure signature."""
+    return {
+        "data set": "that of the runs in which it holds",
+        "about": "the modality that it is about, or run where it is about all of them",
+        "runs": "in how many runs of the data set it holds, of those that were looked at",
+        "arms": "in how many runs of which arms, over seeds; arms in which it never holds are left out",
+    }
 
 
 def cost_columns(results: StudyResults) -> Columns:

@@ -16,6 +16,7 @@ from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.study.comparison import Against, compare_all
 from raymm.study.figures import Figure, data_of, figures_of
+from raymm.study.findings import read_findings
 from raymm.study.plots import cost_plot, differences_plot, epochs_plot
 from raymm.study.raw import comparison_rows, comparisons_csv, runs_csv
 from raymm.study.samples import Samples, read_samples
@@ -61,7 +62,7 @@ def write_study_report(results: StudyResults, folder: Path, page: Path | None = 
     tables = compare_all(results, samples)
     plots = _plots(results, tables)
     images = {key: image for key, (image, _) in plots.items()}
-    sections = sections_of(results, samples, tables, images)
+    sections = sections_of(results, samples, tables, images, read_findings(results))
     drawn = save_all({image.name: plot for image, plot in plots.values()}, folder)
     files = [folder / name for name in (layout.REPORT_MD, layout.PAGE, layout.RUNS_CSV, layout.COMPARISONS_CSV)]
     files[1] = page or files[1]

@@ -12,12 +12,14 @@ from raymm.study.columns import (
     by_data_columns,
     cost_columns,
     difference_columns,
+    finding_columns,
     interval_columns,
     mcnemar_columns,
     score_columns,
 )
 from raymm.study.comparison import Against
 from raymm.study.figures import Figure, arms_of, data_of
+from raymm.study.signatures import StudyFindings, findings_text, signatures_of
 from raymm.study.tables import (
     Table,
     by_data_table,
@@ -65,10 +67,12 @@ COST = (
 FRONT = " Filled points are on the Pareto front: no other arm is as good for as little."
 ALONE = "Contributions (phi) and accuracy of each modality alone, on validation after each epoch; means over seeds."
 
+NOT_LOOKED_FOR = StudyFindings()
+
 
 @dataclass(frozen=True)
 class Sentence:
-    """A verdict, with what it says: "better", "worse" or "not shown"."""
+    """A verdict, with what it says: "better", "worse" or "not shown"; or what a failure signature was read from."""
 
     outcome: str
     text: str
@@ -108,6 +112,7 @@ def sections_of(
     samples: Mapping[Figure, Samples],
     tables: Sequence[Against],
     images: Mapping[str, Image],
+    findings: StudyFindings = NOT_LOOKED_FOR,
 ) -> list[Section]:
     """The sections of a report.
 
@@ -119,6 +124,8 @@ def sections_of(
         Comparisons, of `compare_all`.
     images
         Plots that were drawn: "cost", "differences", and one by the name of each data set.
+    findings
+        Failure signatures that hold in the runs, of `read_findings`.
     """
     figures = list(samples)
     first = [table for table in tables if table.figure == figures[0]]
@@ -137,7 +144,7 @@ def sections_of(
     made += [Section(2, "Differences", DIFFERENCES, images=_found(images, "differences"))] if first else []
     for table in first:
         made += _differences(table, trained.get(table.second), explained=table is not first[0])
-    return [*made, *_epochs(results, images), *_remarks(results, samples), *_facts(results)]
+    return [*made, *_epochs(results, images), *_findings(findings), *_remarks(results, samples), *_facts(results)]
 
 
 def _opening(results: StudyResults, figure: Figure) -> str:
@@ -198,6 +205,16 @@ def _epochs(results: StudyResults, images: Mapping[str, Image]) -> list[Section]
     made = [Section(3, name, images=_found(images, f"data {name}")) for name in data_of(results)]
     made = [section for section in made if section.images]
     return [Section(2, "Modalities over the epochs", ALONE), *made] if made else []
+
+
+def _findings(findings: StudyFindings) -> list[Section]:
+    """The failure signatures that hold, and how many runs were looked at."""
+    said, columns = findings_text(findings), finding_columns()
+    made = [Section(2, "Findings", said)] if said else []
+    for each in signatures_of(findings):
+        sentences = tuple(Sentence("read from", sentence) for sentence in each.sentences)
+        made.append(Section(3, each.title, each.advice, sentences, (list(columns), each.rows), columns))
+    return made
 
 
 def _remarks(results: StudyResults, samples: Mapping[Figure, Samples]) -> list[Section]:

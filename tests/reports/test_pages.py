@@ -12,6 +12,7 @@ from jinja2 import UndefinedError
 
 import raymm
 from raymm.reports.html import render
+from raymm.reports.pages.online import online_sentence
 from raymm.reports.pages.words import decimal
 from raymm.reports.run_page import write_run_page
 from raymm.reports.run_pages import record_pages
@@ -164,3 +165,35 @@ def test_of_a_modality_that_the_model_does_not_read_no_number_is_told(tmp_path, 
     assert set(bars) == {"missing"}
     classes = page.partition("By class, the least often found first.")[2].partition("</table>")[0]
     assert classes.count('<td class="number">-</td>\n</tr>') == len(dataset.schema.classes)  # phi m1 of each
+
+
+@pytest.fixture(scope="module")
+def online(tmp_path_factory, dataset):
+    """A run whose contributions of training samples came from the training pass."""
+    config = settings(valuation={"source": "online"}, training={"epochs": 2})
+    run = create_or_open(tmp_path_factory.mktemp("online") / "run", config, dataset)
+    return run, train(run, dataset, Backends())
+
+
+def test_how_far_contributions_of_the_training_pass_are_is_said(online, dataset):
+    run, result = online
+    saved = json.loads((run.path / "result" / "result.json").read_text())["metrics"]
+    gaps = {name: saved[f"online/gap_{name}"] for name in dataset.schema.names}
+    assert all(gap > 0 for gap in gaps.values())
+    said = " and ".join(f"{decimal(gap)} for {name}" for name, gap in gaps.items())
+    page = write_run_page(run, result, dataset, []).read_text()
+    sentence = page.partition("samples came from the training pass (")[2].partition("</p>")[0]
+    assert sentence.startswith("<code>valuation.source=online</code>)")
+    assert f"by the weights after it: {said}, on average over" in sentence
+    assert "512 training samples, where the fair share is 1." in sentence
+
+
+def test_nothing_is_said_of_the_training_pass_where_all_is_valued_by_a_pass(trained, dataset):
+    assert "came from the training pass" not in write_run_page(*trained, dataset, []).read_text()
+
+
+def test_only_modalities_that_were_valued_in_the_training_pass_are_told():
+    metrics = {"online/gap_a": 0.25, "online/gap_c": 0.5, "phi/test_b": 1.0}
+    said = online_sentence(metrics, ["a", "b"], None)
+    assert "by the weights after it: 0.25 for a, on average over at most 512 training samples. By" in said
+    assert online_sentence(metrics, ["b"], None) == ""

@@ -73,6 +73,7 @@ def test_a_report_of_real_runs(runs, tmp_path):
     assert "McNemar's test against joint" in text
     assert "Test tables that do not fit" not in text  # accuracies of tables and results agree
     assert "epochs-1" in text
+    assert "4 runs have too few epochs for most of them." in text.split("## Findings\n")[1]
 
 
 def test_another_metric_and_reference(runs):

@@ -88,6 +88,11 @@ class Evidence:
         """Epochs that are not judged: the reference, at least a third, in which a model has not learned yet."""
         return max(self.facts.reference, self.facts.epochs // 3)
 
+    @property
+    def judged(self) -> bool:
+        """Whether enough epochs were trained for signatures of the history to be looked for."""
+        return self.done >= self.settled + WINDOW
+
     def level(self, tests: int = 1) -> float:
         """Level of one test, so that all of a signature in all epochs raise a false alarm at `SIGNATURE_LEVEL`."""
         looks = max(self.facts.epochs - self.settled - WINDOW + 1, 1)
@@ -95,7 +100,7 @@ class Evidence:
 
     def recent(self, metric: str) -> Series | None:
         """The last `WINDOW` values; None while fewer were judged, or where one of them is not there."""
-        if self.done < self.settled + WINDOW:
+        if not self.judged:
             return None
         return self.values(metric, self.done - WINDOW, self.done)
 

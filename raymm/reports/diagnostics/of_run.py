@@ -26,14 +26,19 @@ if TYPE_CHECKING:
     from raymm.tracking.base import Tracker
     from raymm.training.run import Run
 
-__all__ = ["FindingLog", "facts_of", "findings_against", "findings_of"]
+__all__ = ["FindingLog", "evidence_of", "facts_of", "findings_against", "findings_of"]
 
 log = logging.getLogger(__name__)
 
 
 def findings_of(run: Run, dataset: Dataset, history: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Findings of a run after the epochs of its history."""
-    return diagnose(Evidence(facts_of(run, dataset), history))
+    return diagnose(evidence_of(run, dataset, history))
+
+
+def evidence_of(run: Run, dataset: Dataset, history: Sequence[Mapping[str, Any]]) -> Evidence:
+    """What the signatures read of a run after the epochs of its history."""
+    return Evidence(facts_of(run, dataset), history)
 
 
 def findings_against(run: Run, baseline: Run) -> list[Finding]:
