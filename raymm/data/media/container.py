@@ -93,13 +93,15 @@ def stream_of(container: Input, kind: Kind, number: int | None = None) -> Stream
     Raises
     ------
     MediaError
-        When there is none.
+        When there is none, or it is one of the tiles of a picture.
     """
     every: list[Stream] = list(getattr(container.streams, kind))
     if number is not None and number >= len(every):
         raise MediaError(f"has {len(every)} {kind} streams; stream {number} (counted from 0) is not there")
     if number is not None:
         return every[number]
+    if kind == "video":
+        _refuse_tiles(every)
     real = _real(container, every)
     if not every:
         raise MediaError(f"has no {kind} stream")
@@ -139,6 +141,15 @@ def _real(container: Input, streams: list[Stream]) -> list[Stream]:
     if len(real) > 1 and real[0].type == "video":
         return [stream for stream in real if not _is_still(container, stream)] or real[:1]
     return real
+
+
+def _refuse_tiles(streams: list[Stream]) -> None:
+    """A HEIC file holds one large picture as many small ones; how they lie beside one another, PyAV does not say."""
+    tiles = sum(bool(stream.disposition & Disposition.dependent) for stream in streams)
+    if tiles > 1:
+        raise MediaError(
+            f"is one picture in {tiles} tiles (HEIC), which are not put together; convert it to JPEG or PNG"
+        )
 
 
 def _is_still(container: Input, stream: Stream) -> bool:

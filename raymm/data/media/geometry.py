@@ -184,5 +184,7 @@ def _exif_orientation(path: Path) -> Orientation:
     try:
         with Image.open(path) as opened:
             return EXIF.get(opened.getexif().get(EXIF_ORIENTATION, 1), Orientation())
+    except Image.DecompressionBombError as cause:
+        raise MediaError(f"is too large a picture ({cause}); make it smaller") from cause
     except (OSError, ValueError, SyntaxError):  # a picture that only FFmpeg reads
         return Orientation()

@@ -1,5 +1,8 @@
 """A file is opened as what it is, and its covers and stills are no video."""
 
+import base64
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +14,18 @@ from raymm.data.media.length import media_seconds
 from raymm.data.media.problem import MediaError
 from raymm.data.media.video import frames_at
 from tests.data.media.signals import RATE, audio, click, ffmpeg, mux, needs_ffmpeg, numbered, numbers, onset, video
+
+TILED = zlib.decompress(
+    base64.b64decode(
+        "eNpjYGCQSCupLMhIzUxmAILczDRDCJuJKze1JJEBAhQzUnKKoGyGgszkEgY0wFeQWZILZrECcVhmTj7YOBcQnxHIAGImLSAtz8AE"
+        "5XkCaTEGZigvHsxjgfJKwTxWKK8bSHMAcXlmZl4a3A5RICeVCaQCqCajLNmQAUWQCZsgMzZBFkxBsA3pRZkpIKZCZlFqGtSbIimZ"
+        "uelASRawDcxgBz/KLCgqANIbMwuS84F0BdA0Z0ZmkNAEsCa5Dwx//v74wcDAz5wA1CfhwMjD+P8/SAEzSAUzCMntYnJIBEpqOzEy"
+        "osksUGhknfbKU3NdHpMUDwdI6ASI4HBIAqpnd2E8WLRByQHktsziglSoOx2gGFmsAYo5M4vyS0BxoplZkAuLYGAsMTUyMTCBCGYQ"
+        "wQIiWJmYW4CShbkpiaAYl9ZgXM+2I3nDnf8vv7J/3/9ixfv/vxyM6h8pZ9gfAEoLQaQfzfb8v/XATHlBseYfhEVF/m8ViYSKMjIC"
+        "HdgAAJI5e5A="
+    )
+)
+"""A HEIC of 128 x 128 as phones write them: four tiles of 64 x 64 and a quarter turn."""
 
 NAMES = ["12:30.mp4", "http:a.mp4", "p%03d.mp4", "-dash.mp4", "concat:a|b.mp4", "a b?c#d.mp4", "*.mp4", "日本.mp4"]
 
@@ -41,6 +56,13 @@ def test_a_list_of_other_files_is_refused(tmp_path):
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(MediaError, match=r"list of other files|cannot be decoded"):
         frames_at(tmp_path / "list.mp4", [0.0])
+
+
+def test_a_picture_in_tiles_is_refused_and_not_its_first_tile(tmp_path):
+    (tmp_path / "a.heic").write_bytes(TILED)
+    with pytest.raises(MediaError, match=r"is one picture in 4 tiles \(HEIC\), which .*; convert it to JPEG"):
+        frames_at(tmp_path / "a.heic", [0.0])
+    assert frames_at(tmp_path / "a.heic", [0.0], stream=3)[0].frame.width == 64
 
 
 @pytest.fixture

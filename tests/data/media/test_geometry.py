@@ -92,6 +92,13 @@ def test_the_exif_orientation_of_a_still_holds_for_both_kinds(tmp_path, name, va
     assert corner(moving) == corner(still)
 
 
+def test_a_small_file_of_a_huge_picture_is_refused_in_words(tmp_path):
+    Image.new("1", (14_000, 14_000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 2**20
+    with pytest.raises(MediaError, match=r"is too large a picture \(.*196000000 pixels.*\); make it smaller"):
+        frames_at(tmp_path / "a.png", [0.0])
+
+
 @pytest.mark.parametrize("aspect", ["2/1", "1/2", "16/11"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", pytest.param("h.mp4", marks=needs("libx264"))])
 def test_pixels_that_are_not_square_count_where_proportions_do(tmp_path, name, aspect):
