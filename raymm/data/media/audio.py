@@ -29,12 +29,15 @@ from raymm.data.media.container import (
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import Reel
+from raymm.data.media.resampling import resampled
 
 __all__ = ["Sound", "read_audio", "read_sound"]
 
 PRIMING = 1024
 READ_ON = 0.1
 """Seconds after the window that are read as well, to tell whether the sound goes on."""
+MOST_RATE = 10_000_000
+"""Samples a second, more than any recorder takes."""
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 Waveform = npt.NDArray[np.float32]
@@ -89,19 +92,26 @@ def read_sound(
         try:
             ended = _decode(container, chosen, reel, cancelling, seconds, channel)
         except LastPacketError:
-            check_end(container, chosen, reel.end / max(reel.rate, 1) + float(reel.zero))
+            check_end(container, chosen, reel.seconds + float(reel.zero))
             raise
-        waveform = reel.waveform()
-        if not len(waveform):
-            raise MediaError("has an audio stream of zero length")
-        if not np.isfinite(waveform).all():
-            raise MediaError(f"holds {int((~np.isfinite(waveform)).sum())} audio samples that are NaN or infinite")
+        waveforms = reel.waveforms(seconds + READ_ON)
+        _check(waveforms)
         if ended:
-            check_end(container, chosen, reel.end / reel.rate + float(reel.zero))
+            check_end(container, chosen, reel.seconds + float(reel.zero))
         end = None if ended else known_end(container, chosen)
-    clipped = is_clipped(waveform)
-    fitted = _fit(waveform, reel.rate, rate, seconds)
-    return Sound(fitted, max((end or 0.0) - float(reel.zero), reel.end / reel.rate), cancelling.found, clipped)
+    clipped = any(is_clipped(waveform) for waveform in waveforms.values())
+    fitted = [_fit(waveform, source_rate, rate, seconds) for source_rate, waveform in waveforms.items()]
+    out = sum(fitted[1:], fitted[0])
+    return Sound(out, max((end or 0.0) - float(reel.zero), reel.seconds), cancelling.found, clipped)
+
+
+def _check(waveforms: dict[int, Waveform]) -> None:
+    """Refuse sound without samples, or with samples that are no numbers."""
+    if not any(len(waveform) for waveform in waveforms.values()):
+        raise MediaError("has an audio stream of zero length")
+    wrong = sum(int((~np.isfinite(waveform)).sum()) for waveform in waveforms.values())
+    if wrong:
+        raise MediaError(f"holds {wrong} audio samples that are NaN or infinite")
 
 
 def _decode(
@@ -123,6 +133,10 @@ def _decode(
             declared = packet.pts is not None and packet.pts < (stream.start_time or 0)
             reel.early = _unmarked_priming(container, stream) if packet.pts is not None and not declared else 0
         for frame in frames:
+            if frame.sample_rate > MOST_RATE:
+                raise MediaError(
+                    f"says that it has {frame.sample_rate} samples a second; at most {MOST_RATE} are read"
+                )
             samples = np.concatenate([part.to_ndarray() for part in to_float.resample(frame)], axis=1)
             samples = samples if planes else samples.reshape(-1, frame.layout.nb_channels).T
             cancelling.add(samples)
@@ -148,17 +162,7 @@ def _unmarked_priming(container: Input, stream: Stream) -> int:
 
 def _fit(waveform: Waveform, source_rate: int, rate: int, seconds: float) -> Waveform:
     """Resample, then cut or pad with zeros."""
-    if source_rate != rate:
-        waveform = _resampled(waveform, source_rate, rate)
     out = np.zeros(round(rate * seconds), np.float32)
-    kept = waveform[: len(out)]
+    kept = waveform[: len(out)] if source_rate == rate else resampled(waveform, source_rate, rate, len(out))
     out[: len(kept)] = kept
     return out
-
-
-def _resampled(waveform: Waveform, source_rate: int, rate: int) -> Waveform:
-    import torch  # noqa: PLC0415  (slow to import, and sound of the wanted rate does not need it)
-    from torchaudio.functional import resample  # noqa: PLC0415
-
-    found: Waveform = resample(torch.from_numpy(waveform), source_rate, rate).numpy()
-    return found

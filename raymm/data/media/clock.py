@@ -10,7 +10,7 @@ from typing import Any
 
 from raymm.data.media.container import Input, Stream, decoded
 
-__all__ = ["NO_TIMESTAMPS", "Frame", "Timed", "is_jump", "period_of", "timed_frames"]
+__all__ = ["COUNTED", "NO_TIMESTAMPS", "Frame", "Timed", "is_jump", "period_of", "timed_frames"]
 
 Frame = Any
 """av.VideoFrame."""
@@ -20,8 +20,12 @@ NO_TIMESTAMPS = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
 TS_DISCONT = 0x200
 """FFmpeg's AVFMT_TS_DISCONT: timestamps may begin anew in the middle of the file."""
+COUNTED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mp3")
+"""Formats without timestamps, to which FFmpeg gives those of packets that are as long as the first."""
 JUMP = 10
 """Seconds; a larger step of such timestamps is a new beginning, as in FFmpeg, and not a pause."""
+BACK = 0.1
+"""Seconds; so is a step back behind what came last, as where files were joined by `cat`."""
 
 
 def timed_frames(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
@@ -39,9 +43,9 @@ def period_of(stream: Stream) -> Fraction:
     return 1 / Fraction(rate) if rate else Fraction(0)
 
 
-def is_jump(container: Input, step: float | Fraction) -> bool:
-    """Whether a step from the expected time to a timestamp means that the timestamps begin anew."""
-    return bool(container.format.flags & TS_DISCONT) and abs(float(step)) > JUMP
+def is_jump(container: Input, step: float | Fraction, advance: float | Fraction) -> bool:
+    """Whether the timestamps begin anew, by the seconds from the expected and from the last time to a timestamp."""
+    return bool(container.format.flags & TS_DISCONT) and (abs(float(step)) > JUMP or advance < -BACK)
 
 
 def _by_number(container: Input, stream: Stream) -> Iterator[Timed]:
@@ -61,7 +65,7 @@ def _by_timestamp(container: Input, stream: Stream, zero: Fraction) -> Iterator[
             expected = last if previous is None else last + (duration_of(previous) or period_of(stream))
             if own is None:
                 own = expected - moved
-            elif previous is not None and is_jump(container, own + moved - expected):
+            elif previous is not None and is_jump(container, own + moved - expected, own + moved - last):
                 moved = expected - own
         last, previous = own + moved, frame
         yield last, frame

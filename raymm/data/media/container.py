@@ -81,6 +81,8 @@ def decoded(container: Input, stream: Stream) -> Iterator[tuple[Any, list[Any]]]
         try:
             frames = packet.decode()
         except av.FFmpegError as cause:
+            if container.format.name == "mp3" and bytes(packet).startswith(b"ID3"):
+                continue  # the tag of a second file that was joined to the first
             if any(later.size for later in packets):
                 raise
             raise LastPacketError from cause

@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raymm.data.media.clock import TS_DISCONT
-from raymm.data.media.reel import Reel
+from raymm.data.media.problem import MediaError
+from raymm.data.media.reel import MOST_RATES, Reel
+from raymm.data.media.resampling import resampled
+from tests.data.media.signals import snr
 
 RATE = 1_000
 PACKET = 50
+LONG = 10**6
+"""Seconds."""
 
 
 def reel(flags=0, **fields):
-    return Reel(SimpleNamespace(format=SimpleNamespace(flags=flags)), Fraction(0), **fields)
+    return Reel(SimpleNamespace(format=SimpleNamespace(flags=flags, name="some")), Fraction(0), **fields)
 
 
 def packets(count):
@@ -29,7 +34,7 @@ def laid(starts, flags=0, tick=Fraction(1, RATE), **fields):
     filled = reel(flags, **fields)
     for start, samples in zip(starts, packets(len(starts)), strict=True):
         filled.add(samples, RATE, start, tick)
-    return filled.waveform()
+    return filled.waveforms(LONG).get(RATE, np.zeros(0, np.float32))
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.integers(0, 200))
@@ -75,4 +80,55 @@ def test_what_comes_after_an_end_is_cut():
     filled = reel()
     filled.add(packets(1)[0], RATE, 0, Fraction(1, RATE))
     filled.cut(Fraction(3, 100))
-    assert np.array_equal(filled.waveform(), np.arange(1, 31))
+    assert np.array_equal(filled.waveforms(LONG)[RATE], np.arange(1, 31))
+
+
+@given(st.integers(0, 10**12), st.integers(1, 20))
+def test_however_long_a_pause_is_no_more_than_the_window_is_laid_out(pause, seconds):
+    filled = reel()
+    for start, samples in zip([0, 50, 100 + pause, 150 + pause], packets(4), strict=True):
+        filled.add(samples, RATE, start, Fraction(1, RATE))
+    waveform = filled.waveforms(seconds)[RATE]
+    step = pause if pause > PACKET else 0
+    assert filled.end == 200 + step
+    assert np.array_equal(waveform[:100], np.arange(1, 101))
+    assert len(waveform) <= max(seconds * RATE, 200) + PACKET * 2
+    wanted = np.concatenate([np.zeros(min(step, seconds * RATE)), np.arange(101, 201)])[: len(waveform) - 100]
+    assert np.array_equal(waveform[100:], wanted)
+
+
+def test_a_sound_that_begins_after_the_window_is_silence_and_not_nothing():
+    filled = reel()
+    filled.add(packets(1)[0], RATE, 10**9, Fraction(1, RATE))
+    assert np.array_equal(filled.waveforms(2)[RATE], np.zeros(2 * RATE))
+    assert filled.seconds == 10**6 + 0.05
+
+
+RUNS = st.lists(
+    st.tuples(st.sampled_from([8_000, 11_025, 16_000, 44_100]), st.integers(4, 9)), min_size=2, max_size=5
+)
+
+
+@given(RUNS, st.booleans())
+def test_a_tone_goes_on_through_changes_of_the_rate(runs, stamped):
+    filled, now = reel(), Fraction(0)
+    for rate, count in runs:
+        for _ in range(count):
+            samples = np.sin(2 * np.pi * 100 * (float(now) + np.arange(512) / rate)).astype(np.float32)
+            filled.add(samples, rate, round(now * 10**6) if stamped else None, Fraction(1, 10**6))
+            now += Fraction(512, rate)
+    assert abs(filled.end / filled.rate - now) < Fraction(2, 8_000)
+    wanted = np.sin(2 * np.pi * 100 * np.arange(int(now * 16_000)) / 16_000)
+    heard = np.zeros(len(wanted))
+    for rate, waveform in filled.waveforms(LONG).items():
+        part = waveform if rate == 16_000 else resampled(waveform, rate, 16_000, len(wanted))
+        heard[: len(part)] += part[: len(wanted)]
+    assert snr(heard[50:-50], wanted[50:-50]) > 20
+
+
+def test_a_rate_that_changes_all_the_time_is_refused():
+    filled = reel()
+    for number in range(MOST_RATES):
+        filled.add(packets(1)[0], RATE + number, None, None)
+    with pytest.raises(MediaError, match=r"changes its sample rate to more than 8 rates; convert it to one rate"):
+        filled.add(packets(1)[0], 2 * RATE, None, None)
