@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Hashable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def choose_task(cells: Sequence[Any], task: Task | None = None, classes: Sequenc
         return get_task(DEFAULT), ""
     names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
     numbers = bool(names) and all(map(_is_number, names))
-    shown = name_some(sorted(names, key=float)) if numbers else ""
+    shown = name_some(sorted(names, key=Decimal)) if numbers else ""
     if guessed.name == "regression":
         return guessed, (
             f"labels look continuous ({shown or _first(cells)}): taken as {guessed.name}; "

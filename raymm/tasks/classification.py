@@ -21,7 +21,8 @@ from raymm.tasks.training_loss import balanced_class_weights, class_losses, weig
 
 __all__ = ["LISTS", "Classification", "class_name", "in_order"]
 
-INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
+"""Python makes no number of more digits out of a text."""
 
 MOST_CLASSES = 128
 """Classes up to which the probabilities of all of them are kept in memory."""

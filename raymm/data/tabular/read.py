@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
-import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from raymm.data.tabular.csv_text import read_csv
 from raymm.data.tabular.embedded import Embedded
+from raymm.data.tabular.json_lines import read_json_lines
 from raymm.data.tabular.names import refuse_repeated
 from raymm.errors import DataError
 
@@ -37,9 +37,6 @@ VALUES_A_BYTE = 16
 
 SCANNED = 2**26
 """Bytes of a Parquet file up to which it is looked through before it is read."""
-
-LARGEST_BLOCK = 2**30
-"""Bytes of JSON lines that are parsed together, at most."""
 
 PAGE = 4_096
 PAGE_OF_FILES = 32
@@ -171,17 +168,8 @@ def _table(parts: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, embedd
 
 
 def _read_json_lines(path: Path, embedded: Embedded) -> Table:
-    """JSON lines; what looks like a date stays the text that it is."""
     del embedded  # JSON holds no bytes
-    content = _content(path)
-    content.decode()  # column names that are no text come out of Arrow as another error
-    options = pa_json.ReadOptions(use_threads=False, block_size=min(max(len(content), 2**20), LARGEST_BLOCK))
-    table = pa_json.read_json(pa.BufferReader(content), read_options=options)
-    dates = [(field.name, pa.string()) for field in table.schema if pa.types.is_timestamp(field.type)]
-    if dates:
-        parsing = pa_json.ParseOptions(explicit_schema=pa.schema(dates))
-        table = pa_json.read_json(pa.BufferReader(content), read_options=options, parse_options=parsing)
-    return Table(table)
+    return Table(read_json_lines(_content(path)))
 
 
 def _content(path: Path) -> bytes:
