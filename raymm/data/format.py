@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from raymm.data.arrow_file import write_arrow
 from raymm.data.kinds.base import Statistics, Value
-from raymm.data.row_checks import LONGEST_ID
+from raymm.data.record import LONGEST_ID
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems

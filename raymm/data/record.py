@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Record"]
+__all__ = ["LONGEST_ID", "Record"]
+
+LONGEST_ID = 1_000
+"""Characters of a sample's id, in manifests and in data sets."""
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raymm.data.record import LONGEST_ID
 from raymm.errors import DataError, Problems
 
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
     from raymm.tasks.labels import Labels
 
-__all__ = ["LONGEST_ID", "GatheredRows", "gather", "strings_of"]
-
-LONGEST_ID = 1_000
-"""Characters of a sample's id."""
+__all__ = ["GatheredRows", "gather", "strings_of"]
 
 GROUP = 512
 """Shards that are gathered at a time; their mappings are then given back."""

@@ -95,7 +95,25 @@ def test_bytes_that_are_text_are_text(tmp_path):
 def test_an_id_of_a_megabyte_is_refused(tmp_path):
     ids = [f"{n}" * (10**6 if n == 3 else 1) for n in range(6)]
     words = message(tmp_path, {"t": "text"}, t=["x"] * 6, sample_id=ids)
-    assert f"row 4: its id has 1000000 letters ({'3' * 40}...), at most 1024 may be" in words
+    assert f"row 4: its id has 1000000 letters ({'3' * 40}...), at most 1000 may be; shorten it" in words
+
+
+@pytest.mark.parametrize(("length", "letter"), [(999, "x"), (1000, "x"), (1000, "ü"), (1000, "\N{GRINNING FACE}")])
+def test_an_id_that_the_manifest_takes_is_one_that_a_data_set_takes(tmp_path, length, letter):
+    rows = [
+        {"sample_id": f"{n}".ljust(length, letter), "label": label, "split": split, "t": "word"}
+        for n, (split, label) in enumerate(SIX)
+    ]
+    done = run(tmp_path, manifest(tmp_path, rows), "t:text")
+    assert done.exit_code == 0, done.output
+    assert sorted(open_dataset(tmp_path / "out").shards.sample_id) == [row["sample_id"] for row in rows]
+
+
+@pytest.mark.parametrize("length", [1001, 1010, 1024, 1025])
+def test_an_id_that_no_data_set_takes_is_refused_before_anything_is_decoded(tmp_path, length):
+    ids = [f"{n}" * (length if n == 4 else 1) for n in range(6)]
+    words = message(tmp_path, {"t": "text"}, t=["x"] * 6, sample_id=ids)
+    assert f"row 5: its id has {length} letters ({'4' * 40}...), at most 1000 may be; shorten it" in words
 
 
 def test_a_list_is_no_text(tmp_path):
