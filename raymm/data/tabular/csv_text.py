@@ -25,6 +25,9 @@ __all__ = ["read_csv"]
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """From the usual one on: where two fit as well, the first is taken."""
 
+RARE_IN_TEXT = "\t"
+"""Delimiters that cells hardly hold."""
+
 WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """Byte order marks of texts that are not UTF-8."""
 
@@ -100,19 +103,67 @@ def _header(text: bytes, delimiter: str) -> list[str]:
 
 
 def _check_quotes(path: Path, text: bytes, delimiter: str) -> None:
-    """Refuse a quote that is opened and not closed: the rows behind it would become one cell."""
+    """Refuse quotes that make one cell of many rows: one that is not closed, or closed by a later row.
+
+    Tables without quoting have cells that begin with a quote, and a later one may end with one.
+    """
     if b'"' not in text:
         return
+    problems = Problems(str(path))
     with _any_cell_size():
-        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+        lines: list[str] = []
+        reader = csv.reader(_kept(_lines(text), lines), delimiter=delimiter, strict=True)
         try:
-            for _ in reader:
-                pass
+            for first, last in _swallowed(reader, lines, delimiter):
+                problems.add(
+                    f"lines {first} to {last} are one row, as a cell of line {first} begins with a quote and one of "
+                    f"line {last} ends with one, but each of them has as many cells as the header; if each is a row, "
+                    "put cells that begin with a quote in quotes and write the quotes within twice; if they are one, "
+                    "save the table as Parquet or JSON lines"
+                )
         except csv.Error as cause:
             raise DataError(
                 f"{path}: line {reader.line_num}: a cell that begins with a quote does not end with one ({cause}); "
                 "write quotes within a cell twice"
             ) from None
+    problems.raise_if_any(DataError)
+
+
+def _swallowed(reader: Any, lines: list[str], delimiter: str) -> list[tuple[int, int]]:
+    """First and last line of the rows of several lines that look like several rows; `lines` are those of a row.
+
+    Each line has as many separators as the header. Text of several lines may have as many commas by chance: where the
+    separator is one that text often has, the labels of these lines must be those of other rows, in a table of three
+    columns or more. Where the header is in quotes, every cell may be.
+    """
+    header, labels, found = None, set(), []
+    for row in reader:
+        own, quoted = lines.copy(), any('"' in line for line in lines)
+        lines.clear()
+        if header is None and row:
+            header = [name.strip() for name in row]
+            if quoted:
+                break
+        elif header is not None and len(own) == 1 and "label" in header and len(row) == len(header):
+            labels.add(row[header.index("label")].strip())
+        elif header is not None and all(line.count(delimiter) == len(header) - 1 > 0 for line in own) and row:
+            found.append((reader.line_num - len(own) + 1, reader.line_num, own))
+    for _ in reader:  # what is left may hold an open quote
+        lines.clear()
+    place = header.index("label") if header and len(header) > 2 and "label" in header else None
+    return [
+        (first, last)
+        for first, last, own in found
+        if delimiter in RARE_IN_TEXT
+        or (place is not None and all(line.split(delimiter)[place].strip(' \r\n"') in labels for line in own))
+    ]
+
+
+def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
+    """Lines, each put to the kept ones before it is given."""
+    for line in lines:
+        kept.append(line)
+        yield line
 
 
 def _columns(path: Path, text: bytes, delimiter: str) -> pa.Table:
