@@ -24,6 +24,16 @@ Fit = Literal["squash", "crop", "pad"]
 
 __all__ = ["ImageSpec", "read_picture"]
 
+MOST_BYTES = 2**30
+"""Memory that a picture may take, however small its file is."""
+DECODING = {"BMP": 9, "GIF": 9, "JPEG": 9, "MPO": 9, "PNG": 9, "TIFF": 9, "WEBP": 16, "JPEG2000": 25}
+"""Bytes a pixel that Pillow takes at most to decode and to turn a picture, by format."""
+DECODING_OTHERS = 12
+"""As `DECODING`; also for progressive JPEG, all of whose coefficients are kept."""
+MOST_FITTED = 2**26
+"""Pixels of a picture that has its new width or its new height."""
+BAND = 2**20
+"""Pixels that are put on white together."""
 GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -76,12 +86,39 @@ def read_picture(path: Path, height: int, width: int, fit: Fit) -> npt.NDArray[n
 
     try:
         with Image.open(path) as opened:
-            picture = _on_white(ImageOps.exif_transpose(opened))
+            _check_size(opened)
+            ImageOps.exif_transpose(opened, in_place=True)
+            size = fitted_size(opened.size, (width, height), fit)
+            resized = _resized(opened, size)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
         raise MediaError(f"cannot be read as a picture ({cause})") from cause
-    size = fitted_size(picture.size, (width, height), fit)
-    resized = place(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)), height, width)
-    return np.ascontiguousarray(resized.transpose(2, 0, 1))
+    return np.ascontiguousarray(place(np.asarray(resized), height, width).transpose(2, 0, 1))
+
+
+def _check_size(picture: "Image") -> None:
+    """Refuse a picture that would take too much memory, before it is decoded."""
+    form = picture.format or ""
+    each = DECODING_OTHERS if "progressive" in picture.info else DECODING.get(form, DECODING_OTHERS)
+    if picture.width * picture.height > MOST_BYTES // each:
+        raise MediaError(
+            f"is a picture of {picture.width} x {picture.height} pixels; at most {MOST_BYTES // each:,} pixels are "
+            f"read of {form} of its kind; make it smaller"
+        )
+
+
+def _resized(picture: "Image", size: tuple[int, int]) -> "Image":
+    """The picture on white, which is done in bands, at another size."""
+    from PIL import Image
+
+    wide, high = size
+    if max(wide, picture.width) * high > MOST_FITTED or wide * picture.height > MOST_FITTED:
+        raise MediaError(
+            f"is a picture of {picture.width} x {picture.height} pixels, too far from the wanted proportions; cut it"
+        )
+    white, rows = Image.new("RGB", picture.size), max(1, BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        white.paste(_on_white(picture.crop((0, top, picture.width, min(top + rows, picture.height)))), (0, top))
+    return white.resize(size, Image.Resampling.BILINEAR)
 
 
 def _on_white(picture: "Image") -> "Image":

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from torchvision.models import resnet18
 
 from raymm.config import EncoderConfig, ModelConfig, ViewConfig
 from raymm.data import BatchReader, ImageSpec, Schema, open_dataset
+from raymm.data.kinds import image
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.problem import MediaError
 from raymm.models.model import build_model
@@ -50,6 +53,63 @@ def test_resizing_averages(tmp_path):
     stripes = np.tile(np.array([0, 200], np.uint8), (64, 64))
     Image.fromarray(stripes).save(tmp_path / "a.png")
     assert np.abs(decoded(tmp_path, "a.png").astype(int) - 100)[:, :, 1:-1].max() <= 2
+
+
+def whole(picture, size):
+    """A picture on white, then resized, all at once."""
+    if picture.mode == "I;16":
+        grey = np.rint(np.asarray(picture).astype(np.float32) / 257).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB").resize(size, Image.Resampling.BILINEAR)
+    shown = picture.convert("RGBA")
+    white = Image.new("RGBA", shown.size, "white")
+    return Image.alpha_composite(white, shown).convert("RGB").resize(size, Image.Resampling.BILINEAR)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+@settings(max_examples=8, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)), band=st.integers(1, 4000), turn=st.sampled_from([1, 6])
+)
+def test_in_bands_or_at_once_is_the_same_to_the_bit(tmp_path_factory, mode, size, band, turn):
+    noise = np.random.default_rng(band).integers(0, 256, (size[1], size[0], 4), np.uint8)
+    if mode == "I;16":
+        picture = Image.fromarray(noise[..., 0].astype(np.uint16) * 256 + noise[..., 1])
+    else:
+        picture = Image.fromarray(noise).convert(mode)
+    exif, folder = Image.Exif(), tmp_path_factory.getbasetemp()
+    exif[0x0112] = turn
+    more = {"transparency": bytes(range(256))} if mode == "P" else {}
+    picture.save(folder / "a.png", exif=exif, **more)
+    with pytest.MonkeyPatch.context() as patch, Image.open(folder / "a.png") as saved:
+        patch.setattr(image, "BAND", band)
+        shown = saved.transpose(Image.Transpose.ROTATE_270) if turn == 6 else saved
+        wanted = np.asarray(whole(shown, (16, 8))).transpose(2, 0, 1)
+        assert np.array_equal(decoded(folder, "a.png"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options", "most"),
+    [
+        ("a.png", (11_000, 11_000), {}, "119,304,647"),
+        ("a.webp", (9_000, 8_000), {"lossless": True}, "67,108,864"),
+        ("a.jp2", (7_000, 7_000), {}, "42,949,672"),
+        ("a.jpg", (10_000, 9_000), {"progressive": True}, "89,478,485"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_small_file_of_a_picture_that_takes_a_gigabyte_is_refused(tmp_path, name, size, options, most):
+    Image.new("L", size).save(tmp_path / name, **options)
+    words = f"is a picture of {size[0]} x {size[1]} pixels; at most {most} pixels are read of .*; make it smaller"
+    with pytest.raises(MediaError, match=words):
+        decoded(tmp_path, name)
+
+
+@pytest.mark.parametrize(("size", "fit"), [((1, 10_000_000), "squash"), ((2_000_000, 1), "crop")])
+def test_a_picture_that_is_a_line_is_refused(tmp_path, size, fit):
+    Image.new("L", size).save(tmp_path / "a.png")
+    words = f"is a picture of {size[0]} x {size[1]} pixels, too far from the wanted proportions; cut it"
+    with pytest.raises(MediaError, match=words):
+        decoded(tmp_path, "a.png", ImageSpec(name="picture", height=64, width=64, fit=fit))
 
 
 @pytest.mark.parametrize("content", [b"no picture", b"\x89PNG\r\n\x1a\n broken"])
