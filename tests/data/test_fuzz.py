@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -199,3 +199,44 @@ def test_arrays_that_say_more_than_they_hold_take_no_memory(tmp_path):
     ):
         assert words in outcome(lambda cell=cell: read_array(cell, tmp_path / cell[:5]), MediaError)
         assert words in outcome(lambda cell=cell: shape_of(cell, tmp_path), MediaError)
+
+
+def of_wav(rate, channels=1):
+    """A WAV file of any sample rate."""
+    data = (8000 * np.sin(np.arange(16_000 * channels) / 9)).astype("<i2").tobytes()
+    head = np.array([1, channels], "<u2").tobytes() + np.array([rate, rate * 2 * channels % 2**32], "<u4").tobytes()
+    body = b"fmt " + (16).to_bytes(4, "little") + head + np.array([2 * channels, 16], "<u2").tobytes()
+    body += b"data" + len(data).to_bytes(4, "little") + data
+    return b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WAVE" + body
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(rate=st.one_of(st.integers(1, 400_000), st.integers(0, 2**32 - 1)))
+@example(rate=44_101)
+@example(rate=96_001)
+@example(rate=1)
+def test_any_sample_rate(tmp_path_factory, rate):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "rate.wav").write_bytes(of_wav(rate))
+    record = Record("s0", "train", 0, "rate.wav", {"s": "rate.wav"})
+    schema = Schema(modalities=[MODALITIES["s"]], classes=["a", "b"])
+    assert outcome(lambda: read_sample(record, schema, folder), RaymmError) == "read"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("kind", ["p", "c"])
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    size=st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)).filter(lambda size: size[0] * size[1] < 2**24),
+    mode=st.sampled_from(["RGBA", "P", "L", "1", "I;16"]),
+)
+@example(size=(13_300, 13_300), mode="1")
+@example(size=(20_000, 20_000), mode="1")
+@example(size=(10_000, 9_000), mode="P")
+def test_any_size_of_a_picture(tmp_path_factory, kind, size, mode):
+    folder = tmp_path_factory.getbasetemp()
+    Image.new(mode, size).save(folder / "size.png", compress_level=1, **({"transparency": 0} if mode == "P" else {}))
+    spec = ImageSpec(name="p", height=8, width=8) if kind == "p" else MODALITIES["c"]
+    record = Record("s0", "train", 0, "size.png", {spec.name: "size.png"})
+    schema = Schema(modalities=[spec], classes=["a", "b"])
+    assert outcome(lambda: read_sample(record, schema, folder), RaymmError) == "read"
