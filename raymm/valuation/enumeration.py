@@ -22,7 +22,8 @@ from torch import Tensor
 
 from raymm.errors import TrainingError
 from raymm.tasks.base import Task
-from raymm.types import Features, Mask, Predict
+from raymm.types import Mask, Predict
+from raymm.valuation.batch_checks import check_labels_fit, checked_batch
 from raymm.valuation.bits import bits_at, pack_bits
 from raymm.valuation.coalitions import coalition_sizes, shapley_weights
 from raymm.valuation.logit_sources import CallableSource, Finish, LogitSource, Partials, SumSource
@@ -49,7 +50,7 @@ FLOAT32_PLAYERS = 16
 class _Head:
     """A model without encoders, made of single functions."""
 
-    fuse: Predict
+    fuse: Any
     partials: Partials | None
     finish: Finish | None
 
@@ -60,11 +61,11 @@ class _Head:
 
 
 def value_samples(
-    predict: Predict | FusionModel,
-    features: Features,
-    labels: Labels,
+    predict: Predict | FusionModel | None,
+    features: Any,
+    labels: Any,
     *,
-    present: Mask | None = None,
+    present: Any = None,
     utility_name: str = "count",
     task: Task = CLASSIFICATION,
     partials: Partials | None = None,
@@ -79,18 +80,18 @@ def value_samples(
         A model with `fuse`, whose own `partials` and `finish` are used where it has them; or a function
         `(features, mask) -> logits`. Neither may mix rows.
     features
-        Encoder outputs [B, n, D].
+        Encoder outputs [B, n, D], a tensor or array; those of a missing modality are never read, NaN or not.
     labels
         Classes [B]; of several labels a sample, bool [B, K].
     present
-        Modalities that each sample has, [B, n]; default: all.
+        Modalities that each sample has, [B, n], bool or 0 and 1; default: all.
     utility_name
         Name of the utility v(C); see `raymm.valuation.utilities`.
     task
         The task that the labels are of.
     partials, finish
-        For a function: where logits begin with a sum over modalities, `partials` takes the place of `predict`, and
-        `finish` is the rest of the head after the sum (default: the sum is the logits).
+        For a function: where logits begin with a sum over modalities, `partials` takes the place of `predict` (which
+        may be None), and `finish` is the rest of the head after the sum (default: the sum is the logits).
     block_bytes
         Memory for the features of one block of coalitions; default: chosen by the device.
 
@@ -113,21 +114,30 @@ def value_samples(
 
     Raises
     ------
+    DataError
+        When arguments are no numbers or have another shape (all of them at once), or labels are none of the classes,
+        naming the samples.
     TypeError
-        When `partials` or `finish` are given beside a model that has its own.
+        When labels are of another task, or `partials` or `finish` are given beside a model that has its own, or
+        there is none.
     TrainingError
         When logits are not finite, naming the first samples (positions in the batch).
     """
-    if present is None:
-        present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+    features, labels, present = checked_batch(features, labels, present, task)
     model: FusionModel
     if isinstance(predict, FusionModel):
         if partials is not None or finish is not None:
             raise TypeError("give a model, whose own partials and finish are used, or functions, not both")
         model = predict
     else:
+        if predict is None and partials is None:
+            raise TypeError("give predict, a model or a function, or partials")
         model = _Head(predict, partials, finish)
-    return value_source(logit_source(model, features, present, block_bytes), labels, get_utility(utility_name, task))
+    utility = get_utility(utility_name, task)
+    task.check_targets(labels)
+    source = logit_source(model, features, present, block_bytes)
+    check_labels_fit(labels, source.grand_logits().shape[-1], task)
+    return value_source(source, labels, utility)
 
 
 def value_source(source: LogitSource, labels: Labels, utility: Utility) -> SampleValues:

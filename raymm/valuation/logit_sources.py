@@ -59,7 +59,7 @@ class LogitSource(ABC):
 
     def grand_logits(self) -> Float[Tensor, "B K"]:
         """Logits of the grand coalition."""
-        return self.logits(torch.ones_like(self.present[:1]))[:, 0]
+        return self.logits(self.present.new_ones(1, self.present.shape[1]))[:, 0]
 
     @abstractmethod
     def logits(self, masks: Bool[Tensor, "s n"]) -> Float[Tensor, "B s K"]:
@@ -93,12 +93,12 @@ class FusionSource(LogitSource):
 
     def logits(self, masks: Bool[Tensor, "s n"]) -> Float[Tensor, "B s K"]:
         """One run of the fusion on every pair of sample and coalition."""
-        batch, n, width = self.features.shape
+        batch, n, _ = self.features.shape
         kept = masks[None] & self.present[:, None]
         repeated = self.features[:, None].expand(-1, len(masks), -1, -1)
         own = repeated.clone(memory_format=torch.contiguous_format)  # never a view: a fusion may mask in place
-        logits = self.predict(own.view(-1, n, width), kept.reshape(-1, n))
-        return logits.reshape(batch, len(masks), -1)
+        logits = self.predict(own.flatten(0, 1), kept.reshape(-1, n))
+        return logits.reshape(batch, len(masks), *logits.shape[1:] or [1])
 
 
 class CallableSource(LogitSource):
@@ -133,7 +133,9 @@ class SumSource(LogitSource):
     ) -> None:
         self.bias, self.present, self.head = bias, present, head
         whole = present.device.type == "cpu" and self.nothing_missing  # a GPU would be waited for to see it
-        self.partial_logits = partial_logits if whole else partial_logits * present[..., None]
+        self.partial_logits = partial_logits
+        if not whole:  # no product: 0 times NaN is NaN, and what stands at an absent modality is never read
+            self.partial_logits = torch.where(present[..., None], partial_logits, partial_logits.new_zeros(()))
         n = partial_logits.shape[1]
         self.chunk = min(2**n, 4096) if head is None else _small_chunk(n)
         self.step = 256
