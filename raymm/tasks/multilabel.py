@@ -85,6 +85,8 @@ class MultiLabel(Task):
         """
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             raise DataError("the label is missing; a sample without labels has an empty list or text")
+        if isinstance(cell, LISTS) and any(class_name(one) == "" for one in cell):
+            raise DataError(f"the list of labels {list(cell)} has an empty one; leave it out of the list")
         names = self._names(cell)
         unknown = [f"'{name}' is outside the classes; {did_you_mean(name, classes)}" for name in names - set(classes)]
         if unknown:

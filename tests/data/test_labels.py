@@ -197,3 +197,13 @@ def test_the_schema_names_the_task_only_where_it_is_another():
     with pytest.raises(ValueError, match="1 classes; classification needs 2 or more"):
         Schema(modalities=SCHEMA.modalities, classes=("a",))
     assert Schema(modalities=SCHEMA.modalities, classes=("a",), task="multilabel").classes == ("a",)
+
+
+@pytest.mark.parametrize("labels", [["a", None], [None], ["a", ""], ["b", "  "]], ids=str)
+def test_an_empty_one_in_a_list_of_labels_is_refused_by_row(tmp_path, labels):
+    lists = [["a"], ["b"], labels]
+    pq.write_table(pa.Table.from_pylist(rows_of(lists)), tmp_path / "m.parquet")
+    with pytest.raises(DataError) as caught:
+        load_manifest(tmp_path / "m.parquet", tmp_path, TITLE)
+    words = f"row 3, sample 'train-2': the list of labels {labels} has an empty one; leave it out of the list"
+    assert words in str(caught.value)

@@ -1,13 +1,14 @@
 """CSV as spreadsheets and programs write it: its encoding and its delimiter are found, all cells stay text.
 
-UTF-8, with a byte order mark or without; UTF-16 with one; anything else is taken for Windows-1252, which is said. The
-delimiter is the comma, semicolon or tab that the header was written with. Cells in quotes may hold line breaks, and
-be of any size. Rows of another length than the header are refused, all at once.
+UTF-8, with a byte order mark or without; UTF-16 and UTF-32 with one; all else is taken for Windows-1252, which is
+said. The delimiter is the comma, semicolon or tab that the header was written with. Cells in quotes may hold line
+breaks, and be of any size. Rows of another length than the header are refused, all at once.
 """
 
 import codecs
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +26,18 @@ __all__ = ["read_csv"]
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """From the usual one on: where two fit as well, the first is taken."""
 
+SEPARATOR_LINE = re.compile(rb'"?sep=[^\r\n]{1,2}"?[\r\n]', re.IGNORECASE)
+
 RARE_IN_TEXT = "\t"
 """Delimiters that cells hardly hold."""
 
-WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-"""Byte order marks of texts that are not UTF-8."""
+WIDE_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte order marks of texts that are not UTF-8; that of UTF-32 begins with that of UTF-16."""
 
 STEP = 2**20
 LARGEST_BLOCK = 2**30
@@ -51,6 +59,9 @@ def read_csv(path: Path, content: bytes) -> tuple[pa.Table, tuple[str, ...]]:
         When the text cannot be decoded or parsed.
     """
     text, notes = _as_utf8(path, content)
+    if (named := SEPARATOR_LINE.match(text)) is not None:
+        line = named[0].decode().strip("\r\n")
+        raise DataError(f"{path}: its first line, {line!r}, is for a spreadsheet program and no header; remove it")
     delimiter = _delimiter(text)
     if delimiter != ",":
         notes.append(f"{path}: its columns are separated by {DELIMITERS[delimiter]}")
@@ -65,7 +76,9 @@ def _as_utf8(path: Path, content: bytes) -> tuple[bytes, list[str]]:
             return content.decode(encoding).encode(), []
     text = content.removeprefix(codecs.BOM_UTF8)
     if 0 in text[:200]:
-        raise DataError(f"{path}: holds zero bytes, as UTF-16 without a byte order mark does; save it as UTF-8")
+        raise DataError(
+            f"{path}: holds zero bytes, as UTF-16 and UTF-32 without a byte order mark do; save it as UTF-8"
+        )
     place = _not_utf8(text)
     if place is None:
         return text, []

@@ -33,11 +33,13 @@ def read(folder, name, content):
     return read_table(path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "cp1252"]
+)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_every_dialect_holds_the_same_rows(tmp_path, encoding, delimiter, end):
-    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff", "utf-32-be": b"\0\0\xfe\xff"}.get(encoding, b"")
     found = read(tmp_path, "m.csv", mark + text_of(delimiter=delimiter, end=end).encode(encoding))
     assert found.columns.to_pylist() == ROWS
     said = " ".join(found.notes)
@@ -201,3 +203,10 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path):
     many = as_parquet(pa.table({"label": pa.array(np.zeros(2**25, np.int8))}))
     assert len(many) < 2**20
     assert "says that it holds 33554432 values in" in refused(tmp_path, "m.parquet", many)
+
+
+@pytest.mark.parametrize("line", ["sep=;", "sep=,", "SEP=;", '"sep=;"', "sep=\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_that_names_the_separator_is_no_header(tmp_path, line, end):
+    said = refused(tmp_path, "m.csv", (line + end + text_of(delimiter=";", end=end)).encode())
+    assert said.endswith(f"its first line, {line!r}, is for a spreadsheet program and no header; remove it")
