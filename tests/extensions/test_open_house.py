@@ -89,7 +89,7 @@ class House:
 
     def run(self, *words):
         process = self.start(*words)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == 0, f"{' '.join(map(str, words))}\n{out}\n{err}"
         return out
 
