@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import random
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +81,36 @@ def test_only_the_shard_of_a_changed_file_is_made_again(tmp_path, small_chunks):
     (tmp_path / rows[9]["file"]).write_bytes((tmp_path / rows[8]["file"]).read_bytes())
     assert [report.reused for report in prepare(path, tmp_path, "audio", out)] == [True, True, False]
     assert len(open_dataset(out)) == 12
+
+
+ODD = random.Random(30)
+ODD_NAMES = [
+    "a#1",
+    "a#1[2]",
+    "#",
+    "50%23",
+    "a b?c#d",
+    *("".join(ODD.choices("ab#%[]? ", k=6)) + "#" for _ in range(3)),
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_changed_file_is_noticed_whatever_its_name(tmp_path, small_chunks, name):
+    """In names of arrays `#` begins a key; in names of media it is a letter."""
+    rows = collection(tmp_path, each=2)
+    first, second = (tmp_path / rows[place]["file"] for place in (8, 9))
+    first = first.rename(tmp_path / f"{name}.wav")
+    rows[8]["file"] = first.name
+    path, out = manifest(tmp_path, rows), tmp_path / "out"
+    prepare(path, tmp_path, "audio", out)
+    before = rows_read(out, "audio")
+    (out / "manifest.json").unlink()
+    first.write_bytes(second.read_bytes())
+    os.utime(first, (0, 0))
+    assert [report.reused for report in prepare(path, tmp_path, "audio", out)] == [True, True, False]
+    after = rows_read(out, "audio")
+    assert not np.array_equal(before[8], after[8])
+    assert np.array_equal(after[8], after[9])
 
 
 @pytest.mark.parametrize("kind", ["rgb_pictures", "flow_pictures"])

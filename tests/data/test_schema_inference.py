@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from raymm.data import open_dataset
 from raymm.data.manifest import load_manifest
 from raymm.data.media.write import write_wav
 from raymm.data.schema_inference import build_schema, parse_kinds
 from raymm.errors import ConfigError, DataError
-from tests.data.clips import RATE, SPLITS, collection, manifest, tone
+from tests.data.clips import RATE, SPLITS, collection, manifest, prepare, tone
 
 
 def schema_of(folder, rows, modalities, *settings):
@@ -65,6 +66,24 @@ def test_sizes_of_arrays_come_from_the_first_that_can_be_read(tmp_path):
     rows = rows_with(view="v{}.npy", imu="all.npz#imu[{}]")
     schema = schema_of(tmp_path, rows, "view:vector,imu:sequence")
     assert (schema["view"].shape, schema["imu"].shape) == ((7,), (3, 20))
+
+
+DRAWN = np.random.default_rng(44).integers(1, 40, (3, 2)).tolist()
+
+
+@pytest.mark.parametrize("shape", [(6, 128), (128, 6), (1, 50), *map(tuple, DRAWN)])
+def test_the_first_axis_of_a_sequence_is_that_of_its_channels(tmp_path, shape):
+    """Nothing is turned by a guess at which axis is time, and statistics are those of each channel."""
+    values = np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)
+    values += np.arange(shape[0], dtype=np.float32)[:, None]
+    np.savez(tmp_path / "all.npz", imu=values)
+    path = manifest(tmp_path, rows_with(imu="all.npz#imu[{}]"))
+    prepare(path, tmp_path, "imu:sequence", tmp_path / "out")
+    dataset = open_dataset(tmp_path / "out")
+    spec = dataset.schema["imu"]
+    assert ((spec.channels, spec.length), spec.shape) == (shape, shape)
+    assert np.array_equal(dataset.shards.read("imu", np.arange(6)), values)
+    assert np.allclose(dataset.statistics["imu"]["mean"], values[:2].mean(axis=(0, 2)), atol=1e-5)
 
 
 def test_no_array_has_the_right_number_of_axes(tmp_path):

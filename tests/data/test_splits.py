@@ -70,6 +70,18 @@ def test_a_class_with_three_files_is_in_every_split(counts, seed):
         assert abs(found["train"] - 0.7 * count) <= 1.5
 
 
+MANY = np.random.default_rng(48)
+
+
+@pytest.mark.parametrize(
+    "counts", [[7] * 1000, [3] * 1000, [3] * 999 + [3000], MANY.integers(3, 12, 1000), MANY.integers(3, 12, 1999)]
+)
+def test_each_of_a_thousand_classes_is_in_every_split(counts):
+    labels, splits, problems = assigned(counts)
+    assert not problems
+    assert len(set(zip(labels.tolist(), splits, strict=True))) == 3 * len(counts)
+
+
 @given(st.lists(st.integers(-1, 2), min_size=6, max_size=60), st.randoms(use_true_random=False))
 def test_equal_numbers_are_split_by_name_and_not_by_the_order_of_rows(values, random):
     labels, files = np.array(values, np.float32)[:, None], [f"{row:02d}.wav" for row in range(len(values))]

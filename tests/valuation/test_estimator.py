@@ -181,6 +181,29 @@ def test_of_three_modalities_all_coalitions_are_evaluated_and_of_none_there_is_n
     assert (found.prediction[15:] == bias.argmax()).all()
 
 
+@pytest.mark.parametrize("utility", ["count", "probability"])
+@pytest.mark.parametrize(("n", "seed"), [(14, 0), (14, 1), (9, 2), (20, 3)])
+def test_samples_of_which_everything_is_missing_have_no_value_among_others(n, seed, utility):
+    generator = torch.Generator().manual_seed(seed)
+    partial_logits = torch.randn(30, n, K, generator=generator)
+    labels = torch.randint(K, (30,), generator=generator)
+    present = torch.rand(30, n, generator=generator) < 0.8
+    none = torch.rand(30, generator=generator) < 0.3
+    none[0] = True
+    present[none] = False
+    found = value_sampled(
+        lambda rows: SumSource(partial_logits[rows], torch.zeros(K), present[rows]),
+        labels, present, get_utility(utility), Sampling(84, 0),
+    )  # fmt: skip
+    assert torch.equal(found.phi.isnan(), ~present)
+    assert torch.equal(found.stderr.isnan(), ~present)
+    alone = value_sampled(
+        lambda rows: SumSource(partial_logits[~none][rows], torch.zeros(K), present[~none][rows]),
+        labels[~none], present[~none], get_utility(utility), Sampling(84, 0),
+    )  # fmt: skip
+    assert torch.equal(found.phi[~none].nan_to_num(), alone.phi.nan_to_num())
+
+
 def test_no_sample_has_no_value():
     partial_logits, bias, labels, present = (one[:0] if len(one) != K else one for one in batch())
     found = value_sampled(
