@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from bench.experiments.families import SETTINGS
+from bench.experiments.families import sets_of_the_sweep
 from bench.experiments.inputs import Inputs
 from bench.experiments.page import Page
 from bench.experiments.sections import add_costs, add_runs, add_scores
-from bench.experiments.sets import real
 from bench.experiments.studies import study_of
 from tune_spaces.families import FAMILIES
 
@@ -34,13 +33,9 @@ QUESTION = (
 
 def run(inputs: Inputs) -> Page:
     """Train all families, random copies, and joint training of as many encoder rows as `sample`."""
-    data = {name: real(inputs, name) for name in SETTINGS}
-    arms = (
-        {name: ARMS[name] for name in ("joint", "sample", "sample_tanh", "modality_step")} if inputs.quick else ARMS
-    )
-    if not inputs.quick:
-        data = {name: {**of_name, "settings": SETTINGS[name]} for name, of_name in data.items()}
-    results = study_of(inputs, "all_families", data, arms, match="encodings", to="sample")
+    few = ("joint", "sample", "sample_tanh", "modality_step")
+    arms = {name: ARMS[name] for name in few} if inputs.quick else ARMS
+    results = study_of(inputs, "all_families", sets_of_the_sweep(inputs), arms, match="encodings", to="sample")
     page = Page("Families of fs and fm at equal encoder rows", QUESTION)
     add_scores(page, results)
     add_costs(page, results)

@@ -8,7 +8,7 @@ from bench.experiments.sections import add_costs, add_phi, add_runs, add_scores
 from bench.experiments.sets import real
 from bench.experiments.studies import study_of
 
-__all__ = ["run"]
+__all__ = ["run", "sets_of_the_sweep"]
 
 ARMS: dict[str, dict[str, Any]] = {"joint": {}, "random": {}, "sample": {}}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -29,12 +29,17 @@ QUESTION = (
 )
 
 
+def sets_of_the_sweep(inputs: Inputs) -> dict[str, dict[str, Any]]:
+    """The two data sets with the settings of the sweep, as a study takes them."""
+    data = {name: real(inputs, name) for name in SETTINGS}
+    if inputs.quick:
+        return data
+    return {name: {**of_name, "settings": SETTINGS[name]} for name, of_name in data.items()}
+
+
 def run(inputs: Inputs) -> Page:
     """Train joint, joint of as many rows as `sample`, random copies and `sample`."""
-    data = {name: real(inputs, name) for name in SETTINGS}
-    if not inputs.quick:
-        data = {name: {**of_name, "settings": SETTINGS[name]} for name, of_name in data.items()}
-    results = study_of(inputs, "families", data, ARMS, match="rows", to="sample")
+    results = study_of(inputs, "families", sets_of_the_sweep(inputs), ARMS, match="rows", to="sample")
     page = Page("Families of fs and fm: joint training of as many rows", QUESTION)
     add_scores(page, results)
     add_phi(page, results)
