@@ -72,6 +72,7 @@ BELOW = {
         "results/study/README": "Which method helps",
         "results/all_methods/README": "All methods by encoder rows",
         "results/all_methods_seconds/README": "All methods by processor time",
+        "results/other_arms/README": "Greedy, alone, settings",
         "results/sample_vs_modality/README": "Sample against modality level",
         "results/classes/README": "Classes with different carriers",
         "results/modalities/README": "2 to 16 modalities",
@@ -94,6 +95,7 @@ BELOW = {
         "results/all_methods/openclipart/report": "All numbers, present openclipart",
     },
     "results/all_methods_seconds/README": {"results/all_methods_seconds/report": "All numbers"},
+    "results/other_arms/README": {"results/other_arms/two_modalities/report": "All numbers, two modalities"},
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",
         "results/families/grid_digits/summary": "Sweep: 800 clips",

@@ -11,59 +11,19 @@ from scipy import stats
 import raymm
 from raymm.config.method import DEFAULT_METHOD
 from raymm.methods import METHODS
+from tests.docs.result_tables import NAMES, SETS, against_matched, numbers, p_of_all, points, rows_of, shown
 
 ROOT = Path(raymm.__file__).parents[1]
 STUDY = ROOT / "docs" / "results" / "study"
 FRESH = STUDY / "fresh_seeds"
 ALL_METHODS = ROOT / "docs" / "results" / "all_methods"
 BY_SECONDS = ROOT / "docs" / "results" / "all_methods_seconds"
-SETS = ["grid_digits", "imu_digits", "mfeat", "emoji", "openclipart"]
-NAMES = {"joint, matched": "joint_matched", "joint, as given": "joint", "ensemble (each modality apart)": "ensemble"}
-NAMES |= {"coalition (the default)": "coalition", "random copies": "random"}
+OTHER_ARMS = ROOT / "docs" / "results" / "other_arms"
 
 
 @pytest.fixture(scope="module")
 def runs():
     return pd.read_csv(STUDY / "runs.csv")
-
-
-def rows_of(path, first):
-    """Cells of the table whose header begins with some words, without marks."""
-    lines = path.read_text().split(f"\n| {first} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    return [[cell.strip().replace("**", "") for cell in line.strip("|").split("|")] for line in lines]
-
-
-def points(runs, metric):
-    """Means over seeds in points, arm by data set."""
-    return 100 * runs.pivot_table(index="arm", columns="data", values=metric, aggfunc="mean")[SETS]
-
-
-def against_matched(runs, arm, control="joint_matched", metric="test/accuracy"):
-    """Mean difference in points and its 95 % interval over the pairs of data set and seed."""
-    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values=metric)
-    found = stats.ttest_1samp(100 * (wide[arm] - wide[control]).dropna(), 0)
-    low, high = found.confidence_interval(0.95)
-    return float(100 * (wide[arm] - wide[control]).mean()), float(low), float(high)
-
-
-def p_of_all(runs, control="joint_matched", metric="test/accuracy"):
-    """p of the paired t test of every arm but joint training against a control, after Holm's correction, by arm."""
-    wide = runs.pivot_table(index=["data", "seed"], columns="arm", values=metric)
-    arms = [arm for arm in wide if arm not in ("joint", "joint_matched", control)]
-    each = pd.Series({arm: stats.ttest_1samp((wide[arm] - wide[control]).dropna(), 0).pvalue for arm in arms})
-    each = each.sort_values()
-    return (each * np.arange(len(each), 0, -1)).cummax().clip(upper=1)
-
-
-def shown(runs, control="joint_matched", metric="test/accuracy"):
-    """Arms that are shown to be better than a control, and those shown to be worse."""
-    p = p_of_all(runs, control, metric)
-    means = {arm: against_matched(runs, arm, control, metric)[0] for arm in p.index if p[arm] < 0.05}
-    return {arm for arm, mean in means.items() if mean > 0}, {arm for arm, mean in means.items() if mean < 0}
-
-
-def numbers(text):
-    return [float(number) for number in re.findall(r"[+-]?\d+\.\d+", text.split("p .")[0])]
 
 
 def test_the_study_is_whole(runs):
@@ -79,6 +39,7 @@ def test_the_study_is_whole(runs):
         (ALL_METHODS, ALL_METHODS, "arm"),
         (BY_SECONDS, BY_SECONDS, "arm"),
         (FRESH, STUDY, "arm, seeds 5 to 9"),
+        (OTHER_ARMS / "two_modalities", OTHER_ARMS, "arm, two modalities"),
     ],
 )
 def test_a_page_has_the_means_of_its_raw_table(folder, page, header):
