@@ -180,9 +180,17 @@ def _turn(degrees: int) -> Orientation:
     return TURNS[degrees % 360]
 
 
+def _refuse_animation(opened: Image.Image) -> None:
+    """FFmpeg reads only WebP of one picture; it reads the moving GIF and PNG as videos."""
+    count = getattr(opened, "n_frames", 1) if opened.format == "WEBP" else 1
+    if count > 1:
+        raise MediaError(f"is a WebP of {count} pictures, of which FFmpeg reads none; convert it to MP4 or GIF")
+
+
 def _exif_orientation(path: Path) -> Orientation:
     try:
         with Image.open(path) as opened:
+            _refuse_animation(opened)
             return EXIF.get(opened.getexif().get(EXIF_ORIENTATION, 1), Orientation())
     except Image.DecompressionBombError as cause:
         raise MediaError(f"is too large a picture ({cause}); make it smaller") from cause

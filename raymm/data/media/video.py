@@ -129,7 +129,7 @@ def _length(container: Input, stream: Stream, reached: _Reached, zero: Fraction)
     """The length of a video, on which it is checked where it was read to its end."""
     if not reached.ended:
         return max((known_end(container, stream) or 0.0) - float(zero), float(reached.time))
-    end = float(reached.time + max(reached.duration, period_of(stream)))
+    end = float(reached.time + (reached.duration or period_of(stream)))
     check_end(container, stream, end + float(zero))
     return end
 

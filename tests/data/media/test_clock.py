@@ -1,5 +1,8 @@
 """One clock for a file: frames and sound by their true times, whatever the container says or leaves out."""
 
+import subprocess
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from raymm.data.media.audio import read_audio
+from raymm.data.media.length import media_seconds
 from raymm.data.media.problem import MediaError
 from raymm.data.media.video import frames_at, read_frames
 from tests.data.media.signals import (
@@ -68,6 +72,58 @@ def test_streams_without_timestamps_take_their_frame_rate(tmp_path, name, codec,
     assert numbers(frames_at(path, sorted(times))) == np.sort((times * fps).astype(int)).tolist()
 
 
+MPEG_RATES = [Fraction(24_000, 1001), 24, 25, Fraction(30_000, 1001), 30, 50, Fraction(60_000, 1001), 60]
+RAW = {
+    "a.h264": ("libx264", st.fractions(3, 120, max_denominator=1001)),
+    "a.m1v": ("mpeg1video", st.sampled_from(MPEG_RATES)),
+    "a.m2v": ("mpeg2video", st.sampled_from(MPEG_RATES)),
+}
+
+
+def check_raw(path, count, fps):
+    shown = read_frames(path, [float((number + Fraction(1, 2)) / fps) for number in range(count)])
+    assert numbers(shown.pictures) == [*range(count)]
+    assert shown.seconds == pytest.approx(float(count / fps), abs=1e-5)
+    assert media_seconds(path) == pytest.approx(float(count / fps), abs=1e-5)
+
+
+@settings(max_examples=6)
+@given(data=st.data(), count=st.integers(1, 63), bframes=st.integers(0, 2))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(codec)) for name, (codec, _) in RAW.items()])
+def test_a_raw_stream_of_a_drawn_rate_and_length_keeps_its_time(tmp_path_factory, name, data, count, bframes):
+    codec, rates = RAW[name]
+    fps = Fraction(data.draw(rates, "fps"))
+    streams = [video(numbered(count), codec, fps=fps, bframes=bframes)]
+    check_raw(mux(tmp_path_factory.mktemp("raw") / name, streams), count, fps)
+
+
+@needs_ffmpeg
+@settings(max_examples=6)
+@given(fps=st.fractions(3, 120, max_denominator=1001), count=st.integers(1, 63), bframes=st.integers(0, 2))
+def test_a_raw_hevc_stream_of_a_drawn_rate_and_length_keeps_its_time(tmp_path_factory, fps, count, bframes):
+    folder = tmp_path_factory.mktemp("raw")
+    numbered(count, (64, 96)).tofile(folder / "raw")  # in a process of its own: x265 may end it
+    raw = [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        "96x64",
+        "-r",
+        fps,
+        "-i",
+        folder / "raw",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+    try:
+        ffmpeg(*raw, "-c:v", "libx265", "-x265-params", f"bframes={bframes}:log-level=none", folder / "a.hevc")
+    except subprocess.CalledProcessError:
+        pytest.skip("this ffmpeg has no libx265")
+    check_raw(folder / "a.hevc", count, fps)
+
+
 @pytest.mark.parametrize("start", [0, 10, 1000])
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mov"])
 def test_a_file_begins_with_its_earliest_stream(tmp_path, name, start):
@@ -124,6 +180,36 @@ def test_the_last_frame_of_an_animation_lasts_as_long_as_it_says(tmp_path, name,
     shown = read_frames(tmp_path / name, [begins[0], begins[1], begins[2] - 0.01, begins[2], begins[3] - 0.01])
     assert numbers(shown.pictures) == [0, 10, 10, 20, 20]
     assert abs(shown.seconds - begins[3]) < 0.02
+
+
+SHORTEST = {"a.gif": 20, "a.png": 1}
+"""Milliseconds; FFmpeg and browsers show shorter frames of a GIF for a tenth of a second."""
+
+
+@settings(max_examples=15)
+@given(name=st.sampled_from(sorted(SHORTEST)), data=st.data(), loop=st.integers(0, 3))
+def test_frames_of_an_animation_last_as_long_as_was_drawn(tmp_path_factory, name, data, loop):
+    step = 10 if name == "a.gif" else 1
+    lasting = st.integers(SHORTEST[name] // step, 3000 // step).map(lambda ticks: ticks * step)
+    durations = data.draw(st.lists(lasting, min_size=2, max_size=8), "durations")
+    frames = [Image.fromarray(frame) for frame in numbered(len(durations))]
+    path = tmp_path_factory.mktemp("animation") / name
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=loop)
+    ends = np.cumsum(durations) / 1000
+    shown = read_frames(path, [*(ends - np.array(durations) / 2000), ends[-1] + 1])
+    assert numbers(shown.pictures) == [*range(len(durations)), len(durations) - 1]
+    assert shown.seconds == pytest.approx(ends[-1], abs=1e-3)
+    assert media_seconds(path) == pytest.approx(ends[-1], abs=1e-3)
+
+
+@settings(max_examples=6)
+@given(durations=st.lists(st.integers(10, 3000), min_size=2, max_size=6))
+def test_a_webp_that_moves_is_refused_in_words(tmp_path_factory, durations):
+    frames = [Image.fromarray(frame) for frame in numbered(len(durations))]
+    path = tmp_path_factory.mktemp("animation") / "a.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations)
+    with pytest.raises(MediaError, match=f"is a WebP of {len(durations)} pictures, .*; convert it to MP4 or GIF"):
+        frames_at(path, [0.0])
 
 
 def test_a_packet_that_an_avi_leaves_empty_is_a_pause(tmp_path):

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -63,6 +63,25 @@ def test_a_display_matrix_turns_and_mirrors(tmp_path, name, turned):
 def test_a_turn_is_counter_clockwise_in_every_container(tmp_path, name, degrees, blue):
     path = mux(tmp_path / name, [video(np.stack([WIDE] * 3), turned={"degrees": degrees})])
     assert corner(to_rgb(frames_at(path, [0.0]), 16, 16)[0])[0] == blue
+
+
+@settings(max_examples=12)
+@given(
+    name=st.sampled_from(["a.mp4", "a.mov", "a.3gp", "a.mkv"]),
+    turned=st.builds(dict, degrees=st.sampled_from([0, 90, 180, -90]), hflip=st.booleans(), vflip=st.booleans()),
+    size=st.tuples(st.integers(2, 6), st.integers(2, 6)).map(lambda halves: (8 * halves[0], 8 * halves[1])),
+)
+def test_a_drawn_display_matrix_moves_every_pixel_to_its_place(tmp_path_factory, name, turned, size):
+    stored = np.kron([[20, 90], [160, 230]], np.ones((size[0] // 2, size[1] // 2))).astype(np.uint8)
+    frames = np.repeat(np.stack([stored] * 3)[..., None], 3, axis=3)
+    path = mux(tmp_path_factory.mktemp("turned") / name, [video(frames, turned=turned)])
+    wanted = np.rot90(stored, turned["degrees"] // 90)
+    wanted = wanted[:, ::-1] if turned["hflip"] else wanted
+    wanted = wanted[::-1] if turned["vflip"] else wanted
+    shown = frames_at(path, [0.0, 0.06])
+    assert shown[0].shown_size == wanted.shape[::-1]
+    for gray in to_gray(shown, *wanted.shape):
+        assert np.abs(gray.astype(int) - wanted).mean() < 8
 
 
 def test_a_picture_on_its_side_keeps_its_proportions(tmp_path):
