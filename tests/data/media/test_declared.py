@@ -4,10 +4,11 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raymm.data.media.audio import read_audio, read_sound
+from raymm.data.media.length import media_seconds
 from raymm.data.media.problem import MediaError
 from raymm.data.media.video import frames_at, read_frames
 from tests.data.media.signals import RATE, audio, chirp, mux, needs, numbered, numbers, snr, video
@@ -134,6 +135,26 @@ def test_an_estimate_from_the_bit_rate_is_no_claim(tmp_path, loud):
     streams = [audio(waveform, "libmp3lame", 44_100, qscale="2", flags="+qscale")]
     path = mux(tmp_path / "a.mp3", streams, write_xing="0")
     assert read_sound(path, RATE, 20.0).seconds == pytest.approx(4.0 * len(parts), abs=0.1)
+
+
+@mp3
+@settings(max_examples=7)
+@given(
+    parts=st.lists(st.tuples(st.booleans(), st.integers(4, 12)), min_size=2, max_size=4),
+    quality=st.integers(0, 9),
+    rate=st.sampled_from([22_050, 44_100, 48_000]),
+)
+def test_loud_and_silent_parts_of_drawn_lengths_keep_their_time(tmp_path_factory, parts, quality, rate):
+    waveform = np.concatenate([noise(tenths / 10, rate) * loud for loud, tenths in parts])
+    streams = [audio(waveform, "libmp3lame", rate, qscale=str(quality), flags="+qscale")]
+    path = mux(tmp_path_factory.mktemp("vbr") / "a.mp3", streams, write_xing="0")
+    sound = read_sound(path, RATE, 5.0)
+    assert sound.seconds == pytest.approx(len(waveform) / rate, abs=0.12)
+    assert media_seconds(path) == pytest.approx(len(waveform) / rate, abs=0.12)
+    starts = np.cumsum([0, *(tenths / 10 for _, tenths in parts)])
+    for (loud, tenths), start in zip(parts, starts, strict=False):
+        middle = sound.waveform[round((start + 0.2) * RATE) : round((start + tenths / 10 - 0.1) * RATE)]
+        assert (middle.std() > 0.03) is np.bool_(loud)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7])

@@ -1,14 +1,33 @@
 """How long files are, also where their headers do not say it, and the window that follows."""
 
+import math
+import wave
+from collections import Counter
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.data import window
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.media.files import SampleFiles
 from raymm.data.media.length import media_seconds
 from raymm.data.window import infer_window
 from tests.data.media.signals import RATE, audio, chirp, mux, needs, numbered, video
 
 mp3, x264 = needs("libmp3lame"), needs("libx264")
+
+FRAGMENTS = {"movflags": "empty_moov+frag_keyframe+default_base_moof"}
+RECORDERS = [
+    ("a.webm", "libvpx", "libopus", 48_000, {"live": "1"}),
+    ("a.mkv", "libx264", "libopus", 48_000, {"live": "1"}),
+    ("a.mkv", "mpeg4", "pcm_f32le", RATE, {"live": "1"}),
+    ("a.mp4", "mpeg4", "aac", 44_100, FRAGMENTS),
+    ("a.mp4", "libx264", "libopus", 48_000, FRAGMENTS),
+    ("a.flv", "flv", "aac", 44_100, {"flvflags": "no_duration_filesize"}),
+]
+"""What browsers and streaming servers write, without a length in the header."""
 
 
 @pytest.mark.parametrize(("sound", "pictures"), [(1.5, 30), (0.6, 60), (1.0, 25)])
@@ -30,6 +49,23 @@ def test_a_file_is_as_long_as_its_longest_stream(tmp_path, name, codecs, options
         tmp_path / name, [video(numbered(pictures), codecs[0]), audio(chirp(sound, rate), codecs[1], rate)], **options
     )
     assert media_seconds(path) == pytest.approx(max(sound, pictures / 25), abs=0.09)
+
+
+@settings(max_examples=12)
+@given(
+    recorder=st.sampled_from(RECORDERS),
+    fps=st.sampled_from([10, 15, 24, 25, 30, 60]),
+    count=st.integers(2, 60),
+    sound=st.none() | st.integers(20, 400),
+)
+def test_a_recording_of_a_drawn_length_is_counted_where_its_header_says_none(
+    tmp_path_factory, recorder, fps, count, sound
+):
+    name, picture, codec, rate, options = recorder
+    streams = [video(numbered(count), picture, fps=fps)]
+    streams += [] if sound is None else [audio(chirp(sound / 100, rate), codec, rate)]
+    path = mux(tmp_path_factory.mktemp("live") / name, streams, **options)
+    assert media_seconds(path) == pytest.approx(max(count / fps, (sound or 0) / 100), abs=0.06)
 
 
 @pytest.mark.parametrize("fps", [10, 25, 30])
@@ -73,6 +109,33 @@ def test_the_window_is_that_of_the_longest_file_wherever_it_stands(tmp_path, lon
     said = []
     assert infer_window(wavs(tmp_path, lengths), tmp_path, said.append) == pytest.approx(0.9)
     assert not said
+
+
+def silent_wavs(folder, hundredths):
+    files = [f"{number}.wav" for number in range(len(hundredths))]
+    for file, length in zip(files, hundredths, strict=True):
+        with wave.open(str(folder / file), "wb") as opened:
+            opened.setparams((1, 2, 1_000, 0, "NONE", ""))
+            opened.writeframes(bytes(2 * 10 * length))
+    return files
+
+
+@settings(max_examples=10)
+@given(hundredths=st.lists(st.integers(5, 500), min_size=2, max_size=8), share=st.integers(2, 9))
+def test_a_window_covers_clips_of_drawn_lengths_and_a_shorter_one_counts_what_it_cuts(
+    tmp_path_factory, hundredths, share
+):
+    folder = tmp_path_factory.mktemp("clips")
+    files = silent_wavs(folder, hundredths)
+    assert infer_window(files, folder, print) == pytest.approx(math.ceil(max(hundredths) / 10) / 10)
+    for wanted in (math.ceil(max(hundredths) / 10) * 10, max(hundredths) * share // 10 + 1):
+        spec, samples = AudioSpec(name="a", rate=1_000, seconds=wanted / 100), SampleFiles(folder)
+        said = Counter()
+        for file in files:
+            spec.decode(file, samples)
+            said.update(samples.take_remarks())
+        assert said["longer than the window, and cut"] == sum(length > wanted + 10 for length in hundredths)
+        assert said["shorter than the window, and padded"] == sum(length < wanted - 10 for length in hundredths)
 
 
 def test_of_very_many_files_a_sample_is_looked_at_and_said(tmp_path, monkeypatch):
