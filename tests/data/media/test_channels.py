@@ -3,6 +3,8 @@
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.data.media.audio import read_audio, read_sound
 from raymm.data.media.problem import MediaError
@@ -36,6 +38,32 @@ def test_the_mean_is_that_of_all_channels_and_a_side_is_one(recording):
     assert read_audio(path, RATE, 0.1, channel="mean") == pytest.approx(levels.mean(), abs=1e-6)
     assert read_audio(path, RATE, 0.1, channel="left") == pytest.approx(levels[0])
     assert read_audio(path, RATE, 0.1, channel="right") == pytest.approx(levels[1])
+
+
+MORE_LAYOUTS = [*LAYOUTS, "3.0", "3.0(back)", "3.1", "4.1", "quad(side)", "5.0", "5.0(side)", "6.1", "7.0"]
+
+
+@settings(max_examples=15)
+@given(
+    layout=st.sampled_from(MORE_LAYOUTS),
+    channel=st.sampled_from(["downmix", "downmix", "mean", "left", "right"]),
+    form=st.sampled_from([("a.wav", "pcm_f32le"), ("a.wav", "pcm_f64le"), ("a.caf", "pcm_f32le")]),
+    data=st.data(),
+)
+def test_drawn_levels_of_channels_are_mixed_by_the_matrix(tmp_path_factory, layout, channel, form, data):
+    names = [item.name for item in av.AudioLayout(layout).channels]
+    levels = data.draw(st.lists(st.floats(-1, 1, width=32), min_size=len(names), max_size=len(names)), "levels")
+    sound = np.repeat(np.array(levels, np.float32)[:, None], 1600, axis=1)
+    path = mux(tmp_path_factory.mktemp("mixed") / form[0], [audio(sound, form[1], layout=layout)])
+    weights = {
+        "downmix": [1 if layout == "stereo" else WEIGHTS[name] for name in names],
+        "mean": np.ones(len(names)),
+        "left": [name == "FL" for name in names],
+        "right": [name == "FR" for name in names],
+    }[channel]
+    assert read_audio(path, RATE, 0.1, channel=channel) == pytest.approx(
+        np.average(levels, weights=weights), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("channel", ["downmix", "mean", "left", "right"])

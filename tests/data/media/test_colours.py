@@ -1,7 +1,12 @@
 """Colours come out as they went in, whatever matrix, range, depth and sampling a file is written with."""
 
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from raymm.data.media.geometry import to_gray, to_rgb
@@ -37,7 +42,54 @@ def test_colours_of_moving_pictures(tmp_path, name, matrix, levels, pixels, code
     rgb = to_rgb(frames_at(tmp_path / name, [0.0]), 32, 32 * len(COLOURS))[0]
     for number, colour in enumerate(COLOURS):
         found = rgb[:, 8:24, 32 * number + 8 : 32 * number + 24].mean(axis=(1, 2))
-        assert found == pytest.approx(colour, abs=4)
+        assert found == pytest.approx(colour, abs=5)
+
+
+LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+"""Shares of red and blue in the luma of BT.709, BT.601 (twice), SMPTE 240M and BT.2020, by FFmpeg's numbers."""
+BITS = {"yuv420p": 8, "yuv422p": 8, "yuv444p": 8, "yuv420p10le": 10, "yuv444p12le": 12}
+
+
+def coded(colour, matrix, full, bits):
+    """Y', C'b and C'r of an 8-bit R'G'B' colour, by the formula of ITU-R BT.601, BT.709 and BT.2020."""
+    red, green, blue = np.array(colour) / 255
+    of_red, of_blue = LUMA[matrix]
+    luma = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
+    chroma = [(blue - luma) / (2 - 2 * of_blue), (red - luma) / (2 - 2 * of_red)]
+    finer, top = 2 ** (bits - 8), 2**bits - 1
+    if full:
+        return [round(luma * top), *(round(128 * finer + part * top) for part in chroma)]
+    return [round((16 + 219 * luma) * finer), *(round((128 + 224 * part) * finer) for part in chroma)]
+
+
+def write_coded(path, numbers, form, matrix, full):
+    """A lossless video of one colour whose Y', C'b and C'r are given."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, form
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 1 + full
+        frame = av.VideoFrame(32, 16, form)
+        for plane, number in zip(frame.planes, numbers, strict=True):
+            kind = np.uint8 if BITS[form] == 8 else np.dtype("<u2")
+            plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, number, kind).tobytes())
+        frame.colorspace, frame.color_range = matrix, 1 + full
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+@settings(max_examples=15)
+@given(
+    colour=st.tuples(*[st.integers(0, 255)] * 3),
+    matrix=st.sampled_from(sorted(LUMA)),
+    full=st.booleans(),
+    form=st.sampled_from(sorted(BITS)),
+)
+def test_a_drawn_colour_is_that_of_the_formula(tmp_path_factory, colour, matrix, full, form):
+    numbers = coded(colour, matrix, full, BITS[form])
+    shown = frames_at(write_coded(tmp_path_factory.mktemp("colour") / "a.mkv", numbers, form, matrix, full), [0.0])
+    assert to_rgb(shown, 8, 8)[0].mean(axis=(1, 2)) == pytest.approx(colour, abs=5)
+    assert to_gray(shown, 8, 8).mean() == pytest.approx(np.dot([0.299, 0.587, 0.114], colour), abs=4)
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -54,3 +106,29 @@ def test_sizes_of_all_kinds_are_averaged(tmp_path, size):
     path = mux(tmp_path / "a.mkv", [video(frames, "ffv1" if size[0] < 100 else "mpeg4")])
     gray = to_gray(frames_at(path, [0.0]), 8, 8).astype(int)
     assert abs(gray.mean() - 127) < 6
+
+
+def overlaps(old, new):
+    """How much of each of `old` pixels lies in each of `new`, [new, old]."""
+    edges = np.arange(new + 1)[:, None] * old / new
+    ends, starts = edges[1:], edges[:-1]
+    pixels = np.arange(old)
+    return np.clip(np.minimum(ends, pixels + 1) - np.maximum(starts, pixels), 0, 1)
+
+
+@settings(max_examples=15)
+@given(
+    size=st.tuples(st.integers(8, 150), st.integers(8, 150)),
+    shares=st.tuples(st.integers(1, 10), st.integers(1, 10)),
+    seed=st.integers(0, 99),
+)
+def test_a_drawn_size_is_averaged_over_areas(tmp_path_factory, size, shares, seed):
+    wanted = tuple(max(4, length * share // 10) for length, share in zip(size, shares, strict=True))
+    picture = np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+    path = tmp_path_factory.mktemp("size") / "a.png"
+    Image.fromarray(np.repeat(picture[..., None], 3, axis=2)).save(path)
+    down, across = (overlaps(old, new) for old, new in zip(size, wanted, strict=True))
+    expected = down @ picture @ across.T / (down.sum(axis=1)[:, None] * across.sum(axis=1))
+    shown = frames_at(path, [0.0])
+    assert np.abs(to_rgb(shown, *wanted)[0] - expected).max() < 3
+    assert np.abs(to_gray(shown, *wanted)[0] - expected).max() < 3

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.data.media.audio import read_audio, read_sound
 from tests.data.media.signals import (
@@ -106,6 +108,36 @@ def test_mp3_without_a_header_keeps_its_undeclared_delay_and_nothing_is_cut(tmp_
 def test_float_samples_beyond_full_scale_are_kept(tmp_path):
     path = mux(tmp_path / "a.wav", [audio(np.float32(3) * click(0.1, 0.2), "pcm_f32le")])
     assert read_audio(path, RATE, 0.2).max() == pytest.approx(2.7)
+
+
+FLOATS = [
+    ("a.wav", "pcm_f32le"),
+    ("a.wav", "pcm_f64le"),
+    ("a.w64", "pcm_f32le"),
+    ("a.aiff", "pcm_f32be"),
+    ("a.au", "pcm_f64be"),
+    ("a.caf", "pcm_f32le"),
+    ("a.mka", "pcm_f32le"),
+    ("a.mov", "pcm_f64le"),
+]
+
+
+@settings(max_examples=15)
+@given(
+    form=st.sampled_from(FLOATS),
+    gains=st.lists(st.floats(-1e6, 1e6).filter(lambda gain: abs(gain) > 0.01), min_size=1, max_size=2),
+    wanted=st.sampled_from([RATE, RATE // 2, 11_025, 48_000]),
+)
+def test_float_samples_of_a_drawn_gain_keep_it(tmp_path_factory, form, gains, wanted):
+    hertz, mean = 250, np.float32(np.mean(gains))
+    tone = np.sin(2 * np.pi * hertz * np.arange(RATE // 5) / RATE)
+    path = mux(tmp_path_factory.mktemp("loud") / form[0], [audio(np.multiply.outer(gains, tone), form[1])])
+    sound = read_sound(path, wanted, 0.2)
+    expected = mean * np.sin(2 * np.pi * hertz * np.arange(round(0.2 * wanted)) / wanted)
+    edge = round(0.01 * wanted)
+    largest = max(abs(gain) for gain in gains)
+    assert np.abs(sound.waveform - expected)[edge:-edge].max() < 0.01 * largest
+    assert not sound.clipped
 
 
 @pytest.mark.parametrize(
