@@ -42,7 +42,7 @@ def test_colours_of_moving_pictures(tmp_path, name, matrix, levels, pixels, code
     rgb = to_rgb(frames_at(tmp_path / name, [0.0]), 32, 32 * len(COLOURS))[0]
     for number, colour in enumerate(COLOURS):
         found = rgb[:, 8:24, 32 * number + 8 : 32 * number + 24].mean(axis=(1, 2))
-        assert found == pytest.approx(colour, abs=5)
+        assert found == pytest.approx(colour, abs=4)
 
 
 LUMA = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
