@@ -13,10 +13,10 @@ SUFFIXES = {
     "text": (".txt",),
 }
 
-NAME = re.compile(r".*?(?P<suffix>\.\w+)(#.*)?")
+NAME = re.compile(r".*?(?P<suffix>\.\w+)(#.*)?", re.DOTALL)
 """The name of a file, which a key or a second may follow (`x.npz#audio[3]`, `a.mp4#t=4.6`)."""
 
-START = re.compile(r"(?P<file>.+)#t=(?P<start>\d+(\.\d+)?)")
+START = re.compile(r"(?P<file>.+)#t=(?P<start>\d+(\.\d+)?)", re.DOTALL)
 """A cell that names the second at which the window begins, as the fragment of a URI of media does (W3C)."""
 
 
