@@ -13,6 +13,7 @@ from raymm.data.augmentation import crop_and_flip_at_random, randaugment
 from raymm.data.display import Display, Frames
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
+from raymm.data.media.pointer import refuse_pointer
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
 from raymm.deferred import Tensor
@@ -91,6 +92,7 @@ def read_picture(path: Path, height: int, width: int, fit: Fit) -> npt.NDArray[n
             size = fitted_size(opened.size, (width, height), fit)
             resized = _resized(opened, size)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
+        refuse_pointer(path)
         raise MediaError(f"cannot be read as a picture ({cause})") from cause
     return np.ascontiguousarray(place(np.asarray(resized), height, width).transpose(2, 0, 1))
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.data.media.pointer import refuse_pointer
 from raymm.data.media.problem import MediaError
 from raymm.data.media.root import MediaRoot
 
@@ -94,6 +95,7 @@ def _parts(cell: str) -> tuple[str | None, int | None]:
 
 def _shape_in_file(cell: str, path: Path) -> tuple[int, ...]:
     key, row = _parts(cell)
+    refuse_pointer(path)
     with _readable(key, row):
         header = _open(str(path), key)
     _check_numbers(header.dtype)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raymm.data.media.pointer import refuse_pointer
 from raymm.data.media.problem import MediaError
 from raymm.data.media.root import MediaRoot
 
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     from raymm.data.media.video import Shown
 
 __all__ = ["SampleFiles"]
-
-POINTER = b"version https://git-lfs"
-"""What a file begins with that Git LFS has not fetched."""
-POINTER_BYTES = 1024
-"""Such files are smaller."""
 
 Source = tuple[str, int | None]
 
@@ -46,11 +42,9 @@ class SampleFiles:
         path = self._root / file
         if not path.is_file():
             raise MediaError(f"there is no file {file} in the media root")
-        size = path.stat().st_size
-        if not size:
+        if not path.stat().st_size:
             raise MediaError("is an empty file (zero bytes)")
-        if size < POINTER_BYTES and path.read_bytes().startswith(POINTER):
-            raise MediaError("is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`")
+        refuse_pointer(path)
         return path
 
     def frames(self, file: str, times: Sequence[float], stream: int | None = None) -> "list[Picture]":

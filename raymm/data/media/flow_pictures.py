@@ -16,6 +16,7 @@ from PIL import Image
 
 from raymm.data.media.geometry import Fit, fitted_size
 from raymm.data.media.picture_files import SUFFIXES, numbered
+from raymm.data.media.pointer import refuse_pointer
 from raymm.data.media.problem import MediaError
 
 __all__ = ["PAIRS", "first_x_picture", "is_flow", "read_flow_pictures", "x_pictures", "y_picture"]
@@ -136,7 +137,15 @@ def _grey(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise MediaError(f"there is no picture {path.parent.name}/{path.name}") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as cause:
+        _refuse_pointer(path)
         raise MediaError(f"{path.name} cannot be read as a picture ({cause})") from cause
+
+
+def _refuse_pointer(path: Path) -> None:
+    try:
+        refuse_pointer(path)
+    except MediaError as cause:
+        raise MediaError(f"{path.name} {cause}") from cause
 
 
 def _placed(field: npt.NDArray[np.float64], height: int, width: int) -> npt.NDArray[np.float32]:

@@ -5,14 +5,24 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from raymm.data.kinds.audio import AudioSpec
+from raymm.data.kinds.flow_pictures import FlowPicturesSpec
+from raymm.data.kinds.image import ImageSpec
+from raymm.data.kinds.inputs import Probe
+from raymm.data.kinds.rgb import RgbSpec
+from raymm.data.kinds.rgb_pictures import RgbPicturesSpec
+from raymm.data.kinds.vector import VectorSpec
 from raymm.data.media.audio import read_audio
 from raymm.data.media.files import SampleFiles
 from raymm.data.media.geometry import to_rgb
 from raymm.data.media.length import media_seconds
 from raymm.data.media.problem import MediaError
 from raymm.data.media.video import frames_at
+from raymm.errors import DataError
 from tests.data.media.signals import RATE, audio, click, ffmpeg, mux, needs_ffmpeg, numbered, numbers, onset, video
 
 TILED = zlib.decompress(
@@ -96,6 +106,32 @@ def test_the_first_video_that_moves_is_taken_beside_a_still(tmp_path, still, ord
 
 
 @needs_ffmpeg
+@settings(max_examples=8)
+@given(
+    order=st.permutations(["film", "cover", "sound"]),
+    name=st.sampled_from(["a.mp4", "a.m4v", "a.mov", "a.mkv", "a.nut"]),
+    level=st.integers(0, 255),
+    size=st.tuples(st.integers(2, 300), st.integers(2, 300)),
+    codec=st.sampled_from(["png", "mjpeg"]),
+)
+def test_a_drawn_cover_in_any_place_is_not_taken_for_the_film(tmp_path_factory, order, name, level, size, codec):
+    folder = tmp_path_factory.mktemp("cover")
+    Image.new("RGB", size, (level, 0, 0)).save(folder / "cover.png")
+    mux(folder / "film.mp4", [video(numbered(20))])
+    mux(folder / "sound.wav", [audio(click(0.5), "pcm_s16le")])
+    maps = [word for source in order for word in ("-map", ["film", "cover", "sound"].index(source))]
+    place = [source for source in order if source != "sound"].index("cover")
+    sound = "aac" if name in {"a.mp4", "a.m4v"} else "pcm_s16le"
+    options = ["-c", "copy", "-c:a", sound, f"-c:v:{place}", codec]
+    options += [f"-disposition:v:{place}", "attached_pic"] if name in {"a.mp4", "a.m4v"} else []
+    sources = [word for file in ("film.mp4", "cover.png", "sound.wav") for word in ("-i", folder / file)]
+    form = ["-f", "mp4"] if name == "a.m4v" else []
+    ffmpeg(*sources, *maps, *options, "-pix_fmt", "yuvj420p" if codec == "mjpeg" else "rgb24", *form, folder / name)
+    assert numbers(frames_at(folder / name, [0.1, 0.5, 0.78])) == [2, 12, 19]
+    assert abs(onset(read_audio(folder / name, RATE, 2.0)) - 0.5) < 0.003
+
+
+@needs_ffmpeg
 def test_a_still_beside_sound_alone_is_said(tmp_path, still):
     mux(tmp_path / "a.wav", [audio(click(0.5), "pcm_s16le")])
     ffmpeg("-i", still, "-i", tmp_path / "a.wav", "-c:v", "copy", "-c:a", "copy", tmp_path / "a.mkv")
@@ -121,6 +157,42 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
     (tmp_path / name).write_text("version https://git-lfs.example/spec/v1\noid sha256:4d7a\nsize 12345\n")
     with pytest.raises(MediaError, match="is a pointer of Git LFS, not the file itself"):
         SampleFiles(tmp_path).path(name)
+
+
+ADDRESSES = ["https://git-lfs.github.com/spec/v1", "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"]
+pointers = st.builds(
+    "version {}\n{}oid sha256:{}\nsize {}\n".format,
+    st.sampled_from(ADDRESSES),
+    st.sampled_from(["", f"ext-0-crypt sha256:{'0' * 64}\n"]),
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.integers(1, 10**12),
+)
+POINTED = [
+    (AudioSpec(name="a"), "a.wav"),
+    (RgbSpec(name="a"), "a.mp4"),
+    (ImageSpec(name="a"), "a.jpg"),
+    (VectorSpec(name="a", size=2), "a.npy"),
+    (RgbPicturesSpec(name="a", frames=2), "img_2.png"),
+    (FlowPicturesSpec(name="a", frames=1), "flow_y_1.png"),
+]
+
+
+@settings(max_examples=6)
+@given(pointer=pointers)
+@pytest.mark.parametrize(("spec", "name"), POINTED, ids=lambda value: str(getattr(value, "kind", value)))
+def test_a_drawn_pointer_of_git_lfs_is_named_by_every_reader(tmp_path_factory, spec, name, pointer):
+    root = tmp_path_factory.mktemp("pointers")
+    first = name.replace("img_2", "img_1").replace("flow_y", "flow_x")
+    if first != name:
+        Image.new("L", (16, 16)).save(root / first)
+    (root / name).write_text(pointer)
+    with pytest.raises(
+        MediaError, match="is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`"
+    ):
+        spec.decode(first, SampleFiles(root, [(first, None, spec.frame_times)]))
+    if name == "a.npy":
+        with pytest.raises(DataError, match=r"the first: a\.npy is a pointer of Git LFS"):
+            Probe("a", [name], root, {}).shapes(1, "[n]")
 
 
 def test_tags_in_an_old_encoding_do_not_matter(tmp_path):

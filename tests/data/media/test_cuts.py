@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.data.media.audio import read_audio, read_sound
 from raymm.data.media.length import media_seconds
@@ -45,6 +47,32 @@ def test_a_clip_that_was_cut_at_its_end_is_whole(tmp_path, clip, end):
     ffmpeg("-i", clip, "-to", end, "-c", "copy", tmp_path / "cut.mp4")
     assert numbers(frames_at(tmp_path / "cut.mp4", [0.3, 0.5])) == [7, 12]
     assert read_sound(tmp_path / "cut.mp4", RATE, 3.0).seconds == pytest.approx(end, abs=0.07)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory):
+    frames = numbered(60)
+    return mux(
+        tmp_path_factory.mktemp("long") / "whole.mp4", [video(frames, bframes=2, g="12"), audio(click(2.0, 2.4))]
+    )
+
+
+@needs_ffmpeg
+@settings(max_examples=5)
+@given(start=st.integers(0, 190), kept=st.integers(40, 240), name=st.sampled_from(["cut.mp4", "cut.mov", "cut.m4v"]))
+def test_a_clip_that_was_cut_at_drawn_times_holds_what_lies_between(tmp_path_factory, long_clip, start, kept, name):
+    path = tmp_path_factory.mktemp("cut") / name
+    ffmpeg("-ss", start / 100, "-i", long_clip, "-t", kept / 100, "-c", "copy", "-f", "mp4", path)
+    seconds = min(kept, 240 - start) / 100
+    assert media_seconds(path) == pytest.approx(seconds, abs=0.2)
+    times = [part * seconds for part in (0.1, 0.4, 0.7)]
+    shown = numbers(frames_at(path, times))
+    assert shown == pytest.approx([(start / 100 + time) * 25 - 0.5 for time in times], abs=1.51)
+    waveform = read_audio(path, RATE, 3.0)
+    if start + kept > 205:
+        assert onset(waveform) == pytest.approx(2.0 - start / 100, abs=0.003)
+    elif start + kept < 190:
+        assert np.abs(waveform).max() < 0.4
 
 
 @needs_ffmpeg
