@@ -106,7 +106,7 @@ def test_the_first_video_that_moves_is_taken_beside_a_still(tmp_path, still, ord
 
 
 @needs_ffmpeg
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(
     order=st.permutations(["film", "cover", "sound"]),
     name=st.sampled_from(["a.mp4", "a.m4v", "a.mov", "a.mkv", "a.nut"]),
