@@ -34,6 +34,8 @@ def resolve(files: Iterable[str], root: Path) -> dict[str, str]:
             return real, frozenset()
 
     def follow(file: str) -> str:
+        if ".." in file.split("/"):  # behind a link it leads to where that one leads
+            return os.path.realpath(root / file)
         above, name = posixpath.split(posixpath.normpath(file))
         real, links = folder(above)
         path = posixpath.join(real, name)
