@@ -8,6 +8,7 @@ from torch import Tensor
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
 from raymm.types import Features, Mask
+from raymm.valuation.given_arrays import as_tensor
 from raymm.valuation.sample_values import Labels
 
 __all__ = ["check_labels_fit", "checked_batch"]
@@ -70,7 +71,7 @@ def check_labels_fit(labels: Labels, width: int, task: Task) -> None:
 
 def _tensor(found: Any, name: str, problems: Problems) -> Tensor | None:
     try:
-        return torch.as_tensor(found)
+        return as_tensor(found)
     except (TypeError, ValueError, RuntimeError) as cause:
         problems.add(f"{name}: a {type(found).__name__} that is no array of numbers ({cause}); give a tensor")
         return None

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -208,7 +207,7 @@ def test_drawn_names_of_one_file_in_two_splits_are_that_file(tree, rows):
     splits = [split for _, _, split in rows]
     where = defaultdict(set)
     for file, split in zip(files, splits, strict=True):
-        where[os.stat(tree / file).st_ino].add(split)
+        where[(tree / file).stat().st_ino].add(split)
     torn = sorted(", ".join(sorted(found)) for found in where.values() if len(found) > 1)
     whole = [(f"{split}-{label}.wav", split, label) for split in SPLITS for label in "ab"]
     columns = {

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from raymm.errors import DataError, Problems
 from raymm.tasks.base import Task
+from raymm.valuation.given_arrays import as_tensor
 
 __all__ = ["check_labels", "read_labels", "say_if_no_scale"]
 
@@ -40,7 +41,7 @@ def read_labels(found: Any, task: Task) -> Tensor:
         When they are not numbers of that type, or have another number of axes.
     """
     try:
-        labels = torch.as_tensor(found).detach()
+        labels = as_tensor(found).detach()
     except (TypeError, ValueError, RuntimeError) as cause:
         raise DataError(
             f"labels are a {type(found).__name__} and no numbers ({cause}); give the number of each class, "

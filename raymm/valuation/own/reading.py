@@ -13,6 +13,7 @@ from raymm.data.batch import Batch
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
 from raymm.types import Mask
+from raymm.valuation.given_arrays import as_tensor
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.labels import read_labels
 from raymm.valuation.structure import to_device
@@ -224,7 +225,7 @@ def _texts(batch: Any, where: Where | None, setting: str, rows: int) -> list[str
 
 def _as_tensor(found: Any, what: str) -> Tensor:
     try:
-        return torch.as_tensor(found)
+        return as_tensor(found)
     except (TypeError, ValueError, RuntimeError) as cause:
         raise DataError(f"{what} gives a {type(found).__name__}, which is no array of numbers ({cause})") from cause
 

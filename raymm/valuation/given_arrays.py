@@ -1,0 +1,35 @@
+"""Arrays, lists and columns of a caller as tensors, in every form in which they are one."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["as_tensor"]
+
+
+def as_tensor(found: Any) -> Tensor:
+    """As `torch.as_tensor`, also of what that refuses or warns of.
+
+    These are columns of pandas, lists of arrays or tensors, and arrays that are read-only, reversed or of another
+    byte order.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        When it is no array of numbers.
+
+    Examples
+    --------
+    >>> as_tensor(np.arange(3, dtype=">i4")[::-1])
+    tensor([2, 1, 0], dtype=torch.int32)
+    """
+    items = found if isinstance(found, list | tuple) else ()
+    if items and all(isinstance(one, Tensor) for one in items):
+        return torch.stack(list(items))
+    of_arrays = any(isinstance(one, np.ndarray | np.generic) for one in items)
+    if isinstance(found, Tensor) or not (of_arrays or hasattr(found, "__array__")):
+        return torch.as_tensor(found)
+    array = np.asarray(found)
+    return torch.as_tensor(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
