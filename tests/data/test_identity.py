@@ -5,11 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import raymm.data.format as format_module
 from raymm.config import load
-from raymm.data import Sample, Schema, VectorSpec, open_dataset, write_dataset
+from raymm.data import Sample, Schema, TextSpec, VectorSpec, open_dataset, write_dataset
 from raymm.data.identity import digest_of, legacy_digest_of, same_data
 from raymm.errors import CheckpointError, DataError
+from raymm.storage import sha256_of
 from raymm.training.run import create_or_open, open_run
 
 SHARD = 256
@@ -68,6 +72,58 @@ def test_size_and_name_of_a_file_are_seen_and_the_listing_order_is_not():
     assert digest_of({"schema": {}, "files": dict(reversed(files.items()))}) == whole
     assert digest_of({"schema": {}, "files": {**files, "b": {"bytes": 3, "sha256": "22"}}}) != whole
     assert digest_of({"schema": {}, "files": {"a": files["a"], "c": files["b"]}}) != whole
+
+
+@pytest.mark.usefixtures("without_waiting_for_the_disk")
+@settings(max_examples=10)
+@given(data=st.data(), samples=st.integers(3, 12), shard_rows=st.integers(1, 5))
+def test_one_drawn_change_of_a_cell_gives_another_digest(tmp_path_factory, data, samples, shard_rows):
+    """The cells of a sample: its id, split, label, a number, a text, and whether it has these."""
+    folder = tmp_path_factory.mktemp("one")
+    schema = Schema(modalities=(VectorSpec(name="v", size=2), TextSpec(name="t")), classes=("a", "b"))
+    rows = [
+        [f"s{row}", ("train", "val", "test")[row % 3], row % 2, np.array([row, 0], np.float32), f"text {row}"]
+        for row in range(samples)
+    ]
+
+    def made(name):
+        drawn = (Sample(*row[:3], {"v": row[3], "t": row[4]}) for row in rows)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(format_module, "SHARD_ROWS", shard_rows)
+            return open_dataset(write_dataset(folder / name, drawn, schema)).digest
+
+    first = made("first")
+    assert made("again") == first
+    row, cell = data.draw(st.integers(0, samples - 1)), data.draw(st.integers(0, 4))
+    others = [
+        f"s{row} ", {"train": "val", "val": "test", "test": "train"}[rows[row][1]], 1 - rows[row][2],
+        data.draw(st.sampled_from([None, np.nextafter(rows[row][3], np.float32(9)), rows[row][3] * -1 - 1])),
+        data.draw(st.sampled_from([None, f"text {row} ", "text"])),
+    ]  # fmt: skip
+    rows[row][cell] = others[cell]
+    assert made("other") != first
+
+
+@settings(max_examples=20)
+@given(data=st.data(), files=st.integers(1, 12))
+def test_one_drawn_byte_of_any_file_is_seen(tmp_path_factory, data, files):
+    folder = tmp_path_factory.mktemp("bytes")
+    content = [bytes([number, 0, 255, number]) for number in range(files)]
+
+    def digest():
+        entries = {f"shards/part-{number:05d}.arrow": one for number, one in enumerate(content)}
+        for name, one in entries.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(one)
+        about = {name: {"bytes": len(one), "sha256": sha256_of(folder / name)} for name, one in entries.items()}
+        return digest_of({"schema": {}, "files": about})
+
+    before = digest()
+    file, place, bit = (data.draw(st.integers(0, most)) for most in (files - 1, 3, 7))
+    changed = bytearray(content[file])
+    changed[place] ^= 1 << bit
+    content[file] = bytes(changed)
+    assert digest() != before
 
 
 def test_each_recorded_form_is_compared_with_its_own():

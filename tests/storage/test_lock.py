@@ -7,9 +7,12 @@ import os
 import shutil
 import threading
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.errors import LockedError
 from raymm.storage import lock as module
@@ -226,6 +229,50 @@ def test_of_many_at_once_there_is_one_at_a_time(tmp_path, monkeypatch):
         thread.join()
     assert (most[0], len(done)) == (1, 80)
     assert not file.exists()
+
+
+STEPS = st.tuples(st.integers(0, 2), st.sampled_from(["take", "take", "leave", "fail"]), st.sampled_from("ab"))
+
+
+@settings(max_examples=20)
+@given(steps=st.lists(STEPS, min_size=4, max_size=20))
+def test_drawn_writers_hold_a_place_one_at_a_time_and_the_others_are_told(tmp_path_factory, steps):
+    """Three writers take, leave and fail in a drawn order; a dictionary says who holds what, and how often."""
+    folder = tmp_path_factory.mktemp("drawn")
+    files = {place: lock_of_folder(folder / place) for place in "ab"}
+    held_by = {"a": [], "b": []}
+    opened = [{place: [] for place in "ab"} for _ in range(3)]
+
+    def take(writer, place):
+        block = writing(files[place], place)
+        block.__enter__()
+        opened[writer][place].append(block)
+
+    def leave(writer, place, cause):
+        block = opened[writer][place].pop()
+        with suppress(ValueError):
+            block.__exit__(type(cause) if cause else None, cause, None)
+
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(3)]
+        for writer, what, place in steps:
+            holders = held_by[place]
+            if what == "take" and holders and holders[0] != writer:
+                with pytest.raises(LockedError, match=f"{place} is in use by process {os.getpid()} on this machine"):
+                    threads[writer].submit(take, writer, place).result()
+            elif what == "take":
+                threads[writer].submit(take, writer, place).result()
+                holders.append(writer)
+            elif holders and holders[0] == writer:
+                threads[writer].submit(leave, writer, place, ValueError() if what == "fail" else None).result()
+                holders.pop()
+            assert {place: file.exists() for place, file in files.items()} == {
+                place: bool(held_by[place]) for place in "ab"
+            }
+        for place, holders in held_by.items():
+            for writer in reversed(holders):
+                threads[writer].submit(leave, writer, place, None).result()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -1,7 +1,8 @@
 """Media files that a table holds itself: the `{bytes, path}` columns of Hugging Face datasets, or plain bytes.
 
 The bytes of a cell are written to a folder as a file that is named by their SHA-256, and the cell becomes its path.
-Equal bytes are one file, so that a recording in two splits is noticed, and a second reading changes nothing.
+Equal bytes are one file, with the suffix of its first name, so that a recording in two splits is noticed, and a
+second reading changes nothing.
 """
 
 import hashlib
@@ -40,6 +41,7 @@ class Embedded:
 
     def __init__(self, columns: Sequence[str], folder: Path | None) -> None:
         self.names: dict[str, str] = {}
+        self._files: dict[str, Path] = {}
         self._columns = columns
         self._folder = folder
 
@@ -70,7 +72,8 @@ class Embedded:
         if self._folder is None:
             raise DataError(f"column '{column}' holds files as bytes, and no folder is given to write them to")
         digest = hashlib.sha256(content).hexdigest()[:DIGITS]
-        file = self._folder.absolute() / f"{digest}{PurePosixPath(path or '').suffix.lower()}"
+        own = self._folder.absolute() / f"{digest}{PurePosixPath(path or '').suffix.lower()}"
+        file = self._files.setdefault(digest, own)  # one file, whatever suffixes its names have
         if not file.is_file() or file.stat().st_size != len(content):
             write_bytes(file, content)
             os.utime(file, (0, 0))  # what is prepared from it is known by name, size and time

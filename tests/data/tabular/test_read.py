@@ -85,6 +85,22 @@ def test_every_format_holds_the_same_rows(tmp_path, name):
     assert read(tmp_path, name, CONTENT[name]).columns.to_pylist() == ROWS
 
 
+SUFFIXES = [name.partition(".")[2] for name in CONTENT if name.startswith("m.") and name == name.lower()]
+
+
+@settings(max_examples=25)
+@given(
+    suffix=st.sampled_from(SUFFIXES),
+    large=st.lists(st.booleans(), min_size=10, max_size=10),
+    start=st.sampled_from(["m", "M.v2", ".m", "m.csv", "ü m"]),
+)
+def test_suffixes_in_drawn_capitals_are_understood(tmp_path_factory, suffix, large, start):
+    spelt = "".join(letter.upper() if big else letter for letter, big in zip(suffix, large, strict=False))
+    assert (
+        read(tmp_path_factory.getbasetemp(), f"{start}.{spelt}", CONTENT[f"m.{suffix}"]).columns.to_pylist() == ROWS
+    )
+
+
 @pytest.mark.parametrize(
     "columns",
     [
