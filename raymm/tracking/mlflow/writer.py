@@ -52,6 +52,8 @@ STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
 log = logging.getLogger(__name__)
 
 SENT = "raymm.sent"
+SEVERAL = "raymm.several_folders"
+"""The tag of a run that a copy of its folder has recorded too: what it holds is more than one folder knows of."""
 FIRST_EPOCH = "raymm.first_epoch"
 """In the first event of an outbox, and a tag: the step of the first epoch. Older records, without it, begin at 0."""
 ENDED = "raymm.ended"
@@ -104,7 +106,8 @@ class RunWriter:
             self._send_tags({NOTE: info.description})  # the links need the identifier that the run has just received
         self.sent = outbox.count_of(run.data.tags.get(SENT, "")) or 0
         own = self.sent > 0 or not known
-        self._compare = math.inf if not own else float(self.sent if known else -1)
+        self._several = SEVERAL in run.data.tags or (not own and SENT in run.data.tags)
+        self._compare = math.inf if self._several or not own else float(self.sent if known else -1)
         if not own and SENT in run.data.tags:
             log.warning(
                 "the store has records of this run that %s has not: a copy of the folder went on, or this is an "
@@ -141,6 +144,8 @@ class RunWriter:
         tags = [RunTag(SENT, self._outbox.mark(self.sent + 1))]
         if event.get("not_finite"):
             tags.append(RunTag("raymm.not_finite", str(event["not_finite"])))
+        if self._several:
+            tags.append(RunTag(SEVERAL, "True"))
         self._client.log_batch(self.run_id, metrics=self._metrics(event), tags=tags)
 
     def _metrics(self, event: Event) -> list[Metric]:
