@@ -135,7 +135,7 @@ def missing_extra(library: str, extra: str, cause: ImportError) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suffix for an error message: the nearest known word, or all of them."""
     words = sorted(known)
-    near = get_close_matches(word, words, n=1)
+    near = [one for one in words if one.lower() == word.lower()] or get_close_matches(word, words, n=1)
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(words)}" if words else "none are known"

@@ -1,7 +1,11 @@
 """Strategies: the paper's table, expectations, subsets, controls and budgets."""
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.config import Config, parse
 from raymm.data import Schema, VectorSpec
@@ -163,6 +167,48 @@ def test_a_budget_caps_the_copies_and_says_what_it_dropped():
 def test_an_unknown_strategy_names_the_nearest():
     with pytest.raises(ConfigError, match="no method 'sampel'; did you mean 'sample'"):
         get_method("sampel")
+
+
+def misspelt(name, place, letter, how):
+    """A name with one letter left out, put in, replaced, doubled or in capitals, or two that have changed places."""
+    place %= len(name)
+    before, own, after = name[:place], name[place], name[place + 1 :]
+    return {
+        "left out": before + after,
+        "put in": before + letter + own + after,
+        "replaced": before + letter + after,
+        "doubled": before + own + own + after,
+        "swapped": before + after[:1] + own + after[1:],
+        "capital": before + own.upper() + after,
+        "capitals": name.upper(),
+    }[how]
+
+
+def edits(first, second):
+    """Letters to leave out, put in or replace so that one word becomes the other."""
+    row = list(range(len(second) + 1))
+    for number, letter in enumerate(first, start=1):
+        above, row = row, [number]
+        for place, other in enumerate(second, start=1):
+            row.append(min(above[place] + 1, row[-1] + 1, above[place - 1] + (letter != other)))
+    return row[-1]
+
+
+HOW = ["left out", "put in", "replaced", "doubled", "swapped", "capital", "capitals"]
+
+
+@settings(max_examples=25)
+@given(place=st.integers(0, 20), letter=st.sampled_from("aexz_"), how=st.sampled_from(HOW))
+def test_every_method_is_named_where_it_is_misspelt(place, letter, how):
+    for name in METHODS:
+        word = misspelt(name, place, letter, how)
+        if word in METHODS:
+            continue
+        with pytest.raises(ConfigError) as caught:
+            get_method(word)
+        (nearest,) = re.findall(rf"no method '{word}'; did you mean '(\w+)'", str(caught.value))
+        assert nearest in METHODS
+        assert edits(word.lower(), nearest) <= edits(word.lower(), name) + (len(name) <= 3)
 
 
 @pytest.mark.parametrize("name", ["sample", "random"])

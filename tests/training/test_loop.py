@@ -1,11 +1,15 @@
 """The loop: it learns, follows its plan, picks on validation, reads test once, and stops at nonsense."""
 
 import multiprocessing
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as settings_of_tests
+from hypothesis import strategies as st
 
 from raymm.config.registries import METHODS
 from raymm.data import BatchReader, open_dataset
@@ -19,12 +23,20 @@ from raymm.training.result import read_result
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import read_table
 from raymm.valuation.engine import value_parts
-from tests.games import settings
+from tests.games import settings, small_dataset
 from tests.methods.test_every_method import NEEDS
 
 
 def run_of(path, dataset, **sections):
     return create_or_open(path, settings(**sections), dataset)
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory, dataset):
+    """A run that is there, its data set, and another one."""
+    folder = tmp_path_factory.mktemp("another")
+    run_of(folder / "r", dataset)
+    return folder / "r", dataset, small_dataset(folder / "other", 90)
 
 
 COPYING = {"sample", "random", "modality", "modality_reference", "class"}
@@ -206,6 +218,42 @@ def test_a_folder_of_another_run_is_refused_with_every_difference(tmp_path, data
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(CheckpointError, match="not empty, and no run of raymm"):
         run_of(tmp_path / "other", dataset)
+
+
+OTHER = {
+    "training.seed": [1, 7],
+    "training.epochs": [3, 9],
+    "training.batch_size": [16, 64],
+    "optimizer.lr": [0.1, 0.0051],
+    "optimizer.name": ["sgd"],
+    "model.feature_size": [8, 17],
+    "model.fusion": ["sum", "gated"],
+    "model.baseline": ["learned"],
+    "method.warmup": [0, 2],
+    "method.name": ["joint", "random"],
+    "valuation.utility": ["probability"],
+    "view.noise_db": [{"m0": 3.0}],
+}
+
+
+@settings_of_tests(max_examples=20)
+@given(drawn=st.dictionaries(st.sampled_from(sorted(OTHER)), st.integers(0, 1), max_size=4), moved=st.booleans())
+def test_exactly_the_drawn_differences_to_the_run_that_is_there_are_named(another, drawn, moved):
+    """Settings that do not decide the numbers may differ."""
+    path, dataset, other = another
+    sections = {"cluster": {"workers": 3}}
+    for key, number in drawn.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, {})[name] = OTHER[key][number % len(OTHER[key])]
+    given_one = other if moved else dataset
+    if not drawn and not moved:
+        assert run_of(path, given_one, **sections).path == path
+        return
+    with pytest.raises(CheckpointError) as caught:
+        run_of(path, given_one, **sections)
+    named = re.findall(r"(?:: |- )(data|\w+\.[\w.]+): .* then, .* now", str(caught.value))
+    assert {re.match(r"data|\w+\.\w+", key)[0] for key in named} >= {*drawn, *(["data"] if moved else [])}
+    assert moved == ("data" in named)
 
 
 def test_the_threads_of_a_run_are_its_own(tmp_path, dataset, monkeypatch):
