@@ -2,12 +2,15 @@
 
 import math
 import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from raymm.counts import counted
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
@@ -15,10 +18,21 @@ from raymm.tasks.classification import class_name
 from raymm.tasks.labels import Labels
 from raymm.tasks.registry import DEFAULT, get_task, guess_task
 
-__all__ = ["choose_task", "name_some", "parse_labels", "parse_task", "refuse_absent_classes", "refuse_unfit"]
+__all__ = [
+    "choose_task",
+    "doubtful_classes",
+    "name_some",
+    "parse_labels",
+    "parse_task",
+    "refuse_absent_classes",
+    "refuse_unfit",
+]
 
 SHOWN = 5
 """Names that a message lists; the rest are counted."""
+
+MANY = 10
+"""Classes from which on it is odd that most have one sample."""
 
 INTEGER = re.compile(r"[-+]?\d+")
 
@@ -144,6 +158,37 @@ def refuse_absent_classes(
                 f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
                 "or leave these classes out"
             )
+
+
+def doubtful_classes(labels: Labels, task: Task, classes: Sequence[str]) -> list[str]:
+    """Sentences on classes that look like one, and on most classes having one sample only; none of a regression.
+
+    Examples
+    --------
+    >>> doubtful_classes(np.array([0, 1, 0]), get_task(), ["cafe", "cafe\\u200b"])  # doctest: +ELLIPSIS
+    ["classes look alike: 'cafe' (2 samples) and 'cafe\\\\u200b' (1 sample); ..."]
+    """
+    if not task.categorical:
+        return []
+    counts = task.class_membership(labels, len(classes)).sum(axis=0).tolist()
+    looks: dict[str, list[str]] = defaultdict(list)
+    for name, count in zip(classes, counts, strict=True):
+        looks[_look(name)].append(f"{name!a} ({counted(count, 'sample')})")
+    alike = [" and ".join(names) for names in looks.values() if len(names) > 1]
+    single = counts.count(1)
+    said = [f"classes look alike: {name_some(alike)}; give each one spelling"] if alike else []
+    if len(classes) >= MANY and 2 * single > len(classes):
+        said.append(
+            f"{single} of {len(classes)} classes have one sample only; is 'label' the column of the classes, and are "
+            "cells that hold a separator in quotes?"
+        )
+    return said
+
+
+def _look(name: str) -> str:
+    """A name as it is seen: without invisible characters, each letter in one form, blanks as one."""
+    seen = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())
 
 
 def refuse_unfit(labels: Labels, splits: Sequence[str], task: Task, problems: Problems) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
-from raymm.data.labels import choose_task, parse_labels, refuse_absent_classes, refuse_unfit
+from raymm.data.labels import choose_task, doubtful_classes, parse_labels, refuse_absent_classes, refuse_unfit
 from raymm.data.manifest_rows import Rows, read_rows
 from raymm.data.media.root import MediaRoot
 from raymm.data.outside import place_of_row, resolved_files
@@ -106,10 +106,12 @@ def load_manifest(
     refuse_repeated_ids(rows, ids, problems)
     refuse_absent_classes(array, splits, task, names, problems)
     refuse_unfit(array, splits, task, problems)
+    doubts = doubtful_classes(array, task, names)
+    problems.extend(doubts if problems.items else [])
     problems.raise_if_any(DataError)
     shared = shared_note([_recordings_in(files)[1:] for files in rows.files], splits, resolved)
     torn = torn_groups_note(rows.groups or [], splits) if rows.groups else ""
-    notes = (*rows.notes, *filter(None, (note, renamed, shared, torn)))
+    notes = (*rows.notes, *filter(None, (note, renamed, *doubts, shared, torn)))
     return Manifest(_records(rows, ids, splits, labels), names, task, notes)
 
 

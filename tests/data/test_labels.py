@@ -1,12 +1,16 @@
 """Labels of a manifest: the task is guessed and said, several labels a sample are stored, numbers are not classes."""
 
 import re
+import unicodedata
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raymm.cli.prepare import prepare as verb
 from raymm.config import ViewConfig
@@ -35,6 +39,72 @@ def run(folder, rows, *options):
     arguments = ["--manifest", manifest(folder, rows), "--media-root", folder, "--out", folder / "out"]
     more = ["--modalities", "title:text", "--backend", "local", *options]
     return CliRunner().invoke(verb, [*map(str, arguments), *more])
+
+
+INVISIBLE = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad"]
+
+
+def spellings(word, mark, place):
+    """A word in several spellings that look alike."""
+    place = 1 + place % (len(word) - 1)
+    composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
+    return [composed, apart, f"{composed[:place]}{mark}{composed[place:]}", f"{apart}{mark}"]
+
+
+@settings(max_examples=20)
+@given(
+    word=st.sampled_from(["café", "Ärger", "plain", "한국", "ş x"]),
+    mark=st.sampled_from(INVISIBLE),
+    place=st.integers(0, 9),
+    used=st.sets(st.integers(0, 3), min_size=1),
+    everywhere=st.booleans(),
+)
+def test_labels_that_look_alike_are_named_with_their_counts(tmp_path_factory, word, mark, place, used, everywhere):
+    folder = tmp_path_factory.getbasetemp()
+    spelt = [spellings(word, mark, place)[number] for number in sorted(used)]
+    rows = rows_of([*spelt, "other", "cafe", spelt[0]])
+    rows = rows if everywhere else rows[: len(rows) // 3 + 1]
+    counts = Counter(row["label"].strip() for row in rows)
+    alike = [f"{name!a} ({number} sample{'s' * (number > 1)})" for name, number in counts.items() if name in spelt]
+    if everywhere:
+        said = " ".join(load_manifest(manifest(folder, rows), folder, TITLE).notes)
+    else:
+        with pytest.raises(DataError, match="has no sample of class") as caught:
+            load_manifest(manifest(folder, rows), folder, TITLE)
+        said = str(caught.value)
+    found = re.findall(r"classes look alike: (.*); give each one spelling", said)
+    assert [sorted(one.split(" and ")) for one in found] == ([sorted(alike)] if len(alike) > 1 else [])
+
+
+@settings(max_examples=15)
+@given(single=st.integers(0, 20), several=st.integers(2, 12))
+def test_classes_that_mostly_have_one_sample_are_doubted(tmp_path_factory, single, several):
+    folder = tmp_path_factory.getbasetemp()
+    rows = rows_of([f"c{number}" for number in range(several)])
+    rows += [{**rows[0], "sample_id": f"x{number}", "label": f"only {number}"} for number in range(single)]
+    words = f"{single} of {single + several} classes have one sample only; is 'label' the column of the classes"
+    if not single:
+        assert load_manifest(manifest(folder, rows), folder, TITLE).notes == ()
+        return
+    with pytest.raises(DataError, match="has no sample of class") as caught:
+        load_manifest(manifest(folder, rows), folder, TITLE)
+    assert (words in str(caught.value)) == (single > several and single + several >= 10)
+
+
+@settings(max_examples=15)
+@given(shifted=st.sets(st.integers(1, 12), max_size=4), empty=st.integers(1, 3))
+def test_cells_that_a_comma_shifts_behind_the_columns_are_said(tmp_path_factory, shifted, empty):
+    folder = tmp_path_factory.getbasetemp()
+    lines = [f"t,split,label{',' * empty}"]
+    for row, (split, label) in enumerate(((split, label) for split in SPLITS for label in "abab"), start=1):
+        end = "," * (empty - (row in shifted))
+        lines.append(f"word,{split},{label}{', more' * (row in shifted)}{end}")
+    (folder / "shift.csv").write_text("\n".join(lines))
+    notes = load_manifest(folder / "shift.csv", folder, {"t": "text"}).notes
+    said = re.findall(
+        r"(\d+) rows? ha\w+ cells behind the last column with a name \(first: row (\d+)\)", " ".join(notes)
+    )
+    assert said == ([(str(len(shifted)), str(min(shifted)))] if shifted else [])
 
 
 def test_several_labels_a_sample_are_guessed_said_and_stored(tmp_path):

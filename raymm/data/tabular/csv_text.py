@@ -5,7 +5,6 @@ said. The delimiter is the comma, semicolon or tab that the header was written w
 breaks, and be of any size. Rows of another length than the header are refused, all at once.
 """
 
-import codecs
 import csv
 import io
 import re
@@ -18,6 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from raymm.counts import counted
+from raymm.data.tabular.encoding import as_utf8
 from raymm.data.tabular.names import refuse_repeated
 from raymm.errors import DataError, Problems
 
@@ -30,14 +31,6 @@ SEPARATOR_LINE = re.compile(rb'"?sep=[^\r\n]{1,2}"?[\r\n]', re.IGNORECASE)
 
 RARE_IN_TEXT = "\t"
 """Delimiters that cells hardly hold."""
-
-WIDE_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-"""Byte order marks of texts that are not UTF-8; that of UTF-32 begins with that of UTF-16."""
 
 STEP = 2**20
 LARGEST_BLOCK = 2**30
@@ -53,12 +46,12 @@ def read_csv(path: Path, content: bytes) -> tuple[pa.Table, tuple[str, ...]]:
     Raises
     ------
     DataError
-        When the encoding is unknown, a quote is not closed, rows have more or fewer cells than the header, or two
-        columns have one name.
+        When the encoding is unknown, there are zero bytes, a quote is not closed, rows have more or fewer cells than
+        the header, or two columns have one name.
     UnicodeError, pyarrow.ArrowInvalid, csv.Error
         When the text cannot be decoded or parsed.
     """
-    text, notes = _as_utf8(path, content)
+    text, notes = as_utf8(path, content, windows=True)
     if (named := SEPARATOR_LINE.match(text)) is not None:
         line = named[0].decode().strip("\r\n")
         raise DataError(f"{path}: its first line, {line!r}, is for a spreadsheet program and no header; remove it")
@@ -66,41 +59,8 @@ def read_csv(path: Path, content: bytes) -> tuple[pa.Table, tuple[str, ...]]:
     if delimiter != ",":
         notes.append(f"{path}: its columns are separated by {DELIMITERS[delimiter]}")
     _check_quotes(path, text, delimiter)
-    return _columns(path, text, delimiter), tuple(notes)
-
-
-def _as_utf8(path: Path, content: bytes) -> tuple[bytes, list[str]]:
-    """The text as UTF-8 without a byte order mark."""
-    for mark, encoding in WIDE_MARKS.items():
-        if content.startswith(mark):
-            return content.decode(encoding).encode(), []
-    text = content.removeprefix(codecs.BOM_UTF8)
-    if 0 in text[:200]:
-        raise DataError(
-            f"{path}: holds zero bytes, as UTF-16 and UTF-32 without a byte order mark do; save it as UTF-8"
-        )
-    place = _not_utf8(text)
-    if place is None:
-        return text, []
-    line = text.count(b"\n", 0, place) + 1
-    where = f"{path}: is not UTF-8 (byte 0x{text[place]:02x} in line {line})"
-    try:
-        decoded = text.decode("cp1252")
-    except UnicodeDecodeError:
-        raise DataError(f"{where}, nor Windows-1252; save it as UTF-8") from None
-    return decoded.encode(), [f"{where}: read as Windows-1252; save it as UTF-8 if letters look wrong"]
-
-
-def _not_utf8(text: bytes) -> int | None:
-    """Position of the first byte that is no UTF-8; None where all is."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(text), STEP):
-        kept = len(decoder.getstate()[0])
-        try:
-            decoder.decode(text[start : start + STEP], final=start + STEP >= len(text))
-        except UnicodeDecodeError as cause:
-            return start - kept + cause.start
-    return None
+    columns, beside = _columns(path, text, delimiter)
+    return columns, (*notes, *beside)
 
 
 def _delimiter(text: bytes) -> str:
@@ -179,7 +139,8 @@ def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
         yield line
 
 
-def _columns(path: Path, text: bytes, delimiter: str) -> pa.Table:
+def _columns(path: Path, text: bytes, delimiter: str) -> tuple[pa.Table, list[str]]:
+    """The columns that have a name, and a sentence on cells beside them."""
     header = _header(text, delimiter)
     wrong: list[Any] = []
     table = pa_csv.read_csv(
@@ -201,7 +162,26 @@ def _columns(path: Path, text: bytes, delimiter: str) -> pa.Table:
     names = [column[0].as_py().strip() for column in table.columns]
     refuse_repeated(path, names)
     named = [number for number, name in enumerate(names) if name]
-    return table.slice(1).select(named).rename_columns([names[number] for number in named])
+    cells = table.slice(1)
+    beside = _beside_note(path, cells.select(range(max(named, default=-1) + 1, len(names))))
+    return cells.select(named).rename_columns([names[number] for number in named]), beside
+
+
+def _beside_note(path: Path, unnamed: pa.Table) -> list[str]:
+    """A sentence on rows with cells behind the last column that has a name: a comma may have shifted them."""
+    rows = sorted(
+        {
+            row
+            for column in unnamed.columns
+            for row, cell in enumerate(column.to_pylist(), start=1)
+            if cell and cell.strip()
+        }
+    )
+    if not rows:
+        return []
+    where = f"cells behind the last column with a name (first: row {rows[0]}), which are left out"
+    said = f"{counted(len(rows), 'row has', 'rows have')} {where}; put cells that hold a separator in quotes"
+    return [f"{path}: {said}"]
 
 
 def _collect(rows: list[Any]) -> Any:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from raymm.data.tabular.csv_text import read_csv
 from raymm.data.tabular.embedded import Embedded
+from raymm.data.tabular.encoding import as_utf8
 from raymm.data.tabular.json_lines import read_json_lines
 from raymm.data.tabular.names import refuse_repeated
 from raymm.errors import DataError
@@ -41,6 +42,9 @@ SCANNED = 2**26
 PAGE = 4_096
 PAGE_OF_FILES = 32
 """Rows of Parquet that are looked through at a time; that are read at a time where they hold whole files."""
+
+START = 16
+"""Bytes that tell what a file is."""
 
 ARROW_FILE = b"ARROW1"
 
@@ -94,7 +98,11 @@ def read_table(path: Path, embedded: Embedded | None = None) -> Table:
 def _format(path: Path) -> str:
     """The suffix that says how to read a file, in lower case; of compressed text, the one before `.gz`."""
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(START)
+    if len(start) == START and not any(start):
+        raise DataError(
+            f"{path}: begins with zero bytes, so it is damaged or was not written to its end; write it anew"
+        )
     for magic, suffix in GUESSED_FORMATS.items():
         if start.startswith(magic):
             return suffix
@@ -169,7 +177,8 @@ def _table(parts: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, embedd
 
 def _read_json_lines(path: Path, embedded: Embedded) -> Table:
     del embedded  # JSON holds no bytes
-    return Table(read_json_lines(_content(path)))
+    content, notes = as_utf8(path, _content(path))
+    return Table(read_json_lines(content), tuple(notes))
 
 
 def _content(path: Path) -> bytes:

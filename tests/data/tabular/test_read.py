@@ -188,6 +188,50 @@ def test_bytes_that_are_no_text_are_placed(tmp_path):
     assert "zero bytes" in refused(tmp_path, "m.csv", "label,text\na,b\n".encode("utf-16-le"))
 
 
+LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+
+
+@settings(max_examples=25)
+@given(
+    suffix=st.sampled_from(["csv", "jsonl", "jsonl.gz"]),
+    encoding=st.sampled_from(
+        ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "cp1252"]
+    ),
+)
+def test_text_of_any_encoding_is_read_or_named_for_what_it_is(tmp_path_factory, suffix, encoding):
+    folder = tmp_path_factory.getbasetemp()
+    content = (text_of() if suffix == "csv" else LINES).encode(encoding)
+    content = gzip.compress(content) if suffix.endswith("gz") else content
+    if encoding.endswith(("le", "be")):
+        said = refused(folder, f"m.{suffix}", content)
+        assert "holds zero bytes, as UTF-16 and UTF-32 without a byte order mark do; save it as UTF-8" in said
+    elif encoding == "cp1252" and suffix != "csv":
+        assert "is not UTF-8 (byte 0xfc in line 1); save it as UTF-8" in refused(folder, f"m.{suffix}", content)
+    else:
+        assert read(folder, f"m.{suffix}", content).columns.to_pylist() == ROWS
+
+
+@settings(max_examples=15)
+@given(
+    suffix=st.sampled_from(["csv", "jsonl"]),
+    rows=st.integers(300, 400),
+    zeros=st.integers(1, 5000),
+    end=st.booleans(),
+)
+def test_zero_bytes_are_named_with_their_line(tmp_path_factory, suffix, rows, zeros, end):
+    line = b"a,x\n" if suffix == "csv" else b'{"label": "a", "text": "x"}\n'
+    content = (b"label,text\n" if suffix == "csv" else b"") + rows * line
+    place = content.count(b"\n") + 1
+    content += bytes(zeros) + (b"" if end else line)
+    said = refused(tmp_path_factory.getbasetemp(), f"m.{suffix}", content)
+    assert f"holds {zeros} zero bytes, from line {place} on, and text has none: it is damaged" in said
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arrow", "txt"])
+def test_a_file_of_zero_bytes_alone_was_not_written(tmp_path, suffix):
+    assert "begins with zero bytes, so it is damaged or was not wri" in refused(tmp_path, f"m.{suffix}", bytes(500))
+
+
 def test_dates_of_json_lines_stay_text(tmp_path):
     rows = [{"label": "a", "text": "2020-01-01"}, {"label": "b", "text": "2020-01-02T03:04:05Z"}]
     content = "\n".join(map(json.dumps, rows)).encode()
