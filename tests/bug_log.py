@@ -1,22 +1,12 @@
 """Public bug reports of other tools for multimodal data, tried on raymm: which tests hold each one's right value.
 
-Rows have the numbers of the list of tries; V rows are of the mathematics of values. `tests/test_bug_log.py` checks
-that every row stands here and that every test named here exists. A test is written as file::function.
+Rows have the numbers of the list of tries; V rows are of the mathematics of values. The tests of a row try three
+variants of its kind or more, some of them drawn. `tests/test_bug_log.py` checks that every row stands here, that every
+test named here exists, and that each row has one that draws. A test is written as file::function.
 """
 
 # Numbers that the list leaves out.
 NO_ROW = {2, 4, 6, 12, 16}
-
-# Rows whose test has not been written; the reason stands beside each.
-NOT_YET: dict[int | str, str] = {}
-
-# Rows whose tests try fewer than three variants of their kind.
-FEW = {36, 37, 42, 52, 54}
-
-# Rows whose tests try three variants or more, all of them written down and none drawn.
-# Of 50, an interrupt by a signal is tried for training alone; prepare is begun again with a shard gone.
-UNDRAWN: set[int | str] = {31, 32, 34, 35, 40, 43, 50, 51, 53, 55, 56}
-UNDRAWN |= {"V3", "V6", "V7", "V8", "V9"}
 
 ROWS: dict[int | str, tuple[str, list[str]]] = {
     1: (
@@ -231,11 +221,15 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/data/test_manifest_cells.py::test_one_file_in_two_splits_is_found_under_any_name",
             "tests/data/test_manifest_cells.py::test_rows_of_one_file_under_two_names_are_assigned_together",
             "tests/data/test_manifest_cells.py::test_equal_files_in_two_splits_are_one_file",
+            "tests/data/test_drawn_cells.py::test_drawn_names_of_one_file_in_two_splits_are_that_file",
         ],
     ),
     32: (
         "a column that stands twice in the header",
-        ["tests/data/test_manifest.py::test_columns_that_stand_twice_are_named"],
+        [
+            "tests/data/test_manifest.py::test_columns_that_stand_twice_are_named",
+            "tests/data/test_drawn_cells.py::test_drawn_columns_that_stand_twice_are_named_and_others_are_read",
+        ],
     ),
     33: (
         "line breaks in quotes beyond a block of a CSV file",
@@ -247,13 +241,17 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
     ),
     34: (
         "NA and None are words",
-        ["tests/data/test_manifest_cells.py::test_words_for_nothing_are_words"],
+        [
+            "tests/data/test_manifest_cells.py::test_words_for_nothing_are_words",
+            "tests/data/test_drawn_cells.py::test_words_for_nothing_stay_words_and_only_empty_cells_are_missing",
+        ],
     ),
     35: (
         "NaN becomes a class or a text",
         [
             "tests/data/test_manifest_cells.py::test_nan_is_missing_and_never_a_class_or_a_text",
             "tests/data/tabular/test_columns.py::test_nan_is_missing",
+            "tests/data/test_drawn_cells.py::test_nan_and_null_are_missing_wherever_they_stand",
         ],
     ),
     36: (
@@ -261,6 +259,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/data/test_manifest_cells.py::test_whole_numbers_are_classes_in_the_order_of_their_value",
             "tests/valuation/test_table.py::test_names_of_classes_stand_beside_their_positions",
+            "tests/data/test_drawn_cells.py::test_drawn_whole_numbers_are_classes_by_value_and_named_in_the_valuation_table",
         ],
     ),
     37: (
@@ -268,6 +267,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/data/test_manifest.py::test_numbers_stay_the_text_that_they_are",
             "tests/data/tabular/test_columns.py::test_text_of_every_type_is_text",
+            "tests/data/test_drawn_cells.py::test_numbers_with_zeros_in_front_are_classes_of_their_own_in_every_format",
         ],
     ),
     38: (
@@ -290,6 +290,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/data/test_manifest_cells.py::test_files_in_columns_are_read",
             "tests/data/tabular/test_columns.py::test_files_are_known_by_their_fields",
+            "tests/data/test_drawn_files.py::test_drawn_files_in_columns_are_their_bytes_else_their_path",
         ],
     ),
     41: (
@@ -306,6 +307,8 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/data/tabular/test_columns.py::test_tensors_come_in_the_order_that_their_reader_sees",
             "tests/data/test_manifest_cells.py::test_a_list_is_no_text",
+            "tests/data/test_drawn_files.py::test_drawn_tensors_come_in_the_order_that_their_reader_sees",
+            "tests/data/test_drawn_files.py::test_drawn_lists_are_no_texts",
         ],
     ),
     43: (
@@ -315,6 +318,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/data/media/test_arrays.py::test_bad_cells",
             "tests/data/media/test_arrays.py::test_objects_are_never_unpickled",
             "tests/data/test_manifest_cells.py::test_a_file_that_stands_twice_has_no_id_of_its_own",
+            "tests/data/test_drawn_files.py::test_drawn_arrays_of_an_archive_are_read_or_it_is_said_why_not",
         ],
     ),
     44: (
@@ -366,6 +370,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/data/test_prepare.py::test_only_the_shard_that_is_gone_is_made_again",
             "tests/data/test_format.py::test_an_unfinished_data_set_does_not_exist",
             "tests/cli/test_signals.py::test_a_training_that_is_asked_to_end",
+            "tests/data/test_drawn_files.py::test_a_preparation_that_is_interrupted_anywhere_ends_with_the_bits_of_one_that_is_not",
         ],
     ),
     51: (
@@ -374,11 +379,16 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/methods/test_methods.py::test_an_unknown_strategy_names_the_nearest",
             "tests/training/test_loop.py::test_a_folder_of_another_run_is_refused_with_every_difference",
             "tests/mirror/test_runs.py::test_data_that_moved_is_found_by_whoever_opens_the_run_next",
+            "tests/methods/test_methods.py::test_every_method_is_named_where_it_is_misspelt",
+            "tests/training/test_loop.py::test_exactly_the_drawn_differences_to_the_run_that_is_there_are_named",
         ],
     ),
     52: (
         "a copied run, and both go on with one store",
-        ["tests/tracking/test_faults.py::test_a_folder_that_was_copied_and_both_go_on_record_everything_once"],
+        [
+            "tests/tracking/test_faults.py::test_a_folder_that_was_copied_and_both_go_on_record_everything_once",
+            "tests/tracking/test_drawn_stores.py::test_copies_of_a_run_that_go_on_in_any_order_record_everything_once",
+        ],
     ),
     53: (
         "two commands write to one place",
@@ -386,11 +396,16 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/cli/test_locks.py::test_the_second_command_says_who_works_there_and_changes_nothing",
             "tests/cli/test_locks.py::test_of_two_trainings_of_one_run_one_ends_and_the_other_is_told",
             "tests/storage/test_lock.py::test_of_many_at_once_there_is_one_at_a_time",
+            "tests/storage/test_lock.py::test_drawn_writers_hold_a_place_one_at_a_time_and_the_others_are_told",
         ],
     ),
     54: (
         "two processes make one MLflow store",
-        ["tests/tracking/test_faults.py::test_a_store_is_made_by_one_process_at_a_time"],
+        [
+            "tests/tracking/test_faults.py::test_a_store_is_made_by_one_process_at_a_time",
+            "tests/tracking/test_drawn_stores.py::test_of_several_that_make_one_store_at_once_each_finds_it_whole",
+            "tests/tracking/test_drawn_stores.py::test_a_store_whose_maker_is_killed_is_made_by_the_next",
+        ],
     ),
     55: (
         "other data of equal digest",
@@ -398,6 +413,8 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/data/test_identity.py::test_a_difference_in_the_last_of_twenty_files_is_seen",
             "tests/data/test_identity.py::test_a_run_refuses_data_that_differ_in_the_last_file_only",
             "tests/compat/test_digests.py::test_parts_of_other_data_are_thrown_away",
+            "tests/data/test_identity.py::test_one_drawn_change_of_a_cell_gives_another_digest",
+            "tests/data/test_identity.py::test_one_drawn_byte_of_any_file_is_seen",
         ],
     ),
     56: (
@@ -406,6 +423,8 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/data/test_bad_samples.py::test_a_sample_without_any_modality",
             "tests/data/test_manifest.py::test_an_empty_file_is_no_manifest",
             "tests/data/tabular/test_read.py::test_every_format_holds_the_same_rows",
+            "tests/data/test_drawn_files.py::test_samples_with_nothing_in_them_are_named_or_left_out",
+            "tests/data/tabular/test_read.py::test_suffixes_in_drawn_capitals_are_understood",
         ],
     ),
     "V1": (
@@ -428,6 +447,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/valuation/test_conformance.py::test_right_sums_pass_in_any_precision_and_wrong_ones_do_not",
             "tests/valuation/test_batch_checks.py::test_arrays_and_lists_are_taken",
+            "tests/valuation/test_drawn_batches.py::test_features_of_every_type_are_valued_within_its_rounding",
         ],
     ),
     "V4": (
@@ -450,6 +470,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/valuation/test_enumeration.py::test_logits_that_are_not_finite_are_refused_with_their_positions",
             "tests/valuation/test_logit_sources.py::test_partial_logits_that_are_not_finite_are_refused",
             "tests/valuation/test_conformance.py::test_logits_that_are_not_finite_are_named",
+            "tests/valuation/test_drawn_batches.py::test_a_number_that_is_not_finite_is_refused_with_its_sample",
         ],
     ),
     "V7": (
@@ -457,6 +478,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/valuation/test_batch_checks.py::test_a_label_outside_the_classes_is_named_with_its_sample",
             "tests/valuation/test_batch_checks.py::test_all_such_labels_are_said_and_many_are_counted",
+            "tests/valuation/test_drawn_batches.py::test_exactly_the_drawn_labels_that_are_outside_are_named",
         ],
     ),
     "V8": (
@@ -464,6 +486,8 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         [
             "tests/valuation/test_batch_checks.py::test_no_samples_have_no_values",
             "tests/valuation/test_estimator.py::test_no_sample_has_no_value",
+            "tests/valuation/test_drawn_batches.py::test_no_samples_of_any_size_have_no_values",
+            "tests/valuation/test_drawn_batches.py::test_no_samples_have_no_values_under_any_fusion",
         ],
     ),
     "V9": (
@@ -472,6 +496,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
             "tests/valuation/test_batch_checks.py::test_arrays_and_lists_are_taken",
             "tests/valuation/test_batch_checks.py::test_what_cannot_be_taken_is_refused_in_words",
             "tests/valuation/test_batch_checks.py::test_all_mistakes_are_said_at_once",
+            "tests/valuation/test_drawn_batches.py::test_one_batch_has_one_value_in_every_form_of_its_arguments",
         ],
     ),
 }
