@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import raymm
@@ -117,7 +117,8 @@ ARRAYS = ["f2", "f4", "f8", ">f4", "i1", "u2", "i8", "?"]
 OTHERS = ["O", "c8", "U3", "S2", "M8[s]", "V4"]
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
+@example(arrays={"a": ("c8", [2], False), "b c": ("O", [2], False)}, row=None, asked="a", packed=False)
 @given(
     arrays=st.dictionaries(
         st.sampled_from(["a", "b c", "ü", "d.e", "f/g", "arr_0"]),

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raymm.storage import lock
@@ -73,6 +73,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=15)
+@example(steps=[("train", "b", 1), ("train", "b", 2)])
 @given(steps=st.lists(STEPS, min_size=3, max_size=10))
 def test_copies_of_a_run_that_go_on_in_any_order_record_everything_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
@@ -179,6 +180,6 @@ def test_a_store_whose_maker_is_killed_is_made_by_the_next(tmp_path: Path, monke
         killed = threading.Timer(0.2, process.kill)
         killed.start()
         open_store(uri)
-        killed.join()
+        assert killed.finished.is_set()
         assert process.wait() < 0
     assert columns_of(database) == ["c1", "c2", "c3"]
