@@ -1,8 +1,8 @@
 """Public bug reports of other tools for multimodal data, tried on raymm: which tests hold each one's right value.
 
 Rows have the numbers of the list of tries; V rows are of the mathematics of values. The tests of a row try three
-variants of its kind or more, some of them drawn. `tests/test_bug_log.py` checks that every row stands here, that every
-test named here exists, and that each row has one that draws. A test is written as file::function.
+variants of its kind or more, some of them drawn. `tests/test_bug_log.py` checks that every row stands here, that the
+tests named here exist, and that each row has one that draws. A test is written as file::function.
 """
 
 # Numbers that the list leaves out.
