@@ -95,7 +95,10 @@ BELOW = {
         "results/all_methods/openclipart/report": "All numbers, present openclipart",
     },
     "results/all_methods_seconds/README": {"results/all_methods_seconds/report": "All numbers"},
-    "results/other_arms/README": {"results/other_arms/two_modalities/report": "All numbers, two modalities"},
+    "results/other_arms/README": {
+        "results/other_arms/two_modalities/report": "All numbers, two modalities",
+        "results/other_arms/variants/report": "All numbers, settings",
+    },
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",
         "results/families/grid_digits/summary": "Sweep: 800 clips",

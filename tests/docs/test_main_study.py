@@ -40,6 +40,7 @@ def test_the_study_is_whole(runs):
         (BY_SECONDS, BY_SECONDS, "arm"),
         (FRESH, STUDY, "arm, seeds 5 to 9"),
         (OTHER_ARMS / "two_modalities", OTHER_ARMS, "arm, two modalities"),
+        (OTHER_ARMS / "variants", OTHER_ARMS, "arm, settings"),
     ],
 )
 def test_a_page_has_the_means_of_its_raw_table(folder, page, header):
@@ -130,11 +131,15 @@ def test_what_is_said_of_all_methods():
         assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
 
 
-@pytest.fixture(scope="module")
-def present():
+def on_the_present_split():
     """All methods by encoder rows, openclipart on its present split."""
     runs = pd.read_csv(ALL_METHODS / "runs.csv")
     return pd.concat([runs[runs.data != "openclipart"], pd.read_csv(ALL_METHODS / "openclipart" / "runs.csv")])
+
+
+@pytest.fixture(scope="module")
+def present():
+    return on_the_present_split()
 
 
 def test_the_table_of_all_methods_on_the_present_split(present):
