@@ -212,11 +212,12 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
         time.sleep(9)
 
     monkeypatch.setattr("raymm.api.sweep._run", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs beside
+    asked = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, asked)  # a shell ignores SIGINT, and nohup SIGHUP, for what they start
     try:
         code, _, err = new(capfd, dataset)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
     assert code == 128 + number
     assert f"go on with: raymm sweep --resume {here / 's'}" in err
     assert len(err.strip().splitlines()) == 1

@@ -132,7 +132,8 @@ def test_losses_of_numbers_are_those_of_torch(loss, expected):
         ("classification", {"pos_weight": "balanced"}, "pos_weight is not read by the task classification, which"),
         ("regression", {"label_smoothing": 0.1}, "label_smoothing is not read by the task regression, which reads"),
         ("multilabel", {"error": "mae"}, "error is not read by the task multilabel"),
-        ("classification", {"class_weights": {"A": 2.0}}, "class_weights: no class 'A'; known: a, b, c"),
+        ("classification", {"class_weights": {"A": 2.0}}, "class_weights: no class 'A'; did you mean 'a'?"),
+        ("classification", {"class_weights": {"z": 2.0}}, "class_weights: no class 'z'; known: a, b, c"),
     ],
 )
 def test_what_a_task_does_not_read_is_refused(task, loss, words):
