@@ -13,8 +13,7 @@ from raymm.data.augmentation import crop_and_flip_at_random, randaugment
 from raymm.data.display import Display, Frames
 from raymm.data.kinds.base import Keys, ModalitySpec
 from raymm.data.kinds.inputs import SampleFiles
-from raymm.data.media.pointer import refuse_pointer
-from raymm.data.media.problem import MediaError
+from raymm.data.media.problem import MediaError, refuse_pointer
 from raymm.data.media.suffixes import holds
 from raymm.deferred import Tensor
 

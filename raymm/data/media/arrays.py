@@ -16,8 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.data.media.pointer import refuse_pointer
-from raymm.data.media.problem import MediaError
+from raymm.data.media.problem import MediaError, refuse_pointer
 from raymm.data.media.root import MediaRoot
 
 __all__ = ["UNREADABLE", "array_file", "read_array", "shape_of"]

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raymm.data.media.pointer import refuse_pointer
-from raymm.data.media.problem import MediaError
+from raymm.data.media.problem import MediaError, refuse_pointer
 from raymm.data.media.root import MediaRoot
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from PIL import Image
 
 from raymm.data.media.geometry import Fit, fitted_size
 from raymm.data.media.picture_files import SUFFIXES, numbered
-from raymm.data.media.pointer import refuse_pointer
-from raymm.data.media.problem import MediaError
+from raymm.data.media.problem import MediaError, refuse_pointer
 
 __all__ = ["PAIRS", "first_x_picture", "is_flow", "read_flow_pictures", "x_pictures", "y_picture"]
 
