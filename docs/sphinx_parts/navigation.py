@@ -98,6 +98,11 @@ BELOW = {
     "results/other_arms/README": {
         "results/other_arms/two_modalities/report": "All numbers, two modalities",
         "results/other_arms/variants/report": "All numbers, settings",
+        "results/other_arms/alone/grid_digits/report": "All numbers, alone: grid_digits",
+        "results/other_arms/alone/imu_digits/report": "All numbers, alone: imu_digits",
+        "results/other_arms/alone/mfeat/report": "All numbers, alone: mfeat",
+        "results/other_arms/alone/emoji/report": "All numbers, alone: emoji",
+        "results/other_arms/alone/openclipart/report": "All numbers, alone: openclipart",
     },
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",

@@ -2,8 +2,9 @@
 
 import pandas as pd
 import pytest
+from scipy import stats
 
-from tests.docs.result_tables import against_matched, p_of_all, shown
+from tests.docs.result_tables import SETS, against_matched, p_of_all, rows_of, shown
 from tests.docs.test_main_study import OTHER_ARMS, on_the_present_split
 
 
@@ -62,3 +63,68 @@ def test_what_is_said_of_settings_beside_the_tables_of_all_methods(variants):
         ("joint_matched", "joint_matched", (0.1, -0.4, 0.6)),
     ):
         assert over_studies(variants, arm, others, other) == pytest.approx(said, abs=0.051)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Runs of the studies of single modalities by data set, arm and seed."""
+    runs = [pd.read_csv(OTHER_ARMS / "alone" / name / "runs.csv") for name in SETS]
+    return pd.concat(runs).set_index(["data", "arm", "seed"]).sort_index()
+
+
+def mean_of(differences):
+    """Mean in points and its 95 % interval, from fractions paired by seed."""
+    found = 100 * differences.to_numpy()
+    return (found.mean(), *stats.ttest_1samp(found, 0).confidence_interval(0.95))
+
+
+def of_modality(alone, data, modality):
+    """What the table says of a modality, as numbers."""
+    joint, own = alone.loc[data, "joint"], alone.loc[data, f"alone_{modality}"]["test/accuracy"]
+    left = joint[f"test/accuracy_{modality}"]
+    return 100 * own.mean(), 100 * left.mean(), *mean_of(own - left), joint[f"phi/test_{modality}"].mean()
+
+
+def test_the_table_of_single_modalities(alone):
+    rows = rows_of(OTHER_ARMS / "README.md", "set | modality")
+    trained = [row for row in rows if row[1] != "all, joint"]
+    assert len(alone) == 140
+    assert {(data, f"alone_{name}") for data, name, *_ in trained} | {(data, "joint") for data in SETS} == set(
+        alone.index.droplevel("seed")
+    )
+    for data, _, accuracy, *_ in (row for row in rows if row[1] == "all, joint"):
+        assert float(accuracy) == pytest.approx(100 * alone.loc[data, "joint"]["test/accuracy"].mean(), abs=0.051)
+    for data, name, own, left, difference, phi in trained:
+        low, high = difference.split("(")[1].rstrip(")").split(" to ")
+        found = [float(cell) for cell in (own, left, difference.split(" (")[0], low, high, phi)]
+        assert found == pytest.approx(of_modality(alone, data, name), abs=0.051)
+    gains = {(data, name): of_modality(alone, data, name) for data, name, *_ in trained}
+    assert len(gains) == 23
+    assert [place for place, gain in gains.items() if gain[3] < 0] == [("grid_digits", "flow")]
+    del gains["grid_digits", "flow"]
+    assert (min(gain[2] for gain in gains.values()), max(gain[2] for gain in gains.values())) == pytest.approx(
+        (8.5, 62.8), abs=0.051
+    )
+
+
+def test_what_is_said_of_the_best_modality_alone(alone, variants):
+    longer = variants.set_index(["data", "arm", "seed"])["test/accuracy"].sort_index()
+    said = {
+        "grid_digits": ("audio", (7.4, 2.3, 12.5), (-4.8, -9.3, -0.3)),
+        "imu_digits": ("gyroscope", (8.8, 0.1, 17.5), (9.1, 2.1, 16.0)),
+        "mfeat": ("pix", (-1.0, -1.6, -0.4), (-0.9, -1.5, -0.4)),
+        "emoji": ("en", (1.5, -2.7, 5.7), (-5.1, -9.5, -0.7)),
+        "openclipart": ("tags", (6.9, 4.4, 9.5), (0.8, -3.2, 4.8)),
+    }
+    for data, (name, same_rows, twice) in said.items():
+        by_arm = alone.loc[data].groupby("arm")["best/accuracy"].mean().drop("joint")
+        assert by_arm.idxmax() == f"alone_{name}"
+        best = alone.loc[data, f"alone_{name}"]["test/accuracy"]
+        assert mean_of(best - alone.loc[data, "joint"]["test/accuracy"]) == pytest.approx(same_rows, abs=0.051)
+        assert mean_of(best - longer[data, "joint_matched"]) == pytest.approx(twice, abs=0.051)
+
+
+def test_what_single_modalities_cost(alone):
+    means = alone.groupby(["data", "arm"])["cost_cpu_seconds"].mean()
+    ratios = (means / means.xs("joint", level="arm")).drop("joint", level="arm")
+    assert (ratios.min(), ratios.max()) == pytest.approx((1.1, 4.8), abs=0.051)
