@@ -34,11 +34,9 @@ def resolve(files: Iterable[str], root: Path) -> dict[str, str]:
             return real, frozenset()
 
     def follow(file: str) -> str:
-        if ".." in file.split("/"):  # behind a link it leads to where that one leads
-            return os.path.realpath(root / file)
-        above, name = posixpath.split(posixpath.normpath(file))
-        real, links = folder(above)
-        path = posixpath.join(real, name)
+        above, name = posixpath.split(file)
+        real, links = folder(above)  # where `..` stands behind a link, it leads to where that one leads
+        path = posixpath.normpath(posixpath.join(real, name))
         return os.path.realpath(path) if name in links else path
 
     return {file: follow(file) for file in files}

@@ -1,24 +1,33 @@
 """The tables of the main study and of all methods, in their pages and in the README, are those of the raw tables."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-import raymm
 from raymm.config.method import DEFAULT_METHOD
 from raymm.methods import METHODS
-from tests.docs.result_tables import NAMES, SETS, against_matched, numbers, p_of_all, points, rows_of, shown
+from tests.docs.result_tables import (
+    ALL_METHODS,
+    NAMES,
+    OTHER_ARMS,
+    RESULTS,
+    ROOT,
+    SETS,
+    against_matched,
+    numbers,
+    on_the_present_split,
+    p_of_all,
+    points,
+    rows_of,
+    shown,
+)
 
-ROOT = Path(raymm.__file__).parents[1]
-STUDY = ROOT / "docs" / "results" / "study"
+STUDY = RESULTS / "study"
 FRESH = STUDY / "fresh_seeds"
-ALL_METHODS = ROOT / "docs" / "results" / "all_methods"
-BY_SECONDS = ROOT / "docs" / "results" / "all_methods_seconds"
-OTHER_ARMS = ROOT / "docs" / "results" / "other_arms"
+BY_SECONDS = RESULTS / "all_methods_seconds"
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +138,6 @@ def test_what_is_said_of_all_methods():
     for arm, interval in {"coalition": (0.5, 6.6), "valued": (0.8, 4.9)}.items():
         over_sets = stats.ttest_1samp(100 * (wide[arm] - wide["joint_matched"]), 0).confidence_interval(0.95)
         assert tuple(over_sets) == pytest.approx(interval, abs=0.051)
-
-
-def on_the_present_split():
-    """All methods by encoder rows, openclipart on its present split."""
-    runs = pd.read_csv(ALL_METHODS / "runs.csv")
-    return pd.concat([runs[runs.data != "openclipart"], pd.read_csv(ALL_METHODS / "openclipart" / "runs.csv")])
 
 
 @pytest.fixture(scope="module")

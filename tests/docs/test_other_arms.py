@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.docs.result_tables import SETS, against_matched, p_of_all, rows_of, shown
-from tests.docs.test_main_study import OTHER_ARMS, on_the_present_split
+from tests.docs.result_tables import OTHER_ARMS, SETS, against_matched, on_the_present_split, p_of_all, rows_of, shown
 
 
 @pytest.fixture(scope="module")

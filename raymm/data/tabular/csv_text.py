@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from raymm.counts import counted
@@ -169,17 +170,11 @@ def _columns(path: Path, text: bytes, delimiter: str) -> tuple[pa.Table, list[st
 
 def _beside_note(path: Path, unnamed: pa.Table) -> list[str]:
     """A sentence on rows with cells behind the last column that has a name: a comma may have shifted them."""
-    rows = sorted(
-        {
-            row
-            for column in unnamed.columns
-            for row, cell in enumerate(column.to_pylist(), start=1)
-            if cell and cell.strip()
-        }
-    )
+    held = (pc.not_equal(pc.utf8_trim_whitespace(column), "") for column in unnamed.columns)
+    rows = sorted({row for cells in held for row in pc.indices_nonzero(cells).to_pylist()})
     if not rows:
         return []
-    where = f"cells behind the last column with a name (first: row {rows[0]}), which are left out"
+    where = f"cells behind the last column with a name (first: row {rows[0] + 1}), which are left out"
     said = f"{counted(len(rows), 'row has', 'rows have')} {where}; put cells that hold a separator in quotes"
     return [f"{path}: {said}"]
 
