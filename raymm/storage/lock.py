@@ -153,7 +153,7 @@ def _open(file: Path, attempts: int = 100) -> int:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):  # mkdir says that it exists, and then it is gone
         if not attempts:
             raise
         return _open(file, attempts - 1)
