@@ -127,6 +127,50 @@ def test_killed_around_the_mark_loses_and_doubles_nothing(
     assert history(store[0], "val/loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
 
 
+@pytest.mark.parametrize("files", [1, 3])
+def test_files_before_metrics_whose_mark_did_not_arrive_hide_them_not(
+    store: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """Files are counted by the mark of the event after them; it dies with the process when its metrics are there."""
+    first = MlflowTracker(store[0], tmp_path / "run", store[1])
+    first.start(INFO)
+    first.log_epoch(0, {"val/accuracy": 0.1})
+    for number in range(files):
+        (tmp_path / "run" / f"{number}.csv").write_text(str(number))
+        first.log_artifact(tmp_path / "run" / f"{number}.csv")
+    assert first.waiting == 0
+    real = MlflowClient.log_batch
+
+    def dies(client: MlflowClient, run_id: str, metrics: Any = (), **_: Any) -> None:
+        moved = [type(m)(m.key, m.value, m.timestamp + 7, m.step) for m in metrics]  # a server's own clock
+        real(client, run_id, metrics=moved)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "log_batch", dies)
+    with pytest.raises(KeyboardInterrupt):
+        first.log_epoch(1, {"val/accuracy": 0.2})
+    monkeypatch.setattr(MlflowClient, "log_batch", real)
+    second = MlflowTracker(store[0], tmp_path / "run", store[1])
+    second.start(INFO)
+    second.log_epoch(2, {"val/accuracy": 0.3})
+    second.finish("FINISHED")
+    assert history(store[0], "val/accuracy") == [(0, 0.1), (1, 0.2), (2, 0.3)]
+    assert contents(store[0]) == {f"{number}.csv": str(number).encode() for number in range(files)}
+    assert second.waiting == 0
+
+
+def test_the_files_of_a_run_are_counted_at_its_end(store: tuple[str, Path], tmp_path: Path) -> None:
+    """One mark for all of them; another process finds nothing to send."""
+    tracker = MlflowTracker(store[0], tmp_path / "run", store[1])
+    tracker.start(INFO)
+    for number in range(4):
+        (tmp_path / "run" / f"{number}.csv").write_text(str(number))
+        tracker.log_artifact(tmp_path / "run" / f"{number}.csv")
+    assert run_of(store[0]).data.tags["raymm.sent"].endswith(":1")
+    tracker.finish("FINISHED")
+    assert run_of(store[0]).data.tags["raymm.sent"].endswith(":6")
+
+
 def sweep_metrics(best: float, finished: int) -> dict[str, float]:
     return {"best/val_accuracy": best, "trials/finished": float(finished)}
 

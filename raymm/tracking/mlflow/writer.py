@@ -1,9 +1,10 @@
 """One run of a store, found or created by its key, and the number of events that have arrived there.
 
-The number of events sent is the tag `raymm.sent`, sent in the same request as the metrics. MLflow commits metrics
-before tags, so after a crash or a time-out between the two the next metrics are compared with those of the store: an
-epoch's with its history, a summary's with the latest value. The tag also says which events they were. Where those are
-others (the outbox was lost, is an older copy, or a copy of the folder went on), all metrics are compared.
+The number of events sent is the tag `raymm.sent`, sent in the same request as the metrics; files, which may come
+twice, are counted with the next event that is none. MLflow commits metrics before tags, so after a crash or a
+time-out between the two the next metrics are compared with those of the store: an epoch's with its history, a
+summary's with the latest value. The tag also says which events they were. Where those are others (the outbox was
+lost, is an older copy, or a copy of the folder went on), all metrics are compared.
 """
 
 import logging
@@ -58,6 +59,8 @@ FIRST_EPOCH = "raymm.first_epoch"
 """In the first event of an outbox, and a tag: the step of the first epoch. Older records, without it, begin at 0."""
 ENDED = "raymm.ended"
 """The tag that says in words how an arm or a trial stands."""
+FILE = "artifact"
+"""The kind of an event that is a file."""
 NOT_IMPLEMENTED = 501
 A_REQUEST = 100  # parameters, or tags
 OF_A_MODEL = ("mlflow.user", "mlflow.source.name", "mlflow.source.type")
@@ -107,13 +110,18 @@ class RunWriter:
         self.sent = outbox.count_of(run.data.tags.get(SENT, "")) or 0
         own = self.sent > 0 or not known
         self._several = SEVERAL in run.data.tags or (not own and SENT in run.data.tags)
-        self._compare = math.inf if self._several or not own else float(self.sent if known else -1)
+        self._compare = math.inf if self._several or not own else float(self._after_files() if known else -1)
         if not own and SENT in run.data.tags:
             log.warning(
                 "the store has records of this run that %s has not: a copy of the folder went on, or this is an "
                 "older one; all metrics are compared, and none is recorded twice",
                 outbox.path,
             )
+
+    def _after_files(self) -> int:
+        """The next event that may have arrived without its mark: files before it arrived without one."""
+        events = self._outbox.events
+        return next((i for i in range(self.sent, len(events)) if events[i]["kind"] != FILE), len(events))
 
     def go_on(self) -> None:
         """Show a run as running that was marked as killed (`raymm.tracking.mlflow.left_runs`)."""
@@ -128,7 +136,8 @@ class RunWriter:
         try:
             if event["kind"] not in {"metrics", "summary"}:
                 self._send_other(event)
-            self._mark(event)
+            if event["kind"] != FILE:
+                self._mark(event)
         except MlflowException as cause:
             if not is_refusal(cause):
                 raise
@@ -213,7 +222,7 @@ class RunWriter:
     def _send_files(self, event: Event, path: Path) -> None:
         if not path.exists():
             log.warning("%s is gone, so it is not recorded", path)
-        elif event["kind"] == "artifact":
+        elif event["kind"] == FILE:
             self._client.log_artifact(self.run_id, str(path), event["folder"] or None)
         else:
             with save_served(path, event["loader"]) as folder:
