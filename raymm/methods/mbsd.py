@@ -37,7 +37,7 @@ class Mbsd(Method):
     to the label. w = s - t where at least one of the two is right, else 0: a pair that is wrong together teaches
     nothing. w and s are taken as constants, so that the second term teaches the less sure modality alone, while the
     first draws both together. Code that is in use has t (log t - s) for the last term, which is no divergence; here
-    it is the Kullback- Leibler divergence that is meant. Pairs of which a row lacks one are left out, and counted as
+    it is the Kullback-Leibler divergence that is meant. Pairs of which a row lacks one are left out, and counted as
     0.
 
     Defined for two or more modalities, every fusion, and classification.

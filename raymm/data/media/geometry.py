@@ -143,7 +143,7 @@ def place(pixels: Pixels, height: int, width: int) -> Pixels:
 def still_orientation(container: Input) -> Orientation | None:
     """How a still is shown; None for a video, whose frames say it themselves (`frame_orientation`)."""
     if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-        return _exif_orientation(Path(container.name.removeprefix("file:")))
+        return _orientation_of_still(Path(container.name.removeprefix("file:")))
     return None
 
 
@@ -187,7 +187,8 @@ def _refuse_animation(opened: Image.Image) -> None:
         raise MediaError(f"is a WebP of {count} pictures, of which FFmpeg reads none; convert it to MP4 or GIF")
 
 
-def _exif_orientation(path: Path) -> Orientation:
+def _orientation_of_still(path: Path) -> Orientation:
+    """By its Exif; raises MediaError for a picture that moves, or is too large."""
     try:
         with Image.open(path) as opened:
             _refuse_animation(opened)
