@@ -1,9 +1,12 @@
 """Every registered method on a group of two Ray workers: the numbers of one process, to the rounding of float32.
 
 One group trains a short run of each method in turn; a method that is registered is tried here without another line.
+So does it the examples of a model and of a data set of one's own.
 """
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +14,15 @@ from safetensors.torch import load_file
 
 from raymm.cluster.train import train_together
 from raymm.config import parse
+from raymm.data.opening import open_data
 from raymm.methods import METHODS
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
 from raymm.training.loop import Backends, train
 from raymm.training.result import read_result
 from raymm.training.run import Run, create_or_open
-from tests.games import untimed
+from tests.games import settings, small_dataset, untimed
+from tests.guests import guest
 from tests.methods.test_every_method import EPOCHS, config_of, refusals, small_data
 
 pytestmark = pytest.mark.ray
@@ -32,6 +37,8 @@ VARIANTS: dict[str, dict[str, dict[str, object]]] = {
 }
 CASES = (*METHODS, *VARIANTS)
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OWN_MODEL, OWN_DATA = "a model of one's own", "a data set of one's own"
 
 FAULTY = "tests.methods.faulty:OfItsRank"
 """A method whose loss is that of its rank: what shows that two ranks trained, and that a difference is seen."""
@@ -59,15 +66,37 @@ def pairs(ray_local, tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     data = {n: small_data(root / f"data-{n}", n) for n in (3, 2)}
     made = {}
-    for number, case in enumerate((*CASES, FAULTY)):
-        config = case_config(case)
-        dataset = data[3] if not refusals(config, data[3].schema) else data[2]
-        paths = [root / part / f"{number}" for part in ("alone", "together")]
-        made[case] = Pair(*(create_or_open(path, config, dataset, check=False) for path in paths))
-    train_together([pair.together for pair in made.values()], lambda _: None, root / "ray", restarts=0)
-    for pair in made.values():
-        train(pair.alone, pair.alone.dataset(), Backends())
+    with guest(root):
+        for number, case in enumerate((*CASES, FAULTY)):
+            config = case_config(case)
+            dataset = data[3] if not refusals(config, data[3].schema) else data[2]
+            paths = [root / part / f"{number}" for part in ("alone", "together")]
+            made[case] = Pair(*(create_or_open(path, config, dataset, check=False) for path in paths))
+        made |= {OWN_MODEL: own_model(root), OWN_DATA: own_data(root)}
+        train_together([pair.together for pair in made.values()], lambda _: None, root / "ray", restarts=0)
+        for pair in made.values():
+            train(pair.alone, pair.alone.dataset(), Backends())
     return made
+
+
+def own_model(root):
+    """The example of a model, whose file is gone when it is trained: the run has a copy."""
+    file = Path(shutil.copy(EXAMPLES / "own_model.py", root / "my_attention.py"))
+    model = {"feature_size": 128, "encoder": {}, "build": f"{file}:build"}
+    made = own_pair(root / "model", small_dataset(root / "small"), epochs=4, model=model)
+    file.unlink()
+    return made
+
+
+def own_data(root):
+    """The example of a data set, which every worker calls again."""
+    return own_pair(root / "own", open_data(f"{EXAMPLES / 'own_dataset.py'}:clips", root / "own.data"), epochs=2)
+
+
+def own_pair(folder, dataset, epochs, **sections):
+    training = {"epochs": epochs, "batch_size": 32, "threads": 1}
+    config = settings(training=training, cluster={"workers": 2, "actors": 0}, **sections)
+    return Pair(*(create_or_open(folder / part, config, dataset) for part in ("alone", "together")))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -83,6 +112,14 @@ def test_two_workers_do_what_one_process_does(case, pairs):
         assert not differing, f"{case}, epoch {entry['epoch']}: {differing}"
     differing = metrics_that_differ(*(untimed(result.metrics) for result in results))
     assert not differing, f"{case}, result: {differing}"
+
+
+@pytest.mark.parametrize("case", [OWN_MODEL, OWN_DATA])
+def test_what_is_one_s_own_is_the_same_on_two_workers_and_in_one_process(case, pairs):
+    expected, found = (read_result(run.path) for run in (pairs[case].alone, pairs[case].together))
+    assert found.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
+    for here, there in zip(expected.history, found.history, strict=True):
+        assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
 
 
 def test_a_method_that_does_not_sum_over_the_workers_is_found(pairs):

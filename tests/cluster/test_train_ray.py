@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -13,17 +14,29 @@ import pytest
 from raymm.cluster.train import train_on_ray, train_together
 from raymm.data.opening import open_data
 from raymm.errors import ClusterError, TrainingError
+from raymm.mirror.runs import mirrored, open_mirrored
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs
+from raymm.storage.remote import committed, remote_path
 from raymm.training.loop import Backends, train
-from raymm.training.run import create_or_open
+from raymm.training.result import read_result
+from raymm.training.run import Run, create_or_open
 from tests.games import settings, untimed
 from tests.guests import guest
+from tests.object_store import object_store
 
 pytestmark = pytest.mark.ray
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "own_model.py"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SECTIONS = {"training": {"epochs": 4, "batch_size": 32, "threads": 1}}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same run, in one process and on a worker of Ray Train with an actor."""
+
+    alone: Run
+    on_ray: Run
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +44,57 @@ def alone(tmp_path_factory, dataset):
     """The same run in this process."""
     run = create_or_open(tmp_path_factory.mktemp("alone") / "r", settings(**SECTIONS), dataset)
     return run.path, train(run, dataset, Backends())
+
+
+@pytest.fixture(scope="module")
+def mirror():
+    """A place on an object store."""
+    with object_store() as new_prefix:
+        yield new_prefix()
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one group of one worker trained: runs in pairs, by name, one with a mirror, and what was reported."""
+
+    pairs: dict[str, Pair]
+    mirrored: Run
+    reports: list[list[list[dict]]]
+
+
+@pytest.fixture(scope="module")
+def one_worker(ray_local, tmp_path_factory, dataset, mirror):
+    """A group of one worker, and the same runs in this process; a model of one's own is known by the run's copy."""
+    root = tmp_path_factory.mktemp("one-worker")
+    file = Path(shutil.copy(EXAMPLES / "own_model.py", root / "my_attention.py"))
+    own = open_data(f"{EXAMPLES / 'own_dataset.py'}:clips", root / "own.data")
+    model = {"feature_size": 128, "encoder": {}, "build": f"{file}:build"}
+    loaded = {"training": {**SECTIONS["training"], "loader_workers": 1}}
+    with guest(root):
+        pairs = {
+            "plain": Pair(*(run_of(root / f"plain-{n}", dataset, 1, **more) for n, more in enumerate(({}, loaded)))),
+            "own model": Pair(*(run_of(root / f"model-{n}", dataset, 1, model=model) for n in range(2))),
+            "own data": Pair(*(run_of(root / f"data-{n}", own, 1) for n in range(2))),
+        }
+        made = Group(pairs, open_with_mirror(root / "mirrored", dataset, mirror), [])
+        file.unlink()
+        with mirrored(made.mirrored.path, mirror, lambda _: None) as copy:
+
+            def tell(histories):
+                made.reports.append(histories)
+                copy(histories[-1])
+
+            runs = [*(pair.on_ray for pair in pairs.values()), made.mirrored]
+            train_together(runs, tell, root / "ray", restarts=0)
+        for pair in pairs.values():
+            train(pair.alone, pair.alone.dataset(), Backends())
+    return made
+
+
+def open_with_mirror(folder, dataset, mirror):
+    cluster = {"workers": 1, "actors": 1, "mirror": mirror}
+    config = settings(training={**SECTIONS["training"], "keep": 9}, cluster=cluster)
+    return open_mirrored(folder, config, dataset)
 
 
 def weights(run):
@@ -42,16 +106,45 @@ def run_of(path, dataset, workers, actors=1, **sections):
     return create_or_open(path, config, dataset)
 
 
-def test_one_worker_gives_the_bits_of_one_process(ray_local, tmp_path, dataset, alone):
-    reports = []
-    run = run_of(tmp_path / "r", dataset, 1, training={**SECTIONS["training"], "loader_workers": 1})
-    result = train_on_ray(run, reports.append)
-    assert weights(run.path) == weights(alone[0])
-    assert result.metrics == alone[1].metrics
-    pairs = zip(result.history, alone[1].history, strict=True)
+@pytest.mark.parametrize("name", ["plain", "own model", "own data"])
+def test_one_worker_gives_the_bits_of_one_process(one_worker, name):
+    """With the example of a model of one's own, and with that of a data set, which the worker calls again, too."""
+    alone, on_ray = one_worker.pairs[name].alone, one_worker.pairs[name].on_ray
+    assert weights(on_ray.path) == weights(alone.path)
+    result, expected = read_result(on_ray.path), read_result(alone.path)
+    assert result.metrics == expected.metrics
+    pairs = zip(result.history, expected.history, strict=True)
     assert all(untimed(a["metrics"]) == untimed(b["metrics"]) for a, b in pairs)
-    lengths = [len(history) for history in reports]
-    assert lengths == sorted(set(lengths))
+
+
+def test_epochs_are_reported_once_and_in_order(one_worker):
+    lengths = [[len(history) for history in histories] for histories in one_worker.reports]
+    reached = [min(each) for each in lengths]
+    assert reached == sorted(set(reached))
+    assert lengths[-1] == [SECTIONS["training"]["epochs"]] * (len(one_worker.pairs) + 1)
+
+
+def test_a_run_that_lost_its_machine_ends_on_another_with_the_same_bits(one_worker, dataset, mirror):
+    """The driver has copied it to an object store, from which another machine goes on."""
+    run = one_worker.mirrored
+    first = weights(run.path)
+    assert len(committed(remote_path(mirror) / run.name / "epochs")) == 4
+    lose(run, mirror)
+    again = open_with_mirror(run.path, dataset, mirror)
+    assert again.key == run.key
+    assert committed_epochs(again.path) == [1, 2, 3]
+    with mirrored(again.path, mirror, lambda _: None) as report:
+        train(again, dataset, Backends(report=report))
+    assert weights(again.path) == first
+    assert committed(remote_path(mirror) / run.name) == ["result"]
+
+
+def lose(run, mirror):
+    """Lose the machine, and what the mirror would have got last."""
+    shutil.rmtree(run.path)
+    there = remote_path(mirror) / run.name
+    for name in ("result", "epochs/epoch-00004"):
+        there.system.delete_dir((there / name).path)
 
 
 @pytest.mark.long
@@ -67,35 +160,6 @@ def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, 
     thread.join()
     assert victims
     assert weights(killed.path) == weights(straight.path)
-
-
-def test_a_model_of_one_s_own_is_the_same_on_two_workers_and_on_one_process(ray_local, tmp_path, dataset):
-    file = Path(shutil.copy(EXAMPLE, tmp_path / "my_attention.py"))
-    model = {"feature_size": 128, "encoder": {}, "build": f"{file}:build"}
-    with guest(tmp_path):
-        config = settings(**SECTIONS, model=model, cluster={"workers": 2, "actors": 1})
-        one, two = (create_or_open(tmp_path / name, config, dataset) for name in ("one", "two"))
-        file.unlink()
-        expected, found = train(one, dataset, Backends()), train_on_ray(two, lambda _: None)
-    assert found.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
-    for here, there in zip(expected.history, found.history, strict=True):
-        assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
-
-
-def test_a_data_set_of_one_s_own_is_called_again_by_one_worker_and_by_two(ray_local, tmp_path):
-    file = EXAMPLE.with_name("own_dataset.py")
-    own = open_data(f"{file}:clips", tmp_path / "own.data")
-    sections = {"training": {"epochs": 2, "batch_size": 32, "threads": 1}}
-    alone = create_or_open(tmp_path / "alone", settings(**sections), own)
-    expected = train(alone, own, Backends())
-    run = run_of(tmp_path / "r", own, 1, **sections)
-    result = train_on_ray(run, lambda _: None)
-    assert weights(run.path) == weights(alone.path)
-    assert result.metrics == expected.metrics
-    two = train_on_ray(run_of(tmp_path / "two", own, 2, actors=0, **sections), lambda _: None)
-    for here, there in zip(expected.history, two.history, strict=True):
-        assert there["metrics"]["train/loss"] == pytest.approx(here["metrics"]["train/loss"], abs=1e-4)
-    assert two.metrics["test/loss"] == pytest.approx(expected.metrics["test/loss"], abs=1e-4)
 
 
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
