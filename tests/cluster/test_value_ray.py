@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import ray
 
-from raymm.cluster.local_ray import DASHBOARD
 from raymm.cluster.valuation_pool import ActorPool, _ranges
 from raymm.data import View, open_dataset
 from raymm.models.fusion import FUSIONS
 from raymm.models.model import build_model
 from raymm.valuation import read_table
 from raymm.valuation.engine import method_for, stream_rows, value_rows
+from tests.cli.calling import call, exit_code
 from tests.games import settings
+from tests.guests import guest
 from tests.planted import planted_game
 from tests.reference_values import incomplete_samples, reference, restless_model
 
@@ -200,37 +201,29 @@ class Model(OwnModel):
 
 def load(schema):
     return Model(schema)
-
-
-def breaks_on_actors(schema):
-    import ray
-    if ray.get_runtime_context().get_actor_id():
-        raise KeyError("weights")
-    return Model(schema)
 """
 
 
-def test_actors_find_a_custom_model_in_the_folder_of_the_command(dataset, tmp_path):
+def test_actors_find_a_custom_model_in_the_folder_of_the_command(ray_local, dataset, tmp_path, monkeypatch):
     """With the installed script, whose own folder is another one; the model is in evaluation mode there too."""
     (tmp_path / "mymodel.py").write_text(CUSTOM)
-    env = {name: value for name, value in os.environ.items() if name != DASHBOARD}
-    env["PYTHONPATH"] = str(ROOT)
-
-    def value(backend, model="load"):
-        command = [Path(sys.executable).with_name("raymm"), "value", "--data", dataset.path, "--backend", backend]
-        command += ["--model", f"mymodel:{model}", "--utility", "mymodel:HALF", "--out", f"{backend}.parquet"]
-        return subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400, check=False
-        )
-
-    for backend in ("local", "ray"):
-        done = value(backend)
-        assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    words = ["--data", dataset.path, "--model", "mymodel:load", "--utility", "mymodel:HALF"]
+    words = ["value", *words, "--actors", "1", "--out"]
+    with guest(tmp_path):
+        assert exit_code(*words, "local.parquet", "--backend", "local") == 0
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+    command = [Path(sys.executable).with_name("raymm"), *words, "ray.parquet", "--backend", "ray"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
     one, two = (read_table(tmp_path / f"{backend}.parquet") for backend in ("ray", "local"))
     assert np.array_equal(one.phi, two.phi)
     assert len(np.unique(one.phi)) > 3
-    (tmp_path / "ray.parquet").unlink()
-    done = value("ray", "breaks_on_actors")
-    assert done.returncode == 2
-    assert "it raised KeyError: 'weights' (mymodel.py, line 21)" in done.stderr
-    assert "Traceback" not in done.stderr
+
+
+def test_a_custom_model_that_fails_on_actors_alone_is_told_with_its_line(ray_local, dataset, tmp_path, capfd):
+    words = ["--data", dataset.path, "--model", "tests.cluster.breaking:build", "--actors", "1"]
+    code, _, err = call(capfd, "value", *words, "--out", tmp_path / "t.parquet")
+    assert code == 2
+    assert "it raised KeyError: 'weights' (tests/cluster/breaking.py, line 12)" in err
+    assert "Traceback" not in err

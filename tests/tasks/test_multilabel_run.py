@@ -130,7 +130,7 @@ def test_actors_give_the_same_bits(ray_local, run, dataset):
 
     exported = load_model(result_folder(run) / layout.MODEL)
     config, rows = open_run(run).config, dataset.rows("train")
-    reader, pool = BatchReader(dataset, config.view, config.training.seed), ActorPool(2)
+    reader, pool = BatchReader(dataset, config.view, config.training.seed), ActorPool(1)
     there, here = pool(exported.model, reader, rows, config), value_rows(exported.model, reader, rows, config)
     pool.close()
     for name in ("label", "prediction", "probabilities", "outcomes", "unimodal_correct", "loss", "phi"):
