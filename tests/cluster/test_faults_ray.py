@@ -4,6 +4,7 @@ import contextlib
 import gc
 import threading
 import time
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -19,10 +20,13 @@ from raymm.errors import ClusterError
 from raymm.models.model import build_model
 from raymm.storage import sha256_of
 from raymm.storage.layout import committed_epochs, epoch_folder, valuation_files
+from raymm.training.context import RunContext
+from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import create_or_open
 from raymm.valuation.table_file import read_table
 from tests.cluster.kills import MOMENTS, plugin
 from tests.games import settings, small_dataset
+from tests.ranks import on_ranks, ranks
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_local")]
 
@@ -43,9 +47,13 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, dataset):
-    """A run in which nobody was killed."""
-    run = create_or_open(tmp_path_factory.mktemp("straight") / "r", settings(**SECTIONS), dataset)
-    train_on_ray(run, lambda _: None)
+    """A run in which nobody was killed, of two ranks that are threads of this process."""
+    run = create_or_open(tmp_path_factory.mktemp("straight") / "r", settings(**WITHOUT_ACTORS), dataset)
+    communicators = ranks(2)
+    backends = [Backends(communicator=communicator) for communicator in communicators]
+    built = [RunContext.build(run, dataset, each) for each in backends]  # in turn: it sets the seed, which they share
+    with patch.object(RunContext, "build", lambda _, __, each: built[each.communicator.rank]):
+        on_ranks(communicators, backends, lambda each: list(iter_epochs(run, dataset, each)))
     return run.path
 
 
@@ -78,22 +86,28 @@ def assert_nothing_in_use(seconds=60):
 
 
 @pytest.mark.parametrize("moment", MOMENTS[:1])
-def test_each_rank_in_turn_is_killed(tmp_path, dataset, straight, moment, caplog):
-    """Rank 1 in the first group, rank 0 in the second; tests/chaos kills in every phase."""
-    notes = tmp_path / "kills"
+def test_a_worker_that_starts_and_each_rank_in_turn_are_killed(tmp_path, dataset, straight, moment, caplog):
+    """A worker while the first group starts, rank 1 in the second, rank 0 in the third: each counts as a lost group.
+
+    tests/chaos kills in every phase.
+    """
+    notes, victims = tmp_path / "kills", []
     config = with_plugin(settings(**SECTIONS), plugin(notes, moment))
     run = create_or_open(tmp_path / "r", config, dataset)
+    thread = threading.Thread(target=kill_a_worker, args=(victims, 0.5))
+    thread.start()
     train_on_ray(run, lambda _: None)
+    thread.join()
+    assert len(victims) == 1
     assert {file.name for file in notes.glob("killed-*")} == {"killed-0", "killed-1"}
     assert numbers(run.path) == numbers(straight)
     lost = [record.message for record in caplog.records if "a worker group was lost" in record.message]
-    assert [text[-8:] for text in lost] == ["(1 of 3)", "(2 of 3)"]
+    assert [text[-8:] for text in lost] == ["(1 of 3)", "(2 of 3)", "(3 of 3)"]
     assert_nothing_in_use()
 
 
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(0.0, marks=pytest.mark.chaos), 0.5, pytest.param(2.0, marks=pytest.mark.chaos)]
-)
+@pytest.mark.chaos
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
 def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, dataset, straight, seconds):
     run = create_or_open(tmp_path / "r", settings(**WITHOUT_ACTORS), dataset)
     victims = []

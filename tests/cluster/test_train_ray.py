@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import threading
 import time
@@ -55,11 +56,15 @@ def mirror():
 
 @dataclass(frozen=True)
 class Group:
-    """What one group of one worker trained: runs in pairs, by name, one with a mirror, and what was reported."""
+    """What one group of one worker trained: runs in pairs, by name, and one with a mirror.
+
+    `reports` are the histories that it reported; `error` is what it ended with, that of a run with one epoch more.
+    """
 
     pairs: dict[str, Pair]
     mirrored: Run
     reports: list[list[list[dict]]]
+    error: TrainingError
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +81,22 @@ def one_worker(ray_local, tmp_path_factory, dataset, mirror):
             "own model": Pair(*(run_of(root / f"model-{n}", dataset, 1, model=model) for n in range(2))),
             "own data": Pair(*(run_of(root / f"data-{n}", own, 1) for n in range(2))),
         }
-        made = Group(pairs, open_with_mirror(root / "mirrored", dataset, mirror), [])
+        copied = open_with_mirror(root / "mirrored", dataset, mirror)
+        longer = {"training": {**SECTIONS["training"], "epochs": SECTIONS["training"]["epochs"] + 1}}
+        diverging = run_of(root / "d", dataset, 1, method={"name": "tests.methods.faulty:Diverges"}, **longer)
         file.unlink()
-        with mirrored(made.mirrored.path, mirror, lambda _: None) as copy:
+        reports, runs = [], [*(pair.on_ray for pair in pairs.values()), copied, diverging]
+        with mirrored(copied.path, mirror, lambda _: None) as copy:
 
             def tell(histories):
-                made.reports.append(histories)
-                copy(histories[-1])
+                reports.append(histories)
+                copy(histories[-2])
 
-            runs = [*(pair.on_ray for pair in pairs.values()), made.mirrored]
-            train_together(runs, tell, root / "ray", restarts=0)
+            with pytest.raises(TrainingError) as ended:
+                train_together(runs, tell, root / "ray", restarts=0)
         for pair in pairs.values():
             train(pair.alone, pair.alone.dataset(), Backends())
-    return made
+    return Group(pairs, copied, reports, ended.value)
 
 
 def open_with_mirror(folder, dataset, mirror):
@@ -119,9 +127,13 @@ def test_one_worker_gives_the_bits_of_one_process(one_worker, name):
 
 def test_epochs_are_reported_once_and_in_order(one_worker):
     lengths = [[len(history) for history in histories] for histories in one_worker.reports]
+    assert {len(each) for each in lengths} == {len(one_worker.pairs) + 2}
     reached = [min(each) for each in lengths]
     assert reached == sorted(set(reached))
-    assert lengths[-1] == [SECTIONS["training"]["epochs"]] * (len(one_worker.pairs) + 1)
+
+
+def test_an_error_of_the_loop_comes_back_as_itself(one_worker):
+    assert re.search(r"the loss is (nan|inf)|logits that are NaN or infinite", str(one_worker.error))
 
 
 def test_a_run_that_lost_its_machine_ends_on_another_with_the_same_bits(one_worker, dataset, mirror):
@@ -184,12 +196,6 @@ def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_
         time.sleep(0.1)
     assert ray.available_resources()["CPU"] == ray.cluster_resources()["CPU"]
     assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
-
-
-def test_an_error_of_the_loop_comes_back_as_itself(ray_local, tmp_path, dataset):
-    run = run_of(tmp_path / "r", dataset, 1, actors=0, optimizer={"lr": 1e30, "clip_norm": None})
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf)|logits that are NaN or infinite"):
-        train_on_ray(run, lambda _: None)
 
 
 def kill_a_worker(run, victims):

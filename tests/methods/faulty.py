@@ -2,7 +2,7 @@
 
 from raymm.methods import Method
 
-__all__ = ["Forgets", "OfItsRank"]
+__all__ = ["Diverges", "Forgets", "OfItsRank"]
 
 
 class Forgets(Method):
@@ -23,3 +23,15 @@ class OfItsRank(Method):
     def loss(self, step):
         total = super().loss(step)
         return total * (1 + 0.1 * total.detach())
+
+
+class Diverges(Method):
+    """A loss that is NaN in the last epoch."""
+
+    last = False
+
+    def before_epoch(self, start):
+        self.last = start.epoch == start.epochs - 1
+
+    def loss(self, step):
+        return super().loss(step) * (float("nan") if self.last else 1.0)
