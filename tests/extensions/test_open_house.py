@@ -193,7 +193,8 @@ def test_a_run_that_was_killed_ends_like_one_that_was_not(house, straight):
 
 
 def test_actors_value_with_the_utility_of_the_file(house, straight):
-    house.raymm("value", "--data", "DATA", "--checkpoint", "straight", "--split", "test", "--out", "test.parquet")
+    words = ("--checkpoint", "straight", "--split", "test", "--out", "test.parquet", "--actors", 1)
+    house.raymm("value", "--data", "DATA", *words)
     table = read_table(house.folder / "test.parquet")
     assert table.info.utility == "triple"
     _, taps, pose, both = (3 * table.correct()[:, code] * code.bit_count() for code in range(4))
@@ -206,7 +207,8 @@ def test_actors_value_with_the_utility_of_the_file(house, straight):
 def test_a_sweep_tries_methods_by_name_and_by_place(house):
     out = house.raymm(
         *("sweep", "--data", "DATA", "--space", "space.py", "--out", "sweep", "--trials", 1, "--json"),
-        *("--config", "settings.yaml", *house.plugins, "--workers", 1, "cluster.actors=0", "training.epochs=2"),
+        *("--config", "settings.yaml", *house.plugins, "--workers", 1, "--concurrent", 1),
+        *("cluster.actors=0", "training.epochs=2"),
     )
     trials = json.loads(out.splitlines()[-1])["trials"]
     assert [trial["status"] for trial in trials] == ["finished", "finished"]
