@@ -1,7 +1,7 @@
 """Every registered method on a group of two Ray workers: the numbers of one process, to the rounding of float32.
 
 One group trains a short run of each method in turn; a method that is registered is tried here without another line.
-So does it the examples of a model and of a data set of one's own.
+The examples of a model and of a data set of one's own are trained there, too.
 """
 
 import shutil
