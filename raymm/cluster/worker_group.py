@@ -86,13 +86,21 @@ def run_worker_group(
     raise AssertionError
 
 
-class _Trainer(TorchTrainer):  # type: ignore[misc]
-    """Ends its workers when the process that waits for them is interrupted.
+DATA_CALLBACK = "DatasetsCallback"
+"""Of Ray Train, by name: a version without it starts as it does by itself."""
 
-    Ray Train handles SIGINT itself, and ends this process by `SystemExit`.
+
+class _Trainer(TorchTrainer):  # type: ignore[misc]
+    """Ends its workers when the process that waits for them is interrupted, and starts nothing for Ray Data.
+
+    Ray Train handles SIGINT itself, and ends this process by `SystemExit`. For Ray Data, which raymm does not use, it
+    would start a process in each group, and import that library in every worker.
     """
 
     _controller: Any = None
+
+    def _create_default_callbacks(self) -> list[Any]:
+        return [each for each in super()._create_default_callbacks() if type(each).__name__ != DATA_CALLBACK]
 
     def _register_sigint_handler(self, controller: Any) -> None:
         self._controller = controller
