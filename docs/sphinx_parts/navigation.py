@@ -106,6 +106,7 @@ BELOW = {
     },
     "results/families/README": {
         "results/families/matched/README": "Joint training of as many rows",
+        "results/families/encodings/README": "All at equal encoder rows",
         "results/families/grid_digits/summary": "Sweep: 800 clips",
         "results/families/imu_digits/summary": "Sweep: motion sensors",
     },
