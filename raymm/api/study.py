@@ -190,11 +190,13 @@ def _connected(job: Study, tracking_uri: str | None) -> Iterator[None]:
 
 
 def _ray_lanes(job: Study, count: int | None) -> list[Lane]:
-    from raymm.cluster.lanes import RayLane, lanes_that_fit
+    from raymm.cluster.lanes import RayLane, lanes_that_fit, start_trainer
+    from raymm.cluster.standing_group import start_group_trainer
 
     cluster = job.config.cluster
     fits = lanes_that_fit(cluster)
-    return [RayLane(cluster) for _ in range(min(count or fits, fits))]
+    start = start_group_trainer if cluster.workers > 1 else start_trainer
+    return [RayLane(cluster, start) for _ in range(min(count or fits, fits))]
 
 
 @contextmanager

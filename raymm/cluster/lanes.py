@@ -1,33 +1,36 @@
 """Lanes of a study that are Ray actors: each trains whole runs, one after the other, wherever Ray places it.
 
 An actor starts once for many runs: a run costs neither a controller nor a worker group. With `cluster.workers` above
-1 a lane holds no CPU and trains each of its runs with a worker group of Ray Train.
+1 it is one that keeps a worker group of Ray Train for all of its runs (`raymm.cluster.standing_group`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
 import torch
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 from raymm.allocator import tune_malloc
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
-from raymm.cluster.train import train_together
 from raymm.counts import counted
 from raymm.errors import ClusterError, last_line
-from raymm.storage import layout
 from raymm.training.lane_errors import LaneClosedError, LaneLostError
 from raymm.training.whole_runs import any_device, train_folder, train_here
 
 if TYPE_CHECKING:
-    from raymm.config.cluster import ClusterConfig
-    from raymm.training.run import Run
+    from collections.abc import Callable
 
-__all__ = ["RayLane", "lanes_that_fit"]
+    from raymm.config.cluster import ClusterConfig
+
+__all__ = ["RayLane", "lanes_that_fit", "start_trainer"]
+
+END_SECONDS = 60.0
+"""Longest wait for an actor that is told to end."""
 
 
 def lanes_that_fit(cluster: ClusterConfig) -> int:
@@ -50,12 +53,14 @@ class RayLane:
     ----------
     cluster
         What a run asks of the cluster.
+    start
+        Starts the actor, such as `start_trainer`.
     """
 
-    def __init__(self, cluster: ClusterConfig) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: ClusterConfig, start: Callable[[ClusterConfig], Any]) -> None:
+        self._cluster, self._start = cluster, start
         self._actor: Any = None
-        self._closed = False
+        self._busy = self._closed = False
 
     @property
     def started(self) -> bool:
@@ -67,7 +72,8 @@ class RayLane:
         if self._closed:
             raise LaneClosedError
         if self._actor is None:
-            self._actor = _start(self._cluster)
+            self._actor = self._start(self._cluster)
+        self._busy = True
         try:
             cause: str = ray.get(self._actor.train.remote(str(path), until))
         except RayActorError as lost:
@@ -75,17 +81,23 @@ class RayLane:
             if self._closed:
                 raise LaneClosedError from lost
             raise LaneLostError(last_line(lost, "its actor died")) from lost
+        finally:
+            self._busy = False
         return cause
 
     def close(self) -> None:
-        """End the actor."""
+        """End the actor; while it trains nothing, what it keeps ends by itself before."""
         self._closed = True
-        if self._actor is not None:
-            ray.kill(self._actor)
+        if self._actor is None:
+            return
+        if not self._busy:
+            with contextlib.suppress(RayError):  # it is killed all the same
+                ray.get(self._actor.end.remote(), timeout=END_SECONDS)
+        ray.kill(self._actor)
 
 
 class Trainer:
-    """The actor."""
+    """The actor that trains with one worker, itself."""
 
     def __init__(self) -> None:
         tune_malloc()
@@ -94,23 +106,17 @@ class Trainer:
     def train(self, path: str, until: int | None) -> str:
         """Train the run of a folder; returns why it failed, or an empty text."""
         device = any_device() if ray.get_gpu_ids() else torch.device("cpu")
-        return train_folder(Path(path), until, partial(_train, device=device))
+        return train_folder(Path(path), until, partial(train_here, device=device))
+
+    def end(self) -> None:
+        """Do nothing: it keeps nothing."""
 
 
-def _train(run: Run, until: int | None, device: torch.device) -> None:
-    """Train a run in this process, or with a worker group of its own."""
-    cluster = run.config.cluster
-    if cluster.workers == 1:
-        train_here(run, until, device)
-    else:
-        train_together([run], lambda _: None, run.path / layout.RAY, restarts=cluster.max_failures, until=until)
-
-
-def _start(cluster: ClusterConfig) -> Any:
-    alone = cluster.workers == 1
+def start_trainer(cluster: ClusterConfig) -> Any:
+    """A `Trainer` that holds what one worker is given."""
     options = {
-        "num_cpus": cluster.cpus_per_worker if alone else 0,
-        "num_gpus": cluster.gpus_per_worker if alone else 0,
+        "num_cpus": cluster.cpus_per_worker,
+        "num_gpus": cluster.gpus_per_worker,
         "scheduling_strategy": "SPREAD",
     }
     return ray.remote(**options)(Trainer).remote()

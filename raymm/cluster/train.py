@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     from raymm.training.result import Result
     from raymm.training.run import Run
 
-__all__ = ["Histories", "train_in_this_process", "train_on_ray", "train_together"]
+__all__ = [
+    "Histories",
+    "raise_error_of",
+    "reporting",
+    "train_in_this_process",
+    "train_on_rank",
+    "train_on_ray",
+    "train_together",
+]
 
 POLL_SECONDS = 0.5
 
@@ -101,10 +109,9 @@ def train_together(
     cluster = runs[0].config.cluster
     set_defaults(cluster)  # a trial's process has the environment of its node, not that of the sweep's driver
     settings = {"runs": [str(run.path) for run in runs], "until": until}
-    with _reporting(runs, report):
-        outcome = run_worker_group(_train_on_rank, settings, cluster, storage, runs[0].key[:12], restarts)
-    if outcome is not None and "error" in outcome:
-        raise _error_of_rank(outcome["error"], outcome["message"])
+    with reporting(runs, report):
+        outcome = run_worker_group(train_on_rank, settings, cluster, storage, runs[0].key[:12], restarts)
+    raise_error_of(outcome)
 
 
 def train_in_this_process(runs: Sequence[Run], report: Reports, *, until: int | None = None) -> None:
@@ -119,7 +126,7 @@ def train_in_this_process(runs: Sequence[Run], report: Reports, *, until: int | 
 
 
 @contextmanager
-def _reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
+def reporting(runs: Sequence[Run], report: Reports) -> Iterator[None]:
     """Report epochs as they are committed, from a thread of this process: one writer a run, on the driver."""
     with beside(_teller(runs, report), POLL_SECONDS, "raymm-report"):
         yield
@@ -142,7 +149,7 @@ def _teller(runs: Sequence[Run], report: Reports) -> Callable[[], None]:
     return look
 
 
-def _train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
+def train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     """Train on one rank; errors that a restart does not repair are returned as a value, by every rank."""
     tune_malloc()
     try:
@@ -176,6 +183,12 @@ def _refused_on_worker(cause: ConfigError) -> ConfigError:
 
 def _error_as_value(cause: RaymmError) -> dict[str, str]:
     return {"error": type(cause).__name__, "message": str(cause)}
+
+
+def raise_error_of(outcome: dict[str, str] | None) -> None:
+    """Raise the error that a rank returned as a value, if it did."""
+    if outcome is not None and "error" in outcome:
+        raise _error_of_rank(outcome["error"], outcome["message"])
 
 
 def _error_of_rank(kind: str, message: str) -> RaymmError:

@@ -27,12 +27,17 @@ from raymm.errors import ClusterError, last_line
 if TYPE_CHECKING:
     from raymm.config.cluster import ClusterConfig
 
-__all__ = ["run_worker_group"]
+__all__ = ["GroupLostError", "run_worker_group"]
 
 log = logging.getLogger(__name__)
 
 ABORT_SECONDS = 10.0
 """Longest wait for a controller that was told to end its workers."""
+
+
+class GroupLostError(ClusterError):
+    """A worker group was lost once more than it may be; another may succeed."""
+
 
 LOST_WHILE_STARTING = (WorkerGroupStartupFailedError, RayActorError, DistError, ConnectionError)
 """What Ray Train's controller reports when a worker is lost before it trains; the others may report it first."""
@@ -53,7 +58,7 @@ def run_worker_group(
     function
         Called with `settings` on every worker, within a process group of torch.
     settings
-        Plain values.
+        Plain values, and handles of actors.
     cluster
         Workers, and what each of them holds.
     storage
@@ -65,8 +70,10 @@ def run_worker_group(
 
     Raises
     ------
+    GroupLostError
+        When one group more is lost.
     ClusterError
-        When one group more is lost, or when the resources for a group do not come.
+        When the resources for a group do not come, or its controller fails.
     """
     for left in range(restarts, -1, -1):
         try:
@@ -75,7 +82,7 @@ def run_worker_group(
             if isinstance(_failure(cause), WorkerGroupStartupTimeoutError):
                 raise ClusterError(_no_resources(cluster)) from cause
             if not left or not _is_lost(cause):
-                raise ClusterError(_failed(cause, restarts)) from cause
+                raise (GroupLostError if _is_lost(cause) else ClusterError)(_failed(cause, restarts)) from cause
             log.warning(
                 "a worker group was lost (%s); starting another, which goes on from the newest committed epoch "
                 "(%d of %d)",

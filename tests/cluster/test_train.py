@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from raymm.cluster.train import _error_of_rank, _round_robin, _teller, _train_on_rank
+from raymm.cluster.train import _error_of_rank, _round_robin, _teller, train_on_rank
 from raymm.errors import RaymmError, TrainingError
 from raymm.storage.layout import epoch_folder
 from raymm.training.loop import Backends, iter_epochs, train
@@ -26,12 +26,12 @@ def test_an_error_of_a_rank_keeps_its_words_wherever_it_is_declared(kind, made):
 def test_a_part_that_only_the_driver_knows_is_explained(tmp_path):
     about = {"key": "0" * 32, "data": "d", "digest": "0" * 64, "config": {"model": {"fusion": "maxy"}}}
     (tmp_path / "run.json").write_text(json.dumps(about))
-    found = _train_on_rank({"runs": [str(tmp_path)]})
+    found = train_on_rank({"runs": [str(tmp_path)]})
     assert found["error"] == "ConfigError"
     assert "a Ray worker refused settings that the driver accepted" in found["message"]
     assert "no fusion 'maxy'" in found["message"]
     assert "by --plugins" in found["message"]
-    gone = _train_on_rank({"runs": [str(tmp_path / "gone")]})
+    gone = train_on_rank({"runs": [str(tmp_path / "gone")]})
     assert "no run there" in gone["message"]
     assert "--plugins" not in gone["message"]
 
