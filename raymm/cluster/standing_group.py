@@ -6,6 +6,7 @@ a lost group trained goes on with another, from the newest committed epoch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
+from ray.train.torch import get_device
 
 from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.train import raise_error_of, reporting, train_on_rank
-from raymm.cluster.worker_group import GroupLostError, run_worker_group
+from raymm.cluster.worker_group import GroupLostError, failed, run_worker_group
 from raymm.errors import ClusterError, last_line
 from raymm.storage import layout
+from raymm.training.run import open_run
+from raymm.training.warm_process import warm_process
 from raymm.training.whole_runs import train_folder
 
 if TYPE_CHECKING:
@@ -46,80 +50,112 @@ class Order:
 
 
 class Desk:
-    """Where the keeper of a group leaves a run, and its workers, in other threads, wait for it."""
+    """Where a `StandingGroup` leaves a run, for which the workers of its present group wait, each in a thread.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    ranks
+        Workers of a group: a run is done when all of them have said so, and none of them is still within it.
+    """
+
+    def __init__(self, ranks: int) -> None:
+        self._ranks = ranks
         self._changed = threading.Condition()
+        self._group = 0
         self._order: Order | None = None
+        self._taken = self._closed = False
         self._outcomes: dict[int, dict[str, str]] = {}
-        self._closed = False
 
-    def give(self, path: str, until: int | None) -> int:
-        """Leave a run, and return its number."""
+    def begin(self) -> int:
+        """The number of a new group; workers of the one before are sent away."""
         with self._changed:
-            number = self._order.number + 1 if self._order else 1
-            self._order = Order(number, path, until)
+            self._group += 1
+            self._outcomes = {}
             self._changed.notify_all()
-        return number
+            return self._group
 
-    def next(self, after: int) -> Order | None:
-        """Wait for a run whose number is above `after` and that is not done; None where there will be none."""
+    def give(self, path: str, until: int | None) -> Order:
+        """Leave a run; one before it that was lost is given up."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waits(after))
-            return None if self._closed else self._order
-
-    def _waits(self, after: int) -> bool:
-        return self._order is not None and after < self._order.number and self._order.number not in self._outcomes
-
-    def done(self, number: int, outcome: dict[str, str]) -> None:
-        """Say how a run ended: nothing, or an error as a value."""
-        with self._changed:
-            self._outcomes[number] = outcome
+            self._order = Order(self._order.number + 1 if self._order else 1, path, until)
+            self._outcomes, self._taken = {}, False
             self._changed.notify_all()
+            return self._order
 
-    def outcome(self, number: int, lost: Callable[[], bool]) -> dict[str, str] | None:
-        """Wait until a run is done; None where its group is lost before."""
+    def next(self, group: int, after: int) -> Order | None:
+        """Wait for a run whose number is above `after`; None where the group has been sent away."""
         with self._changed:
-            while number not in self._outcomes and not lost():
+            self._changed.wait_for(lambda: self._is_over(group) or (self._order and self._order.number > after))
+            if self._is_over(group):
+                return None
+            self._taken = True
+            return self._order
+
+    def done(self, group: int, rank: int, outcome: dict[str, str]) -> None:
+        """Say how the run ended on a rank: nothing, or an error as a value."""
+        with self._changed:
+            if not self._is_over(group):
+                self._outcomes[rank] = outcome
+                self._changed.notify_all()
+
+    def outcome(self, is_lost: Callable[[], bool]) -> dict[str, str] | None:
+        """Wait until the run is done, and return what its first rank that failed said; None where it was lost."""
+        with self._changed:
+            while len(self._outcomes) < self._ranks and not is_lost():
                 self._changed.wait(0.1)
-            return self._outcomes.get(number)
+            if len(self._outcomes) < self._ranks:
+                return None
+            said = [self._outcomes[rank] for rank in sorted(self._outcomes)]
+            return next((outcome for outcome in said if outcome), {})
+
+    @property
+    def taken(self) -> bool:
+        """Whether a worker has been handed the run."""
+        return self._taken
 
     def close(self) -> None:
-        """Let all who wait go."""
+        """Send all workers away; there will be no run."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
+    def _is_over(self, group: int) -> bool:
+        return self._closed or group != self._group
+
 
 class StandingGroup:
-    """A group that starts with its first run, and again where it was lost or another size is asked for.
+    """A group that starts with its first run, and again where it was lost.
 
     Parameters
     ----------
-    me
+    actor
         The actor in which this object lives, which the workers ask for runs (`GroupTrainer.next`).
+    cluster
+        What all runs ask of the cluster.
     """
 
-    def __init__(self, me: Any) -> None:
-        self._me = me
-        self.desk = Desk()
+    def __init__(self, actor: Any, cluster: ClusterConfig) -> None:
+        self.desk = Desk(cluster.workers)
+        self._actor, self._cluster = actor, cluster
         self._thread: threading.Thread | None = None
-        self._size: tuple[int, float, float] | None = None
         self._error: Exception | None = None
 
     def train(self, run: Run, until: int | None) -> None:
         """Train a run; raises as `raymm.cluster.train.train_together`."""
-        cluster = run.config.cluster
-        self._fit(cluster)
+        restarts = left = self._cluster.max_failures
+        (run.path / layout.RAY).mkdir(exist_ok=True)  # by which pages know that it was trained on Ray
         with reporting([run], lambda _: None):
-            for left in range(cluster.max_failures, -1, -1):
-                number = self.desk.give(str(run.path), until)
-                self._start_unless_there(run)
-                outcome = self.desk.outcome(number, self._is_over)
+            while True:
+                self.desk.give(str(run.path), until)
+                starts = self._thread is None or self._is_lost()
+                if starts:
+                    self._start(run)
+                outcome = self.desk.outcome(self._is_lost)
                 if outcome is not None:
-                    raise_error_of(outcome)
-                    return
-                self._raise_unless_lost(left, cluster.max_failures)
+                    return raise_error_of(outcome)
+                if starts or self.desk.taken:  # else the group was lost before this run
+                    left -= 1
+                self._raise_unless_lost(left, restarts)
 
     def end(self) -> None:
         """Let the workers end, and wait for them."""
@@ -127,69 +163,66 @@ class StandingGroup:
         if self._thread is not None:
             self._thread.join(END_SECONDS)
 
-    def _fit(self, cluster: ClusterConfig) -> None:
-        """End a group of another size than that which is asked for."""
-        size = (cluster.workers, cluster.cpus_per_worker, cluster.gpus_per_worker)
-        if self._size not in {None, size}:
-            self.end()
-            self.desk, self._thread = Desk(), None
-        self._size = size
-
-    def _start_unless_there(self, run: Run) -> None:
-        if self._thread is not None and not self._is_over():
-            return
-        self._error = None
-        set_defaults(run.config.cluster)
-        given = (run.config.cluster, run.path / layout.RAY, run.key[:12])
+    def _start(self, run: Run) -> None:
+        set_defaults(self._cluster)
+        given = ({"desk": self._actor, "group": self.desk.begin()}, run.path / layout.RAY, run.key[:12])
         self._thread = threading.Thread(target=self._work, args=given, name="raymm-group", daemon=True)
         self._thread.start()
 
-    def _work(self, cluster: ClusterConfig, storage: Path, name: str) -> None:
+    def _work(self, settings: dict[str, Any], storage: Path, name: str) -> None:
         try:
-            run_worker_group(_serve_on_rank, {"desk": self._me}, cluster, storage, name, restarts=0)
+            run_worker_group(_serve_on_rank, settings, self._cluster, storage, name, restarts=0)
         except Exception as cause:  # noqa: BLE001  (raised where a run is waited for)
             self._error = cause
 
-    def _is_over(self) -> bool:
+    def _is_lost(self) -> bool:
         return self._thread is not None and not self._thread.is_alive()
 
     def _raise_unless_lost(self, left: int, restarts: int) -> None:
-        error = self._error or ClusterError("the worker group ended before its run")
+        error, self._error = self._error or ClusterError("the worker group ended before its run"), None
         if not isinstance(error, GroupLostError):
             raise error
-        if not left:
-            raise ClusterError(f"{error} ({restarts + 1} times; cluster.max_failures={restarts})") from error
+        if left < 0:
+            raise ClusterError(failed(error.__cause__ or error, restarts)) from error
         log.warning("%s; another group goes on from the newest committed epoch", last_line(error, "lost"))
 
 
 def _serve_on_rank(settings: dict[str, Any]) -> None:
-    """Train the runs of the desk on one rank, until there will be none."""
-    desk, number = settings["desk"], 0
-    while (order := ray.get(desk.next.remote(number))) is not None:
+    """Train runs on one rank, until the group is sent away."""
+    desk, group, number = settings["desk"], settings["group"], 0
+    rank = ray.train.get_context().get_world_rank()
+    while (order := ray.get(desk.next.remote(group, number))) is not None:
         number = order.number
+        _warm(Path(order.path))
         outcome = train_on_rank({"runs": [order.path], "until": order.until})
-        if ray.train.get_context().get_world_rank() == 0:
-            ray.get(desk.done.remote(number, outcome))
+        ray.get(desk.done.remote(group, rank, outcome))
+
+
+def _warm(path: Path) -> None:
+    """What a run costs is not to depend on which came first, since studies match seconds."""
+    with contextlib.suppress(Exception):  # what is wrong with the run is said by its training
+        run = open_run(path)
+        warm_process(run.config, run.dataset(), get_device())
 
 
 class GroupTrainer:
-    """The actor that keeps a group; its workers wait in threads of it."""
+    """The actor that keeps a group. Each of the workers waits in a thread of it; two more train and end."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: ClusterConfig) -> None:
         tune_malloc()
-        self._group = StandingGroup(ray.get_runtime_context().current_actor)
+        self._group = StandingGroup(ray.get_runtime_context().current_actor, cluster)
 
     def train(self, path: str, until: int | None) -> str:
         """Train the run of a folder; returns why it failed, or an empty text."""
         return train_folder(Path(path), until, self._group.train)
 
-    def next(self, after: int) -> Order | None:
+    def next(self, group: int, after: int) -> Order | None:
         """The next run; see `Desk.next`."""
-        return self._group.desk.next(after)
+        return self._group.desk.next(group, after)
 
-    def done(self, number: int, outcome: dict[str, str]) -> None:
-        """How a run ended."""
-        self._group.desk.done(number, outcome)
+    def done(self, group: int, rank: int, outcome: dict[str, str]) -> None:
+        """How a run ended on a rank; see `Desk.done`."""
+        self._group.desk.done(group, rank, outcome)
 
     def end(self) -> None:
         """End the group."""
@@ -197,6 +230,6 @@ class GroupTrainer:
 
 
 def start_group_trainer(cluster: ClusterConfig) -> Any:
-    """A `GroupTrainer` with threads for its workers, for the run and for its end."""
-    threads = cluster.workers + 2
-    return ray.remote(num_cpus=0, max_concurrency=threads, scheduling_strategy="SPREAD")(GroupTrainer).remote()
+    """A `GroupTrainer`, which holds nothing of the cluster itself."""
+    options = {"num_cpus": 0, "max_concurrency": cluster.workers + 2, "scheduling_strategy": "SPREAD"}
+    return ray.remote(**options)(GroupTrainer).remote(cluster)

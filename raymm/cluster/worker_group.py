@@ -27,7 +27,7 @@ from raymm.errors import ClusterError, last_line
 if TYPE_CHECKING:
     from raymm.config.cluster import ClusterConfig
 
-__all__ = ["GroupLostError", "run_worker_group"]
+__all__ = ["GroupLostError", "failed", "run_worker_group"]
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def run_worker_group(
             if isinstance(_failure(cause), WorkerGroupStartupTimeoutError):
                 raise ClusterError(_no_resources(cluster)) from cause
             if not left or not _is_lost(cause):
-                raise (GroupLostError if _is_lost(cause) else ClusterError)(_failed(cause, restarts)) from cause
+                raise (GroupLostError if _is_lost(cause) else ClusterError)(failed(cause, restarts)) from cause
             log.warning(
                 "a worker group was lost (%s); starting another, which goes on from the newest committed epoch "
                 "(%d of %d)",
@@ -170,7 +170,8 @@ def _words(cause: BaseException) -> str:
     return last_line(cause, type(cause).__name__)
 
 
-def _failed(cause: BaseException, restarts: int) -> str:
+def failed(cause: BaseException, restarts: int) -> str:
+    """What a training ended with, in words, after so many groups more than the first."""
     often = f" {restarts + 1} times (cluster.max_failures={restarts})" if restarts and _is_lost(cause) else ""
     return f"training on Ray failed{often}: {_words(cause)}; --debug shows the whole trace"
 

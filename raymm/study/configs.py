@@ -29,7 +29,7 @@ OF_A_STUDY = {
 }
 """Settings that runs of a study get from the study."""
 
-OF_ALL = "arms train in the same lanes; give it to all of them"
+OF_ALL = "runs train in the same lanes; give it to all of them"
 
 
 def laid_over(base: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def config_of(study: StudySettings, data: str, arm: str, chosen: Mapping[str, An
     values = laid_over(base, study.data[data].settings, study.arms[arm], chosen or {})
     own = {modern_key(key) for key in flatten(study.arms[arm])}
     problems = Problems(where, [f"{key}: {why}" for key, why in OF_A_STUDY.items() if key in flatten(values)])
-    problems.extend(f"{key}: {OF_ALL}" for key in sorted(own) if key.startswith("cluster."))
+    parts = own | {modern_key(key) for key in flatten(study.data[data].settings)}
+    problems.extend(f"{key}: {OF_ALL}" for key in sorted(parts) if key.startswith("cluster."))
     put(values, ["training", "seed"], study.seeds[0])
     unread: list[str] = []
     config = parse(values, where, drop=unread.append)

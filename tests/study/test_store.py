@@ -92,13 +92,19 @@ def test_data_that_changed_or_are_not_there_are_all_named(tmp_path, dataset, oth
     assert not (tmp_path / "s").exists()
 
 
+def test_what_runs_ask_of_the_cluster_is_the_same_on_every_data_set(tmp_path, dataset):
+    data = {"d": {"path": str(dataset.path), "settings": {"cluster": {"workers": 2}}}}
+    with pytest.raises(ConfigError, match=r"cluster\.workers: runs train in the same lanes; give it to all"):
+        create_or_open(tmp_path / "s", parse_study({"data": data, "arms": ["joint"], "seeds": [0]}))
+
+
 @pytest.mark.parametrize(
     ("arms", "settings", "words"),
     [
         (["joint", "smaple"], {}, "no method 'smaple'; did you mean 'sample'?"),
         ({"joint": {"method.settings.fs.scale": 3}}, {}, "method.settings.fs: 'joint' does not read it"),
         ({"a": {"training.seed": 3}}, {}, "training.seed: every arm is trained with the same seeds"),
-        ({"joint": {"cluster.workers": 2}}, {}, "cluster.workers: arms train in the same lanes; give it to all"),
+        ({"joint": {"cluster.workers": 2}}, {}, "cluster.workers: runs train in the same lanes; give it to all"),
         (["joint"], {"cluster": {"mirror": "s3://b/c"}}, "cluster.mirror: a study has no mirror"),
         (["joint"], {"training": {"epohcs": 3}}, "did you mean 'epochs'?"),
         ({"a": {"training.selection": "loss"}, "joint": None}, {}, "training.selection: arms are compared by one"),
