@@ -148,7 +148,7 @@ def test_resources_that_do_not_come_end_the_run_with_what_there_is(tmp_path, dat
     begun = time.monotonic()
     with pytest.raises(ClusterError, match=words):
         train_on_ray(run, lambda _: None)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 100  # the default of cluster.start_timeout is 120
     assert_nothing_in_use()
 
 
