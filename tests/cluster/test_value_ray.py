@@ -207,7 +207,7 @@ def load(schema):
 def test_actors_find_a_custom_model_in_the_folder_of_the_command(ray_local, dataset, tmp_path, monkeypatch):
     """With the installed script, whose own folder is another one; the model is in evaluation mode there too."""
     (tmp_path / "mymodel.py").write_text(CUSTOM)
-    (tmp_path / "tests").symlink_to(ROOT / "tests")  # which it imports, and actors know the folder of the command only
+    (tmp_path / "tests").symlink_to(ROOT / "tests")  # which it imports; actors know the folder of the command
     monkeypatch.chdir(tmp_path)
     words = ["--data", dataset.path, "--model", "mymodel:load", "--utility", "mymodel:HALF"]
     words = ["value", *words, "--actors", "1", "--out"]
