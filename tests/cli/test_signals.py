@@ -13,6 +13,7 @@ from raymm.signals import Stopped, stoppable
 from raymm.storage.directory import verify
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.training import checkpoint
+from tests.heard import heard
 
 SAMPLES = 90
 
@@ -71,7 +72,7 @@ def test_a_training_that_is_asked_to_end(capfd, tmp_path, monkeypatch, dataset, 
         return real(folder, about)
 
     monkeypatch.setattr(checkpoint, "commit_directory", signalled)
-    with pytest.raises(SystemExit) as ended:
+    with heard(number), pytest.raises(SystemExit) as ended:
         main(command(dataset, tmp_path))
     said = capfd.readouterr().err.strip().splitlines()
     assert ended.value.code == 128 + number

@@ -10,6 +10,7 @@ from raymm.storage.layout import lock_of_folder
 from raymm.sweep.rows import TrialRow
 from raymm.sweep.store import TrialOutcome, open_sweep, read_trials, write_outcome
 from tests.cli.calling import call, result_in
+from tests.heard import heard
 from tests.holders import held
 
 SAMPLES = 90
@@ -212,12 +213,8 @@ def test_an_interrupted_sweep_says_how_to_go_on(capfd, here, dataset, monkeypatc
         time.sleep(9)
 
     monkeypatch.setattr("raymm.api.sweep._run", interrupted)
-    asked = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-    before = signal.signal(number, asked)  # a shell ignores SIGINT, and nohup SIGHUP, for what they start
-    try:
+    with heard(number):
         code, _, err = new(capfd, dataset)
-    finally:
-        signal.signal(number, before)
     assert code == 128 + number
     assert f"go on with: raymm sweep --resume {here / 's'}" in err
     assert len(err.strip().splitlines()) == 1

@@ -12,6 +12,7 @@ from raymm.cluster.local_ray import init_ray, local_ray, shut_down
 from raymm.config import ClusterConfig
 from raymm.errors import ClusterError
 from raymm.signals import Stopped, stoppable
+from tests.heard import heard
 
 
 @pytest.fixture
@@ -37,15 +38,11 @@ def test_a_signal_waits_until_ray_has_started(at_start, number, raised):
         reached.append(signal.getsignal(number))
 
     downs = at_start(start)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
-    try:
-        with stoppable():
-            usual = signal.getsignal(number)
-            with pytest.raises(KeyboardInterrupt) as cause, local_ray(ClusterConfig(workers=1)):
-                pytest.fail("the block began")
-            assert signal.getsignal(number) is usual
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with heard(number), stoppable():
+        usual = signal.getsignal(number)
+        with pytest.raises(KeyboardInterrupt) as cause, local_ray(ClusterConfig(workers=1)):
+            pytest.fail("the block began")
+        assert signal.getsignal(number) is usual
     assert type(cause.value) is raised
     assert getattr(cause.value, "number", signal.SIGINT) == number
     assert reached
