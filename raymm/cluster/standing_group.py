@@ -6,8 +6,6 @@ a lost group trained goes on with another, from the newest committed epoch.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
-from ray.train.torch import get_device
 
 from raymm.allocator import tune_malloc
 from raymm.cluster.connect import set_defaults
 from raymm.cluster.train import raise_error_of, reporting, train_on_rank
-from raymm.cluster.worker_group import GroupLostError, failed, run_worker_group
-from raymm.errors import ClusterError, last_line
+from raymm.cluster.worker_group import GroupLostError, failed, run_worker_group, warn_of_loss
+from raymm.errors import ClusterError
 from raymm.storage import layout
-from raymm.training.run import open_run
-from raymm.training.warm_process import warm_process
 from raymm.training.whole_runs import train_folder
 
 if TYPE_CHECKING:
@@ -33,8 +28,6 @@ if TYPE_CHECKING:
     from raymm.training.run import Run
 
 __all__ = ["Desk", "StandingGroup", "start_group_trainer"]
-
-log = logging.getLogger(__name__)
 
 END_SECONDS = 30.0
 """Longest wait for the workers of a group to end by themselves."""
@@ -74,13 +67,12 @@ class Desk:
             self._changed.notify_all()
             return self._group
 
-    def give(self, path: str, until: int | None) -> Order:
+    def give(self, path: str, until: int | None) -> None:
         """Leave a run; one before it that was lost is given up."""
         with self._changed:
             self._order = Order(self._order.number + 1 if self._order else 1, path, until)
             self._outcomes, self._taken = {}, False
             self._changed.notify_all()
-            return self._order
 
     def next(self, group: int, after: int) -> Order | None:
         """Wait for a run whose number is above `after`; None where the group has been sent away."""
@@ -182,9 +174,10 @@ class StandingGroup:
         error, self._error = self._error or ClusterError("the worker group ended before its run"), None
         if not isinstance(error, GroupLostError):
             raise error
+        cause = error.__cause__ or error
         if left < 0:
-            raise ClusterError(failed(error.__cause__ or error, restarts)) from error
-        log.warning("%s; another group goes on from the newest committed epoch", last_line(error, "lost"))
+            raise ClusterError(failed(cause, restarts)) from error
+        warn_of_loss(cause, restarts - left, restarts)
 
 
 def _serve_on_rank(settings: dict[str, Any]) -> None:
@@ -193,16 +186,8 @@ def _serve_on_rank(settings: dict[str, Any]) -> None:
     rank = ray.train.get_context().get_world_rank()
     while (order := ray.get(desk.next.remote(group, number))) is not None:
         number = order.number
-        _warm(Path(order.path))
-        outcome = train_on_rank({"runs": [order.path], "until": order.until})
+        outcome = train_on_rank({"runs": [order.path], "until": order.until, "warm": True})
         ray.get(desk.done.remote(group, rank, outcome))
-
-
-def _warm(path: Path) -> None:
-    """What a run costs is not to depend on which came first, since studies match seconds."""
-    with contextlib.suppress(Exception):  # what is wrong with the run is said by its training
-        run = open_run(path)
-        warm_process(run.config, run.dataset(), get_device())
 
 
 class GroupTrainer:

@@ -34,6 +34,7 @@ from raymm.training.communicator import SingleProcess, TorchDistributed
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.result import read_result
 from raymm.training.run import open_run
+from raymm.training.warm_process import warm_process
 from raymm.valuation.engine import value_parts
 
 if TYPE_CHECKING:
@@ -150,7 +151,11 @@ def _teller(runs: Sequence[Run], report: Reports) -> Callable[[], None]:
 
 
 def train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
-    """Train on one rank; errors that a restart does not repair are returned as a value, by every rank."""
+    """Train on one rank; errors that a restart does not repair are returned as a value, by every rank.
+
+    With `warm`, the process loads before what trainings load, so that what the runs cost does not depend on whether
+    they come first.
+    """
     tune_malloc()
     try:
         runs = [open_run(Path(path)) for path in settings["runs"]]
@@ -165,7 +170,10 @@ def train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
     value = pool.parts if runs[0].config.cluster.actors else value_parts
     backends = Backends(value=value, communicator=communicator, device=device)
     try:
-        _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], settings["until"])
+        read = [(run, run.dataset()) for run in runs]
+        if settings.get("warm"):
+            warm_process(runs[0].config, read[0][1], device)
+        _round_robin([iter_epochs(run, dataset, backends) for run, dataset in read], settings["until"])
     except RaymmError as cause:
         return _error_as_value(cause)
     finally:

@@ -27,7 +27,7 @@ from raymm.errors import ClusterError, last_line
 if TYPE_CHECKING:
     from raymm.config.cluster import ClusterConfig
 
-__all__ = ["GroupLostError", "failed", "run_worker_group"]
+__all__ = ["GroupLostError", "failed", "run_worker_group", "warn_of_loss"]
 
 log = logging.getLogger(__name__)
 
@@ -81,16 +81,22 @@ def run_worker_group(
         except (ray.train.TrainingFailedError, RayActorError) as cause:
             if isinstance(_failure(cause), WorkerGroupStartupTimeoutError):
                 raise ClusterError(_no_resources(cluster)) from cause
-            if not left or not _is_lost(cause):
-                raise (GroupLostError if _is_lost(cause) else ClusterError)(failed(cause, restarts)) from cause
-            log.warning(
-                "a worker group was lost (%s); starting another, which goes on from the newest committed epoch "
-                "(%d of %d)",
-                _words(cause),
-                restarts - left + 1,
-                restarts,
-            )
+            if not _is_lost(cause):
+                raise ClusterError(failed(cause, restarts)) from cause
+            if not left:
+                raise GroupLostError(failed(cause, restarts)) from cause
+            warn_of_loss(cause, restarts - left + 1, restarts)
     raise AssertionError
+
+
+def warn_of_loss(cause: BaseException, number: int, restarts: int) -> None:
+    """Say that a group was lost and that another starts, the `number`-th of so many."""
+    log.warning(
+        "a worker group was lost (%s); starting another, which goes on from the newest committed epoch (%d of %d)",
+        _words(cause),
+        number,
+        restarts,
+    )
 
 
 DATA_CALLBACK = "DatasetsCallback"

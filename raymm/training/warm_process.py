@@ -6,6 +6,7 @@ takes about a second of processor time: more than a whole run of a small data se
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,11 @@ def warm_process(config: Config, dataset: Dataset, device: torch.device) -> None
     if dataset.digest in _warmed:
         return
     _warmed.add(dataset.digest)
+    with contextlib.suppress(Exception):  # what is wrong with a run is said by its training
+        _train_and_value(config, dataset, device)
+
+
+def _train_and_value(config: Config, dataset: Dataset, device: torch.device) -> None:
     config = with_defaults(config, dataset.schema.task)
     joint = config.model_copy(update={"method": MethodConfig(name="joint")})
     model = build_model(dataset.schema, config.model, 0, dataset.statistics).to(device)

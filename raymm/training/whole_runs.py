@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +29,7 @@ Loop = Callable[["Run", int | None], object]
 def train_here(run: Run, until: int | None, device: torch.device | None = None) -> None:
     """Train a run in this process, which has loaded what trainings load when the first epoch begins."""
     dataset, device = run.dataset(), device or any_device()
-    with contextlib.suppress(Exception):  # what is wrong with the run is said by its training
-        warm_process(run.config, dataset, device)
+    warm_process(run.config, dataset, device)
     for state in iter_epochs(run, dataset, Backends(device=device)):
         if state.epoch >= (math.inf if until is None else until):
             break
