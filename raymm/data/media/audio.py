@@ -20,13 +20,13 @@ from raymm.data.media.container import (
     Input,
     LastPacketError,
     Stream,
-    decoded,
     open_media,
     real_streams,
     stream_of,
     zero_of,
 )
 from raymm.data.media.declared import check_end, known_end
+from raymm.data.media.packets import decoded
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import Reel
 from raymm.data.media.resampling import resampled

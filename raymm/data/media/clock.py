@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from raymm.data.media.container import Input, Stream, decoded
+from raymm.data.media.container import Input, Stream
+from raymm.data.media.packets import decoded, period_of
 
-__all__ = ["COUNTED", "NO_TIMESTAMPS", "Frame", "Timed", "is_jump", "period_of", "timed_frames"]
+__all__ = ["COUNTED", "NO_TIMESTAMPS", "Frame", "Timed", "timed_frames"]
 
 Frame = Any
 """av.VideoFrame."""
@@ -18,14 +19,8 @@ Timed = tuple[Fraction, Frame]
 
 NO_TIMESTAMPS = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
-TS_DISCONT = 0x200
-"""FFmpeg's AVFMT_TS_DISCONT: timestamps may begin anew in the middle of the file."""
 COUNTED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mp3")
 """Formats without timestamps, to which FFmpeg gives those of packets that are as long as the first."""
-JUMP = 10
-"""Seconds; a larger step of such timestamps is a new beginning, as in FFmpeg, and not a pause."""
-BACK = 0.1
-"""Seconds; so is a step back behind what came last, as where files were joined by `cat`."""
 
 
 def timed_frames(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
@@ -37,17 +32,6 @@ def timed_frames(container: Input, stream: Stream, zero: Fraction) -> Iterator[T
     return _by_timestamp(container, stream, zero)
 
 
-def period_of(stream: Stream) -> Fraction:
-    """How long a frame is shown at the frame rate of a stream; 0 where it has none."""
-    rate = stream.guessed_rate or stream.average_rate
-    return 1 / Fraction(rate) if rate else Fraction(0)
-
-
-def is_jump(container: Input, step: float | Fraction, advance: float | Fraction) -> bool:
-    """Whether the timestamps begin anew, by the seconds from the expected and from the last time to a timestamp."""
-    return bool(container.format.flags & TS_DISCONT) and (abs(float(step)) > JUMP or advance < -BACK)
-
-
 def _by_number(container: Input, stream: Stream) -> Iterator[Timed]:
     period = period_of(stream)
     frames = (frame for _, frames in decoded(container, stream) for frame in frames)
@@ -56,19 +40,14 @@ def _by_number(container: Input, stream: Stream) -> Iterator[Timed]:
 
 
 def _by_timestamp(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:
-    moved, last = -zero, Fraction(0)
-    previous: Frame | None = None
-    may_jump = bool(container.format.flags & TS_DISCONT)
+    time, previous = Fraction(0), None
     for frame in (frame for _, frames in decoded(container, stream) for frame in frames):
-        own = None if frame.pts is None else frame.pts * frame.time_base
-        if own is None or may_jump:
-            expected = last if previous is None else last + (duration_of(previous) or period_of(stream))
-            if own is None:
-                own = expected - moved
-            elif previous is not None and is_jump(container, own + moved - expected, own + moved - last):
-                moved = expected - own
-        last, previous = own + moved, frame
-        yield last, frame
+        if frame.pts is not None:
+            time = frame.pts * frame.time_base - zero
+        elif previous is not None:
+            time += duration_of(previous) or period_of(stream)
+        previous = frame
+        yield time, frame
 
 
 def _by_packet(container: Input, stream: Stream, zero: Fraction) -> Iterator[Timed]:

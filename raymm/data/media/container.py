@@ -22,9 +22,9 @@ __all__ = [
     "Kind",
     "LastPacketError",
     "Stream",
-    "decoded",
     "has_sound",
     "open_media",
+    "path_of",
     "real_streams",
     "stream_of",
     "zero_of",
@@ -64,29 +64,6 @@ def open_media(path: Path) -> Iterator[Input]:
         raise MediaError(f"cannot be decoded ({last.__cause__})") from last
     except (av.FFmpegError, OSError, ValueError) as cause:
         raise MediaError(f"cannot be decoded ({cause})") from cause
-
-
-def decoded(container: Input, stream: Stream) -> Iterator[tuple[Any, list[Any]]]:
-    """Packets of a stream and the frames that come out of each.
-
-    Raises
-    ------
-    av.FFmpegError
-        When a packet that has others after it cannot be decoded.
-    LastPacketError
-        When the last one cannot be decoded.
-    """
-    packets = container.demux(stream)
-    for packet in packets:
-        try:
-            frames = packet.decode()
-        except av.FFmpegError as cause:
-            if container.format.name == "mp3" and bytes(packet).startswith(b"ID3"):
-                continue  # the tag of a second file that was joined to the first
-            if any(later.size for later in packets):
-                raise
-            raise LastPacketError from cause
-        yield packet, frames
 
 
 def stream_of(container: Input, kind: Kind, number: int | None = None) -> Stream:
@@ -130,7 +107,7 @@ def zero_of(container: Input) -> Fraction:
 
 def _start(container: Input, stream: Stream) -> Fraction | None:
     if stream.codec_context.name in LATE_DECODERS:
-        with open_media(_path(container)) as again:
+        with open_media(path_of(container)) as again:
             first = next(again.decode(again.streams[stream.index]), None)
             if first is not None and first.pts is not None:
                 return Fraction(first.pts * first.time_base)
@@ -158,10 +135,11 @@ def _is_still(container: Input, stream: Stream) -> bool:
     """Whether a video stream has one packet only."""
     if stream.frames > 1:
         return False
-    with open_media(_path(container)) as again:
+    with open_media(path_of(container)) as again:
         packets = (packet for packet in again.demux(again.streams[stream.index]) if packet.size)
         return len(list(islice(packets, 2))) < 2
 
 
-def _path(container: Input) -> Path:
+def path_of(container: Input) -> Path:
+    """Where an open file lies."""
     return Path(container.name.removeprefix("file:"))

@@ -1,14 +1,14 @@
 """How long a media file is: as its header says, or, where that is no count, by reading it through."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from raymm.data.media.clock import NO_TIMESTAMPS, is_jump, period_of
-from raymm.data.media.container import Input, Stream, open_media, real_streams, zero_of
+from raymm.data.media.clock import NO_TIMESTAMPS
+from raymm.data.media.container import Input, open_media, real_streams, zero_of
 from raymm.data.media.declared import has_frame_count, is_chained, known_end
+from raymm.data.media.packets import length_of, packets_of, period_of
 from raymm.data.media.problem import MediaError
 
 __all__ = ["media_seconds"]
@@ -44,46 +44,17 @@ def _is_known(container: Input, path: Path) -> bool:
 
 
 def _read_through(container: Input) -> float:
-    """The end of the last packet; packets without times follow one another at the frame rate."""
+    """The end of the last packet; packets without times follow one another, as long as they are."""
     streams = real_streams(container)
-    zero, reached = zero_of(container), {stream.index: _Reached() for stream in streams}
-    for packet in container.demux(streams) if streams else ():
-        if not packet.size:
-            continue
-        length = _length(container, packet, streams)
-        reached[packet.stream.index].follow(container, packet, length, zero)
-    return float(max((stream.end for stream in reached.values()), default=Fraction(0)))
-
-
-@dataclass
-class _Reached:
-    """How far a stream was read."""
-
-    end: Fraction = Fraction(0)
-    decoded: Fraction | None = None
-    length: Fraction = Fraction(0)
-    moved: Fraction = Fraction(0)
-
-    def follow(self, container: Input, packet: "av.Packet", length: Fraction, zero: Fraction) -> None:
-        """Go on to the end of a packet; timestamps of decoding tell where those of showing begin anew."""
-        if packet.pts is None or container.format.flags & NO_TIMESTAMPS:
-            self.end += length
-            return
-        if packet.dts is not None:
-            decoded = packet.dts * Fraction(packet.time_base) - zero + self.moved
-            if self.decoded is not None:
-                step = decoded - self.decoded
-                if is_jump(container, step - self.length, step):
-                    self.moved += self.length - step
-                    decoded = self.decoded + self.length
-            self.decoded, self.length = decoded, length
-        self.end = max(self.end, packet.pts * Fraction(packet.time_base) - zero + self.moved + length)
-
-
-def _length(container: Input, packet: "av.Packet", streams: list[Stream]) -> Fraction:
-    stream = next(stream for stream in streams if stream.index == packet.stream.index)
-    if container.format.flags & NO_TIMESTAMPS and stream.type == "video":
-        return period_of(stream)
-    if packet.duration:
-        return packet.duration * Fraction(packet.time_base)
-    return period_of(stream) if stream.type == "video" else Fraction(0)
+    zero, ends = zero_of(container), dict.fromkeys((stream.index for stream in streams), Fraction(0))
+    counted = bool(container.format.flags & NO_TIMESTAMPS)
+    for packet in packets_of(container, streams) if streams else ():
+        if packet.size:
+            index, length = packet.stream.index, length_of(packet)
+            if counted and packet.stream.type == "video":
+                length = period_of(packet.stream)
+            if counted or packet.pts is None:
+                ends[index] += length
+            else:
+                ends[index] = max(ends[index], packet.pts * Fraction(packet.time_base) - zero + length)
+    return float(max(ends.values(), default=Fraction(0)))

@@ -7,7 +7,7 @@ from math import ceil, floor
 import numpy as np
 import numpy.typing as npt
 
-from raymm.data.media.clock import COUNTED, is_jump
+from raymm.data.media.clock import COUNTED
 from raymm.data.media.container import Input
 from raymm.data.media.problem import MediaError
 
@@ -45,7 +45,6 @@ class Reel:
     _last: Fraction = NOWHERE
     _begun: Fraction = NOWHERE
     _next: Fraction = NOWHERE
-    _moved: Fraction = NOWHERE
 
     def add(self, samples: Waveform, rate: int, pts: int | None, tick: Fraction | None) -> None:
         """Append samples [n] that have a timestamp in ticks (or none).
@@ -82,13 +81,8 @@ class Reel:
             return stamped
         if self.container.format.name in COUNTED:
             return self._next
-        step = stamped + self._moved - self._next
-        if is_jump(self.container, step / self.rate, (stamped + self._moved - self._last) / self.rate):
-            self._moved -= step
-            return self._next
-        if abs(step) <= max(float(self._longest), float(TICKS * tick * self.rate)):
-            return self._next
-        return stamped + self._moved
+        near = max(float(self._longest), float(TICKS * tick * self.rate))
+        return self._next if abs(stamped - self._next) <= near else stamped
 
     def starts_after(self, seconds: float) -> bool:
         """Whether the last samples begin after some time, so that nothing more is needed before it."""

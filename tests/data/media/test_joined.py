@@ -7,7 +7,19 @@ from raymm.data.media.audio import read_sound
 from raymm.data.media.declared import has_frame_count, is_chained
 from raymm.data.media.length import media_seconds
 from raymm.data.media.video import frames_at, read_frames
-from tests.data.media.signals import RATE, audio, ffmpeg_sound, mux, needs, needs_ffmpeg, numbered, numbers, video
+from tests.data.media.signals import (
+    RATE,
+    audio,
+    click,
+    ffmpeg_sound,
+    mux,
+    needs,
+    needs_ffmpeg,
+    numbered,
+    numbers,
+    onset,
+    video,
+)
 
 opus, mp3 = needs("libopus"), needs("libmp3lame")
 
@@ -77,6 +89,38 @@ def test_every_frame_of_joined_transport_streams_is_shown(tmp_path, parts):
     assert numbers(frames_at(path, times)) == [*range(20)] * parts
     assert read_frames(path, [60.0]).seconds == pytest.approx(0.8 * parts, abs=0.01)
     assert media_seconds(path) == pytest.approx(0.8 * parts, abs=0.05)
+
+
+LENGTHS = [(2.0, 2.0), (2.0, 1.7), (1.7, 2.0), (2.0, 1.2), (1.2, 2.0)]
+"""Seconds of the picture and of the sound of a recording."""
+
+
+@pytest.mark.parametrize(("seen", "heard"), LENGTHS)
+@pytest.mark.parametrize(
+    ("suffix", "codec", "sound"), [("ts", "mpeg2video", "mp2"), ("ts", "mpeg4", "aac"), ("mpg", "mpeg2video", "mp2")]
+)
+def test_sound_and_picture_of_joined_recordings_stay_together(tmp_path, suffix, codec, sound, seen, heard):
+    """A click at second 1 of every part is heard where frame 25 of that part is shown."""
+    parts = 8
+    pictures = numbered(round(seen * 25))
+    part = mux(
+        tmp_path / f"part.{suffix}",
+        [video(pictures, codec, bframes=2), audio(click(1.0, heard, 48_000), sound, 48_000)],
+        form={"ts": "mpegts", "mpg": "mpeg"}[suffix],
+    )
+    alone = onset(read_sound(part, RATE, 3.0).waveform)
+    assert numbers(frames_at(part, [1.01]))[0] in {24, 25}
+    path = joined(tmp_path / f"a.{suffix}", [part] * parts)
+    length = media_seconds(path)
+    waveform = read_sound(path, RATE, length).waveform
+    found = np.flatnonzero(np.abs(waveform) > 0.4) / RATE
+    clicks = found[np.diff(found, prepend=-1.0) > 0.5]
+    times = np.arange(0, length, 0.005)
+    shown = np.array(numbers(frames_at(path, times.tolist())))
+    begun = times[np.flatnonzero((shown == 25) & (np.roll(shown, 1) != 25))]
+    assert len(clicks) == len(begun) == parts
+    assert clicks - begun == pytest.approx(np.full(parts, alone - begun[0]), abs=0.03)
+    assert np.diff(begun) == pytest.approx(np.full(parts - 1, length / parts), abs=0.06)
 
 
 @pytest.mark.parametrize("pause", [9_000, 1_000_000])

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raymm.data.media.clock import TS_DISCONT
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import MOST_RATES, Reel
 from raymm.data.media.resampling import resampled
@@ -20,8 +19,8 @@ LONG = 10**6
 """Seconds."""
 
 
-def reel(flags=0, **fields):
-    return Reel(SimpleNamespace(format=SimpleNamespace(flags=flags, name="some")), Fraction(0), **fields)
+def reel(**fields):
+    return Reel(SimpleNamespace(format=SimpleNamespace(name="some")), Fraction(0), **fields)
 
 
 def packets(count):
@@ -29,9 +28,9 @@ def packets(count):
     return [np.arange(n * PACKET + 1, (n + 1) * PACKET + 1, dtype=np.float32) for n in range(count)]
 
 
-def laid(starts, flags=0, tick=Fraction(1, RATE), **fields):
+def laid(starts, tick=Fraction(1, RATE), **fields):
     """The waveform of packets that say to start at some samples."""
-    filled = reel(flags, **fields)
+    filled = reel(**fields)
     for start, samples in zip(starts, packets(len(starts)), strict=True):
         filled.add(samples, RATE, start, tick)
     return filled.waveforms(LONG).get(RATE, np.zeros(0, np.float32))
@@ -60,12 +59,6 @@ def test_samples_before_time_0_are_left_out():
     assert laid([-20, 30])[0] == 21
     assert laid([0, 50], early=30)[0] == 31
     assert not len(laid([-60]))
-
-
-@pytest.mark.parametrize("again", [-500_000, 20_000])
-def test_timestamps_that_begin_anew_are_no_gap_where_the_container_has_that(again):
-    starts = [0, 50, 100 + again, 150 + again, 200 + again]
-    assert np.array_equal(laid(starts, TS_DISCONT), np.arange(1, 251))
 
 
 def test_a_coarse_tick_is_no_gap():
