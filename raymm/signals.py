@@ -5,6 +5,7 @@ command is in are left in order: the run's record is closed as KILLED, locks are
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 __all__ = ["Stopped", "exit_code_of", "stoppable"]
 
 HANDLED = (signal.SIGTERM, signal.SIGHUP)
+AGAIN = 0.05
+"""Seconds after which a signal is raised once more that came where Python drops what its handler raises."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -33,8 +36,9 @@ class Stopped(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Raise `Stopped` within the block when a signal asks the process to end.
 
-    A signal that the process ignores, as SIGHUP under `nohup`, stays ignored. Outside of the main thread, which alone
-    may handle signals, nothing changes.
+    A signal that the process ignores, as SIGHUP under `nohup`, stays ignored. One that comes while an object is
+    deleted or a process is forked, where Python drops the exception, is raised once more. Outside of the main thread,
+    which alone may handle signals, nothing changes.
     """
     before: dict[signal.Signals, Any] = {}
     received: list[signal.Signals] = []
@@ -48,7 +52,8 @@ def stoppable() -> Iterator[None]:
         handled = [number for number in HANDLED if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, stop) for number in handled}
     try:
-        yield
+        with _raised_again():
+            yield
     except KeyboardInterrupt as cause:
         if received and not isinstance(cause, Stopped):  # Ray raises a new exception where it waits for a result
             raise _renamed(cause, received[0]) from None
@@ -56,6 +61,31 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def _raised_again() -> Iterator[None]:
+    """Raise within the block, and a little later, an interrupt that Python could only have written about."""
+    before, main, left = sys.unraisablehook, threading.main_thread().ident, threading.Event()
+
+    def again(number: signal.Signals) -> None:
+        if main is not None and not left.is_set():
+            signal.pthread_kill(main, number)
+
+    def hook(dropped: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            before(dropped)
+            return
+        timer = threading.Timer(AGAIN, again, [signal.Signals(exit_code_of(dropped.exc_value) - 128)])
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        left.set()
+        sys.unraisablehook = before
 
 
 def exit_code_of(cause: BaseException) -> int:

@@ -216,9 +216,9 @@ def test_F37_a_server_that_does_not_come_to_an_end(place, dataset, whole, pause)
     started = time.monotonic()
     words = train_words(dataset.path, place)
     with contextlib.closing(Silent(pause)) as server:
-        code, _, err = by_command(words, MLFLOW_TRACKING_URI=server.uri, MLFLOW_HTTP_REQUEST_TIMEOUT="2")
+        code, _, err = by_command(words, 300, MLFLOW_TRACKING_URI=server.uri, MLFLOW_HTTP_REQUEST_TIMEOUT="2")
     assert code == 0, err
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 150  # 55 on a quiet machine
     assert numbers(place / "run") == whole
     arrived(*local_store(place / "mlflow"), place)
 

@@ -1,6 +1,7 @@
 """What others see of raymm: readers, the tracking store, the operating system, and who imports it."""
 
 import importlib
+import multiprocessing.util
 import os
 import pkgutil
 import signal
@@ -162,6 +163,7 @@ def left_by(path, dataset, **training):
 @pytest.mark.parametrize("loader_workers", [0, pytest.param(2, marks=pytest.mark.chaos)])
 def test_I14_nothing_is_left(tmp_path, dataset, monkeypatch, loader_workers):
     """The first run opens what stays open for the life of a process; the second opens nothing more."""
+    multiprocessing.util.get_temp_dir()  # where helpers of later tests meet, too: not below the folder of this test
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

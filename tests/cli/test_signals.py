@@ -3,13 +3,15 @@
 import os
 import shutil
 import signal
+import sys
 import threading
+import time
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from raymm.cli import main
-from raymm.signals import Stopped, stoppable
+from raymm.signals import Stopped, exit_code_of, stoppable
 from raymm.storage.directory import verify
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.training import checkpoint
@@ -118,6 +120,46 @@ def test_an_interrupt_that_a_library_raises_instead_is_named_by_its_signal():
     with pytest.raises(KeyboardInterrupt) as plain, stoppable():
         raise KeyboardInterrupt
     assert not isinstance(plain.value, Stopped)
+
+
+class Deaf:
+    """Python drops what is raised while such an object is deleted."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("often", [1, 3])
+def test_a_signal_that_comes_where_python_drops_it_is_raised_again(capfd, number, often):
+    def wait():
+        for _ in range(often):
+            Deaf(number)
+        time.sleep(20)
+
+    with heard(number), pytest.raises(KeyboardInterrupt) as cause, stoppable():
+        wait()
+    assert exit_code_of(cause.value) == 128 + number
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_python_drops_is_said_as_before(capfd):
+    class Broken:
+        def __del__(self):
+            raise ValueError("broken")
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = sys.__unraisablehook__
+    try:
+        with stoppable():
+            Broken()
+        assert sys.unraisablehook is sys.__unraisablehook__
+    finally:
+        sys.unraisablehook = hook
+    assert "ValueError: broken" in capfd.readouterr().err
 
 
 def test_handlers_are_put_back_and_other_threads_have_none():

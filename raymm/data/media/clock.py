@@ -6,15 +6,12 @@ no timestamps but one place a packet, of which a frame takes the next; a raw str
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
-from raymm.data.media.container import Input, Stream
+from raymm.data.media.container import Frame, Input, Stream
 from raymm.data.media.packets import decoded, period_of
 
-__all__ = ["COUNTED", "NO_TIMESTAMPS", "Frame", "Timed", "timed_frames"]
+__all__ = ["COUNTED", "NO_TIMESTAMPS", "Timed", "timed_frames"]
 
-Frame = Any
-"""av.VideoFrame."""
 Timed = tuple[Fraction, Frame]
 
 NO_TIMESTAMPS = 0x80

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from raymm.data.media.problem import MediaError
 
 __all__ = [
+    "Frame",
     "Input",
     "Kind",
     "LastPacketError",
@@ -34,6 +35,8 @@ Input = Any
 """av.container.InputContainer, whose types are not followed."""
 Stream = Any
 """av.AudioStream or av.VideoStream."""
+Frame = Any
+"""av.VideoFrame."""
 Kind = Literal["audio", "video"]
 
 OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}

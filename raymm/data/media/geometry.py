@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from raymm.data.media.clock import Frame
-from raymm.data.media.container import Input
+from raymm.data.media.container import Frame, Input
 from raymm.data.media.problem import MediaError
 
 __all__ = [

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from raymm.data.media.clock import Frame, Timed, duration_of, timed_frames
-from raymm.data.media.container import Input, LastPacketError, Stream, has_sound, open_media, stream_of, zero_of
+from raymm.data.media.clock import Timed, duration_of, timed_frames
+from raymm.data.media.container import (
+    Frame,
+    Input,
+    LastPacketError,
+    Stream,
+    has_sound,
+    open_media,
+    stream_of,
+    zero_of,
+)
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.geometry import Orientation, Picture, frame_orientation, still_orientation, to_gray, to_rgb
 from raymm.data.media.packets import period_of
