@@ -4,8 +4,6 @@ python -m bench --data DATA      DATA: grid_digits, prepared with audio,rgb,flow
 """
 
 import argparse
-import json
-import platform
 import sys
 from pathlib import Path
 
@@ -30,7 +28,7 @@ from bench import (
     training_memory,
     valuation,
 )
-from bench.timing import Measured
+from bench.timing import Measured, keep
 
 BENCHES = {
     "encoder_pass": encoder_pass.run,
@@ -51,7 +49,6 @@ BENCHES = {
     "preparing": preparing.run,
     "run_page": run_page.run,
 }
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
@@ -60,7 +57,6 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("data/grid_digits"))
     parser.add_argument("--only", choices=sorted(BENCHES))
     arguments = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
     missed, threads = 0, torch.get_num_threads()
     for name, run in BENCHES.items():
         if arguments.only in (None, name):
@@ -68,13 +64,8 @@ def main() -> int:
             measured: Measured = run(arguments.data)
             missed += not measured.reached
             print(measured.line(), flush=True)
-            (RESULTS / f"{name}.json").write_text(json.dumps(measured.record() | machine(), indent=2) + "\n")
+            keep(measured, name)
     return 1 if missed else 0
-
-
-def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
-    return {"machine": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 That code comes out of the history of the repository; both commands run in turn, in processes of their own, and must
 write the same shards bit for bit. Clips with sound are made here; others are given:
 
-python -m bench.preparing --manifest labels.csv --media-root clips
+python -m bench.preparing --manifest labels.csv --media-root clips --name preparing_clips
+
+writes bench/results/preparing_clips.json; preparing_grid_digits.json is that of 800 clips of docs/results/grid_digits.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.timing import Measured, processor_seconds_of_raymm
+from bench.timing import Measured, keep, processor_seconds_of_raymm
 from raymm.data.media.write import write_clip
 from raymm.storage import sha256_of
 
@@ -90,8 +92,11 @@ def _main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--media-root", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--name", required=True)
     given = parser.parse_args()
-    print(measured(given.manifest.absolute(), given.media_root.absolute(), given.rounds).line())
+    result = measured(given.manifest.absolute(), given.media_root.absolute(), given.rounds)
+    print(result.line())
+    keep(result, given.name)
 
 
 if __name__ == "__main__":
