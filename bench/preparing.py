@@ -5,7 +5,7 @@ write the same shards bit for bit. Clips with sound are made here; others are gi
 
 python -m bench.preparing --manifest labels.csv --media-root clips --name preparing_clips
 
-writes bench/results/preparing_clips.json; preparing_grid_digits.json is that of 800 clips of docs/results/grid_digits.
+writes bench/results/preparing_clips.json; preparing_grid_digits.json is of the clips of docs/results/grid_digits.
 """
 
 import argparse
