@@ -9,7 +9,14 @@ from raymm.valuation import Sampling, Utility, get_utility, shapley_values, valu
 from raymm.valuation.coalitions import coalition_masks, shapley_weights
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.sampling.designs import design
-from raymm.valuation.sampling.estimator import error_of_unseen, estimate, margin_of_error, value_closed_form
+from raymm.valuation.sampling.estimator import (
+    ROUNDING,
+    _unrounded,
+    error_of_unseen,
+    estimate,
+    margin_of_error,
+    value_closed_form,
+)
 
 N, K = 7, 3
 
@@ -37,6 +44,26 @@ def test_the_error_of_unseen_coalitions_is_the_sum_over_all(n, budget, by_size):
 def test_where_all_coalitions_were_evaluated_none_is_unseen(n):
     for seed in range(3):
         assert (error_of_unseen(design(n, 2**n, seed), lambda sizes: sizes) < 1e-6).all()
+
+
+@pytest.mark.parametrize("fair_share", [None, 0.5, -3.0])
+@pytest.mark.parametrize("largest", [1.0, 1000.0, 1e-3])
+def test_estimates_that_rounding_alone_moved_from_a_level_are_set_to_it(fair_share, largest):
+    """Up to 1e-9 of the largest value of a sample, of either sign and beside 0 or the fair share; others stay."""
+    values = torch.tensor([[0.0, -largest], [largest / 8, 0.0]], dtype=torch.float64)
+    reach = 1e-9 * largest
+    near = torch.tensor([[reach, -reach, 0.5 * reach, 0.0], [reach / 8, -reach / 8, reach / 16, 0.0]]).double()
+    near[:, :2] = ROUNDING * values.abs().amax(dim=1, keepdim=True) * torch.tensor([1, -1])
+    far = near + torch.tensor([1.0, -1.0, 2.0, 4.0]) * 3 * reach
+    other = torch.full((1, 4), -7.0).double() * largest
+    assert (_unrounded(near, values, fair_share) == 0).all()
+    for phi in (far, other.expand(2, 4)):
+        assert torch.equal(_unrounded(phi, values, fair_share), phi)
+    if fair_share is not None:
+        beside = fair_share + 0.5 * near
+        assert (_unrounded(beside, values, fair_share) == fair_share).all()
+        assert torch.equal(_unrounded(beside, values, None), beside)
+        assert torch.equal(_unrounded(fair_share + far, values, fair_share), fair_share + far)
 
 
 def batch(samples=30):
