@@ -23,9 +23,9 @@ from raymm.errors import RaymmError, in_one_line, is_of_own_code, messages_of
 from raymm.storage.data_layout import index_folder
 from raymm.tasks.defaults import with_defaults
 from raymm.training.backends import Backends
+from raymm.training.devices import any_device
 from raymm.training.rehearsal import rehearse
 from raymm.training.run import Run, check_folder, problems_of, validate_run
-from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config

@@ -20,12 +20,12 @@ from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import writing
 from raymm.tracking.base import ending
 from raymm.tracking.machine import MachineLoad
+from raymm.training.devices import any_device
 from raymm.training.heading import Heading, device_name
 from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
 from raymm.training.train_log import TrainLog, warnings_in
-from raymm.training.whole_runs import any_device
 
 if TYPE_CHECKING:
     from raymm.api.stores import Store

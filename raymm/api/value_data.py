@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from raymm.api.settings import named
 from raymm.api.shown import place_of
 from raymm.data.opening import Data, open_data
+from raymm.errors import ConfigError
 from raymm.models.valued import import_plugins, load_for, load_own, with_masking
 from raymm.storage.data_layout import index_folder
 from raymm.storage.layout import lock_of_file
@@ -52,6 +53,15 @@ class ValueOptions:
         asked = {"utility": self.utility, "method": self.method, "budget": self.budget}
         return {name: given for name, given in asked.items() if given is not None}
 
+    def check_device(self) -> None:
+        """Raise `ConfigError` where GPUs are asked for and this process values, which it does on its CPU."""
+        if self.backend == "local" and self.gpus_per_actor:
+            raise ConfigError(
+                f"value: gpus_per_actor={self.gpus_per_actor:g} asks for GPUs of the actors of backend='ray', and "
+                "backend='local' has no actors: it values in this process, on its CPU; choose 'ray', or leave "
+                "gpus_per_actor out"
+            )
+
 
 def value_data(
     model: Path | str, data: Data, options: ValueOptions, told: Progress
@@ -68,7 +78,13 @@ def value_data(
     -------
     A table for each masking, by its name; `AS_TRAINED` where none is asked for. The second and further ones are
     written beside `out`, as OUT-MASKING.parquet. And the data set that was opened.
+
+    Raises
+    ------
+    ConfigError
+        When the options ask for what the backend does not have.
     """
+    options.check_device()
     plugins = import_plugins(named(options.plugins), model if isinstance(model, Path) else None)
     dataset = open_data(
         place_of(data),

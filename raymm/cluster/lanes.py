@@ -7,7 +7,6 @@ An actor starts once for many runs: a run costs neither a controller nor a worke
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,18 @@ import torch
 from ray.exceptions import RayActorError, RayError
 
 from raymm.allocator import tune_malloc
+from raymm.cluster.given_device import given_device
 from raymm.cluster.resources import cluster_totals, living_nodes, runs_at_once
 from raymm.counts import counted
 from raymm.errors import ClusterError, last_line
 from raymm.training.lane_errors import LaneClosedError, LaneLostError
-from raymm.training.whole_runs import any_device, train_folder, train_here
+from raymm.training.whole_runs import train_folder, train_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raymm.config.cluster import ClusterConfig
+    from raymm.training.run import Run
 
 __all__ = ["RayLane", "lanes_that_fit", "start_trainer"]
 
@@ -105,8 +106,11 @@ class Trainer:
 
     def train(self, path: str, until: int | None) -> str:
         """Train the run of a folder; returns why it failed, or an empty text."""
-        device = any_device() if ray.get_gpu_ids() else torch.device("cpu")
-        return train_folder(Path(path), until, partial(train_here, device=device))
+
+        def train_given(run: Run, until: int | None) -> None:
+            train_here(run, until, given_device())
+
+        return train_folder(Path(path), until, train_given)
 
     def end(self) -> None:
         """Do nothing: it keeps nothing."""

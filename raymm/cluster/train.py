@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
-import torch
 from ray.train.torch import get_device
 
 from raymm import errors
 from raymm.allocator import tune_malloc
 from raymm.beside import beside
 from raymm.cluster.connect import set_defaults
+from raymm.cluster.given_device import given_device
 from raymm.cluster.prometheus import export_epoch_metrics, run_label
 from raymm.cluster.valuation_pool import ActorPool
 from raymm.cluster.worker_group import run_worker_group
@@ -38,6 +38,8 @@ from raymm.training.warm_process import warm_process
 from raymm.valuation.engine import value_parts
 
 if TYPE_CHECKING:
+    import torch
+
     from raymm.training.checkpoint import Checkpoint
     from raymm.training.loop import Report
     from raymm.training.result import Result
@@ -119,10 +121,11 @@ def train_in_this_process(runs: Sequence[Run], report: Reports, *, until: int | 
     """Train several runs as `train_together` does, in this process of the cluster instead of a worker group's.
 
     It trains on the first GPU that Ray has given to the process, or on its CPUs, values there, and reports between
-    two epochs: what `report` raises ends the training with these epochs committed.
+    two epochs: what `report` raises ends the training with these epochs committed. Raises `ConfigError` where torch
+    does not find the GPU.
     """
     tune_malloc()
-    backends = Backends(device=torch.device("cuda" if ray.get_gpu_ids() else "cpu"))
+    backends = Backends(device=given_device())
     _round_robin([iter_epochs(run, run.dataset(), backends) for run in runs], until, _teller(runs, report))
 
 
@@ -165,11 +168,12 @@ def train_on_rank(settings: dict[str, Any]) -> dict[str, str]:
         return _error_as_value(cause)
     world = ray.train.get_context().get_world_size()
     pool = ActorPool(label=run_label(runs[0].name, runs[0].key))
-    device: torch.device = get_device()
     communicator = TorchDistributed() if world > 1 else SingleProcess()
     value = pool.parts if runs[0].config.cluster.actors else value_parts
-    backends = Backends(value=value, communicator=communicator, device=device)
     try:
+        given_device()
+        device: torch.device = get_device()
+        backends = Backends(value=value, communicator=communicator, device=device)
         read = [(run, run.dataset()) for run in runs]
         if settings.get("warm"):
             warm_process(runs[0].config, read[0][1], device)

@@ -12,8 +12,9 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Float64, Int64
 
 from raymm.config.loss import LossConfig
+from raymm.counts import counted
 from raymm.deferred import Tensor, torch
-from raymm.errors import DataError, did_you_mean
+from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.tasks.base import Outputs, Task, widened
 from raymm.tasks.final_metrics import calibration_error, mean_auc
 from raymm.tasks.labels import Labels
@@ -111,7 +112,13 @@ class Classification(Task):
         return _of_label(outputs.double(), labels)
 
     def margin(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Float64[Tensor, "B s"]:
-        """Output of the label minus the largest other output."""
+        """Output of the label minus the largest other output; raises `ConfigError` where there is no other."""
+        if outputs.shape[-1] < 2:
+            raise ConfigError(
+                "valuation.utility: 'margin' is the output of the label minus the largest other output, and the "
+                f"model has {counted(outputs.shape[-1], 'output')}: one class has no margin; give an output of each "
+                "of two classes or more (of one logit of yes: 0 and the logit), or take utility 'logit'"
+            )
         wide = outputs.double()
         own = _of_label(wide, labels)
         others = wide.scatter(-1, labels[:, None, None].expand(-1, outputs.shape[1], 1), -torch.inf)

@@ -12,6 +12,7 @@ from raymm.config.sections import Config
 from raymm.data.reader import BatchReader
 from raymm.models.model import MultimodalModel
 from raymm.training.communicator import SingleProcess
+from raymm.training.devices import require_device
 from raymm.valuation.engine import Rows, value_parts
 from raymm.valuation.table import ValuationTable
 
@@ -33,9 +34,12 @@ def _report_nothing(history: Sequence[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class Backends:
-    """How training reaches the rest of the world."""
+    """How training reaches the rest of the world; raises `ConfigError` where the device is not here."""
 
     value: ValueFn = value_parts
     report: Report = _report_nothing
     communicator: Communicator = field(default_factory=SingleProcess)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        require_device(self.device, "Backends(device=)")

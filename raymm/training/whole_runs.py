@@ -7,37 +7,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from raymm.errors import RaymmError, in_one_line
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.layout import lock_of_folder
 from raymm.storage.lock import PATIENCE, writing
+from raymm.training.devices import any_device, require_device
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import open_run
 from raymm.training.warm_process import warm_process
 
 if TYPE_CHECKING:
+    import torch
+
     from raymm.training.run import Run
 
-__all__ = ["any_device", "train_folder", "train_here"]
+__all__ = ["train_folder", "train_here"]
 
 Loop = Callable[["Run", int | None], object]
 """`(run, until)`: trains a run until so many epochs are done, or to its end."""
 
 
 def train_here(run: Run, until: int | None, device: torch.device | None = None) -> None:
-    """Train a run in this process, which has loaded what trainings load when the first epoch begins."""
-    dataset, device = run.dataset(), device or any_device()
+    """Train a run in this process, which has loaded what trainings load when the first epoch begins.
+
+    `device` is by default the GPU where there is one; raises `ConfigError` for one that is not here.
+    """
+    dataset, device = run.dataset(), require_device(device or any_device(), "device=")
     warm_process(run.config, dataset, device)
     for state in iter_epochs(run, dataset, Backends(device=device)):
         if state.epoch >= (math.inf if until is None else until):
             break
-
-
-def any_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def train_folder(path: Path, until: int | None = None, loop: Loop = train_here) -> str:

@@ -64,9 +64,17 @@ def test_a_model_of_ones_own_is_made_for_the_data(capfd, tmp_path, dataset, monk
         ("RUN", {"masking": "median"}, ConfigError, "masking median"),
         ("RUN", {"utility": "cuont"}, ConfigError, "did you mean 'count'"),
         ("RUN", {"budget": "many"}, ConfigError, "valuation.budget"),
+        ("RUN", {"gpus_per_actor": 0.5}, ConfigError, "gpus_per_actor=0.5 asks for GPUs of the actors"),
     ],
 )
 def test_mistakes_are_said(dataset, result, model, options, error, words):
     with pytest.raises(error) as raised:
         raymm.value(result if model == "RUN" else model, dataset, progress=None, **options)
     assert words in str(raised.value)
+
+
+def test_gpus_for_no_actors_are_refused_by_the_command(capfd, dataset, result):
+    words = ["value", "--data", dataset.path, "--checkpoint", result.folder, "--out", "t.parquet"]
+    code, _, said = call(capfd, *words, "--backend", "local", "--gpus-per-actor", 1)
+    assert code == 2
+    assert "value: gpus_per_actor=1 asks for GPUs of the actors of backend='ray', and backend='local' has" in said

@@ -31,6 +31,14 @@ def test_actors_count_beside_the_workers():
     assert "1.5 GPUs asked for, the cluster has 1" in problem
 
 
+@pytest.mark.parametrize("asked", [{"gpus_per_worker": 1}, {"gpus_per_actor": 0.5}, {"gpus_per_worker": 0.01}])
+def test_gpus_of_a_cluster_without_any_are_refused_with_their_settings(asked):
+    (problem,) = check_resources(ClusterConfig(workers=1, actors=1, **asked), cpus=8, gpus=0)
+    assert f"{max(asked.values()):g} GPU" in problem
+    assert "asked for, the cluster has 0" in problem
+    assert "lower cluster.gpus_per_worker and cluster.gpus_per_actor (fractions share a GPU, 0 uses none)" in problem
+
+
 def test_cpus_and_gpus_are_said_together():
     problems = check_resources(ClusterConfig(workers=9, gpus_per_worker=1), cpus=8, gpus=8)
     assert len(problems) == 2

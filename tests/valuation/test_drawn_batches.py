@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raymm.config.registries import FUSIONS
-from raymm.errors import DataError, TrainingError
+from raymm.errors import ConfigError, DataError, TrainingError
 from raymm.tasks import get_task
-from raymm.valuation import value_samples
+from raymm.valuation import get_utility, value_samples
+from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.own.labels import read_labels
+from raymm.valuation.sampling import Sampling, value_sampled
 from tests.models.test_calibration import model_of
 from tests.oracles import shapley_by_permutations
 from tests.valuation.test_batch_checks import K, N, add, batch, in_parts
@@ -118,6 +120,41 @@ def test_no_samples_of_any_size_have_no_values(n, classes, width, utility, partl
     assert found.phi.shape == found.stderr.shape == (0, n)
     assert found.probabilities.shape == (0, classes)
     assert found.correct.shape == (0, 2**n)
+
+
+@settings(max_examples=30)
+@given(
+    utility=st.sampled_from(get_task().utilities),
+    classes=st.integers(1, 4),
+    n=st.integers(1, 4),
+    rows=st.integers(1, 3),
+    way=st.sampled_from(["whole", "parts", "sampled"]),
+    seed=st.integers(0, 99),
+)
+def test_one_class_has_no_margin_and_every_other_utility(utility, classes, n, rows, way, seed):
+    """Logits of each modality are its features; those of a coalition their sum."""
+    features = torch.randn(rows, n, classes, generator=torch.Generator().manual_seed(seed))
+    labels, present = torch.arange(rows) % classes, torch.ones(rows, n, dtype=torch.bool)
+
+    def value():
+        if way == "whole":
+            return value_samples(lambda f, mask: (f * mask[..., None]).sum(1), features, labels, utility_name=utility)
+        if way == "parts":
+            parts = {"partials": lambda f: (f, torch.zeros(classes))}
+            return value_samples(None, features, labels, utility_name=utility, **parts)
+        source_of = lambda some: SumSource(features[some], torch.zeros(classes), present[some])  # noqa: E731
+        return value_sampled(source_of, labels, present, get_utility(utility), Sampling(2 * n + 2, 0))
+
+    if (utility, classes) == ("margin", 1):
+        with pytest.raises(ConfigError, match=r"'margin' .* the model has 1 output: one class has no margin; give"):
+            value()
+        return
+    sums = value().phi.sum(dim=1)
+    total, none = (
+        get_utility(utility).fn(logits[:, None], labels, torch.full((rows, 1), size))[:, 0].double()
+        for logits, size in ((features.sum(dim=1), n), (torch.zeros(rows, classes), 0))
+    )
+    assert sums.numpy() == pytest.approx((total - none).numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))

@@ -108,6 +108,24 @@ def test_sizes_of_all_kinds_are_averaged(tmp_path, size):
     assert abs(gray.mean() - 127) < 6
 
 
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("a.png", 2160, 4096), ("a.mkv", 2160, 4096), ("a.mkv", 4096, 2160)]
+)
+def test_a_frame_of_4k_is_averaged_over_areas(tmp_path, name, height, width):
+    """Fields of one grey each, over which a board of single pixels lies."""
+    fields = np.random.default_rng(height).integers(20, 236, (8, 8))
+    board = np.indices((height, width), np.uint8).sum(axis=0, dtype=np.uint8) % 2
+    plane = np.kron(fields, np.ones((height // 8, width // 8), int)) + np.where(board, 20, -20)
+    frame = np.repeat(plane[..., None], 3, axis=2).astype(np.uint8)
+    if name == "a.png":
+        Image.fromarray(frame).save(tmp_path / name, compress_level=1)
+    else:
+        mux(tmp_path / name, [video(frame[None], "ffv1")])
+    shown, wanted = frames_at(tmp_path / name, [0.0]), np.kron(fields, np.ones((12, 12), int))
+    assert np.abs(to_gray(shown, 96, 96)[0].astype(int) - wanted).max() <= 3
+    assert np.abs(to_rgb(shown, 96, 96)[0].astype(int) - wanted).max() <= 3
+
+
 def overlaps(old, new):
     """How much of each of `old` pixels lies in each of `new`, [new, old]."""
     edges = np.arange(new + 1)[:, None] * old / new
