@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+AUDIT_VENV := .venv-audit
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 # runs a command beside others: what it prints is kept in build/NAME.log, and shown in one block when it ends
@@ -62,10 +63,10 @@ mutation: $(STAMP) ## change the code in one place at a time; tests must fail (S
 	  { $(PYTHON) -m venv .venv-mutation && .venv-mutation/bin/pip install --quiet cosmic-ray==8.7.0; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos.mutation $(if $(SAMPLE),--sample $(SAMPLE)) .venv-mutation/bin/python $(MODULES)
 
-audit: ## ask a feed of known weaknesses about every package of the lock
-	$(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit
-	.venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
-	rm -rf .venv-audit
+audit: ## ask a feed of known weaknesses about every package of the lock; a package that it does not know is an error
+	$(PYTHON) -m venv $(AUDIT_VENV) && $(AUDIT_VENV)/bin/pip install --quiet pip-audit
+	$(AUDIT_VENV)/bin/pip-audit --require-hashes --disable-pip $(or $(AUDIT),--strict) -r requirements.lock
+	rm -rf $(AUDIT_VENV)
 
 bill: $(STAMP) ## write sbom.json, the bill of materials, from requirements.lock
 	$(BIN)/python -m tests.chaos.bill

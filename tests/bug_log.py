@@ -2,8 +2,8 @@
 
 Rows have the numbers of the list of tries; V rows are of the mathematics of values. The tests of a row try three
 variants of its kind or more, some of them drawn. `tests/test_bug_log.py` checks that every row stands here, that the
-tests named here exist, that each row has one that draws and three variants, and that no listed case was left out since.
-A test is written as file::function.
+tests named here exist, that each row has one that draws and three variants, and that no listed case was left out
+since. A test is written as file::function.
 """
 
 # Numbers that the list leaves out.
@@ -287,6 +287,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         "splits that are called validation, dev or Train",
         [
             "tests/data/test_splits.py::test_names_of_the_field_are_understood_and_said",
+            "tests/data/test_splits.py::test_every_name_of_the_field_means_its_split",
             "tests/data/test_splits.py::test_other_names_are_refused_by_sample",
         ],
     ),
@@ -366,6 +367,7 @@ ROWS: dict[int | str, tuple[str, list[str]]] = {
         "many rows of lists: read by the column, and many to a shard",
         [
             "tests/data/tabular/test_columns.py::test_drawn_lists",
+            "tests/data/test_manifest_cells.py::test_rows_of_numbers_stay_in_the_memory_of_arrow",
             "tests/data/test_shard_rows.py::test_small_samples_share_a_shard",
         ],
     ),
@@ -578,12 +580,14 @@ LISTED = {
     "tests/data/test_manifest_cells.py::test_files_in_columns_are_read": 4,
     "tests/data/test_manifest_cells.py::test_nan_is_missing_and_never_a_class_or_a_text": 2,
     "tests/data/test_manifest_cells.py::test_one_file_in_two_splits_is_found_under_any_name": 5,
+    "tests/data/test_manifest_cells.py::test_rows_of_numbers_stay_in_the_memory_of_arrow": 4,
     "tests/data/test_manifest_cells.py::test_words_for_nothing_are_words": 5,
     "tests/data/test_moments.py::test_tiny_deviations_are_scaled": 4,
     "tests/data/test_prepare.py::test_a_changed_file_is_noticed_whatever_its_name": 8,
     "tests/data/test_schema_inference.py::test_the_first_axis_of_a_sequence_is_that_of_its_channels": 6,
     "tests/data/test_shard_rows.py::test_small_samples_share_a_shard": 5,
     "tests/data/test_splits.py::test_each_of_a_thousand_classes_is_in_every_split": 5,
+    "tests/data/test_splits.py::test_every_name_of_the_field_means_its_split": 12,
     "tests/data/test_splits.py::test_other_names_are_refused_by_sample": 3,
     "tests/data/test_words.py::test_emoji_and_punctuation_make_tokens": 6,
     "tests/data/test_words.py::test_words_of_every_script_are_whole": 9,

@@ -19,6 +19,7 @@ from raymm.data.tabular.columns import (
     kind_in_words,
     plain,
     values_of,
+    why_no_files,
 )
 from raymm.data.tabular.embedded import Embedded
 from raymm.data.tabular.read import Table, read_table
@@ -205,7 +206,8 @@ def _texts(column: pa.ChunkedArray) -> list[str | None]:
 
 def _paths(column: pa.ChunkedArray) -> list[str | None]:
     if not (is_text(column.type) or is_bytes(column.type)):
-        raise _WrongTypeError("it must hold paths of files, as texts")
+        why = f"; {why_no_files(column.type)}" if pa.types.is_struct(column.type) else ""
+        raise _WrongTypeError(f"it must hold paths of files, as texts{why}")
     return [None if cell is None or not cell.strip() else cell.strip() for cell in values_of(column)]
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -146,6 +148,31 @@ def test_arrays_of_every_form_are_prepared_alike(tmp_path, form, suffix):
     assert (stored == np.arange(48).reshape(6, 2, 4)).all()
 
 
+MANY, WIDTH = 3_000, 256
+"""Rows and numbers of each: 3 MB as float32, some 24 MB as lists of Python's floats."""
+
+
+@pytest.mark.parametrize("form", ["fixed", "list", "large list", "tensors"])
+def test_rows_of_numbers_stay_in_the_memory_of_arrow(tmp_path, form):
+    numbers = np.random.default_rng(49).random((MANY, WIDTH), np.float32)
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(numbers.reshape(-1)), WIDTH)
+    column = {
+        "fixed": fixed,
+        "list": fixed.cast(pa.list_(pa.float32())),
+        "large list": fixed.cast(pa.large_list(pa.float32())),
+        "tensors": pa.FixedShapeTensorArray.from_numpy_ndarray(numbers),
+    }[form]
+    rows = {"split": [SPLITS[n % 3] for n in range(MANY)], "label": ["ab"[n % 2] for n in range(MANY)]}
+    pq.write_table(pa.table({**rows, "v": column}), tmp_path / "m.parquet")
+    tracemalloc.start()
+    records = load_manifest(tmp_path / "m.parquet", tmp_path, {"v": "vector"}).records
+    most = tracemalloc.get_traced_memory()[1]  # of Python and numpy; that of Arrow is not among it
+    tracemalloc.stop()
+    assert most < 2 * numbers.nbytes
+    assert all(np.array_equal(record.cells["v"], row) for record, row in zip(records, numbers, strict=True))
+    assert not any(record.cells["v"].flags.owndata for record in records)
+
+
 def run(folder, path, modalities, *options):
     arguments = ["--manifest", path, "--media-root", folder, "--out", folder / "out", "--backend", "local"]
     return CliRunner().invoke(verb, [*map(str, arguments), "--modalities", modalities, *options])
@@ -181,6 +208,75 @@ def test_files_in_columns_are_read(tmp_path, form):
         assert dataset.shards.sources(np.arange(2)) == ["gone/p0.png", "gone/p1.png"]
         assert dataset.shards.sample_id[0] == "p0"
     assert "nothing has changed since" in run(tmp_path, path, *options).stderr
+
+
+def write_as(path, rows):
+    """Rows in the format that the suffix says; cells of bytes become null in JSON, which holds none."""
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row, default=lambda _: None) + "\n" for row in rows))
+        return path
+    table = pa.Table.from_pylist(rows)
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+        return path
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return path
+
+
+STRUCTS = {
+    "path": lambda path: {"path": path},
+    "null and path": lambda path: {"bytes": None, "path": path},
+    "rate": lambda path: {"path": path, "sampling_rate": 16_000},
+    "null and rate": lambda path: {"sampling_rate": None, "bytes": None, "path": path},
+}
+
+
+@pytest.mark.parametrize("form", STRUCTS)
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl"])
+def test_structs_with_a_path_name_that_file_in_every_format(tmp_path, suffix, form):
+    rows = [
+        {"split": split, "label": label, "audio": None if n == 4 else STRUCTS[form](f"{n}.wav"), "t": "x"}
+        for n, (split, label) in enumerate(SIX)
+    ]
+    path = write_as(tmp_path / f"m.{suffix}", rows)
+    records = load_manifest(path, tmp_path, {"audio": "audio", "t": "text"}).records
+    assert [record.cells["audio"] for record in records] == [None if n == 4 else f"{n}.wav" for n in range(6)]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_bytes_beside_a_sampling_rate_are_the_file(tmp_path, suffix):
+    rows = [
+        {"split": split, "label": label, "audio": {"bytes": b"RIFF%d" % n, "path": None, "sampling_rate": 8_000}}
+        for n, (split, label) in enumerate(SIX)
+    ]
+    path = write_as(tmp_path / f"m.{suffix}", rows)
+    records = load_manifest(path, tmp_path, {"audio": "audio"}, embedded=tmp_path / "files").records
+    assert [Path(record.cells["audio"]).read_bytes() for record in records] == [b"RIFF%d" % n for n in range(6)]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl"])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"array": [0.0, 0.5], "sampling_rate": 8_000},
+            "numbers that were decoded (array) are no file; keep the files",
+        ),
+        ({"start": 0.5}, "leave start out"),
+        ({"bytes": "UklGRg=="}, "JSON holds no bytes of files; give their path, or save the table as Parquet"),
+    ],
+    ids=str,
+)
+def test_structs_that_are_no_files_are_refused_with_a_remedy(tmp_path, suffix, more, words):
+    rows = [
+        {"split": split, "label": label, "audio": {"path": f"{n}.wav", **more}}
+        for n, (split, label) in enumerate(SIX)
+    ]
+    with pytest.raises(DataError) as caught:
+        load_manifest(write_as(tmp_path / f"m.{suffix}", rows), tmp_path, {"audio": "audio"})
+    assert "column 'audio' holds struct<path: string" in str(caught.value)
+    assert words in str(caught.value)
 
 
 def test_equal_files_in_two_splits_are_one_file(tmp_path):

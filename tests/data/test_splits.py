@@ -8,16 +8,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raymm.data.schema import SPLITS
-from raymm.data.splits import assign_splits, read_splits
+from raymm.data.splits import NAMES, assign_splits, read_splits, split_called
 from raymm.errors import Problems
 from raymm.tasks import Classification, MultiLabel, Regression
 
-SPELT = {"train": ["train", "Train", "TRAIN", "training"], "val": ["val", "valid", "Validation", "dev", "DEV"]}
-SPELT["test"] = ["test", "Testing", "TEST"]
+SPELT = {
+    "train": "train training trn",
+    "val": "val valid validation dev devel development",
+    "test": "test testing tst",
+}
+"""Names that published collections give to their splits, written out here once more."""
+CASES = [str.lower, str.upper, str.title]
+
+
+def spelt(split):
+    return st.builds(lambda name, change: change(name), st.sampled_from(SPELT[split].split()), st.sampled_from(CASES))
+
+
+@pytest.mark.parametrize(("split", "name"), [(split, name) for split in SPELT for name in SPELT[split].split()])
+def test_every_name_of_the_field_means_its_split(split, name):
+    for change in CASES:
+        problems = Problems("m.csv")
+        found, note = read_splits([change(name)], ["a"], problems)
+        assert (found, problems.items) == ([split], [])
+        assert note == ("" if change(name) == split else f"splits '{change(name)}' are taken as {split}")
+        assert split_called(f" {change(name)} ") == split
+
+
+def test_no_other_name_is_understood():
+    assert {split: sorted(names) for split, names in NAMES.items()} == {
+        split: sorted(names.split()) for split, names in SPELT.items()
+    }
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.tuples(*(st.sampled_from(SPELT[split]) for split in SPLITS)))
+@given(st.tuples(*map(spelt, SPLITS)))
 def test_names_of_the_field_are_understood_and_said(names):
     problems = Problems("m.csv")
     found, note = read_splits(names, names, problems)

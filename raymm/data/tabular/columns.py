@@ -12,7 +12,17 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import types
 
-__all__ = ["arrays_of", "holds_files", "holds_numbers", "is_bytes", "is_text", "kind_in_words", "plain", "values_of"]
+__all__ = [
+    "arrays_of",
+    "holds_files",
+    "holds_numbers",
+    "is_bytes",
+    "is_text",
+    "kind_in_words",
+    "plain",
+    "values_of",
+    "why_no_files",
+]
 
 LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
 
@@ -54,9 +64,40 @@ def holds_numbers(kind: pa.DataType) -> bool:
     return is_list(inner) or types.is_null(inner) or _is_number(inner)
 
 
+FILE_FIELDS = {"bytes", "path"}
+UNREAD_FIELDS = {"sampling_rate"}
+"""Fields beside those of a file that say nothing which the file does not say itself."""
+
+
 def holds_files(kind: pa.DataType) -> bool:
-    """Whether cells are files as Hugging Face datasets hold them: their bytes, their path, or both."""
-    return types.is_struct(kind) and {field.name for field in kind} <= {"bytes", "path"}
+    """Whether cells are files as Hugging Face datasets hold them: their bytes, their path, or both.
+
+    The field `sampling_rate` may stand beside them; the file's own rate counts.
+    """
+    return types.is_struct(kind) and not why_no_files(kind)
+
+
+def why_no_files(kind: pa.StructType) -> str:
+    """What keeps the structs of a column from being files, with a remedy; empty where they are files.
+
+    >>> why_no_files(pa.struct({"path": pa.string(), "sampling_rate": pa.int64()}))
+    ''
+    """
+    fields = {field.name: field.type for field in kind}
+    if "array" in fields:
+        return (
+            "numbers that were decoded (array) are no file; keep the files, by Hugging Face's "
+            "cast_column(NAME, Audio(decode=False)), or write each to a file and give its path"
+        )
+    if further := sorted(fields.keys() - FILE_FIELDS - UNREAD_FIELDS):
+        return f"a file has the fields bytes and path (sampling_rate is not read); leave {', '.join(further)} out"
+    if not fields.keys() & FILE_FIELDS:
+        return "a file has the field path, bytes, or both"
+    if "bytes" in fields and not (is_bytes(fields["bytes"]) or types.is_null(fields["bytes"])):
+        return "JSON holds no bytes of files; give their path, or save the table as Parquet"
+    if "path" in fields and not is_text(fields["path"]):
+        return "the field path must be a text"
+    return ""
 
 
 def kind_in_words(kind: pa.DataType) -> str:

@@ -1,5 +1,7 @@
 """Media files that a table holds itself: the `{bytes, path}` columns of Hugging Face datasets, or plain bytes.
 
+In JSON lines such columns hold paths alone.
+
 The bytes of a cell are written to a folder as a file that is named by their SHA-256, and the cell becomes its path.
 Equal bytes are one file, with the suffix of its first name, so that a recording in two splits is noticed, and a
 second reading changes nothing.

@@ -176,9 +176,8 @@ def _table(parts: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, embedd
 
 
 def _read_json_lines(path: Path, embedded: Embedded) -> Table:
-    del embedded  # JSON holds no bytes
     content, notes = as_utf8(path, _content(path))
-    return Table(read_json_lines(content), tuple(notes))
+    return Table(embedded.replace(read_json_lines(content)), tuple(notes))
 
 
 def _content(path: Path) -> bytes:

@@ -133,19 +133,10 @@ class Combination:
         if self.audio:
             raw = folder / "made.sound.raw"
             self.sound.tofile(raw)
-            inputs += [
-                "-itsoffset",
-                self.audio_late,
-                "-f",
-                "f32le",
-                "-ar",
-                self.rate,
-                "-ac",
-                self.channels,
-                "-i",
-                raw,
-            ]
+            inputs += ["-f", "f32le", "-ar", self.rate, "-ac", self.channels, "-i", raw]
             outputs += ["-map", f"{int(bool(self.video))}:a", "-c:a", *self.audio.split()]
+            if self.audio_late:  # version 9 forgets -itsoffset of raw sound
+                outputs += ["-af", f"asetpts=PTS+{self.audio_late}/TB"]
             if self.jump or self.jitter:
                 moved = f"TS+round(({self.jitter}*sin(9*N)+{self.jump}*gte(N\\,20))*{TICKS[self.suffix]})"
                 outputs += ["-bsf:a", f"setts=ts={moved}"]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.data.media_oracle.checks import check_frames, check_sound, check_window
-from tests.data.media_oracle.ffmpeg import decode, needs_ffmpeg
+from tests.data.media_oracle.ffmpeg import decode, needs_ffmpeg, skip_without_encoder
 from tests.data.media_oracle.listed import LISTED
 
 pytestmark = needs_ffmpeg
@@ -15,6 +15,7 @@ def made(tmp_path_factory):
     known = {}
 
     def make(combination):
+        skip_without_encoder(combination)
         if combination not in known:
             path = combination.make(tmp_path_factory.mktemp("made"))
             known[combination] = path, decode(path, combination)

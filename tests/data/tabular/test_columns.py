@@ -1,16 +1,21 @@
 """Cells of every Arrow type that holds numbers or text, against the lists that they were made of."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raymm.data.tabular.columns import arrays_of, holds_files, holds_numbers, is_text, plain, values_of
+from raymm.data.tabular.columns import arrays_of, holds_files, holds_numbers, is_text, plain, values_of, why_no_files
 
 ROWS = [[1, 2, 3], None, [4, 5, 6], [7, 8, 9]]
 NUMBERS = [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.uint16(), pa.int64()]
 LISTS = [pa.list_, pa.large_list, lambda inner: pa.list_(inner, 3), pa.list_view, pa.large_list_view]
+
+
+RATE = ("sampling_rate", pa.int64())
 
 
 def column(*chunks):
@@ -91,7 +96,25 @@ def test_nan_is_missing(kind):
 def test_files_are_known_by_their_fields():
     assert holds_files(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     assert holds_files(pa.struct([("path", pa.string())]))
-    assert not holds_files(pa.struct([("bytes", pa.binary()), ("x", pa.string())]))
+    assert holds_files(pa.struct([("bytes", pa.large_binary()), ("path", pa.large_string()), RATE]))
+    assert holds_files(pa.struct([("bytes", pa.null()), ("path", pa.null())]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ([("bytes", pa.binary()), ("x", pa.string())], "leave x out"),
+        ([("path", pa.string()), ("start", pa.float64()), ("end", pa.float64())], "leave end, start out"),
+        ([("path", pa.string()), ("array", pa.list_(pa.float32())), RATE], r"Audio\(decode=False\)"),
+        ([("bytes", pa.string()), ("path", pa.string())], "give their path, or save the table as Parquet"),
+        ([("path", pa.int64())], "path must be a text"),
+        ([RATE], "has the field path, bytes, or both"),
+        ([], "has the field path, bytes, or both"),
+    ],
+)
+def test_why_structs_are_no_files_is_said(fields, words):
+    assert not holds_files(pa.struct(fields))
+    assert re.search(words, why_no_files(pa.struct(fields)))
 
 
 def test_extension_types_are_what_they_are_stored_as():
