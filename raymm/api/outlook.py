@@ -166,9 +166,6 @@ def _counts(plan: Preparation, records: Sequence[Record]) -> dict[str, dict[str,
     """Samples of each class, by split."""
     schema = plan.schema
     labels = schema.task.array([record.label for record in records], len(schema.classes))
-    member = schema.task.class_membership(labels, len(schema.classes))
     splits = np.array([record.split for record in records])
-    return {
-        split: dict(zip(schema.classes, member[splits == split].sum(axis=0).tolist(), strict=True))
-        for split in SPLITS
-    }
+    counts = {split: schema.task.class_counts(labels[splits == split], len(schema.classes)) for split in SPLITS}
+    return {split: dict(zip(schema.classes, counts[split].tolist(), strict=True)) for split in SPLITS}

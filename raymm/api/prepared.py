@@ -88,9 +88,9 @@ class Prepared(Placed):
         """How many samples of each class (of a regression: with each target) every split has, as a figure."""
         from raymm.reports.plots import samples_per_class
 
-        dataset = self.open()
-        member = self.schema.task.class_membership(dataset.label, len(self.schema.classes))
-        counts = {split: member[dataset.shards.in_split(split)].sum(axis=0) for split in SPLITS}
+        dataset, of_task = self.open(), self.schema.task.class_counts
+        of_split = {split: dataset.label[dataset.shards.in_split(split)] for split in SPLITS}
+        counts = {split: of_task(labels, len(self.schema.classes)) for split, labels in of_split.items()}
         return samples_per_class(self.schema.classes, counts)
 
     def __repr__(self) -> str:

@@ -3,9 +3,10 @@
 import math
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -112,24 +113,47 @@ def parse_task(name: str | None, settings: Sequence[str]) -> Task | None:
     return None if name is None else get_task(name, dict(setting.split("=", 1) for setting in settings))
 
 
+class ClassNames(tuple[str, ...]):  # noqa: SLOT001  (it keeps the places of its names)
+    """Names of classes, among which one is found as fast as among few, however many they are.
+
+    >>> ClassNames(["b", "a", "b"]).index("b"), "c" in ClassNames(["a"])
+    (0, False)
+    """
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a class."""
+        return name in self._places
+
+    def index(self, name: str, *within: Any) -> int:
+        """Number of a class, of equal ones of the first; ValueError where there is none."""
+        if within or name not in self._places:
+            return super().index(name, *within)
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in reversed([*enumerate(self)])}
+
+
 def parse_labels(
     cells: Sequence[Any], place: Callable[[int], str], task: Task, classes: Sequence[str], problems: Problems
 ) -> list[Any]:
     """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after its place."""
     labels: list[Any] = []
     known: dict[Any, Any] = {}
+    named = ClassNames(classes)
     for row, cell in enumerate(cells):
         key = (type(cell), cell) if isinstance(cell, Hashable) else None
         if key is None or key not in known:
             try:
-                labels.append(task.parse(cell, classes))
+                labels.append(task.parse(cell, named))
             except DataError as cause:
                 problems.add(f"{place(row)}: {cause}")
                 continue
             known[key] = labels[-1]
         else:
             labels.append(known[key])
-    for name in sorted({name for name in classes if classes.count(name) > 1}):
+    for name in sorted(name for name, count in Counter(classes).items() if count > 1):
         problems.add(f"class '{name}' appears twice in --classes")
     if len(classes) < task.fewest_classes:
         problems.add(
@@ -150,9 +174,10 @@ def refuse_absent_classes(
     when
         What the message begins with.
     """
-    membership, names = task.class_membership(labels, len(classes)), np.array(classes)
+    names = np.array(classes)
     for split in SPLITS if task.classes_in_every_split else SPLITS[:1]:
-        absent = names[~membership[np.array(splits) == split].any(axis=0)].tolist()
+        counts = task.class_counts(labels[np.array(splits) == split], len(classes))
+        absent = names[counts == 0].tolist()
         if absent:
             problems.add(
                 f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
@@ -170,7 +195,7 @@ def doubtful_classes(labels: Labels, task: Task, classes: Sequence[str]) -> list
     """
     if not task.categorical:
         return []
-    counts = task.class_membership(labels, len(classes)).sum(axis=0).tolist()
+    counts = task.class_counts(labels, len(classes)).tolist()
     looks: dict[str, list[str]] = defaultdict(list)
     for name, count in zip(classes, counts, strict=True):
         looks[_look(name)].append(f"{name!a} ({counted(count, 'sample')})")

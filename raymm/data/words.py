@@ -7,7 +7,7 @@ tones each stay one, and of a run of one symbol three are kept.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 
@@ -69,7 +69,8 @@ def units_of(text: str) -> Iterator[tuple[str, Unit]]:
     >>> [(unit, kind.name) for unit, kind in units_of("東京 ไทย")]
     [('東', 'IDEOGRAPH'), ('京', 'IDEOGRAPH'), ('ไ', 'LETTER'), ('ท', 'LETTER'), ('ย', 'LETTER')]
     """
-    unit, kind, joining = "", Unit.BLANK, False
+    unit: list[str] = []
+    kind, joining = Unit.BLANK, False
     for char in APOSTROPHE.sub(LETTER_APOSTROPHE, unicodedata.normalize("NFC", text.lower())):
         own = _kind(char)
         if own is Unit.NOTHING or (own is Unit.MARK and not unit):
@@ -77,16 +78,17 @@ def units_of(text: str) -> Iterator[tuple[str, Unit]]:
         if own is Unit.JOINER:
             joining = kind is Unit.SYMBOL
         elif own is Unit.MARK or _continues(unit, kind, char, own, joining):
-            unit, joining = unit + char, False
+            unit.append(char)
+            joining = False
         elif not _repeats(unit, kind, char):
             if unit:
-                yield unit, Unit.SYMBOL if kind is Unit.FLAG else kind
-            unit, kind, joining = ("", Unit.BLANK, False) if own is Unit.BLANK else (char, own, False)
+                yield "".join(unit), Unit.SYMBOL if kind is Unit.FLAG else kind
+            unit, kind, joining = ([], Unit.BLANK, False) if own is Unit.BLANK else ([char], own, False)
     if unit:
-        yield unit, Unit.SYMBOL if kind is Unit.FLAG else kind
+        yield "".join(unit), Unit.SYMBOL if kind is Unit.FLAG else kind
 
 
-def _continues(unit: str, kind: Unit, char: str, own: Unit, joining: bool) -> bool:
+def _continues(unit: Sequence[str], kind: Unit, char: str, own: Unit, joining: bool) -> bool:
     """Whether a character belongs to the unit before it."""
     if own is Unit.WORD:
         return kind is Unit.WORD
@@ -96,9 +98,9 @@ def _continues(unit: str, kind: Unit, char: str, own: Unit, joining: bool) -> bo
     return same and (joining or (unit[-1] == char and len(unit) < LONGEST_RUN))
 
 
-def _repeats(unit: str, kind: Unit, char: str) -> bool:
+def _repeats(unit: Sequence[str], kind: Unit, char: str) -> bool:
     """Whether a character is one more of a long run."""
-    return kind is Unit.SYMBOL and unit == LONGEST_RUN * char
+    return kind is Unit.SYMBOL and unit == [char] * LONGEST_RUN
 
 
 @lru_cache(maxsize=65_536)

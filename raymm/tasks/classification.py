@@ -55,7 +55,7 @@ class Classification(Task):
             raise DataError("the label is empty")
         if name not in classes:
             raise DataError(f"label '{name}' is outside the classes; {did_you_mean(name, classes)}")
-        return list(classes).index(name)
+        return classes.index(name)
 
     def arrow_type(self, classes: int) -> pa.DataType:
         """int32, the number of the class."""
@@ -82,6 +82,15 @@ class Classification(Task):
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """One class each."""
         return labels[:, None] == np.arange(classes)
+
+    def class_counts(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+        """Samples of each class."""
+        return np.bincount(labels, minlength=classes)
+
+    def strata(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+        """The classes themselves."""
+        del classes
+        return labels
 
     def losses(self, outputs: Float[Tensor, "B K"], labels: Int64[Tensor, " B"]) -> Float[Tensor, " B"]:
         """Cross-entropy in nats, in training as the settings of its loss have it."""

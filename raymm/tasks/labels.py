@@ -66,6 +66,11 @@ class LabelForm(ABC):
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """Which classes each sample belongs to."""
 
+    def class_counts(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+        """How many samples belong to each class, [K]."""
+        counts: npt.NDArray[np.int64] = self.class_membership(labels, classes).sum(axis=0, dtype=np.int64)
+        return counts
+
     def strata(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
         """Number of the group of each sample, [N], in 0..K: splits are dealt within groups.
 

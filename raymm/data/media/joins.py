@@ -72,11 +72,11 @@ def moves(pieces: Iterable[Piece]) -> dict[tuple[int, int], Fraction]:
 
     Example
     -------
-    Two recordings of 2 s and 1.9 s, both from time 0 on, follow one another; both streams are moved by 2 s:
+    Two recordings of 2 s, whose sound ends at 1.5 s, follow one another; both streams are moved by 2 s:
 
-    >>> two, ten = Fraction(2), Fraction(1, 10)
-    >>> recording = [(0, Fraction(0), two), (1, Fraction(0), two - ten)]
-    >>> moves(recording * 2) == {(0, 1): two, (1, 1): two}
+    >>> one, half = Fraction(1), Fraction(1, 2)
+    >>> recording = [(0, 0 * one, one), (1, 0 * one, one), (0, one, one), (1, one, half)]
+    >>> moves(recording * 2) == {(0, 1): 2, (1, 1): 2}
     True
     """
     follower = Follower()
