@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from raymm.data.media.container import Frame, Input, Stream
-from raymm.data.media.packets import decoded, period_of
+from raymm.data.media.packets import NO_TIMESTAMPS, decoded, period_of
 
-__all__ = ["COUNTED", "NO_TIMESTAMPS", "Timed", "timed_frames"]
+__all__ = ["COUNTED", "Timed", "timed_frames"]
 
 Timed = tuple[Fraction, Frame]
 
-NO_TIMESTAMPS = 0x80
-"""FFmpeg's AVFMT_NOTIMESTAMPS."""
 COUNTED = ("aac", "ac3", "amr", "dts", "eac3", "loas", "mp3")
 """Formats without timestamps, to which FFmpeg gives those of packets that are as long as the first."""
 

@@ -15,7 +15,7 @@ import av
 from raymm.data.media.container import Input, Stream
 from raymm.data.media.problem import MediaError
 
-__all__ = ["check_end", "has_frame_count", "is_chained", "known_end"]
+__all__ = ["check_end", "has_frame_count", "known_end"]
 
 SHORTFALL = 0.1
 """Seconds, beside a tenth of the length, by which a stream may be shorter than it says."""
@@ -25,8 +25,6 @@ PIPED = 0x7FFF0000
 """Sizes from here on, and 0, are written into a WAV file whose length was not known."""
 HEAD = 4096
 """Bytes after the tags of an MP3 file in which its first frame lies."""
-OGG_BEGINS = 2
-"""Mark of the first page of a stream of an Ogg file."""
 PAGE = 2**17
 """Bytes at the end of an Ogg file in which its last page begins."""
 
@@ -85,19 +83,6 @@ def _counted_bytes(header: bytes) -> int:
     flags = int.from_bytes(header[4:8], "big")
     at = 12 if flags & 1 else 8
     return int.from_bytes(header[at : at + 4], "big") if flags & 2 else 0
-
-
-def is_chained(path: Path) -> bool:
-    """Whether an Ogg file is several files that were joined: a stream begins after pages of others."""
-    going_on = False
-    with path.open("rb") as file:
-        while (head := file.read(27))[:4] == b"OggS" and len(head) == 27:
-            begins = bool(head[5] & OGG_BEGINS)
-            if begins and going_on:
-                return True
-            going_on = going_on or not begins
-            file.seek(sum(file.read(head[26])), 1)
-    return False
 
 
 def _declared_end(container: Input, stream: Stream) -> float | None:

@@ -1,14 +1,15 @@
 """How long a media file is: as its header says, or, where that is no count, by reading it through."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from raymm.data.media.clock import NO_TIMESTAMPS
-from raymm.data.media.container import Input, open_media, real_streams, zero_of
-from raymm.data.media.declared import has_frame_count, is_chained, known_end
-from raymm.data.media.packets import length_of, packets_of, period_of
+from raymm.data.media.container import Input, Stream, open_media, real_streams, zero_of
+from raymm.data.media.declared import has_frame_count, known_end
+from raymm.data.media.ogg import second_link
+from raymm.data.media.packets import NO_TIMESTAMPS, decoded, length_of, packets_of, period_of
 from raymm.data.media.problem import MediaError
 
 __all__ = ["media_seconds"]
@@ -37,7 +38,7 @@ def _is_known(container: Input, path: Path) -> bool:
     if container.format.name == "mp3":
         return has_frame_count(path)
     if container.format.name == "ogg":
-        return not is_chained(path)
+        return second_link(path) is None
     if container.format.name == "matroska,webm":  # it has a length for all, or FFmpeg guesses one for each stream
         return all(stream.duration is None for stream in real_streams(container))
     return container.format.name not in GUESSED
@@ -46,6 +47,8 @@ def _is_known(container: Input, path: Path) -> bool:
 def _read_through(container: Input) -> float:
     """The end of the last packet; packets without times follow one another, as long as they are."""
     streams = real_streams(container)
+    if container.format.name == "ogg" and [stream.type for stream in streams] == ["audio"]:
+        return float(sum(_sounding(container, streams[0])))
     zero, ends = zero_of(container), dict.fromkeys((stream.index for stream in streams), Fraction(0))
     counted = bool(container.format.flags & NO_TIMESTAMPS)
     for packet in packets_of(container, streams) if streams else ():
@@ -58,3 +61,9 @@ def _read_through(container: Input) -> float:
             else:
                 ends[index] = max(ends[index], packet.pts * Fraction(packet.time_base) - zero + length)
     return float(max(ends.values(), default=Fraction(0)))
+
+
+def _sounding(container: Input, stream: Stream) -> Iterator[Fraction]:
+    """Seconds of sound that come out of each packet of a file whose timestamps do not say it."""
+    for _, frames in decoded(container, stream):
+        yield sum((Fraction(frame.samples, frame.sample_rate) for frame in frames), Fraction(0))

@@ -1,22 +1,32 @@
 """Packets of a file in the order in which they lie there, with timestamps that go on where they begin anew."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 
 from raymm.data.media.container import Input, LastPacketError, Stream, open_media, path_of, real_streams
-from raymm.data.media.joins import Follower, Piece, moves
+from raymm.data.media.joins import Moves, Piece, Track, moves
+from raymm.data.media.ogg import second_link
 
-__all__ = ["decoded", "length_of", "packets_of", "period_of"]
+__all__ = ["NO_TIMESTAMPS", "decoded", "length_of", "packets_of", "period_of"]
 
 Packet = Any
 """av.Packet."""
 
+NO_TIMESTAMPS = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS."""
 TS_DISCONT = 0x200
 """FFmpeg's AVFMT_TS_DISCONT: timestamps may begin anew in the middle of the file."""
+
+AHEAD = 128
+"""Packets that are read before one is given: a demuxer gives a picture late, behind sound of the next recording."""
+APART = 60
+"""Seconds between the starts of streams that do not share a clock, as those of several programs."""
 
 
 def decoded(container: Input, stream: Stream) -> Iterator[tuple[Packet, list[Any]]]:
@@ -43,24 +53,30 @@ def decoded(container: Input, stream: Stream) -> Iterator[tuple[Packet, list[Any
 
 
 def packets_of(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
-    """Packets of some streams; where timestamps begin anew, all streams of the file are moved together."""
-    if not container.format.flags & TS_DISCONT:
+    """Packets of some streams; where timestamps begin anew, all streams of a recording are moved together."""
+    if container.format.name == "ogg":
+        yield from _first_link_timed(container, streams)
+        return
+    if container.format.flags & NO_TIMESTAMPS or not container.format.flags & TS_DISCONT:
         yield from container.demux(streams)
         return
-    wanted, follower, joins = {stream.index for stream in streams}, Follower(), Counter[int]()
-    table: dict[tuple[int, int], Fraction] = {}
-    for packet in _every(container, wanted):
-        index = packet.stream.index
-        begins = index not in joins and joins.total() > 0
-        joins[index] += 0
-        if follower.follow(_piece(packet)) is not None:
-            joins[index] += 1
-            begins = True
-        if begins and not table:
-            table = _moves(container, wanted)
-        if index in wanted:
-            _move(packet, table.get((index, joins[index]), Fraction(0)))
-            yield packet
+    wanted, watch = {stream.index for stream in streams}, _Watch()
+    found: Moves | None = None
+    for read, given in _read_ahead(_every(container, wanted)):
+        if found is None and read is not None and watch.suspects(*read):
+            found = _moves(container, wanted)
+        if given is not None and given[1].stream in wanted:
+            _move(*given, found or {})
+            yield given[0]
+
+
+def _first_link_timed(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
+    """Packets of an Ogg file; those of a second link and later ones follow on, whatever times FFmpeg gives them."""
+    link = second_link(path_of(container))
+    for packet in container.demux(streams):
+        if link is not None and packet.pos is not None and packet.pos >= link:
+            packet.pts = packet.dts = None
+        yield packet
 
 
 def period_of(stream: Stream) -> Fraction:
@@ -76,25 +92,106 @@ def length_of(packet: Packet) -> Fraction:
     return period_of(packet.stream) if packet.stream.type == "video" else Fraction(0)
 
 
+Placed = tuple[Packet, Piece]
+
+
+def _read_ahead(packets: Iterator[Packet]) -> Iterator[tuple[Placed | None, Placed | None]]:
+    """Packets as they are read, each with the one that was read `AHEAD` before; an error comes after the last one."""
+    places, waiting = _Places(), deque[Placed]()
+    failed: av.FFmpegError | None = None
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError as cause:
+            failed = cause
+            break
+        if packet is None:
+            break
+        waiting.append((packet, places.piece(packet)))
+        yield waiting[-1], waiting.popleft() if len(waiting) > AHEAD else None
+    for given in waiting:
+        yield None, given
+    if failed is not None:
+        raise failed
+
+
+class _Places:
+    """Packets as pieces; places within a stream never fall, and a packet without one lies where the last did."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+
+    def piece(self, packet: Packet) -> Piece:
+        """Of one packet after the other."""
+        stream = packet.stream.index
+        place = self._last[stream] = max(self._last.get(stream, 0), packet.pos or 0)
+        length = packet.duration or 0
+        if not length and packet.size and packet.stream.type == "video":
+            length = round(period_of(packet.stream) / packet.time_base)
+        return Piece(stream, place, packet.dts, packet.pts, length)
+
+
+class _Watch:
+    """Notices, packet by packet, that a file may be one of joined recordings."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, Track] = {}
+
+    def suspects(self, packet: Packet, piece: Piece) -> bool:
+        """Whether times leap at a packet, or a stream begins long after the others."""
+        if piece.stream in self._tracks:
+            suspect = self._tracks[piece.stream].breaks(piece)
+        else:
+            suspect = any(track.is_old() for track in self._tracks.values())
+            self._tracks[piece.stream] = Track(Fraction(packet.time_base))
+        self._tracks[piece.stream].follow(piece)
+        return suspect
+
+
 def _every(container: Input, wanted: set[int]) -> Iterator[Packet]:
     """Packets of the real streams of a file, and of others that are wanted."""
+    return container.demux(_streams(container, wanted))
+
+
+def _streams(container: Input, wanted: set[int]) -> list[Stream]:
     indices = {stream.index for stream in real_streams(container)} | wanted
-    return container.demux([container.streams[index] for index in sorted(indices)])
+    return [container.streams[index] for index in sorted(indices)]
 
 
-def _moves(container: Input, wanted: set[int]) -> dict[tuple[int, int], Fraction]:
-    """How far to move the streams of a file, which is read once more."""
+def _moves(container: Input, wanted: set[int]) -> Moves:
+    """How far to move the streams of a file, which is read once more, as far as it can be."""
+    out: Moves = {}
     with open_media(path_of(container)) as again:
-        return moves(_piece(packet) for packet in _every(again, wanted))
+        pieces: list[Piece] = []
+        places = _Places()
+        with suppress(av.FFmpegError):  # what comes before is known
+            pieces.extend(places.piece(packet) for packet in _every(again, wanted))
+        for streams in _clocks(_streams(again, wanted)):
+            ticks = {stream.index: Fraction(stream.time_base) for stream in streams}
+            out |= moves([piece for piece in pieces if piece.stream in ticks], ticks)
+    return out
 
 
-def _piece(packet: Packet) -> Piece:
-    time = None if packet.dts is None else Fraction(packet.dts * packet.time_base)
-    return packet.stream.index, time, length_of(packet) if packet.size else Fraction(0)
+def _clocks(streams: Iterable[Stream]) -> list[list[Stream]]:
+    """Streams that share a clock: each starts within a minute of another one."""
+    out: list[list[Stream]] = []
+    reached = Fraction(0)
+    for stream in sorted(streams, key=_start):
+        if not out or _start(stream) - reached > APART:
+            out.append([])
+        out[-1].append(stream)
+        reached = _start(stream)
+    return out
 
 
-def _move(packet: Packet, seconds: Fraction) -> None:
-    if seconds:
-        ticks = round(seconds / packet.time_base)
+def _start(stream: Stream) -> Fraction:
+    return Fraction((stream.start_time or 0) * stream.time_base)
+
+
+def _move(packet: Packet, piece: Piece, found: Moves) -> None:
+    marks = found.get(piece.stream, [])
+    number = bisect_right(marks, piece.place, key=lambda mark: mark[0])
+    if number:
+        ticks = round(marks[number - 1][1] / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from raymm.data.media.audio import read_sound
-from raymm.data.media.declared import has_frame_count, is_chained
+from raymm.data.media.declared import has_frame_count
 from raymm.data.media.length import media_seconds
+from raymm.data.media.ogg import second_link
 from raymm.data.media.video import frames_at, read_frames
 from tests.data.media.signals import (
     RATE,
@@ -75,10 +76,11 @@ def test_every_part_of_joined_sound_is_read(tmp_path, name, codec, form, lengths
 
 def test_an_ogg_file_of_two_streams_is_not_chained(tmp_path):
     mux(tmp_path / "a.ogg", [audio(tone(400), "flac"), audio(tone(900), "flac")], form="ogg")
-    assert not is_chained(tmp_path / "a.ogg")
-    assert is_chained(joined(tmp_path / "b.ogg", [tmp_path / "a.ogg"] * 2))
+    assert second_link(tmp_path / "a.ogg") is None
+    path = joined(tmp_path / "b.ogg", [tmp_path / "a.ogg"] * 2)
+    assert second_link(path) == (tmp_path / "a.ogg").stat().st_size
     (tmp_path / "c.ogg").write_bytes((tmp_path / "b.ogg").read_bytes()[:40])
-    assert not is_chained(tmp_path / "c.ogg")
+    assert second_link(tmp_path / "c.ogg") is None
 
 
 @pytest.mark.parametrize("parts", [2, 3])
@@ -111,16 +113,69 @@ def test_sound_and_picture_of_joined_recordings_stay_together(tmp_path, suffix, 
     alone = onset(read_sound(part, RATE, 3.0).waveform)
     assert numbers(frames_at(part, [1.01]))[0] in {24, 25}
     path = joined(tmp_path / f"a.{suffix}", [part] * parts)
-    length = media_seconds(path)
-    waveform = read_sound(path, RATE, length).waveform
-    found = np.flatnonzero(np.abs(waveform) > 0.4) / RATE
-    clicks = found[np.diff(found, prepend=-1.0) > 0.5]
-    times = np.arange(0, length, 0.005)
-    shown = np.array(numbers(frames_at(path, times.tolist())))
-    begun = times[np.flatnonzero((shown == 25) & (np.roll(shown, 1) != 25))]
+    clicks, begun, length = heard_and_seen(path)
     assert len(clicks) == len(begun) == parts
     assert clicks - begun == pytest.approx(np.full(parts, alone - begun[0]), abs=0.03)
     assert np.diff(begun) == pytest.approx(np.full(parts - 1, length / parts), abs=0.06)
+
+
+def heard_and_seen(path):
+    """Times of clicks, times from which on frame 25 is shown, and the length of a file."""
+    length = media_seconds(path)
+    waveform = read_sound(path, RATE, length).waveform
+    found = np.flatnonzero(np.abs(waveform) > 0.4) / RATE
+    times = np.arange(0, length, 0.005)
+    shown = np.array(numbers(frames_at(path, times.tolist())))
+    begun = times[np.flatnonzero((shown == 25) & (np.roll(shown, 1) != 25))]
+    return found[np.diff(found, prepend=-1.0) > 0.5], begun, length
+
+
+def recording(path, seen=2.0, heard=2.0, start=0.0):
+    """A transport stream with frame 25 and a click at its second 1, of so many seconds of both, from a time on."""
+    pictures = video(numbered(round(seen * 25)), "mpeg2video", bframes=2, start=round(start * 25))
+    sound = audio(click(1.0, heard, 48_000), "mp2", 48_000, start=round(start * 48_000))
+    return mux(path, [stream for stream, there in ((pictures, seen), (sound, heard)) if there], form="mpegts")
+
+
+@pytest.mark.parametrize(
+    ("parts", "second", "seconds"),
+    [
+        ([(2.0, 1.2, 14.0 * number) for number in range(10)], [1, 3, 5, 7, 9, 11, 13, 15, 17, 19], 20),
+        ([(2.0, 1.2, 11.48 * number) for number in range(3)], [1, 3, 5], 6),
+        ([(2.0, 1.2, 1.6 * number) for number in range(3)], [1, 3, 5], 6),
+        ([(2.0, 14.0, 0.0)] * 2, [1, 15], 28),
+        ([(2.0, 2.0, 0.0), (2.0, 2.0, 1000.0), (2.0, 2.0, 40.0)], [1, 3, 5], 6),
+    ],
+)
+def test_a_recording_is_read_as_one_wherever_its_clock_stands(tmp_path, parts, second, seconds):
+    """A clock that runs on between recordings, steps that one stream takes by less than another, far ends."""
+    files = [recording(tmp_path / f"{number}.ts", *part) for number, part in enumerate(parts)]
+    clicks, begun, length = heard_and_seen(joined(tmp_path / "a.ts", files))
+    assert clicks == pytest.approx(begun, abs=0.03)
+    late = 0.024 * np.arange(len(parts))  # sound ends with a whole packet
+    assert (np.abs(begun - second - late / 2) <= late / 2 + 0.03).all()
+    assert length == pytest.approx(seconds + late[-1] / 2, abs=late[-1] / 2 + 0.06)
+
+
+def test_sound_that_only_a_later_recording_has_is_heard_there(tmp_path):
+    files = [recording(tmp_path / "0.ts", 5.0, 0.0), recording(tmp_path / "1.ts", 5.0, 5.0)]
+    clicks, begun, _ = heard_and_seen(joined(tmp_path / "a.ts", files))
+    assert clicks == pytest.approx([6.0], abs=0.04)
+    assert begun == pytest.approx([1.0, 3.56, 6.0, 8.56], abs=0.04)  # numbers of frames begin anew at 64
+
+
+@opus
+@pytest.mark.parametrize("seconds", [1.0, 1.3])
+def test_many_links_of_opus_do_not_drift(tmp_path, seconds):
+    part = mux(tmp_path / "part.opus", [audio(click(0.4, seconds, 48_000), "libopus", 48_000)], form="ogg")
+    path = joined(tmp_path / "a.opus", [part] * 20)
+    sound = read_sound(path, RATE, 20 * seconds + 1)
+    found = np.flatnonzero(np.abs(sound.waveform) > 0.3) / RATE
+    clicks = found[np.diff(found, prepend=-1.0) > 0.3]
+    assert np.diff(clicks) == pytest.approx(np.full(19, np.diff(clicks)[0]), abs=1e-3)
+    assert clicks[0] == pytest.approx(0.4, abs=0.01)
+    assert np.diff(clicks)[0] == pytest.approx(seconds, abs=0.02)  # a link may end with a whole packet
+    assert sound.seconds == pytest.approx(media_seconds(path), abs=1e-3)
 
 
 @pytest.mark.parametrize("pause", [9_000, 1_000_000])
