@@ -212,6 +212,8 @@ def doubtful_classes(labels: Labels, task: Task, classes: Sequence[str]) -> list
 
 def _look(name: str) -> str:
     """A name as it is seen: without invisible characters, each letter in one form, blanks as one."""
+    if name.isascii():
+        return " ".join(name.split())
     seen = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
     return " ".join(unicodedata.normalize("NFC", seen).split())
 
