@@ -27,6 +27,7 @@ from raymm.data.media.container import (
 )
 from raymm.data.media.declared import check_end, known_end
 from raymm.data.media.packets import decoded
+from raymm.data.media.pieces import MP4
 from raymm.data.media.problem import MediaError
 from raymm.data.media.reel import Reel
 from raymm.data.media.resampling import resampled
@@ -38,7 +39,6 @@ READ_ON = 0.1
 """Seconds after the window that are read as well, to tell whether the sound goes on."""
 MOST_RATE = 10_000_000
 """Samples a second, more than any recorder takes."""
-MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 Waveform = npt.NDArray[np.float32]
 
@@ -92,7 +92,7 @@ def read_sound(
         try:
             ended = _decode(container, chosen, reel, cancelling, seconds, channel)
         except LastPacketError:
-            check_end(container, chosen, reel.seconds + float(reel.zero))
+            check_end(container, chosen, reel.seconds + float(reel.zero), failed=True)
             raise
         waveforms = reel.waveforms(seconds + READ_ON)
         _check(waveforms)

@@ -5,8 +5,8 @@ such as the cover of an album, is no video. Time 0 is the earliest start of the 
 that each of them, read alone, keeps its place beside the other.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import av
 from av.stream import Disposition
 
+from raymm.data.media.pieces import lacking
 from raymm.data.media.problem import MediaError
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "Input",
     "Kind",
     "LastPacketError",
+    "Packet",
     "Stream",
+    "demuxed",
     "has_sound",
     "open_media",
     "path_of",
@@ -37,6 +40,8 @@ Stream = Any
 """av.AudioStream or av.VideoStream."""
 Frame = Any
 """av.VideoFrame."""
+Packet = Any
+"""av.Packet."""
 Kind = Literal["audio", "video"]
 
 OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
@@ -46,7 +51,7 @@ LATE_DECODERS = ("vorbis", "wmav1", "wmav2", "wmapro")
 
 
 class LastPacketError(Exception):
-    """The last packet of a stream cannot be decoded: what follows from that depends on the end that it declares."""
+    """Decoding fails where packets end: what follows from that depends on the end that the stream declares."""
 
 
 @contextmanager
@@ -56,10 +61,11 @@ def open_media(path: Path) -> Iterator[Input]:
     Raises
     ------
     MediaError
-        When the file is not one, is a list of other files, or an error of decoding comes out of the block.
+        When the file is not one, is a list of other files, ends within what FFmpeg needs to open it, or an error of
+        decoding comes out of the block.
     """
     try:
-        with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
+        with _opened(path) as container:
             if container.format.name in PLAYLISTS:
                 raise MediaError(f"is a list of other files ({container.format.name}), not a media file")
             yield container
@@ -67,6 +73,26 @@ def open_media(path: Path) -> Iterator[Input]:
         raise MediaError(f"cannot be decoded ({last.__cause__})") from last
     except (av.FFmpegError, OSError, ValueError) as cause:
         raise MediaError(f"cannot be decoded ({cause})") from cause
+
+
+def _opened(path: Path) -> Input:
+    """A file by FFmpeg, which opens none that ends within some heads, such as that of a fragment of an MP4."""
+    try:
+        return av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
+    except (av.InvalidDataError, av.EOFError) as cause:
+        if said := lacking(path):
+            raise MediaError(said) from cause
+        raise
+
+
+def demuxed(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
+    """Packets of some streams, in the order of the file, and an empty one of each at its end.
+
+    PyAV raises `IndexError` at the end of a file in which further streams began while it was read; those that are
+    wanted have come to their end by then.
+    """
+    with suppress(IndexError):
+        yield from container.demux(streams)
 
 
 def stream_of(container: Input, kind: Kind, number: int | None = None) -> Stream:
@@ -139,7 +165,7 @@ def _is_still(container: Input, stream: Stream) -> bool:
     if stream.frames > 1:
         return False
     with open_media(path_of(container)) as again:
-        packets = (packet for packet in again.demux(again.streams[stream.index]) if packet.size)
+        packets = (packet for packet in demuxed(again, [again.streams[stream.index]]) if packet.size)
         return len(list(islice(packets, 2))) < 2
 
 

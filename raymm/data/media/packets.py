@@ -9,14 +9,20 @@ from typing import Any
 
 import av
 
-from raymm.data.media.container import Input, LastPacketError, Stream, open_media, path_of, real_streams
+from raymm.data.media.container import (
+    Input,
+    LastPacketError,
+    Packet,
+    Stream,
+    demuxed,
+    open_media,
+    path_of,
+    real_streams,
+)
 from raymm.data.media.joins import Moves, Piece, Track, moves
 from raymm.data.media.ogg import second_link
 
 __all__ = ["NO_TIMESTAMPS", "decoded", "length_of", "packets_of", "period_of"]
-
-Packet = Any
-"""av.Packet."""
 
 NO_TIMESTAMPS = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
@@ -37,19 +43,35 @@ def decoded(container: Input, stream: Stream) -> Iterator[tuple[Packet, list[Any
     av.FFmpegError
         When a packet that has others after it cannot be decoded.
     LastPacketError
-        When the last one cannot be decoded.
+        When the last one cannot be decoded, or what follows cannot be read.
     """
     packets = packets_of(container, [stream])
-    for packet in packets:
+    while (packet := _next(packets)) is not None:
         try:
             frames = packet.decode()
         except av.FFmpegError as cause:
             if container.format.name == "mp3" and bytes(packet).startswith(b"ID3"):
                 continue  # the tag of a second file that was joined to the first
-            if any(later.size for later in packets):
+            if _goes_on(packets):
                 raise
             raise LastPacketError from cause
         yield packet, frames
+
+
+def _next(packets: Iterator[Packet]) -> Packet | None:
+    """The next packet; raises `LastPacketError` where the file makes no sense from there on, as where it was cut."""
+    try:
+        return next(packets, None)
+    except av.InvalidDataError as cause:
+        raise LastPacketError from cause
+
+
+def _goes_on(packets: Iterator[Packet]) -> bool:
+    """Whether there is another packet that is not empty."""
+    while (packet := _next(packets)) is not None:
+        if packet.size:
+            return True
+    return False
 
 
 def packets_of(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
@@ -58,7 +80,7 @@ def packets_of(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
         yield from _first_link_timed(container, streams)
         return
     if container.format.flags & NO_TIMESTAMPS or not container.format.flags & TS_DISCONT:
-        yield from container.demux(streams)
+        yield from demuxed(container, streams)
         return
     wanted, watch = {stream.index for stream in streams}, _Watch()
     found: Moves | None = None
@@ -73,7 +95,7 @@ def packets_of(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
 def _first_link_timed(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
     """Packets of an Ogg file; those of a second link and later ones follow on, whatever times FFmpeg gives them."""
     link = second_link(path_of(container))
-    for packet in container.demux(streams):
+    for packet in demuxed(container, streams):
         if link is not None and packet.pos is not None and packet.pos >= link:
             packet.pts = packet.dts = None
         yield packet
@@ -150,7 +172,7 @@ class _Watch:
 
 def _every(container: Input, wanted: set[int]) -> Iterator[Packet]:
     """Packets of the real streams of a file, and of others that are wanted."""
-    return container.demux(_streams(container, wanted))
+    return demuxed(container, _streams(container, wanted))
 
 
 def _streams(container: Input, wanted: set[int]) -> list[Stream]:

@@ -70,7 +70,7 @@ def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -
             if known_end(container, chosen) is None:
                 _read_on(pictures, reached.time + READ_ON)
         except LastPacketError:
-            check_end(container, chosen, float(reached.time + reached.duration + zero))
+            check_end(container, chosen, float(reached.time + reached.duration + zero), failed=True)
             raise
         if stream is None and reached.ended and reached.count == 1:
             _refuse_still(container)
