@@ -77,6 +77,11 @@ class Rows:
                     found.append(file)
         return [tuple(dict.fromkeys(found)) for found in files]
 
+    def named_cells(self, row: int) -> list[tuple[type[ModalitySpec], str]]:
+        """The cells of a row that name files of the media root, and the kinds that read them."""
+        cells = ((spec, self.cells[name][row]) for name, spec in self.specs.items() if not spec.is_text)
+        return [(spec, cell) for spec, cell in cells if isinstance(cell, str) and cell not in self.embedded]
+
     @cached_property
     def sources(self) -> list[str]:
         """The file that identifies the recording of each sample; empty where there is none."""

@@ -3,43 +3,44 @@
 import os
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from raymm.errors import Problems
 
-__all__ = ["refuse_shared", "resolve", "shared_note"]
+__all__ = ["Followed", "refuse_shared", "shared_note"]
 
 
-def resolve(files: Iterable[str], root: Path) -> dict[str, str]:
-    """The file that each path below a root leads to: without `.` and double slashes, symbolic links followed.
+class Followed:
+    """The files and folders that paths below a root lead to: without `.` and double slashes, symbolic links followed.
 
     Folders are listed once each; files are not opened and need not be there.
 
-    Examples
-    --------
-    >>> resolve(["./a.wav", "b//a.wav"], Path("/none"))
-    {'./a.wav': '/none/a.wav', 'b//a.wav': '/none/b/a.wav'}
+    >>> followed = Followed(Path("/none"))
+    >>> followed.file("./a.wav"), followed.file("b//a.wav")
+    ('/none/a.wav', '/none/b/a.wav')
     """
 
-    @cache
-    def folder(name: str) -> tuple[str, frozenset[str]]:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.folder = cache(self._folder)
+
+    def _folder(self, name: str) -> tuple[str, frozenset[str]]:
         """The real path of a folder, and the symbolic links in it."""
-        real = os.path.realpath(root / name)
+        real = os.path.realpath(self._root / name)
         try:
             with os.scandir(real) as entries:
                 return real, frozenset(entry.name for entry in entries if entry.is_symlink())
         except OSError:
             return real, frozenset()
 
-    def follow(file: str) -> str:
-        above, name = posixpath.split(file)
-        real, links = folder(above)  # where `..` stands behind a link, it leads to where that one leads
-        path = posixpath.normpath(posixpath.join(real, name))
-        return os.path.realpath(path) if name in links else path
-
-    return {file: follow(file) for file in files}
+    def file(self, name: str) -> str:
+        """The real path of a file."""
+        above, own = posixpath.split(name)
+        real, links = self.folder(above)  # where `..` stands behind a link, it leads to where that one leads
+        path = posixpath.normpath(posixpath.join(real, own))
+        return os.path.realpath(path) if own in links else path
 
 
 def refuse_shared(files: Sequence[str], splits: Sequence[str], resolved: dict[str, str], problems: Problems) -> None:

@@ -68,7 +68,7 @@ class HuggingFaceFolder(RecordSource):
         if not (folder / DICT).is_file():
             return [(folder, "")]
         names = _read(folder / DICT).get("splits", [])
-        return [(folder / str(name), str(name)) for name in names]
+        return [(_within(folder, str(name), DICT), str(name)) for name in names]
 
     def _named(self, part: "_Part", label: str, root: "_Cells") -> pa.Table:
         """The columns of a part as those of a manifest."""
@@ -93,7 +93,7 @@ class _Part:
         self.folder, self.split = folder, split_called(split) or split
         self.features: Mapping[str, Any] = _read(folder / INFO).get("features") or {}
         listed = _read(folder / STATE).get("_data_files", [])
-        self.files = [folder / str(entry["filename"]) for entry in listed]
+        self.files = [_within(folder, str(entry["filename"]), STATE) for entry in listed]
         if not self.files:
             raise DataError(f"{folder / STATE}: names no Arrow files; save the data set again by save_to_disk")
 
@@ -195,6 +195,14 @@ def _named(cell: Any, names: list[str], many: bool) -> Any:
     if cell is None or (not many and cell < 0):  # -1 is a label that is not given
         return None
     return [names[number] for number in cell] if many else names[cell]
+
+
+def _within(folder: Path, name: str, listed: str) -> Path:
+    """A file of a folder by its name in one of the lists; raises `DataError` where that leads out of it."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise DataError(f"{folder / listed}: names {name!r}, which leaves the folder; save the data set again")
+    return folder / name
 
 
 def _size(file: Path) -> int:

@@ -43,6 +43,8 @@ from raymm.deferred import Tensor, torch
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from raymm.data.kinds.inputs import Probe, SampleFiles
     from raymm.data.media.root import MediaRoot
 
@@ -168,6 +170,16 @@ class ModalitySpec(BaseModel):
         """The files that decoding a cell reads, relative to the media root."""
         file = self.file_of(cell)
         return [file] if file else []
+
+    @classmethod
+    def folders_of(cls, cell: Any) -> list[str]:  # noqa: ARG003
+        """Folders, relative to the media root, of which decoding a cell may read files that it does not name."""
+        return []
+
+    @classmethod
+    def unnamed_files(cls, cell: Any, media_root: "Path") -> list[str]:  # noqa: ARG003
+        """The files in them that it may read, whatever the settings, relative to the media root."""
+        return []
 
     @classmethod
     def reads(cls, file: str) -> bool:

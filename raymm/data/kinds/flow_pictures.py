@@ -38,6 +38,22 @@ class FlowPicturesSpec(PictureFolderSpec):
 
         return x_pictures(first, root)
 
+    @classmethod
+    def folders_of(cls, cell: Any) -> list[str]:
+        """That of the first picture, and that of the pictures of y."""
+        from raymm.data.media.flow_pictures import y_places
+
+        places = y_places(Path(cell), Path()) if isinstance(cell, str) else []
+        return list(dict.fromkeys([*super().folders_of(cell), *(str(place.parent) for place in places)]))
+
+    @classmethod
+    def unnamed_files(cls, cell: Any, media_root: Path) -> list[str]:
+        """All pictures of the clip, of x and of y."""
+        from raymm.data.media.flow_pictures import y_picture
+
+        pictures = super().unnamed_files(cell, media_root)
+        return [*pictures, *(str(y_picture(media_root / x, media_root).relative_to(media_root)) for x in pictures)]
+
     def taken(self, first: Path, root: Path) -> list[Path]:
         """The pictures of x at the beginning of each interval, as far as there are, and those of y."""
         from raymm.data.media.flow_pictures import y_picture

@@ -1,8 +1,9 @@
 """What kinds have in common that read the frames of a clip from the pictures in a folder."""
 
 import math
+import posixpath
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,13 +47,17 @@ class PictureFolderSpec(FrameSpec):
         """The pictures that are taken; the first one where they cannot be listed, or are in an archive."""
         if not isinstance(media_root, Path) or not isinstance(cell, str):
             return super().files_of(cell, media_root)
-        first = media_root / cell
-        try:
-            taken = self.taken(first, self.root_of(first, cell))
-        except (OSError, MediaError):
-            return [cell]
-        inside = first.is_relative_to(media_root)  # a whole path may be allowed to lead out of it
-        return [(path.relative_to(media_root) if inside else path).as_posix() for path in taken]
+        return _listed(self.taken, cell, media_root) or [cell]
+
+    @classmethod
+    def folders_of(cls, cell: Any) -> list[str]:
+        """That of the first picture."""
+        return [posixpath.dirname(cell)] if isinstance(cell, str) else []
+
+    @classmethod
+    def unnamed_files(cls, cell: Any, media_root: Path) -> list[str]:
+        """All pictures of the clip."""
+        return _listed(cls.pictures_from, cell, media_root)
 
     @abstractmethod
     def taken(self, first: Path, root: Path) -> list[Path]:
@@ -99,3 +104,14 @@ class PictureFolderSpec(FrameSpec):
     def root_of(path: Path, cell: str) -> Path:
         """The media root, from a path below it."""
         return path.parents[len(Path(cell).parts) - 1 - Path(cell).is_absolute()]
+
+
+def _listed(pictures: Callable[[Path, Path], list[Path]], cell: str, media_root: Path) -> list[str]:
+    """Pictures of a clip that begins with a cell, relative to the media root; empty where none can be listed."""
+    first = media_root / cell
+    try:
+        found = pictures(first, PictureFolderSpec.root_of(first, cell))
+    except (OSError, MediaError):
+        return []
+    inside = first.is_relative_to(media_root)  # a whole path may be allowed to lead out of it
+    return [(path.relative_to(media_root) if inside else path).as_posix() for path in found]

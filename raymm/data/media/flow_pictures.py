@@ -18,7 +18,7 @@ from raymm.data.media.geometry import Fit, fitted_size
 from raymm.data.media.picture_files import SUFFIXES, numbered
 from raymm.data.media.problem import MediaError, refuse_pointer
 
-__all__ = ["PAIRS", "first_x_picture", "is_flow", "read_flow_pictures", "x_pictures", "y_picture"]
+__all__ = ["PAIRS", "first_x_picture", "is_flow", "read_flow_pictures", "x_pictures", "y_picture", "y_places"]
 
 Flow = npt.NDArray[np.float16]
 
@@ -76,14 +76,24 @@ def y_picture(x: Path, root: Path) -> Path:
     >>> y_picture(Path("tvl1_flow/u/v_Bowling_g01_c01/frame000001.jpg"), Path()).as_posix()
     'tvl1_flow/v/v_Bowling_g01_c01/frame000001.jpg'
     """
+    *before, last = y_places(x, root)
+    return next((place for place in before if place.is_file()), last)
+
+
+def y_places(x: Path, root: Path) -> list[Path]:
+    """Where it may lie, the first place first; it does in the last one where it does in no other.
+
+    >>> [place.as_posix() for place in y_places(Path("u/a/flow_x_1.jpg"), Path())]
+    ['u/a/flow_y_1.jpg', 'v/a/flow_y_1.jpg']
+    """
     parts = list(x.relative_to(root).parts[:-1])
     name = IN_NAME.sub("flow_y", x.name)
     place = next((place for place in reversed(range(len(parts))) if parts[place] in PAIRS), None)
     if place is None:
-        return x.with_name(name)
+        return [x.with_name(name)]
     parts[place] = PAIRS[parts[place]]
-    beside, across = x.with_name(name), root.joinpath(*parts, name)
-    return beside if name != x.name and beside.is_file() else across
+    across = root.joinpath(*parts, name)
+    return [x.with_name(name), across] if name != x.name else [across]
 
 
 def read_flow_pictures(

@@ -321,6 +321,33 @@ def test_what_is_no_archive_or_cut_off_is_refused(media, tmp_path):
         open_data(tmp_path / "odd.tar", tmp_path / "run.data")
 
 
+LEADING_OUT = ["../other", "a/../../other", "/etc"]
+
+
+@pytest.mark.parametrize("name", LEADING_OUT)
+def test_a_hugging_face_folder_that_names_files_of_others_is_refused(tmp_path, name):
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    (one / "dataset_info.json").write_text("{}")
+    with pytest.raises(DataError, match=rf"state.json: names '{name}', which leaves the folder"):
+        open_data(one, tmp_path / "run.data")
+    (one / "dataset_dict.json").write_text(json.dumps({"splits": [name]}))
+    with pytest.raises(DataError, match=rf"dataset_dict.json: names '{name}', which leaves the folder"):
+        open_data(one, tmp_path / "run.data")
+
+
+@pytest.mark.parametrize("kind", ["rgb_pictures", "flow_pictures"])
+def test_a_kind_that_reads_folders_is_refused_of_archives(tmp_path, kind):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for split in ("train", "val", "test"):
+        files = {f"{label}{suffix}": label.encode() for label in "ab" for suffix in (".png", ".cls")}
+        tar_of(shards / f"{split}-0.tar", files)
+    with pytest.raises(DataError, match=rf"modality 'image' of kind '{kind}' reads folders, of which an archive has"):
+        open_data(shards, tmp_path / "run.data", {"modalities": f"image:{kind}"})
+
+
 def test_a_hugging_face_folder_without_labels_names_its_columns(hugging_face, tmp_path):
     with pytest.raises(DataError, match=r"no column 'lable'; its columns are .*note.*: name one by label=COLUMN"):
         open_data(hugging_face, tmp_path / "run.data", {"label": "lable"})
