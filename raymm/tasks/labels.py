@@ -76,9 +76,9 @@ class LabelForm(ABC):
 
         A sample belongs to the rarest of its classes, of equally rare ones to the first; without any, to group K.
         """
-        membership = self.class_membership(labels, classes)
-        rarity = np.where(membership, membership.sum(axis=0), len(membership) + 1)
-        return np.where(membership.any(axis=1), rarity.argmin(axis=1), classes).astype(np.int64)
+        rarest_first = self.class_counts(labels, classes).argsort(kind="stable")
+        membership = self.class_membership(labels, classes)[:, rarest_first]
+        return np.where(membership.any(axis=1), rarest_first[membership.argmax(axis=1)], classes).astype(np.int64)
 
     def stratum_names(self, classes: Sequence[str]) -> list[str]:
         """Names of the groups of `strata`, by number."""

@@ -88,10 +88,15 @@ class MultiLabel(Task):
         if isinstance(cell, LISTS) and any(class_name(one) == "" for one in cell):
             raise DataError(f"the list of labels {list(cell)} has an empty one; leave it out of the list")
         names = self._names(cell)
-        unknown = [f"'{name}' is outside the classes; {did_you_mean(name, classes)}" for name in names - set(classes)]
+        unknown = [
+            f"'{one}' is outside the classes; {did_you_mean(one, classes)}" for one in names if one not in classes
+        ]
         if unknown:
             raise DataError(f"label {', label '.join(sorted(unknown))}")
-        return tuple(name in names for name in classes)
+        marks = [False] * len(classes)
+        for name in names:
+            marks[classes.index(name)] = True
+        return tuple(marks)
 
     def arrow_type(self, classes: int) -> pa.DataType:
         """K booleans."""

@@ -190,6 +190,12 @@ def test_a_megabyte_of_anything_is_refused_in_time(tmp_path, content, suffix):
     assert outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError) != "read"
 
 
+def test_a_megabyte_of_several_labels_a_sample_is_read_in_time(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("label,t\n" + "".join(f"l{row % 300}|l{row * 7 % 300},x\n" for row in range(80_000)))
+    assert outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError) == "read"
+
+
 @pytest.mark.parametrize("unit", ["a", "!", "é\u0301", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"])
 def test_a_megabyte_of_text_is_taken_apart_in_time(unit):
     text = unit * (2**20 // len(unit.encode()))

@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from raymm.errors import DataError
@@ -147,3 +149,10 @@ def test_each_sample_belongs_to_one_class():
     label = np.array([2, 0, 1, 2])
     assert TASK.class_membership(label, 4).tolist() == (np.eye(4)[label] == 1).tolist()
     assert TASK.strata(label, 4).tolist() == label.tolist()
+
+
+@given(st.lists(st.integers(0, 6), max_size=40), st.integers(7, 9))
+def test_classes_are_counted_as_by_their_members(labels, classes):
+    label = np.array(labels, np.int64)
+    assert TASK.class_counts(label, classes).tolist() == [labels.count(number) for number in range(classes)]
+    assert TASK.class_counts(label, classes).tolist() == TASK.class_membership(label, classes).sum(axis=0).tolist()

@@ -267,6 +267,15 @@ def test_labels_of_another_width_are_named():
     assert TASK.check((True, False), 3) == "the label has 2 entries for 3 classes"
 
 
+@given(st.integers(1, 30), st.integers(1, 8), st.floats(0, 1), st.integers(0, 99))
+def test_strata_of_any_labels_are_those_of_a_loop(samples, classes, share, seed):
+    labels = np.random.default_rng(seed).random((samples, classes)) < share
+    counts = labels.sum(axis=0).tolist()
+    assert TASK.class_counts(labels, classes).tolist() == counts
+    rarest = [min(np.flatnonzero(row), key=lambda one: (counts[one], one), default=classes) for row in labels]
+    assert TASK.strata(labels, classes).tolist() == rarest
+
+
 def test_strata_are_the_rarest_labels():
     label = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]], bool)  # 3, 2 and 1 samples
     assert TASK.strata(label, 3).tolist() == [1, 0, 2, 3, 1]
