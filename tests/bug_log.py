@@ -547,7 +547,7 @@ LISTED = {
     "tests/data/media/test_declared.py::test_a_stream_that_ends_before_the_other_is_whole": 18,
     "tests/data/media/test_declared.py::test_a_wav_that_was_written_to_a_pipe_is_whole": 8,
     "tests/data/media/test_declared.py::test_an_estimate_from_the_bit_rate_is_no_claim": 3,
-    "tests/data/media/test_declared.py::test_sound_that_was_cut_off_is_found": 42,
+    "tests/data/media/test_declared.py::test_sound_that_was_cut_off_is_found": 54,
     "tests/data/media/test_geometry.py::test_a_display_matrix_turns_and_mirrors": 16,
     "tests/data/media/test_geometry.py::test_a_turn_is_counter_clockwise_in_every_container": 12,
     "tests/data/media/test_joined.py::test_joined_mp3_files_that_each_have_a_header_are_read_and_counted": 4,
