@@ -28,7 +28,8 @@ from bench import (
     training_memory,
     valuation,
 )
-from bench.timing import Measured, keep
+from bench.keeping import keep
+from bench.timing import Measured
 
 BENCHES = {
     "encoder_pass": encoder_pass.run,

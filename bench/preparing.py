@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.timing import Measured, keep, processor_seconds_of_raymm
+from bench.keeping import keep
+from bench.timing import Measured, processor_seconds_of_raymm
 from raymm.data.media.write import write_clip
 from raymm.storage import sha256_of
 

@@ -1,7 +1,6 @@
 """Time two things in turn, so that a drift of the machine's speed reaches both alike."""
 
 import json
-import platform
 import resource
 import statistics
 import subprocess
@@ -12,12 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 __all__ = [
     "Bar",
     "Measured",
-    "keep",
     "peak_mib",
     "processor_seconds_of",
     "processor_seconds_of_raymm",
@@ -25,9 +21,6 @@ __all__ = [
     "seconds_of",
     "side_by_side",
 ]
-
-
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
@@ -73,13 +66,6 @@ class Measured:
         """The result for a file."""
         bars = {what: asdict(one) | {"reached": one.reached} for what, one in self.bars.items()}
         return {**asdict(self), "bars": bars, "reached": self.reached}
-
-
-def keep(measured: Measured, name: str) -> None:
-    """Write a result into bench/results/NAME.json, with what it was measured on."""
-    machine = {"machine": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(measured.record() | machine, indent=2) + "\n")
 
 
 def peak_mib() -> float:

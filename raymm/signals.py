@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 __all__ = ["Stopped", "exit_code_of", "stoppable"]
@@ -48,11 +48,12 @@ def stoppable() -> Iterator[None]:
         received.append(signal.Signals(number))
         raise Stopped(received[0])
 
-    if threading.current_thread() is threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main:
         handled = [number for number in HANDLED if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, stop) for number in handled}
     try:
-        with _raised_again():
+        with _raised_again() if in_main else nullcontext():
             yield
     except KeyboardInterrupt as cause:
         if received and not isinstance(cause, Stopped):  # Ray raises a new exception where it waits for a result
@@ -66,10 +67,10 @@ def stoppable() -> Iterator[None]:
 @contextmanager
 def _raised_again() -> Iterator[None]:
     """Raise within the block, and a little later, an interrupt that Python could only have written about."""
-    before, main, left = sys.unraisablehook, threading.main_thread().ident, threading.Event()
+    before, main, left = sys.unraisablehook, threading.get_ident(), threading.Event()
 
     def again(number: signal.Signals) -> None:
-        if main is not None and not left.is_set():
+        if not left.is_set():
             signal.pthread_kill(main, number)
 
     def hook(dropped: "sys.UnraisableHookArgs") -> None:

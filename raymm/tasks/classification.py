@@ -101,7 +101,7 @@ class Classification(Task):
         return torch.nn.functional.cross_entropy(outputs.float(), labels, reduction="none")
 
     def _losses_by(self, loss: LossConfig, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:
-        balanced = balanced_class_weights(np.bincount(labels, minlength=len(classes)))
+        balanced = balanced_class_weights(self.class_counts(labels, len(classes)))
         return partial(class_losses, loss=loss, weights=weights_of(loss.class_weights, classes, balanced))
 
     def correct(self, outputs: Outputs, labels: Int64[Tensor, " B"]) -> Bool[Tensor, "B s"]:

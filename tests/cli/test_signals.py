@@ -168,12 +168,14 @@ def test_handlers_are_put_back_and_other_threads_have_none():
     def work():
         with stoppable():
             seen.append([signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)])
+            hooks.append(sys.unraisablehook)
 
-    seen = []
+    seen, hooks, hook = [], [], sys.unraisablehook
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen == [before]
+    assert hooks == [hook]
     with stoppable(), stoppable():
         pass
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before

@@ -166,7 +166,7 @@ def frame_orientation(frame: Frame) -> Orientation | None:
         return _turn(frame.rotation)
     found = data.get("DISPLAYMATRIX")
     matrix = None if found is None else struct.unpack("<9i", bytes(found))
-    type(data).__init__(data, NO_FRAME)  # which the frame and its data hold instead of each other, see `NO_FRAME`
+    type(data).__init__(data, NO_FRAME)  # so that it refers to the frame no more, see `NO_FRAME`
     return None if matrix is None else _of_matrix(matrix)
 
 

@@ -84,7 +84,7 @@ def packets_of(container: Input, streams: Sequence[Stream]) -> Iterator[Packet]:
         return
     wanted, watch = {stream.index for stream in streams}, _Watch()
     found: Moves | None = None
-    for read, given in _read_ahead(_every(container, wanted)):
+    for read, given in _read_ahead(demuxed(container, _streams(container, wanted))):
         if found is None and read is not None and watch.suspects(*read):
             found = _moves(container, wanted)
         if given is not None and given[1].stream in wanted:
@@ -147,9 +147,7 @@ class _Places:
         """Of one packet after the other."""
         stream = packet.stream.index
         place = self._last[stream] = max(self._last.get(stream, 0), packet.pos or 0)
-        length = packet.duration or 0
-        if not length and packet.size and packet.stream.type == "video":
-            length = round(period_of(packet.stream) / packet.time_base)
+        length = packet.duration or (round(length_of(packet) / packet.time_base) if packet.size else 0)
         return Piece(stream, place, packet.dts, packet.pts, length)
 
 
@@ -170,12 +168,8 @@ class _Watch:
         return suspect
 
 
-def _every(container: Input, wanted: set[int]) -> Iterator[Packet]:
-    """Packets of the real streams of a file, and of others that are wanted."""
-    return demuxed(container, _streams(container, wanted))
-
-
 def _streams(container: Input, wanted: set[int]) -> list[Stream]:
+    """The real streams of a file, and others that are wanted."""
     indices = {stream.index for stream in real_streams(container)} | wanted
     return [container.streams[index] for index in sorted(indices)]
 
@@ -185,11 +179,11 @@ def _moves(container: Input, wanted: set[int]) -> Moves:
     out: Moves = {}
     with open_media(path_of(container)) as again:
         pieces: list[Piece] = []
-        places = _Places()
+        streams, places = _streams(again, wanted), _Places()
         with suppress(av.FFmpegError):  # what comes before is known
-            pieces.extend(places.piece(packet) for packet in _every(again, wanted))
-        for streams in _clocks(_streams(again, wanted)):
-            ticks = {stream.index: Fraction(stream.time_base) for stream in streams}
+            pieces.extend(places.piece(packet) for packet in demuxed(again, streams))
+        for together in _clocks(streams):
+            ticks = {stream.index: Fraction(stream.time_base) for stream in together}
             out |= moves([piece for piece in pieces if piece.stream in ticks], ticks)
     return out
 

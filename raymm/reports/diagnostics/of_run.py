@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from raymm.data.dataset import Dataset
     from raymm.reports.diagnostics.finding import Finding
-    from raymm.tasks.labels import Labels
     from raymm.tracking.base import Tracker
     from raymm.training.run import Run
 
@@ -113,14 +112,10 @@ def _label_counts(dataset: Dataset) -> dict[str, tuple[int, int]]:
     task, classes = dataset.schema.task, dataset.schema.classes
     if not task.categorical:
         return {}
-    train, val = (_counted(dataset.label[dataset.rows(split)], len(classes)) for split in ("train", "val"))
+    train, val = (
+        task.class_counts(dataset.label[dataset.rows(split)], len(classes)).tolist() for split in ("train", "val")
+    )
     return dict(zip(classes, zip(train, val, strict=True), strict=True))
-
-
-def _counted(labels: Labels, classes: int) -> list[int]:
-    """How many samples have each of the classes [N], or each of the labels [N, K]."""
-    counts = labels.sum(axis=0) if labels.ndim > 1 else np.bincount(labels, minlength=classes)
-    return [int(count) for count in counts]
 
 
 def _read(run: Run, dataset: Dataset) -> tuple[tuple[str, ...], list[int]]:
