@@ -48,12 +48,11 @@ chaos: $(STAMP) ## every fault of docs/reliability.md, in at most 25 minutes: th
 chaos-on-ray: $(STAMP)
 	$(call block,chaos-on-ray,$(PYTEST) -m ray tests/chaos)
 
-chaos-without-ray: $(STAMP) # and those that stand elsewhere
+chaos-without-ray: $(STAMP)
 	@$(PYTEST) -m "not ray" tests/chaos
-	@$(PYTEST) -m chaos tests/cluster tests/reports tests/sweep tests/training
 
 long: $(STAMP) ## whole stories of many minutes: jobs submitted, drivers killed, a tutorial on Ray, small benches of networks
-	@$(PYTEST) -m "long and not chaos"
+	@$(PYTEST) -m long
 
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow
 	$(BIN)/python -m tests.chaos.soak

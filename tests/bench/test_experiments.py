@@ -18,8 +18,12 @@ from raymm.study.results import RunRecord, StudyResults
 from tests.data.sources import trees
 from tests.data.sources.test_sources import prepare
 
+LONG = ("resolutions",)
 
-@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
+NAMES = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in sorted(EXPERIMENTS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_writes_its_page(name, tmp_path, capsys):
     out = tmp_path / "page"
     out.mkdir()
@@ -50,6 +54,7 @@ def test_every_family_is_an_arm_at_equal_encoder_rows(method, function, families
     assert sorted(arms) == sorted(families)
 
 
+@pytest.mark.long
 def test_ucf_101_is_a_third_data_set_where_it_is_there(tmp_path):
     """Prepared from its published layout by the command that the page names."""
     trees.ucf101(tmp_path / "UCF-101", flow="u")

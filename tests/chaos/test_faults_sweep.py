@@ -45,13 +45,10 @@ def until_trial(sweep, process, count):
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("often", [1, 2])
-def test_F39_a_sweep_that_is_interrupted(tmp_path, dataset, often):
-    (tmp_path / "scales.py").write_text(SPACE)
-    sweep = tmp_path / "sweep"
-    words = ["--data", dataset.path, "--space", tmp_path / "scales.py", "--out", sweep, "--store", tmp_path / "s"]
-    process = start([*words, *SETTINGS, "cluster.actors=0", "--concurrent", "1"])
-    until_trial(sweep, process, 1)
+def interrupt(sweep, words, often, trial):
+    """Start or resume a sweep, and interrupt it once or twice in a trial; what has ended by then."""
+    process = start(words)
+    until_trial(sweep, process, trial)
     for _ in range(often):
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.5)
@@ -59,12 +56,24 @@ def test_F39_a_sweep_that_is_interrupted(tmp_path, dataset, often):
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert f"raymm sweep --resume {sweep}" in said
-    before = ended(sweep)
-    assert 1 <= len(before) < 3
-    process = start(["--resume", sweep, "--store", tmp_path / "s"])
+    return ended(sweep)
+
+
+def test_F39_a_sweep_that_is_interrupted(tmp_path, dataset):
+    """In its second trial once, and after it went on, in its third twice."""
+    (tmp_path / "scales.py").write_text(SPACE)
+    sweep = tmp_path / "sweep"
+    words = ["--data", dataset.path, "--space", tmp_path / "scales.py", "--out", sweep, "--store", tmp_path / "s"]
+    resumed = ["--resume", sweep, "--store", tmp_path / "s"]
+    once = interrupt(sweep, [*words, *SETTINGS, "cluster.actors=0", "--concurrent", "1"], 1, 1)
+    assert 1 <= len(once) < 3
+    twice = interrupt(sweep, resumed, 2, 2)
+    assert len(twice) == 2
+    process = start(resumed)
     _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
     after = ended(sweep)
     assert len(after) == 3
-    assert {name: after[name] for name in before} == before
+    assert {name: after[name] for name in twice} == twice
+    assert {name: twice[name] for name in once} == once
     assert {outcome["status"] for outcome in after.values()} == {"finished"}

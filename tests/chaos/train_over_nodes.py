@@ -16,6 +16,7 @@ from ray.cluster_utils import Cluster
 from raymm.cluster.connect import connect
 from raymm.cluster.train import train_on_ray
 from raymm.storage import sha256_of
+from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from tests.chaos.runs import KILLER
 from tests.games import settings, small_dataset
@@ -24,34 +25,35 @@ QUICK = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "
 
 
 def main(folder):
-    """Train the same run twice, with a node lost in the second; print what came of it as JSON."""
+    """Train a run in this process, then over the nodes, of which one is lost; print what came of both as JSON."""
     dataset = small_dataset(folder / "data", 120)
     config = settings(
         training={"epochs": 4, "threads": 1},
         cluster={"workers": 1, "actors": 0, "start_timeout": 60, "max_failures": 3},
     ).model_copy(update={"plugins": (str(KILLER),)})
+    told = {}
+    run = create_or_open(folder / "straight", config, dataset)
+    tell(told, "straight", run, train(run, dataset, Backends()))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": QUICK})
     nodes = [cluster.add_node(num_cpus=1, object_store_memory=100_000_000) for _ in range(2)]
     cluster.wait_for_nodes()
     os.environ["RAY_ADDRESS"] = cluster.address
-    told = {}
     with connect(config.cluster):
-        for kind in ("_straight", ""):
-            run = create_or_open(folder / f"run{kind}", config, dataset)
-            if not kind:
-                kills = [{"phase": "mid-epoch", "epoch": 2, "rank": "any", "sleep": 120}]
-                (run.path / "fault.json").write_text(json.dumps({"kills": kills}))
-                lost = threading.Thread(target=lose, args=(cluster, nodes, run.path, told), daemon=True)
-                lost.start()
-            result = train_on_ray(run, lambda _: None)
-            told |= {
-                f"epochs{kind}": len(result.history),
-                f"weights{kind}": sha256_of(run.path / "result" / "model" / "model.safetensors"),
-                f"metrics{kind}": result.metrics,
-            }
+        run = create_or_open(folder / "run", config, dataset)
+        kills = [{"phase": "mid-epoch", "epoch": 2, "rank": "any", "sleep": 120}]
+        (run.path / "fault.json").write_text(json.dumps({"kills": kills}))
+        lost = threading.Thread(target=lose, args=(cluster, nodes, run.path, told), daemon=True)
+        lost.start()
+        tell(told, "run", run, train_on_ray(run, lambda _: None))
         lost.join(timeout=60)
     print(json.dumps(told))
     cluster.shutdown()
+
+
+def tell(told, name, run, result):
+    """Add what a run came to: its epochs, the bits of its model, its metrics."""
+    weights = sha256_of(run.path / "result" / "model" / "model.safetensors")
+    told[name] = {"epochs": len(result.history), "weights": weights, "metrics": result.metrics}
 
 
 def lose(cluster, nodes, run, told):

@@ -203,6 +203,7 @@ def chosen(items, noted, function, finds):
 
 def functions_of(path):
     """Functions that are there and were read from a file."""
+    gc.unfreeze()  # what is frozen is not among the objects
     return [
         one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == str(path)
     ]

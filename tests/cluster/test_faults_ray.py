@@ -85,6 +85,7 @@ def assert_nothing_in_use(seconds=60):
     assert in_use() == (0, [], [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", MOMENTS[:1])
 def test_a_worker_that_starts_and_each_rank_in_turn_are_killed(tmp_path, dataset, straight, moment, caplog):
     """A worker while the first group starts, rank 1 in the second, rank 0 in the third: each counts as a lost group.
@@ -106,7 +107,7 @@ def test_a_worker_that_starts_and_each_rank_in_turn_are_killed(tmp_path, dataset
     assert_nothing_in_use()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0.0, 2.0])
 def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, dataset, straight, seconds):
     run = create_or_open(tmp_path / "r", settings(**WITHOUT_ACTORS), dataset)
@@ -120,9 +121,7 @@ def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, d
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("most", "often"), [(0, ""), pytest.param(1, r" 2 times \(cluster.max_failures=1\)", marks=pytest.mark.chaos)]
-)
+@pytest.mark.parametrize(("most", "often"), [(0, ""), (1, r" 2 times \(cluster.max_failures=1\)")])
 def test_a_group_that_is_lost_too_often_ends_the_run_which_can_be_resumed(tmp_path, dataset, straight, most, often):
     few = {**WITHOUT_ACTORS, "cluster": {**WITHOUT_ACTORS["cluster"], "max_failures": most}}
     config = with_plugin(settings(**few), plugin(tmp_path / "kills", MOMENTS[5]))

@@ -84,11 +84,11 @@ def status(folder):
 @pytest.mark.parametrize(
     ("number", "moment"),
     [
-        pytest.param(signal.SIGINT, "trains", marks=pytest.mark.chaos),
+        pytest.param(signal.SIGINT, "trains", marks=pytest.mark.long),
         (signal.SIGTERM, "trains"),
-        pytest.param(signal.SIGHUP, "trains", marks=pytest.mark.chaos),
-        pytest.param(signal.SIGTERM, "starts", marks=pytest.mark.chaos),
-        (signal.SIGINT, "starts"),
+        pytest.param(signal.SIGHUP, "trains", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, "starts", marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, "starts", marks=pytest.mark.long),
     ],
 )
 def test_a_training_on_ray_that_is_asked_to_end(tmp_path, dataset, template, temporary, number, moment):
@@ -121,7 +121,7 @@ def test_a_training_on_ray_that_is_asked_to_end(tmp_path, dataset, template, tem
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 def test_what_a_killed_driver_leaves_is_gone_after_the_next_start(tmp_path, dataset, template, temporary):
     """The same command goes on after SIGKILL, and removes the temporary folder that was left."""
     shutil.copytree(template, tmp_path / "mlflow")

@@ -12,10 +12,12 @@ from tests.docs.notebooks import TUTORIALS, Page, execute, notebook_of, with_out
 
 NAMES = sorted(path.stem for path in TUTORIALS.glob("*.md"))
 RAY = {"a_sweep_on_a_cluster"}
+LONG = RAY | {"a_fair_study", "fix_a_starved_modality"}
 
 
 def marked(name):
-    return pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray, pytest.mark.long] if name in RAY else [])])
+    marks = [("slow", NAMES), ("ray", RAY), ("long", LONG)]
+    return pytest.param(name, marks=[getattr(pytest.mark, mark) for mark, names in marks if name in names])
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES])

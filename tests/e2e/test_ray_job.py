@@ -37,6 +37,7 @@ def test_a_job_that_fails_says_so(head):
     assert "Traceback" not in output
 
 
+@pytest.mark.long
 def test_a_driver_joins_with_the_token_and_not_without(head):
     code, output = head.run(sys.executable, "-c", JOIN, RAY_ADDRESS=head.address)
     assert (code, output.splitlines()[-1]) == (0, "CPUs 2.0"), output

@@ -67,6 +67,7 @@ def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
     assert scores == {str(row.number): pytest.approx(row.score) for row in outcome.rows}
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(given):
     sweep = given / "interrupted"
     command = [

@@ -204,6 +204,7 @@ def test_actors_value_with_the_utility_of_the_file(house, straight):
     assert np.abs(table.phi).sum() > 0
 
 
+@pytest.mark.long
 def test_a_sweep_tries_methods_by_name_and_by_place(house):
     out = house.raymm(
         *("sweep", "--data", "DATA", "--space", "space.py", "--out", "sweep", "--trials", 1, "--json"),

@@ -188,7 +188,7 @@ def test_every_kind_answers_alike_with_its_encoders(tmp_path, chosen):
     write(model_of_encoders(chosen), tmp_path, onnx="cnn" in chosen, count=12)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_networks_of_libraries_answer_alike(tmp_path):
     write(model_of_encoders({"wav2vec2", "r2plus1d_18"}), tmp_path, onnx=True, count=6)
 

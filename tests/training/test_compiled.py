@@ -49,7 +49,7 @@ def test_names_and_numbers_are_those_of_the_model(dataset, monkeypatch):
         compile_parts(torch.nn.Linear(1, 1), torch.device("cpu"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 def test_a_compiled_run_trains_as_one_that_is_not(tmp_path, dataset):
     ends = []
@@ -92,7 +92,7 @@ print(counters["stats"]["unique_graphs"])
 """A process of its own: without the checks of shapes that tests put into encoders, which are compiled as well."""
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 def test_pictures_and_sound_are_compiled_once_for_any_number_of_rows():
     done = subprocess.run([sys.executable, "-c", PICTURES], capture_output=True, text=True, check=False)
