@@ -102,5 +102,5 @@ def test_F40_a_slow_worker(killed):
 
 
 def test_a_run_that_was_trained_for_less_differs(straight):
-    """The comparison of bits can fail."""
-    assert not set(numbers(straight[2], EPOCHS - 1)[:3]) & set(straight[0])
+    """The comparison of bits can fail. (The last epoch but one has the same plan: none is made after the last.)"""
+    assert not set(numbers(straight[2], 1)[:3]) & set(straight[0])
