@@ -17,9 +17,12 @@ from tests.mlflow_ui import serve
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
+EPOCHS = 20
+"""Workers stay from trial to trial: with a few epochs the second would end before the driver is killed."""
+
 SETTINGS = [
     "method=sample",
-    "training.epochs=4",
+    f"training.epochs={EPOCHS}",
     "training.batch_size=32",
     "training.threads=1",
     "method.warmup=1",
@@ -62,7 +65,7 @@ def test_a_killed_driver_costs_no_trial_and_makes_none_twice(head, given):
     assert [run.info.status for run in outcome.parents] == ["FINISHED"]
     assert Counter(run.info.status for run in outcome.children) == {"FINISHED": 2}
     assert len({run.data.tags["raymm.trial"] for run in outcome.children}) == 2
-    assert {row.epochs for row in outcome.rows} == {4}
+    assert {row.epochs for row in outcome.rows} == {EPOCHS}
     scores = {run.data.tags["raymm.trial"]: run.data.metrics["score"] for run in outcome.children}
     assert scores == {str(row.number): pytest.approx(row.score) for row in outcome.rows}
 
