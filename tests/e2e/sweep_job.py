@@ -93,7 +93,7 @@ def drivers(sweep: Path) -> list[int]:
 
 
 def wait_for(there, what: str, head: Head, output: str) -> None:
-    """Look twice a second; where it takes too long, or the job fails before, say what the job said."""
+    """Look often (the next trial may end soon, too); where it takes too long, or the job fails, say what it said."""
     job = job_of(output)
     began = asked = time.monotonic()
     while not there():
@@ -102,7 +102,7 @@ def wait_for(there, what: str, head: Head, output: str) -> None:
             failed = "FAILED" in head.run(RAY, "job", "status", job)[1]
             if failed or asked - began > PATIENCE:
                 raise AssertionError(f"waited for {what}\n" + logs_of(head, output))
-        time.sleep(0.5)
+        time.sleep(0.05)
 
 
 def job_of(output: str) -> str:

@@ -17,7 +17,7 @@ from tests.mlflow_ui import serve
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-EPOCHS = 20
+EPOCHS = 30
 """Workers stay from trial to trial: with a few epochs the second would end before the driver is killed."""
 
 SETTINGS = [
