@@ -51,7 +51,7 @@ chaos-on-ray: $(STAMP)
 chaos-without-ray: $(STAMP)
 	@$(PYTEST) -m "not ray" tests/chaos
 
-long: $(STAMP) ## whole stories of many minutes: jobs submitted, drivers killed, a tutorial on Ray, small benches of networks
+long: $(STAMP) ## whole stories of many minutes: jobs submitted, drivers killed, tutorials, small benches of networks
 	@$(PYTEST) -m long
 
 soak: $(STAMP) ## 200 epochs and 50 resumes: nothing may grow

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -32,9 +31,6 @@ settings.load_profile("raymm")
 
 SAY_RAY = ("ray_local", "mark.ray")
 """Words by which `make test` finds the files whose tests it runs on Ray."""
-
-SHAPED = ("data", "integrations", "models", "oracle", "tasks", "valuation")
-"""Folders whose tests check the shapes that annotations state; elsewhere that would take a quarter of the time."""
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -68,13 +64,6 @@ def ray_local() -> Iterator[None]:
 def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of many small runs, whose commits would wait for the disk most of the time."""
     monkeypatch.setattr("os.fsync", lambda _: None)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _shapes_where_they_are_tested(request: pytest.FixtureRequest) -> None:
-    """Switch the checks of shapes on for the folders that are named, and off for the others."""
-    folder = request.path.relative_to(Path(__file__).parent).parts[0]
-    jaxtyping.config.update("jaxtyping_disable", folder not in SHAPED)
 
 
 @pytest.fixture(autouse=True)

@@ -62,10 +62,10 @@ def order(folder, **kill):
     return folder
 
 
-def numbers(run):
-    """What a run has come to: the SHA-256 of the files of its last epoch and of its model."""
-    last = [sha256_of(epoch_folder(run, EPOCHS) / name) for name in BITS]
-    return [*last, sha256_of(run / "result" / "model" / "model.safetensors")]
+def numbers(run, epoch=EPOCHS):
+    """What a run has come to: the SHA-256 of the files of an epoch, by default its last, and of its model."""
+    files = [sha256_of(epoch_folder(run, epoch) / name) for name in BITS]
+    return [*files, sha256_of(run / "result" / "model" / "model.safetensors")]
 
 
 def recorded(folder, metric="val/accuracy"):

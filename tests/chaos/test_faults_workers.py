@@ -10,17 +10,14 @@ from pathlib import Path
 import pytest
 
 from raymm.cluster.train import train_on_ray
-from raymm.storage import sha256_of
-from raymm.storage.layout import epoch_folder
 from raymm.tracking.metrics import TRAIN_SECONDS
 from raymm.training.run import create_or_open
+from tests.chaos.runs import BITS, EPOCHS, KILLER, numbers
 from tests.games import settings, untimed
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(500)]
 
 SAMPLES = 160
-KILLER = Path(__file__).with_name("killer.py")
-EPOCHS = 3
 SLEEP_S = 15
 PHASES = ["restore", "first step", "mid-epoch", "before the update", "before saving", "in a file"]
 PHASES += ["after the commit", "valuation"]
@@ -38,14 +35,6 @@ def run_of(path, dataset, *kills):
     run = create_or_open(path, config, dataset)
     (path / "fault.json").write_text(json.dumps({"kills": kills}))
     return run
-
-
-def numbers(run, epoch=EPOCHS):
-    """What a run has come to: the bits of its files after an epoch, and of its model."""
-    names = ("model.safetensors", "optimizer.safetensors", "plan.safetensors")
-    return [sha256_of(epoch_folder(run, epoch) / name) for name in names] + [
-        sha256_of(run / "result" / "model" / "model.safetensors")
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +79,7 @@ def test_a_killed_worker_costs_no_bit(killed, straight, number, phase):
     assert run.lengths == sorted(set(run.lengths))
 
 
-def test_F40_a_slow_worker(killed):
+def test_F40_a_slow_worker(killed, straight):
     """One that is ten times as slow as all of the epoch is: the others wait for it, and nothing is started again.
 
     The run would end with one more lost group than it has kills.
@@ -99,8 +88,9 @@ def test_F40_a_slow_worker(killed):
     seconds = [epoch["metrics"][TRAIN_SECONDS] for epoch in run.result.history]
     assert seconds[1] < SLEEP_S < seconds[2]
     assert (run.path / f"fault-{len(PHASES)}-0.done").exists()
+    assert numbers(run.path) == straight[0]
 
 
 def test_a_run_that_was_trained_for_less_differs(straight):
     """The comparison of bits can fail. (The last epoch but one has the same plan: none is made after the last.)"""
-    assert not set(numbers(straight[2], 1)[:3]) & set(straight[0])
+    assert not set(numbers(straight[2], 1)[: len(BITS)]) & set(straight[0])

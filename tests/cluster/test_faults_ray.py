@@ -107,8 +107,7 @@ def test_a_worker_that_starts_and_each_rank_in_turn_are_killed(tmp_path, dataset
     assert_nothing_in_use()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seconds", [0.0, 2.0])
+@pytest.mark.parametrize("seconds", [0.0, pytest.param(2.0, marks=pytest.mark.long)])
 def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, dataset, straight, seconds):
     run = create_or_open(tmp_path / "r", settings(**WITHOUT_ACTORS), dataset)
     victims = []
