@@ -184,7 +184,7 @@ class Shards:
     def _gather(self) -> GatheredRows:
         """The columns of all rows that are kept in memory, shard by shard, without keeping the mappings."""
         try:
-            return gather(self._batches(), self._schema, self._path)
+            return gather(self._batches, self._schema, self._path)
         except DataError:
             self._refuse_changed()  # which may be why
             raise

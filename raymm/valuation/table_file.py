@@ -12,8 +12,8 @@ are verified when the file is read.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +32,7 @@ from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
-from raymm.valuation.table import TableInfo, ValuationTable, regrouped
+from raymm.valuation.table import TableInfo, ValuationTable, join_tables, regrouped
 
 __all__ = [
     "FORMAT",
@@ -51,7 +51,7 @@ NAMES = ("label_name", "prediction_name")
 """Columns for other readers: they follow from label, prediction and the names in the metadata."""
 
 PIECE = 32_768
-"""Rows that are converted, and become a row group, at a time."""
+"""Rows that are read or written, and become a row group, at a time."""
 
 OPTIONAL = ("source", *NAMES)
 """Columns that a file may lack, as those of version 0.1.0 do."""
@@ -143,16 +143,11 @@ def read_table(path: Path) -> ValuationTable:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
-            there = set(file.schema_arrow.names)
-            rows = file.read(
-                columns=[name for name in table_schema(info).names if name in there and name not in NAMES]
-            )
+            return _joined(file, _Pieces(path, info), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
-    _check_rows(path, rows, info)
-    return _from_columns(rows, info)
 
 
 def read_test_table(run: Path, split: str = "test") -> ValuationTable:
@@ -186,6 +181,17 @@ def table_schema(info: TableInfo) -> pa.Schema:
             *((name, pa.string()) for name in NAMES),
         ]
     )
+
+
+def _joined(file: pq.ParquetFile, pieces: "_Pieces", info: TableInfo) -> ValuationTable:
+    """The rows of a file, some at a time: all of them as Arrow has them would take as much memory once more."""
+    there = set(file.schema_arrow.names)
+    columns = [name for name in table_schema(info).names if name in there and name not in NAMES]
+    if not file.metadata.num_rows:
+        return replace(_from_columns(file.read(columns), info), source=None)
+    checked = pieces.checked(file.iter_batches(PIECE, columns=columns))
+    table = join_tables((_from_columns(rows, info) for rows in checked), file.metadata.num_rows)
+    return table if pieces.with_source else replace(table, source=None)
 
 
 def _to_columns(table: ValuationTable) -> dict[str, Any]:
@@ -250,20 +256,52 @@ def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
         )
 
 
-def _check_rows(path: Path, rows: pa.Table, info: TableInfo) -> None:
-    """Raise when a value is null that every row has, or when packed bits have another length than they must."""
-    n = len(info.modalities)
-    bits, count = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
-    wrong = [
-        f"'{name}' is null in {rows.column(name).null_count} rows"
-        for name in ("sample_id", "split", "label", "prediction", bits)
-        if rows.column(name).null_count
-    ]
-    lengths = compute.binary_length(rows.column(bits))
-    if not wrong and compute.any(compute.not_equal(lengths, _bytes_of(count))).as_py():
-        wrong.append(f"'{bits}' must have {_bytes_of(count)} bytes in every row")
-    if wrong:
-        raise DataError(f"{path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
+class _Pieces:
+    """Pieces of a file one after the other, and what is wrong with any of them.
+
+    Attributes
+    ----------
+    with_source
+        How many rows so far had a source.
+    """
+
+    def __init__(self, path: Path, info: TableInfo) -> None:
+        n = len(info.modalities)
+        self.with_source = 0
+        self._path = path
+        self._bits, bits = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
+        self._bytes = _bytes_of(bits)
+        self._nulls = dict.fromkeys(("sample_id", "split", "label", "prediction", self._bits), 0)
+        self._as_long = True
+
+    def checked(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+        """The pieces.
+
+        Raises
+        ------
+        DataError
+            After the last one, when a value is null that every row has, or packed bits have another length than they
+            must.
+        """
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            self._look(rows)
+            if not self._wrong():
+                yield rows
+        if wrong := self._wrong():
+            raise DataError(f"{self._path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
+
+    def _look(self, rows: pa.Table) -> None:
+        for name in self._nulls:
+            self._nulls[name] += rows.column(name).null_count
+        lengths = compute.binary_length(rows.column(self._bits))
+        self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
+        if "source" in rows.column_names:
+            self.with_source += len(rows) - rows.column("source").null_count
+
+    def _wrong(self) -> list[str]:
+        nulls = [f"'{name}' is null in {count} rows" for name, count in self._nulls.items() if count]
+        return nulls or ([] if self._as_long else [f"'{self._bits}' must have {self._bytes} bytes in every row"])
 
 
 class _SavedInfo(JsonRecord):
@@ -303,10 +341,7 @@ def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float6
 
 
 def _sources(rows: pa.Table) -> npt.NDArray[np.str_] | None:
-    column = rows.column("source") if "source" in rows.column_names else None
-    if column is None or column.null_count == len(rows):
-        return None
-    return strings_of(column.fill_null(""))
+    return strings_of(rows.column("source").fill_null("")) if "source" in rows.column_names else None
 
 
 def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> npt.NDArray[np.str_] | pa.Array:
@@ -338,12 +373,7 @@ def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> pa.Array:
 
 def _bytes(column: pa.ChunkedArray, bits: int) -> npt.NDArray[np.uint8]:
     """The inverse of `_rows_of_bytes`: `bits` of them a row."""
-    width = _bytes_of(bits)
-    out = np.empty((len(column), width), np.uint8)
-    for start in range(0, len(column), PIECE):
-        part = column.slice(start, PIECE).to_pylist()
-        out[start : start + len(part)] = np.frombuffer(b"".join(part), np.uint8).reshape(len(part), width)
-    return out
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), _bytes_of(bits))
 
 
 def _bytes_of(bits: int) -> int:

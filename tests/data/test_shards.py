@@ -183,8 +183,9 @@ def test_shards_beyond_99999_keep_their_order(tmp_path):
         ({"values": {}}, "sample 's13': every modality is missing"),
     ],
 )
-def test_rows_are_checked_when_a_data_set_is_opened(data, monkeypatch, changes, words):
-    """Also where the manifest fits the wrong rows, as one of another program may."""
+@pytest.mark.parametrize("group", [1, 512])
+def test_rows_are_checked_when_a_data_set_is_opened(data, monkeypatch, changes, words, group):
+    """Also where the manifest fits the wrong rows, as one of another program may, and whatever is read at a time."""
     (data / "manifest.json").unlink()
     samples = [sample(number) for number in range(ROWS)]
     samples[13] = sample(13, **changes)
@@ -194,6 +195,7 @@ def test_rows_are_checked_when_a_data_set_is_opened(data, monkeypatch, changes, 
     for number, start in enumerate(range(0, ROWS, SHARD)):
         write_shard(data_layout.shard_file(data, number), samples[start : start + SHARD], SCHEMA)
     monkeypatch.undo()
+    monkeypatch.setattr(row_checks, "GROUP", group)
     with pytest.raises(DataError) as caught:
         finish_dataset(data, SCHEMA)
     assert words in str(caught.value)

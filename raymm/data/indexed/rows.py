@@ -59,7 +59,7 @@ class IndexedRows:
     ) -> None:
         self._path, self._schema, self._open_reader, self._shared = path, schema, open_reader, shared
         self._position = {name: position for position, name in enumerate(schema.names)}
-        rows = gather(table.to_batches(), schema, path)
+        rows = gather(table.to_batches, schema, path)
         self._splits = rows.split
         self.label: Labels = rows.label
         self.present: npt.NDArray[np.bool_] = rows.present
