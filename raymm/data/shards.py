@@ -42,9 +42,9 @@ Entries = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class _Mapped:
-    """A shard in memory: its rows, and the numbers of each modality that is not text, [rows, *shape]."""
+    """A shard in memory: its columns of texts, and the numbers of each modality that is not text, [rows, *shape]."""
 
-    batch: pa.RecordBatch
+    texts: dict[str, pa.Array]
     blocks: dict[str, npt.NDArray[Any]]
 
 
@@ -131,7 +131,7 @@ class Shards:
         """Strings of a text modality, empty where it is missing; errors as `read`."""
         out = np.full(len(rows), "", dtype=object)
         for shard, where, local in self._locate(rows):
-            taken = self._open(shard).batch.column(name).take(pa.array(local))
+            taken = self._open(shard).texts[name].take(pa.array(local))
             out[where] = taken.fill_null("").to_numpy(zero_copy_only=False)
         return list(out)
 
@@ -178,8 +178,10 @@ class Shards:
         if batch.num_rows != expected:  # another file since it was gathered
             raise DataError(f"{self._path / name}: has {batch.num_rows} rows, {expected} were there before; {REMEDY}")
         self._unchecked[number] = False
-        specs = [spec for spec in self._schema.modalities if not spec.is_text]
-        return _Mapped(batch, {spec.name: _block(batch.column(spec.name), spec.shape) for spec in specs})
+        specs = self._schema.modalities
+        texts = ["sample_id", "source", *(spec.name for spec in specs if spec.is_text)]
+        blocks = {spec.name: _block(batch.column(spec.name), spec.shape) for spec in specs if not spec.is_text}
+        return _Mapped({name: batch.column(name) for name in texts}, blocks)
 
     def _gather(self) -> GatheredRows:
         """The columns of all rows that are kept in memory, shard by shard, without keeping the mappings."""

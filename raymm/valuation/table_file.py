@@ -140,7 +140,7 @@ def read_table(path: Path) -> ValuationTable:
         When the file is missing, damaged, not a valuation table, or of a newer format.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
             return _joined(file, _Pieces(path, info), info)
