@@ -4,6 +4,7 @@ A model that has heard a speaker in training knows the voice in the test, so tha
 makes results too good. Samples of one group, and samples of one recording, make a unit that goes into one split.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -83,65 +84,92 @@ def assign_grouped_splits(
         What units are, in messages.
     """
     strata, named = strata_of(labels, names, task, classes), task.stratum_names(classes)
-    counts = np.zeros((int(units.max()) + 1, len(named)))
-    np.add.at(counts, (units, strata), 1)
+    parts = _Parts(units, strata, len(named))
     if task.classes_in_every_split:
-        of_class = (counts > 0).sum(axis=0).tolist()
+        of_class = np.bincount(parts.stratum, minlength=len(named)).tolist()
         there = {name: of_class[number] for number, name in enumerate(classes) if of_class[number]}
         refuse_rare(there, called, problems)
-    order = _order(counts, units, names, seed)
-    split = _deal(counts, order)
-    _fill_gaps(counts[:, [bool(name) for name in named]], split, order)
+    order = _order(units, names, seed)
+    split = _deal(parts, order)
+    _fill_gaps(parts, [bool(name) for name in named], split, order)
     return [SPLITS[split[unit]] for unit in units]
 
 
-def _order(
-    counts: npt.NDArray[np.float64], units: npt.NDArray[np.int64], names: Sequence[str], seed: int
-) -> npt.NDArray[np.int64]:
+class _Parts:
+    """How many samples of each stratum each unit has, without the zeros: units and strata may both be very many.
+
+    >>> parts = _Parts(np.array([0, 1, 1, 1]), np.array([7, 7, 2, 7]), 9)
+    >>> parts.stratum.tolist(), parts.count.tolist(), parts.of(1)
+    ([7, 2, 7], [1.0, 1.0, 2.0], slice(1, 3, None))
+    """
+
+    def __init__(self, units: npt.NDArray[np.int64], strata: npt.NDArray[np.int64], several: int) -> None:
+        pairs, counts = np.unique(units * several + strata, return_counts=True)
+        self.unit, self.stratum = np.divmod(pairs, several)
+        self.count = counts.astype(np.float64)
+        self.total = np.bincount(strata, minlength=several).astype(np.float64)
+        self._ends = np.searchsorted(self.unit, np.arange(int(units.max()) + 2)).tolist()
+
+    def __len__(self) -> int:
+        """How many units there are."""
+        return len(self._ends) - 1
+
+    def of(self, unit: int) -> slice:
+        """Where a unit stands in `stratum` and `count`."""
+        return slice(self._ends[unit], self._ends[unit + 1])
+
+
+def _order(units: npt.NDArray[np.int64], names: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
     """Units from the largest to the smallest; the seed decides between equals."""
     first: dict[int, str] = {}
     for unit, name in zip(units.tolist(), names, strict=True):
         first[unit] = min(name, first.get(unit, name))
     by_name = np.array(sorted(first, key=lambda unit: first[unit]), np.int64)
     drawn = by_name[np.random.default_rng(derive(seed, "splits", "groups")).permutation(len(by_name))]
-    return drawn[np.argsort(-counts[drawn].sum(axis=1), kind="stable")]
+    return drawn[np.argsort(-np.bincount(units)[drawn], kind="stable")]
 
 
-def _deal(counts: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _deal(parts: _Parts, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The number of the split of each unit; the last units go to splits that have none yet."""
-    total = np.maximum(counts.sum(axis=0), 1)
-    lacking = PARTS[:, None] * counts.sum(axis=0)  # [splits, classes]
-    split = np.zeros(len(counts), np.int64)
+    total = np.maximum(parts.total, 1)
+    lacking = PARTS[:, None] * parts.total  # [splits, strata]
+    split = np.zeros(len(parts), np.int64)
     empty = np.ones(len(SPLITS), bool)
-    for left, unit in zip(range(len(order), 0, -1), order, strict=True):
-        wanted = (lacking / total) @ counts[unit]
+    for left, unit in zip(range(len(order), 0, -1), order.tolist(), strict=True):
+        strata, counts = parts.stratum[parts.of(unit)], parts.count[parts.of(unit)]
+        shares = lacking[:, strata] / total[strata] * counts
+        wanted = np.array(
+            [math.fsum(share) for share in shares]
+        )  # of the same bits in every order and on any machine
         if left <= empty.sum():
             wanted[~empty] = -np.inf
         chosen = int(np.argmax(wanted))
         split[unit] = chosen
         empty[chosen] = False
-        lacking[chosen] -= counts[unit]
+        lacking[chosen, strata] -= counts
     return split
 
 
-def _fill_gaps(counts: npt.NDArray[np.float64], split: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> None:
+def _fill_gaps(
+    parts: _Parts, named: Sequence[bool], split: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
+) -> None:
     """Move the smallest unit that can be spared, of equals the last, to each split that lacks a class."""
-    has = counts > 0
-    for target in range(len(SPLITS)):
-        for label in np.flatnonzero(has.any(axis=0)):
-            if has[split == target, label].any():
-                continue
-            smallest_first = (unit for unit in order[::-1].tolist() if has[unit, label])
-            spared = next((unit for unit in smallest_first if _can_be_spared(has, split, unit)), None)
-            if spared is not None:
-                split[spared] = target
-
-
-def _can_be_spared(has: npt.NDArray[np.bool_], split: npt.NDArray[np.int64], unit: int) -> bool:
-    """Whether the split of a unit keeps every class without it."""
-    others = split == split[unit]
-    others[unit] = False
-    return bool((has[others].any(axis=0) | ~has[unit]).all())
+    there = np.zeros((len(SPLITS), len(named)), np.int64)  # units of each class in each split
+    np.add.at(there, (split[parts.unit], parts.stratum), 1)
+    there[:, ~np.array(named)] = len(parts) + 1  # of no class: nothing lacks them
+    smallest_first = np.lexsort((-np.argsort(order)[parts.unit], parts.stratum))
+    units_of_class = parts.unit[smallest_first]
+    ends = np.searchsorted(parts.stratum[smallest_first], np.arange(len(named) + 1)).tolist()
+    for target, label in np.argwhere((there == 0) & (parts.total > 0)).tolist():
+        if there[target, label]:  # a unit that was moved for another class
+            continue
+        own = units_of_class[ends[label] : ends[label + 1]].tolist()
+        spared = next((unit for unit in own if (there[split[unit], parts.stratum[parts.of(unit)]] > 1).all()), None)
+        if spared is not None:
+            strata = parts.stratum[parts.of(spared)]
+            there[split[spared], strata] -= 1
+            there[target, strata] += 1
+            split[spared] = target
 
 
 def torn_groups_note(groups: Sequence[str], splits: Sequence[str]) -> str:

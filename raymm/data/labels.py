@@ -26,6 +26,7 @@ __all__ = [
     "parse_labels",
     "parse_task",
     "refuse_absent_classes",
+    "refuse_rare_labels",
     "refuse_unfit",
 ]
 
@@ -34,6 +35,12 @@ SHOWN = 5
 
 MANY = 10
 """Classes from which on it is odd that most have one sample."""
+
+MARKS = 200_000_000
+"""Samples times labels from which on labels that few samples have are refused: each is a byte, held several times."""
+
+FEW = 50
+"""Samples a label, on average, that are few among so many labels."""
 
 INTEGER = re.compile(r"[-+]?\d+")
 
@@ -100,8 +107,8 @@ def parse_task(name: str | None, settings: Sequence[str]) -> Task | None:
 
     Examples
     --------
-    >>> parse_task("multilabel", ["separator=;"]).parse("a;c", ["a", "b", "c"])
-    (True, False, True)
+    >>> parse_task("multilabel", ["separator=;"]).parse("a;c", ["a", "b", "c"]).tolist()
+    [True, False, True]
     """
     problems = Problems("--task-setting")
     if settings and name is None:
@@ -160,6 +167,29 @@ def parse_labels(
             f"{len(classes)} classes ({', '.join(classes)}); {task.name} needs {task.fewest_classes} or more"
         )
     return labels
+
+
+def refuse_rare_labels(cells: Sequence[Any], task: Task, classes: Sequence[str], problems: Problems) -> None:
+    """Refuse labels of which there are very many, for few samples each: one mark a sample and label fills the memory.
+
+    Parameters
+    ----------
+    cells
+        Labels of all samples, as the manifest has them.
+    classes
+        All different labels in them.
+    """
+    marks = len(cells) * len(classes)
+    if task.label_ndim == 1 or not task.categorical or marks <= MARKS:
+        return
+    samples = sum(len(task.classes_of([cell])) for cell in cells) / len(classes)
+    if samples < FEW:
+        problems.add(
+            f"{counted(len(classes), 'different label')} in {counted(len(cells), 'sample')}, {samples:.1f} samples a "
+            f"label on average: marks of all labels of all samples would take {marks / 1e9:.1f} GB, several times; "
+            "leave out labels of few samples, or, where all are meant, name them by --classes; is 'label' the column "
+            "of the labels?"
+        )
 
 
 def refuse_absent_classes(

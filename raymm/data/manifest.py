@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.kinds.base import kind_of
-from raymm.data.labels import choose_task, doubtful_classes, parse_labels, refuse_absent_classes, refuse_unfit
+from raymm.data.labels import (
+    choose_task,
+    doubtful_classes,
+    parse_labels,
+    refuse_absent_classes,
+    refuse_rare_labels,
+    refuse_unfit,
+)
 from raymm.data.manifest_rows import Rows, read_rows
 from raymm.data.media.root import MediaRoot
 from raymm.data.outside import place_of_row, resolved_files
@@ -96,6 +103,9 @@ def load_manifest(
     different = _different(rows.labels)
     task, note = _choose_task(path, different, task, classes or ())
     names = tuple(classes) if classes else task.classes_of(different)
+    if not classes:
+        refuse_rare_labels(rows.labels, task, names, problems)
+        problems.raise_if_any(DataError)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: place_of_row(row, ids), task, names, problems)
     _refuse_null_characters(rows, ids, problems)

@@ -13,7 +13,7 @@ LONGEST_ID = 1_000
 class Record:
     """One sample as the manifest has it: where each modality comes from (a path, a text or numbers).
 
-    The label is an int, or a tuple of bools or floats, see `raymm.tasks`. The group is empty where there is none.
+    The label is an int, a row of bools, or a tuple of floats (`raymm.tasks`). The group is empty where there is none.
     """
 
     sample_id: str

@@ -15,6 +15,10 @@ Labels = npt.NDArray[Any]
 """Labels or predictions of N samples, of the task's type: numpy, one row a sample."""
 
 
+ROWS = 1024
+"""Samples whose classes are looked at together: samples times classes may be a gigabyte."""
+
+
 class LabelForm(ABC):
     """What a task must say of its labels alone, whatever answers them (`raymm.tasks.base.Task`)."""
 
@@ -30,7 +34,7 @@ class LabelForm(ABC):
 
     @abstractmethod
     def parse(self, cell: Any, classes: Sequence[str]) -> Any:
-        """The label in a cell of a manifest: an int, or a tuple of bools or floats.
+        """The label in a cell of a manifest: an int, a row of bools, or a tuple of floats.
 
         Raises
         ------
@@ -68,7 +72,9 @@ class LabelForm(ABC):
 
     def class_counts(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
         """How many samples belong to each class, [K]."""
-        counts: npt.NDArray[np.int64] = self.class_membership(labels, classes).sum(axis=0, dtype=np.int64)
+        counts = np.zeros(classes, np.int64)
+        for start in range(0, len(labels), ROWS):
+            counts += self.class_membership(labels[start : start + ROWS], classes).sum(axis=0, dtype=np.int64)
         return counts
 
     def strata(self, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
@@ -77,8 +83,12 @@ class LabelForm(ABC):
         A sample belongs to the rarest of its classes, of equally rare ones to the first; without any, to group K.
         """
         rarest_first = self.class_counts(labels, classes).argsort(kind="stable")
-        membership = self.class_membership(labels, classes)[:, rarest_first]
-        return np.where(membership.any(axis=1), rarest_first[membership.argmax(axis=1)], classes).astype(np.int64)
+        strata = np.full(len(labels), classes, np.int64)
+        for start in range(0, len(labels), ROWS):
+            some = slice(start, start + ROWS)
+            member = self.class_membership(labels[some], classes).take(rarest_first, axis=1)
+            np.copyto(strata[some], rarest_first[member.argmax(axis=1)], where=member.any(axis=1))
+        return strata
 
     def stratum_names(self, classes: Sequence[str]) -> list[str]:
         """Names of the groups of `strata`, by number."""

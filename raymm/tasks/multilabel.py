@@ -77,11 +77,11 @@ class MultiLabel(Task):
         """All different labels, sorted; where all are whole numbers, by their value."""
         return in_order({name for cell in cells for name in self._names(cell)})
 
-    def parse(self, cell: Any, classes: Sequence[str]) -> tuple[bool, ...]:
+    def parse(self, cell: Any, classes: Sequence[str]) -> Bool[np.ndarray, " K"]:
         """Which labels stand in a cell: a text such as "happy|loud", or a list; an empty one is a sample without any.
 
         >>> MultiLabel().parse("happy|loud", ["calm", "happy", "loud"])
-        (False, True, True)
+        array([False,  True,  True])
         """
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             raise DataError("the label is missing; a sample without labels has an empty list or text")
@@ -93,10 +93,9 @@ class MultiLabel(Task):
         ]
         if unknown:
             raise DataError(f"label {', label '.join(sorted(unknown))}")
-        marks = [False] * len(classes)
-        for name in names:
-            marks[classes.index(name)] = True
-        return tuple(marks)
+        marks = np.zeros(len(classes), np.bool_)  # a tuple of K would take eight times the memory
+        marks[[classes.index(name) for name in names]] = True
+        return marks
 
     def arrow_type(self, classes: int) -> pa.DataType:
         """K booleans."""
@@ -128,7 +127,7 @@ class MultiLabel(Task):
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """The labels."""
         del classes
-        return labels.astype(np.bool_)
+        return labels.astype(np.bool_, copy=False)
 
     def losses(self, outputs: Float[Tensor, "B K"], labels: Bool[Tensor, "B K"]) -> Float[Tensor, " B"]:
         """Binary cross-entropy in nats, the mean over the labels; in training as the settings of its loss have it."""

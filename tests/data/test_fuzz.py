@@ -5,6 +5,7 @@ The draws are the same in every run: what ends the process inside a library woul
 
 import gzip
 import io
+import itertools
 import json
 
 import numpy as np
@@ -190,10 +191,32 @@ def test_a_megabyte_of_anything_is_refused_in_time(tmp_path, content, suffix):
     assert outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError) != "read"
 
 
-def test_a_megabyte_of_several_labels_a_sample_is_read_in_time(tmp_path):
+@pytest.mark.parametrize(
+    ("rows", "labels", "each", "expected"),
+    [
+        (80_000, 300, 2, "read"),
+        (78_000, 2_500, 2, "read"),  # just below so many marks that labels of few samples are refused
+        (39_000, 5_000, 3, "read"),
+        (200, 150_000, 750, "read"),
+        (50_000, 50_000, 2, "50,000 different labels in 50,000 samples, 2.0 samples a label on average"),
+    ],
+)
+def test_a_megabyte_of_several_labels_a_sample_is_read_in_time(tmp_path, rows, labels, each, expected):
     path = tmp_path / "m.csv"
-    path.write_text("label,t\n" + "".join(f"l{row % 300}|l{row * 7 % 300},x\n" for row in range(80_000)))
-    assert outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError) == "read"
+    number = itertools.cycle(range(labels))
+    cells = ("|".join(f"{next(number) * 7 % labels:x}g" for _ in range(each)) for _ in range(rows))
+    path.write_text("label,t\n" + "".join(f"{cell},x\n" for cell in cells))
+    assert path.stat().st_size <= 2**20
+    assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError)
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"), [(1_000, "read"), (20_000, "read"), (60_000, "60000 of 60000 classes have fewer groups")]
+)
+def test_a_megabyte_of_groups_is_read_in_time(tmp_path, classes, expected):
+    path = tmp_path / "m.csv"
+    path.write_text("group,label,t\n" + "".join(f"{row},c{row % classes},x\n" for row in range(60_000)))
+    assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError)
 
 
 @pytest.mark.parametrize("unit", ["a", "!", "é\u0301", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"])

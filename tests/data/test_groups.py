@@ -1,5 +1,8 @@
 """Groups of samples (speakers, patients): splits that keep them whole, what is warned of, and what is stored."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +10,11 @@ from hypothesis import strategies as st
 
 from raymm.data import Schema, VectorSpec, open_dataset
 from raymm.data.format import Sample, write_dataset
-from raymm.data.groups import assign_grouped_splits, torn_groups_note, units_of
+from raymm.data.groups import PARTS, assign_grouped_splits, torn_groups_note, units_of
 from raymm.data.manifest import load_manifest
 from raymm.data.schema import SPLITS
 from raymm.errors import DataError, Problems
+from raymm.seeds import derive
 from raymm.tasks import Classification, Regression
 from tests.data.clips import manifest
 
@@ -50,6 +54,41 @@ def test_no_group_is_torn_apart_and_every_split_has_every_class(population, seed
     for split in SPLITS:
         assert {label for label, own in zip(labels, splits, strict=True) if own == split} == set(range(3))
     assert splits.count("train") >= max(splits.count("val"), splits.count("test")) or len(labels) < 30
+
+
+def dealt_plainly(labels, groups, seed):
+    """Splits by the rule, over a table of all groups and all classes; samples are named in their order."""
+    names = sorted(set(groups), key=groups.index)
+    counts = np.zeros((len(names), len(CLASSES)))
+    for label, group in zip(labels, groups, strict=True):
+        counts[names.index(group), label] += 1
+    drawn = np.random.default_rng(derive(seed, "splits", "groups")).permutation(len(names))
+    order = sorted(drawn.tolist(), key=lambda unit: -counts[unit].sum())
+    total, split = np.maximum(counts.sum(axis=0), 1), {}
+    lacking = {name: share * counts.sum(axis=0) for name, share in zip(SPLITS, PARTS, strict=True)}
+    for left, unit in zip(range(len(order), 0, -1), order, strict=True):
+        empty = [name for name in SPLITS if name not in split.values()]
+        wanted = {name: math.fsum(lacking[name] / total * counts[unit]) for name in SPLITS}
+        split[unit] = max(empty if left <= len(empty) else SPLITS, key=wanted.get)
+        lacking[split[unit]] -= counts[unit]
+    has = counts > 0
+
+    def classes_in(name, without=None):
+        return np.any(
+            [has[unit] for unit in split if split[unit] == name and unit != without] or [[False] * 3], axis=0
+        )
+
+    for name, label in itertools.product(SPLITS, range(len(CLASSES))):
+        if not classes_in(name)[label]:
+            spare = [unit for unit in order[::-1] if has[unit, label]]
+            spare = [unit for unit in spare if not (has[unit] & ~classes_in(split[unit], without=unit)).any()]
+            split.update(dict.fromkeys(spare[:1], name))
+    return [split[names.index(group)] for group in groups]
+
+
+@given(populations(), st.integers(0, 3))
+def test_units_are_dealt_as_over_a_table_of_all_groups_and_all_classes(population, seed):
+    assert assigned(*population, seed)[0] == dealt_plainly(*population, seed)
 
 
 @given(populations(), st.randoms(use_true_random=False))

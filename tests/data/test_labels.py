@@ -152,7 +152,7 @@ def test_lists_of_a_parquet_manifest_are_labels(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows_of(labels)), tmp_path / "m.parquet")
     loaded = load_manifest(tmp_path / "m.parquet", tmp_path, TITLE)
     assert loaded.task == MultiLabel()
-    assert [record.label for record in loaded.records[:4]] == [
+    assert [tuple(record.label) for record in loaded.records[:4]] == [
         (False, True, True),
         (True, False, False),
         (False, False, False),
@@ -168,13 +168,30 @@ def test_a_rare_label_may_be_absent_from_validation_but_not_from_training(tmp_pa
         load_manifest(manifest(tmp_path, rows), tmp_path, TITLE)
 
 
+def test_very_many_labels_of_few_samples_each_are_refused_before_their_marks_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("raymm.data.labels.MARKS", 30 * 30 - 1)
+    rows = [{"sample_id": f"s{row}", "label": f"l{row}|l{(row + 1) % 30}", "pose": f"{row}.npy"} for row in range(30)]
+    table, kinds = manifest(tmp_path, rows), {"pose": "vector"}
+    said = re.escape(
+        f"{table}: 30 different labels in 30 samples, 2.0 samples a label on average: marks of all labels of all "
+        "samples would take 0.0 GB, several times; leave out labels of few samples, or, where all are meant, name "
+        "them by --classes; is 'label' the column of the labels?"
+    )
+    with pytest.raises(DataError, match=f"^{said}$"):
+        load_manifest(table, tmp_path, kinds)
+    named = load_manifest(table, tmp_path, kinds, classes=[f"l{label}" for label in range(30)])
+    assert [record.label.sum() for record in named.records] == [2] * 30
+    monkeypatch.setattr("raymm.data.labels.FEW", 2)
+    assert len(load_manifest(table, tmp_path, kinds).classes) == 30
+
+
 def test_splits_are_dealt_within_the_rarest_label(tmp_path):
     rows = [
         {"sample_id": f"{label}{n}", "title": "t", "label": label} for label in ("a", "a|b", "") for n in range(20)
     ]
     records = load_manifest(manifest(tmp_path, rows), tmp_path, TITLE).records
-    for label in {record.label for record in records}:
-        splits = [record.split for record in records if record.label == label]
+    for label in {tuple(record.label) for record in records}:
+        splits = [record.split for record in records if tuple(record.label) == label]
         assert [splits.count(split) for split in SPLITS] == [14, 3, 3]
 
 

@@ -26,7 +26,7 @@ from raymm.data.indexed.own_labels import label_cells, one_hot_note
 from raymm.data.indexed.own_names import doubts_of_names
 from raymm.data.indexed.own_schema import infer_kinds, specs_of_values
 from raymm.data.kinds.base import Value
-from raymm.data.labels import choose_task, parse_labels, parse_task, refuse_absent_classes
+from raymm.data.labels import choose_task, parse_labels, parse_task, refuse_absent_classes, refuse_rare_labels
 from raymm.data.schema import Schema
 from raymm.data.schema_inference import parse_kinds
 from raymm.data.splits import assign_splits, read_splits
@@ -130,6 +130,9 @@ class OwnDataset(ItemSource):
         cells, names = label_cells([item.label for item in found], self.settings.classes or items.classes)
         task, note = choose_task(cells, parse_task(self.settings.task, self.settings.task_settings), names or ())
         classes = tuple(names) if names else task.classes_of(cells)
+        if not names:
+            refuse_rare_labels(cells, task, classes, problems)
+            problems.raise_if_any(DataError)
         labels = parse_labels(cells, items.place, task, classes, problems)
         problems.raise_if_any(DataError)
         array = task.array(labels, len(classes))
