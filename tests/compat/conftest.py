@@ -1,6 +1,7 @@
 """What version 0.1.0 saved, copied to where a test may change it, and the records of what it computed."""
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ def same_bits():
     """Whether numbers (and, with `numpy_too`, noise) have the bits here that an `environment` gave them."""
 
     def same(environment, numpy_too=False):
-        alike = _torch_as(environment) and torch.backends.cpu.get_cpu_capability() == environment["cpu_capability"]
+        capable = torch.backends.cpu.get_cpu_capability() == environment["cpu_capability"]
+        alike = _torch_as(environment) and capable and processor_maker() == RECORDED_ON
         return alike and (not numpy_too or _noise_as(environment))
 
     return same
@@ -95,6 +97,24 @@ def nearly_same():
         return alike and (not numpy_too or _noise_as(environment))
 
     return same
+
+
+@pytest.fixture(scope="session")
+def same_maker():
+    """Whether the processor is of the maker of that of the records: else a training drifts off within some epochs."""
+    return processor_maker() == RECORDED_ON
+
+
+RECORDED_ON = "AuthenticAMD"
+"""Who made the processor of the records: of the same capability, torch's linear algebra (MKL) sums in another order on
+those of another maker. The records have its features, AVX512BF16 without AVX512_SPR, but not its name."""
+
+
+def processor_maker():
+    """As Linux names it; empty on other systems."""
+    about = Path("/proc/cpuinfo")
+    named = re.search(r"^vendor_id\s*:\s*(\S+)", about.read_text() if about.exists() else "", re.MULTILINE)
+    return named[1] if named else ""
 
 
 def _torch_as(environment):

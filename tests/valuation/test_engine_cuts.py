@@ -62,8 +62,9 @@ def test_any_batch_size_has_the_same_bits(jobs, fusion, batch, utility):
 @given(batch=st.integers(1, ROWS + 9), utility=st.sampled_from(["probability", "log_probability", "margin"]))
 def test_soft_values_differ_by_rounding_at_most(jobs, batch, utility):
     whole, parts = value_rows(*jobs("mlp", utility, ROWS)), value_rows(*jobs("mlp", utility, batch))
-    assert np.allclose(parts.phi, whole.phi, rtol=0, atol=1e-6)
-    assert np.abs(whole.phi).max() > 1e-3
+    largest = np.abs(whole.phi).max()
+    assert np.allclose(parts.phi, whole.phi, rtol=0, atol=1e-5 * largest)  # float32; how it rounds is the processor's
+    assert largest > 1e-3
 
 
 @settings(max_examples=6)
