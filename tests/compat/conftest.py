@@ -106,7 +106,7 @@ def same_maker():
 
 
 RECORDED_ON = "AuthenticAMD"
-"""Who made the processor of the records: of the same capability, torch's linear algebra (MKL) sums in another order on
+"""Who made the processor of the records: of the same capability, torch and its MKL sum in another order on
 those of another maker. The records have its features, AVX512BF16 without AVX512_SPR, but not its name."""
 
 
