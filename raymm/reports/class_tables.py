@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.reports.pages.groups import class_counts
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.tasks.final_metrics import confusion, per_class
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["write_class_tables"]
 
+MOST_CLASSES = 1_000
+
 HEAD = ("split", "class", "samples", "precision", "recall", "f1")
 
 
 def write_class_tables(run: Path, picked: Path, result: Path) -> list[Path]:
     """Write RUN/tables/per_class.csv and, of one class a sample, RUN/tables/confusion.csv; none of a regression.
+
+    Of more than `MOST_CLASSES` there is no confusion.csv, which has a cell for each pair of classes.
 
     Parameters
     ----------
@@ -39,16 +44,17 @@ def write_class_tables(run: Path, picked: Path, result: Path) -> list[Path]:
         return []
     rows = [row for split, table in tables.items() for row in _of_classes(split, table)]
     paths = [_write(run / layout.TABLES / "per_class.csv", HEAD, rows)]
-    if tables["test"].task.by_argmax:
+    names = tables["test"].info.class_names
+    if tables["test"].task.by_argmax and len(names) <= MOST_CLASSES:
         counts = [row for split, table in tables.items() for row in _counts(split, table)]
-        names = tables["test"].info.class_names
         paths.append(_write(run / layout.TABLES / "confusion.csv", ("split", "class", *names), counts))
     return paths
 
 
 def _of_classes(split: str, table: ValuationTable) -> Iterable[Sequence[object]]:
-    names, task = table.info.class_names, table.task
-    figures = per_class(task.class_membership(table.prediction, len(names)), table.membership(len(names)))
+    names = table.info.class_names
+    counts = class_counts(table, len(names))
+    figures = per_class(counts.samples, counts.answered, counts.hits)
     for name, samples, *shares in zip(names, *figures.values(), strict=True):
         yield split, name, int(samples), *("" if isnan(share) else f"{share:.6g}" for share in shares)
 

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from raymm.reports.statistics import nan_mean, without_nan
+from raymm.reports.statistics import without_nan
 from raymm.storage.atomic import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 from raymm.tracking.units import unit_among
@@ -45,6 +45,8 @@ GRID = "#e6e6e6"
 PANELS_PER_ROW = 4
 MOST_CLASSES = 50
 """Classes up to which a confusion matrix can be read."""
+MOST_ROWS = 200
+"""Classes that a plot shows at most, a row each: of 6,000 it would be 265,000 pixels high."""
 FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
 """The line at the fair share of the utility, which is left out where there is none."""
 
@@ -91,28 +93,27 @@ def phi_over_epochs(
     return figure
 
 
-def phi_per_class(
-    names: Sequence[str],
-    classes: Sequence[str],
-    phi: Array,
-    membership: npt.NDArray[np.bool_],
-    fair_share: float | None,
-) -> Figure:
+def phi_per_class(names: Sequence[str], classes: Sequence[str], mean: Array, fair_share: float | None) -> Figure:
     """Mean contribution of each modality in each class, as a table of colours with the numbers in it.
 
-    White is the fair share; where the utility has none, it is 0 and the colours reach as far as the numbers.
+    White is the fair share; where the utility has none, it is 0 and the colours reach as far as the numbers. Of very
+    many classes it shows those whose modalities are furthest apart.
 
     Parameters
     ----------
-    membership
-        Which classes each sample belongs to, bool [N, K].
+    mean
+        Of each class and modality, [K, n]; NaN where no sample of the class has the modality.
     """
-    table = np.array([[nan_mean(phi[membership[:, c], i]) for i in range(len(names))] for c in range(len(classes))])
+    known = ~np.isnan(mean)
+    apart = np.where(known, mean, -np.inf).max(axis=1) - np.where(known, mean, np.inf).min(axis=1)
+    shown, title = _some_classes(classes, -apart, "those whose modalities are furthest apart")
+    table, classes = mean[shown], [classes[at] for at in shown]
     figure = new_figure(1.1 * len(names) + 2.8 + _room(classes), 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
     middle, least = (0.0, 1e-6) if fair_share is None else (fair_share, 0.5)
     reach = max(least, float(np.nanmax(np.abs(table - middle), initial=0.0)))
     image = axis.imshow(table, cmap="PuOr", vmin=middle - reach, vmax=middle + reach, aspect="auto")
+    axis.set_title(title, fontsize=9)
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(classes)), _labels(classes))
     for row, column in np.ndindex(table.shape):
@@ -194,7 +195,12 @@ def learning_curves(
 
 
 def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]]) -> Figure:
-    """Samples of each class, a bar a class, one part of it a split; counts are [K] by the name of the split."""
+    """Samples of each class, a bar a class, one part of it a split; counts are [K] by the name of the split.
+
+    Of very many classes it shows those of fewest samples.
+    """
+    shown, title = _some_classes(classes, np.sum([*counts.values()], axis=0), "those of fewest samples")
+    classes, counts = [classes[at] for at in shown], {split: of_split[shown] for split, of_split in counts.items()}
     figure = new_figure(5.0 + _room(classes), 0.28 * len(classes) + 1.2)
     axis = figure.subplots()
     places, left = np.arange(len(classes)), np.zeros(len(classes))
@@ -203,6 +209,7 @@ def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[n
         left = left + of_split
     axis.set_yticks(places, _labels(classes))
     axis.invert_yaxis()
+    axis.set_title(title, fontsize=9)
     axis.set_xlabel("samples")
     style_axis(axis, "x")
     _legend(axis)
@@ -245,6 +252,12 @@ def plain_text(name: str) -> str:
     ('\\$5 to \\$9', False)
     """
     return ("\u200b" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def _some_classes(classes: Sequence[str], key: npt.NDArray[Any], which: str) -> tuple[npt.NDArray[np.int64], str]:
+    """Numbers of the classes to show, those with the least keys, and a sentence where some are left out."""
+    least = np.sort(np.argsort(key, kind="stable")[:MOST_ROWS])
+    return least, "" if len(least) == len(classes) else f"{len(least):,} of {len(classes):,} classes: {which}"
 
 
 def _room(names: Sequence[str]) -> float:

@@ -18,6 +18,7 @@ from raymm.reports import plots
 from raymm.reports.class_tables import write_class_tables
 from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
 from raymm.reports.diagnostics.of_run import findings_of
+from raymm.reports.pages.groups import by_class
 from raymm.reports.run_about import data_of, run_view
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
@@ -155,11 +156,11 @@ def figures_of(run: Path, result: Result, dataset: Dataset) -> dict[str, Callabl
         [[entry["metrics"].get(phi_metric("val", name), np.nan) for name in names] for entry in result.history]
     )
     epochs = np.array([entry["epoch"] + 1 for entry in result.history])
-    member, shown = table.membership(len(classes)), dataset.schema.task.default_selection
+    shown = dataset.schema.task.default_selection
     figures = {
         "phi-distribution": lambda: plots.phi_distribution(names, table.phi, fair_share),
         "phi-over-epochs": lambda: plots.phi_over_epochs(names, epochs, mean, fair_share),
-        "phi-per-class": lambda: plots.phi_per_class(names, classes, table.phi, member, fair_share),
+        "phi-per-class": lambda: plots.phi_per_class(names, classes, by_class(table, len(classes)).mean, fair_share),
         "learning-curves": lambda: plots.learning_curves(names, result.history, shown),
     }
     if dataset.schema.task.by_argmax and len(classes) <= plots.MOST_CLASSES:

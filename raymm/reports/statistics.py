@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 if TYPE_CHECKING:
-    from raymm.valuation.table import ValuationTable
+    pass
 
 __all__ = [
     "Interval",
@@ -22,7 +21,6 @@ __all__ = [
     "mcnemar",
     "mean_interval",
     "mean_of",
-    "means_by",
     "nan_mean",
     "proportion",
     "without_nan",
@@ -175,20 +173,3 @@ def mean_of(phi: npt.NDArray[np.float64], group: str, modality: str, fair_share:
     of_all = mean_interval(known)
     low = float("nan") if fair_share is None else nan_mean(known < fair_share)
     return Mean(group, modality, of_all.count, of_all.mean, of_all.margin, low, nan_mean(known < 0))
-
-
-def means_by(table: ValuationTable, membership: npt.NDArray[np.bool_], names: Sequence[str]) -> list[Mean]:
-    """Means of every modality in every group.
-
-    Parameters
-    ----------
-    membership
-        Which groups each sample belongs to, bool [N, groups]; `table.membership(len(classes))` for classes.
-    names
-        Names of the groups.
-    """
-    return [
-        mean_of(table.phi[membership[:, number], position], name, modality, table.info.fair_share)
-        for number, name in enumerate(names)
-        for position, modality in enumerate(table.info.modalities)
-    ]

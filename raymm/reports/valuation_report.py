@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raymm.counts import counted
 from raymm.reports import plots
-from raymm.reports.statistics import means_by
+from raymm.reports.pages.groups import by_class
 from raymm.reports.tables import markdown_table, number_text
 from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, mean_interactions, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
@@ -59,8 +59,8 @@ def valuation_figures(table: ValuationTable, classes: Sequence[str]) -> dict[str
     names, fair_share = table.info.modalities, table.info.fair_share
     figures = {"phi-distribution": plots.phi_distribution(names, table.phi, fair_share)}
     if table.task.categorical:
-        member = table.membership(len(classes))
-        figures["phi-per-class"] = plots.phi_per_class(names, classes, table.phi, member, fair_share)
+        mean = by_class(table, len(classes)).mean
+        figures["phi-per-class"] = plots.phi_per_class(names, classes, mean, fair_share)
     if table.shows_outcomes and len(names) > 1:
         figures["interactions"] = plots.interaction_matrix(names, mean_interactions(table))
     return figures
@@ -114,10 +114,12 @@ def _pairs(summary: dict[str, Any]) -> list[str]:
 def _classes(table: ValuationTable, classes: Sequence[str]) -> list[str]:
     if not table.task.categorical:
         return []
-    names, means = table.info.modalities, means_by(table, table.membership(len(classes)), classes)
-    of_classes = [means[start : start + len(names)] for start in range(0, len(means), len(names))]
-    rows = [[row[0].group, *(f"{mean.mean:.2f} ± {mean.margin:.2f}" for mean in row)] for row in of_classes]
-    return ["## Mean phi by class, ± 95 %", "", *markdown_table(["class", *names], rows), ""]
+    groups = by_class(table, len(classes))
+    figures = zip(classes, groups.mean.tolist(), groups.margin.tolist(), strict=True)
+    rows = [
+        [name, *(f"{m:.2f} ± {e:.2f}" for m, e in zip(mean, margin, strict=True))] for name, mean, margin in figures
+    ]
+    return ["## Mean phi by class, ± 95 %", "", *markdown_table(["class", *table.info.modalities], rows), ""]
 
 
 def _lowest(summary: dict[str, Any]) -> list[str]:

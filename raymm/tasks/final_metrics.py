@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.deferred import Tensor, torch
+from raymm.deferred import torch
 
 if TYPE_CHECKING:
     from raymm.tasks.labels import Labels
@@ -62,25 +62,22 @@ def calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np
     return float(np.abs(apart).sum() / max(1, count.sum()))
 
 
-def per_class(predicted: npt.NDArray[np.bool_], member: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.float64]]:
-    """Figures of each class from what is predicted and what is so, bool [N, K] each.
+def per_class(
+    samples: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], hits: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Figures of each class from its samples, those that were answered so, and those of both, [K] each.
 
     Returns
     -------
     `samples`, `precision` (NaN for a class that is never predicted), `recall` (NaN for one without samples) and `f1`
     (0 where nothing is right), [K] each.
     """
-    from torchmetrics.functional.classification import multilabel_stat_scores  # noqa: PLC0415  (slow, imports plots)
-
-    said, own = _at_least_two(predicted), _at_least_two(member)
-    scores = multilabel_stat_scores(said, own, num_labels=max(2, member.shape[1]), average="none")
-    hits, false, _, missed, _ = scores.numpy().astype(np.float64)[: member.shape[1]].T
     with np.errstate(invalid="ignore"):
         return {
-            "samples": hits + missed,
-            "precision": hits / (hits + false),
-            "recall": hits / (hits + missed),
-            "f1": 2 * hits / np.maximum(2 * hits + false + missed, 1),
+            "samples": samples.astype(np.float64),
+            "precision": hits / answered,
+            "recall": hits / samples,
+            "f1": 2 * hits / np.maximum(samples + answered, 1),
         }
 
 
@@ -91,8 +88,3 @@ def confusion(prediction: Labels, labels: Labels, classes: int) -> npt.NDArray[n
     [[1, 1], [0, 1]]
     """
     return np.bincount(labels * classes + prediction, minlength=classes**2).reshape(classes, classes)
-
-
-def _at_least_two(values: npt.NDArray[np.bool_]) -> Tensor:
-    """A single label twice: torchmetrics wants two."""
-    return torch.from_numpy((np.repeat(values, 2, axis=1) if values.shape[1] == 1 else values).astype(np.int64))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from raymm.reports import plots
 
@@ -59,7 +60,7 @@ def test_the_line_stands_at_the_fair_share_and_classes_are_coloured_around_it(fa
     assert plots.phi_distribution(NAMES[:2], phi, fair_share).axes[0].lines[0].get_xdata()[0] == fair_share
     line = plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, fair_share).axes[0].lines[-1]
     assert (line.get_label(), line.get_ydata()[0]) == ("fair share", fair_share)
-    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.eye(2, dtype=bool), fair_share)
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, fair_share)
     low, high = figure.axes[0].images[0].get_clim()
     assert (low + high) / 2 == pytest.approx(fair_share)
     assert f"({fair_share:g}: fair share)" in texts(figure)
@@ -71,7 +72,7 @@ def test_without_a_fair_share_there_is_no_line_and_classes_are_coloured_around_0
     assert not any(axis.lines or axis.get_legend() for axis in panels)
     assert sum(bar.get_height() > 0 for bar in panels[0].patches) == 2
     assert len(plots.phi_over_epochs(NAMES[:2], np.arange(2), phi, None).axes[0].lines) == 2
-    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, np.eye(2, dtype=bool), None)
+    figure = plots.phi_per_class(NAMES[:2], ["cat", "dog"], phi, None)
     assert figure.axes[0].images[0].get_clim() == pytest.approx((-0.15, 0.15))
     assert "fair share" not in texts(figure)
 
@@ -83,10 +84,30 @@ def test_a_modality_that_is_missing_everywhere_is_said_to_be():
 
 
 def test_each_class_shows_its_mean_without_the_missing():
-    phi = np.array([[0.5, 1.5], [1.0, np.nan], [2.0, np.nan]])
-    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], phi, np.eye(2, dtype=bool)[[0, 0, 1]], 1.0))
+    mean = np.array([[0.75, 1.5], [2.0, np.nan]])
+    shown = texts(plots.phi_per_class(["audio", "rgb"], ["cat", "dog"], mean, 1.0))
     for word in ("cat", "dog", "0.75", "1.50", "2.00", " - "):
         assert word in shown
+
+
+def test_of_very_many_classes_those_are_shown_that_matter(tmp_path: Path):
+    classes = [f"c{number}" for number in range(3000)]
+    mean = np.ones((3000, 2))
+    mean[::20, 1] = 0.5  # 150 classes whose modalities are apart
+    mean[7] = np.nan
+    figure = plots.phi_per_class(["audio", "rgb"], classes, mean, 1.0)
+    named = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert len(named) == 200
+    assert set(classes[::20]) < set(named)
+    assert named == sorted(named, key=classes.index)
+    assert figure.axes[0].get_title() == "200 of 3,000 classes: those whose modalities are furthest apart"
+    plots.save(figure, tmp_path / "phi.png")
+    with Image.open(tmp_path / "phi.png") as image:
+        assert image.height < 10_000
+    counts = np.arange(3000)[::-1]
+    bars = plots.samples_per_class(classes, {"train": counts, "test": counts})
+    assert [text.get_text() for text in bars.axes[0].get_yticklabels()] == classes[-200:]
+    assert bars.axes[0].get_title() == "200 of 3,000 classes: those of fewest samples"
 
 
 def test_curves_show_a_single_epoch_and_leave_out_what_was_not_measured():
@@ -121,7 +142,7 @@ def test_a_plot_is_saved_whole_and_without_leftovers(tmp_path: Path):
 def test_names_are_drawn_letter_by_letter():
     """`$` would begin a formula, which need not be one."""
     phi = np.array([[0.5, 1.5]])
-    figure = plots.phi_per_class(NAMES[:2], ["$\\frac$", "a_b", "5 $"], phi, np.ones((1, 3), bool), 1.0)
+    figure = plots.phi_per_class(NAMES[:2], ["$\\frac$", "a_b", "5 $"], np.repeat(phi, 3, axis=0), 1.0)
     figure.canvas.draw()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [r"\$\frac\$", "a_b", r"5 \$"]
     axis = plots.new_figure(2, 2).subplots()
@@ -132,9 +153,8 @@ def test_names_are_drawn_letter_by_letter():
 @pytest.mark.filterwarnings("error")
 def test_long_names_of_classes_leave_room_for_the_plot(tmp_path: Path):
     classes = ["short", "n" * 200, "a" * 100 + "b" * 100]
-    member = np.eye(3, dtype=bool)
     drawn = {
-        "phi": plots.phi_per_class(["m0"], classes, np.ones((3, 1)), member, 1.0),
+        "phi": plots.phi_per_class(["m0"], classes, np.ones((3, 1)), 1.0),
         "confusion": plots.confusion_matrix(classes, np.eye(3, dtype=np.int64)),
         "samples": plots.samples_per_class(classes, {"train": np.ones(3, np.int64)}),
     }

@@ -16,7 +16,7 @@ from raymm.errors import ConfigError, DataError
 from raymm.models.model import build_model
 from raymm.models.valued import with_masking
 from raymm.reports import statistics, tables
-from raymm.reports.statistics import mean_of, means_by
+from raymm.reports.statistics import mean_of
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
 from raymm.reports.valuation_stability import stability, stability_lines
@@ -107,9 +107,14 @@ def test_without_a_fair_share_nothing_is_below_it(dataset, table, tmp_path, util
     assert "No fair share" not in "".join(stability_lines(stability({"a": table, "b": table})))
 
 
-def test_means_by_class_count_every_sample_once(table, dataset):
-    means = means_by(table, table.membership(len(dataset.schema.classes)), dataset.schema.classes)
-    assert sum(mean.count for mean in means if mean.modality == "m0") == len(table)
+def test_means_by_class_are_those_of_a_mask_each(table, dataset, tmp_path):
+    classes = dataset.schema.classes
+    write_valuation_report(tmp_path / "r", table, classes, "Title", "c")
+    lines = (tmp_path / "r" / "README.md").read_text().splitlines()
+    for number, name in enumerate(classes):
+        means = [mean_of(column, name, "", 1.0) for column in table.phi[table.label == number].T]
+        cells = [f"{mean.mean:.2f} ± {mean.margin:.2f}" for mean in means]
+        assert f"| {name} | {' | '.join(cells)} |" in lines
 
 
 def test_stability_of_a_table_with_itself_is_whole_and_of_another_is_not(table, dataset):
