@@ -5,14 +5,15 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from raymm.counts import counted
 from raymm.data.schema import SPLITS
+from raymm.data.words import composed
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
 from raymm.tasks.classification import class_name
@@ -35,6 +36,9 @@ SHOWN = 5
 
 MANY = 10
 """Classes from which on it is odd that most have one sample."""
+
+REFUSED = 100
+"""Different labels that are wrong, after which no more are looked at."""
 
 MARKS = 200_000_000
 """Samples times labels from which on labels that few samples have are refused: each is a byte, held several times."""
@@ -73,7 +77,7 @@ def choose_task(cells: Sequence[Any], task: Task | None = None, classes: Sequenc
         return get_task(DEFAULT), ""
     names = {class_name(cell) for cell in cells if isinstance(cell, str | int | float)} - {""}
     numbers = bool(names) and all(map(_is_number, names))
-    shown = name_some(sorted(names, key=Decimal)) if numbers else ""
+    shown = name_some(sorted(names, key=lambda name: (float(name), name))) if numbers else ""
     if guessed.name == "regression":
         return guessed, (
             f"labels look continuous ({shown or _first(cells)}): taken as {guessed.name}; "
@@ -145,21 +149,30 @@ class ClassNames(tuple[str, ...]):  # noqa: SLOT001  (it keeps the places of its
 def parse_labels(
     cells: Sequence[Any], place: Callable[[int], str], task: Task, classes: Sequence[str], problems: Problems
 ) -> list[Any]:
-    """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after its place."""
+    """Labels as `task` has them; what is wrong with cells and classes goes to `problems`, after its place.
+
+    Where very many different labels are wrong, the rest are not looked at: each is compared with all classes.
+    """
     labels: list[Any] = []
     known: dict[Any, Any] = {}
+    refused: dict[Any, str] = {}
+    wrong: list[str] = []
     named = ClassNames(classes)
     for row, cell in enumerate(cells):
-        key = (type(cell), cell) if isinstance(cell, Hashable) else None
-        if key is None or key not in known:
+        key = (type(cell), cell) if isinstance(cell, Hashable) else row
+        if key not in known and key not in refused:
             try:
-                labels.append(task.parse(cell, named))
+                known[key] = task.parse(cell, named)
             except DataError as cause:
-                problems.add(f"{place(row)}: {cause}")
-                continue
-            known[key] = labels[-1]
-        else:
+                refused[key] = str(cause)
+        if key in known:
             labels.append(known[key])
+        else:
+            wrong.append(f"{place(row)}: {refused[key]}")
+        if len(refused) == REFUSED:
+            problems.add(f"{REFUSED} different labels are wrong; those behind {place(row)} were not looked at")
+            break
+    problems.extend(wrong)
     for name in sorted(name for name, count in Counter(classes).items() if count > 1):
         problems.add(f"class '{name}' appears twice in --classes")
     if len(classes) < task.fewest_classes:
@@ -204,10 +217,9 @@ def refuse_absent_classes(
     when
         What the message begins with.
     """
-    names = np.array(classes)
     for split in SPLITS if task.classes_in_every_split else SPLITS[:1]:
-        counts = task.class_counts(labels[np.array(splits) == split], len(classes))
-        absent = names[counts == 0].tolist()
+        counts = task.class_counts(labels[_are(splits, split)], len(classes))
+        absent = [classes[number] for number in np.flatnonzero(counts == 0).tolist()]
         if absent:
             problems.add(
                 f"{when}split '{split}' has no sample of class {name_some(absent)}; put some there (column split) "
@@ -245,17 +257,22 @@ def _look(name: str) -> str:
     if name.isascii():
         return " ".join(name.split())
     seen = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
-    return " ".join(unicodedata.normalize("NFC", seen).split())
+    return " ".join(composed(seen).split())
 
 
 def refuse_unfit(labels: Labels, splits: Sequence[str], task: Task, problems: Problems) -> None:
     """Say what keeps the task from being fitted to the training labels (`Task.fitted`), before any file is read."""
-    train = labels[np.array(splits) == SPLITS[0]]
+    train = labels[_are(splits, SPLITS[0])]
     if len(train):
         try:
             task.fitted(train)
         except DataError as cause:
             problems.add(str(cause))
+
+
+def _are(splits: Sequence[str], split: str) -> npt.NDArray[np.bool_]:
+    """Which samples are in a split; as strings of numpy, all would take the memory of the longest cell."""
+    return np.fromiter((own == split for own in splits), np.bool_, len(splits))
 
 
 def name_some(names: Sequence[str]) -> str:

@@ -210,6 +210,40 @@ def test_a_megabyte_of_several_labels_a_sample_is_read_in_time(tmp_path, rows, l
     assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError)
 
 
+LONG = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("head", "cell", "row", "classes", "expected"),
+    [
+        ("label,t,split\n", f"a,x,{LONG}\n", lambda row: f"c{row % 2},x,train\n", None, f"split '{LONG[:9]}"),
+        ("label,t\n", f"{LONG},x\n", lambda row: f"c{row % 10_000},x\n", None, "1 of 10001 classes have fewer files"),
+        (
+            "label,t\n",
+            "",
+            lambda row: f"cat {row},x\n",
+            100,
+            "100 different labels are wrong; those behind row 100",
+        ),
+        ("label,t\n", "", lambda row: f"cat {row % 7},x\n", 400, "50000 problems"),
+        (
+            "label,t\n",
+            "",
+            lambda row: f"cat {row}|{row},x\n",
+            100,
+            "100 different labels are wrong; those behind row 100",
+        ),
+    ],
+    ids=["split", "class", "labels", "same labels", "several labels"],
+)
+def test_a_megabyte_of_wrong_cells_is_refused_in_time(tmp_path, head, cell, row, classes, expected):
+    path = tmp_path / "m.csv"
+    path.write_text(head + cell + "".join(row(number) for number in range(50_000)))
+    assert path.stat().st_size <= 2**20
+    names = classes and [f"class {number:03d}" for number in range(classes)]
+    assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}, classes=names), RaymmError)
+
+
 @pytest.mark.parametrize(
     ("classes", "expected"), [(1_000, "read"), (20_000, "read"), (60_000, "60000 of 60000 classes have fewer groups")]
 )
@@ -219,7 +253,9 @@ def test_a_megabyte_of_groups_is_read_in_time(tmp_path, classes, expected):
     assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}), RaymmError)
 
 
-@pytest.mark.parametrize("unit", ["a", "!", "é\u0301", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"])
+@pytest.mark.parametrize(
+    "unit", ["a", "!", "é\u0301", "\u0300\u0327", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"]
+)
 def test_a_megabyte_of_text_is_taken_apart_in_time(unit):
     text = unit * (2**20 // len(unit.encode()))
     with within_limits():

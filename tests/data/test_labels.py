@@ -222,6 +222,11 @@ def test_many_numbers_with_fractions_are_said_in_a_few_words(tmp_path):
     assert len(load_manifest(manifest(tmp_path, rows), tmp_path, TITLE, task=Classification()).classes) == 100
 
 
+def test_numbers_whose_exponent_is_beyond_all_are_said():
+    cells = ["1e-99999999999999999999", "1", "0.5"]
+    assert "labels look continuous (1e-99999999999999999999, 0.5, 1)" in choose_task(cells)[1]
+
+
 @pytest.mark.parametrize("labels", [["cat", "dog"], ["nan", "cat"], ["1", "two"], [None, "a"], [], ["v1.5", "2"]])
 def test_names_are_classes_without_a_word(labels):
     assert choose_task(labels) == (Classification(), "")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from raymm.data.sources.av_clips import Clips, ClipSource, youtube_id
 from raymm.data.sources.base import Entry, Listing
-from raymm.data.sources.lists import LineError, Lists
+from raymm.data.sources.lists import LineError, Lists, is_whole
 from raymm.errors import Problems
 
 __all__ = ["KineticsSounds"]
@@ -52,7 +52,7 @@ class KineticsSounds(ClipSource):
 
 def _parse(line: str) -> tuple[str, str]:
     fields = [field for field in re.split(r"[,\s]+", line) if field]
-    if len(fields) < 2 or not fields[-1].isdecimal() or not Path(fields[0]).name:
+    if len(fields) < 2 or not is_whole(fields[-1]) or not Path(fields[0]).name:
         raise LineError("is not of the form ID_START,10,CLASS or PATH CLASS, with the number of a class")
     return Path(fields[0]).name, str(int(fields[-1]))
 
@@ -64,6 +64,6 @@ def _stems(name: str) -> tuple[str, ...]:
     ('-3Mwkq-7TV4_2', '-3Mwkq-7TV4_000002_000012')
     """
     video, _, start = name.rpartition("_")
-    if not video or not start.isdecimal():
+    if not video or not is_whole(start):
         return (name,)
     return name, f"{video}_{int(start):06d}_{int(start) + SECONDS:06d}"

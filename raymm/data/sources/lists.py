@@ -9,13 +9,26 @@ from typing import TypeVar
 
 from raymm.errors import Problems
 
-__all__ = ["LineError", "Lists"]
+__all__ = ["LineError", "Lists", "is_whole"]
 
 Line = TypeVar("Line", str, list[str])
 T = TypeVar("T")
 
 SHOWN = 120
 """Letters of a line that a message shows."""
+
+
+DIGITS = 9
+"""Of a second, a frame or a class at most."""
+
+
+def is_whole(text: str) -> bool:
+    """Whether a field is a whole number of seconds, frames or classes.
+
+    >>> is_whole("000168"), is_whole("-1"), is_whole("1" * 5000)
+    (True, False, False)
+    """
+    return text.isdecimal() and len(text) <= DIGITS
 
 
 class LineError(Exception):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from raymm.data.sources.av_clips import Clips, ClipSource, youtube_id
 from raymm.data.sources.base import Entry, Listing, Split
-from raymm.data.sources.lists import Lists
+from raymm.data.sources.lists import Lists, is_whole
 from raymm.errors import Problems
 
 __all__ = ["MmDebiased"]
@@ -76,6 +76,6 @@ def _stems(name: str) -> tuple[str, ...]:
     (('ZUJ5LJGX9oc_20', 'ZUJ5LJGX9oc_000020'), ('xCwDi3Vqm0s',))
     """
     video, _, start = name.rpartition("_")
-    if len(video) == len(youtube_id(name)) and start.isdecimal():
+    if len(video) == len(youtube_id(name)) and is_whole(start):
         return name, f"{video}_{int(start):06d}"
     return (name,)

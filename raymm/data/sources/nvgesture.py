@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from raymm.data.sources.base import Absent, Entry, Listing, Source, Split
-from raymm.data.sources.lists import LineError, Lists
+from raymm.data.sources.lists import LineError, Lists, is_whole
 from raymm.errors import Problems
 
 __all__ = ["NvGesture"]
@@ -81,15 +81,11 @@ def _cell(root: Path, line: _Line, sensor: str) -> str | Absent:
     return f"{path}#t={first / FPS:.6f}" if os.path.isfile(root / path) else Absent(path)  # noqa: PTH113  (a name may be too long)
 
 
-def _is_frame(text: str) -> bool:
-    return text.isdecimal() and len(text) < 9
-
-
 def _parse(text: str) -> _Line:
     fields = [word.split(":") for word in text.split()]
     about = {field[0]: field[1] for field in fields if len(field) == 2}
-    sensors = {field[0]: (field[1], int(field[2])) for field in fields if len(field) == 4 and _is_frame(field[2])}
+    sensors = {field[0]: (field[1], int(field[2])) for field in fields if len(field) == 4 and is_whole(field[2])}
     folder = about.get("path", "").removeprefix("./").removeprefix("Video_data/").strip("/")
-    if not folder or not about.get("label", "").isdecimal() or not sensors:
+    if not folder or not is_whole(about.get("label", "")) or not sensors:
         raise LineError("is not of the form path:./Video_data/class_01/subject1_r0 color:sk_color:138:218 label:1")
     return _Line(folder, int(about["label"]), sensors)

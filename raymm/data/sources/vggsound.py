@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from raymm.data.sources.av_clips import Clips, ClipSource, youtube_id
 from raymm.data.sources.base import Entry, Listing, Split
-from raymm.data.sources.lists import LineError, Lists
+from raymm.data.sources.lists import LineError, Lists, is_whole
 from raymm.errors import Problems
 
 __all__ = ["VggSound"]
@@ -47,6 +47,6 @@ def _parse(row: list[str]) -> tuple[str, int, str, Split]:
     fields = [field.strip() for field in row]
     if [field.lower() for field in fields[:1]] == ["youtube id"]:
         return "", 0, "", "train"
-    if len(fields) != 4 or not fields[1].isdecimal() or fields[3] not in SPLITS or not fields[0] or not fields[2]:
+    if len(fields) != 4 or not is_whole(fields[1]) or fields[3] not in SPLITS or not fields[0] or not fields[2]:
         raise LineError("is not of the form ID,START,LABEL,SPLIT with a whole second and the split train or test")
     return fields[0], int(fields[1]), fields[2], SPLITS[fields[3]]

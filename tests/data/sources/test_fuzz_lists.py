@@ -57,6 +57,26 @@ def test_bytes_are_read_or_refused(tree, content):
     collected(name, root)
 
 
+@pytest.mark.parametrize("line", ["-3Mwkq-7TV4_{0},10,3\n", "-3Mwkq-7TV4_2,10,{0}\n"])
+def test_numbers_of_thousands_of_digits_are_no_seconds_and_no_classes(tmp_path, line):
+    TREES["kinetics_sounds"](tmp_path)
+    path = tmp_path / LISTS["kinetics_sounds"]
+    path.write_text(path.read_text() + line.format("9" * 5_000))
+    with suppress(DataError):
+        collect("kinetics_sounds", tmp_path)
+
+
+def test_a_clip_whose_second_has_thousands_of_digits_is_left_out(tmp_path):
+    TREES["mm_debiased"](tmp_path)
+    path = tmp_path / LISTS["mm_debiased"]
+    clips = json.loads(path.read_text())
+    known = clips.get("database", clips)
+    known[f"abcdefghijk_{'9' * 5_000}"] = next(iter(known.values()))
+    path.write_text(json.dumps(clips))
+    with suppress(DataError):
+        collect("mm_debiased", tmp_path)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.sampled_from(["training", "bowling", "\ud800", ""]),
     lambda inner: (
