@@ -221,7 +221,7 @@ def report_run(path: Path, baseline: str | Path | Placed | None = None, page: Pa
     dataset = opened.dataset() if (opened.data / layout.MANIFEST).exists() else None
     plots = draw_plots(opened.path, result, dataset) if dataset else []
     findings = findings_of(opened, dataset, result.history) if dataset else []
-    answer = answer_of(opened)
+    answer = answer_of(opened, dataset)
     against: list[Sentence] = []
     if baseline is not None:
         other = open_run(Path(place_of(baseline)))

@@ -134,6 +134,12 @@ class Dataset:
             return self.shards.present
         return self.shards.present & np.array([name in self.reads for name in self.schema.names])
 
+    @cached_property
+    def untrained(self) -> tuple[str, ...]:
+        """Names of the modalities that no training sample has."""
+        present = self.shards.present[self.shards.in_split("train")]
+        return tuple(name for name, has in zip(self.schema.names, present.T, strict=True) if not has.any())
+
     def as_read(self, names: Collection[str] | None) -> Dataset:
         """The same samples as a model has them that reads some modalities: all others are missing in every one.
 

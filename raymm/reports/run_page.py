@@ -58,7 +58,7 @@ def write_run_page(
         What the run answers and what to try next, where that is known already (`answer_of`, `step_of`).
     """
     path = path or run.path / layout.PAGE
-    answer = answer or answer_of(run)
+    answer = answer or answer_of(run, dataset)
     step = step or (step_of(run, answer, findings, dataset.schema) if dataset else None)
     names = list(dataset.schema.classes) if dataset else class_names_of(answer.table)
     _write_settings(run, step)

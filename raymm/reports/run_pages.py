@@ -36,7 +36,7 @@ def record_pages(tracker: Tracker, run: Run, result: Result, dataset: Dataset, f
 
 
 def _record_pages(tracker: Tracker, run: Run, result: Result, dataset: Dataset, findings: Sequence[Finding]) -> None:
-    answer, classes = answer_of(run), dataset.schema.classes
+    answer, classes = answer_of(run, dataset), dataset.schema.classes
     tracker.log_artifact(write_run_page(run, result, dataset, findings, answer=answer))
     page = run.path / layout.VALUATION_PAGE
     write_valuation_page(page, answer.table, classes)

@@ -116,9 +116,9 @@ def _about(found: SideBySide) -> str:
 
 
 def _of_column(found: SideBySide, column: Column) -> str:
-    """The score of a column, and the modalities that do harm or are under-used in one of its runs."""
+    """The score of a column, and which modalities do harm, are under-used or were not trained in one of its runs."""
     said = []
-    for role, words in (("harmful", "doing harm"), ("under-used", "under-used")):
+    for role, words in (("harmful", "doing harm"), ("under-used", "under-used"), ("untrained", "never trained")):
         names = sorted({each.modality for member in column.members for each in member.found if each.role == role})
         said += [f"{listed(names)} {words}"] if names else []
     every = [each for member in column.members for each in member.found]

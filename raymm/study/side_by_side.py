@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.data.identity import short_digest
-from raymm.errors import CheckpointError, Problems
+from raymm.errors import CheckpointError, Problems, RaymmError
 from raymm.reports.pages.paired import Difference, over_samples, over_seeds, per_sample, score_of
 from raymm.reports.pages.usage import Usage, usages
 from raymm.reports.statistics import Interval, mean_interval, nan_mean, proportion
@@ -138,7 +139,9 @@ def beside(paths: Sequence[Path]) -> SideBySide:
     """
     opened = open_all(paths)
     _check_data([run for run, _ in opened])
-    members = [_member(run, result, opened[0][0].config.training.selection) for run, result in opened]
+    first = opened[0][0]
+    untrained = _untrained(first)
+    members = [_member(run, result, first.config.training.selection, untrained) for run, result in opened]
     names = arm_names([run.config for run, _ in opened], ["data"] * len(opened))
     _check_alike(members, [name.name for name in names])
     groups: dict[str, list[Member]] = {}
@@ -150,9 +153,16 @@ def beside(paths: Sequence[Path]) -> SideBySide:
     return SideBySide(tuple(columns), members[0].metric)
 
 
-def _member(run: Run, result: Result, selection: str) -> Member:
+def _untrained(run: Run) -> tuple[str, ...]:
+    """Modalities that no training sample has; none where the data set is gone or has changed."""
+    with suppress(RaymmError):
+        return run.dataset().untrained
+    return ()
+
+
+def _member(run: Run, result: Result, selection: str, untrained: Sequence[str]) -> Member:
     table = read_test_table(run.path)
-    found = usages(table, run.config.model.modalities)
+    found = usages(table, run.config.model.modalities, untrained)
     return Member(run, result, table, tuple(found), score_of(table, selection))
 
 

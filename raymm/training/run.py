@@ -241,7 +241,8 @@ def move_start(path: Path, moved: Callable[[Path], Path]) -> None:
 def validate_run(config: Config, dataset: Dataset) -> None:
     """Refuse what could not be run, so that a mistake ends a run before its folder exists.
 
-    A setting of `model.encoder` that no encoder has is said in a line, and left out.
+    A setting of `model.encoder` that no encoder has is said in a line, and left out; a modality that no training
+    sample has is said too.
 
     Raises
     ------
@@ -258,6 +259,9 @@ def validate_run(config: Config, dataset: Dataset) -> None:
     _refuse(trial_mistakes(reader, config.model))
     for message in unread_settings(config.model.encoder, unnamed(dataset.schema, config.model)):
         log.warning("%s, so it is left out", message)
+    for name in dataset.untrained:
+        if config.model.modalities is None or name in config.model.modalities:
+            log.warning("no training sample has %s, so that its encoder is not trained", name)
 
 
 def _refuse(mistakes: list[str]) -> None:

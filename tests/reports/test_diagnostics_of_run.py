@@ -44,9 +44,9 @@ def written(path, rows, task="classification"):
 
 @pytest.fixture
 def gappy(tmp_path):
-    """Validation: m0 in four samples, m1 in three of them, m2 alone in one."""
+    """Validation: m0 in four samples, m1 in three of them, m2 alone in one; all in training."""
     rows = [("val", 0, (0, 1)), ("val", 0, (0, 1)), ("val", 1, (0, 1)), ("val", 1, (0,)), ("val", 2, (2,))]
-    rows += [("train", label, (0, 1) if label else (0,)) for label in (0, 1, 2, 1)]
+    rows += [("train", label, range(label + 1)) for label in (0, 1, 2, 1)]
     rows += [("test", label, (0, 1, 2)) for label in range(3)]
     return written(tmp_path / "gappy", rows)
 
@@ -70,6 +70,16 @@ def test_facts_are_of_the_modalities_that_the_model_reads(tmp_path, gappy):
     assert facts.validation == {"m0": 4, "m2": 1}
     assert facts.chance == {name: every.chance[name] for name in ("m0", "m2")}
     assert facts.accompanied == {"m0": 0, "m2": 0}  # none has both
+
+
+def test_a_modality_that_no_training_sample_has_is_company_but_nothing_is_found_of_it(tmp_path):
+    rows = [(split, label, (0, 2)) for split in ("val", "test") for label in (0, 1)]
+    rows += [("train", label, (0, 1)) for label in (0, 1)]
+    dataset = written(tmp_path / "data", rows)
+    facts = facts_of(create_or_open(tmp_path / "run", settings(), dataset), dataset)
+    assert facts.modalities == ("m0", "m1")
+    assert facts.validation == {"m0": 2, "m1": 0}
+    assert facts.accompanied == {"m0": 2, "m1": 0}
 
 
 def test_a_run_of_one_modality_is_not_told_of_the_others(tmp_path):

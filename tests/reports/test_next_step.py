@@ -155,6 +155,15 @@ def test_why_joint_training_is_compared_claims_no_more_than_is_shown(joint, samp
     assert next_step(of(run, "joint"), usages(table), [], run.dataset().schema).why.startswith(why)
 
 
+@pytest.mark.parametrize("method", ["joint", "coalition"])
+def test_no_step_is_for_a_modality_that_no_training_sample_has(joint, method):
+    run, _ = joint
+    table = random_table(300, ("m0", "m1"), classes=4, strength=(0.9, 0.3), missing=0.0)
+    step = next_step(of(run, method), usages(table, untrained=["m1"]), [], run.dataset().schema)
+    assert "study" in step.words
+    assert "m1" not in step.why
+
+
 def test_a_folder_that_is_taken_is_not_suggested(joint):
     run, _ = joint
     first = next_step(run, found_in("under-used"), [], run.dataset().schema)

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from jinja2 import UndefinedError
 
 import raymm
 from raymm.reports.html import render
+from raymm.reports.pages.answer import answer_of
 from raymm.reports.pages.online import online_sentence
 from raymm.reports.pages.words import decimal
 from raymm.reports.run_page import write_run_page
@@ -83,6 +85,13 @@ def test_a_page_without_its_data_set_says_so(trained):
     page = Page(write_run_page(*trained, None))
     assert "The data set of this run is not here, so that failure signatures were not looked for." in page.texts
     assert "Try next" not in page.texts
+
+
+def test_the_answer_says_which_modality_no_training_sample_has_where_the_data_set_is_here(trained):
+    run, _ = trained
+    answer = answer_of(run, SimpleNamespace(untrained=("m1",)))
+    assert "m1 was never trained" in answer.headline
+    assert "never trained" not in answer_of(run).headline
 
 
 def test_a_finished_run_records_its_pages_and_the_lowest_samples_of_what_its_model_reads(tmp_path, dataset, caplog):

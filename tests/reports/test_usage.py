@@ -151,6 +151,18 @@ def test_unread_missing_and_only_modalities_are_said_so():
     assert not any("nan" in text for text in texts)
 
 
+def test_a_modality_that_no_training_sample_has_is_said_so_and_no_other_is_compared_with_it():
+    table = random_table(300, ("audio", "rgb", "flow"), strength=(0.8, 0.8, 0.2), missing=0.0)
+    assert usages(table)[2].role == "under-used"
+    found = usages(table, untrained=["flow"])
+    assert [usage.role for usage in found] == ["even", "even", "untrained"]
+    assert found[0].gap.mean == pytest.approx((table.phi[:, 0] - table.phi[:, 1]).mean())
+    assert headline(found) == "flow was never trained"
+    (said,) = [each for each in verdict(table, found, "accuracy") if each.about == "flow"]
+    assert said.text.startswith("No training sample has flow, so that its encoder was never trained: alone ")
+    assert (said.tone, "not trained enough" in said.text) == ("bad", False)
+
+
 @pytest.mark.parametrize("task", ["classification", "multilabel"])
 def test_chance_is_that_of_the_best_constant_answer(task):
     table = random_table(70, classes=3, task=task)

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import raymm
-from raymm.data import open_dataset
+from raymm.data import Dataset, open_dataset
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
 from raymm.reports.pages.usage import usages
@@ -143,6 +143,12 @@ def test_a_column_does_not_say_more_than_its_runs_show(runs, samples, said):
     alike = usages(random_table(samples, ("m0", "m1"), strength=(0.7, 0.7), missing=0.0))
     columns = [replace(each, members=(replace(each.members[0], found=tuple(alike)),)) for each in found.columns]
     assert runs_verdict(replace(found, columns=tuple(columns)))[0].text.endswith(f"; {said}.")
+
+
+def test_a_column_says_which_modality_no_training_sample_has(runs, monkeypatch):
+    monkeypatch.setattr(Dataset, "untrained", ("m1",))
+    found = beside([runs["random-0"], runs["joint-0"]])
+    assert runs_verdict(found)[0].text.endswith("; m1 never trained.")
 
 
 def test_false_alarms_of_all_differences_together_are_rare():

@@ -183,6 +183,15 @@ def test_data_of_which_no_training_sample_has_what_is_read_are_refused(tmp_path)
         validate_run(config_of("joint", ["m2"]), dataset)
 
 
+def test_a_modality_that_no_training_sample_has_is_said_before_training(data, caplog):
+    whole, without = data()
+    assert (whole.untrained, without.untrained) == ((), ("m2",))
+    for dataset, read in ((whole, None), (without, ["m0", "m1"]), (without, None)):
+        assert not [message for message in caplog.messages if "training sample" in message]
+        validate_run(config_of("joint", read), dataset)
+    assert "no training sample has m2, so that its encoder is not trained" in caplog.messages
+
+
 @pytest.mark.parametrize("fusion", ["concat", "mlp"])
 @pytest.mark.parametrize("method", ["coalition", "valued"])
 def test_the_loss_of_coalitions_in_a_loop_of_ones_own(method, fusion, data):

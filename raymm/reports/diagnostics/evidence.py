@@ -23,7 +23,7 @@ class Facts:
     Attributes
     ----------
     modalities
-        Names of those that the model reads, in schema order.
+        Names of those that the model reads and some training sample has, in schema order.
     validation, accompanied
         Validation samples that have each modality, and those that have it and another that is read, by name.
     samples

@@ -87,14 +87,16 @@ class FindingLog:
 def facts_of(run: Run, dataset: Dataset) -> Facts:
     """What the signatures are told of a run."""
     config, rows = run.config, dataset.rows("val")
-    names, columns = _read(run, dataset)
-    present = dataset.present[rows][:, columns]
+    present = dataset.as_read(config.model.modalities).present[rows]
+    names, columns = _judged(run, dataset)
+    accompanied = _accompanied(present)[:, columns].sum(axis=0)
+    present = present[:, columns]
     needs = get_method(config.method.name).needs
     resamples = needs != "nothing"
     return Facts(
         modalities=names,
         validation=dict(zip(names, present.sum(axis=0).tolist(), strict=True)),
-        accompanied=dict(zip(names, _accompanied(present).sum(axis=0).tolist(), strict=True)),
+        accompanied=dict(zip(names, accompanied.tolist(), strict=True)),
         samples=len(rows),
         chance=chance_by_modality(dataset.schema.task, dataset.label[rows], present, names),
         epochs=config.training.epochs,
@@ -118,11 +120,13 @@ def _label_counts(dataset: Dataset) -> dict[str, tuple[int, int]]:
     return dict(zip(classes, zip(train, val, strict=True), strict=True))
 
 
-def _read(run: Run, dataset: Dataset) -> tuple[tuple[str, ...], list[int]]:
-    """The modalities that the model of a run reads, in schema order, and their columns of `present`."""
-    read = run.config.model.modalities
-    columns = [at for at, name in enumerate(dataset.schema.names) if read is None or name in read]
-    return tuple(dataset.schema.names[at] for at in columns), columns
+def _judged(run: Run, dataset: Dataset) -> tuple[tuple[str, ...], list[int]]:
+    """The modalities that the model of a run reads and was trained on, in schema order, with their columns."""
+    names, read = dataset.schema.names, run.config.model.modalities
+    columns = [
+        at for at, name in enumerate(names) if name not in dataset.untrained and (read is None or name in read)
+    ]
+    return tuple(names[at] for at in columns), columns
 
 
 def _accompanied(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from raymm.valuation.table_file import read_test_table
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from raymm.data.dataset import Dataset
     from raymm.reports.pages.usage import Usage
     from raymm.reports.pages.verdict import Sentence
     from raymm.training.run import Run
@@ -51,11 +52,11 @@ class Answer:
         return any(sentence.tone == "bad" for sentence in self.sentences)
 
 
-def answer_of(run: Run) -> Answer:
-    """Read the test table of a finished run and answer by it."""
+def answer_of(run: Run, dataset: Dataset | None = None) -> Answer:
+    """Read the test table of a finished run and answer by it, and by its data set where that is here."""
     table = read_test_table(run.path)
     table = _as_read(table, run.config.model.modalities)
-    found = usages(table, run.config.model.modalities)
+    found = usages(table, run.config.model.modalities, dataset.untrained if dataset else ())
     sentences = verdict(table, found, run.config.training.selection)
     above = above_chance(table, run.config.training.selection)
     said = headline(found, above, CHANCE if table.shows_right else MEAN)

@@ -108,7 +108,8 @@ def _changes(
         why = "Accuracy fell after re-sampling began: train it with fewer copies."
         yield _Change(why, "fewer-copies", (f"method.row_budget={budget:g}",))
     yield from _of_low(run, [usage for usage in found if usage.role == "under-used"])
-    if any(usage.role == "only" for usage in found) and run.config.model.modalities:
+    roles = {usage.role for usage in found}
+    if "only" in roles and "untrained" not in roles and run.config.model.modalities:
         settings = ("method.name=coalition", "model.modalities=null")
         yield _Change("This model reads one modality: train all of them together.", "all", settings)
     if above is False:

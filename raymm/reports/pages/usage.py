@@ -23,7 +23,7 @@ LOW, HIGH = 0.25, 0.5
 """Parts of what the others contribute by which a modality must be below them to be under-used, and above them to
 dominate: with very many samples, differences that do not matter are shown too."""
 
-Role = Literal["harmful", "under-used", "dominant", "even", "only", "missing", "unread"]
+Role = Literal["harmful", "under-used", "dominant", "even", "only", "missing", "unread", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Usage:
         one-sided), times the number of modalities; NaN where that is not known.
     read
         Whether the model reads it.
+    trained
+        Whether a training sample has it.
     """
 
     modality: str
@@ -70,16 +72,18 @@ class Usage:
     breaks: float | None
     harm: float
     read: bool = True
+    trained: bool = True
 
     @property
     def role(self) -> Role:
-        """Harmful where it is shown to break more answers than it repairs; else under-used or dominant where it
-        differs from the others by more than chance, and by `LOW` or `HIGH` of them.
+        """Untrained where no training sample has it, harmful where it is shown to break more answers than it repairs;
+        else under-used or dominant where it differs from the others by more than chance, and by `LOW` or `HIGH` of
+        them.
         """
         if not self.read:
             return "unread"
-        if not self.phi.count:
-            return "missing"
+        if not self.phi.count or not self.trained:
+            return "untrained" if self.phi.count else "missing"
         if not self.gap.count:
             return "only"
         if self.harm <= LEVEL:
@@ -105,13 +109,17 @@ class Usage:
         return None if self.alone is None or self.chance is None else self.alone.low > self.chance
 
 
-def usages(table: ValuationTable, read: Collection[str] | None = None) -> list[Usage]:
+def usages(
+    table: ValuationTable, read: Collection[str] | None = None, untrained: Collection[str] = ()
+) -> list[Usage]:
     """The usage of every modality of a table, in its order.
 
     Parameters
     ----------
     read
         Names of the modalities that the model reads; the others are as if no sample had them. Default: all.
+    untrained
+        Names of the modalities that no training sample has: no other is compared with them.
     """
     names = table.info.modalities
     reads = np.array([read is None or name in read for name in names])
@@ -120,7 +128,8 @@ def usages(table: ValuationTable, read: Collection[str] | None = None) -> list[U
     chance = chance_by_modality(table.task, table.label, present, names) if table.shows_right else {}
     shares = broken_and_repaired(table, reads)
     accompanied = (present & (present.sum(axis=1) > 1)[:, None]).sum(axis=0)
-    gaps, others = _against_others(phi, present)
+    trained = np.array([name not in untrained for name in names])
+    gaps, others = _against_others(np.where(trained, phi, np.nan), present & trained)
     return [
         Usage(
             modality=name,
@@ -135,6 +144,7 @@ def usages(table: ValuationTable, read: Collection[str] | None = None) -> list[U
             breaks=None if shares is None else _known(shares[0, at]),
             harm=float("nan") if shares is None else _harm(shares[:, at], int(accompanied[at]), int(reads.sum())),
             read=bool(reads[at]),
+            trained=bool(trained[at]),
         )
         for at, name in enumerate(names)
     ]

@@ -54,8 +54,8 @@ def above_chance(table: ValuationTable, metric: str = "accuracy") -> bool | None
 
 
 def headline(found: Sequence[Usage], above: bool | None = None, chance: str = CHANCE) -> str:
-    """The shortest answer: that the model is at chance, which modalities do harm or are under-used, or that none is
-    (or is shown to be).
+    """The shortest answer: that the model is at chance, which modalities do harm, are under-used or were never
+    trained, or that none is (or is shown to be).
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def headline(found: Sequence[Usage], above: bool | None = None, chance: str = CH
     for role, one, several in (
         ("harmful", "does harm", "do harm"),
         ("under-used", "is under-used", "are under-used"),
+        ("untrained", "was never trained", "were never trained"),
     ):
         names = [usage.modality for usage in found if usage.role == role]
         said += [f"{listed(names)} {one if len(names) == 1 else several}"] if names else []
@@ -94,7 +95,7 @@ def verdict(table: ValuationTable, found: Sequence[Usage], metric: str, split: s
     split
         Which samples the table is of, for people.
     """
-    order = ("harmful", "under-used", "dominant", "only", "even", "unread", "missing")
+    order = ("harmful", "under-used", "untrained", "dominant", "only", "even", "unread", "missing")
     sentences = sorted(found, key=lambda usage: order.index(usage.role))
     even = [usage for usage in sentences if usage.role == "even" and usage.above_chance is not False]
     groups = [[usage for usage in even if usage.alike is alike] for alike in (True, False)]
@@ -167,6 +168,9 @@ def _of_modality(usage: Usage, table: ValuationTable, split: str) -> Sentence:
         if usage.phi.count == len(table)
         else f" (on the {counted(usage.phi.count, 'sample that has', 'samples that have')} it)"
     )
+    if usage.role == "untrained":
+        text = f"No training sample has {name}, so that its encoder was never trained{have}: {figures}."
+        return Sentence("bad", name, text)
     return Sentence(_tone(usage), name, f"{name} {_role(usage)}{have}: {figures}.{_remark(usage)}")
 
 
