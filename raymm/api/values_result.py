@@ -15,7 +15,7 @@ from raymm.errors import ConfigError, did_you_mean
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
 from raymm.reports.valuation_stability import stability, stability_lines
-from raymm.reports.valuation_summary import class_names_of, class_text, summarise, summary_lines
+from raymm.reports.valuation_summary import class_names_of, summarise, summary_lines
 from raymm.valuation.table_file import read_table, write_table
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class Values(Shown):
     def _texts(self, labels: Labels) -> Any:
         if not self.table.task.categorical and labels.shape[1] == 1:  # numbers are of more use than their texts
             return labels[:, 0]
-        names = class_names_of(self.table)
-        return [class_text(self.table, label, names) for label in labels]
+        task, names = self.table.task, class_names_of(self.table)
+        return [task.text(label, names) or "(none)" for label in labels]
 
     def __repr__(self) -> str:
         summary = summarise(self.table)

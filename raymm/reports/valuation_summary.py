@@ -162,8 +162,8 @@ def mean_interactions(table: ValuationTable) -> np.ndarray:
 
 
 def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str:
-    """A label or a prediction (one row) for people."""
-    return table.task.text(label, classes) or "(none)"
+    """A label or a prediction (one row) on a page; of many numbers or labels the first."""
+    return table.task.brief(label, classes) or "(none)"
 
 
 def class_names_of(table: ValuationTable) -> list[str]:

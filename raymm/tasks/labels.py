@@ -66,6 +66,10 @@ class LabelForm(ABC):
     def text(self, label: Any, classes: Sequence[str]) -> str:
         """A label or a prediction (one row) for people; `parse` reads it again."""
 
+    def brief(self, label: Any, classes: Sequence[str]) -> str:
+        """`text` for pages: of many numbers or names the first, and how many more there are."""
+        return self.text(label, classes)
+
     @abstractmethod
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """Which classes each sample belongs to."""

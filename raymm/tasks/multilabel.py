@@ -30,6 +30,9 @@ from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weigh
 
 __all__ = ["MultiLabel", "MultiLabelSettings"]
 
+BRIEF = 12
+"""Labels of a set that a page shows."""
+
 
 class MultiLabelSettings(Settings):
     """When a label is predicted, and when a predicted set is right."""
@@ -123,6 +126,12 @@ class MultiLabel(Task):
     def text(self, label: Any, classes: Sequence[str]) -> str:
         """The labels with the separator between them; empty where there is none."""
         return self.settings.separator.join(name for name, on in zip(classes, label, strict=True) if on)
+
+    def brief(self, label: Any, classes: Sequence[str]) -> str:
+        """`text`; of a set of more than `BRIEF` labels the first of them."""
+        names = [name for name, on in zip(classes, label, strict=True) if on]
+        more = f" ... {len(names) - BRIEF} more" if len(names) > BRIEF else ""
+        return self.settings.separator.join(names[:BRIEF]) + more
 
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """The labels."""

@@ -29,6 +29,9 @@ from raymm.tasks.training_loss import error_losses
 
 __all__ = ["Regression", "RegressionSettings"]
 
+BRIEF = 6
+"""Numbers of a label that a page shows."""
+
 STRATA = 10
 """Groups of like labels, from each of which splits take their share."""
 
@@ -149,6 +152,13 @@ class Regression(Task):
         """The numbers, with nine digits at most, and the separator between them."""
         del classes
         return self.settings.separator.join(f"{float(number):.9g}" for number in label)
+
+    def brief(self, label: Any, classes: Sequence[str]) -> str:
+        """`text`; of more than `BRIEF` numbers the first, with four digits."""
+        if len(label) <= BRIEF:
+            return self.text(label, classes)
+        shown = self.settings.separator.join(f"{float(number):.4g}" for number in label[:BRIEF])
+        return f"{shown} ... {len(label) - BRIEF} more"
 
     def class_membership(self, labels: Labels, classes: int) -> Bool[np.ndarray, "N K"]:
         """Every sample has every target."""

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from raymm.api.values_result import Values
 from raymm.reports.chance import best_constant
 from raymm.reports.pages.epochs import course_of
 from raymm.reports.pages.reference import reference_of
 from raymm.reports.pages.run_tables import metric_table
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import MEAN, above_chance, headline, verdict
+from raymm.reports.valuation_page import write_valuation_page
+from raymm.reports.valuation_summary import summarise
 from raymm.study.figures import Figure, figures_of
 from raymm.study.words import unit_of
 from raymm.sweep.columns import score_legend
@@ -97,6 +100,19 @@ def test_a_model_that_is_no_better_than_the_mean_is_said_to_be_so(metric):
     assert f"is not shown to be {MEAN}" in sentence.text
     assert verdict(good, usages(good), metric)[0].tone == "plain"
     assert headline(usages(bad), False, MEAN).startswith(f"The model is not shown to be {MEAN}")
+
+
+def test_of_many_targets_pages_show_the_first_and_tables_have_all(tmp_path):
+    table = table_of(0.5, targets=40)
+    table = replace(table, phi=-np.ones_like(table.phi))
+    texts = [row["label"] for row in summarise(table)["modalities"][table.info.modalities[0]]["lowest"]]
+    first = "|".join(f"{number:.4g}" for number in table.label[0, :6])
+    assert texts[0] == f"{first} ... 34 more"
+    write_valuation_page(tmp_path / "v.html", table, [])
+    page = (tmp_path / "v.html").read_text()
+    assert page.count(" ... 34 more") >= 2 * len(table)
+    assert f"{table.label[0, 39]:.9g}" not in page
+    assert Values(table).to_pandas()["label"][0] == "|".join(f"{number:.9g}" for number in table.label[0])
 
 
 def test_whether_it_is_better_is_told_by_a_paired_interval():

@@ -219,6 +219,14 @@ def test_cells_are_read():
     assert comma.text((True, False, False, True), NAMES) == "calm,sad"
 
 
+def test_of_a_set_of_many_labels_a_page_shows_the_first():
+    names = [f"l{at}" for at in range(30)]
+    for count, more in ((0, ""), (12, ""), (13, " ... 1 more"), (29, " ... 17 more")):
+        label = np.arange(30) > 29 - count
+        shown = "|".join(name for name, on in zip(names, label, strict=True) if on)
+        assert TASK.brief(label, names) == "|".join(shown.split("|")[:12]) + more
+
+
 @given(st.lists(st.booleans(), min_size=4, max_size=4))
 def test_the_text_of_a_label_is_read_as_the_same_label(label):
     assert TASK.parse(TASK.text(label, NAMES), NAMES).tolist() == list(label)

@@ -185,6 +185,18 @@ def test_labels_are_read_stored_and_written(numbers, separator):
 
 
 @pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ([0.31713929, -2], "0.31713929|-2"),
+        (range(6), "0|1|2|3|4|5"),
+        ([1 / 3] * 6 + [5] * 494, "|".join(["0.3333"] * 6) + " ... 494 more"),
+    ],
+)
+def test_of_many_numbers_a_page_shows_the_first(numbers, shown):
+    assert TASK.brief(np.array(numbers, np.float64), ()) == shown
+
+
+@pytest.mark.parametrize(
     ("cell", "targets", "words"),
     [
         (None, 1, "the label is missing"),
