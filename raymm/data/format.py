@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from raymm.data.arrow_file import write_arrow
 from raymm.data.kinds.base import Statistics, Value
-from raymm.data.record import LONGEST_ID
+from raymm.data.record import LONGEST_ID, shown_id
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
@@ -106,12 +106,13 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
     number = 0
     while chunk := list(islice(rows, SHARD_ROWS)):
         for sample in chunk:
+            shown = shown_id(sample.sample_id)
             if sample.sample_id in seen:
-                problems.add(f"sample '{sample.sample_id}': its id appears twice")
+                problems.add(f"sample '{shown}': its id appears twice")
             seen.add(sample.sample_id)
             groups |= {sample.sample_id: sample.group} if sample.group else {}
             for trouble in check_sample(sample, schema):
-                problems.add(f"sample '{sample.sample_id}': {trouble}")
+                problems.add(f"sample '{shown}': {trouble}")
         if not problems.items:
             write_shard(data_layout.shard_file(out, number), chunk, schema)
         number += 1

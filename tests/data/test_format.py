@@ -1,5 +1,7 @@
 """Data sets on disk: what is written is what is read, mistakes are named, damage is noticed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,16 @@ def test_splits_hold_their_samples_and_unknown_ones_are_named(tmp_path):
     assert dataset.rows("val").tolist() == [1, 4, 7]
     with pytest.raises(DataError, match="no split 'tset'; did you mean 'test'"):
         dataset.rows("tset")
+
+
+def test_of_an_id_that_is_too_long_the_beginning_is_said(tmp_path):
+    first, *others = make_samples(9)
+    long = replace(first, sample_id="i" * 1_001)
+    with pytest.raises(DataError) as raised:
+        write_dataset(tmp_path / "d", [long, long, *others], SCHEMA)
+    assert f"sample '{'i' * 40}...': its id has 1001 characters, 1 to 1000 are allowed" in str(raised.value)
+    assert f"sample '{'i' * 40}...': its id appears twice" in str(raised.value)
+    assert "i" * 41 not in str(raised.value)
 
 
 def test_an_empty_split_is_named(tmp_path):
