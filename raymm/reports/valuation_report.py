@@ -10,8 +10,9 @@ from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.pages.groups import by_class
 from raymm.reports.tables import markdown_table, number_text
-from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, mean_interactions, no_fair_share, summarise
+from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
+from raymm.valuation.outcome_means import mean_interactions
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable

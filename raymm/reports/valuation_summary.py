@@ -8,12 +8,11 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from raymm.counts import counted
 from raymm.reports.statistics import mean_of
 from raymm.reports.tables import number_text
-from raymm.valuation.exact import banzhaf_values, interactions
+from raymm.valuation.outcome_means import mean_banzhaf, mean_interactions
 from raymm.valuation.patterns import PATTERNS, pattern_shares
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ __all__ = [
     "class_names_of",
     "class_text",
     "low_head",
-    "mean_interactions",
     "no_fair_share",
     "summarise",
     "summary_lines",
@@ -68,7 +66,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
     samples that have both.
     """
     present = ~np.isnan(table.phi)
-    banzhaf = _banzhaf(table)
+    banzhaf = mean_banzhaf(table) if table.shows_outcomes else None
     modalities = {}
     for position, name in enumerate(table.info.modalities):
         has = present[:, position]
@@ -81,7 +79,7 @@ def summarise(table: ValuationTable, classes: Sequence[str] = ()) -> dict[str, A
             "low": _known(mean.low),
             "negative": _known(mean.negative),
             "stderr": _known(float(np.sqrt(np.mean(table.stderr[has, position] ** 2)))) if mean.count else None,
-            "banzhaf": None if banzhaf is None else _mean(banzhaf[has, position]),
+            "banzhaf": None if banzhaf is None else _known(float(banzhaf[position])),
             "lowest": _lowest(table, position, classes or class_names_of(table)),
         }
     return {
@@ -128,16 +126,12 @@ def no_fair_share(summary: dict[str, Any]) -> list[str]:
     return [] if summary["fair_share"] is not None else [NO_FAIR_SHARE]
 
 
-def _banzhaf(table: ValuationTable) -> np.ndarray | None:
-    return banzhaf_values(torch.from_numpy(table.correct()).long()).numpy() if table.shows_outcomes else None
-
-
 def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
     """Patterns and interactions of every pair that some sample has; none where not all coalitions were evaluated."""
     names = table.info.modalities
     if not table.shows_outcomes or not 2 <= len(names) <= MOST_FOR_PAIRS:
         return []
-    shares, strength = pattern_shares(table.correct(), present), mean_interactions(table)
+    shares, strength = pattern_shares(table.outcomes, present), mean_interactions(table)
     return [
         {
             "first": names[i],
@@ -148,17 +142,6 @@ def _pairs(table: ValuationTable, present: np.ndarray) -> list[dict[str, Any]]:
         for i, j in combinations(range(len(names)), 2)
         if (present[:, i] & present[:, j]).any()
     ]
-
-
-def mean_interactions(table: ValuationTable) -> np.ndarray:
-    """Mean interactions [n, n] of all pairs, on u, over the samples that have both; NaN where none has."""
-    present = ~np.isnan(table.phi)
-    both = present[:, :, None] & present[:, None, :]
-    strength = interactions(torch.from_numpy(table.correct()).long()).numpy()
-    with np.errstate(invalid="ignore"):
-        means = np.where(both, strength, 0.0).sum(axis=0) / both.sum(axis=0)
-    np.fill_diagonal(means, 0.0)
-    return np.asarray(means)
 
 
 def class_text(table: ValuationTable, label: Any, classes: Sequence[str]) -> str:

@@ -24,9 +24,11 @@ from raymm.valuation.bits import masks_of
 
 __all__ = [
     "MAX_PLAYERS",
+    "banzhaf_rows",
     "banzhaf_weights",
     "coalition_masks",
     "coalition_sizes",
+    "interaction_rows",
     "interaction_weights",
     "shapley_weights",
 ]
@@ -86,7 +88,12 @@ def banzhaf_weights(n: int) -> tuple[Float64[Tensor, "S n"], int]:
     Returned as `shapley_weights` returns its own.
     """
     _check_players(n)
-    return 2.0 * coalition_masks(n).double() - 1.0, 2 ** (n - 1)
+    return banzhaf_rows(torch.arange(2**n), n)
+
+
+def banzhaf_rows(codes: Int64[Tensor, " s"], n: int) -> tuple[Float64[Tensor, "s n"], int]:
+    """The rows of `banzhaf_weights` of some coalitions, and the divisor."""
+    return 2.0 * masks_of(codes, n).double() - 1.0, 2 ** (n - 1)
 
 
 @cache
@@ -98,12 +105,17 @@ def interaction_weights(n: int) -> tuple[Float64[Tensor, "S pairs"], int]:
     (Grabisch and Roubens, 1999); s counts S without i and j.
     """
     _check_players(n)
+    return interaction_rows(torch.arange(2**n), n)
+
+
+def interaction_rows(codes: Int64[Tensor, " s"], n: int) -> tuple[Float64[Tensor, "s pairs"], int]:
+    """The rows of `interaction_weights` of some coalitions, and the divisor."""
     divisor = lcm(*range(1, n))
     by_size = torch.tensor([divisor // ((n - 1) * comb(n - 2, s)) for s in range(n - 1)], dtype=torch.float64)
     first, second = torch.triu_indices(n, n, offset=1)
-    masks = coalition_masks(n)
+    masks = masks_of(codes, n)
     both = masks[:, first].long() + masks[:, second].long()
-    others = coalition_sizes(n)[:, None] - both
+    others = masks.sum(dim=1)[:, None] - both
     sign = 1.0 - 2.0 * (both == 1)  # + for coalitions with both or neither of the pair, - with one of them
     return sign * by_size[others], divisor
 

@@ -17,6 +17,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from raymm.valuation.bits import bits_at
+
 __all__ = ["PATTERNS", "pattern_labels", "pattern_shares"]
 
 PATTERNS = (
@@ -58,12 +60,22 @@ def pattern_labels(correct: npt.NDArray[np.bool_], i: int, j: int) -> npt.NDArra
 
 
 def pattern_shares(
-    correct: npt.NDArray[np.bool_], present: npt.NDArray[np.bool_]
+    outcomes: npt.NDArray[np.uint8], present: npt.NDArray[np.bool_]
 ) -> dict[tuple[int, int], list[float]]:
-    """Share of each pattern among the samples that have both modalities, for every pair (i, j), i < j."""
+    """Share of each pattern among the samples that have both modalities, for every pair (i, j), i < j.
+
+    Parameters
+    ----------
+    outcomes
+        uint8 [N, ceil(2**n / 8)], of which only the bits of {i}, {j} and {i, j} are unpacked.
+    present
+        bool [N, n]: which modalities each sample has. Shares are NaN where no sample has both.
+    """
     shares = {}
     for i, j in combinations(range(present.shape[1]), 2):
-        both = present[:, i] & present[:, j]
-        counts = np.bincount(pattern_labels(correct[both], i, j), minlength=len(PATTERNS))
-        shares[i, j] = (counts / max(1, both.sum())).tolist()
+        correct = bits_at(outcomes, [0, 1 << i, 1 << j, 1 << i | 1 << j])
+        labels = pattern_labels(correct[present[:, i] & present[:, j]], 0, 1)
+        counts = np.bincount(labels, minlength=len(PATTERNS))
+        with np.errstate(invalid="ignore"):
+            shares[i, j] = (counts / len(labels)).tolist()
     return shares

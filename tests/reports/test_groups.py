@@ -70,7 +70,7 @@ def test_worst_classes_say_what_they_are_taken_for():
 
 def test_pairs_are_those_of_the_patterns():
     table = random_table(120, missing=0.3)
-    shares = pattern_shares(table.correct(), ~np.isnan(table.phi))
+    shares = pattern_shares(table.outcomes, ~np.isnan(table.phi))
     for record, found in zip(pair_table(table).records(), shares.values(), strict=True):
         expected = dict(zip(PATTERNS, found, strict=True))
         assert float(record["both needed"].removesuffix(" %")) == pytest.approx(100 * expected["synergy"], abs=0.5)

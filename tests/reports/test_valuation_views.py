@@ -9,6 +9,7 @@ from math import factorial
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from raymm.data import View
@@ -20,13 +21,15 @@ from raymm.reports.statistics import mean_of
 from raymm.reports.valuation_page import write_valuation_page
 from raymm.reports.valuation_report import valuation_figures, write_valuation_report
 from raymm.reports.valuation_stability import stability, stability_lines
-from raymm.reports.valuation_summary import PATTERN_HEADS, mean_interactions, summarise, summary_lines
-from raymm.valuation import join_tables, read_table
+from raymm.reports.valuation_summary import PATTERN_HEADS, summarise, summary_lines
+from raymm.valuation import banzhaf_values, interactions, join_tables, outcome_means, read_table
 from raymm.valuation.engine import stream_rows, value_rows
 from raymm.valuation.jobs import Valuing, value_to_file
+from raymm.valuation.outcome_means import mean_interactions
 from raymm.valuation.patterns import PATTERNS
 from tests.games import settings
-from tests.reports.tables import random_table
+from tests.limits import within_limits
+from tests.reports.tables import random_table, rows_of
 
 
 def make_job(dataset, seed=0, **valuation):
@@ -330,3 +333,27 @@ def test_examples_of_the_reports_hold():
     for module in (statistics, tables):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True), module
+
+
+@pytest.mark.parametrize(("coalitions", "outcomes"), [(8, 8), (8, 56), (16, 2**21), (2**12, 2**21)])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_figures_of_pieces_are_those_of_the_whole_table(n, coalitions, outcomes, monkeypatch):
+    found = random_table(50, [f"m{number}" for number in range(n)], missing=0.3)
+    values, has = torch.from_numpy(found.correct()).long(), ~np.isnan(found.phi)
+    both = has[:, :, None] & has[:, None, :] & ~np.eye(n, dtype=bool)
+    monkeypatch.setattr(outcome_means, "MOST_COALITIONS", coalitions)
+    monkeypatch.setattr(outcome_means, "MOST_OUTCOMES", outcomes)
+    expected = [banzhaf_values(values).numpy()[has[:, at], at].mean() for at in range(n)]
+    assert [row["banzhaf"] for row in summarise(found)["modalities"].values()] == pytest.approx(expected, rel=1e-12)
+    expected = np.where(both, interactions(values).numpy(), 0).sum(axis=0) / np.maximum(both.sum(axis=0), 1)
+    np.testing.assert_allclose(mean_interactions(found), expected, rtol=0, atol=1e-14)
+
+
+def test_outcomes_of_many_modalities_are_unpacked_a_piece_at_a_time():
+    few = random_table(50, [f"m{number}" for number in range(12)])
+    found = rows_of(few, np.arange(25_000) % 50)
+    with within_limits():
+        pairs = summarise(found)["pairs"]
+    assert [pair["interaction"] for pair in pairs] == pytest.approx(
+        [x["interaction"] for x in summarise(few)["pairs"]]
+    )

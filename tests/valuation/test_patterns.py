@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from raymm.valuation import banzhaf_values, interactions, shapley_values
+from raymm.valuation.bits import pack_bits
 from raymm.valuation.patterns import PATTERNS, pattern_labels, pattern_shares
 
 TABLE = {
@@ -36,7 +37,7 @@ def test_in_larger_games_only_the_pair_counts():
 def test_shares_are_of_the_samples_that_have_both():
     right = np.array([[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]], bool)
     present = np.array([[1, 1], [1, 1], [1, 0]], bool)
-    shares = dict(zip(PATTERNS, pattern_shares(right, present)[0, 1], strict=True))
+    shares = dict(zip(PATTERNS, pattern_shares(pack_bits(right), present)[0, 1], strict=True))
     assert shares["redundancy"] == shares["synergy"] == 0.5
     assert sum(shares.values()) == 1.0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,7 @@ from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import NONE, decimal, listed, percent, plus_minus, share_words
 from raymm.reports.statistics import Interval, proportion
 from raymm.reports.valuation_summary import MOST_FOR_PAIRS
-from raymm.valuation.bits import bits_at
-from raymm.valuation.patterns import PATTERNS, pattern_labels
+from raymm.valuation.patterns import PATTERNS, pattern_shares
 
 if TYPE_CHECKING:
     from raymm.reports.pages.usage import Usage
@@ -157,19 +155,10 @@ def pair_table(table: ValuationTable) -> WordTable | None:
     order = ["redundancy", "first carries", "second carries", "synergy"]
     order += ["first breaks", "second breaks", "conflict", "hard"]
     rows = []
-    for i, j in combinations(range(len(names)), 2):
-        shares = dict(zip(PATTERNS, _pair_shares(table, i, j), strict=True))
+    for (i, j), found in pattern_shares(table.outcomes, ~np.isnan(table.phi)).items():
+        shares = dict(zip(PATTERNS, found, strict=True))
         rows.append([f"{names[i]} and {names[j]}", *(percent(shares[each]) for each in order)])
     return WordTable("Pairs of modalities: shares of the samples that have both.", heads, rows)
-
-
-def _pair_shares(table: ValuationTable, i: int, j: int) -> list[float]:
-    both = ~np.isnan(table.phi[:, i]) & ~np.isnan(table.phi[:, j])
-    if not both.any():
-        return [float("nan")] * len(PATTERNS)
-    correct = bits_at(table.outcomes[both], [0, 1 << i, 1 << j, 1 << i | 1 << j])
-    counts = np.bincount(pattern_labels(correct, 0, 1), minlength=len(PATTERNS))
-    return [float(count) for count in counts / both.sum()]
 
 
 def _worst_first(hits: np.ndarray, samples: np.ndarray) -> list[int]:
