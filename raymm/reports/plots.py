@@ -16,7 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from raymm.reports.some_classes import furthest_apart, some_classes
 from raymm.reports.statistics import without_nan
+from raymm.reports.tables import number_text
 from raymm.storage.atomic import atomic_path
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, split_metric
 from raymm.tracking.units import unit_among
@@ -45,8 +47,6 @@ GRID = "#e6e6e6"
 PANELS_PER_ROW = 4
 MOST_CLASSES = 50
 """Classes up to which a confusion matrix can be read."""
-MOST_ROWS = 200
-"""Classes that a plot shows at most, a row each: of 6,000 it would be 265,000 pixels high."""
 FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
 """The line at the fair share of the utility, which is left out where there is none."""
 
@@ -104,9 +104,8 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], mean: Array, fai
     mean
         Of each class and modality, [K, n]; NaN where no sample of the class has the modality.
     """
-    known = ~np.isnan(mean)
-    apart = np.where(known, mean, -np.inf).max(axis=1) - np.where(known, mean, np.inf).min(axis=1)
-    shown, title = _some_classes(classes, -apart, "those whose modalities are furthest apart")
+    shown = furthest_apart(mean)
+    title = _of_classes(len(shown), len(classes), "those whose modalities are furthest apart")
     table, classes = mean[shown], [classes[at] for at in shown]
     figure = new_figure(1.1 * len(names) + 2.8 + _room(classes), 0.34 * len(classes) + 1.4)
     axis = figure.subplots()
@@ -117,10 +116,9 @@ def phi_per_class(names: Sequence[str], classes: Sequence[str], mean: Array, fai
     axis.set_xticks(range(len(names)), names)
     axis.set_yticks(range(len(classes)), _labels(classes))
     for row, column in np.ndindex(table.shape):
-        value = table[row, column]
-        text = "-" if np.isnan(value) else f"{value:.2f}"
+        value = float(table[row, column])
         strong = abs(value - middle) > 0.7 * reach
-        _write_cell(axis, row, column, text, "white" if strong else "black")
+        _write_cell(axis, row, column, number_text(value, 2), "white" if strong else "black")
     figure.colorbar(image, ax=axis, label=f"mean phi{'' if fair_share is None else f' ({fair_share:g}: fair share)'}")
     return figure
 
@@ -199,7 +197,8 @@ def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[n
 
     Of very many classes it shows those of fewest samples.
     """
-    shown, title = _some_classes(classes, np.sum([*counts.values()], axis=0), "those of fewest samples")
+    shown = some_classes(np.sum([*counts.values()], axis=0))
+    title = _of_classes(len(shown), len(classes), "those of fewest samples")
     classes, counts = [classes[at] for at in shown], {split: of_split[shown] for split, of_split in counts.items()}
     figure = new_figure(5.0 + _room(classes), 0.28 * len(classes) + 1.2)
     axis = figure.subplots()
@@ -254,10 +253,9 @@ def plain_text(name: str) -> str:
     return ("\u200b" if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
-def _some_classes(classes: Sequence[str], key: npt.NDArray[Any], which: str) -> tuple[npt.NDArray[np.int64], str]:
-    """Numbers of the classes to show, those with the least keys, and a sentence where some are left out."""
-    least = np.sort(np.argsort(key, kind="stable")[:MOST_ROWS])
-    return least, "" if len(least) == len(classes) else f"{len(least):,} of {len(classes):,} classes: {which}"
+def _of_classes(shown: int, classes: int, which: str) -> str:
+    """A sentence where some classes are left out."""
+    return "" if shown == classes else f"{shown:,} of {classes:,} classes: {which}"
 
 
 def _room(names: Sequence[str]) -> float:

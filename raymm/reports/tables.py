@@ -57,9 +57,13 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: in
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def number_text(value: float | None) -> str:
-    """A number with three decimals; a dash where there is none."""
-    return "-" if value is None or isnan(value) else f"{value:.3f}"
+def number_text(value: float | None, digits: int = 3) -> str:
+    """A number with decimals, without a sign where it is rounded to zero; a dash where there is none.
+
+    >>> number_text(-0.25), number_text(-0.001, 2), number_text(None)
+    ('-0.250', '0.00', '-')
+    """
+    return "-" if value is None or isnan(value) else f"{value:z.{digits}f}"
 
 
 def _cell(text: str) -> str:

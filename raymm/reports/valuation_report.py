@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.pages.groups import by_class
+from raymm.reports.some_classes import furthest_apart
 from raymm.reports.tables import markdown_table, number_text
 from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
@@ -116,11 +118,17 @@ def _classes(table: ValuationTable, classes: Sequence[str]) -> list[str]:
     if not table.task.categorical:
         return []
     groups = by_class(table, len(classes))
-    figures = zip(classes, groups.mean.tolist(), groups.margin.tolist(), strict=True)
-    rows = [
-        [name, *(f"{m:.2f} ± {e:.2f}" for m, e in zip(mean, margin, strict=True))] for name, mean, margin in figures
-    ]
-    return ["## Mean phi by class, ± 95 %", "", *markdown_table(["class", *table.info.modalities], rows), ""]
+    shown = furthest_apart(groups.mean)
+    rows = [[classes[at], *map(_with_margin, groups.mean[at], groups.margin[at])] for at in shown]
+    lines = markdown_table(["class", *table.info.modalities], rows)
+    more = len(classes) - len(shown)
+    left_out = f"{counted(more, 'more class is', 'more classes are')} left out, whose modalities are less far apart."
+    return ["## Mean phi by class, ± 95 %", "", *lines, "", *([left_out, ""] if more else [])]
+
+
+def _with_margin(mean: float, margin: float) -> str:
+    """A mean with its margin of error; alone where there is no margin, a dash where there is no mean."""
+    return number_text(mean, 2) + ("" if isnan(margin) else f" ± {margin:.2f}")
 
 
 def _lowest(summary: dict[str, Any]) -> list[str]:

@@ -46,6 +46,13 @@ def test_far_from_zero_the_margins_lose_no_digits():
     assert moved.margin == pytest.approx(near.margin, rel=1e-6)
 
 
+def test_a_mean_of_zero_is_exactly_zero():
+    table = random_table(60, missing=0.0)
+    phi = np.where(np.arange(60)[:, None] % 2, 1.1, -1.1) + np.where(np.arange(60)[:, None] < 20, 0.0, 0.3)
+    table = replace(table, phi=np.broadcast_to(phi, (60, 3)), label=np.where(np.arange(60) < 20, 0, 1))
+    assert by_class(table, 2).mean[0].tolist() == [0.0, 0.0, 0.0]
+
+
 def test_patterns_are_those_of_the_samples_the_most_frequent_first():
     table = random_table(200, missing=0.4, seed=5)
     present, groups = by_pattern(table)

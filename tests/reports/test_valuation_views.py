@@ -120,6 +120,34 @@ def test_means_by_class_are_those_of_a_mask_each(table, dataset, tmp_path):
         assert f"| {name} | {' | '.join(cells)} |" in lines
 
 
+def class_rows(table, tmp_path):
+    write_valuation_report(tmp_path / "r", table, table.info.class_names, "Title", "c")
+    text = (tmp_path / "r" / "README.md").read_text()
+    section = text.split("## Mean phi by class")[1].split("##")[0].split("![")[0]
+    return [line for line in section.splitlines() if line.startswith("| ")][1:], section.splitlines()
+
+
+def test_a_class_without_samples_or_margin_has_no_nan_and_zero_has_no_sign(tmp_path):
+    found = random_table(5, ("audio", "rgb"), classes=4, missing=0.0)
+    phi = np.array([[-1e-9, 1.0], [1e-9, 1.0], [-1e-9, 1.0], [-0.5, 0.25], [np.nan, 0.5]])
+    rows, _ = class_rows(replace(found, label=np.array([0, 0, 0, 1, 2]), phi=phi), tmp_path)
+    assert rows == [
+        "| class 0 | 0.00 ± 0.00 | 1.00 ± 0.00 |",
+        "| class 1 | -0.50 | 0.25 |",
+        "| class 2 | - | 0.50 |",
+        "| class 3 | - | - |",
+    ]
+
+
+def test_of_very_many_classes_the_report_has_those_of_the_plot(tmp_path):
+    found = random_table(3000, ("audio", "rgb"), classes=1000)
+    rows, lines = class_rows(found, tmp_path)
+    figure = valuation_figures(found, found.info.class_names)["phi-per-class"]
+    assert [row.split(" | ")[0][2:] for row in rows] == [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert len(rows) == 200
+    assert "800 more classes are left out, whose modalities are less far apart." in lines
+
+
 def test_stability_of_a_table_with_itself_is_whole_and_of_another_is_not(table, dataset):
     other = make_job(dataset, seed=1)
     changed = value_rows(other.model, other.view, other.rows, other.config)

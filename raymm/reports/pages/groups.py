@@ -98,18 +98,17 @@ def _groups(table: ValuationTable, sums: Callable[[Array], Array]) -> Groups:
     centred = np.where(present, table.phi - middle, 0.0)  # so that squares lose no digits
     right = table.grand_correct[:, None] if table.shows_right else np.zeros((len(table), 0))
     ones = np.ones((len(table), 1))
-    found = sums(np.concatenate([ones, right, present, centred, centred**2], axis=1))
-    at = found.shape[1] - 3 * n
-    counts, first, second = found[:, at : at + n], found[:, at + n : at + 2 * n], found[:, at + 2 * n :]
+    whole = np.where(present, table.phi, 0.0)  # whose sum is 0 where the mean is
+    found = sums(np.concatenate([ones, right, present, whole, centred, centred**2], axis=1))
+    counts, total, first, second = np.split(found[:, found.shape[1] - 4 * n :], 4, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = first / counts
-        variance = np.maximum(second - counts * mean**2, 0.0) / (counts - 1)
+        variance = np.maximum(second - first**2 / counts, 0.0) / (counts - 1)
         margin = stats.t.ppf(0.975, counts - 1) * np.sqrt(variance / counts)
     return Groups(
         samples=np.rint(found[:, 0]).astype(np.int64),
         right=np.rint(found[:, 1]).astype(np.int64) if table.shows_right else None,
         present=np.rint(counts).astype(np.int64),
-        mean=np.where(counts > 0, mean + middle, np.nan),
+        mean=np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0),
         margin=np.where(counts > 1, margin, np.nan),
     )
 

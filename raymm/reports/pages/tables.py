@@ -12,6 +12,7 @@ from raymm.counts import counted
 from raymm.reports.pages.groups import Groups, by_class, by_pattern, class_counts
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.reports.pages.words import NONE, decimal, listed, percent, plus_minus, share_words
+from raymm.reports.some_classes import MOST_CLASSES
 from raymm.reports.statistics import Interval, proportion
 from raymm.reports.valuation_summary import MOST_FOR_PAIRS
 from raymm.valuation.patterns import PATTERNS, pattern_shares
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["class_table", "modality_table", "pair_table", "pattern_table", "worst_classes"]
 
-MOST_CLASSES = 200
 MOST_PATTERNS = 30
 WORST = 5
 CONFUSED = 2

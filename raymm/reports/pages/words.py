@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
+from raymm.reports.tables import number_text
+
 if TYPE_CHECKING:
     from raymm.reports.statistics import Interval, Proportion
 
@@ -25,11 +27,9 @@ def decimal(value: float | None, digits: int = 2, *, signed: bool = False) -> st
     """
     if value is None or isnan(value):
         return NONE
-    text = f"{value:.{digits}f}"
+    text = number_text(value, digits)
     if (float(text) == 0 and abs(value) >= 5e-4) or (float(text) == 1 and abs(value - 1) >= 5e-4):
-        text = f"{value:.3f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
+        text = number_text(value)
     return f"+{text}" if signed and float(text) > 0 else text
 
 
