@@ -54,7 +54,7 @@ def write_class_tables(run: Path, picked: Path, result: Path) -> list[Path]:
 def _of_classes(split: str, table: ValuationTable) -> Iterable[Sequence[object]]:
     names = table.info.class_names
     counts = class_counts(table, len(names))
-    figures = per_class(counts.samples, counts.answered, counts.hits)
+    figures = per_class(counts.samples, counts.answered, counts.hits, table.task.absent_f1)
     for name, samples, *shares in zip(names, *figures.values(), strict=True):
         yield split, name, int(samples), *("" if isnan(share) else f"{share:.6g}" for share in shares)
 

@@ -5,6 +5,7 @@ are one row a sample, int64 [N] for classification, bool [N, K] for several labe
 K numbers.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -69,6 +70,8 @@ class Task(LabelForm):
     categorical
         Whether labels are classes, so that outputs have a probability (`probability`, `probabilities`) and means by
         class say something; of a regression `classes` are the names of its targets.
+    absent_f1
+        F1 score of a class that is neither a label nor an answer: NaN where it counts in no mean over the classes.
     loss_settings
         Settings of `training.loss` that its `losses` read; of a subclass whose own `losses` do not call these: ().
     default_utility, default_selection
@@ -87,6 +90,7 @@ class Task(LabelForm):
     label_ndim: ClassVar[int] = 1
     selection: Mapping[str, bool]
     categorical: ClassVar[bool] = True
+    absent_f1: ClassVar[float] = math.nan
     loss_settings: ClassVar[tuple[str, ...]] = ()
     default_utility: ClassVar[str] = "count"
     default_selection: ClassVar[str] = "accuracy"

@@ -63,21 +63,30 @@ def calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np
 
 
 def per_class(
-    samples: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], hits: npt.NDArray[np.int64]
+    samples: npt.NDArray[np.int64],
+    answered: npt.NDArray[np.int64],
+    hits: npt.NDArray[np.int64],
+    absent_f1: float = math.nan,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Figures of each class from its samples, those that were answered so, and those of both, [K] each.
+
+    Parameters
+    ----------
+    absent_f1
+        `Task.absent_f1`, of a class that is neither: the mean of `f1` without NaN is then the task's `macro_f1`.
 
     Returns
     -------
     `samples`, `precision` (NaN for a class that is never predicted), `recall` (NaN for one without samples) and `f1`
     (0 where nothing is right), [K] each.
     """
+    either = samples + answered
     with np.errstate(invalid="ignore"):
         return {
             "samples": samples.astype(np.float64),
             "precision": hits / answered,
             "recall": hits / samples,
-            "f1": 2 * hits / np.maximum(samples + answered, 1),
+            "f1": np.where(either > 0, 2 * hits / either, absent_f1),
         }
 
 

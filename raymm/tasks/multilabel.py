@@ -56,6 +56,7 @@ class MultiLabel(Task):
     keeps_probabilities = True
     label_dtype = torch_type("bool")
     label_ndim = 2
+    absent_f1 = 0.0
     soft = (*SOFT, "score")
     loss_settings = ("label_smoothing", "class_weights", "pos_weight", "focal")
     selection: Mapping[str, bool] = {

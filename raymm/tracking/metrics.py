@@ -93,7 +93,14 @@ METRICS = (
     Metric(LEARNING_RATE, "1", "neither", "learning rate of the epoch, of its last update where it changes within"),
     Metric(UPDATES, "updates", "neither", "updates of the weights in the epoch, each of training.accumulate batches"),
     Metric("{split}/accuracy", "share", "higher", "samples that the model predicts right", OF_A_MODEL),
-    Metric("{split}/macro_f1", "share", "higher", "F1 score of each class, averaged over the classes", OF_A_MODEL),
+    Metric(
+        "{split}/macro_f1",
+        "share",
+        "higher",
+        "F1 score of each class, averaged over those that occur as label or answer; multi-label: over all labels, 0 "
+        "for one that does neither",
+        OF_A_MODEL,
+    ),
     Metric("{split}/micro_f1", "share", "higher", "F1 score of all labels of all samples (multi-label)", OF_A_MODEL),
     Metric("{split}/mAP", "share", "higher", "average precision, mean of the labels (multi-label)", OF_A_MODEL),
     Metric("{split}/auc", "share", "higher", "area under the ROC curve, mean of the classes", OF_TEST),

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
+from raymm.reports.pages.groups import class_counts
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
 from raymm.tasks import get_task
@@ -16,6 +18,7 @@ from raymm.tasks.final_metrics import calibration_error, confusion, mean_auc, pe
 from raymm.training.result import read_result
 from raymm.valuation import read_table
 from tests.cli.calling import exit_code
+from tests.reports.tables import random_table
 
 
 def probabilities(classes, samples=200, seed=0):
@@ -68,10 +71,24 @@ def test_figures_by_class_are_those_of_scikit_learn(classes):
     expected = precision_recall_fscore_support(member, said, average=None, zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "samples"), expected, strict=True):
         np.testing.assert_allclose(found[name], values[-classes:], rtol=1e-9)  # of one label it has both states
-    never = per_class(np.array([3, 0]), np.array([0, 0]), np.array([0, 0]))
+    never = per_class(np.array([3, 0, 0]), np.array([0, 0, 1]), np.array([0, 0, 0]))
     assert math.isnan(never["precision"][0])
     assert math.isnan(never["recall"][1])
-    assert never["f1"].tolist() == [0.0, 0.0]
+    np.testing.assert_array_equal(never["f1"], [0.0, np.nan, 0.0])
+
+
+@pytest.mark.parametrize(("task", "counted"), [("classification", 5), ("multilabel", 8)])
+def test_the_mean_f1_of_the_classes_is_the_macro_f1(task, counted):
+    """Also where classes, here three of eight, are neither a label nor an answer."""
+    table = random_table(60, classes=5, task=task)
+    label, prediction = table.label, table.prediction
+    if task == "multilabel":
+        label, prediction = (np.pad(each, ((0, 0), (0, 3))) for each in (label, prediction))
+    table = replace(table, label=label, prediction=prediction)
+    counts = class_counts(table, 8)
+    f1 = per_class(counts.samples, counts.answered, counts.hits, table.task.absent_f1)["f1"]
+    assert (~np.isnan(f1)).sum() == counted
+    assert np.nanmean(f1) == pytest.approx(table.task.metrics(prediction, label, table.loss, 8)["macro_f1"], abs=1e-6)
 
 
 def test_confusion_is_that_of_scikit_learn():
@@ -102,6 +119,10 @@ def test_a_run_records_them_for_validation_and_test(dataset, tmp_path):
         found = [[int(row[name]) for name in names] for row in own]
         assert found == confusion_matrix(table.label, table.prediction, labels=range(len(names))).tolist()
         recalls = [float(row["recall"]) for row in by_class if row["split"] == split]
+        f1 = [float(row["f1"]) for row in by_class if row["split"] == split and row["f1"]]
+        assert np.mean(f1) == pytest.approx(
+            result.metrics[f"{'best' if split == 'val' else split}/macro_f1"], abs=1e-5
+        )
         assert np.mean(recalls) == pytest.approx(
             np.mean([row[k] / sum(row) for k, row in enumerate(found)]), abs=1e-5
         )
