@@ -1,17 +1,18 @@
 """Tables of text: in Markdown, and for a terminal."""
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["columns_markdown", "markdown_table", "number_text", "text_table"]
+__all__ = ["columns_markdown", "markdown_table", "number_text", "plain_table", "text_table"]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    r"""Lines of a table; a cell is put on one line, and a `|` in it does not end it.
+    r"""Lines of a table of cells in Markdown; a cell is put on one line, and a `|` in it does not end it.
 
     Examples
     --------
@@ -20,6 +21,15 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list
     """
     lines = ["| " + " | ".join(map(_cell, cells)) + " |" for cells in (header, *rows)]
     return [lines[0], "|" + "---|" * len(header), *lines[1:]]
+
+
+def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    r"""Lines of a table of plain text: what would be HTML, an entity or code in Markdown is shown as it is.
+
+    >>> plain_table(["class", "phi < 0"], [["<i>&amp;</i>", "`a|b`"]])[2]
+    '| &lt;i>&amp;amp;&lt;/i> | \\`a\\|b\\` |'
+    """
+    return markdown_table([*map(_escaped, header)], ([*map(_escaped, cells)] for cells in rows))
 
 
 def columns_markdown(columns: Mapping[str, str]) -> str:
@@ -64,6 +74,12 @@ def number_text(value: float | None, digits: int = 3) -> str:
     ('-0.250', '0.00', '-')
     """
     return "-" if value is None or isnan(value) else f"{value:z.{digits}f}"
+
+
+def _escaped(text: str) -> str:
+    """An ampersand of an entity, an angle bracket of a tag and a backtick are escaped; "p < 0.1" stays legible."""
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text).replace("`", r"\`")
 
 
 def _cell(text: str) -> str:

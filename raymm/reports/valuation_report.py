@@ -11,7 +11,7 @@ from raymm.counts import counted
 from raymm.reports import plots
 from raymm.reports.pages.groups import by_class
 from raymm.reports.some_classes import furthest_apart
-from raymm.reports.tables import markdown_table, number_text
+from raymm.reports.tables import number_text, plain_table
 from raymm.reports.valuation_summary import PATTERN_HEADS, low_head, no_fair_share, summarise
 from raymm.storage.atomic import write_bytes
 from raymm.valuation.outcome_means import mean_interactions
@@ -94,7 +94,7 @@ def _modalities(summary: dict[str, Any]) -> list[str]:
         [name, str(row["present"]), *(number_text(row[key]) for key in columns)]
         for name, row in summary["modalities"].items()
     ]
-    table = markdown_table(["modality", "present", *columns.values()], rows)
+    table = plain_table(["modality", "present", *columns.values()], rows)
     banzhaf = ["Banzhaf values are of the outcome without the factor |C|."] if summary["accuracy"] is not None else []
     return [*table, "", *no_fair_share(summary), *banzhaf, ""]
 
@@ -111,7 +111,7 @@ def _pairs(summary: dict[str, Any]) -> list[str]:
         ]
         for pair in summary["pairs"]
     ]
-    return ["## Pairs", "", *markdown_table(["first", "second", *PATTERN_HEADS, "interaction"], rows), ""]
+    return ["## Pairs", "", *plain_table(["first", "second", *PATTERN_HEADS, "interaction"], rows), ""]
 
 
 def _classes(table: ValuationTable, classes: Sequence[str]) -> list[str]:
@@ -120,7 +120,7 @@ def _classes(table: ValuationTable, classes: Sequence[str]) -> list[str]:
     groups = by_class(table, len(classes))
     shown = furthest_apart(groups.mean)
     rows = [[classes[at], *map(_with_margin, groups.mean[at], groups.margin[at])] for at in shown]
-    lines = markdown_table(["class", *table.info.modalities], rows)
+    lines = plain_table(["class", *table.info.modalities], rows)
     more = len(classes) - len(shown)
     left_out = f"{counted(more, 'more class is', 'more classes are')} left out, whose modalities are less far apart."
     return ["## Mean phi by class, ± 95 %", "", *lines, "", *([left_out, ""] if more else [])]
@@ -137,5 +137,5 @@ def _lowest(summary: dict[str, Any]) -> list[str]:
         for name, figures in summary["modalities"].items()
         for row in figures["lowest"]
     ]
-    lines = markdown_table(["modality", "phi", "sample", "file", "label", "predicted"], rows)
+    lines = plain_table(["modality", "phi", "sample", "file", "label", "predicted"], rows)
     return ["## Most negative samples", "", *lines, ""] if rows else []

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Plot
 
 from raymm.reports.html import write_html
 from raymm.reports.plots import save_all
-from raymm.reports.tables import columns_markdown, markdown_table
+from raymm.reports.tables import columns_markdown, plain_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.study.comparison import Against, compare_all
@@ -134,7 +134,7 @@ def _markdown(sections: Sequence[Section]) -> str:
         texts.append(f"{'#' * section.level} {section.title}")
         texts.append(section.text)
         texts.append("\n".join(f"- {sentence.text}" for sentence in section.sentences))
-        texts.append("\n".join(markdown_table(*section.table)) if section.table else "")
+        texts.append("\n".join(plain_table(*section.table)) if section.table else "")
         texts.append(columns_markdown(section.columns))
         texts += [f"![{image.shows}]({image.name}.png)" for image in section.images]
     return "\n\n".join(text for text in texts if text) + "\n"

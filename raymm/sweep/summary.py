@@ -11,7 +11,7 @@ import pandas as pd
 
 from raymm.counts import counted
 from raymm.reports import plots
-from raymm.reports.tables import columns_markdown, markdown_table, text_table
+from raymm.reports.tables import columns_markdown, plain_table, text_table
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.sweep.columns import FAILED_COLUMNS, effect_columns, score_head, score_legend, trial_columns
@@ -156,7 +156,7 @@ def _markdown(parts: Sequence[Part], figures: Sequence[str]) -> str:
     texts = []
     for depth, part in enumerate(parts):
         title = f"{'#' if depth == 0 else '##'} {part.title}"
-        table = "\n".join(markdown_table(part.header, part.body))
+        table = "\n".join(plain_table(part.header, part.body))
         texts += [text for text in (title, part.text, table, columns_markdown(part.columns)) if text]
     return "\n\n".join([*texts, *(f"![{name}]({name}.png)" for name in figures)]) + "\n"
 

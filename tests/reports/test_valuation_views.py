@@ -355,6 +355,10 @@ def test_a_class_that_is_called_like_a_table_does_not_break_it(table, dataset, t
     classes = ["a|b\nc", *dataset.schema.classes[1:]]
     write_valuation_report(tmp_path / "r", table, classes, "Title", "c")
     assert "| a\\|b c | " in (tmp_path / "r" / "README.md").read_text()
+    write_valuation_report(tmp_path / "r", table, ["<i>`a`&lt;</i>", *classes[1:]], "Title", "c")
+    text = (tmp_path / "r" / "README.md").read_text()
+    assert "| &lt;i>\\`a\\`&amp;lt;&lt;/i> | " in text
+    assert "<i>" not in text
 
 
 def test_examples_of_the_reports_hold():
