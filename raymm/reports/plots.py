@@ -43,8 +43,12 @@ __all__ = [
 ]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#F0E442")
+STYLES = ("-", "--", ":", "-.")
+"""Of lines of modalities: the next after every eight, where the colours begin again."""
 GRID = "#e6e6e6"
 PANELS_PER_ROW = 4
+LEGEND_ROWS, LEGEND_COLUMN = 14, 1.3
+"""Rows of a legend, and inches of each column after the first."""
 MOST_CLASSES = 50
 """Classes up to which a confusion matrix can be read."""
 FAIR_SHARE: dict[str, Any] = {"color": "black", "linewidth": 1, "linestyle": "--", "label": "fair share"}
@@ -84,7 +88,7 @@ def phi_over_epochs(
     figure = new_figure(7.2, 3.8)
     axis = figure.subplots()
     for position, name in enumerate(names):
-        axis.plot(epochs, mean_phi[:, position], color=_colour(position), marker=".", label=name)
+        axis.plot(epochs, mean_phi[:, position], _style(position), color=_colour(position), marker=".", label=name)
     if fair_share is not None:
         axis.axhline(fair_share, **FAIR_SHARE)
     axis.set_ylabel("mean contribution phi (validation)")
@@ -177,7 +181,8 @@ def learning_curves(
     shown = "accuracy" if shares else figure_of_merit
     _line(accuracy, history, split_metric("val", shown), "all modalities", "black", "-")
     for position, name in enumerate(names):
-        _line(accuracy, history, split_metric("val", "accuracy", name), f"{name} alone", _colour(position), "-")
+        key, label = split_metric("val", "accuracy", name), f"{name} alone"
+        _line(accuracy, history, key, label, _colour(position), _style(position))
     _line(rows, history, ROWS, "rows", "black", "-")
     recorded = {metric for entry in history for metric in entry["metrics"]}
     in_nats = shares and unit_among(split_metric("val", "loss"), recorded) == "nats"
@@ -317,9 +322,19 @@ def _epochs(axis: Axes) -> None:
 
 
 def _legend(axis: Axes) -> None:
-    """Beside the plot, where it covers no line."""
-    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    """Beside the plot, where it covers no line; columns after the first make the figure wider."""
+    columns = max(1, -(-len(axis.get_legend_handles_labels()[1]) // LEGEND_ROWS))
+    axis.legend(
+        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3, ncols=columns
+    )
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    figure.set_figwidth(figure.get_figwidth() + LEGEND_COLUMN * (columns - 1))
 
 
 def _colour(position: int) -> str:
     return COLOURS[position % len(COLOURS)]
+
+
+def _style(position: int) -> str:
+    return STYLES[position // len(COLOURS) % len(STYLES)]

@@ -43,6 +43,24 @@ def test_a_modality_has_one_colour_in_every_plot():
     assert len({colour_of(over, name) for name in NAMES[:3]}) == 3
 
 
+@pytest.mark.parametrize("count", [3, 20, 40])
+def test_lines_of_many_modalities_differ_and_their_legend_fits(count):
+    names = [f"modality_{number}" for number in range(count)]
+    drawn = {
+        0: plots.phi_over_epochs(names, np.arange(2), np.ones((2, count)), 1.0),
+        1: plots.learning_curves(names, history(names, 2)),
+    }
+    for at, figure in drawn.items():
+        figure.canvas.draw()
+        lines = [line for line in figure.axes[at].lines if line.get_label().startswith("modality_")]
+        looks = {(to_hex(line.get_color()), line.get_linestyle()) for line in lines}
+        assert (len(lines), len(looks)) == (count, min(count, 32))
+        legend, size = figure.axes[at].get_legend().get_window_extent(), figure.bbox
+        assert 0 <= legend.y0 < legend.y1 <= size.height
+        assert legend.x1 <= size.width
+        assert min(axis.get_window_extent().width for axis in figure.axes) > 1.2 * figure.dpi
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
 def test_the_distribution_has_a_panel_a_modality_with_shares_that_sum_to_all(count):
     phi = np.random.default_rng(0).normal(1, 0.5, (50, count))
