@@ -93,7 +93,7 @@ def phi_over_epochs(
         axis.axhline(fair_share, **FAIR_SHARE)
     axis.set_ylabel("mean contribution phi (validation)")
     _epochs(axis)
-    _legend(axis)
+    _legend(figure, axis)
     return figure
 
 
@@ -193,7 +193,7 @@ def learning_curves(
     for axis in (loss, accuracy, rows):
         _epochs(axis)
     loss.legend(frameon=False, fontsize=8)
-    _legend(accuracy)
+    _legend(figure, accuracy)
     return figure
 
 
@@ -216,7 +216,7 @@ def samples_per_class(classes: Sequence[str], counts: Mapping[str, npt.NDArray[n
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("samples")
     style_axis(axis, "x")
-    _legend(axis)
+    _legend(figure, axis)
     return figure
 
 
@@ -321,14 +321,12 @@ def _epochs(axis: Axes) -> None:
     style_axis(axis)
 
 
-def _legend(axis: Axes) -> None:
+def _legend(figure: Figure, axis: Axes) -> None:
     """Beside the plot, where it covers no line; columns after the first make the figure wider."""
     columns = max(1, -(-len(axis.get_legend_handles_labels()[1]) // LEGEND_ROWS))
     axis.legend(
         frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=3, ncols=columns
     )
-    figure = axis.get_figure(root=True)
-    assert figure is not None
     figure.set_figwidth(figure.get_figwidth() + LEGEND_COLUMN * (columns - 1))
 
 
