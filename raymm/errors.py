@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 __all__ = [
+    "SHOWN",
     "CheckpointError",
     "ClusterError",
     "ConfigError",
@@ -28,6 +29,9 @@ __all__ = [
     "missing_extra",
     "mistakes_in",
 ]
+
+SHOWN = 50
+"""Mistakes that are shown in full; of more, only how many there are is said."""
 
 
 class RaymmError(Exception):
@@ -90,7 +94,7 @@ class Problems:
         """Remember several mistakes."""
         self.items.extend(messages)
 
-    def raise_if_any(self, error: type[RaymmError], most: int = 50, note: str = "") -> None:
+    def raise_if_any(self, error: type[RaymmError], most: int = SHOWN, note: str = "") -> None:
         """Raise `error` with every mistake (the first `most` in full) and a note, or return when there is none."""
         if not self.items:
             return

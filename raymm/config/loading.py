@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from raymm.config.sections import Config
 from raymm.config.switches import idle_by_switch
 from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import SHOWN, ConfigError, Problems, did_you_mean
 
 __all__ = ["Overrides", "lay_over", "load", "override", "parse", "read_settings"]
 
@@ -189,9 +189,16 @@ def _whole(section: type[BaseModel], above: str = "") -> Iterator[str]:
 
 WHOLE = frozenset(_whole(Config))
 
+DEEPEST = 32
+"""Parts of a dotted name."""
+
 
 def _apply(values: dict[str, Any], given: str, value: Any, text: str, met: list[tuple[str, str]]) -> None:
     """Put an override into the nested values; an old name goes to where it belongs now and is noted in `met`."""
+    if given.count(".") >= DEEPEST:
+        raise ConfigError(
+            f"{text[:60]}...: a dotted name of {given.count('.') + 1} parts; a setting has {DEEPEST} at most"
+        )
     key = modern_key(given)
     if key != given:
         met.append((given, key))
@@ -201,30 +208,36 @@ def _apply(values: dict[str, Any], given: str, value: Any, text: str, met: list[
         raise ConfigError(f"{text}: {cause}") from cause
 
 
-def _mistakes(
-    cause: ValidationError, section: Any = Config, prefix: tuple[Any, ...] = (), beside: str = ""
-) -> Iterator[str]:
-    """Each mistake in words, also those within the settings of a chosen part."""
+def _mistakes(cause: ValidationError) -> Iterator[str]:
+    """Each mistake, those that are shown in words; the names of all settings are gathered once for them."""
+    names = cache(import_module("raymm.config.catalogue").setting_names)  # imports every part: for a mistake only
+    for number, (error, section, prefix, beside) in enumerate(_found(cause)):
+        unknown = partial(_unknown, section=section, beside=beside, names=names)
+        yield mistake_in_words(error, unknown, prefix) if number < SHOWN else error["type"]
+
+
+def _found(
+    cause: ValidationError, section: Any = Config, prefix: tuple[str, ...] = (), beside: str = ""
+) -> Iterator[tuple[Any, Any, tuple[str, ...], str]]:
+    """Each mistake, also within the settings of a chosen part: the class of the settings, and where they stand."""
     for error in cause.errors():
         inner = error.get("ctx", {}).get("error")
         if isinstance(inner, SettingsError):
-            yield from _mistakes(inner.cause, inner.section, (*prefix, *error["loc"]), inner.key)
+            yield from _found(inner.cause, inner.section, (*prefix, *map(str, error["loc"])), inner.key)
         else:
-            unknown = partial(_unknown, section=section, beside=beside)
-            yield mistake_in_words(error, unknown, [str(part) for part in prefix])
+            yield error, section, prefix, beside
 
 
-def _unknown(here: Sequence[str], section: Any, beside: str) -> str:
-    return f"no such setting; {_suggestion(here, section, beside)}"
+def _unknown(here: Sequence[str], section: Any, beside: str, names: Callable[[], list[str]]) -> str:
+    return f"no such setting; {_suggestion(here, section, beside, names)}"
 
 
-def _suggestion(location: Sequence[str], section: Any, beside: str) -> str:
+def _suggestion(location: Sequence[str], section: Any, beside: str, names: Callable[[], list[str]]) -> str:
     """What may have been meant: a setting of this name elsewhere, what it is called here, or the nearest one here."""
     for part in location[:-1]:
         fields = getattr(section, "model_fields", {})
         section = next(settings_in(fields[part].annotation), None) if part in fields else section
-    everywhere = import_module("raymm.config.catalogue").setting_names()  # imports every part: for a mistake only
-    elsewhere = [key for key in everywhere if key.rpartition(".")[2] == location[-1]]
+    elsewhere = [key for key in names() if key.rpartition(".")[2] == location[-1]]
     if elsewhere or (meant := meant_by(location[-1])) is None:
         here = did_you_mean(location[-1], [*getattr(section, "model_fields", {}), *filter(None, [beside])])
         return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else here

@@ -22,7 +22,7 @@ from raymm.config.code_files import (
     sha256_of_code,
     sha256_of_module,
 )
-from raymm.errors import ConfigError, Problems, in_one_line
+from raymm.errors import SHOWN, ConfigError, Problems, in_one_line
 
 __all__ = [
     "FOLDER",
@@ -67,6 +67,8 @@ def load_plugins(specs: Iterable[str] = ()) -> list[ModuleType]:
     problems = Problems("plugins")
     modules = []
     for spec in specs:
+        if len(problems.items) == SHOWN:
+            problems.raise_if_any(ConfigError, note="those that follow were not imported")
         try:
             modules.append(import_code(Path(spec)) if is_path(spec) else import_module(spec))
         except ConfigError as cause:

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float64, Shaped
 
 from raymm.config.base import Settings
 from raymm.deferred import Tensor, torch, torch_type
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import SHOWN, ConfigError, Problems, did_you_mean
 from raymm.tasks.labels import LabelForm, Labels
 
 __all__ = ["SOFT", "Outputs", "Targets", "Task", "widened"]
@@ -165,7 +165,8 @@ class Task(LabelForm):
                 problems.add(f"{name} is not read by the task {self.name}, which reads {known}")
             elif isinstance(value, Mapping):
                 unknown = sorted(set(value) - set(classes))
-                problems.extend(f"{name}: no class '{one}'; {did_you_mean(one, classes)}" for one in unknown)
+                problems.extend(f"{name}: no class '{one}'; {did_you_mean(one, classes)}" for one in unknown[:SHOWN])
+                problems.extend(unknown[SHOWN:])  # counted, not shown
         problems.raise_if_any(ConfigError)
 
     def _losses_by(self, loss: Any, labels: Labels, classes: Sequence[str]) -> Callable[[Any, Any], Tensor]:

@@ -3,7 +3,9 @@
 import pytest
 
 from raymm.config import Config, flatten, load, parse
+from raymm.config.registries import METHODS
 from raymm.errors import ConfigError
+from tests.limits import within_limits
 
 
 def test_defaults_round_trip_through_yaml(tmp_path):
@@ -27,6 +29,38 @@ def test_every_mistake_is_said_at_once_with_the_nearest_match():
     assert "optimizer.lr: Input should be a valid number" in words
 
 
+@pytest.mark.parametrize("above", ["training", "method"])
+def test_thousands_of_unknown_settings_are_counted_and_the_first_ones_explained(above):
+    with pytest.raises(ConfigError) as caught, within_limits():
+        parse({above: {f"nam_{number}": 1 for number in range(5_000)}})
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "configuration: 5000 problems"
+    assert f"  - {above}.nam_49: no such setting; " in lines[50]
+    assert lines[51:] == ["  ... and 4950 more"]
+
+
+def test_a_wrong_value_that_stands_for_many_is_shown_only_where_its_mistake_is():
+    with pytest.raises(ConfigError) as caught, within_limits():
+        parse({"optimizer": {"groups": ["x" * 100_000] * 20_000}})
+    assert "20000 problems" in str(caught.value)
+
+
+def test_settings_of_a_part_that_came_later_are_suggested(monkeypatch):
+    said = "did you mean method.settings.brand_new?"
+    with pytest.raises(ConfigError) as caught:
+        parse({"brand_new": 1})
+    assert said not in str(caught.value)
+
+    class Settings(METHODS.get("joint").Settings):
+        brand_new: int = 1
+
+    part = type("Late", (METHODS.get("joint"),), {"Settings": Settings})
+    monkeypatch.setitem(METHODS._parts, "late", part)
+    with pytest.raises(ConfigError) as caught:
+        parse({"brand_new": 1})
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -44,6 +78,19 @@ def test_every_mistake_is_said_at_once_with_the_nearest_match():
 def test_overrides_that_do_not_fit_are_explained(override, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
         load(None, ("method=sample", override))
+
+
+def test_a_dotted_name_of_too_many_parts_is_refused_and_cut():
+    with pytest.raises(ConfigError, match=r"^configuration: a: no such setting"):
+        load(None, ("a" + ".a" * 31 + "=1",))
+    for parts in (33, 100_000):
+        with pytest.raises(
+            ConfigError, match=rf"^override 'a[.a]*: a dotted name of {parts} parts; a setting has 32"
+        ):
+            load(None, ("a" + ".a" * (parts - 1) + "=1",))
+    with pytest.raises(ConfigError, match=r"^override {'a\.a[.a]*: a dotted name of 33 parts") as caught:
+        Config().override({"a" + ".a" * 32: "x" * 10_000})
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(1, 0), (2, 0), (3, 1), (5, 1), (6, 5), (30, 5)], ids=str)

@@ -168,6 +168,13 @@ def test_two_parts_of_one_name_are_refused_and_one_imported_twice_is_not(outside
         load_plugins(["twice.py"])
 
 
+def test_plugins_that_follow_many_mistakes_are_not_imported(outside):
+    (outside / "last.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(ConfigError, match=r"50 problems(\n.*){51}those that follow were not imported") as refused:
+        load_plugins([*(f"no_such_module_{number}" for number in range(60)), "last.py"])
+    assert "last.py" not in str(refused.value)
+
+
 def test_a_plugin_that_ends_the_process_is_named(outside):
     (outside / "ending.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(

@@ -22,6 +22,7 @@ from raymm.training.method_hooks import epoch_start
 from raymm.training.result import read_result
 from raymm.training.run import create_or_open
 from tests.games import settings, small_dataset
+from tests.limits import within_limits
 
 CLASSES = ("a", "b", "c")
 LABELS = np.array([0] * 10 + [1] * 5 + [2] * 25)
@@ -140,6 +141,16 @@ def test_what_a_task_does_not_read_is_refused(task, loss, words):
     with pytest.raises(ConfigError) as caught:
         get_task(task).check_loss(LossConfig(**loss), CLASSES)
     assert words in str(caught.value)
+
+
+def test_of_many_unknown_classes_the_first_ones_are_explained():
+    loss, classes = LossConfig(class_weights={f"cat {number}": 1.0 for number in range(20_000)}), range(400)
+    with pytest.raises(ConfigError) as caught, within_limits():
+        get_task("classification").check_loss(loss, [f"class {number}" for number in classes])
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "training.loss: 20000 problems"
+    assert "did you mean 'class " in lines[50]
+    assert lines[51:] == ["  ... and 19950 more"]
 
 
 class Near(Classification):
