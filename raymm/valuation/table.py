@@ -16,6 +16,9 @@ from raymm.valuation.utilities import fair_share_of
 
 __all__ = ["TableInfo", "ValuationTable", "join_tables", "regrouped"]
 
+LETTERS = 2**26
+"""Of an array of texts of one length; more are references to the names."""
+
 
 @dataclass(frozen=True)
 class TableInfo:
@@ -142,14 +145,17 @@ class ValuationTable:
         return correct
 
     def text(self, labels: Labels) -> npt.NDArray[np.str_] | None:
-        """Labels or predictions (of rows of this table) as their names, strings [N]; None without `class_names`."""
+        """Labels or predictions (of rows of this table) as their names, strings [N]; None without `class_names`.
+
+        Where a name is so long that they would take more than `LETTERS`, they are references (dtype object).
+        """
         names, task = self.info.class_names, self.task
         if not names:
             return None
         if labels.ndim > 1:
-            return np.array([task.text(label, names) for label in labels], dtype=np.str_)
+            return _texts([task.text(label, names) for label in labels], len(labels))
         known, places = np.unique(labels, return_inverse=True)
-        return np.array([task.text(label, names) for label in known], dtype=np.str_)[places]
+        return _texts([task.text(label, names) for label in known], len(labels))[places]
 
     def membership(self, classes: int) -> npt.NDArray[np.bool_]:
         """bool [N, K]: the classes that each sample belongs to by its label."""
@@ -254,6 +260,11 @@ def regrouped(tables: Iterable[ValuationTable], rows: int) -> Iterator[Valuation
             waiting.append(table.part(start, len(table)))
     if waiting:
         yield _joined(waiting)
+
+
+def _texts(texts: list[str], rows: int) -> npt.NDArray[Any]:
+    """Texts as an array, of references where one of so many rows would have too many letters."""
+    return np.array(texts, object if max(map(len, texts), default=0) * rows > LETTERS else np.str_)
 
 
 def _columns() -> list[str]:

@@ -23,8 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import compute
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from raymm.data.record import LONGEST_ID
 from raymm.data.row_checks import strings_of
 from raymm.errors import DataError
 from raymm.storage import layout
@@ -32,6 +33,7 @@ from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
+from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, regrouped
 
 __all__ = [
@@ -55,6 +57,16 @@ PIECE = 32_768
 
 OPTIONAL = ("source", *NAMES)
 """Columns that a file may lack, as those of version 0.1.0 do."""
+
+TEXTS = ("sample_id", "split", "source")
+"""Columns that stay dictionaries while they are read, so that a long text takes its room once."""
+
+FREE, FREE_TEXTS, EXPANSION = 2**28, 2**26, 64
+"""Bytes that the rows of any file may take in memory, and each column of texts of one length; those of a larger file
+take `EXPANSION` times as many as it has. More texts are references; a file with more rows is refused."""
+
+MOST_CLASSES = 2**31 - 1
+"""Of a list in Arrow."""
 
 
 class TableWriter:
@@ -143,7 +155,10 @@ def read_table(path: Path) -> ValuationTable:
         with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
-            return _joined(file, _Pieces(path, info), info)
+            _refuse_overfull(path, file.metadata, info)
+            texts = [name for name in TEXTS if name in file.schema_arrow.names]
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True, pre_buffer=False) as file:
+            return _joined(file, _Pieces(path, info, file.metadata.num_rows), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError) as cause:
@@ -188,9 +203,9 @@ def _joined(file: pq.ParquetFile, pieces: "_Pieces", info: TableInfo) -> Valuati
     there = set(file.schema_arrow.names)
     columns = [name for name in table_schema(info).names if name in there and name not in NAMES]
     if not file.metadata.num_rows:
-        return replace(_from_columns(file.read(columns), info), source=None)
+        return replace(_from_columns(file.read(columns), info, pieces.widest), source=None)
     checked = pieces.checked(file.iter_batches(PIECE, columns=columns))
-    table = join_tables((_from_columns(rows, info) for rows in checked), file.metadata.num_rows)
+    table = join_tables((_from_columns(rows, info, pieces.widest) for rows in checked), file.metadata.num_rows)
     return table if pieces.with_source else replace(table, source=None)
 
 
@@ -213,8 +228,11 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
     }
 
 
-def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
-    """The inverse of `_to_columns`; of an exact table the rest follows from phi and the outcomes."""
+def _from_columns(rows: pa.Table, info: TableInfo, widest: float) -> ValuationTable:
+    """The inverse of `_to_columns`, with texts as `_texts` has them.
+
+    Of an exact table the rest follows from phi and the outcomes.
+    """
     n, task = len(info.modalities), read_task(info.task)
     phi = _floats(rows, "phi", info)
     if info.method == "exact":
@@ -227,8 +245,8 @@ def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
         stderr = _floats(rows, "stderr", info)
     return ValuationTable(
         info=info,
-        sample_id=strings_of(rows.column("sample_id")),
-        split=strings_of(rows.column("split")),
+        sample_id=_texts(rows.column("sample_id"), widest),
+        split=_texts(rows.column("split"), widest),
         label=task.from_arrow(rows.column("label")),
         prediction=task.from_arrow(rows.column("prediction")),
         phi=phi,
@@ -237,8 +255,22 @@ def _from_columns(rows: pa.Table, info: TableInfo) -> ValuationTable:
         stderr=stderr,
         unimodal_correct=unimodal_correct,
         probabilities=_numbers(rows.column("probabilities")) if task.keeps_probabilities else None,
-        source=_sources(rows),
+        source=_texts(rows.column("source"), widest) if "source" in rows.column_names else None,
     )
+
+
+def _refuse_overfull(path: Path, file: pq.FileMetaData, info: TableInfo) -> None:
+    """Refuse a small file whose rows would take far more memory than it has bytes."""
+    n, size = len(info.modalities), path.stat().st_size
+    bits = _bytes_of(2**n) if info.method == "exact" else 0
+    lists = info.classes if read_task(info.task).label_ndim > 1 else 0
+    rows = file.num_rows * (8 * (2 * n + 8) + bits + 10 * lists)
+    packed = sum(file.row_group(number).total_byte_size for number in range(file.num_row_groups))
+    if max(rows, packed) > max(FREE, EXPANSION * size):
+        raise DataError(
+            f"{path}: says that its {file.num_rows} rows take {max(rows, packed)} bytes, and it has {size}; it is "
+            "damaged; value the split again"
+        )
 
 
 def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
@@ -263,11 +295,15 @@ class _Pieces:
     ----------
     with_source
         How many rows so far had a source.
+    widest
+        Letters of the longest text with which a column is an array of texts of one length.
     """
 
-    def __init__(self, path: Path, info: TableInfo) -> None:
+    def __init__(self, path: Path, info: TableInfo, rows: int) -> None:
         n = len(info.modalities)
         self.with_source = 0
+        self.widest = max(FREE_TEXTS, EXPANSION * path.stat().st_size) / (4 * max(1, rows))
+        self._rows = 0
         self._path = path
         self._bits, bits = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
         self._bytes = _bytes_of(bits)
@@ -286,6 +322,8 @@ class _Pieces:
         for batch in batches:
             rows = pa.Table.from_batches([batch])
             self._look(rows)
+            self._check_ids(rows.column("sample_id"))
+            self._rows += len(rows)
             if not self._wrong():
                 yield rows
         if wrong := self._wrong():
@@ -299,6 +337,16 @@ class _Pieces:
         if "source" in rows.column_names:
             self.with_source += len(rows) - rows.column("source").null_count
 
+    def _check_ids(self, ids: pa.ChunkedArray) -> None:
+        if _longest(ids) <= LONGEST_ID:
+            return
+        for row, one in enumerate(ids, self._rows):
+            if (length := len(one.as_py() or "")) > LONGEST_ID:
+                raise DataError(
+                    f"{self._path}: row {row}: its sample_id has {length} characters, at most {LONGEST_ID} are "
+                    "allowed; value the split again"
+                )
+
     def _wrong(self) -> list[str]:
         nulls = [f"'{name}' is null in {count} rows" for name, count in self._nulls.items() if count]
         return nulls or ([] if self._as_long else [f"'{self._bits}' must have {self._bytes} bytes in every row"])
@@ -310,7 +358,7 @@ class _SavedInfo(JsonRecord):
     newest = FORMAT
     remedy = "value the split again"
 
-    modalities: list[str]
+    modalities: list[str] = Field(min_length=1)
     utility: str
     masking: str
     fingerprint: str
@@ -318,8 +366,15 @@ class _SavedInfo(JsonRecord):
     method: str = "exact"
     budget: int | None = None
     task: dict[str, Any] | None = None
-    classes: int = 0
+    classes: int = Field(default=0, ge=0, le=MOST_CLASSES)
     class_names: list[str] = Field(default_factory=list)
+
+    @field_validator("task")
+    @classmethod
+    def _named(cls, task: dict[str, Any] | None) -> dict[str, Any] | None:
+        if task is not None and "name" not in task:
+            raise ValueError("a task has a 'name'")
+        return task
 
 
 def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
@@ -332,6 +387,10 @@ def _info(path: Path, metadata: dict[bytes, bytes]) -> TableInfo:
             "update raymm, or value the split again"
         )
     saved = _SavedInfo.of(values, where).model_dump(exclude={"format"}, exclude_none=True)
+    if saved["method"] == "exact" and (n := len(saved["modalities"])) > MAX_PLAYERS:
+        raise DataError(
+            f"{where}: exact values of {n} modalities, at most {MAX_PLAYERS} may be; value the split again"
+        )
     return TableInfo(**{**saved, **{name: tuple(saved[name]) for name in ("modalities", "class_names")}})
 
 
@@ -340,8 +399,24 @@ def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float6
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _sources(rows: pa.Table) -> npt.NDArray[np.str_] | None:
-    return strings_of(rows.column("source").fill_null("")) if "source" in rows.column_names else None
+def _texts(column: pa.ChunkedArray, widest: float) -> npt.NDArray[Any]:
+    """Texts of a dictionary, "" for null; references to them where the longest has more letters than `widest`."""
+    if _longest(column) <= widest:
+        return strings_of(column.cast(pa.string()).fill_null(""))
+    out = np.full(len(column), "", object)
+    start = 0
+    for chunk in column.chunks:
+        words = np.array([*chunk.dictionary.to_pylist(), ""], object)
+        out[start : start + len(chunk)] = words[chunk.indices.fill_null(len(words) - 1).to_numpy()]
+        start += len(chunk)
+    return out
+
+
+def _longest(column: pa.ChunkedArray) -> int:
+    """Letters of the longest text of a dictionary."""
+    return max(
+        (compute.max(compute.utf8_length(chunk.dictionary)).as_py() or 0 for chunk in column.chunks), default=0
+    )
 
 
 def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> npt.NDArray[np.str_] | pa.Array:

@@ -16,6 +16,7 @@ from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, 
 from raymm.valuation.bits import pack_bits, unpack_bits
 from raymm.valuation.table import regrouped
 from raymm.valuation.table_file import TableWriter, write_tables
+from tests.limits import within_limits
 from tests.reports.tables import rows_of
 
 
@@ -312,6 +313,7 @@ def test_a_newer_format_is_refused_by_name(written, number):
     [
         ("modalities", "ab"), ("modalities", [1]), ("modalities", None), ("utility", 3), ("fingerprint", None),
         ("epoch", "x"), ("classes", "4"), ("budget", [1]), ("task", "x"), ("class_names", "ab"),
+        ("task", {}), ("classes", -1), ("classes", 2**31), ("classes", 10**30), ("modalities", []),
     ],
 )  # fmt: skip
 def test_metadata_of_another_type_are_named(tmp_path, field, value):
@@ -322,6 +324,14 @@ def test_metadata_of_another_type_are_named(tmp_path, field, value):
     pq.write_table(rows.replace_schema_metadata({b"raymm": json.dumps(about).encode()}), path)
     with pytest.raises(DataError, match=rf"t\.parquet: .*'{field}"):
         read_table(path)
+
+
+@pytest.mark.parametrize("n", [21, 70, 3_000])
+def test_exact_values_of_too_many_modalities_are_refused(tmp_path, n):
+    write_table(tmp_path / "t.parquet", make_table())
+    rewritten(tmp_path / "t.parquet", {"modalities": [f"m{i}" for i in range(n)]})
+    with pytest.raises(DataError, match=rf"t\.parquet: .*exact values of {n} modalities, at most 20 may be"):
+        read_table(tmp_path / "t.parquet")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"3", b"[" * 200_000, b"{", b"\xff"])
@@ -358,6 +368,97 @@ def test_nulls_and_bits_of_another_length_are_refused(written):
     rewritten(path, **{bits: pa.array([b"\0" * 7] * len(table), pa.binary())})
     with pytest.raises(DataError, match=rf"'{bits}' must have 1 bytes in every row"):
         read_table(path)
+
+
+def long_texts(path, rows=60_000, **columns):
+    """A file of many rows, which are written one piece at a time."""
+    table = make_table(50)
+    with TableWriter(path, table.info) as writer:
+        writer.write(table.part(0, 0))
+        for start in range(0, rows, 5_000):
+            part = pa.Table.from_pydict(
+                {
+                    "sample_id": [f"s{i}" for i in range(start, start + 5_000)],
+                    "split": ["test"] * 5_000,
+                    "label": pa.array([1] * 5_000, pa.int32()),
+                    "prediction": pa.array([1] * 5_000, pa.int32()),
+                    **{f"phi_{name}": [0.5] * 5_000 for name in table.info.modalities},
+                    "outcomes": [b"\x0e"] * 5_000,
+                    "source": ["f"] * 5_000,
+                    "label_name": pa.nulls(5_000, pa.string()),
+                    "prediction_name": pa.nulls(5_000, pa.string()),
+                }
+                | {name: give(start) for name, give in columns.items()}
+            )
+            writer._writer.write_table(part.cast(writer._schema))
+
+
+@pytest.mark.parametrize("every", [1, 5_000])
+def test_a_source_that_is_very_long_takes_its_room_once(tmp_path, every):
+    """A file of 0.5 MB at most, whose sources as texts of one length would take 5 GB."""
+    word = "x" * 20_000
+    long_texts(
+        tmp_path / "t.parquet", source=lambda start: [word if not i % every else f"{start + i}" for i in range(5_000)]
+    )
+    assert (tmp_path / "t.parquet").stat().st_size < 2**20
+    with within_limits():
+        table = read_table(tmp_path / "t.parquet")
+    assert table.source[[0, 5_000, -1]].tolist() == [word, word, word if every == 1 else "59999"]
+    assert set(table.source.tolist()) == {word} | (
+        {str(i) for i in range(60_000) if i % 5_000} if every > 1 else set()
+    )
+    assert table.sample_id.dtype == "<U6"
+
+
+def test_an_id_that_is_too_long_is_refused(tmp_path):
+    long_texts(
+        tmp_path / "t.parquet",
+        sample_id=lambda start: ["x" * 200_000 if start + i == 40_001 else f"{start + i}" for i in range(5_000)],
+    )
+    message = r"t\.parquet: row 40001: its sample_id has 200000 characters, at most 1000 are allowed"
+    with pytest.raises(DataError, match=message), within_limits():
+        read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("every", [1, 7, 50])
+def test_texts_that_are_references_are_those_of_an_array(tmp_path, monkeypatch, every):
+    table = make_table()
+    given = [f"{i // every}" if i % 3 else None for i in range(len(table))]
+    write_table(tmp_path / "t.parquet", table)
+    rewritten(tmp_path / "t.parquet", source=pa.array(given, pa.string()))
+    monkeypatch.setattr(table_module, "PIECE", 128)
+    short = read_table(tmp_path / "t.parquet")
+    monkeypatch.setattr(table_module, "FREE_TEXTS", 0)
+    monkeypatch.setattr(table_module, "EXPANSION", 0)
+    monkeypatch.setattr(table_module, "_refuse_overfull", lambda *_: None)
+    long = read_table(tmp_path / "t.parquet")
+    assert (short.source.dtype.kind, long.source.dtype.kind) == ("U", "O")
+    assert same(short, long)
+    assert long.source.tolist() == short.source.tolist() == [one or "" for one in given]
+    write_table(tmp_path / "short.parquet", short)
+    write_table(tmp_path / "long.parquet", long)
+    assert (tmp_path / "short.parquet").read_bytes() == (tmp_path / "long.parquet").read_bytes()
+
+
+def test_a_small_file_of_endless_rows_is_refused(tmp_path):
+    path, rows = tmp_path / "t.parquet", 3_000_000
+    write_table(path, make_table(1))
+    one = pq.read_table(path)
+    columns = [pa.repeat(column[0], rows) for column in one.itercolumns()]
+    pq.write_table(pa.table(columns, schema=one.schema), path)
+    assert path.stat().st_size < 2**20
+    message = r"t\.parquet: says that its 3000000 rows take 339000000 bytes, and it has \d+; it is damaged"
+    with pytest.raises(DataError, match=message):
+        read_table(path)
+
+
+def test_names_that_are_very_long_are_references():
+    table = replace(make_table(60_000), info=replace(make_table().info, class_names=("x" * 20_000, *"bcde")))
+    with within_limits():
+        names = table.text(table.label)
+    assert names.tolist() == [table.info.class_names[label] for label in table.label]
+    short = replace(table, info=replace(table.info, class_names=tuple("abcde")))
+    assert short.text(table.label).dtype == "<U1"
 
 
 def test_a_table_without_rows_is_read(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from raymm.data.batch import Batch
+from raymm.data.record import LONGEST_ID
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
 from raymm.types import Mask
@@ -110,7 +111,7 @@ class Reading:
             inputs=_without(batch, [label, self.ids, self.source, *self._places_of_presence()]),
             labels=labels,
             present=self._present_of(batch, labels),
-            ids=_texts(batch, self.ids, "ids=", len(labels)),
+            ids=_ids(batch, self.ids, len(labels)),
             sources=_texts(batch, self.source, "source=", len(labels)),
         )
 
@@ -221,6 +222,16 @@ def _texts(batch: Any, where: Where | None, setting: str, rows: int) -> list[str
     if len(items) != rows:
         raise DataError(f"{setting} gives {len(items)} values for {rows} samples")
     return [str(item.item() if isinstance(item, Tensor) else item) for item in items]
+
+
+def _ids(batch: Any, where: Where | None, rows: int) -> list[str] | None:
+    ids = _texts(batch, where, "ids=", rows)
+    for one in ids or ():
+        if len(one) > LONGEST_ID:
+            raise DataError(
+                f"ids= gives '{one[:40]}...' of {len(one)} characters, at most {LONGEST_ID} are allowed; shorten it"
+            )
+    return ids
 
 
 def _as_tensor(found: Any, what: str) -> Tensor:

@@ -127,6 +127,7 @@ WRONG = {
     r"labels are torch.float32, and the task classification has torch.int64": GOOD | {"label": [0.0, 0.5, 2.0]},
     r"labels are \[3, 3\]; .* of one-hot labels give label=lambda": GOOD | {"label": torch.eye(3).long()},
     r"labels are a list and no numbers .* give the number of each class": GOOD | {"label": ["dog", "cat", "cat"]},
+    r"ids= gives 'i{40}\.\.\.' of 1001 characters, at most 1000": GOOD | {"path": ["i" * 1001, "y", "z"]},
     r"ids= gives 2 values for 3 samples": GOOD | {"path": ["x", "y"]},
     r"it is a mapping of audio, label, path, pixels, there, video, and the first batch is a mapping of audio, label, "
     r"path, there, video": GOOD | {"pixels": V},
