@@ -59,7 +59,11 @@ OPTIONAL = ("source", *NAMES)
 """Columns that a file may lack, as those of version 0.1.0 do."""
 
 TEXTS = ("sample_id", "split", "source")
-"""Columns that stay dictionaries while they are read, so that a long text takes its room once."""
+BITS = ("outcomes", "alone")
+"""Columns that stay dictionaries while they are read: texts and bits that stand twice take their room once."""
+
+PIECE_BYTES = 2**25
+"""What a piece that is read takes at most: of wide rows it has fewer."""
 
 FREE, FREE_TEXTS, EXPANSION = 2**28, 2**26, 64
 """Bytes that the rows of any file may take in memory, and each column of texts of one length; those of a larger file
@@ -156,8 +160,8 @@ def read_table(path: Path) -> ValuationTable:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
             _refuse_overfull(path, file.metadata, info)
-            texts = [name for name in TEXTS if name in file.schema_arrow.names]
-        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True, pre_buffer=False) as file:
+            words = [name for name in (*TEXTS, *BITS) if name in file.schema_arrow.names]
+        with pq.ParquetFile(path, read_dictionary=words, page_checksum_verification=True, pre_buffer=False) as file:
             return _joined(file, _Pieces(path, info, file.metadata.num_rows), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
@@ -204,7 +208,7 @@ def _joined(file: pq.ParquetFile, pieces: "_Pieces", info: TableInfo) -> Valuati
     columns = [name for name in table_schema(info).names if name in there and name not in NAMES]
     if not file.metadata.num_rows:
         return replace(_from_columns(file.read(columns), info, pieces.widest), source=None)
-    checked = pieces.checked(file.iter_batches(PIECE, columns=columns))
+    checked = pieces.checked(file.iter_batches(min(PIECE, 1 + PIECE_BYTES // _row_bytes(info)), columns=columns))
     table = join_tables((_from_columns(rows, info, pieces.widest) for rows in checked), file.metadata.num_rows)
     return table if pieces.with_source else replace(table, source=None)
 
@@ -261,16 +265,21 @@ def _from_columns(rows: pa.Table, info: TableInfo, widest: float) -> ValuationTa
 
 def _refuse_overfull(path: Path, file: pq.FileMetaData, info: TableInfo) -> None:
     """Refuse a small file whose rows would take far more memory than it has bytes."""
-    n, size = len(info.modalities), path.stat().st_size
-    bits = _bytes_of(2**n) if info.method == "exact" else 0
-    lists = info.classes if read_task(info.task).label_ndim > 1 else 0
-    rows = file.num_rows * (8 * (2 * n + 8) + bits + 10 * lists)
+    rows, size = file.num_rows * _row_bytes(info), path.stat().st_size
     packed = sum(file.row_group(number).total_byte_size for number in range(file.num_row_groups))
-    if max(rows, packed) > max(FREE, EXPANSION * size):
+    if rows > max(FREE, EXPANSION * size) or packed > max(FREE_TEXTS, EXPANSION * size):
         raise DataError(
             f"{path}: says that its {file.num_rows} rows take {max(rows, packed)} bytes, and it has {size}; it is "
             "damaged; value the split again"
         )
+
+
+def _row_bytes(info: TableInfo) -> int:
+    """What a row takes in memory, with its texts as references."""
+    n = len(info.modalities)
+    bits = _bytes_of(2**n) if info.method == "exact" else 0
+    lists = info.classes if read_task(info.task).label_ndim > 1 else 0
+    return 8 * (2 * n + 8) + bits + 10 * lists
 
 
 def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
@@ -332,8 +341,9 @@ class _Pieces:
     def _look(self, rows: pa.Table) -> None:
         for name in self._nulls:
             self._nulls[name] += rows.column(name).null_count
-        lengths = compute.binary_length(rows.column(self._bits))
-        self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
+        for chunk in rows.column(self._bits).chunks:
+            lengths = compute.binary_length(chunk.dictionary).take(chunk.indices)
+            self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
         if "source" in rows.column_names:
             self.with_source += len(rows) - rows.column("source").null_count
 
@@ -447,8 +457,14 @@ def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> pa.Array:
 
 
 def _bytes(column: pa.ChunkedArray, bits: int) -> npt.NDArray[np.uint8]:
-    """The inverse of `_rows_of_bytes`: `bits` of them a row."""
-    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), _bytes_of(bits))
+    """The inverse of `_rows_of_bytes`, of a dictionary: `bits` of them a row."""
+    out = np.empty((len(column), _bytes_of(bits)), np.uint8)
+    start = 0
+    for chunk in column.chunks:
+        words = np.frombuffer(b"".join(chunk.dictionary.to_pylist()), np.uint8).reshape(-1, out.shape[1])
+        out[start : start + len(chunk)] = words[chunk.indices.to_numpy()]
+        start += len(chunk)
+    return out
 
 
 def _bytes_of(bits: int) -> int:

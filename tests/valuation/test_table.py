@@ -410,6 +410,29 @@ def test_a_source_that_is_very_long_takes_its_room_once(tmp_path, every):
     assert table.sample_id.dtype == "<U6"
 
 
+def test_bits_of_another_length_are_refused_before_they_take_room(tmp_path):
+    write_table(tmp_path / "t.parquet", make_table(20_000))
+    rows = pq.read_table(tmp_path / "t.parquet")
+    bits = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array([b"\0" * 200_000]))
+    rows = rows.set_column(rows.column_names.index("outcomes"), "outcomes", bits)
+    with pq.ParquetWriter(tmp_path / "t.parquet", rows.schema, store_schema=False) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata(rows.schema.metadata)
+    with pytest.raises(DataError, match="'outcomes' must have 1 bytes in every row"), within_limits():
+        read_table(tmp_path / "t.parquet")
+
+
+def test_outcomes_of_many_modalities_take_their_room_once(tmp_path):
+    """240 MB of a file of a few kB."""
+    table = make_table(50, n=16)
+    whole = replace(table, outcomes=np.repeat(table.outcomes[:1], 50, axis=0))
+    write_tables(tmp_path / "t.parquet", [whole] * 600)
+    with within_limits():
+        again = read_table(tmp_path / "t.parquet")
+    assert (again.outcomes == whole.outcomes[0]).all()
+    assert len(again) == 30_000
+
+
 def test_an_id_that_is_too_long_is_refused(tmp_path):
     long_texts(
         tmp_path / "t.parquet",
