@@ -11,6 +11,8 @@ from raymm.data.manifest import load_manifest
 from raymm.data.schema import SPLITS
 from raymm.data.tabular.json_lines import read_json_lines
 from raymm.data.tabular.read import read_table
+from raymm.errors import DataError
+from tests.limits import within_limits
 
 
 def lines(rows, **options):
@@ -151,3 +153,53 @@ def test_lists_of_dates_are_labels(tmp_path):
     ]
     (tmp_path / "m.jsonl").write_bytes(lines(rows))
     assert load_manifest(tmp_path / "m.jsonl", tmp_path, {"t": "text"}).classes == ("2020-01-01", "2020-01-02")
+
+
+NUMBERED = {
+    "names": [{"label": "a", f"n{row}": 1} for row in range(20_000)],
+    "names of an object": [{"label": "a", "o": {f"n{row}": 1}} for row in range(20_000)],
+    "names of items": [{"label": "a", "o": [{f"n{row}": 1}, {"m": 2}]} for row in range(15_000)],
+    "one wide row": [{f"n{row}": 0.5 for row in range(20_000)}, {"z": 2**64}, *[{"label": "a"}] * 20_000],
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_names_that_differ_from_row_to_row_are_refused(tmp_path, name):
+    """Each would be a column of as many cells as there are rows: 0.25 MB took a gigabyte."""
+    content = lines(NUMBERED[name])
+    (tmp_path / "m.jsonl").write_bytes(content + b"\n{")
+    assert len(content) < 2**20
+    with within_limits(), pytest.raises(DataError, match=r"names that differ from row to row are values"):
+        read_table(tmp_path / "m.jsonl")
+
+
+def test_rows_with_a_few_of_hundreds_of_names_are_read():
+    rows = [{"label": "a", f"n{row * 7 % 500}": row, f"n{row * 11 % 500}": row} for row in range(4_000)]
+    found = read_json_lines(lines(rows))
+    assert len(found.column_names) == 501
+    assert [{name: cell for name, cell in row.items() if cell is not None} for row in found.to_pylist()] == rows
+
+
+def test_columns_of_few_numbers_keep_all_digits():
+    rows = [{f"n{number}": number + 0.5 for number in range(300)} | {"z": 2**64 + 1}, *[{"label": "a"}] * 5_000]
+    found = read_json_lines(lines(rows))
+    assert found.column_names[-2:] == ["z", "label"]
+    assert found.column("z").to_pylist() == [str(2**64 + 1)] + [None] * 5_000
+    assert found.column("n7").to_pylist()[:2] == [7.5, None]
+
+
+@pytest.mark.parametrize("depth", [101, 900, 1_500, 20_000])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"a":', "}")])
+def test_endless_nesting_is_refused_with_its_line(tmp_path, depth, start, end):
+    """Arrow ends the process at 20,000 lists."""
+    line = '{"label": "a", "z": ' + start * depth + "1" + end * depth + "}"
+    (tmp_path / "m.jsonl").write_text(f'{{"label": "b"}}\n{line}\n')
+    with pytest.raises(
+        DataError, match="line 2: more than 100 lists or objects lie within each other; write them flat"
+    ):
+        read_table(tmp_path / "m.jsonl")
+
+
+@pytest.mark.parametrize("cell", [[[[[1.5]]]], {"a": {"b": [{"c": [1]}]}}], ids=str)
+def test_usual_nesting_is_read(cell):
+    assert column([cell, cell]) == [cell, cell]
