@@ -41,6 +41,12 @@ __all__ = ["Kinds", "Manifest", "load_manifest"]
 Kinds = dict[str, str]
 """Kinds of modality by name, in schema order."""
 
+LONGEST_PATH = 4_096
+"""Bytes of a path, at most: no file system takes more, and each folder of one is looked at."""
+
+SHOWN = 40
+"""Letters of a longer one that a message shows."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -108,7 +114,7 @@ def load_manifest(
         problems.raise_if_any(DataError)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: place_of_row(row, ids), task, names, problems)
-    _refuse_null_characters(rows, ids, problems)
+    _refuse_impossible_paths(rows, ids, problems)
     resolved = resolved_files(rows, ids, media_root, allow_outside, problems)
     problems.raise_if_any(DataError)
     array = task.array(labels, len(names))
@@ -182,11 +188,16 @@ def _choose_task(path: Path, cells: Sequence[Any], task: Task | None, classes: S
         raise DataError(f"{path}: {cause}") from None
 
 
-def _refuse_null_characters(rows: Rows, ids: Sequence[str], problems: Problems) -> None:
+def _refuse_impossible_paths(rows: Rows, ids: Sequence[str], problems: Problems) -> None:
     """Refuse paths that no file system takes, before one is asked."""
     for number, files in enumerate(rows.files):
         for file in files:
-            if "\0" in file:
+            if len(file.encode()) > LONGEST_PATH:
+                problems.add(
+                    f"row {number + 1}: the path '{file[:SHOWN]}...' has {len(file.encode())} bytes, a file "
+                    f"system takes {LONGEST_PATH}; write the path of a file"
+                )
+            elif "\0" in file:
                 problems.add(f"{place_of_row(number, ids)}: {file!r} has a null character in it; write the path anew")
     problems.raise_if_any(DataError)
 

@@ -254,6 +254,25 @@ def test_a_megabyte_of_groups_is_read_in_time(tmp_path, classes, expected):
 
 
 @pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("a/", "row 1: the path 'a/a/a/"),
+        ("../", "row 1: the path '../../"),
+        ("a\0", "row 1: the path 'a"),
+        ("ü", "ü"),
+    ],
+)
+def test_a_path_of_a_megabyte_is_refused_in_time(tmp_path, unit, expected):
+    path = tmp_path / "m.csv"
+    cell = unit * (2**20 // len(unit.encode()) - 5) + "x.wav"
+    path.write_text(f"label,file\na,{cell}\nb,x.wav\n")
+    said = outcome(lambda: load_manifest(path, tmp_path, {"audio": "audio"}), RaymmError)
+    assert expected in said
+    assert "bytes, a file system takes 4096; write the path of a file" in said
+    assert len(said) < 1_000
+
+
+@pytest.mark.parametrize(
     "unit", ["a", "!", "é\u0301", "\u0300\u0327", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"]
 )
 def test_a_megabyte_of_text_is_taken_apart_in_time(unit):
