@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.media.suffixes import split_start
+from raymm.data.record import LONGEST_ID
 from raymm.data.tabular.columns import (
     arrays_of,
     holds_numbers,
@@ -92,6 +93,9 @@ class Rows:
         return self.embedded.get(file, file)
 
 
+SHOWN = 40
+"""Letters of a longer cell that a message shows."""
+
 GROUP = "group"
 """The column of groups, where no other is named."""
 
@@ -131,6 +135,11 @@ def read_rows(
     missing = pa.chunked_array([pa.nulls(len(table.columns))])
     used = _Columns(columns, missing, problems)
     labels, ids, splits = used.read("label", _labels), used.read("sample_id", _texts), used.read("split", _texts)
+    if labels.count(None) == len(labels) and not problems.items:
+        problems.add("column 'label' is empty in every row; write what each sample is")
+    _refuse_long("id", ids, problems)
+    _refuse_long("split", splits, problems)
+    problems.raise_if_any(DataError)
     groups = None if grouped is None else used.read(grouped, _texts)
     file = used.read("file", _paths)
     cells = {name: _own(name, spec, used, file) for name, spec in specs.items()}
@@ -147,6 +156,16 @@ def read_rows(
         table.notes,
         None if groups is None else [(cell or "").strip() for cell in groups],
     )
+
+
+def _refuse_long(what: str, cells: Sequence[str | None], problems: Problems) -> None:
+    """Name the rows with a cell that is too long, before each is copied: a dictionary holds it once for all rows."""
+    for row, cell in enumerate(cells, start=1):
+        if cell is not None and len(cell) > LONGEST_ID:
+            shown = f"{cell[:SHOWN]}..."
+            problems.add(
+                f"row {row}: its {what} has {len(cell)} letters ({shown}), at most {LONGEST_ID} may be; shorten it"
+            )
 
 
 class _Columns:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
 __all__ = [
     "arrays_of",
+    "bounds_of",
     "holds_files",
     "holds_numbers",
     "is_bytes",
@@ -112,8 +114,10 @@ def kind_in_words(kind: pa.DataType) -> str:
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without the types that only a part of Arrow understands: extension types other than tensors."""
+    """A column without types that only a part of Arrow understands: extension types other than tensors, and runs."""
     kind = column.type
+    if types.is_run_end_encoded(kind) and (is_text(kind.value_type) or types.is_primitive(kind.value_type)):
+        return pa.chunked_array([pc.run_end_decode(chunk) for chunk in column.chunks], kind.value_type)
     if isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.FixedShapeTensorType):
         return plain(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
     return column
@@ -168,7 +172,7 @@ def _arrays(chunk: pa.Array) -> list[Any]:
     if isinstance(chunk.type, pa.FixedShapeTensorType):
         shaped = _tensors(chunk)
     else:
-        starts, ends, inner = _bounds(chunk)
+        starts, ends, inner = bounds_of(chunk)
         shaped = _slices(starts, ends, inner)
     valid = chunk.is_valid().to_numpy(zero_copy_only=False)
     return [
@@ -188,7 +192,7 @@ def _tensors(chunk: pa.Array) -> Sequence[npt.NDArray[Any]]:
     return list(stored.transpose(0, *(1 + np.array(order))))
 
 
-def _bounds(chunk: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], pa.Array]:
+def bounds_of(chunk: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], pa.Array]:
     """Where each list begins and ends in the values of a list array; a null list is empty."""
     kind = chunk.type
     if types.is_fixed_size_list(kind):
@@ -211,7 +215,7 @@ def _slices(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], values: 
         return [block[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     if not is_list(values.type):
         return [None] * len(starts)
-    inner = _slices(*_bounds(values))
+    inner = _slices(*bounds_of(values))
     known = [cell if there else None for cell, there in zip(inner, values.is_valid().to_pylist(), strict=True)]
     return [_stacked(known[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
@@ -222,7 +226,7 @@ def _block(values: pa.Array) -> npt.NDArray[Any] | None:
         return _numbers(values)
     if not is_list(values.type) or not len(values) or values.null_count:
         return None
-    starts, ends, deeper = _bounds(values)
+    starts, ends, deeper = bounds_of(values)
     width = int(ends[0] - starts[0])
     if (ends - starts != width).any() or (starts[1:] != ends[:-1]).any():
         return None

@@ -21,6 +21,7 @@ from raymm.data.tabular.embedded import Embedded
 from raymm.data.tabular.encoding import as_utf8
 from raymm.data.tabular.json_lines import read_json_lines
 from raymm.data.tabular.names import refuse_repeated
+from raymm.data.tabular.overfull import LOOKED_AT, expanded, held_by_arrow, refuse_overfull
 from raymm.errors import DataError
 
 __all__ = ["Table", "read_table"]
@@ -30,14 +31,6 @@ EXPANSION = 100
 
 FREE = 2**26
 """Bytes that any compressed text may hold."""
-
-FREE_VALUES = 2**24
-"""Numbers and texts that any Parquet file may hold; a larger one, as many as it has bytes times `VALUES_A_BYTE`."""
-
-VALUES_A_BYTE = 16
-
-SCANNED = 2**26
-"""Bytes of a Parquet file up to which it is looked through before it is read."""
 
 PAGE = 4_096
 PAGE_OF_FILES = 32
@@ -121,7 +114,7 @@ def _read_text(path: Path, embedded: Embedded) -> Table:
 def _read_parquet(path: Path, embedded: Embedded) -> Table:
     """Parquet; texts stay dictionaries while they are read, so that a repeated one takes no room."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        _refuse_overfull(path, file)
+        _refuse_many_values(path, file)
         refuse_repeated(path, file.schema_arrow.names)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
         others = [name for name in file.schema_arrow.names if name not in texts]
@@ -136,16 +129,14 @@ def _read_parquet(path: Path, embedded: Embedded) -> Table:
     return Table(pa.table({name: (words if name in texts else numbers).column(name) for name in [*texts, *others]}))
 
 
-def _refuse_overfull(path: Path, file: pq.ParquetFile) -> None:
-    """Refuse a small file that holds far more values than bytes: each would become a number or a text."""
-    size, meta = path.stat().st_size, file.metadata
-    if size > SCANNED:
+def _refuse_many_values(path: Path, file: pq.ParquetFile) -> None:
+    meta = file.metadata
+    if path.stat().st_size > LOOKED_AT:
         return
     file.scan_contents(batch_size=PAGE)  # damaged metadata of a column would end the process when it is looked at
     groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
     values = sum(group.column(column).num_values for group in groups for column in range(meta.num_columns))
-    if values > max(FREE_VALUES, VALUES_A_BYTE * size):
-        raise DataError(f"{path}: says that it holds {values} values in {size} bytes; it is damaged")
+    refuse_overfull(path, meta.num_rows, values)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -155,13 +146,22 @@ def _is_text(kind: pa.DataType) -> bool:
 def _read_arrow(path: Path, embedded: Embedded) -> Table:
     """The file format, or the stream that Hugging Face datasets write."""
     with pa.memory_map(str(path)) as source:
-        if source.read(len(ARROW_FILE)) == ARROW_FILE:
+        is_file = source.read(len(ARROW_FILE)) == ARROW_FILE
+        source.seek(0)
+        small = source.size() <= LOOKED_AT
+        if small:
+            refuse_overfull(path, 0, held_by_arrow(source, is_file))
+            source.seek(0)
+        if is_file:
             file = pa.ipc.open_file(source)
             schema, batches = file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
         else:
-            source.seek(0)
             stream = pa.ipc.open_stream(source)
             schema, batches = stream.schema, list(stream)
+        if small:
+            for batch in batches:
+                batch.validate(full=True)
+            refuse_overfull(path, sum(batch.num_rows for batch in batches), sum(map(expanded, batches)))
         return _table(batches, schema, embedded)
 
 

@@ -120,3 +120,12 @@ def test_why_structs_are_no_files_is_said(fields, words):
 def test_extension_types_are_what_they_are_stored_as():
     stored = pa.array(['{"a": 1}'])
     assert values_of(plain(column(pa.ExtensionArray.from_storage(pa.json_(pa.string()), stored)))) == ['{"a": 1}']
+
+
+@pytest.mark.parametrize("values", [["a", None, "b"], [1, 2, None], [0.5, 1.5, 2.5]], ids=str)
+def test_runs_are_the_cells_that_they_stand_for(values):
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 7], pa.int32()), pa.array(values))
+    found = plain(column(runs, runs.slice(1, 3)))
+    assert found.type == pa.array(values).type
+    one, two, three = values
+    assert values_of(found) == [one, one, two, three, three, three, three, one, two, three]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from raymm.data.tabular.csv_text import read_csv
 from raymm.data.tabular.read import read_table
 from raymm.errors import DataError
+from tests.limits import within_limits
 
 ROWS = [{"file": f"ü {n}.wav", "label": "ab"[n % 2], "text": f'says "{n}", twice'} for n in range(6)]
 
@@ -270,3 +271,92 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path):
 def test_a_line_that_names_the_separator_is_no_header(tmp_path, line, end):
     said = refused(tmp_path, "m.csv", (line + end + text_of(delimiter=";", end=end)).encode())
     assert said.endswith(f"its first line, {line!r}, is for a spreadsheet program and no header; remove it")
+
+
+def shared_lists(rows, depth=1):
+    cells = pa.array(range(10_000))
+    for _ in range(depth):
+        places, sizes = np.zeros(rows, np.int32), np.full(rows, len(cells), np.int32)
+        cells = pa.ListViewArray.from_arrays(pa.array(places), pa.array(sizes), cells)
+    return cells
+
+
+def shared_texts(rows, letters):
+    views = np.array([[letters, 0, 0, 0]] * rows, np.int32)
+    views[:, 1] = np.frombuffer(b"yyyy", np.int32)
+    return pa.Array.from_buffers(pa.string_view(), rows, [None, pa.py_buffer(views), pa.py_buffer(b"y" * letters)])
+
+
+def runs(rows):
+    return pa.RunEndEncodedArray.from_arrays(pa.array([rows], pa.int32()), pa.array(["a"]))
+
+
+OVERFULL = {
+    "nulls": (lambda: pa.nulls(2**25), "33554432 values"),
+    "few nulls": (lambda: pa.nulls(3_000_000), "3000000 rows"),
+    "runs": (lambda: runs(50_000_000), "50000002 values"),
+    "lists": (lambda: shared_lists(4_000), "40004000 values"),
+    "lists of lists": (lambda: shared_lists(500, depth=3), "values"),
+    "texts": (lambda: shared_texts(2_000, 200_000), "25002000 values"),
+    "in a struct": (lambda: pa.StructArray.from_arrays([shared_texts(2_000, 200_000)], ["t"]), "25004000 values"),
+    "one text": (lambda: pa.array(["x" * 3 * 2**27]), "25165824 values"),
+}
+
+
+@pytest.mark.parametrize("name", OVERFULL)
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_an_arrow_file_that_expands_without_end_is_refused(tmp_path, name, new):
+    make, words = OVERFULL[name]
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if name == "one text" else None)
+    sink = io.BytesIO()
+    batch = pa.record_batch({"t": make()})
+    with new(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    assert len(sink.getvalue()) < 2**20
+    with within_limits():
+        said = refused(tmp_path, "m.arrow", sink.getvalue())
+    assert words in said
+    assert "it is damaged, or its cells share what they hold" in said
+
+
+def test_dictionaries_of_an_arrow_file_are_counted(tmp_path):
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    words = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["x" * 3 * 2**27]))
+    content = as_arrow(pa.table({"t": words}), lambda sink, schema: pa.ipc.new_file(sink, schema, options=packed))
+    assert "says that it holds 25165826 values in" in refused(tmp_path, "m.arrow", content)
+
+
+WIDE = {f"f{number}": np.zeros(2_000) for number in range(1_000)}
+LONG = {"label": pa.DictionaryArray.from_arrays(np.zeros(2_000_000, np.int8), ["a"]), "n": np.zeros(2_000_000)}
+
+
+@pytest.mark.parametrize("columns", [WIDE, LONG], ids=["wide", "long"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_large_tables_that_pack_well_are_read(tmp_path, columns, suffix):
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    table = pa.table(columns)
+    content = (
+        as_parquet(table)
+        if suffix == "parquet"
+        else as_arrow(table, lambda sink, schema: pa.ipc.new_file(sink, schema, options=packed))
+    )
+    assert read(tmp_path, f"m.{suffix}", content).columns.shape == table.shape
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_every_type_of_an_arrow_file_is_read(tmp_path, compression):
+    columns = {
+        "n": [1, None, 3],
+        "t": pa.array(["a", "a long text that is no part of its view", None], pa.string_view()),
+        "v": pa.array([[1.0], None, [2.0, 3.0]], pa.list_view(pa.float64())),
+        "s": [{"a": [1], "b": "x"}, None, {"a": [], "b": None}],
+        "f": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int8(), 2)),
+        "d": pa.array(["x", "y", "x"]).dictionary_encode(),
+        "o": pa.nulls(3),
+    }
+    table = pa.table(columns)
+    packed = pa.ipc.IpcWriteOptions(compression=compression)
+    for new in (pa.ipc.new_file, pa.ipc.new_stream):
+        content = as_arrow(table, lambda sink, schema, new=new: new(sink, schema, options=packed))
+        assert read(tmp_path, "m.arrow", content).columns.to_pylist() == table.to_pylist()
+    assert read(tmp_path, "m.arrow", as_arrow(table[:0], pa.ipc.new_file)).columns.num_rows == 0
