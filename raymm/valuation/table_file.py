@@ -65,9 +65,12 @@ BITS = ("outcomes", "alone")
 PIECE_BYTES = 2**25
 """What a piece that is read takes at most: of wide rows it has fewer."""
 
-FREE, FREE_TEXTS, EXPANSION = 2**28, 2**26, 64
-"""Bytes that the rows of any file may take in memory, and each column of texts of one length; those of a larger file
-take `EXPANSION` times as many as it has. More texts are references; a file with more rows is refused."""
+FREE_ROWS, ROWS_EXPANSION = 2**30, 256
+"""Bytes that the rows of any file may take in memory, and how many times its size those of a larger one: with more it
+is refused. Outcomes that are the same in all rows, as of a model that was not trained, take next to nothing in it."""
+
+FREE_TEXTS, EXPANSION = 2**26, 64
+"""The same of its unpacked pages, and of each column of texts of one length: longer texts are references."""
 
 MOST_CLASSES = 2**31 - 1
 """Of a list in Arrow."""
@@ -267,7 +270,7 @@ def _refuse_overfull(path: Path, file: pq.FileMetaData, info: TableInfo) -> None
     """Refuse a small file whose rows would take far more memory than it has bytes."""
     rows, size = file.num_rows * _row_bytes(info), path.stat().st_size
     packed = sum(file.row_group(number).total_byte_size for number in range(file.num_row_groups))
-    if rows > max(FREE, EXPANSION * size) or packed > max(FREE_TEXTS, EXPANSION * size):
+    if rows > max(FREE_ROWS, ROWS_EXPANSION * size) or packed > max(FREE_TEXTS, EXPANSION * size):
         raise DataError(
             f"{path}: says that its {file.num_rows} rows take {max(rows, packed)} bytes, and it has {size}; it is "
             "damaged; value the split again"
