@@ -106,6 +106,9 @@ def load_manifest(
     specs = {name: kind_of(kind, "kinds") for name, kind in kinds.items()}
     rows = read_rows(path, specs, embedded, group, table)
     problems = Problems(str(path))
+    if rows.labels and all(label is None for label in rows.labels):
+        problems.add("column 'label' is empty in every row; write what each sample is")
+        problems.raise_if_any(DataError)
     different = _different(rows.labels)
     task, note = _choose_task(path, different, task, classes or ())
     names = tuple(classes) if classes else task.classes_of(different)

@@ -135,8 +135,6 @@ def read_rows(
     missing = pa.chunked_array([pa.nulls(len(table.columns))])
     used = _Columns(columns, missing, problems)
     labels, ids, splits = used.read("label", _labels), used.read("sample_id", _texts), used.read("split", _texts)
-    if labels.count(None) == len(labels) and not problems.items:
-        problems.add("column 'label' is empty in every row; write what each sample is")
     _refuse_long("id", ids, problems)
     _refuse_long("split", splits, problems)
     problems.raise_if_any(DataError)

@@ -142,7 +142,7 @@ def write_tables(path: Path, tables: Iterable[ValuationTable]) -> None:
             writer.write(piece)
 
 
-def read_table(path: Path) -> ValuationTable:
+def read_table(path: str | Path) -> ValuationTable:
     """Read a valuation table.
 
     Examples
@@ -158,6 +158,7 @@ def read_table(path: Path) -> ValuationTable:
     DataError
         When the file is missing, damaged, not a valuation table, or of a newer format.
     """
+    path = Path(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             info = _info(path, file.schema_arrow.metadata or {})

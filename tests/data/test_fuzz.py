@@ -216,7 +216,13 @@ LONG = "x" * 300_000
 @pytest.mark.parametrize(
     ("head", "cell", "row", "classes", "expected"),
     [
-        ("label,t,split\n", f"a,x,{LONG}\n", lambda row: f"c{row % 2},x,train\n", None, f"split '{LONG[:9]}"),
+        (
+            "label,t,split\n",
+            f"a,x,{LONG}\n",
+            lambda row: f"c{row % 2},x,train\n",
+            None,
+            "row 1: its split has 300000 letters",
+        ),
         ("label,t\n", f"{LONG},x\n", lambda row: f"c{row % 10_000},x\n", None, "1 of 10001 classes have fewer files"),
         (
             "label,t\n",
