@@ -30,6 +30,9 @@ __all__ = [
     "mistakes_in",
 ]
 
+KNOWN = 200
+"""Known words that a message lists at most."""
+
 SHOWN = 50
 """Mistakes that are shown in full; of more, only how many there are is said."""
 
@@ -137,12 +140,17 @@ def missing_extra(library: str, extra: str, cause: ImportError) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suffix for an error message: the nearest known word, or all of them."""
+    """A suffix for an error message: the nearest known word, or all of them, of very many the first.
+
+    >>> did_you_mean("lenght", ["length", "width"]), did_you_mean("x", ["length", "width"])
+    ("did you mean 'length'?", 'known: length, width')
+    """
     words = sorted(known)
     near = [one for one in words if one.lower() == word.lower()] or get_close_matches(word, words, n=1)
     if near:
         return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(words)}" if words else "none are known"
+    more = f" and {len(words) - KNOWN:,} more" if len(words) > KNOWN else ""
+    return f"known: {', '.join(words[:KNOWN])}{more}" if words else "none are known"
 
 
 def in_one_line(cause: BaseException) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from raymm.counts import counted
 from raymm.data.schema import SPLITS
 from raymm.data.words import composed
+from raymm.errors import SHOWN as MOST_SHOWN
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
 from raymm.tasks.classification import class_name
@@ -168,7 +169,7 @@ def parse_labels(
         if key in known:
             labels.append(known[key])
         else:
-            wrong.append(f"{place(row)}: {refused[key]}")
+            wrong.append(f"{place(row)}: {refused[key] if len(wrong) < MOST_SHOWN else 'its label is wrong'}")
         if len(refused) == REFUSED:
             problems.add(f"{REFUSED} different labels are wrong; those behind {place(row)} were not looked at")
             break

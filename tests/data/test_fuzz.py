@@ -232,6 +232,7 @@ LONG = "x" * 300_000
             "100 different labels are wrong; those behind row 100",
         ),
         ("label,t\n", "", lambda row: f"cat {row % 7},x\n", 400, "50000 problems"),
+        ("label,t\n", "", lambda row: f"{row % 7},x\n", 20_000, "class 000199 and 19,800 more"),
         (
             "label,t\n",
             "",
@@ -240,13 +241,13 @@ LONG = "x" * 300_000
             "100 different labels are wrong; those behind row 100",
         ),
     ],
-    ids=["split", "class", "labels", "same labels", "several labels"],
+    ids=["split", "class", "labels", "same labels", "many classes", "several labels"],
 )
 def test_a_megabyte_of_wrong_cells_is_refused_in_time(tmp_path, head, cell, row, classes, expected):
     path = tmp_path / "m.csv"
     path.write_text(head + cell + "".join(row(number) for number in range(50_000)))
     assert path.stat().st_size <= 2**20
-    names = classes and [f"class {number:03d}" for number in range(classes)]
+    names = classes and [f"class {number:06d}" for number in range(classes)]
     assert expected in outcome(lambda: load_manifest(path, tmp_path, {"t": "text"}, classes=names), RaymmError)
 
 
