@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from raymm.data.arrow_file import write_arrow
 from raymm.data.kinds.base import Statistics, Value
-from raymm.data.record import LONGEST_ID, shown_id
+from raymm.data.record import LONGEST_ID, shortened
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
@@ -106,7 +106,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
     number = 0
     while chunk := list(islice(rows, SHARD_ROWS)):
         for sample in chunk:
-            shown = shown_id(sample.sample_id)
+            shown = shortened(sample.sample_id)
             if sample.sample_id in seen:
                 problems.add(f"sample '{shown}': its id appears twice")
             seen.add(sample.sample_id)

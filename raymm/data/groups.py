@@ -138,9 +138,7 @@ def _deal(parts: _Parts, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     for left, unit in zip(range(len(order), 0, -1), order.tolist(), strict=True):
         strata, counts = parts.stratum[parts.of(unit)], parts.count[parts.of(unit)]
         shares = lacking[:, strata] / total[strata] * counts
-        wanted = np.array(
-            [math.fsum(share) for share in shares]
-        )  # of the same bits in every order and on any machine
+        wanted = np.array([math.fsum(share) for share in shares])  # the same bits in any order, on any machine
         if left <= empty.sum():
             wanted[~empty] = -np.inf
         chosen = int(np.argmax(wanted))

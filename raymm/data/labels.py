@@ -219,7 +219,7 @@ def refuse_absent_classes(
         What the message begins with.
     """
     for split in SPLITS if task.classes_in_every_split else SPLITS[:1]:
-        counts = task.class_counts(labels[_are(splits, split)], len(classes))
+        counts = task.class_counts(labels[_in_split(splits, split)], len(classes))
         absent = [classes[number] for number in np.flatnonzero(counts == 0).tolist()]
         if absent:
             problems.add(
@@ -263,7 +263,7 @@ def _look(name: str) -> str:
 
 def refuse_unfit(labels: Labels, splits: Sequence[str], task: Task, problems: Problems) -> None:
     """Say what keeps the task from being fitted to the training labels (`Task.fitted`), before any file is read."""
-    train = labels[_are(splits, SPLITS[0])]
+    train = labels[_in_split(splits, SPLITS[0])]
     if len(train):
         try:
             task.fitted(train)
@@ -271,7 +271,7 @@ def refuse_unfit(labels: Labels, splits: Sequence[str], task: Task, problems: Pr
             problems.add(str(cause))
 
 
-def _are(splits: Sequence[str], split: str) -> npt.NDArray[np.bool_]:
+def _in_split(splits: Sequence[str], split: str) -> npt.NDArray[np.bool_]:
     """Which samples are in a split; as strings of numpy, all would take the memory of the longest cell."""
     return np.fromiter((own == split for own in splits), np.bool_, len(splits))
 

@@ -26,7 +26,7 @@ from raymm.data.labels import (
 from raymm.data.manifest_rows import Rows, read_rows
 from raymm.data.media.root import MediaRoot
 from raymm.data.outside import place_of_row, resolved_files
-from raymm.data.record import Record
+from raymm.data.record import Record, shortened
 from raymm.data.recordings import refuse_shared, shared_note
 from raymm.data.sample_ids import name_samples, refuse_repeated_ids
 from raymm.data.schema import SPLITS
@@ -43,9 +43,6 @@ Kinds = dict[str, str]
 
 LONGEST_PATH = 4_096
 """Bytes of a path, at most: no file system takes more, and each folder of one is looked at."""
-
-SHOWN = 40
-"""Letters of a longer one that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +194,7 @@ def _refuse_impossible_paths(rows: Rows, ids: Sequence[str], problems: Problems)
         for file in files:
             if len(file.encode()) > LONGEST_PATH:
                 problems.add(
-                    f"row {number + 1}: the path '{file[:SHOWN]}...' has {len(file.encode())} bytes, a file "
+                    f"row {number + 1}: the path '{shortened(file)}' has {len(file.encode())} bytes, a file "
                     f"system takes {LONGEST_PATH}; write the path of a file"
                 )
             elif "\0" in file:

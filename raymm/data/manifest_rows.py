@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from raymm.data.kinds.base import ModalitySpec
 from raymm.data.media.suffixes import split_start
-from raymm.data.record import LONGEST_ID
+from raymm.data.record import LONGEST_ID, shortened
 from raymm.data.tabular.columns import (
     arrays_of,
     holds_numbers,
@@ -27,7 +27,7 @@ from raymm.data.tabular.read import Table, read_table
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.tasks.classification import class_name
 
-__all__ = ["Rows", "Specs", "read_rows"]
+__all__ = ["Rows", "Specs", "read_rows", "refuse_long"]
 
 Specs = Mapping[str, type[ModalitySpec]]
 """Classes of the kinds of modality, by the modality's name."""
@@ -93,9 +93,6 @@ class Rows:
         return self.embedded.get(file, file)
 
 
-SHOWN = 40
-"""Letters of a longer cell that a message shows."""
-
 GROUP = "group"
 """The column of groups, where no other is named."""
 
@@ -135,8 +132,8 @@ def read_rows(
     missing = pa.chunked_array([pa.nulls(len(table.columns))])
     used = _Columns(columns, missing, problems)
     labels, ids, splits = used.read("label", _labels), used.read("sample_id", _texts), used.read("split", _texts)
-    _refuse_long("id", ids, problems)
-    _refuse_long("split", splits, problems)
+    refuse_long("id", ids, problems)
+    refuse_long("split", splits, problems)
     problems.raise_if_any(DataError)
     groups = None if grouped is None else used.read(grouped, _texts)
     file = used.read("file", _paths)
@@ -156,13 +153,13 @@ def read_rows(
     )
 
 
-def _refuse_long(what: str, cells: Sequence[str | None], problems: Problems) -> None:
+def refuse_long(what: str, cells: Sequence[str | None], problems: Problems) -> None:
     """Name the rows with a cell that is too long, before each is copied: a dictionary holds it once for all rows."""
     for row, cell in enumerate(cells, start=1):
         if cell is not None and len(cell) > LONGEST_ID:
-            shown = f"{cell[:SHOWN]}..."
             problems.add(
-                f"row {row}: its {what} has {len(cell)} letters ({shown}), at most {LONGEST_ID} may be; shorten it"
+                f"row {row}: its {what} has {len(cell)} letters ({shortened(cell)}), at most {LONGEST_ID} may be; "
+                "shorten it"
             )
 
 

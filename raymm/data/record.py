@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LONGEST_ID", "Record", "shown_id"]
+__all__ = ["LONGEST_ID", "Record", "shortened"]
 
 LONGEST_ID = 1_000
 """Characters of a sample's id, in manifests and in data sets."""
@@ -12,9 +12,9 @@ SHOWN = 40
 """Characters of a longer one that a message shows."""
 
 
-def shown_id(sample_id: str) -> str:
-    """An id as messages name it; of one that is too long, how it begins."""
-    return sample_id if len(sample_id) <= LONGEST_ID else f"{sample_id[:SHOWN]}..."
+def shortened(text: str) -> str:
+    """An id, a split or a path as messages name it; of one that is longer than an id may be, how it begins."""
+    return text if len(text) <= LONGEST_ID else f"{text[:SHOWN]}..."
 
 
 @dataclass(frozen=True)

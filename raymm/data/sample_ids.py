@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from raymm.data.manifest_rows import Rows
-from raymm.data.record import LONGEST_ID, shown_id
+from raymm.data.manifest_rows import Rows, refuse_long
+from raymm.data.record import shortened
 from raymm.errors import Problems
 
 __all__ = ["name_samples", "refuse_repeated_ids"]
@@ -32,13 +32,8 @@ def refuse_repeated_ids(rows: Rows, ids: Sequence[str], problems: Problems) -> N
     for sample_id, count in Counter(ids).items():
         if count > 1:
             cure = "" if given[sample_id] == count else "; its file stands so often: give each row a sample_id"
-            problems.add(f"sample '{shown_id(sample_id)}': its id appears {count} times{cure}")
-    for row, sample_id in enumerate(ids, start=1):
-        if len(sample_id) > LONGEST_ID:
-            shown = shown_id(sample_id)
-            problems.add(
-                f"row {row}: its id has {len(sample_id)} letters ({shown}), at most {LONGEST_ID} may be; shorten it"
-            )
+            problems.add(f"sample '{shortened(sample_id)}': its id appears {count} times{cure}")
+    refuse_long("id", ids, problems)
 
 
 def _without_suffix(path: str) -> str:

@@ -26,7 +26,6 @@ from pyarrow import compute
 from pydantic import Field, field_validator
 
 from raymm.data.record import LONGEST_ID
-from raymm.data.row_checks import strings_of
 from raymm.errors import DataError
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
@@ -35,6 +34,16 @@ from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, regrouped
+from raymm.valuation.table_columns import (
+    as_column,
+    bytes_of,
+    lists,
+    longest,
+    numbers,
+    packed_bits,
+    rows_of_bytes,
+    texts,
+)
 
 __all__ = [
     "FORMAT",
@@ -97,7 +106,7 @@ class TableWriter:
         """Append the rows of `table`."""
         for start in range(0, len(table), PIECE):
             columns = _to_columns(table.part(start, start + PIECE))
-            arrays = [_array(columns[column.name], column.type) for column in self._schema]
+            arrays = [as_column(columns[column.name], column.type) for column in self._schema]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
@@ -225,11 +234,11 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
         "split": table.split,
         "label": table.task.to_arrow(table.label),
         "prediction": table.task.to_arrow(table.prediction),
-        "probabilities": _lists(table.probabilities),
+        "probabilities": lists(table.probabilities),
         **{f"phi_{name}": table.phi[:, i] for i, name in enumerate(names)},
-        "outcomes": _rows_of_bytes(table.outcomes) if table.enumerated else pa.nulls(len(table), pa.binary()),
+        "outcomes": rows_of_bytes(table.outcomes) if table.enumerated else pa.nulls(len(table), pa.binary()),
         **{f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(names)},
-        "alone": _rows_of_bytes(pack_bits(table.unimodal_correct)),
+        "alone": rows_of_bytes(pack_bits(table.unimodal_correct)),
         "source": _strings(table.source, len(table)),
         "label_name": _strings(table.text(table.label), len(table)),
         "prediction_name": _strings(table.text(table.prediction), len(table)),
@@ -237,24 +246,24 @@ def _to_columns(table: ValuationTable) -> dict[str, Any]:
 
 
 def _from_columns(rows: pa.Table, info: TableInfo, widest: float) -> ValuationTable:
-    """The inverse of `_to_columns`, with texts as `_texts` has them.
+    """The inverse of `_to_columns`, with texts as `texts` has them.
 
     Of an exact table the rest follows from phi and the outcomes.
     """
     n, task = len(info.modalities), read_task(info.task)
     phi = _floats(rows, "phi", info)
     if info.method == "exact":
-        outcomes = _bytes(rows.column("outcomes"), 2**n)
+        outcomes = packed_bits(rows.column("outcomes"), 2**n)
         unimodal_correct = bits_at(outcomes, [1 << i for i in range(n)])
         stderr = np.where(np.isnan(phi), np.nan, 0.0)
     else:
         outcomes = np.empty((len(rows), 0), np.uint8)
-        unimodal_correct = unpack_bits(_bytes(rows.column("alone"), n), n)
+        unimodal_correct = unpack_bits(packed_bits(rows.column("alone"), n), n)
         stderr = _floats(rows, "stderr", info)
     return ValuationTable(
         info=info,
-        sample_id=_texts(rows.column("sample_id"), widest),
-        split=_texts(rows.column("split"), widest),
+        sample_id=texts(rows.column("sample_id"), widest),
+        split=texts(rows.column("split"), widest),
         label=task.from_arrow(rows.column("label")),
         prediction=task.from_arrow(rows.column("prediction")),
         phi=phi,
@@ -262,8 +271,8 @@ def _from_columns(rows: pa.Table, info: TableInfo, widest: float) -> ValuationTa
         loss=np.full(len(rows), np.nan),
         stderr=stderr,
         unimodal_correct=unimodal_correct,
-        probabilities=_numbers(rows.column("probabilities")) if task.keeps_probabilities else None,
-        source=_texts(rows.column("source"), widest) if "source" in rows.column_names else None,
+        probabilities=numbers(rows.column("probabilities")) if task.keeps_probabilities else None,
+        source=texts(rows.column("source"), widest) if "source" in rows.column_names else None,
     )
 
 
@@ -281,7 +290,7 @@ def _refuse_overfull(path: Path, file: pq.FileMetaData, info: TableInfo) -> None
 def _row_bytes(info: TableInfo) -> int:
     """What a row takes in memory, with its texts as references."""
     n = len(info.modalities)
-    bits = _bytes_of(2**n) if info.method == "exact" else 0
+    bits = bytes_of(2**n) if info.method == "exact" else 0
     lists = info.classes if read_task(info.task).label_ndim > 1 else 0
     return 8 * (2 * n + 8) + bits + 10 * lists
 
@@ -319,7 +328,7 @@ class _Pieces:
         self._rows = 0
         self._path = path
         self._bits, bits = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
-        self._bytes = _bytes_of(bits)
+        self._bytes = bytes_of(bits)
         self._nulls = dict.fromkeys(("sample_id", "split", "label", "prediction", self._bits), 0)
         self._as_long = True
 
@@ -345,14 +354,14 @@ class _Pieces:
     def _look(self, rows: pa.Table) -> None:
         for name in self._nulls:
             self._nulls[name] += rows.column(name).null_count
-        for chunk in rows.column(self._bits).chunks:
-            lengths = compute.binary_length(chunk.dictionary).take(chunk.indices)
-            self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
+        bits = rows.column(self._bits).combine_chunks()
+        lengths = compute.binary_length(bits.dictionary).take(bits.indices)
+        self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
         if "source" in rows.column_names:
             self.with_source += len(rows) - rows.column("source").null_count
 
     def _check_ids(self, ids: pa.ChunkedArray) -> None:
-        if _longest(ids) <= LONGEST_ID:
+        if longest(ids) <= LONGEST_ID:
             return
         for row, one in enumerate(ids, self._rows):
             if (length := len(one.as_py() or "")) > LONGEST_ID:
@@ -413,63 +422,5 @@ def _floats(rows: pa.Table, kind: str, info: TableInfo) -> npt.NDArray[np.float6
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _texts(column: pa.ChunkedArray, widest: float) -> npt.NDArray[Any]:
-    """Texts of a dictionary, "" for null; references to them where the longest has more letters than `widest`."""
-    if _longest(column) <= widest:
-        return strings_of(column.cast(pa.string()).fill_null(""))
-    out = np.full(len(column), "", object)
-    start = 0
-    for chunk in column.chunks:
-        words = np.array([*chunk.dictionary.to_pylist(), ""], object)
-        out[start : start + len(chunk)] = words[chunk.indices.fill_null(len(words) - 1).to_numpy()]
-        start += len(chunk)
-    return out
-
-
-def _longest(column: pa.ChunkedArray) -> int:
-    """Letters of the longest text of a dictionary."""
-    return max(
-        (compute.max(compute.utf8_length(chunk.dictionary)).as_py() or 0 for chunk in column.chunks), default=0
-    )
-
-
 def _strings(values: npt.NDArray[np.str_] | None, rows: int) -> npt.NDArray[np.str_] | pa.Array:
     return pa.nulls(rows, pa.string()) if values is None else values
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, kind, from_pandas=True)
-
-
-def _lists(values: npt.NDArray[np.float64] | None) -> pa.Array | None:
-    """Rows of numbers [N, K] as one column; None where there are none."""
-    if values is None or not values.shape[1]:
-        return None
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(values)), values.shape[1])
-
-
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """The inverse of `_lists`."""
-    return np.array(column.combine_chunks().flatten().to_numpy()).reshape(len(column), column.type.list_size)
-
-
-def _rows_of_bytes(packed: npt.NDArray[np.uint8]) -> pa.Array:
-    """Packed bits [N, bytes] as a column."""
-    content = pa.py_buffer(np.ascontiguousarray(packed))
-    fixed = pa.Array.from_buffers(pa.binary(packed.shape[1]), len(packed), [None, content])
-    return fixed.cast(pa.binary())
-
-
-def _bytes(column: pa.ChunkedArray, bits: int) -> npt.NDArray[np.uint8]:
-    """The inverse of `_rows_of_bytes`, of a dictionary: `bits` of them a row."""
-    out = np.empty((len(column), _bytes_of(bits)), np.uint8)
-    start = 0
-    for chunk in column.chunks:
-        words = np.frombuffer(b"".join(chunk.dictionary.to_pylist()), np.uint8).reshape(-1, out.shape[1])
-        out[start : start + len(chunk)] = words[chunk.indices.to_numpy()]
-        start += len(chunk)
-    return out
-
-
-def _bytes_of(bits: int) -> int:
-    return -(-bits // 8)

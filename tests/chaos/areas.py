@@ -99,6 +99,7 @@ AREAS = {
     "valuation table": {
         "raymm/valuation/table.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
         "raymm/valuation/table_file.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
+        "raymm/valuation/table_columns.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
     },
     "commit": {
         "raymm/storage/atomic.py": STORAGE,

@@ -13,6 +13,7 @@ from raymm.errors import DataError
 from raymm.valuation import TableInfo, ValuationTable, join_tables, read_table, write_table
 from raymm.valuation.bits import pack_bits
 from raymm.valuation.table import regrouped
+from raymm.valuation.table_columns import lists
 from raymm.valuation.table_file import table_schema
 from tests.valuation.test_table import make_table, sampled
 
@@ -248,6 +249,6 @@ def test_no_columns_of_probabilities_are_none(tmp_path):
     table = replace(make_table(rows=5), probabilities=np.empty((5, 0)))
     write_table(tmp_path / "t.parquet", table)
     assert read_table(tmp_path / "t.parquet").probabilities is None
-    assert table_module._lists(np.empty((5, 0))) is None
-    assert table_module._lists(None) is None
-    assert table_module._lists(np.array([[0.25, 0.75]])).to_pylist() == [[0.25, 0.75]]
+    assert lists(np.empty((5, 0))) is None
+    assert lists(None) is None
+    assert lists(np.array([[0.25, 0.75]])).to_pylist() == [[0.25, 0.75]]

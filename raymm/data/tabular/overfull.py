@@ -44,7 +44,7 @@ def refuse_overfull(path: Path, rows: int, values: float) -> None:
         (values, "values", max(FREE_VALUES, VALUES_A_BYTE * size)),
         (rows, "rows", max(FREE_ROWS, ROWS_A_BYTE * size)),
     ):
-        if count > most and size <= LOOKED_AT:
+        if count > most:
             raise DataError(
                 f"{path}: says that it holds {count:.0f} {what} in {size} bytes, at most {most} may be; it is "
                 "damaged, or its cells share what they hold: write it anew as CSV"

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -25,6 +26,8 @@ from raymm.data.tabular.overfull import LOOKED_AT, expanded, held_by_arrow, refu
 from raymm.errors import DataError
 
 __all__ = ["Table", "read_table"]
+
+Part = TypeVar("Part", pa.RecordBatch, pa.Table)
 
 EXPANSION = 100
 """How many times larger than the file its content may be, beyond `FREE`."""
@@ -119,13 +122,13 @@ def _read_parquet(path: Path, embedded: Embedded) -> Table:
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
         others = [name for name in file.schema_arrow.names if name not in texts]
         if embedded.in_schema(file.schema_arrow):
-            return _table(file.iter_batches(batch_size=PAGE_OF_FILES), file.schema_arrow, embedded)
+            return _table(map(_valid, file.iter_batches(batch_size=PAGE_OF_FILES)), file.schema_arrow, embedded)
     with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
         if any("." in name for name in file.schema_arrow.names):  # taken for a field within a field
-            return _table([file.read(use_threads=False)], file.schema_arrow, embedded)
+            return _table([_valid(file.read(use_threads=False))], file.schema_arrow, embedded)
         words = file.read(texts, use_threads=False)
         words.validate(full=True)
-        numbers = _table(file.iter_batches(PAGE, columns=others), file.schema_arrow, embedded).columns
+        numbers = _table(map(_valid, file.iter_batches(PAGE, columns=others)), file.schema_arrow, embedded).columns
     return Table(pa.table({name: (words if name in texts else numbers).column(name) for name in [*texts, *others]}))
 
 
@@ -158,21 +161,25 @@ def _read_arrow(path: Path, embedded: Embedded) -> Table:
         else:
             stream = pa.ipc.open_stream(source)
             schema, batches = stream.schema, list(stream)
+        batches = [*map(_valid, batches)]
         if small:
-            for batch in batches:
-                batch.validate(full=True)
             refuse_overfull(path, sum(batch.num_rows for batch in batches), sum(map(expanded, batches)))
         return _table(batches, schema, embedded)
 
 
 def _table(parts: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, embedded: Embedded) -> Table:
-    """Parts as one table, each checked whole: what points outside of its buffers would be read."""
+    """Valid parts as one table."""
     kept = []
     for part in parts:
-        part.validate(full=True)
         batches = part.to_batches() if isinstance(part, pa.Table) else [part]
         kept += [embedded.replace(batch) for batch in batches]
     return Table(pa.Table.from_batches(kept, None if kept else schema))
+
+
+def _valid(part: Part) -> Part:
+    """A part that was checked whole: what points outside of its buffers would be read."""
+    part.validate(full=True)
+    return part
 
 
 def _read_json_lines(path: Path, embedded: Embedded) -> Table:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from raymm.data.batch import Batch
-from raymm.data.record import LONGEST_ID
+from raymm.data.record import LONGEST_ID, shortened
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
 from raymm.types import Mask
@@ -229,7 +229,8 @@ def _ids(batch: Any, where: Where | None, rows: int) -> list[str] | None:
     for one in ids or ():
         if len(one) > LONGEST_ID:
             raise DataError(
-                f"ids= gives '{one[:40]}...' of {len(one)} characters, at most {LONGEST_ID} are allowed; shorten it"
+                f"ids= gives '{shortened(one)}' of {len(one)} characters, at most {LONGEST_ID} are allowed; "
+                "shorten it"
             )
     return ids
 
