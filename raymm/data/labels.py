@@ -44,6 +44,9 @@ REFUSED = 100
 MARKS = 200_000_000
 """Samples times labels from which on labels that few samples have are refused: each is a byte, held several times."""
 
+MARKS_A_BYTE = 200
+"""Of a manifest for which labels are named: it may have more of them."""
+
 FEW = 50
 """Samples a label, on average, that are few among so many labels."""
 
@@ -183,7 +186,9 @@ def parse_labels(
     return labels
 
 
-def refuse_rare_labels(cells: Sequence[Any], task: Task, classes: Sequence[str], problems: Problems) -> None:
+def refuse_rare_labels(
+    cells: Sequence[Any], task: Task, classes: Sequence[str], problems: Problems, named_in: int | None = None
+) -> None:
     """Refuse labels of which there are very many, for few samples each: one mark a sample and label fills the memory.
 
     Parameters
@@ -191,10 +196,19 @@ def refuse_rare_labels(cells: Sequence[Any], task: Task, classes: Sequence[str],
     cells
         Labels of all samples, as the manifest has them.
     classes
-        All different labels in them.
+        All different labels in them, or those that were asked for.
+    named_in
+        Where they were asked for, how many bytes the manifest has: a large one may have more.
     """
     marks = len(cells) * len(classes)
-    if task.label_ndim == 1 or not task.categorical or marks <= MARKS:
+    most = MARKS if named_in is None else max(MARKS, MARKS_A_BYTE * named_in)
+    if task.label_ndim == 1 or not task.categorical or marks <= most:
+        return
+    if named_in is not None:
+        problems.add(
+            f"{counted(len(classes), 'label')} of --classes for {counted(len(cells), 'sample')} in {named_in} bytes: "
+            f"marks of all labels of all samples would take {marks / 1e9:.1f} GB, several times; name fewer labels"
+        )
         return
     samples = sum(len(task.classes_of([cell])) for cell in cells) / len(classes)
     if samples < FEW:

@@ -109,8 +109,8 @@ def load_manifest(
     different = _different(rows.labels)
     task, note = _choose_task(path, different, task, classes or ())
     names = tuple(classes) if classes else task.classes_of(different)
-    if not classes:
-        refuse_rare_labels(rows.labels, task, names, problems)
+    if not classes or table is None:
+        refuse_rare_labels(rows.labels, task, names, problems, path.stat().st_size if classes else None)
         problems.raise_if_any(DataError)
     ids = name_samples(rows)
     labels = parse_labels(rows.labels, lambda row: place_of_row(row, ids), task, names, problems)

@@ -48,7 +48,10 @@ def _refuse_outside(
 ) -> None:
     """Refuse files that are not below the media root, by their paths or by a symbolic link on the way."""
     inside = os.path.realpath(root).rstrip("/") + "/"
+    texts_only = all(spec.is_text for spec in rows.specs.values())
     for number, files in enumerate(rows.files):
+        if texts_only and not files:
+            continue
         troubles = [_trouble(file, resolved[file], inside) for file in files if file not in rows.embedded]
         if not any(troubles):
             troubles = [

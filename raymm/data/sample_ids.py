@@ -18,7 +18,7 @@ def name_samples(rows: Rows) -> list[str]:
     Where two files have one stem, all are called by their path without the suffix; where that does not tell them
     apart either, by their whole cell (`views.npz#x[3]`); and files that a table holds itself by where they lie now.
     """
-    stems = [_without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
+    stems = [source and _without_suffix(posixpath.basename(rows.called(source))) for source in rows.sources]
     for names in chain([stems], _longer_names(rows)):
         ids = [own.strip() or name for own, name in zip(rows.ids, names, strict=True)]
         if len(set(ids) - {""}) == sum(map(bool, ids)):

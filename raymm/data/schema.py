@@ -6,6 +6,7 @@ stored as a string and tokenised at load. Everything that decides the numbers is
 data set on disk explains itself.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -111,7 +112,7 @@ class Schema(BaseModel):
     @model_validator(mode="after")
     def _no_name_twice(self) -> "Schema":
         for what, names in (("modality", self.names), ("class", self.classes)):
-            twice = sorted({name for name in names if names.count(name) > 1})
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             if twice:
                 raise ValueError(f"{what} names must differ; twice: {', '.join(twice)}")
         return self

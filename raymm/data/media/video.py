@@ -23,6 +23,11 @@ from raymm.data.media.problem import MediaError
 
 __all__ = ["Shown", "frames_at", "read_frames", "to_gray", "to_rgb"]
 
+FREE_PIXELS, FREE_BYTES = 2**33, 2**20
+"""Pixels of all frames that are decoded of any file, and up to how many bytes of it."""
+PIXELS_A_BYTE = 2**15
+"""Of larger files: still 4K in H.264 has some 30,000."""
+
 READ_ON = 1
 """Seconds after the last frame that are read as well where no length is known, to tell whether the video goes on."""
 
@@ -52,7 +57,8 @@ def frames_at(path: Path, times: Sequence[float], stream: int | None = None) -> 
     Raises
     ------
     MediaError
-        When there is no such stream, it holds no frame, or the file cannot be decoded or ends before it says.
+        When there is no such stream, it holds no frame, the file cannot be decoded or ends before it says, or far more
+        pixels are to be decoded than it has bytes.
     """
     return read_frames(path, times, stream).pictures
 
@@ -63,7 +69,8 @@ def read_frames(path: Path, times: Sequence[float], stream: int | None = None) -
         chosen = stream_of(container, "video", stream)
         chosen.thread_type = "SLICE"
         zero, slack = zero_of(container), _slack(chosen)
-        reached = _Reached(still_orientation(container), Fraction(chosen.sample_aspect_ratio or 1))
+        aspect = Fraction(chosen.sample_aspect_ratio or 1)
+        reached = _Reached(still_orientation(container), aspect, path.stat().st_size)
         pictures = reached.follow(timed_frames(container, chosen, zero))
         try:
             shown = _at(pictures, [Fraction(time) + slack for time in times])
@@ -87,7 +94,9 @@ def _slack(stream: Stream) -> Fraction:
 class _Reached:
     """How far frames were read, and how the last one is shown."""
 
-    def __init__(self, still: Orientation | None, pixel_aspect: Fraction) -> None:
+    def __init__(self, still: Orientation | None, pixel_aspect: Fraction, size: int) -> None:
+        self._size = size
+        self._pixels = 0
         self.still = still
         self.orientation = still or Orientation()
         self.pixel_aspect = pixel_aspect
@@ -107,10 +116,21 @@ class _Reached:
             self.count += 1
             self.time = time
             self.frame = frame
+            self._count_pixels(frame)
             if self.still is None:
                 self.orientation = frame_orientation(frame) or self.orientation
             yield time, Picture(frame, self.orientation, self.pixel_aspect)
         self.ended = True
+
+    def _count_pixels(self, frame: Frame) -> None:
+        """Refuse a small file that would be decoded for long."""
+        self._pixels += frame.width * frame.height
+        most = FREE_PIXELS if self._size <= FREE_BYTES else PIXELS_A_BYTE * self._size
+        if self._pixels > most:
+            raise MediaError(
+                f"shows more than {most} pixels, in {self.count} frames of {frame.width} x {frame.height} from "
+                f"{self._size} bytes; write it with fewer or smaller ones, by ffmpeg -i IN -vf fps=5,scale=640:-2 OUT"
+            )
 
 
 def _at(pictures: Iterable[tuple[Fraction, Picture]], times: Sequence[Fraction]) -> list[Picture]:

@@ -62,10 +62,20 @@ class Embedded:
             When there are files and no folder for them.
         """
         for name in self.in_schema(batch.schema):
-            cells = [None if cell is None else self._path(name, cell) for cell in batch.column(name).to_pylist()]
+            cells = self._paths(name, batch.column(name))
             place = batch.schema.get_field_index(name)
             batch = batch.set_column(place, pa.field(name, pa.string()), pa.array(cells, pa.string()))
         return batch
+
+    def _paths(self, name: str, column: pa.Array | pa.ChunkedArray) -> list[str | None]:
+        """Of the cells of a column; what a dictionary holds once is looked at once."""
+        if isinstance(column, pa.ChunkedArray):
+            return [path for chunk in column.chunks for path in self._paths(name, chunk)]
+        if isinstance(column, pa.DictionaryArray):
+            known = self._paths(name, column.dictionary)
+            return [None if index is None else known[index] for index in column.indices.to_pylist()]
+        cells = (cell.as_py() for cell in column)
+        return [None if cell is None else self._path(name, cell) for cell in cells]
 
     def _path(self, column: str, cell: Any) -> str | None:
         content, path = (cell, None) if isinstance(cell, bytes) else (cell.get("bytes"), cell.get("path"))

@@ -5,54 +5,75 @@ messages (FlatBuffers, https://arrow.apache.org/docs/format/Columnar.html). Cell
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
-from pyarrow import types
+from pyarrow import compute, types
 
-from raymm.data.tabular.columns import bounds_of, is_list
+from raymm.data.tabular.columns import bounds_of, is_bytes, is_list, is_text
 from raymm.errors import DataError
 
-__all__ = ["LOOKED_AT", "expanded", "held_by_arrow", "refuse_overfull"]
+__all__ = ["BYTES_A_VALUE", "LOOKED_AT", "Part", "bounded", "expanded", "held_by_arrow", "refuse_overfull"]
+
+Part = TypeVar("Part", pa.RecordBatch, pa.Table)
 
 FREE_VALUES = 2**24
 """Numbers and texts that any file may hold; a larger one, as many as it has bytes times `VALUES_A_BYTE`."""
 
 VALUES_A_BYTE = 16
 
-FREE_ROWS = 2**21
+FREE_ROWS = 2**19
 """Rows that any file may hold; a larger one, as many as it has bytes times `ROWS_A_BYTE`."""
 
-ROWS_A_BYTE = 2
+ROWS_A_BYTE = 0.5
 
 LOOKED_AT = 2**26
 """Bytes of a file up to which it is looked through before it is read."""
+
+BYTES_A_BYTE = 64
+"""Of a larger file: what its cells may take in memory."""
 
 BYTES_A_VALUE = 16
 """Bytes that count as a value where buffers are unpacked, or cells share their texts."""
 
 
-def refuse_overfull(path: Path, rows: int, values: float) -> None:
+REMEDY = "it is damaged, or its cells share what they hold: write it anew as CSV"
+
+
+def refuse_overfull(path: Path, rows: int, values: float, remedy: str = REMEDY) -> None:
     """Refuse a small file that holds far more values than bytes: each would become a number or a text."""
     size = path.stat().st_size
     for count, what, most in (
         (values, "values", max(FREE_VALUES, VALUES_A_BYTE * size)),
-        (rows, "rows", max(FREE_ROWS, ROWS_A_BYTE * size)),
+        (rows, "rows", max(FREE_ROWS, int(ROWS_A_BYTE * size))),
     ):
         if count > most:
             raise DataError(
-                f"{path}: says that it holds {count:.0f} {what} in {size} bytes, at most {most} may be; it is "
-                "damaged, or its cells share what they hold: write it anew as CSV"
+                f"{path}: says that it holds {count:.0f} {what} in {size} bytes, at most {most} may be; {remedy}"
             )
+
+
+def bounded(path: Path, parts: Iterable[Part], most: int) -> Iterator[Part]:
+    """Parts of a table, of a small file only until their cells take more than `most` bytes together."""
+    size, taken = path.stat().st_size, 0
+    most = max(most, BYTES_A_BYTE * size)
+    for part in parts:
+        nested = [name for name in part.schema.names if _shares_within(part.schema.field(name).type)]
+        taken += part.nbytes + round(BYTES_A_VALUE * expanded(part.select(nested)))
+        if taken > most:
+            raise DataError(f"{path}: its cells take more than {most} bytes, and it has {size}; {REMEDY}")
+        yield part
 
 
 def expanded(batch: pa.RecordBatch | pa.Table) -> float:
     """How many values a valid batch has once each cell has its own; cells of a dictionary share theirs in Python too.
+
+    Within lists they do not.
 
     >>> shared = pa.ListViewArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array([3, 3], pa.int32()), [1, 2, 3])
     >>> expanded(pa.record_batch({"v": shared}))
@@ -62,22 +83,40 @@ def expanded(batch: pa.RecordBatch | pa.Table) -> float:
     return float(sum(_values_of_cells(chunk).sum() for chunk in chunks))
 
 
-def _values_of_cells(cells: pa.Array) -> npt.NDArray[np.float64]:
+def _values_of_cells(cells: pa.Array, within: bool = False) -> npt.NDArray[np.float64]:
+    """Of each cell of a column, or of what lies within its cells."""
     kind = cells.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _values_of_cells(cells.storage)
+        return _values_of_cells(cells.storage, within)
     count = np.ones(len(cells))
     if is_list(kind):
         starts, ends, values = bounds_of(cells)
-        before = np.concatenate([[0.0], np.cumsum(_values_of_cells(values))])
+        before = np.concatenate([[0.0], np.cumsum(_values_of_cells(values, True))])
         count += before[ends] - before[starts]
     elif types.is_struct(kind):
         for inner in cells.flatten():
-            count += _values_of_cells(inner)
+            count += _values_of_cells(inner, True)
+    elif types.is_dictionary(kind) and within:
+        words = _values_of_cells(cells.dictionary) + _letters(cells.dictionary)
+        count += np.append(words, 0)[cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
     elif types.is_string_view(kind) or types.is_binary_view(kind):
         views = np.frombuffer(cells.buffers()[1], np.int32).reshape(-1, 4)
         count += views[cells.offset : cells.offset + len(cells), 0] / BYTES_A_VALUE
     return count
+
+
+def _shares_within(kind: pa.DataType) -> bool:
+    """Whether what lies within cells is held by a dictionary."""
+    inner = [kind.field(number).type for number in range(kind.num_fields)] if types.is_nested(kind) else []
+    return any(types.is_dictionary(one) or _shares_within(one) for one in inner)
+
+
+def _letters(words: pa.Array) -> npt.NDArray[np.float64] | float:
+    """What texts or bytes count as beside one value each; 0 of numbers."""
+    if not (is_text(words.type) or is_bytes(words.type)) or types.is_null(words.type):
+        return 0.0
+    lengths = compute.binary_length(words).fill_null(0)
+    return lengths.to_numpy(zero_copy_only=False) / BYTES_A_VALUE
 
 
 def held_by_arrow(source: pa.NativeFile, is_file: bool) -> float:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -22,18 +22,27 @@ from raymm.data.tabular.embedded import Embedded
 from raymm.data.tabular.encoding import as_utf8
 from raymm.data.tabular.json_lines import read_json_lines
 from raymm.data.tabular.names import refuse_repeated
-from raymm.data.tabular.overfull import LOOKED_AT, expanded, held_by_arrow, refuse_overfull
+from raymm.data.tabular.overfull import (
+    BYTES_A_VALUE,
+    LOOKED_AT,
+    Part,
+    bounded,
+    expanded,
+    held_by_arrow,
+    refuse_overfull,
+)
 from raymm.errors import DataError
 
 __all__ = ["Table", "read_table"]
 
-Part = TypeVar("Part", pa.RecordBatch, pa.Table)
-
-EXPANSION = 100
+EXPANSION = 32
 """How many times larger than the file its content may be, beyond `FREE`."""
 
-FREE = 2**26
+FREE = 2**25
 """Bytes that any compressed text may hold."""
+
+FREE_CELLS, FREE_FILES = 2**28, 2**30
+"""Bytes that the cells of any Parquet file may take in memory, and, one after the other, the files that it holds."""
 
 PAGE = 4_096
 PAGE_OF_FILES = 32
@@ -115,21 +124,31 @@ def _read_text(path: Path, embedded: Embedded) -> Table:
 
 
 def _read_parquet(path: Path, embedded: Embedded) -> Table:
-    """Parquet; texts stay dictionaries while they are read, so that a repeated one takes no room."""
+    """Parquet; texts and bytes stay dictionaries while they are read, so that a repeated one takes no room."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         _refuse_many_values(path, file)
-        refuse_repeated(path, file.schema_arrow.names)
-        texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
-        others = [name for name in file.schema_arrow.names if name not in texts]
-        if embedded.in_schema(file.schema_arrow):
-            return _table(map(_valid, file.iter_batches(batch_size=PAGE_OF_FILES)), file.schema_arrow, embedded)
-    with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
-        if any("." in name for name in file.schema_arrow.names):  # taken for a field within a field
-            return _table([_valid(file.read(use_threads=False))], file.schema_arrow, embedded)
+        schema = file.schema_arrow
+        refuse_repeated(path, schema.names)
+        repeated = [column.path for column in _columns_of(file) if column.physical_type == "BYTE_ARRAY"]
+    texts = [field.name for field in schema if _is_text(field.type)]
+    others = [name for name in schema.names if name not in texts]
+    with pq.ParquetFile(path, read_dictionary=repeated, page_checksum_verification=True) as file:
+        if embedded.in_schema(schema):
+            pages = map(_valid, file.iter_batches(PAGE_OF_FILES))
+            return _table(bounded(path, pages, FREE_FILES), file.schema_arrow, embedded)
+        if any("." in name for name in schema.names):  # taken for a field within a field
+            pages = map(_valid, file.iter_batches(PAGE))
+            return _table(bounded(path, pages, FREE_CELLS), file.schema_arrow, embedded)
         words = file.read(texts, use_threads=False)
         words.validate(full=True)
-        numbers = _table(map(_valid, file.iter_batches(PAGE, columns=others)), file.schema_arrow, embedded).columns
+        pages = map(_valid, file.iter_batches(PAGE, columns=others))
+        numbers = _table(bounded(path, pages, FREE_CELLS), file.schema_arrow, embedded).columns
     return Table(pa.table({name: (words if name in texts else numbers).column(name) for name in [*texts, *others]}))
+
+
+def _columns_of(file: pq.ParquetFile) -> list[Any]:
+    """The columns in which values lie, those within lists and structs each."""
+    return [file.schema.column(number) for number in range(len(file.schema))]
 
 
 def _refuse_many_values(path: Path, file: pq.ParquetFile) -> None:
@@ -138,7 +157,8 @@ def _refuse_many_values(path: Path, file: pq.ParquetFile) -> None:
         return
     file.scan_contents(batch_size=PAGE)  # damaged metadata of a column would end the process when it is looked at
     groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
-    values = sum(group.column(column).num_values for group in groups for column in range(meta.num_columns))
+    weights = [max(1.0, (column.length or 0) / BYTES_A_VALUE) for column in _columns_of(file)]
+    values = sum(group.column(number).num_values * weight for group in groups for number, weight in enumerate(weights))
     refuse_overfull(path, meta.num_rows, values)
 
 
@@ -197,6 +217,7 @@ def _content(path: Path) -> bytes:
         unpacked = file.read(most + 1)
     if len(unpacked) > most:
         raise DataError(f"{path}: unpacks to more than {most} bytes, {EXPANSION} times its size; unpack it first")
+    refuse_overfull(path, max(map(unpacked.count, (b"\n", b"\r"))), 0, "unpack it first")
     return unpacked
 
 

@@ -327,7 +327,7 @@ def test_dictionaries_of_an_arrow_file_are_counted(tmp_path):
 
 
 WIDE = {f"f{number}": np.zeros(2_000) for number in range(1_000)}
-LONG = {"label": pa.DictionaryArray.from_arrays(np.zeros(2_000_000, np.int8), ["a"]), "n": np.zeros(2_000_000)}
+LONG = {"label": pa.DictionaryArray.from_arrays(np.zeros(500_000, np.int8), ["a"]), "n": np.zeros(500_000)}
 
 
 @pytest.mark.parametrize("columns", [WIDE, LONG], ids=["wide", "long"])
