@@ -185,6 +185,23 @@ def test_very_many_labels_of_few_samples_each_are_refused_before_their_marks_fil
     assert len(load_manifest(table, tmp_path, kinds).classes) == 30
 
 
+def test_very_many_labels_that_are_asked_for_must_have_a_large_manifest(tmp_path, monkeypatch):
+    rows = [{"label": "a|b", "pose": f"{row}.npy"} for row in range(30)]
+    table, kinds = manifest(tmp_path, rows), {"pose": "vector"}
+    size, classes = table.stat().st_size, ["a", "b", *(f"c{number}" for number in range(28))]
+    monkeypatch.setattr("raymm.data.labels.MARKS", 30 * 30 - 1)
+    monkeypatch.setattr("raymm.data.labels.MARKS_A_BYTE", 0)
+    said = re.escape(
+        f"{table}: 30 labels of --classes for 30 samples in {size} bytes: marks of all labels of all samples would "
+        "take 0.0 GB, several times; name fewer labels"
+    )
+    with pytest.raises(DataError, match=f"^{said}$"):
+        load_manifest(table, tmp_path, kinds, classes=classes)
+    monkeypatch.setattr("raymm.data.labels.MARKS_A_BYTE", -(-30 * 30 // size))
+    with pytest.raises(DataError, match="has no sample of class c0"):
+        load_manifest(table, tmp_path, kinds, classes=classes)
+
+
 def test_splits_are_dealt_within_the_rarest_label(tmp_path):
     rows = [
         {"sample_id": f"{label}{n}", "title": "t", "label": label} for label in ("a", "a|b", "") for n in range(20)

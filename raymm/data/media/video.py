@@ -57,8 +57,8 @@ def frames_at(path: Path, times: Sequence[float], stream: int | None = None) -> 
     Raises
     ------
     MediaError
-        When there is no such stream, it holds no frame, the file cannot be decoded or ends before it says, or far more
-        pixels are to be decoded than it has bytes.
+        When there is no such stream, it holds no frame, the file cannot be decoded or ends before it says, or it shows
+        far more pixels than it has bytes.
     """
     return read_frames(path, times, stream).pictures
 

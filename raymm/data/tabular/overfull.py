@@ -98,7 +98,7 @@ def _values_of_cells(cells: pa.Array, within: bool = False) -> npt.NDArray[np.fl
             count += _values_of_cells(inner, True)
     elif types.is_dictionary(kind) and within:
         words = _values_of_cells(cells.dictionary) + _letters(cells.dictionary)
-        count += np.append(words, 0)[cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        count = np.append(words, 1)[cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
     elif types.is_string_view(kind) or types.is_binary_view(kind):
         views = np.frombuffer(cells.buffers()[1], np.int32).reshape(-1, 4)
         count += views[cells.offset : cells.offset + len(cells), 0] / BYTES_A_VALUE

@@ -158,7 +158,9 @@ def _refuse_many_values(path: Path, file: pq.ParquetFile) -> None:
     file.scan_contents(batch_size=PAGE)  # damaged metadata of a column would end the process when it is looked at
     groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
     weights = [max(1.0, (column.length or 0) / BYTES_A_VALUE) for column in _columns_of(file)]
-    values = sum(group.column(number).num_values * weight for group in groups for number, weight in enumerate(weights))
+    values = sum(
+        group.column(number).num_values * weight for group in groups for number, weight in enumerate(weights)
+    )
     refuse_overfull(path, meta.num_rows, values)
 
 

@@ -97,3 +97,21 @@ def test_a_clip_whose_index_is_whole_but_whose_frames_are_cut_is_refused(tmp_pat
     assert len(frames_at(path, [0.0, 1.9])) == 2
     with pytest.raises(MediaError, match=r"is truncated|cannot be decoded"):
         frames_at(cut(path), [0.0, 1.9])
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_small_file_that_would_be_decoded_for_long_is_refused(tmp_path, monkeypatch, large):
+    staircase(tmp_path / "a.mp4")
+    size = (tmp_path / "a.mp4").stat().st_size
+    (shown,) = frames_at(tmp_path / "a.mp4", [0.0])
+    pixels = shown.frame.width * shown.frame.height
+    monkeypatch.setattr("raymm.data.media.video.FREE_BYTES", size - large)
+    name, unit = ("PIXELS_A_BYTE", size) if large else ("FREE_PIXELS", 1)
+    monkeypatch.setattr(f"raymm.data.media.video.{name}", 20 * pixels / unit)
+    assert len(frames_at(tmp_path / "a.mp4", [99.0])) == 1
+    monkeypatch.setattr(f"raymm.data.media.video.{name}", 12 * pixels / unit)
+    with pytest.raises(
+        MediaError, match=f"in 13 frames of .* from {size} bytes; write it with fewer or smaller ones"
+    ):
+        frames_at(tmp_path / "a.mp4", [99.0])
+    assert len(frames_at(tmp_path / "a.mp4", [0.0])) == 1

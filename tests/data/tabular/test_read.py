@@ -287,6 +287,14 @@ def shared_texts(rows, letters):
     return pa.Array.from_buffers(pa.string_view(), rows, [None, pa.py_buffer(views), pa.py_buffer(b"y" * letters)])
 
 
+def one_word(word, rows):
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([word]))
+
+
+def in_lists(cells):
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(cells) + 1, dtype=np.int32)), cells)
+
+
 def runs(rows):
     return pa.RunEndEncodedArray.from_arrays(pa.array([rows], pa.int32()), pa.array(["a"]))
 
@@ -300,6 +308,11 @@ OVERFULL = {
     "texts": (lambda: shared_texts(2_000, 200_000), "25002000 values"),
     "in a struct": (lambda: pa.StructArray.from_arrays([shared_texts(2_000, 200_000)], ["t"]), "25004000 values"),
     "one text": (lambda: pa.array(["x" * 3 * 2**27]), "25165824 values"),
+    "words in lists": (lambda: in_lists(one_word("x" * 300_000, 3_000)), "56256000 values"),
+    "words in structs": (
+        lambda: pa.StructArray.from_arrays([one_word(b"x" * 300_000, 3_000)], ["t"]),
+        "56256000 values",
+    ),
 }
 
 
@@ -324,6 +337,49 @@ def test_dictionaries_of_an_arrow_file_are_counted(tmp_path):
     words = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["x" * 3 * 2**27]))
     content = as_arrow(pa.table({"t": words}), lambda sink, schema: pa.ipc.new_file(sink, schema, options=packed))
     assert "says that it holds 25165826 values in" in refused(tmp_path, "m.arrow", content)
+
+
+REPEATED = {
+    "texts": lambda: in_lists(pa.array(["x" * 300_000] * 3_000)),
+    "bytes": lambda: in_lists(pa.array([b"x" * 300_000] * 3_000)),
+    "structs": lambda: pa.StructArray.from_arrays([pa.array(["x" * 300_000] * 3_000)], ["t"]),
+    "bytes of one length": lambda: pa.array([b"x" * 300_000] * 1_500, pa.binary(300_000)),
+}
+
+
+@pytest.mark.parametrize("name", ["t", "a.b"])
+@pytest.mark.parametrize("kind", REPEATED)
+def test_a_parquet_file_that_holds_one_long_text_for_all_rows_is_refused(tmp_path, kind, name):
+    content = as_parquet(pa.table({name: REPEATED[kind]()}))
+    assert len(content) < 2**20
+    with within_limits():
+        said = refused(tmp_path, "m.parquet", content)
+    assert f"{len(content)}" in said
+    assert said.endswith("it is damaged, or its cells share what they hold: write it anew as CSV")
+
+
+def test_repeated_texts_and_bytes_within_cells_are_read(tmp_path):
+    rows = [{"label": ["a", None, "b"], "f": {"t": "x", "b": b"y"}, "a.b": "t"}, {"label": [], "f": None, "a.b": "t"}]
+    found = read(tmp_path, "m.parquet", as_parquet(pa.Table.from_pylist(rows * 20)))
+    assert found.columns.to_pylist() == rows * 20
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_compressed_text_of_very_many_rows_is_refused(tmp_path, end):
+    packed = gzip.compress(b"label,t" + end + (b"a,b" + end) * 600_000)
+    assert len(packed) < 2**20
+    with within_limits():
+        said = refused(tmp_path, "m.csv.gz", packed)
+    assert said.endswith(
+        f"says that it holds 600001 rows in {len(packed)} bytes, at most 524288 may be; unpack it first"
+    )
+
+
+def test_a_megabyte_of_compressed_columns_is_read_in_time(tmp_path):
+    names = ",".join(f"c{number}" for number in range(30_000))
+    with within_limits():
+        found = read(tmp_path, "m.csv.gz", gzip.compress(f"{names}\n{',' * 29_999}\n".encode() * 100))
+    assert found.columns.shape == (199, 30_000)
 
 
 WIDE = {f"f{number}": np.zeros(2_000) for number in range(1_000)}
