@@ -158,11 +158,22 @@ def _fill_gaps(
     smallest_first = np.lexsort((-np.argsort(order)[parts.unit], parts.stratum))
     units_of_class = parts.unit[smallest_first]
     ends = np.searchsorted(parts.stratum[smallest_first], np.arange(len(named) + 1)).tolist()
+    last: dict[int, int] = {}  # by unit, a class of which it was the last in its split when it was looked at
+
+    def can_be_spared(unit: int) -> bool:
+        if unit in last and there[split[unit], last[unit]] <= 1:
+            return False
+        strata = parts.stratum[parts.of(unit)]
+        alone = strata[there[split[unit], strata] <= 1]
+        if len(alone):
+            last[unit] = int(alone[0])
+        return not len(alone)
+
     for target, label in np.argwhere((there == 0) & (parts.total > 0)).tolist():
         if there[target, label]:  # a unit that was moved for another class
             continue
         own = units_of_class[ends[label] : ends[label + 1]].tolist()
-        spared = next((unit for unit in own if (there[split[unit], parts.stratum[parts.of(unit)]] > 1).all()), None)
+        spared = next((unit for unit in own if can_be_spared(unit)), None)
         if spared is not None:
             strata = parts.stratum[parts.of(spared)]
             there[split[spared], strata] -= 1

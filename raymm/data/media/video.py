@@ -57,7 +57,7 @@ def frames_at(path: Path, times: Sequence[float], stream: int | None = None) -> 
     Raises
     ------
     MediaError
-        When there is no such stream, it holds no frame, the file cannot be decoded or ends before it says, or it shows
+        When there is no such stream, it holds no frame, the file cannot be decoded or ends before it says, or shows
         far more pixels than it has bytes.
     """
     return read_frames(path, times, stream).pictures

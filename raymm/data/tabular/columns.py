@@ -4,6 +4,7 @@ NaN is a missing value, as null is. A column of lists or tensors of numbers is n
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ __all__ = [
     "values_of",
     "why_no_files",
 ]
+
+DICTIONARY = re.compile(r"dictionary<values=([^,]+), indices=\w+, ordered=\d>")
+"""How Arrow writes the type of cells that a dictionary holds; how they are held is of no use in a message."""
 
 LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
 
@@ -103,14 +107,19 @@ def why_no_files(kind: pa.StructType) -> str:
 
 
 def kind_in_words(kind: pa.DataType) -> str:
-    """What the cells of a column are, for a message."""
+    """What the cells of a column are, for a message.
+
+    >>> kind_in_words(pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    'lists (list<item: string>)'
+    """
     if is_text(kind):
         return "texts"
     if is_bytes(kind):
         return "bytes"
     if isinstance(kind, pa.FixedShapeTensorType):
         return f"tensors ({kind})"
-    return f"lists ({kind})" if is_list(kind) else f"{kind} values"
+    told = DICTIONARY.sub(r"\1", str(kind))
+    return f"lists ({told})" if is_list(kind) else f"{told} values"
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
