@@ -1,8 +1,11 @@
 """Texts as code gives them: bytes are UTF-8, and what no file can hold is refused."""
 
-from raymm.data.record import shortened
+from collections.abc import Iterable
 
-__all__ = ["plain_text", "printable", "text_trouble"]
+from raymm.data.record import shortened
+from raymm.errors import DataError
+
+__all__ = ["plain_text", "plain_texts", "printable", "text_trouble"]
 
 
 def plain_text(given: str | bytes | bytearray) -> str:
@@ -21,6 +24,18 @@ def plain_text(given: str | bytes | bytearray) -> str:
     if trouble := text_trouble(text):
         raise ValueError(trouble)
     return text
+
+
+def plain_texts(given: Iterable[object], called: str) -> list[str]:
+    """Texts, bytes and numbers as texts; raises `DataError`, after what they are called, where one is none.
+
+    >>> plain_texts([b"s1", "s2", 3], "ids")
+    ['s1', 's2', '3']
+    """
+    try:
+        return [plain_text(one) if isinstance(one, str | bytes | bytearray) else str(one) for one in given]
+    except ValueError as cause:
+        raise DataError(f"{called}: one of them {cause}") from cause
 
 
 def text_trouble(text: str) -> str:
