@@ -69,7 +69,7 @@ def encoders_of(schema: Schema, given: Sequence[str] | Mapping[str, str | Path])
     """
     made = {spec.name: spec for spec in schema.modalities if spec.from_text and not spec.is_text}
     kinds = {spec.name: "text" if spec.name in made else spec.kind for spec in schema.modalities}
-    encoders = parse_encoders(written(given), kinds)
+    encoders = parse_encoders(written(given, "sentence_encoders"), kinds)
     problems = Problems("sentence_encoders")
     for name, encoder in encoders.items():
         wanted = getattr(made.get(name), "encoder", None)

@@ -102,12 +102,14 @@ def prepare(
     Traceback (most recent call last):
     raymm.errors.ConfigError: missing media_root, modalities; a published data set is prepared by ...
     """
-    kinds, own = listed(modalities), written(source_settings)
+    kinds, own = listed(modalities), written(source_settings, "source_settings")
     given = {"manifest": manifest, "media_root": media_root, "modalities": kinds, "source": source, "root": root}
     check_inputs({**given, "source_settings": own})
     load_plugins(named(plugins))
-    parsed = parse_task(task, written(task_settings))
-    asked = Asked(Path(out), seed, group, allow_outside, written(settings), written(sentence_encoders))
+    parsed = parse_task(task, written(task_settings, "task_settings"))
+    asked = Asked(
+        Path(out), seed, group, allow_outside, written(settings), written(sentence_encoders, "sentence_encoders")
+    )
     with showing(progress) as told:
         if source is None:
             material = given_manifest(Path(manifest or ""), Path(media_root or ""), kinds or "")

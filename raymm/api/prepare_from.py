@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raymm.config.argument_lists import classes_in
 from raymm.data.schema_inference import parse_kinds
 from raymm.data.sources import collect, write_collection
 from raymm.data.sources.base import parse_source_settings
@@ -34,7 +35,7 @@ class Material:
 
     def labelled(self, classes: Sequence[str] | None, task: Task | None) -> Material:
         """The same with classes and a task that were named, where they were."""
-        return replace(self, classes=list(classes) if classes else self.classes, task=task or self.task)
+        return replace(self, classes=list(classes_in(classes)) if classes else self.classes, task=task or self.task)
 
 
 def check_inputs(given: Mapping[str, Any], spelled: Callable[[str], str] = str) -> None:

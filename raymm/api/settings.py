@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raymm.config.argument_lists import texts_in
 from raymm.config.given import given_in
 from raymm.config.loading import Overrides, lay_over, parse, read_settings
 from raymm.config.own_code import name_of_builder
@@ -83,26 +84,34 @@ def options_of(
 
 def named(plugins: Sequence[str]) -> list[str]:
     """Plug-ins, of which one may be given by itself."""
-    return [plugins] if isinstance(plugins, str) else list(plugins)
+    return list(texts_in(plugins, "plugins", "modules, .py files or folders"))
 
 
 def listed(modalities: str | Sequence[str] | Mapping[str, str] | None) -> str | None:
     """Names and kinds as the command line has them: `name` or `name:kind`, with commas."""
-    if isinstance(modalities, Mapping):
-        pairs = (f"{name}={kind}" if ":" in kind else f"{name}:{kind}" for name, kind in modalities.items())
-        return ",".join(pairs)
-    return modalities if modalities is None or isinstance(modalities, str) else ",".join(modalities)
+    if modalities is None or isinstance(modalities, str):
+        return modalities
+    if not isinstance(modalities, Mapping):
+        return ",".join(texts_in(modalities, "modalities", "names and kinds such as 'pose:vector'"))
+    wrong = [f"'{name}' is {kind!r}" for name, kind in modalities.items() if not isinstance(kind, str)]
+    if wrong:
+        raise ConfigError(f"modalities: the kind of {', of '.join(wrong)}; give its name, such as 'vector'")
+    pairs = (f"{name}={kind}" if ":" in kind else f"{name}:{kind}" for name, kind in modalities.items())
+    return ",".join(pairs)
 
 
-def written(fields: Fields) -> tuple[str, ...]:
+def written(fields: Fields, called: str = "settings") -> tuple[str, ...]:
     """Settings as the command line has them: `field=value`, the value as in YAML."""
     if isinstance(fields, Mapping):
-        return tuple(f"{name}={_text(value)}" for name, value in fields.items())
-    return (fields,) if isinstance(fields, str) else tuple(fields)
+        return tuple(f"{name}={_text(value, f'{called}: {name}')}" for name, value in fields.items())
+    return texts_in(fields, called, "texts such as 'field=value', or a mapping from fields to values")
 
 
-def _text(value: object) -> str:
-    return str(value) if isinstance(value, str | Path) else json.dumps(value)
+def _text(value: object, called: str) -> str:
+    try:
+        return str(value) if isinstance(value, str | Path) else json.dumps(value)
+    except (TypeError, ValueError) as cause:
+        raise ConfigError(f"{called} is a {type(value).__name__}, which is no setting ({cause})") from cause
 
 
 def _nested(given: Given) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from raymm.api.training_result import TrainingResult
 from raymm.api.value_data import ValueOptions, value_data
 from raymm.api.values_result import Values
 from raymm.data.dataset import Dataset
+from raymm.data.indexed.own_items import items_of
 from raymm.data.opening import Data
-from raymm.errors import ConfigError, did_you_mean
+from raymm.errors import ConfigError, did_you_mean, mistakes_in
 from raymm.valuation.own import value_batches
 
 __all__ = ["value"]
@@ -88,11 +89,24 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
     if unknown := [name for name in options if name not in names]:
         raise ConfigError(f"value: no option '{unknown[0]}' of a run; {did_you_mean(unknown[0], names)}")
     out, masking = options.pop("out", None), options.pop("masking", None) or ()
+    _refuse_batches(data, has_place=out is not None)
     asked = ValueOptions(
         out=None if out is None else Path(out), masking=(masking,) if isinstance(masking, str) else masking, **options
     )
     with showing(progress) as told:
         return Values.of_maskings(*value_data(model, data, asked, told))
+
+
+def _refuse_batches(data: Data, *, has_place: bool) -> None:
+    """Raise `ConfigError` for what is no data set; a list is one of samples only where its index has a place."""
+    if isinstance(data, str | Path | Dataset | Placed) or callable(data):
+        return
+    is_list = isinstance(data, list | tuple)
+    if (is_list and not has_place) or (not is_list and mistakes_in(lambda: items_of(data, ""))):
+        raise ConfigError(
+            f"value: a {type(data).__name__} is no data set, and a run is valued on one: give its folder, or what "
+            "raymm.train takes, with out=; batches, such as a DataLoader, go with a model of your own"
+        )
 
 
 def _where(model: str | Path | TrainingResult | Trained) -> Path | str:

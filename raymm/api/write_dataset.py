@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from raymm.api.columns import Columns
 from raymm.api.prepared import Prepared
 from raymm.api.settings import listed, written
 from raymm.api.showing import Showing, showing
+from raymm.config.argument_lists import classes_in
 from raymm.config.arguments import named_arguments
 from raymm.data.dataset import open_dataset
 from raymm.data.format import Sample
@@ -18,7 +19,7 @@ from raymm.data.indexed import live
 from raymm.data.indexed.base import Listing
 from raymm.data.indexed.own import OwnDataset
 from raymm.data.schema import Schema
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, DataError
 
 __all__ = ["write_dataset"]
 
@@ -54,8 +55,9 @@ def write_dataset(
     schema
         Of samples (`raymm.data.Sample`) alone.
     labels, splits, ids, sources, groups
-        Of the N samples of columns: labels are names or numbers of classes, or lists of names; splits "train", "val"
-        and "test", drawn by `seed` where they are not given, groups being kept whole; sources are files.
+        Of the N samples of columns: labels are names or numbers of classes, or lists of names; an array or data frame
+        [N, 1], as `frame[["y"]]` is one, is one label a sample, unless `task` is "multilabel". Splits are "train",
+        "val" and "test", drawn by `seed` where they are not given, groups being kept whole; sources are files.
     modalities, settings
         Kinds by name, and their settings, as in `raymm.prepare`; default: by shapes and types.
     classes, task, task_settings
@@ -78,35 +80,62 @@ def write_dataset(
     12
     """
     folder = Path(out)
-    of_columns = {"id": ids, "split": splits, "source": sources, "group": groups}
+    of_columns = {"ids": ids, "splits": splits, "sources": sources, "groups": groups}
     with showing(progress) as told:
         if schema is not None:
             _refuse(_given(labels=labels, splits=splits, ids=ids, sources=sources, groups=groups, classes=classes))
-            write_samples(folder, data, schema)
+            write_samples(folder, _samples_in(data, schema), schema)
         else:
+            named = None if classes is None else classes_in(classes)
             own = {
                 "modalities": listed(modalities),
                 "set": written(settings),
-                "classes": None if classes is None else tuple(classes),
+                "classes": named,
                 "task": task,
-                "task_settings": written(task_settings),
+                "task_settings": written(task_settings, "task_settings"),
                 "seed": seed,
             }
-            found = OwnDataset(live.keep(_items(data, labels, of_columns)), own).listing(told.on_note)
+            found = OwnDataset(_kept(data, labels, of_columns, _has_one_label(task, named)), own).listing(
+                told.on_note
+            )
             rows = told.follow(_samples(found), len(found.samples), "writing samples")
             write_samples(folder, rows, found.schema)
     dataset = open_dataset(folder)
     return Prepared(dataset.path, dataset.schema, len(dataset), ())
 
 
-def _items(data: Any, labels: Sequence[Any] | None, told: Mapping[str, Sequence[Any] | None]) -> Any:
-    """A map-style data set of what was given."""
-    if isinstance(data, Mapping):
-        if labels is None:
-            raise ConfigError("write_dataset: columns need labels, one a sample; give labels=")
-        return Columns(data, labels, told)
-    _refuse(_given(labels=labels, **told))
-    return data
+def _has_one_label(task: str | None, classes: Sequence[Any] | None) -> bool:
+    """Whether labels [N, 1] are one a sample, and do not say of a single label whether a sample has it."""
+    return task in {None, "classification", "regression"} and (classes is None or len(classes) > 1)
+
+
+def _kept(data: Any, labels: Sequence[Any] | None, told: Mapping[str, Any], one_label: bool) -> str:
+    """The key of a map-style data set of what was given."""
+    if hasattr(data, "iloc") or hasattr(data, "to_pylist"):
+        raise ConfigError(
+            f"write_dataset: data is a {type(data).__name__}; give a mapping from names of modalities to columns, "
+            'such as {"pose": frame[["x", "y"]].to_numpy()}'
+        )
+    if not isinstance(data, Mapping):
+        _refuse(_given(labels=labels, **told))
+        return live.keep(data)
+    if labels is None:
+        raise ConfigError("write_dataset: columns need labels, one a sample; give labels=")
+    return live.keep(Columns(data, labels, told, one_label=one_label), "write_dataset")
+
+
+def _samples_in(data: Any, schema: Any) -> Iterable[Sample]:
+    """The samples that were given beside a schema."""
+    if not isinstance(schema, Schema):
+        raise ConfigError(f"write_dataset: schema is a {type(schema).__name__}; give a raymm.data.Schema")
+    if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
+        raise ConfigError(
+            f"write_dataset: data is a {type(data).__name__}; with a schema, give raymm.data.Sample objects"
+        )
+    for number, sample in enumerate(data):
+        if not isinstance(sample, Sample):
+            raise DataError(f"write_dataset: sample {number} is a {type(sample).__name__}; give a raymm.data.Sample")
+        yield sample
 
 
 def _samples(found: Listing) -> Iterator[Sample]:

@@ -1,15 +1,56 @@
-"""The base of every class of settings, and their flat form."""
+"""The base of every class of settings, which says what does not fit, and their flat form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-__all__ = ["Settings", "Whole", "flatten"]
+__all__ = ["Checked", "Settings", "SettingsError", "Whole", "flatten"]
 
 
-class Settings(BaseModel):
+class SettingsError(ValueError):
+    """Settings of a chosen part that do not fit; pydantic carries it outwards, `raymm.config.mistakes` reads it.
+
+    Attributes
+    ----------
+    section, cause
+        The class of the settings, and what pydantic found wrong with them.
+    key
+        The field beside them that holds the part's name; empty where that stands elsewhere.
+    """
+
+    def __init__(self, section: type[BaseModel], cause: ValidationError, key: str = "") -> None:
+        super().__init__(str(cause))
+        self.section = section
+        self.cause = cause
+        self.key = key
+
+
+class Checked(BaseModel):
+    """Base of classes of settings: wrong arguments raise `ConfigError`, with every mistake in words.
+
+    What is read from elsewhere goes through `model_validate`, whose `ValidationError` its reader puts into words, who
+    knows the file.
+    """
+
+    def __init__(self, /, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as cause:
+            self._refuse(cause)
+            raise
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # validation of a nested class leaves it out
+
+    @classmethod
+    def _refuse(cls, cause: ValidationError) -> None:
+        """Raise `ConfigError` with what pydantic found wrong."""
+        import_module("raymm.config.mistakes").refuse_arguments(cls, cause)  # which imports this module
+
+
+class Settings(Checked):
     """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema
 
-from raymm.config.base import Settings
+from raymm.config.base import Settings, SettingsError
 from raymm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = [
     "ChoiceOf",
     "NameOf",
     "PartsByName",
-    "SettingsError",
     "SettingsOf",
     "make_settings",
     "marker",
@@ -51,24 +50,6 @@ class Choice(Settings):
 
     name: str
     settings: Any
-
-
-class SettingsError(ValueError):
-    """Settings of a chosen part that do not fit; pydantic carries it outwards, `raymm.config.loading` reads it.
-
-    Attributes
-    ----------
-    section, cause
-        The class of the settings, and what pydantic found wrong with them.
-    key
-        The field beside them that holds the part's name; empty where that stands elsewhere.
-    """
-
-    def __init__(self, section: type[BaseModel], cause: ValidationError, key: str = "") -> None:
-        super().__init__(str(cause))
-        self.section = section
-        self.cause = cause
-        self.key = key
 
 
 def settings_class(part: object) -> type[Settings]:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from raymm.config.aliases import meant_by
 from raymm.config.base import Whole, flatten
-from raymm.config.choice import SettingsError, marker, settings_in
+from raymm.config.choice import marker, settings_in
 from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put, say_unsaid
-from raymm.config.mistakes import mistake_in_words
+from raymm.config.mistakes import found_in, mistake_in_words
 from raymm.config.plugins import absolute_plugins, copied_plugins, load_plugins
 from raymm.config.sections import Config
 from raymm.config.switches import idle_by_switch
@@ -22,7 +22,7 @@ from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
 from raymm.errors import SHOWN, ConfigError, Problems, did_you_mean
 
-__all__ = ["Overrides", "lay_over", "load", "override", "parse", "read_settings"]
+__all__ = ["Overrides", "lay_over", "load", "mistakes_of", "override", "parse", "read_settings"]
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def parse(
         return Config.model_validate(values)
     except ValidationError as cause:
         problems = Problems(where)
-        problems.items += _mistakes(cause)
+        problems.items += mistakes_of(cause)
         problems.raise_if_any(ConfigError)
         raise
 
@@ -208,24 +208,12 @@ def _apply(values: dict[str, Any], given: str, value: Any, text: str, met: list[
         raise ConfigError(f"{text}: {cause}") from cause
 
 
-def _mistakes(cause: ValidationError) -> Iterator[str]:
+def mistakes_of(cause: ValidationError) -> Iterator[str]:
     """Each mistake, those that are shown in words; the names of all settings are gathered once for them."""
     names = cache(import_module("raymm.config.catalogue").setting_names)  # imports every part: for a mistake only
-    for number, (error, section, prefix, beside) in enumerate(_found(cause)):
+    for number, (error, section, prefix, beside) in enumerate(found_in(cause, Config)):
         unknown = partial(_unknown, section=section, beside=beside, names=names)
         yield mistake_in_words(error, unknown, prefix) if number < SHOWN else error["type"]
-
-
-def _found(
-    cause: ValidationError, section: Any = Config, prefix: tuple[str, ...] = (), beside: str = ""
-) -> Iterator[tuple[Any, Any, tuple[str, ...], str]]:
-    """Each mistake, also within the settings of a chosen part: the class of the settings, and where they stand."""
-    for error in cause.errors():
-        inner = error.get("ctx", {}).get("error")
-        if isinstance(inner, SettingsError):
-            yield from _found(inner.cause, inner.section, (*prefix, *map(str, error["loc"])), inner.key)
-        else:
-            yield error, section, prefix, beside
 
 
 def _unknown(here: Sequence[str], section: Any, beside: str, names: Callable[[], list[str]]) -> str:

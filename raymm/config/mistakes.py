@@ -1,13 +1,36 @@
 """What pydantic finds wrong with settings, in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from raymm.errors import did_you_mean
+from raymm.config.base import SettingsError
+from raymm.errors import ConfigError, Problems, did_you_mean
 
-__all__ = ["mistake_in_words", "settings_mistakes"]
+__all__ = ["ArgumentError", "found_in", "mistake_in_words", "refuse_arguments", "settings_mistakes"]
+
+
+class ArgumentError(ConfigError, ValueError):
+    """Arguments of a class of settings do not fit; a `ValueError` too, which pydantic carries out of validators."""
+
+
+def refuse_arguments(settings: type[BaseModel], cause: ValidationError) -> None:
+    """Raise `ArgumentError` with what pydantic found wrong with the arguments of a class of settings."""
+    Problems(settings.__name__, settings_mistakes(cause, settings)).raise_if_any(ArgumentError)
+
+
+def found_in(
+    cause: ValidationError, section: Any, prefix: tuple[str, ...] = (), beside: str = ""
+) -> Iterator[tuple[Any, Any, tuple[str, ...], str]]:
+    """Each mistake, also within the settings of a chosen part: the class of the settings, and where they stand."""
+    for error in cause.errors():
+        inner = error.get("ctx", {}).get("error")
+        if isinstance(inner, SettingsError):
+            yield from found_in(inner.cause, inner.section, (*prefix, *map(str, error["loc"])), inner.key)
+        else:
+            yield error, section, prefix, beside
 
 
 def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix: Sequence[str] = ()) -> str:
@@ -47,7 +70,8 @@ def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: 
     """
     said = f"{owner} has no such setting" if owner else "no such setting"
 
-    def unknown(here: Sequence[str]) -> str:
-        return f"{said}; {did_you_mean('.'.join(here), settings.model_fields)}"
+    def unknown(section: Any, here: Sequence[str]) -> str:
+        return f"{said}; {did_you_mean('.'.join(here), section.model_fields)}"
 
-    return [mistake_in_words(error, unknown) for error in cause.errors()]
+    found = found_in(cause, settings)
+    return [mistake_in_words(error, partial(unknown, section), prefix) for error, section, prefix, _ in found]

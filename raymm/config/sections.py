@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from raymm.config.base import Settings
 from raymm.config.cluster import ClusterConfig
 from raymm.config.method import MethodConfig, read_one_alone, shorten_default_warmup
+from raymm.config.mistakes import ArgumentError
 from raymm.config.model import EncoderConfig, ModelConfig
 from raymm.config.optimizer import OptimizerConfig
 from raymm.config.own_code import with_code_of_model
@@ -23,7 +24,7 @@ from raymm.config.registries import METHODS
 from raymm.config.training import TrainingConfig
 from raymm.config.valuation import ValuationConfig
 from raymm.config.view import ViewConfig
-from raymm.errors import ConfigError
+from raymm.errors import ConfigError, Problems
 
 __all__ = [
     "ClusterConfig",
@@ -91,6 +92,12 @@ class Config(Settings):
                 "at the full rate; shorten it or train longer"
             )
         return self
+
+    @classmethod
+    def _refuse(cls, cause: ValidationError) -> None:
+        """Raise `ConfigError` with what pydantic found wrong, and settings elsewhere that may have been meant."""
+        reading = import_module("raymm.config.loading")  # which imports this module
+        Problems("configuration", reading.mistakes_of(cause)).raise_if_any(ArgumentError)
 
     @property
     def acts_from(self) -> int:

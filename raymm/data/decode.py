@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from raymm.data.kinds.base import ModalitySpec, Value
 from raymm.data.media.files import SampleFiles
+from raymm.data.media.given_array import given_array
 from raymm.data.media.problem import MediaError
 from raymm.data.media.root import MediaRoot
 from raymm.data.quarantine import BadValue
@@ -53,10 +52,7 @@ def _value(spec: ModalitySpec, cell: Any, files: SampleFiles) -> Value:
     """The value of a cell; numbers in the place of a file are those that were decoded before."""
     if not spec.is_media or isinstance(cell, str):
         return spec.decode(cell, files)
-    try:
-        return np.asarray(cell)
-    except (TypeError, ValueError, RuntimeError) as cause:
-        raise MediaError(f"is neither a file nor an array of numbers ({cause})") from cause
+    return given_array(cell)
 
 
 def _troubles(spec: ModalitySpec, value: Value) -> list[str]:

@@ -13,11 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from raymm.data.arrow_file import write_arrow
-from raymm.data.kinds.base import Statistics, Value
-from raymm.data.record import LONGEST_ID, shortened
+from raymm.data.kinds.base import ModalitySpec, Statistics, Value
+from raymm.data.media.given_array import MASKED
+from raymm.data.plain_text import printable, text_trouble
+from raymm.data.record import LONGEST_ID
 from raymm.data.schema import FORMAT, SPLITS, Schema, arrow_schema
 from raymm.data.shards import Shards
 from raymm.errors import DataError, Problems
@@ -106,7 +109,7 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
     number = 0
     while chunk := list(islice(rows, SHARD_ROWS)):
         for sample in chunk:
-            shown = shortened(sample.sample_id)
+            shown = printable(sample.sample_id)
             if sample.sample_id in seen:
                 problems.add(f"sample '{shown}': its id appears twice")
             seen.add(sample.sample_id)
@@ -125,8 +128,12 @@ def _write_dataset(out: Path, samples: Iterable[Sample], schema: Schema) -> Path
 
 def check_sample(sample: Sample, schema: Schema) -> list[str]:
     """What keeps a sample from being stored, in words; empty when nothing does."""
-    found = []
-    if not 0 < len(sample.sample_id) <= LONGEST_ID:
+    found = [
+        f"{name} {trouble}"
+        for name, text in (("sample_id", sample.sample_id), ("source", sample.source), ("group", sample.group))
+        if (trouble := _text_trouble(text))
+    ]
+    if isinstance(sample.sample_id, str | bytes) and not 0 < len(sample.sample_id) <= LONGEST_ID:
         found.append(f"its id has {len(sample.sample_id)} characters, 1 to {LONGEST_ID} are allowed")
     if sample.split not in SPLITS:
         found.append(f"split '{sample.split}' is not one of {', '.join(SPLITS)}")
@@ -138,10 +145,25 @@ def check_sample(sample: Sample, schema: Schema) -> list[str]:
         value = sample.values.get(spec.name)
         if value is not None:
             present += 1
-            found += [f"{spec.name}: {trouble}" for trouble in spec.check(value)]
+            found += [f"{spec.name}: {trouble}" for trouble in _value_troubles(value, spec)]
     if not present:
         found.append("every modality is missing")
     return found
+
+
+def _text_trouble(text: Any) -> str:
+    """What keeps what a sample is called, or belongs to, from being written."""
+    if isinstance(text, str):
+        return text_trouble(text)
+    return "" if isinstance(text, bytes) else f"is a {type(text).__name__}; give a text"
+
+
+def _value_troubles(value: Any, spec: ModalitySpec) -> list[str]:
+    """What keeps a value from being stored."""
+    if np.ma.is_masked(value):
+        return [MASKED]
+    written = text_trouble(value) if isinstance(value, str) else ""
+    return [written] if written else spec.check(value)
 
 
 def _check_label(label: Any, schema: Schema) -> list[str]:

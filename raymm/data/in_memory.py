@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.data.media.given_array import given_array
+from raymm.data.media.problem import MediaError
 from raymm.data.schema import ModalitySpec, Schema
 from raymm.errors import DataError, Problems
 from raymm.tasks.labels import Labels
@@ -93,7 +95,10 @@ def _stored(value: Any, spec: ModalitySpec) -> Any:
 def _checked(value: Any, spec: ModalitySpec, row: int, problems: Problems) -> Any:
     if value is None:
         return None
-    value = value if spec.is_text else np.asarray(value)
-    for trouble in spec.check(value):
-        problems.add(f"row {row}, {spec.name}: {trouble}")
+    try:
+        value = value if spec.is_text else given_array(value)
+        troubles = spec.check(value)
+    except MediaError as cause:
+        troubles = [str(cause)]
+    problems.extend(f"row {row}, {spec.name}: {trouble}" for trouble in troubles)
     return value

@@ -65,7 +65,8 @@ def open_data(
     if source is None:
         return open_dataset(where)  # which says what is wrong
     if index is None:
-        raise ConfigError(f"{where}: its samples stay where they are, which needs a folder for an index of them")
+        called = live.name_of(where)
+        raise ConfigError(f"{called}: its samples stay where they are, which needs a folder for an index of them")
     index = next((path for path in known if _is_of(path, source)), index).absolute()
     if not is_committed(index):
         make_index(index, source, say)

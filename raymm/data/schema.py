@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -23,7 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from raymm.config.base import Checked
 from raymm.data.kinds.base import ModalitySpec, kind_of
+from raymm.data.plain_text import text_trouble
 from raymm.tasks.base import Task
 from raymm.tasks.classification import Classification
 from raymm.tasks.registry import get_task, read_task, task_fields
@@ -34,6 +35,9 @@ FORMAT = 1
 """Of the data set on disk."""
 
 SPLITS = ("train", "val", "test")
+
+OF_EVERY_SAMPLE = ("sample_id", "split", "label", "source")
+"""Columns of a shard that are of no modality."""
 
 
 def spec_of(fields: Any) -> ModalitySpec:
@@ -62,7 +66,7 @@ def _as_task(value: Any) -> Any:
     return read_task(value)
 
 
-class Schema(BaseModel):
+class Schema(Checked):
     """The modalities, in the order that coalition bits follow, the classes, in label order, and the task.
 
     The task is written as `{"name": ..., setting: ...}`; left out, as in data sets of version 0.1.0, it is
@@ -117,6 +121,19 @@ class Schema(BaseModel):
                 raise ValueError(f"{what} names must differ; twice: {', '.join(twice)}")
         return self
 
+    @model_validator(mode="after")
+    def _names_that_can_be_written(self) -> "Schema":
+        taken = [name for name in self.names if name in OF_EVERY_SAMPLE]
+        if taken:
+            raise ValueError(
+                f"modality '{taken[0]}': every data set has a column of that name, so rename it; it has "
+                f"{', '.join(OF_EVERY_SAMPLE)}"
+            )
+        for name in self.classes:
+            if trouble := text_trouble(name):
+                raise ValueError(f"class {name!a} {trouble}")
+        return self
+
     @classmethod
     def from_saved(cls, fields: Any) -> "Schema":
         """The schema of a data set or model on disk, which may be of an earlier version."""
@@ -150,10 +167,5 @@ def _completed(spec: Any) -> Any:
 
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The Arrow schema of a shard."""
-    fields = [
-        ("sample_id", pa.string()),
-        ("split", pa.string()),
-        ("label", schema.task.arrow_type(len(schema.classes))),
-        ("source", pa.string()),
-    ]
-    return pa.schema([*fields, *((spec.name, spec.arrow_type) for spec in schema.modalities)])
+    types = dict.fromkeys(OF_EVERY_SAMPLE, pa.string()) | {"label": schema.task.arrow_type(len(schema.classes))}
+    return pa.schema([*types.items(), *((spec.name, spec.arrow_type) for spec in schema.modalities)])

@@ -115,7 +115,7 @@ def build_schema(
     problems.items += [f"{spec.name}.{trouble}" for spec in specs for trouble in spec.problems()]
     problems.raise_if_any(ConfigError)
     try:
-        return Schema(modalities=tuple(specs), classes=manifest.classes, task=manifest.task)
+        return Schema.model_validate({"modalities": specs, "classes": manifest.classes, "task": manifest.task})
     except ValidationError as cause:
         raise ConfigError("; ".join(_in_words({**error, "loc": ()}) for error in cause.errors())) from cause
 
@@ -125,7 +125,9 @@ def made_specs(kind: type[ModalitySpec], fields: dict[str, Any], problems: Probl
     try:
         return [kind.model_validate(fields)]
     except ValidationError as cause:
-        problems.extend(_in_words(error, fields["name"]) for error in cause.errors())
+        for error in cause.errors():
+            of_name = error["loc"] == ("name",)
+            problems.add(_in_words({**error, "loc": ()}) if of_name else _in_words(error, fields["name"]))
         return []
 
 

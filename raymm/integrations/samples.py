@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from raymm.data.plain_text import plain_texts
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.integrations.values import Samples
 from raymm.tasks.base import Task
@@ -118,7 +119,7 @@ def samples_of(
         problems.add(f"ids are {len(ids)}, {len(set(ids))} of them different; expected one for each of {len(rows)}")
     problems.raise_if_any(DataError)
     count = _classes_of(label, classes, task)
-    return TrainedSamples(rows, label, having, count, None if ids is None else tuple(map(str, ids)))
+    return TrainedSamples(rows, label, having, count, None if ids is None else tuple(plain_texts(ids, "ids")))
 
 
 def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

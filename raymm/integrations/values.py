@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from raymm.data.plain_text import plain_texts
 from raymm.errors import DataError, Problems
 
 __all__ = ["Samples", "read_contributions"]
@@ -141,7 +142,7 @@ def _places(
     if positions is not None:
         return _of_positions(count, samples, np.asarray(positions))
     if ids is not None and not (samples.ids is None and list(ids) == [str(number) for number in range(count)]):
-        return _of_ids(count, samples, list(map(str, ids)))
+        return _of_ids(count, samples, plain_texts(ids, "ids"))
     for whose in (samples.rows, asked):
         if count == len(whose):
             return np.searchsorted(samples.rows, whose)

@@ -16,6 +16,7 @@ from raymm.config.model import ModelConfig
 from raymm.data.batch import Batch
 from raymm.data.kinds.base import Statistics
 from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.models.by_modality import ByModality
 from raymm.models.calibration import Calibration
 from raymm.models.fusion.base import AdditiveFusion
 from raymm.types import Features, Mask
@@ -210,7 +211,7 @@ class PartsModel(MultimodalModel):
         fusion_name: str,
     ) -> None:
         super().__init__(names, size, fusion_name)
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders = ByModality(encoders)
         self.fusion = fusion
 
     @property

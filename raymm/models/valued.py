@@ -25,6 +25,7 @@ from raymm.valuation.engine import batches
 from raymm.valuation.jobs import Valuing
 from raymm.valuation.likeness import no_logits
 from raymm.valuation.protocol import evaluating
+from raymm.valuation.sampling.designs import refuse_impossible
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
@@ -154,7 +155,10 @@ def _mean_features(job: Valuing, dataset: Dataset) -> torch.Tensor:
 
 def with_valuation(config: Config, settings: Mapping[str, Any]) -> Config:
     """The configuration with other settings of the section `valuation`, validated."""
-    return parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
+    found = parse({**config.model_dump(), "valuation": {**config.valuation.model_dump(), **settings}}, "valuation")
+    if "budget" in settings:
+        refuse_impossible(found.valuation.budget)
+    return found
 
 
 def _with_statistics(dataset: Dataset, exported: Exported) -> Dataset:

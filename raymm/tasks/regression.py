@@ -29,6 +29,9 @@ from raymm.tasks.training_loss import error_losses
 
 __all__ = ["Regression", "RegressionSettings"]
 
+WHOLE = 2.0**53
+"""From here on every float is a whole number."""
+
 BRIEF = 6
 """Numbers of a label that a page shows."""
 
@@ -91,11 +94,13 @@ class Regression(Task):
 
     @classmethod
     def looks_like(cls, cells: Sequence[Any]) -> bool:
-        """Whether all cells are numbers, or lists of them, and one has a fraction."""
+        """Whether all cells are numbers, or lists of them, and one has a fraction or is a float too large for one."""
         flat = [one for cell in cells for one in (cell if isinstance(cell, LISTS) else (cell,))]
         numbers = [_number(cell) for cell in flat if not isinstance(cell, bool) and class_name(cell)]
         known = [number for number in numbers if number is not None and math.isfinite(number)]
-        return bool(known) and len(known) == len(numbers) and any(number != int(number) for number in known)
+        large = any(isinstance(cell, float) and math.isfinite(cell) and abs(cell) >= WHOLE for cell in flat)
+        fraction = large or any(number != int(number) for number in known)
+        return bool(known) and len(known) == len(numbers) and fraction
 
     def classes_of(self, cells: Sequence[Any]) -> tuple[str, ...]:
         """Names of the targets: `target`, or of several `target_1`, `target_2`, ..."""
@@ -183,14 +188,22 @@ class Regression(Task):
         Raises
         ------
         DataError
-            When a target is the same number in all of them.
+            When a target is the same number in all of them, or its standard deviation is beyond all numbers.
         """
-        mean, sd = labels.mean(axis=0), labels.std(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, sd = labels.mean(axis=0), labels.std(axis=0)
         same = np.flatnonzero(labels.max(axis=0, initial=-np.inf) <= labels.min(axis=0, initial=np.inf))
         if len(same):
             raise DataError(
                 f"target {same[0] + 1} is the same number in all {len(labels)} training samples, so there is nothing "
                 "to learn; check the column label and the splits"
+            )
+        beyond = np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(sd) | (sd <= 0))
+        if len(beyond):
+            size = np.abs(labels[:, beyond[0]]).max()
+            raise DataError(
+                f"target {beyond[0] + 1} is as large as {size:.3g} in the training samples, so that its standard "
+                "deviation is no number that can be computed with; give it in another unit"
             )
         scale = {"mean": tuple(mean.tolist()), "sd": tuple(sd.tolist())}
         return type(self)(self.settings.model_copy(update=scale))

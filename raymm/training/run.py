@@ -34,6 +34,7 @@ from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
 from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
 from raymm.training.weights_files import Looks, hashes_of_weights, say_changed_weights
+from raymm.valuation.sampling.designs import refuse_impossible
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -291,6 +292,7 @@ def problems_of(config: Config, schema: Schema, tried: dict[str, list[str]] | No
         lambda: schema.task.check_selection(config.training.selection),
         lambda: schema.task.check_loss(config.training.loss, schema.classes),
         lambda: check_noise(schema, config.view),
+        lambda: refuse_impossible(config.valuation.budget),
         lambda: check_probabilities(schema.task, config.model),
     ]
     found = [mistake for check in checks for mistake in mistakes_in(check)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 
 import raymm
 from raymm.errors import CheckpointError, ConfigError
@@ -64,6 +65,10 @@ def test_a_model_of_ones_own_is_made_for_the_data(capfd, tmp_path, dataset, monk
         ("RUN", {"masking": "median"}, ConfigError, "masking median"),
         ("RUN", {"utility": "cuont"}, ConfigError, "did you mean 'count'"),
         ("RUN", {"budget": "many"}, ConfigError, "valuation.budget"),
+        *(
+            ("RUN", {"budget": few}, ConfigError, f"valuation.budget={few}: a contribution")
+            for few in (-1, 0, 1, "0x")
+        ),
         ("RUN", {"gpus_per_actor": 0.5}, ConfigError, "gpus_per_actor=0.5 asks for GPUs of the actors"),
     ],
 )
@@ -78,3 +83,17 @@ def test_gpus_for_no_actors_are_refused_by_the_command(capfd, dataset, result):
     code, _, said = call(capfd, *words, "--backend", "local", "--gpus-per-actor", 1)
     assert code == 2
     assert "value: gpus_per_actor=1 asks for GPUs of the actors of backend='ray', and backend='local' has" in said
+
+
+@pytest.mark.parametrize("data", [None, 3, [], [{"label": [0, 1]}], {"audio": [1]}, DataLoader([1])])
+def test_what_is_no_data_set_is_said(result, data):
+    words = f"value: a {type(data).__name__} is no data set, and a run is valued on one: .*; batches, such as"
+    with pytest.raises(ConfigError, match=words):
+        raymm.value(result, data)
+
+
+@pytest.mark.parametrize("budget", [-1, 0, 1])
+def test_a_run_of_a_budget_that_values_nothing_does_not_begin(tmp_path, dataset, budget):
+    with pytest.raises(ConfigError, match=f"valuation.budget={budget}: a contribution takes 2 coalitions or more"):
+        raymm.train(dataset, out=tmp_path / "run", settings={**SMALL, "valuation.budget": budget}, progress=None)
+    assert not (tmp_path / "run" / "run.json").exists()

@@ -41,3 +41,16 @@ def test_any_model_is_valued_on_batches():
 def test_a_data_set_of_raymm_is_for_runs(tmp_path):
     with pytest.raises(ConfigError, match="a Two is valued on batches, such as a DataLoader"):
         raymm.value(Two(), tmp_path, modalities={"audio": "a"})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"classes": "abc"}, "classes is a str; give a list of names of the classes"),
+        ({"classes": ["x", "x", "z"]}, "classes: 'x' appears twice"),
+        ({"budget": 0}, "valuation.budget=0: a contribution takes 2 coalitions or more"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options, words):
+    with pytest.raises(ConfigError, match=words):
+        raymm.value(lambda batch, mask: batch["x"], [{"x": np.eye(2), "label": [0, 1]}], modalities=["a"], **options)

@@ -113,12 +113,12 @@ def test_it_is_trained(tmp_path):
     [
         ({"labels": None}, ConfigError, "columns need labels, one a sample"),
         ({"labels": [0, 1]}, DataError, "'pose' has 30 rows, the labels have 2"),
-        ({"ids": ["a"]}, DataError, "'id' has 1 row, the labels have 30"),
+        ({"ids": ["a"]}, DataError, "ids has 1 row, the labels have 30"),
         ({"data": {}}, DataError, "columns: there is none"),
         ({"data": {"split": np.zeros((COUNT, 2))}}, DataError, "'split' is no name of a modality here"),
         ({"data": {"pose": np.zeros(COUNT)}}, DataError, "'pose' is a single number; make it a vector of one"),
         ({"data": {"pose": np.full((COUNT, 2), np.nan)}}, DataError, "NaN or infinite"),
-        ({"ids": ["a"] * COUNT}, DataError, "its id appears twice"),
+        ({"ids": ["a"] * COUNT}, DataError, "sample 'a': its id appears 30 times"),
         ({"splits": ["holdout"] * COUNT}, DataError, "holdout"),
         ({"modalities": "pose:vectr"}, ConfigError, "did you mean 'vector'?"),
         (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raymm.data.plain_text import plain_text
 from raymm.errors import DataError, Problems, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ __all__ = ["FILE", "Asked", "columns_as_samples", "samples_of"]
 
 FILE = "file"
 """The key of a file of which the modalities are taken that are not given themselves."""
+
+TEXTS = (str, bytes, bytearray, Path)
+"""Types of a text, or of the name of a file."""
 
 ADVICE = "give a file, a mapping from modality to file or values, or a list of those"
 
@@ -104,12 +108,19 @@ def columns_as_samples(columns: Mapping[str, Sequence[Any]], schema: Schema) -> 
 
 
 def _sample(values: Mapping[str, Any], schema: Schema) -> Asked:
-    given = {name: None if _is_missing(value) else value for name, value in values.items()}
+    given = {name: None if _is_missing(value) else _text(name, value) for name, value in values.items()}
     file = given.pop(FILE, None) if FILE not in schema.names else None
-    return Asked(
-        None if file is None else str(file),
-        {name: str(value) if isinstance(value, Path) else value for name, value in given.items()},
-    )
+    return Asked(None if file is None else str(file), given)
+
+
+def _text(name: str, value: Any) -> Any:
+    """A path, or bytes, as a text; anything else as it is."""
+    if not isinstance(value, bytes | bytearray):
+        return str(value) if isinstance(value, Path) else value
+    try:
+        return plain_text(value)
+    except ValueError as cause:
+        raise DataError(f"input: {name} {cause}") from cause
 
 
 def _refuse_unknown(given: Iterable[str], schema: Schema) -> None:
@@ -122,12 +133,13 @@ def _refuse_unknown(given: Iterable[str], schema: Schema) -> None:
 
 def _is_column(value: Any, spec: ModalitySpec | None) -> bool:
     """Whether a value holds one value a sample, by its axes; of texts and files, a list does."""
-    if value is None or isinstance(value, str | Path):
+    if value is None or isinstance(value, TEXTS):
         return False
     if isinstance(value, list | tuple):
-        if not value or any(one is None or isinstance(one, str | Path) for one in value):
+        there = [one for one in value if one is not None]
+        if not there or any(isinstance(one, TEXTS) for one in there):
             return True
-        axes = 1 + max(_axes(one) for one in value)
+        axes = 1 + max(_axes(one) for one in there)
     else:
         axes = _axes(value)
     return axes > (len(spec.shape) if spec is not None else 0)
@@ -142,6 +154,8 @@ def _axes(value: Any) -> int:
 
 def _plain(value: Any) -> Any:
     """Columns of objects, as of a data frame or of Arrow, as lists."""
+    if hasattr(value, "to_pylist"):
+        return value.to_pylist()
     return list(value) if str(getattr(value, "dtype", "")) == "object" or hasattr(value, "iloc") else value
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from raymm.config.base import Settings
 from raymm.config.mistakes import settings_mistakes
+from raymm.data.indexed.live import name_of
 from raymm.errors import ConfigError, DataError, Problems
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class ItemSource(ABC):
         try:
             self.settings: Any = self.Settings.model_validate(dict(settings or {}))
         except ValidationError as cause:
-            Problems(f"data {where}", settings_mistakes(cause, self.Settings)).raise_if_any(ConfigError)
+            Problems(f"data {name_of(where)}", settings_mistakes(cause, self.Settings)).raise_if_any(ConfigError)
             raise
 
     @classmethod

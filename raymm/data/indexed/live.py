@@ -11,10 +11,14 @@ PREFIX = "object:"
 _OBJECTS: dict[str, Any] = {}
 
 
-def keep(found: Any) -> str:
-    """The key of an object, by which `object_of` finds it as long as this process lives."""
+def keep(found: Any, called: str = "") -> str:
+    """The key of an object, by which `object_of` finds it as long as this process lives: a name, or that of its type.
+
+    >>> keep([]), keep([], "columns")
+    ('object:builtins.list', 'object:columns')
+    """
     kind = type(found) if not isinstance(found, type) else found
-    key = f"{PREFIX}{kind.__module__}.{kind.__qualname__}"
+    key = f"{PREFIX}{called or f'{kind.__module__}.{kind.__qualname__}'}"
     _OBJECTS[key] = found
     return key
 

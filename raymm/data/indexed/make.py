@@ -68,6 +68,11 @@ def _table(listing: Listing) -> pa.Table:
         "group": pa.array([sample.group for sample in samples], pa.string()),
         "content": pa.array([sample.content for sample in samples], pa.string()),
     }
+    if taken := [name for name in schema.names if name in columns]:
+        raise DataError(
+            f"modality '{taken[0]}': the index of samples that stay where they are has a column of that name; rename "
+            f"it, or copy the samples (raymm.write_dataset, raymm prepare); taken are {', '.join(columns)}"
+        )
     for name in schema.names:
         columns[name] = pa.array([True if name in sample.present else None for sample in samples], pa.bool_())
     identity = json.dumps(listing.identity, sort_keys=True).encode()

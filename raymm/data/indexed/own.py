@@ -1,5 +1,6 @@
 """A `torch.utils.data.Dataset` of one's own as a source of samples: trained and valued without a copy on disk."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from raymm.data.indexed.own_names import doubts_of_names
 from raymm.data.indexed.own_schema import infer_kinds, specs_of_values
 from raymm.data.kinds.base import Value
 from raymm.data.labels import choose_task, parse_labels, parse_task, refuse_absent_classes, refuse_rare_labels
+from raymm.data.record import shortened
 from raymm.data.schema import Schema
 from raymm.data.schema_inference import parse_kinds
 from raymm.data.splits import assign_splits, read_splits
@@ -74,8 +76,11 @@ class OwnDataset(ItemSource):
             if len(problems.items) > MOST:
                 problems.add(f"... and perhaps more: looked at {row + 1} of {len(items)} items")
                 break
-        problems.raise_if_any(DataError)
         kept = [item for item in found if item is not None]
+        for sample_id, count in Counter(item.sample_id for item in kept).items():
+            if count > 1:
+                problems.add(f"sample '{shortened(sample_id)}': its id appears {count} times")
+        problems.raise_if_any(DataError)
         self._refuse_other_values(items, names, [item.digest for item in kept], "when it was read again", CURE)
         schema, labels, splits = self._labelled(items, kept, specs, say)
         samples = [_indexed(item, label, split) for item, label, split in zip(kept, labels, splits, strict=True)]

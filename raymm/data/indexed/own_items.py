@@ -1,22 +1,30 @@
 """The items of a `torch.utils.data.Dataset` of one's own: their labels, names and values in one form."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from raymm.data.media.given_array import given_array
+from raymm.data.media.problem import MediaError
+from raymm.data.plain_text import plain_text
 from raymm.data.splits import split_called
 from raymm.deferred import torch
 from raymm.errors import ConfigError, DataError, in_one_line
 
-__all__ = ["OwnItem", "OwnItems", "items_of"]
+__all__ = ["TOLD", "OwnItem", "OwnItems", "items_of"]
 
 LABEL = "label"
 IDS = ("id", "sample_id")
 TOLD = (*IDS, LABEL, "split", "group", "source")
 """Keys of an item that are no modality."""
+
+TEXTS = (str, bytes, bytearray)
+"""Types that are a text, and no sequence of letters."""
+
+Told = TypeVar("Told")
 
 DIGITS = 16
 """Of the digest of an item."""
@@ -66,7 +74,12 @@ class OwnItems:
     def classes(self) -> list[str] | None:
         """Names of the classes, where the data set has an attribute `classes` as those of torchvision do."""
         found = getattr(self.parts[0][1], "classes", None)
-        return [str(name) for name in found] if isinstance(found, list | tuple) and found else None
+        if not isinstance(found, list | tuple) or not found:
+            return None
+        try:
+            return [_text(name) for name in found]
+        except ValueError as cause:
+            raise DataError(f"{self.where}: a name in its attribute `classes` {cause}") from cause
 
     def place(self, row: int) -> str:
         """What an item is called in messages."""
@@ -95,15 +108,21 @@ class OwnItems:
         return self._item(row, split, number, given)
 
     def _item(self, row: int, split: str, number: int, given: Mapping[str, Any]) -> OwnItem:
-        own = next((given[key] for key in IDS if given.get(key) is not None), None)
-        told = _text(given.get("split"))
-        if split and told and split_called(told) != split:
-            raise self._error(row, f"says split='{told}', and stands in the data set of {split}")
-        name = _text(own) or (f"{split}-{number:06d}" if split else f"item-{number:06d}")
+        own = next((key for key in IDS if given.get(key) is not None), IDS[0])
+        told = {key: self._told(row, key, given.get(key), _text) for key in (own, "split", "group", "source")}
+        if split and told["split"] and split_called(told["split"]) != split:
+            raise self._error(row, f"says split='{told['split']}', and stands in the data set of {split}")
+        name = told[own] or (f"{split}-{number:06d}" if split else f"item-{number:06d}")
         values = {str(key): self._value(row, key, given[key]) for key in given if key not in TOLD}
-        return OwnItem(
-            _plain(given[LABEL]), name, split or told, _text(given.get("group")), _text(given.get("source")), values
-        )
+        label = self._told(row, LABEL, given[LABEL], _plain)
+        return OwnItem(label, name, split or told["split"], told["group"], told["source"], values)
+
+    def _told(self, row: int, key: str, given: Any, read: Callable[[Any], Told]) -> Told:
+        """What an item says beside its values."""
+        try:
+            return read(given)
+        except ValueError as cause:
+            raise self._error(row, f"'{key}' {cause}") from cause
 
     def _error(self, row: int, trouble: str) -> DataError:
         return DataError(f"{self.where}: {self.place(row)}: {trouble}")
@@ -117,12 +136,14 @@ class OwnItems:
 
     def _value(self, row: int, key: Any, value: Any) -> Any:
         """A value as an array or a text."""
-        if value is None or isinstance(value, str):
-            return value
+        if value is None:
+            return None
         try:
-            array = _array(value)
-        except (TypeError, ValueError, RuntimeError) as cause:
-            raise self._error(row, f"'{key}' is no array of numbers ({in_one_line(cause)})") from cause
+            if isinstance(value, TEXTS):
+                return plain_text(value)
+            array = given_array(value)
+        except (ValueError, MediaError) as cause:
+            raise self._error(row, f"'{key}' {cause}") from cause
         if array.dtype.kind not in "fiub":
             said = f"'{key}' is a {type(value).__name__} of {array.dtype}, neither numbers nor a text"
             raise self._error(row, said)
@@ -158,7 +179,18 @@ def items_of(found: Any, where: str) -> OwnItems:
                 f"{where}: gives a {type(part).__name__}{of}, which has no length or cannot be indexed; return a "
                 "map-style Dataset (__len__ and __getitem__), or three of them"
             )
-    return OwnItems(where, tuple(parts), tuple(len(part) for _, part in parts))
+    return OwnItems(where, tuple(parts), tuple(_length(part, split, where) for split, part in parts))
+
+
+def _length(part: Any, split: str, where: str) -> int:
+    """How many items a data set says that it has."""
+    try:
+        return len(part)
+    except Exception as cause:
+        of = f" of the data set for {split}" if split else ""
+        raise ConfigError(
+            f"{where}: __len__{of} raises {in_one_line(cause)}; return the number of items, a whole number"
+        ) from cause
 
 
 def _is_dataset(found: Any) -> bool:
@@ -169,19 +201,13 @@ def _is_dataset(found: Any) -> bool:
     )
 
 
-def _array(value: Any) -> np.ndarray[Any, Any]:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-    array = np.asarray(value)
-    return array if array.dtype != object else np.asarray(value, np.float32)
-
-
 def _plain(label: Any) -> Any:
-    """A label as a number, a text or a list."""
+    """A label as a number, a text or a list; raises `ValueError` for a text that cannot be written."""
     if isinstance(label, torch.Tensor | np.ndarray | np.generic):
         label = label.tolist()
-    return list(label) if isinstance(label, tuple | set | Sequence) and not isinstance(label, str) else label
+    if isinstance(label, TEXTS):
+        return plain_text(label)
+    return [_plain(one) for one in label] if isinstance(label, tuple | set | Sequence) else label
 
 
 def _text(value: Any) -> str:

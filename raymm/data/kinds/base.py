@@ -15,6 +15,7 @@ numbers of a fixed shape; a kind replaces what is different about it:
 It is known by its name after `KINDS.register("depth", Depth)`, and everywhere as `package.module:Depth`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -22,23 +23,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import (
-    BaseModel,
     ConfigDict,
-    Field,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from raymm.config.base import Checked
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.display import Display, facts_of
 from raymm.data.kinds.number_checks import number_troubles
 from raymm.data.media.arrays import array_file, read_array
+from raymm.data.media.given_array import given_array
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
 from raymm.data.moments import Moments
+from raymm.data.record import shortened
 from raymm.deferred import Tensor, torch
 from raymm.errors import ConfigError
 
@@ -63,11 +65,16 @@ Keys = npt.NDArray[np.uint64]
 Value = npt.NDArray[Any] | str | None
 Statistics = dict[str, list[float]]
 
+LONGEST_NAME = 40
+"""Characters of the name of a modality."""
+
+NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}")
+
 MOMENT_NUMBERS = 2**22
 """Numbers read at a time for the statistics."""
 
 
-class ModalitySpec(BaseModel):
+class ModalitySpec(Checked):
     """A modality of a data set; subclasses are the kinds.
 
     Attributes
@@ -114,8 +121,18 @@ class ModalitySpec(BaseModel):
     length_unit: ClassVar[str] = ""
     length_advice: ClassVar[str] = ""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
+    name: str
     kind: str
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if NAME.fullmatch(name) is None:
+            raise ValueError(
+                f"{shortened(name)!r} is no name of a modality; write letters a to z, digits and _, beginning with a "
+                f"letter, {LONGEST_NAME} characters at most"
+            )
+        return name
 
     @field_validator("kind")
     @classmethod
@@ -227,9 +244,10 @@ class ModalitySpec(BaseModel):
         """
         if isinstance(cell, str):
             return read_array(cell, files.path(array_file(cell)))
+        array = given_array(cell)
         try:
             with np.errstate(over="ignore"):  # what is too large becomes infinite, which `check` names
-                return np.asarray(cell, np.float32)
+                return np.asarray(array, np.float32)
         except (TypeError, ValueError) as cause:
             raise MediaError(f"is no array of numbers ({cause})") from cause
 

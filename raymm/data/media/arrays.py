@@ -35,6 +35,9 @@ UNREADABLE = (
 NPY = b"\x93NUMPY"
 """First bytes of a .npy file."""
 
+OF_HEADER = "its header is longer than that of any array of numbers"
+"""What is said where NumPy says how a file that is trusted could be read, which no setting does."""
+
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """How the header of each version of .npy is read; a later version holds no plain numbers."""
 
@@ -116,7 +119,7 @@ def _readable(key: str | None, row: int | None) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as cause:
-        words = " ".join(str(cause).split())[:200]
+        words = OF_HEADER if "max_header_size" in str(cause) else " ".join(str(cause).split())[:200]
         raise MediaError(f"cannot be read as an array ({words})") from cause
     except KeyError:
         raise MediaError(f"holds no array '{key}'") from None

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from raymm.config.base import Settings
-from raymm.config.choice import SettingsError, make_settings
+from raymm.config.base import Settings, SettingsError
+from raymm.config.choice import make_settings
 from raymm.config.mistakes import settings_mistakes
 from raymm.config.registries import ENCODERS
 from raymm.data.kinds.base import ModalitySpec

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from raymm.models.by_modality import found_by_attribute
 from raymm.models.graph.form import form_of_graph, takes_stored
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class WholeModel(nn.Module):
 
     def __init__(self, exported: Exported) -> None:
         super().__init__()
-        self.model = exported.model.eval()
+        self.model = found_by_attribute(exported.model.eval())
         self._schema, self._statistics = exported.schema, exported.statistics
         self._view = exported.config.view
         calibration = self.model.calibration

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from raymm.data.batch import Batch
+from raymm.data.plain_text import plain_texts
 from raymm.data.record import LONGEST_ID, shortened
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks.base import Task
@@ -218,10 +219,10 @@ def _texts(batch: Any, where: Where | None, setting: str, rows: int) -> list[str
     if where is None:
         return None
     found = _pick(batch, where, setting)
-    items = [found] if isinstance(found, str) or not hasattr(found, "__len__") else list(found)
+    items = [found] if isinstance(found, str | bytes) or not hasattr(found, "__len__") else list(found)
     if len(items) != rows:
         raise DataError(f"{setting} gives {len(items)} values for {rows} samples")
-    return [str(item.item() if isinstance(item, Tensor) else item) for item in items]
+    return plain_texts((item.item() if isinstance(item, Tensor) else item for item in items), setting)
 
 
 def _ids(batch: Any, where: Where | None, rows: int) -> list[str] | None:

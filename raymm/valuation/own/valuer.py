@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 from torch import nn
 
+from raymm.config.argument_lists import classes_in
 from raymm.config.mistakes import settings_mistakes
 from raymm.config.sections import ValuationConfig
 from raymm.errors import ConfigError, DataError, Problems
@@ -26,6 +27,7 @@ from raymm.valuation.own.sources import Opened
 from raymm.valuation.own.ways import Way
 from raymm.valuation.protocol import fingerprint
 from raymm.valuation.sample_values import SampleValues
+from raymm.valuation.sampling.designs import refuse_impossible
 from raymm.valuation.sampling.estimator import value_closed_form, value_sampled
 from raymm.valuation.structure import name_of
 from raymm.valuation.table import TableInfo, ValuationTable
@@ -75,7 +77,8 @@ class Game:
         except ValidationError as cause:
             Problems("", settings_mistakes(cause, ValuationConfig)).raise_if_any(ConfigError)
             raise
-        names = () if classes is None or isinstance(classes, int) else tuple(map(str, classes))
+        refuse_impossible(settings.budget)
+        names = () if classes is None or isinstance(classes, int) else tuple(map(str, classes_in(classes)))
         count = classes if isinstance(classes, int) else len(names) or None
         if count is not None and count < task.fewest_classes:
             raise ConfigError(f"classes: {count}, and the task {task.name} has at least {task.fewest_classes}")

@@ -35,7 +35,10 @@ from raymm.valuation.sampling.exchange import exchange_search
 from raymm.valuation.sampling.gls import Fit, fit
 from raymm.valuation.sampling.standard_errors import ErrorModel, PermutationErrors, ResidualErrors
 
-__all__ = ["Design", "check_budget", "design", "smallest_budget"]
+__all__ = ["Design", "check_budget", "design", "refuse_impossible", "smallest_budget"]
+
+FEWEST = 2
+"""Coalitions without which there is no contribution."""
 
 Codes = npt.NDArray[np.int64]
 MOST_PLAYERS = 62
@@ -104,6 +107,23 @@ def check_budget(n: int, budget: int, asked: int | str | None = None) -> None:
         raise ConfigError(
             f"valuation.budget={budget if asked is None else asked}: too few coalitions ({budget}) to tell {n} "
             f"modalities apart; the smallest budget that works is {smallest_budget(n)}"
+        )
+
+
+def refuse_impossible(budget: int | str | None) -> None:
+    """Refuse a budget that is too small whatever is valued, also where all coalitions are evaluated.
+
+    Raises
+    ------
+    ConfigError
+        When it is below 2 coalitions, or 0 times the cost of a forward pass.
+    """
+    number = float(budget.removesuffix("x")) if isinstance(budget, str) else budget
+    fewest = 0 if isinstance(budget, str) else FEWEST - 1
+    if number is not None and number <= fewest:
+        raise ConfigError(
+            f"valuation.budget={budget}: a contribution takes {FEWEST} coalitions or more, one with the modality and "
+            "one without; raise it, or leave it out"
         )
 
 

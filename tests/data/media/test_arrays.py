@@ -63,3 +63,9 @@ def test_objects_are_never_unpickled(folder):
     np.save(folder / "one.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(MediaError, match="holds object, not numbers"):
         read(folder, "one.npy")
+
+
+def test_a_header_beyond_all_measure_is_said_in_words_of_a_reader(folder):
+    (folder / "one.npy").write_bytes(b"\x93NUMPY\x02\x00" + (2**20).to_bytes(4, "little") + b" " * 2**20)
+    with pytest.raises(MediaError, match=r"\(its header is longer than that of any array of numbers\)"):
+        read(folder, "one.npy")

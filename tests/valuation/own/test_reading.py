@@ -80,6 +80,10 @@ FORMS = {
     "labels as an array": ([WHOLE | {"c": Y.numpy(), "n": [*"abcdefg"]}], {"label": "c", "ids": "n"}),
     "tuple, the label is last": ([(A, V, Y)], {}),
     "list, the label is first": ([[Y, A, V]], {"label": 0}),
+    "ids of bytes": (
+        [WHOLE | {"c": Y, "n": np.array([b"%d.mp4" % row for row in range(7)])}],
+        {"label": "c", "ids": "n"},
+    ),
     "tuple with ids": ([(A, torch.arange(7), V, Y)], {"ids": 1}),
     "mapping inside of a tuple": ([(WHOLE, Y)], {"forward": lambda model, batch: model(**batch[0])}),
     "named tuple": ([Pair(WHOLE, Y)], {"forward": unpacked}),
@@ -113,7 +117,7 @@ def test_every_form_of_batch(model, form):
     assert table.label.tolist() == Y.tolist()
     if "ids" not in settings:
         assert table.sample_id.tolist() == [*"0123456"]
-    elif settings["ids"] == "path" or callable(settings["ids"]):
+    elif settings["ids"] == "path" or callable(settings["ids"]) or form == "ids of bytes":
         assert table.sample_id.tolist() == [f"{row}.mp4" for row in range(7)]
     assert (table.source is None) == ("source" not in settings)
 
@@ -129,6 +133,8 @@ WRONG = {
     r"labels are a list and no numbers .* give the number of each class": GOOD | {"label": ["dog", "cat", "cat"]},
     r"ids= gives 'i{40}\.\.\.' of 1001 characters, at most 1000": GOOD | {"path": ["i" * 1001, "y", "z"]},
     r"ids= gives 2 values for 3 samples": GOOD | {"path": ["x", "y"]},
+    r"ids=: one of them is bytes that are no text in UTF-8": GOOD | {"path": [b"\xff", b"y", b"z"]},
+    r"ids=: one of them holds half of a surrogate pair \('\\ud800'\)": GOOD | {"path": ["\ud800", "y", "z"]},
     r"it is a mapping of audio, label, path, pixels, there, video, and the first batch is a mapping of audio, label, "
     r"path, there, video": GOOD | {"pixels": V},
     r"the mapping|it is a tuple of 3 entries, and the first batch is a mapping": (A, V, Y),
