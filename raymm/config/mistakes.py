@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from raymm.errors import did_you_mean
+from raymm.errors import briefly, did_you_mean
 
 __all__ = ["mistake_in_words", "settings_mistakes"]
 
@@ -29,7 +29,7 @@ def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix
     message: str = error["msg"].removeprefix("Value error, ")
     if not key:
         return message
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {briefly(error['input'])})")
 
 
 def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: str = "") -> list[str]:

@@ -106,7 +106,7 @@ def writing(file: Path, what: str, patience: float = 0.0) -> Iterator[None]:
     OSError
         When the folder cannot be made or written.
     """
-    place = file.parent.resolve() / file.name
+    place = Path(os.path.realpath(file.parent)) / file.name
     if place in _held.get():
         yield
         return

@@ -7,21 +7,17 @@ written with more is still read; a newer number of the format is refused by name
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, ClassVar, Never, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from raymm.errors import DataError, Problems, RaymmError
+from raymm.errors import DataError, Problems, RaymmError, briefly
 
 __all__ = ["JsonRecord", "check_shape", "parse_json", "read_json"]
 
 REMEDY = "bring back a good copy of it"
 
 M = TypeVar("M", bound=BaseModel)
-
-SHORT = Repr()
-SHORT.maxstring = SHORT.maxother = 60
 
 
 class JsonRecord(BaseModel):
@@ -117,4 +113,4 @@ def _words(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"'{field}' is missing"
-    return f"'{field}' is {SHORT.repr(error['input'])}: {error['msg'].removeprefix('Value error, ')}"
+    return f"'{field}' is {briefly(error['input'])}: {error['msg'].removeprefix('Value error, ')}"
