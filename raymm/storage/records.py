@@ -5,6 +5,7 @@ written with more is still read; a newer number of the format is refused by name
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Never, Self, TypeVar
@@ -16,6 +17,9 @@ from raymm.errors import DataError, Problems, RaymmError, briefly
 __all__ = ["JsonRecord", "check_shape", "parse_json", "read_json"]
 
 REMEDY = "bring back a good copy of it"
+
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape of half of a character, which the escape of the other half must be beside."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -88,6 +92,8 @@ def parse_json(
     """The JSON object in the content of a file; raises `error` when it is something else."""
     try:
         values = json.loads(content, parse_constant=_refuse)
+        if HALF.search(content):
+            json.dumps(values, ensure_ascii=False).encode()  # half of a character is no text, and cannot be written
     except (ValueError, RecursionError) as cause:
         raise error(f"{where}: cannot be read ({cause}); {remedy}") from cause
     if not isinstance(values, dict):
