@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from raymm.errors import ConfigError, Problems, briefly
 
-__all__ = ["check_least", "check_types", "types_of"]
+__all__ = ["check_least", "check_types", "refuse_folder", "types_of"]
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "str": ("a text", "texts"),
@@ -78,6 +78,12 @@ def check_least(where: str, least: float, **given: float | None) -> None:
     """
     wrong = [name for name, value in given.items() if value is not None and not value >= least]
     Problems(where, [f"{name}={given[name]}: give {least} or more" for name in wrong]).raise_if_any(ConfigError)
+
+
+def refuse_folder(where: str, path: Path, name: str) -> None:
+    """Raise `ConfigError` where the path of a file that is to be written is a folder; `name` is one in it."""
+    if path.is_dir():
+        raise ConfigError(f"{where}: {path} is a folder; name a file in it, such as {path / name}")
 
 
 def _fits(value: Any, hint: Any) -> bool:

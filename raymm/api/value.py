@@ -8,7 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from raymm.api.argument_types import check_types, types_of
+from raymm.api.argument_types import check_types, refuse_folder, types_of
 from raymm.api.public import public
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
@@ -92,6 +92,8 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
         raise ConfigError(f"value: no option '{unknown[0]}' of a run; {did_you_mean(unknown[0], names)}")
     out, masking = options.pop("out", None), options.pop("masking", None) or ()
     check_types("value", {**options, "out": out, "masking": masking}, types_of(ValueOptions))
+    if out is not None:
+        refuse_folder("value", Path(out), "values.parquet")
     asked = ValueOptions(
         out=None if out is None else Path(out), masking=(masking,) if isinstance(masking, str) else masking, **options
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from raymm.api.argument_types import check_least
+from raymm.api.argument_types import check_least, refuse_folder
 from raymm.api.public import public
 from raymm.api.shown import Shown, plot_called
 from raymm.counts import counted
@@ -184,7 +184,7 @@ class Values(Shown):
         ConfigError
             When the path is a folder.
         """
-        _refuse_folder("html", Path(path), "values.html")
+        refuse_folder("html", Path(path), "values.html")
         write_valuation_page(Path(path), self.table, class_names_of(self.table), self.dataset)
         return Path(path)
 
@@ -210,7 +210,7 @@ class Values(Shown):
         ConfigError
             When the path is a folder, or the name ends like that of another format.
         """
-        _refuse_folder("save", Path(path), "values.parquet")
+        refuse_folder("save", Path(path), "values.parquet")
         if Path(path).suffix.lower() in OTHER_FORMATS:
             raise ConfigError(f"save: {path}: values are saved as .parquet; to_pandas() has them for other formats")
         write_table(Path(path), self.table)
@@ -228,8 +228,3 @@ class Values(Shown):
         shown = [f"{name} {'missing' if mean is None else f'{mean:.3g}'}" for name, mean in means.items()]
         accuracy = [] if summary["accuracy"] is None else [f"accuracy {summary['accuracy']:.3g}"]
         return f"Values({', '.join([counted(len(self), 'sample'), *shown, *accuracy])})"
-
-
-def _refuse_folder(where: str, path: Path, name: str) -> None:
-    if path.is_dir():
-        raise ConfigError(f"{where}: {path} is a folder; name a file in it, such as {path / name}")

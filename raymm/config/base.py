@@ -4,15 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
-__all__ = ["Settings", "Whole", "flatten"]
+__all__ = ["Settings", "Whole", "below", "flatten"]
 
 
 class Settings(BaseModel):
     """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_meant(cls, value: Any) -> Any:
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(f"{ascii(value)} holds half of a character, which is no text")
+        return below(2**64, value)  # the largest seed
+
+
+def below(limit: int, value: Any) -> Any:
+    """The value of a field; raises `ValueError` for a whole number from `limit` on, which no array or seed can be of.
+
+    >>> below(2**64, 2**64)
+    Traceback (most recent call last):
+    ValueError: 18446744073709551616 is too large; at most 18446744073709551615 can be meant
+    """
+    if isinstance(value, int) and value >= limit:
+        raise ValueError(f"{value} is too large; at most {limit - 1} can be meant")
+    return value
 
 
 @dataclass(frozen=True)

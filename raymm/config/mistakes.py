@@ -29,7 +29,8 @@ def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix
     message: str = error["msg"].removeprefix("Value error, ")
     if not key:
         return message
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {briefly(error['input'])})")
+    said = error["type"] in {"value_error", "missing"}  # what lacks a field is everything around it
+    return f"{key}: {message}" + ("" if said else f" (got {briefly(error['input'])})")
 
 
 def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: str = "") -> list[str]:

@@ -93,7 +93,10 @@ def parse_json(
     try:
         values = json.loads(content, parse_constant=_refuse)
         if HALF.search(content):
-            json.dumps(values, ensure_ascii=False).encode()  # half of a character is no text, and cannot be written
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as cause:  # such a text can neither be shown nor written
+        half = ascii(cause.object[cause.start])
+        raise error(f"{where}: cannot be read (it holds {half}, half of a character, in a text); {remedy}") from cause
     except (ValueError, RecursionError) as cause:
         raise error(f"{where}: cannot be read ({cause}); {remedy}") from cause
     if not isinstance(values, dict):

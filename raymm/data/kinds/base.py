@@ -31,6 +31,7 @@ from pydantic import (
     model_validator,
 )
 
+from raymm.config.base import below
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.display import Display, facts_of
@@ -116,6 +117,11 @@ class ModalitySpec(BaseModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
     kind: str
+
+    @field_validator("*")
+    @classmethod
+    def _is_no_larger_than_a_size(cls, value: Any) -> Any:
+        return below(2**31, value)
 
     @field_validator("kind")
     @classmethod
