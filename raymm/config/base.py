@@ -18,7 +18,7 @@ class Settings(BaseModel):
     @classmethod
     def _can_be_meant(cls, value: Any) -> Any:
         if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError(f"{ascii(value)} holds half of a character, which is no text")
+            raise ValueError(f"{value!a} holds half of a character, which is no text")
         return below(2**64, value)  # the largest seed
 
 

@@ -63,7 +63,7 @@ def test_a_file_in_the_place_of_a_run_is_refused(tmp_path, dataset):
     ("change", "words"),
     [
         ({"data": "x" * 100_000}, "'data' is 'xxx.*: String should have at most 4096 characters"),
-        ({"data": "/" + "x" * 300}, "x: the name is too long for this file system"),
+        ({"data": "/" + "x" * 300}, "manifest.json: the name is too long for this file system"),
         ({"data": "\ud800"}, r"run.json: cannot be read \(it holds '\\ud800', half of a character, in a text\)"),
         ({"config": {"training": {"selection": "\ud800"}}}, "run.json: cannot be read .it holds '.ud800'"),
     ],
