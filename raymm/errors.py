@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import Repr
 
 __all__ = [
     "SHOWN",
@@ -21,6 +22,7 @@ __all__ = [
     "RaymmError",
     "TrackingError",
     "TrainingError",
+    "briefly",
     "did_you_mean",
     "in_one_line",
     "is_of_own_code",
@@ -35,6 +37,9 @@ KNOWN = 200
 
 SHOWN = 50
 """Mistakes that are shown in full; of more, only how many there are is said."""
+
+BRIEF = Repr()
+BRIEF.maxstring = BRIEF.maxother = 60
 
 
 class RaymmError(Exception):
@@ -128,6 +133,15 @@ def messages_of(error: RaymmError) -> list[str]:
     first, *items = str(error).split("\n  - ")
     where = first.rpartition(": ")[0]
     return [f"{where}: {item}" if where else item for item in items] or [first]
+
+
+def briefly(value: object) -> str:
+    """A value as it is written in Python; of a long or deep one the beginning.
+
+    >>> briefly({"a": [1, 2, 3, 4, 5, 6, 7]}), len(briefly("x" * 1000))
+    ("{'a': [1, 2, 3, 4, 5, 6, ...]}", 60)
+    """
+    return BRIEF.repr(value)
 
 
 def missing_extra(library: str, extra: str, cause: ImportError) -> str:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from raymm.api.checked import Checked
+from raymm.api.public import public
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.shown import place_of
 from raymm.api.store_check import existing_folder, tracking
-from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.data.schema import SPLITS
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-@named_arguments
+@public
 def check(
     data: Data,
     *,

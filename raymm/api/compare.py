@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from raymm.api.public import public
 from raymm.api.shown import Placed, place_of
 from raymm.api.study_result import StudyResult
-from raymm.config.arguments import named_arguments
 from raymm.study.compare import compare_runs
 from raymm.study.report import write_study_report
 
 __all__ = ["compare"]
 
 
-@named_arguments
+@public
 def compare(
     runs: Sequence[str | Path | Placed],
     *,

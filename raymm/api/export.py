@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from raymm.api.graph_result import ExportedGraphs
+from raymm.api.public import public
 from raymm.api.showing import Showing
+from raymm.api.shown import Placed
 from raymm.api.trained import trained_of
-from raymm.config.arguments import named_arguments
-
-if TYPE_CHECKING:
-    from raymm.data.opening import Data
+from raymm.data.opening import Data
 
 __all__ = ["export"]
 
 
-@named_arguments
+@public
 def export(
-    model: str | Path | Any,
+    model: str | Path | Placed,
     *,
     onnx: str | Path | None = None,
     torch: str | Path | None = None,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from raymm.api.public import public
+from raymm.api.shown import Placed, place_of
 from raymm.api.trained import Trained
-from raymm.config.arguments import named_arguments
 
 __all__ = ["load"]
 
 
-@named_arguments
-def load(folder: str | Path) -> Trained:
+@public
+def load(folder: str | Path | Placed) -> Trained:
     """Open the model of a finished run, or an exported model.
 
     Parameters
     ----------
     folder
-        Of the run, or of the model (`RUN/result/model`, wherever it was copied to).
+        Of the run, or of the model (`RUN/result/model`, wherever it was copied to); or what `raymm.train` returned.
 
     Returns
     -------
@@ -37,4 +38,4 @@ def load(folder: str | Path) -> Trained:
     Traceback (most recent call last):
     raymm.errors.CheckpointError: ...no/such/run: no model there ...
     """
-    return Trained.of(folder)
+    return Trained.of(place_of(folder))

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from raymm.api.predictions import Predictions
+from raymm.api.public import public
 from raymm.api.showing import Showing
+from raymm.api.shown import Placed
 from raymm.api.trained import trained_of
-from raymm.config.arguments import named_arguments
 
 __all__ = ["predict"]
 
 
-@named_arguments
+@public
 def predict(
-    model: str | Path | Any,
+    model: str | Path | Placed,
     samples: Any = (),
     *,
     manifest: str | Path | None = None,

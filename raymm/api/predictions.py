@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from raymm.api.public import public
 from raymm.api.shown import Shown, plot_called
 from raymm.counts import counted
 from raymm.data.quarantine import bad_line
@@ -98,6 +99,7 @@ class Predictions(Shown):
 
         return pd.DataFrame({name: _numbers(column) for name, column in self._columns().items()})
 
+    @public
     def plot(self, kind: str = "contributions", target: str | None = None) -> Figure:
         """Contributions to the answers, as a figure of matplotlib.
 

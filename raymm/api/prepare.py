@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from raymm.api.argument_types import check_least
 from raymm.api.preparation import Asked, plan_preparation
 from raymm.api.prepare_from import check_inputs, from_source, given_manifest
 from raymm.api.prepared import Prepared
+from raymm.api.public import public
 from raymm.api.settings import Fields, listed, named, written
 from raymm.api.showing import Showing, showing
-from raymm.config.arguments import named_arguments
 from raymm.config.plugins import load_plugins
 from raymm.counts import counted
 from raymm.data.labels import parse_task
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@named_arguments
+@public
 def prepare(
     manifest: str | Path | None = None,
     media_root: str | Path | None = None,
@@ -102,6 +103,8 @@ def prepare(
     Traceback (most recent call last):
     raymm.errors.ConfigError: missing media_root, modalities; a published data set is prepared by ...
     """
+    check_least("prepare", 0, seed=seed)
+    check_least("prepare", 1, workers=workers)
     kinds, own = listed(modalities), written(source_settings, "source_settings")
     given = {"manifest": manifest, "media_root": media_root, "modalities": kinds, "source": source, "root": root}
     check_inputs({**given, "source_settings": own})

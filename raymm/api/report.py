@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raymm.api.public import public
 from raymm.api.shown import Placed, Shown, place_of, plot_called
-from raymm.config.arguments import named_arguments
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.reports.diagnostics.finding import finding_lines
 from raymm.reports.diagnostics.of_run import findings_against, findings_of
@@ -112,6 +112,7 @@ class RunReport(Shown):
         numbers = frame.columns.difference(["role", "samples"])
         return frame.astype(dict.fromkeys(numbers, "float64"))
 
+    @public
     def plot(self, kind: str = "phi-over-epochs") -> Figure:
         """One of the plots, as a figure of matplotlib.
 
@@ -135,7 +136,7 @@ class RunReport(Shown):
         return f"RunReport({str(self.page)!r}, {len(self.findings)} findings)"
 
 
-@named_arguments
+@public
 def report(
     run: str | Path | Placed,
     *others: str | Path | Placed,

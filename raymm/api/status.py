@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from raymm.api.public import public
+from raymm.api.shown import Placed, place_of
 from raymm.api.status_entry import Status, StatusList
 from raymm.api.status_of import parts_of, status_of
 from raymm.errors import DataError
@@ -22,7 +24,8 @@ CLOSED = {layout.MANIFEST, "mlflow.db"}
 SKIPPED = {"node_modules", "__pycache__", "site-packages", "shards"}
 
 
-def status(folder: str | Path = ".") -> StatusList:
+@public
+def status(folder: str | Path | Placed = ".") -> StatusList:
     """Look for runs, sweeps and studies below a folder, and say how far they are; nothing is opened or locked.
 
     Of a sweep or study whose own folder is given, its runs are listed too.
@@ -49,7 +52,7 @@ def status(folder: str | Path = ".") -> StatusList:
     >>> print(raymm.status(tempfile.mkdtemp()).summary())
     no run, sweep or study there
     """
-    place = Path(folder)
+    place = Path(place_of(folder))
     if not place.is_dir():
         raise DataError(f"{place}: there is no such folder; give one below which runs lie")
     whole = status_of(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -10,17 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from raymm.api.status_entry import Kind, Status
-from raymm.config.yaml_text import yaml_value
 from raymm.errors import RaymmError
 from raymm.storage import layout
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.storage.lock_state import LockState, lock_state
-from raymm.storage.records import read_json
+from raymm.storage.os_errors import explain_os_error
+from raymm.storage.records import JsonRecord
+from raymm.study.failures import SavedFailures
+from raymm.study.settings import key_of, parse_study, read_study_file
+from raymm.sweep.saved import SavedOutcome
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
 from raymm.training.live import RunProgress, read_progress
+from raymm.training.saved_state import SavedResult, SavedState
 from raymm.training.selection import best_score
 
 __all__ = ["parts_of", "status_of"]
@@ -30,6 +35,34 @@ FRESH = 60.0
 
 END = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (begins|goes|finished|failed|ended|interrupted)\b")
 """How a line of train.log begins that says how a process began to train, or ended."""
+
+
+class _Training(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    epochs: int = Field(ge=1)
+    selection: str
+
+
+class _Config(BaseModel):
+    training: _Training
+
+
+class _Settings(JsonRecord):
+    """What the status of a run or sweep takes of its run.json or sweep.json."""
+
+    config: _Config
+
+
+class _Plan(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    trials: int = 0
+    search: str = ""
+
+
+class _SweepSettings(_Settings):
+    plan: _Plan
 
 
 def status_of(folder: Path) -> Status | None:
@@ -68,8 +101,8 @@ def _of_running(run: Status, since: float) -> Status:
 
 
 def _run(folder: Path) -> Status:
-    training = read_json(folder / layout.RUN)["config"]["training"]
-    epochs, selection = training["epochs"], training["selection"]
+    training = _Settings.read(folder / layout.RUN).config.training
+    epochs, selection = training.epochs, training.selection
     lock, progress = lock_state(lock_of_folder(folder)), read_progress(folder)
     history, seen = _history(folder)
     ended, cause = _end(folder)
@@ -92,12 +125,12 @@ def _run(folder: Path) -> Status:
 
 
 def _sweep(folder: Path) -> Status:
-    saved = read_json(folder / layout.SWEEP)
+    saved = _SweepSettings.read(folder / layout.SWEEP)
     trials = list(folder.glob(f"{layout.TRIALS}/*/{layout.TRIAL}"))
-    ended = [read_json(file) for file in folder.glob(f"{layout.TRIALS}/*/{layout.ENDED}")]
-    of = max(len(trials), saved["plan"].get("trials", 0)) if saved["plan"].get("search") == "optuna" else len(trials)
-    failed = sum(outcome.get("status") == "failed" for outcome in ended)
-    selection = saved["config"]["training"]["selection"]
+    ended = [SavedOutcome.read(file) for file in folder.glob(f"{layout.TRIALS}/*/{layout.ENDED}")]
+    of = max(len(trials), saved.plan.trials) if saved.plan.search == "optuna" else len(trials)
+    failed = sum(outcome.status == "failed" for outcome in ended)
+    selection = saved.config.training.selection
     runs = [_best_of(file.parent, selection) for file in folder.glob(f"{layout.TRIALS}/*/*/*/{layout.EPOCHS}")]
     scores = [score for score in runs if score is not None]
     better = max if higher_is_better(split_metric("val", selection)) else min
@@ -106,13 +139,15 @@ def _sweep(folder: Path) -> Status:
 
 def _study(folder: Path) -> Status | None:
     file = folder / layout.STUDY
-    values = yaml_value(file.read_text(encoding="utf-8"), str(file))
-    if isinstance(values, dict) and "key" not in values:  # settings from which somebody makes studies
+    saved = read_study_file(file)
+    if "key" not in saved:  # settings from which somebody makes studies
         return None
-    of = len(values["data"]) * len(values["arms"]) * len(values["seeds"])
+    key_of(folder, saved)
+    asked = parse_study(saved, str(file))
+    of = len(asked.data) * len(asked.arms) * len(asked.seeds)
     done = sum(1 for _ in folder.glob(f"{layout.RUNS}/*/*/*/{layout.RESULT}/{layout.MANIFEST}"))
     file = folder / layout.FAILED
-    failed = len(read_json(file)["failed"]) if file.exists() else 0
+    failed = len(SavedFailures.read(file).failed) if file.exists() else 0
     return _of_parts("study", folder, done, of, failed)
 
 
@@ -143,14 +178,14 @@ def _state(lock: LockState | None, progress: RunProgress | None, otherwise: str)
 
 def _history(folder: Path) -> tuple[list[Any], float | None]:
     """The history as it was written last, and when; it is not compared with a checksum."""
+    kind: type[SavedResult | SavedState] = SavedResult
     file = result_folder(folder) / layout.RESULT_JSON
     epochs = committed_epochs(folder)
     if not is_committed(result_folder(folder)):
         if not epochs:
             return [], _changed(folder / layout.RUN)
-        file = epoch_folder(folder, epochs[-1]) / layout.STATE
-    values: Mapping[str, Any] = json.loads(file.read_bytes())
-    return list(values["history"]), _changed(file)
+        kind, file = SavedState, epoch_folder(folder, epochs[-1]) / layout.STATE
+    return list(kind.read(file).entries), _changed(file)
 
 
 def _best_of(run: Path, selection: str) -> float | None:
@@ -174,8 +209,12 @@ def _end(folder: Path) -> tuple[str, str]:
 
 
 def _in_words(cause: Exception) -> str:
-    """An error in one line; where a field is not there, or is of another form, which."""
-    return f"there is no {cause}" if isinstance(cause, KeyError) else " ".join(str(cause).split())
+    """An error in one line."""
+    if isinstance(cause, OSError):
+        return explain_os_error(cause)
+    if isinstance(cause, KeyError):
+        return f"an epoch of its history has no {cause}"
+    return " ".join(str(cause).split())
 
 
 def _newest(*times: float | None) -> float | None:
@@ -196,5 +235,5 @@ READ: Mapping[str, tuple[Kind, Callable[[Path], Status | None]]] = {
 }
 """What makes a folder a run, sweep or study, and how its status is read."""
 
-UNREADABLE = (RaymmError, OSError, ValueError, TypeError, KeyError, AttributeError)
+UNREADABLE = (RaymmError, OSError, KeyError)
 """What comes of files that are not what raymm writes."""

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from raymm.api.argument_types import check_least
 from raymm.api.headings import study_heading
+from raymm.api.public import public
 from raymm.api.settings import Given
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
@@ -17,7 +19,6 @@ from raymm.api.study_inputs import study_settings
 from raymm.api.study_progress import StudyProgress
 from raymm.api.study_result import StudyResult
 from raymm.api.watching import watching
-from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data
 from raymm.reports.run_pages import record_pages
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["study"]
 
 
-@named_arguments
+@public
 def study(
     data: Data | Placed | Sequence[Data | Placed] = (),
     arms: str | Sequence[str] | Mapping[str, Mapping[str, Any] | None] = (),
@@ -116,6 +117,7 @@ def study(
     Traceback (most recent call last):
     raymm.errors.ConfigError: give data and arms, or file
     """
+    check_least("study", 1, lanes=lanes)
     asked: dict[str, Any] = {"seeds": seeds, "match": match, "to": to, "tune": tune}
     shared: dict[str, Any] = {
         "config": config,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raymm.api.public import public
 from raymm.api.shown import Placed
 from raymm.counts import counted
 from raymm.errors import ConfigError, did_you_mean
@@ -84,6 +85,7 @@ class StudyResult(Placed):
             ]
         )
 
+    @public
     def plot(self, kind: str = "differences") -> Figure:
         """A plot of the report, as a figure of matplotlib.
 

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from raymm.api.argument_types import check_least
 from raymm.api.headings import sweep_heading
+from raymm.api.public import public
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed, place_of
@@ -17,7 +19,6 @@ from raymm.api.sweep_inputs import folder_of, refuse_settings
 from raymm.api.sweep_progress import SweepProgress
 from raymm.api.sweep_result import SweepResult
 from raymm.api.watching import watching
-from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data, place_in_words
 from raymm.errors import ConfigError, DataError
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["sweep"]
 
 
-@named_arguments
+@public
 def sweep(
     data: Data | Placed | None = None,
     space: str | None = None,
@@ -120,6 +121,10 @@ def sweep(
     Traceback (most recent call last):
     raymm.errors.ConfigError: give data, space and out for a new sweep, or resume SWEEP
     """
+    check_least("sweep", 0, seed=seed)
+    check_least("sweep", 1, trials=trials, seeds=seeds, grace_period=grace_period)
+    check_least("sweep", 1, max_concurrent_trials=max_concurrent_trials)
+    check_least("sweep", 2, reduction_factor=reduction_factor)
     earlier = None if resume is None else str(place_of(resume))
     lies = None if data is None else _place(data)
     folder = folder_of(lies, space, out, earlier, retry_failed)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raymm.api.public import public
 from raymm.api.shown import Placed
 from raymm.errors import CheckpointError, ConfigError, did_you_mean
 from raymm.storage import layout
@@ -85,6 +86,7 @@ class SweepResult(Placed):
 
         return pd.DataFrame(self.table())
 
+    @public
     def plot(self, kind: str = "parameters") -> Figure:
         """A plot of the summary, as a figure of matplotlib.
 

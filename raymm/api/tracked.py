@@ -22,6 +22,7 @@ from raymm.tracking.base import ending
 from raymm.tracking.machine import MachineLoad
 from raymm.training.devices import any_device
 from raymm.training.heading import Heading, device_name
+from raymm.training.in_the_way import refuse_in_the_way
 from raymm.training.live import LiveFile
 from raymm.training.loop import Backends, train
 from raymm.training.result import finished, read_result
@@ -47,6 +48,7 @@ def train_tracked(
     (`docs/diagnostics.md`) is logged when it first holds.
     """
     with writing(lock_of_folder(run.path), f"the run {run.path}"):
+        refuse_in_the_way(run.path)
         remove_unfinished(run.path)
         return _train_tracked(run, dataset, backend, store, experiment, progress)
 

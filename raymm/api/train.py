@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from raymm.api.public import public
 from raymm.api.settings import Given, config_of, options_of
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import place_of
 from raymm.api.stores import Store
 from raymm.api.tracked import train_tracked
 from raymm.api.training_result import TrainingResult
-from raymm.config.arguments import named_arguments
 from raymm.config.loading import Overrides
 from raymm.data.opening import Data, open_data
 from raymm.mirror.runs import open_mirrored
@@ -23,7 +23,7 @@ from raymm.storage.lock import writing
 __all__ = ["train"]
 
 
-@named_arguments
+@public
 def train(
     data: Data,
     *,

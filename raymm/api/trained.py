@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raymm.api.predicting import answered, encoders_of, question_in
+from raymm.api.public import public
 from raymm.api.recorded import recorded_table
 from raymm.api.settings import named
-from raymm.api.showing import showing
+from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed, place_of, plot_called
 from raymm.api.values_result import Values
 from raymm.config.plugins import load_plugins
 from raymm.counts import counted
+from raymm.data.opening import Data
 from raymm.errors import CheckpointError
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
 
     from raymm.api.graph_result import ExportedGraphs
     from raymm.api.predictions import Predictions
-    from raymm.api.showing import Showing
     from raymm.config.sections import Config
-    from raymm.data.opening import Data
     from raymm.data.schema import Schema
     from raymm.models.export import Exported
     from raymm.models.model import MultimodalModel
@@ -76,6 +76,7 @@ class Trained(Placed):
         """The metrics of the picked epoch; raises `CheckpointError` where the folder is no finished run."""
         return read_result(self.folder).metrics
 
+    @public
     def values(self, split: str = "test") -> Values:
         """The values that the run recorded of a split after the picked epoch.
 
@@ -90,6 +91,7 @@ class Trained(Placed):
             )
         return Values(recorded_table(self.folder, split))
 
+    @public
     def predict(
         self,
         samples: Any = (),
@@ -106,6 +108,7 @@ class Trained(Placed):
         with showing(progress) as told:
             return answered(question, self.exported, encoders, told)
 
+    @public
     def export(
         self,
         *,
@@ -140,6 +143,7 @@ class Trained(Placed):
             ]
         )
 
+    @public
     def plot(self, kind: str = "learning-curves") -> Figure:
         """One of the plots of the run's report, as `raymm.train`'s result has them.
 
@@ -177,7 +181,7 @@ class Trained(Placed):
         return f"Trained({str(self.folder)!r}, {names}, {counted(len(self.schema.classes), what)})"
 
 
-def trained_of(model: str | Path | Any, plugins: Sequence[str]) -> Trained:
+def trained_of(model: str | Path | Placed, plugins: Sequence[str]) -> Trained:
     """The model that a verb is given: its folder, a `Trained`, or the result of a training; errors as `raymm.load`.
 
     Parameters

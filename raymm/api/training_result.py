@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raymm.api.public import public
 from raymm.api.recorded import recorded_table
 from raymm.api.report import RunReport, report_run
 from raymm.api.shown import Placed, plot_called
@@ -112,6 +113,7 @@ class TrainingResult(Placed):
 
         return pd.DataFrame([{"epoch": entry["epoch"] + 1, **entry["metrics"]} for entry in self.history])
 
+    @public
     def plot(self, kind: str = "learning-curves") -> Figure:
         """One of the plots of the report, as a figure of matplotlib.
 
@@ -128,6 +130,7 @@ class TrainingResult(Placed):
         figures = figures_of(self.folder, self._result, self.dataset)
         return plot_called(kind, figures)()
 
+    @public
     def values(self, split: str = "test") -> Values:
         """The values that the run recorded of a split after the picked epoch.
 
@@ -138,6 +141,7 @@ class TrainingResult(Placed):
         """
         return Values(recorded_table(self.folder, split))
 
+    @public
     def report(self, baseline: str | Path | Placed | None = None) -> RunReport:
         """Write the plots and the page of the run, as `raymm.report` does."""
         return report_run(self.folder, baseline)

@@ -8,6 +8,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from raymm.api.argument_types import check_types, refuse_folder, types_of
+from raymm.api.public import public
 from raymm.api.showing import Showing, showing
 from raymm.api.shown import Placed
 from raymm.api.trained import Trained
@@ -23,6 +25,7 @@ from raymm.valuation.own import value_batches
 __all__ = ["value"]
 
 
+@public
 def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) -> Values:
     """Value every modality of every sample.
 
@@ -89,7 +92,10 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
     if unknown := [name for name in options if name not in names]:
         raise ConfigError(f"value: no option '{unknown[0]}' of a run; {did_you_mean(unknown[0], names)}")
     out, masking = options.pop("out", None), options.pop("masking", None) or ()
+    check_types("value", {**options, "out": out, "masking": masking}, types_of(ValueOptions))
     _refuse_batches(data, has_place=out is not None)
+    if out is not None:
+        refuse_folder("value", Path(out), "values.parquet")
     asked = ValueOptions(
         out=None if out is None else Path(out), masking=(masking,) if isinstance(masking, str) else masking, **options
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from raymm.api.argument_types import check_least
 from raymm.api.settings import named
 from raymm.api.shown import place_of
 from raymm.data.opening import Data, open_data
@@ -53,8 +54,10 @@ class ValueOptions:
         asked = {"utility": self.utility, "method": self.method, "budget": self.budget}
         return {name: given for name, given in asked.items() if given is not None}
 
-    def check_device(self) -> None:
-        """Raise `ConfigError` where GPUs are asked for and this process values, which it does on its CPU."""
+    def check_actors(self) -> None:
+        """Refuse numbers that no actors have, and GPUs where this process values, which it does on its CPU."""
+        check_least("value", 1, actors=self.actors)
+        check_least("value", 0, gpus_per_actor=self.gpus_per_actor)
         if self.backend == "local" and self.gpus_per_actor:
             raise ConfigError(
                 f"value: gpus_per_actor={self.gpus_per_actor:g} asks for GPUs of the actors of backend='ray', and "
@@ -82,9 +85,9 @@ def value_data(
     Raises
     ------
     ConfigError
-        When the options ask for what the backend does not have.
+        When the options ask for what no backend has, or what this one has not.
     """
-    options.check_device()
+    options.check_actors()
     plugins = import_plugins(named(options.plugins), model if isinstance(model, Path) else None)
     dataset = open_data(
         place_of(data),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.api.argument_types import check_least, refuse_folder
+from raymm.api.public import public
 from raymm.api.shown import Shown, plot_called
 from raymm.counts import counted
 from raymm.errors import ConfigError, did_you_mean
@@ -137,20 +139,23 @@ class Values(Shown):
             columns |= {f"stderr_{name}": table.stderr[:, i] for i, name in enumerate(self.modalities)}
         return pd.DataFrame(columns)
 
+    @public
     def lowest(self, modality: str, count: int = 20) -> pd.DataFrame:
         """The samples to which a modality contributes least, lowest first, as `to_pandas` has them.
 
         Raises
         ------
         ConfigError
-            When there is no such modality.
+            When there is no such modality, or `count` is below 0.
         """
+        check_least("lowest", 0, count=count)
         if modality not in self.modalities:
             raise ConfigError(f"lowest: no modality '{modality}'; {did_you_mean(modality, self.modalities)}")
         phi = self.table.phi[:, self.modalities.index(modality)]
         order = np.argsort(phi, kind="stable")[: np.count_nonzero(~np.isnan(phi))]  # NaN sorts last
-        return self.to_pandas().iloc[order[: max(0, count)]]
+        return self.to_pandas().iloc[order[:count]]
 
+    @public
     def plot(self, kind: str = "phi-distribution") -> Figure:
         """One of the plots of the report, as a figure of matplotlib.
 
@@ -167,6 +172,7 @@ class Values(Shown):
         figures: dict[str, Figure] = valuation_figures(self.table, class_names_of(self.table))
         return plot_called(kind, figures)
 
+    @public
     def html(self, path: str | Path) -> Path:
         """Write a page on which the samples are sorted and filtered in a browser; returns its path.
 
@@ -178,11 +184,11 @@ class Values(Shown):
         ConfigError
             When the path is a folder.
         """
-        if Path(path).is_dir():
-            raise ConfigError(f"html: {path} is a folder; name a file in it, such as {Path(path) / 'values.html'}")
+        refuse_folder("html", Path(path), "values.html")
         write_valuation_page(Path(path), self.table, class_names_of(self.table), self.dataset)
         return Path(path)
 
+    @public
     def report(self, folder: str | Path, title: str = "What each modality contributes", command: str = "") -> Path:
         """Write a report with plots, as Markdown; returns its path.
 
@@ -195,14 +201,16 @@ class Values(Shown):
         """
         return write_valuation_report(Path(folder), self.table, class_names_of(self.table), title, command)[0]
 
+    @public
     def save(self, path: str | Path) -> Path:
         """Write the table as Parquet, which `Values.read` and `raymm.valuation.read_table` read; returns its path.
 
         Raises
         ------
         ConfigError
-            When the name ends like that of another format.
+            When the path is a folder, or the name ends like that of another format.
         """
+        refuse_folder("save", Path(path), "values.parquet")
         if Path(path).suffix.lower() in OTHER_FORMATS:
             raise ConfigError(f"save: {path}: values are saved as .parquet; to_pandas() has them for other formats")
         write_table(Path(path), self.table)

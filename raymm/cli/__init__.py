@@ -16,13 +16,13 @@ from raymm import __version__
 from raymm.allocator import tune_malloc
 from raymm.cli.mistakes import (
     explain_interrupt,
-    explain_os_error,
     explain_out_of_memory,
     explain_unknown_option,
     is_out_of_memory,
 )
 from raymm.errors import RaymmError, did_you_mean, in_one_line, is_of_own_code
 from raymm.signals import exit_code_of, stoppable
+from raymm.storage.os_errors import explain_os_error
 
 __all__ = ["cli", "main"]
 

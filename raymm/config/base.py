@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-__all__ = ["Checked", "Settings", "SettingsError", "Whole", "flatten"]
+__all__ = ["Checked", "Settings", "SettingsError", "Whole", "below", "flatten"]
 
 
 class SettingsError(ValueError):
@@ -54,6 +54,25 @@ class Settings(Checked):
     """Base of every section and of every part's settings: frozen, finite, unknown names refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_meant(cls, value: Any) -> Any:
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(f"{value!a} holds half of a character, which is no text")
+        return below(2**64, value)  # the largest seed
+
+
+def below(limit: int, value: Any) -> Any:
+    """The value of a field; raises `ValueError` for a whole number from `limit` on, which no array or seed can be of.
+
+    >>> below(2**64, 2**64)
+    Traceback (most recent call last):
+    ValueError: 18446744073709551616 is too large; at most 18446744073709551615 can be meant
+    """
+    if isinstance(value, int) and value >= limit:
+        raise ValueError(f"{value} is too large; at most {limit - 1} can be meant")
+    return value
 
 
 @dataclass(frozen=True)

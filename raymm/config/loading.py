@@ -20,7 +20,7 @@ from raymm.config.sections import Config
 from raymm.config.switches import idle_by_switch
 from raymm.config.unread import drop_unread
 from raymm.config.yaml_text import read_yaml, yaml_value
-from raymm.errors import SHOWN, ConfigError, Problems, did_you_mean
+from raymm.errors import SHOWN, ConfigError, Problems, briefly, did_you_mean
 
 __all__ = ["Overrides", "lay_over", "load", "mistakes_of", "override", "parse", "read_settings"]
 
@@ -130,7 +130,7 @@ def parse(
         say_unsaid(values)
     named = values.get("plugins") or ()
     if not isinstance(named, list | tuple) or not all(isinstance(spec, str) for spec in named):
-        raise ConfigError(f"{where}: plugins: must be a list of names (got {named!r})")
+        raise ConfigError(f"{where}: plugins: must be a list of names (got {briefly(named)})")
     if folder is not None and named:
         values["plugins"] = list(copied_plugins(values["plugins"], folder))
     load_plugins(values.get("plugins") or ())
@@ -144,6 +144,9 @@ def parse(
         problems.items += mistakes_of(cause)
         problems.raise_if_any(ConfigError)
         raise
+    except UnicodeEncodeError as cause:
+        beside = ascii(cause.object[max(0, cause.start - 40) : cause.end])
+        raise ConfigError(f"{where}: a text in it holds half of a character, which is no text ({beside})") from cause
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from raymm.config.base import SettingsError
-from raymm.errors import ConfigError, Problems, did_you_mean
+from raymm.errors import ConfigError, Problems, briefly, did_you_mean
 
 __all__ = ["ArgumentError", "found_in", "mistake_in_words", "refuse_arguments", "settings_mistakes"]
 
@@ -52,7 +52,8 @@ def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix
     message: str = error["msg"].removeprefix("Value error, ")
     if not key:
         return message
-    return f"{key}: {message}" + ("" if error["type"] == "value_error" else f" (got {error['input']!r})")
+    said = error["type"] in {"value_error", "missing"}  # what lacks a field is everything around it
+    return f"{key}: {message}" + ("" if said else f" (got {briefly(error['input'])})")
 
 
 def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: str = "") -> list[str]:

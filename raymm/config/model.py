@@ -74,7 +74,7 @@ class ModelConfig(Settings):
     args: dict[str, Any] = Field(
         default_factory=dict, description="arguments of that function, model.args.NAME=VALUE: plain values of YAML"
     )
-    feature_size: int = Field(default=128, ge=2, description="D: features of one modality")
+    feature_size: int = Field(default=128, ge=2, le=2**31 - 1, description="D: features of one modality")
     encoders: Annotated[dict[str, EncoderConfig], ENCODERS_BY_MODALITY] = Field(
         default_factory=dict, description="by modality name; model.encoders.NAME has what model.encoder has"
     )

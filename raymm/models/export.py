@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from raymm.config.loading import parse
+from raymm.config.mistakes import settings_mistakes
 from raymm.config.plugins import copy_plugins
 from raymm.data.schema import Schema
 from raymm.errors import CheckpointError
@@ -96,6 +97,9 @@ def load_settings(folder: Path) -> tuple[Config, _About]:
     CheckpointError
         As `load_model`.
     """
+    of_run = layout.result_folder(folder) / layout.MODEL
+    if os.path.lexists(of_run) and not of_run.is_dir():
+        raise CheckpointError(f"{of_run}: is no folder, and no model; bring back a good copy of the run")
     if not (folder / layout.MODEL_JSON).exists():
         raise CheckpointError(f"{folder}: no model there ({layout.MODEL_JSON} is missing){instead_of(folder)}")
     about = _About.read(folder / layout.MODEL_JSON)
@@ -144,5 +148,6 @@ def _readable(folder: Path) -> Iterator[None]:
         why = "may not be read by this user" if file.exists() else "is missing"
         raise CheckpointError(f"{folder}: no model there ({file.name} {why})") from None
     except (KeyError, ValueError, RuntimeError, ValidationError, SafetensorError) as cause:
-        words = " ".join(str(cause).split())  # torch names each weight that does not fit in a line of its own
+        said = "; ".join(settings_mistakes(cause, Schema)) if isinstance(cause, ValidationError) else str(cause)
+        words = " ".join(said.split())  # torch names each weight that does not fit in a line of its own
         raise CheckpointError(f"{folder}: the model cannot be read ({words})") from cause

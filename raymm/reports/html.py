@@ -23,7 +23,7 @@ __all__ = ["inline_image", "render", "write_html"]
 
 def write_html(path: Path, template: str, **values: Any) -> None:
     """Render a template into a file."""
-    write_bytes(path, render(template, **values).encode())
+    write_bytes(path, render(template, **values).encode(errors="backslashreplace"))  # a name of a file may be no text
 
 
 def render(template: str, **values: Any) -> str:

@@ -1,5 +1,6 @@
 """Write to a temporary name, flush to the disk, rename: a reader sees the old file or the new one."""
 
+import errno
 import glob
 import json
 import os
@@ -43,6 +44,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
+            if path.is_dir():  # what the system says of a rename names the temporary file first
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             temporary.replace(path)
             fsync_directory(path.parent)
     finally:

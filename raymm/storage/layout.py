@@ -118,6 +118,7 @@ __all__ = [
     "gallery_files",
     "lock_of_file",
     "lock_of_folder",
+    "places_of_epochs",
     "remove_beside_lock",
     "result_folder",
     "short_path",
@@ -220,6 +221,11 @@ def remove_beside_lock(folder: Path) -> None:
 def epoch_folder(run: Path, epoch: int) -> Path:
     """The folder of the state after `epoch` epochs."""
     return run / EPOCHS / f"epoch-{epoch:05d}"
+
+
+def places_of_epochs(run: Path) -> list[Path]:
+    """What a run has in the place of the states of epochs, committed or not."""
+    return sorted((run / EPOCHS).glob("epoch-*"))
 
 
 def committed_epochs(run: Path) -> list[int]:

@@ -23,8 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from raymm.errors import LockedError
+from raymm.errors import DataError, LockedError
 from raymm.storage.atomic import naming
+from raymm.storage.records import parse_json
 
 __all__ = ["PATIENCE", "Owner", "writing"]
 
@@ -64,8 +65,8 @@ class Owner:
     def read(cls, content: bytes) -> Self | None:
         """Who wrote a lock file; None where it is of another form, as one that is just being written."""
         try:
-            owner = cls(**json.loads(content))
-        except (ValueError, TypeError):
+            owner = cls(**parse_json(content, "a lock file"))
+        except (DataError, TypeError):
             return None
         return owner if isinstance(owner.pid, int) and isinstance(owner.since, str) else None
 
@@ -106,7 +107,7 @@ def writing(file: Path, what: str, patience: float = 0.0) -> Iterator[None]:
     OSError
         When the folder cannot be made or written.
     """
-    place = file.parent.resolve() / file.name
+    place = Path(os.path.realpath(file.parent)) / file.name
     if place in _held.get():
         yield
         return

@@ -5,23 +5,23 @@ written with more is still read; a newer number of the format is refused by name
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, ClassVar, Never, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from raymm.errors import DataError, Problems, RaymmError
+from raymm.errors import DataError, Problems, RaymmError, briefly
 
 __all__ = ["JsonRecord", "check_shape", "parse_json", "read_json"]
 
 REMEDY = "bring back a good copy of it"
 
-M = TypeVar("M", bound=BaseModel)
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape of half of a character, which the escape of the other half must be beside."""
 
-SHORT = Repr()
-SHORT.maxstring = SHORT.maxother = 60
+M = TypeVar("M", bound=BaseModel)
 
 
 class JsonRecord(BaseModel):
@@ -92,6 +92,11 @@ def parse_json(
     """The JSON object in the content of a file; raises `error` when it is something else."""
     try:
         values = json.loads(content, parse_constant=_refuse)
+        if HALF.search(content):
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as cause:  # such a text can neither be shown nor written
+        half = ascii(cause.object[cause.start])
+        raise error(f"{where}: cannot be read (it holds {half}, half of a character, in a text); {remedy}") from cause
     except (ValueError, RecursionError) as cause:
         raise error(f"{where}: cannot be read ({cause}); {remedy}") from cause
     if not isinstance(values, dict):
@@ -117,4 +122,4 @@ def _words(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"'{field}' is missing"
-    return f"'{field}' is {SHORT.repr(error['input'])}: {error['msg'].removeprefix('Value error, ')}"
+    return f"'{field}' is {briefly(error['input'])}: {error['msg'].removeprefix('Value error, ')}"

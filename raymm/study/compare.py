@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def open_all(paths: Sequence[Path]) -> list[Pair]:
     """Open every run and read its result; raises once, with what is wrong with each."""
     problems, opened, seen = Problems("runs"), [], set()
     for path in paths:
-        if (where := path.resolve()) in seen:
+        if (where := os.path.realpath(path)) in seen:
             problems.add(f"{path}: given twice")
             continue
         seen.add(where)

@@ -13,9 +13,23 @@ from raymm.config.base import Settings
 from raymm.config.mistakes import settings_mistakes
 from raymm.config.registries import METHODS
 from raymm.config.yaml_text import read_yaml
-from raymm.errors import ConfigError, Problems
+from raymm.errors import CheckpointError, ConfigError, Problems
+from raymm.storage import layout
 
-__all__ = ["JOINT", "JOINT_MATCHED", "DataSettings", "Match", "StudySettings", "parse_study", "read_study_file"]
+__all__ = [
+    "FORMAT",
+    "JOINT",
+    "JOINT_MATCHED",
+    "DataSettings",
+    "Match",
+    "StudySettings",
+    "key_of",
+    "parse_study",
+    "read_study_file",
+]
+
+FORMAT = 1
+"""Of the study.yaml of a folder."""
 
 JOINT = "joint"
 JOINT_MATCHED = "joint_matched"
@@ -147,6 +161,16 @@ def read_study_file(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with data, arms and seeds, not {type(values).__name__}")
     return values
+
+
+def key_of(study: Path, saved: Mapping[str, Any]) -> str:
+    """The key in the study.yaml of a folder; raises `CheckpointError` where it has none, or is of a newer format."""
+    file, key, number = study / layout.STUDY, saved.get("key"), saved.get("format", 1)
+    if not isinstance(key, str) or not isinstance(number, int):
+        raise CheckpointError(f"{file}: cannot be read (its key is missing); bring back a good copy")
+    if number > FORMAT:
+        raise CheckpointError(f"{file}: is of format {number}, this raymm reads {FORMAT}; update raymm")
+    return key
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -27,14 +27,13 @@ from raymm.errors import CheckpointError, DataError, Problems, RaymmError, messa
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
 from raymm.study.configs import check_configs, config_of, resolved, try_models, with_task_defaults
-from raymm.study.settings import StudySettings, parse_study, read_study_file
+from raymm.study.settings import FORMAT, StudySettings, key_of, parse_study, read_study_file
 
 if TYPE_CHECKING:
     from raymm.data.dataset import Dataset
 
 __all__ = ["Study", "create_or_open", "open_study"]
 
-FORMAT = 1
 ABSENT = "not there"
 
 
@@ -96,7 +95,7 @@ def create_or_open(path: Path, settings: StudySettings) -> Study:
         problems = Problems(f"{path} holds another study; choose another folder for --out, or the same settings")
         problems.extend(_differences(saved, _to_yaml("", settings)))
         problems.raise_if_any(CheckpointError)
-        study = Study(path, _key(path, saved), settings, unfit)
+        study = Study(path, key_of(path, saved), settings, unfit)
         write_bytes(path / layout.STUDY, _text(_to_yaml(study.key, settings)))
         return study
     if path.exists() and layout.beside_lock(path):
@@ -122,7 +121,7 @@ def open_study(path: Path) -> Study:
         raise CheckpointError(f"{path}: no study there ({layout.STUDY} is missing); give the --out of `raymm study`")
     saved = read_study_file(path / layout.STUDY)
     settings = parse_study(saved, str(path / layout.STUDY))
-    return Study(path, _key(path, saved), settings, check_configs(settings, _open_datasets(settings)))
+    return Study(path, key_of(path, saved), settings, check_configs(settings, _open_datasets(settings)))
 
 
 def _open_datasets(settings: StudySettings) -> dict[str, Dataset]:
@@ -159,17 +158,6 @@ def _to_yaml(key: str, settings: StudySettings) -> dict[str, Any]:
 
 def _text(values: dict[str, Any]) -> bytes:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()
-
-
-def _key(path: Path, saved: Mapping[str, Any]) -> str:
-    key, number = saved.get("key"), saved.get("format", 1)
-    if not isinstance(key, str) or not isinstance(number, int):
-        raise CheckpointError(f"{path / layout.STUDY}: cannot be read (its key is missing); bring back a good copy")
-    if number > FORMAT:
-        raise CheckpointError(
-            f"{path / layout.STUDY}: is of format {number}, this raymm reads {FORMAT}; update raymm"
-        )
-    return key
 
 
 def _differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from raymm.storage import layout
 
 __all__ = ["EVERY", "LiveFile", "RunProgress", "read_progress"]
@@ -87,13 +89,14 @@ class RunProgress:
         return max(self.of - self.rows, 0) / self.rows_per_second
 
 
+SAID = TypeAdapter(RunProgress)
+
+
 def read_progress(run: Path) -> RunProgress | None:
     """How far the run of a folder is; None where nothing is said, or the file is of another form."""
     try:
-        values = json.loads((run / layout.PROGRESS).read_bytes())
-        found = RunProgress(**values)
-        return found if isinstance(found.epoch, int) and isinstance(found.at, int | float) else None
-    except (OSError, ValueError, TypeError):
+        return SAID.validate_json((run / layout.PROGRESS).read_bytes(), strict=True)
+    except (OSError, ValueError):
         return None
 
 

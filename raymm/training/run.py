@@ -152,6 +152,8 @@ def check_folder(path: Path, config: Config, dataset: Dataset) -> None:
 
 def _refuse_others(path: Path) -> None:
     """Refuse a folder with more than what a run leaves that ended before its run.json was written."""
+    if path.exists() and not path.is_dir():
+        raise CheckpointError(f"{path}: is a file where the folder of a run is needed; move it, or choose another")
     there = layout.beside_lock(path) if path.exists() else []
     if any(entry.name != FOLDER and not is_unfinished(entry) for entry in there):
         raise CheckpointError(f"{path}: not empty, and no run of raymm; choose another folder for --out")

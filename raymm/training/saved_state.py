@@ -11,6 +11,9 @@ __all__ = ["SavedKey", "SavedResult", "SavedRun", "SavedStart", "SavedState", "W
 
 REMEDY = "bring back a good copy of the run, for example from its mirror, or start a new one"
 
+LONGEST_PATH = 4096
+"""Characters; no file system has longer ones."""
+
 
 class _Entry(BaseModel):
     """An epoch of the history."""
@@ -74,7 +77,7 @@ class SavedRun(SavedStart, WithConfig):
     """The run.json of a run."""
 
     key: str
-    data: str
+    data: str = Field(max_length=LONGEST_PATH)
     digest: str
     weights: dict[str, str] = Field(default_factory=dict)
     weights_looks: dict[str, list[int]] = Field(default_factory=dict)

@@ -126,7 +126,7 @@ def test_what_a_result_shows(result, capfd):
         ({"method": "sampel"}, ConfigError, "did you mean 'sample'?"),
         ({"noise": {"m7": -10}}, ConfigError, "no modality 'm7'"),
         ({"noise": {"m0": float("nan")}}, ConfigError, "view.noise_db.m0: Input should be a finite number"),
-        ({"config": 7}, ConfigError, "config is a int: give a raymm.Config, a mapping"),
+        ({"config": 7}, ConfigError, "config=7: give a raymm.Config, a mapping"),
         (
             {"epochs": 0, "settings": ()},
             ConfigError,

@@ -14,9 +14,9 @@ import torch
 
 import raymm.cli
 from raymm.cli import main
-from raymm.cli.mistakes import explain_os_error
 from raymm.config.registries import METHODS
 from raymm.methods import Joint
+from raymm.storage.os_errors import explain_os_error
 from raymm.valuation.utilities import UTILITIES
 from tests.cli.calling import call
 

@@ -134,6 +134,8 @@ def test_a_copied_lock_and_one_of_another_machine(tmp_path):
         ("run.json", b'{"config": {"training": {"epochs": 3}}}'),
         ("run.json", b"\xff\xfe"),
         ("sweep.json", b'{"plan": 3}'),
+        ("run.json", b"[" * 100_000),
+        ("run.json", b'{"config": {"training": {"epochs": 3, "selection": "\\ud800"}}}'),
         ("study.yaml", b"key: [1"),
         ("study.yaml", b"- 1"),
     ],
@@ -147,6 +149,81 @@ def test_what_is_no_run_is_said_and_hides_no_other(tmp_path, done, name, content
     assert found["foreign"].cause
     assert found["left"].state == "stopped"
     assert max(map(len, raymm.status(tmp_path).summary().splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "state"),
+    [
+        ("result/result.json", b"[" * 100_000, "unreadable"),
+        ("result/result.json", b'{"history": null}', "unreadable"),
+        (
+            "result/result.json",
+            b'{"best_epoch": 0, "metrics": {}, "history": [{"epoch": 0, "metrics": {}}]}',
+            "unreadable",
+        ),
+        ("progress.json", b"[" * 100_000, "finished"),
+        ("progress.json", b'{"epoch": 1, "epochs": 3, "phase": "training", "rows": "x", "at": 1}', "finished"),
+        (".writer", b"[" * 100_000, "finished"),
+    ],
+)
+def test_one_damaged_file_hides_no_other_run(tmp_path, done, file, content, state):
+    for name in ("a", "b"):
+        shutil.copytree(done / "a" / "finished", tmp_path / name)
+    (tmp_path / "a" / file).write_bytes(content)
+    found = by_name(tmp_path)
+    assert found["b"].state == "finished"
+    assert found["a"].state == state
+    if state == "unreadable":
+        assert found["a"].cause.startswith((f"{tmp_path}/a/{file}: cannot be read", "an epoch of its history has no"))
+
+
+def test_a_damaged_lock_file_is_taken_over(tmp_path):
+    (tmp_path / ".writer").write_bytes(b"[" * 100_000)
+    with writing(tmp_path / ".writer", "it"):
+        assert lock_state(tmp_path / ".writer").owner.pid == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seeds": "x"}, "seeds: 'x': write seeds as 0-4"),
+        ({"data": {}}, "data: Dictionary should have at least 1 item"),
+        ({"arms": {}}, "arms: Dictionary should have at least 1 item"),
+        ({"arms": None}, "arms: "),
+        ({"seeds": 3.5}, "seeds: "),
+        ({"format": 99}, "is of format 99, this raymm reads 1; update raymm"),
+        ({"key": None}, "cannot be read (its key is missing)"),
+    ],
+)
+def test_a_study_whose_settings_are_none_is_unreadable(tmp_path, change, words):
+    values = {"key": "k", "data": {"d": "d"}, "arms": ["joint", "sample"], "seeds": [0, 1]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(values))
+    assert [(one.state, one.done, one.of) for one in raymm.status(tmp_path)] == [("stopped", 0, 4)]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**values, **change}))
+    (found,) = raymm.status(tmp_path)
+    assert found.state == "unreadable"
+    assert found.cause.startswith(f"{tmp_path}/study.yaml: ")
+    assert words in found.cause
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("training", "epochs"), "x", "'config.training.epochs' is 'x': Input should be a valid integer"),
+        (("training", "selection"), 3, "'config.training.selection' is 3: Input should be a valid string"),
+        (("training",), None, "'config.training' is None: "),
+    ],
+)
+def test_a_setting_of_another_type_is_named(tmp_path, done, path, value, words):
+    shutil.copytree(done / "a" / "finished", tmp_path / "a")
+    file = tmp_path / "a" / "run.json"
+    saved = json.loads(file.read_text())
+    *above, last = path
+    (saved["config"][above[0]] if above else saved["config"])[last] = value
+    file.write_text(json.dumps(saved))
+    (found,) = raymm.status(tmp_path)
+    assert (found.state, found.done) == ("unreadable", None)
+    assert f"{file}: cannot be read: {words}" in found.cause
 
 
 def test_folders_that_are_none_of_raymm(tmp_path, data):

@@ -146,3 +146,25 @@ def test_fm_keeps_its_own_scale_when_only_its_family_is_given():
     fm = load(None, ("method=modality", "method.settings.fm.family=tanh")).method.settings.fm
     fs = load(None, ("method=sample", "method.settings.fs.family=tanh")).method.settings.fs
     assert (fm.settings.scale, fs.settings.scale) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("model.feature_size", 10**30, "model.feature_size: Input should be less than or equal to 2147483647"),
+        ("training.batch_size", 10**30, "training.batch_size: 10{30} is too large; at most 18446744073709551615"),
+        ("training.selection", "\ud800", r"training.selection: '\\ud800' holds half of a character"),
+        ("method.name", "\ud800", "a text in it holds half of a character, which is no text .*no method"),
+    ],
+)
+def test_values_that_nothing_can_be_of_are_refused_by_name(setting, value, words):
+    with pytest.raises(ConfigError, match=words):
+        Config().override({setting: value})
+
+
+def test_long_and_deep_values_are_cut_in_messages():
+    deep = 1
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(ConfigError, match=r"training.epochs: .* \(got \[\[\[\[\[\[\[\.\.\.\]\]\]\]\]\]\]\)$"):
+        Config().override({"training.epochs": deep})

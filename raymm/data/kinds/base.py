@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from raymm.config.base import Checked
+from raymm.config.base import Checked, below
 from raymm.config.registries import KINDS
 from raymm.config.view import ViewConfig
 from raymm.data.display import Display, facts_of
@@ -133,6 +133,11 @@ class ModalitySpec(Checked):
                 f"letter, {LONGEST_NAME} characters at most"
             )
         return name
+
+    @field_validator("*")
+    @classmethod
+    def _is_no_larger_than_a_size(cls, value: Any) -> Any:
+        return below(2**31, value)
 
     @field_validator("kind")
     @classmethod

@@ -114,7 +114,7 @@ def _json(file: Path) -> dict[str, Any]:
             f"there is no {file.name} in {file.parent}; name the folder of a network that Transformers saved, since "
             "nothing is downloaded"
         ) from None
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, RecursionError) as cause:
         raise ValueError(f"{file} cannot be read ({cause})") from cause
     if not isinstance(found, dict):
         raise ValueError(f"{file} holds a {type(found).__name__}, no settings")  # noqa: TRY004  (pydantic)

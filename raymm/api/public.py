@@ -1,0 +1,52 @@
+"""What public functions have alike: arguments are checked by name and type, and what the system refuses is worded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
+
+from raymm.api.argument_types import check_types, types_of
+from raymm.config.arguments import named_arguments
+from raymm.errors import DataError, is_of_own_code
+from raymm.storage.os_errors import explain_os_error
+
+__all__ = ["public"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def public(function: Callable[P, T]) -> Callable[P, T]:
+    """A function or method that raises `RaymmError` for mistakes in its arguments, and for files that are in the way.
+
+    Arguments must be of the types that the signature says, keywords of its names. A file or folder that the system
+    refuses is a `DataError`; the errors of somebody's own code stay as they are.
+
+    Examples
+    --------
+    >>> @public
+    ... def train(data: str, *, epochs: int = 1) -> int:
+    ...     return epochs
+    >>> train("data", epochs="x")
+    Traceback (most recent call last):
+    raymm.errors.ConfigError: train: epochs='x': give a whole number
+    """
+    form = signature(function)
+
+    @wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            given = form.bind(*arguments, **named).arguments
+        except TypeError:  # too many, or too few: the call itself says which
+            return function(*arguments, **named)
+        check_types(function.__name__, given, types_of(function))
+        try:
+            return function(*arguments, **named)
+        except OSError as cause:
+            if not cause.filename or is_of_own_code(cause):
+                raise
+            raise DataError(explain_os_error(cause)) from cause
+
+    return named_arguments(call)
