@@ -109,6 +109,7 @@ def refused(tmp_path, dataset, **sections):
     [
         (1, lambda y: y, r"model.encoders.m0: returns [2, 17] for 2 rows; expected [b, D] = [2, 16]"),
         (0, lambda y: y - y.mean(dim=0), r"model.encoders.m0: a row's output depends on the other rows"),
+        (0, lambda y: y + torch.rand_like(y), "model.encoders.m0: gives something else when it is called again"),
         (
             0,
             lambda y: y.nothing,

@@ -98,6 +98,18 @@ class RowsMeet(Good):
         return {name: values - values.mean(dim=0) for name, values in super().encode(batch).items()}
 
 
+class Draws(Good):
+    def encode(self, batch):
+        return {name: values + torch.rand_like(values) for name, values in super().encode(batch).items()}
+
+
+class ChangesInputs(Good):
+    def encode(self, batch):
+        for values in batch.inputs.values():
+            values.mul_(2.0)
+        return super().encode(batch)
+
+
 class ModalitiesMeet(Good):
     def encode(self, batch):
         found = {}
