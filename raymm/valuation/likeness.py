@@ -10,7 +10,16 @@ from torch import Tensor
 if TYPE_CHECKING:
     from raymm.tasks.base import Task
 
-__all__ = ["ROUNDED", "Probabilities", "are_probabilities", "changed_rows", "close", "no_logits", "tolerance_of"]
+__all__ = [
+    "ROUNDED",
+    "TOLERANCE",
+    "Probabilities",
+    "are_probabilities",
+    "changed_rows",
+    "close",
+    "no_logits",
+    "tolerance_of",
+]
 
 ENOUGH = 8
 """Numbers of which none is negative or above 1 before they are taken for probabilities of labels."""
