@@ -12,7 +12,7 @@ from raymm.config.loading import parse
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext
-from raymm.methods.registry import get_method
+from raymm.methods.registry import get_method, made, problems_of
 from raymm.valuation.utilities import get_utility
 
 if TYPE_CHECKING:
@@ -127,6 +127,6 @@ def method_of(config: Config, modalities: tuple[str, ...], task: Task, classes: 
         warmup=config.method.warmup,
         classes=classes,
     )
-    found = method.problems(config.method.settings, context)
+    found = problems_of(method, config.method.settings, context)
     Problems(f"method={config.method.name}", found).raise_if_any(ConfigError)
-    return method(config.method.settings, context)
+    return made(method, config.method.settings, context)

@@ -110,6 +110,12 @@ class ChangesInputs(Good):
         return super().encode(batch)
 
 
+class Frozen(Good):
+    def __init__(self, schema, width=4):
+        super().__init__(schema, width)
+        self.requires_grad_(False)
+
+
 class ModalitiesMeet(Good):
     def encode(self, batch):
         found = {}

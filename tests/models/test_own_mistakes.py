@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("without_copies_of_the_tests")
         ("Fails", {}, [r"in your encode, called with a batch of 2 rows, inputs m0 \[2, 6\].*: RuntimeError"]),
         ("Narrow", {}, [r"fuse returned float32 \[2, 1\] for 2 rows; expected \[B, K\] = \[2, 3\]"]),
         ("RowsMeet", {}, ["encode: a row's features depend on the other rows"]),
+        ("Frozen", {}, ["all parameters of the model are frozen .* free some, such as those of its head"]),
         ("Draws", {}, ["encode: gives something else when it is called again with the same rows: it draws"]),
         ("ChangesInputs", {}, ["encode: gives something else .* or changes its inputs in place"]),
         ("ModalitiesMeet", {}, ["encode: features of other modalities depend on 'm0'"]),
