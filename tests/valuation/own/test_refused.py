@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from raymm.errors import ConfigError
+from raymm.tasks import Classification
 from raymm.valuation.likeness import close
 from raymm.valuation.own import BatchError, value_batches
 from raymm.valuation.utilities import Utility, is_correct
@@ -399,6 +400,22 @@ def right(logits, labels, sizes):
 def test_a_utility_of_ones_own(own, words):
     with pytest.raises(BatchError, match=f"batch 0 .*{words}"):
         value_batches(Base(), [BATCH], modalities=BRANCHES, utility=Utility("mine", **own))
+
+
+class Near(Classification):
+    """Classes beside the label are correct, too."""
+
+    def correct(self, outputs, labels):
+        return (outputs.argmax(dim=-1) - labels[:, None]).abs() <= 1
+
+
+def test_what_is_correct_is_said_by_a_task_of_ones_own():
+    mine = Utility("mine", right, by_size=lambda sizes: sizes)
+    found = value_batches(Base(), [BATCH], modalities=BRANCHES, utility=mine, task=Near())
+    assert np.array_equal(found.phi, value_batches(Base(), [BATCH], modalities=BRANCHES, task=Near()).phi)
+    with pytest.raises(BatchError, match="fn gives . and by_size leads to ."):
+        wrong = Utility("mine", right, by_size=lambda sizes: 2 * sizes)
+        value_batches(Base(), [BATCH], modalities=BRANCHES, utility=wrong, task=Near())
 
 
 def test_the_two_ways_of_a_utility_are_compared_on_the_first_batch_alone():
