@@ -413,8 +413,8 @@ def test_what_is_correct_is_said_by_a_task_of_ones_own():
     mine = Utility("mine", right, by_size=lambda sizes: sizes)
     found = value_batches(Base(), [BATCH], modalities=BRANCHES, utility=mine, task=Near())
     assert np.array_equal(found.phi, value_batches(Base(), [BATCH], modalities=BRANCHES, task=Near()).phi)
-    with pytest.raises(BatchError, match="fn gives . and by_size leads to ."):
-        wrong = Utility("mine", right, by_size=lambda sizes: 2 * sizes)
+    wrong = Utility("mine", right, by_size=lambda sizes: 2 * sizes)
+    with pytest.raises(BatchError, match=r"fn gives . and by_size leads to ."):
         value_batches(Base(), [BATCH], modalities=BRANCHES, utility=wrong, task=Near())
 
 
