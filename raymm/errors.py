@@ -26,6 +26,7 @@ __all__ = [
     "did_you_mean",
     "in_one_line",
     "is_of_own_code",
+    "is_of_the_machine",
     "last_line",
     "messages_of",
     "missing_extra",
@@ -198,6 +199,14 @@ def last_line(cause: object, otherwise: str) -> str:
 def is_of_own_code(cause: BaseException) -> bool:
     """Whether an exception came through somebody's own code, such as a plug-in, which is then named by its line."""
     return bool(_own_frames(cause))
+
+
+def is_of_the_machine(cause: BaseException) -> bool:
+    """Whether an exception says that memory is full or another process is lost, which no code is to blame for."""
+    if isinstance(cause, MemoryError | ConnectionError) or type(cause).__name__ == "OutOfMemoryError":
+        return True
+    files = (Path(frame.filename).parts for frame in traceback.extract_tb(cause.__traceback__))
+    return any(parts[-3:-1] == ("torch", "distributed") for parts in files)
 
 
 def _own_frames(cause: BaseException) -> list[traceback.FrameSummary]:

@@ -10,9 +10,11 @@ from typing import Any
 
 from raymm.config.base import flatten
 from raymm.config.loading import parse
+from raymm.config.own_parts import own_part
 from raymm.config.registries import METHODS
 from raymm.config.sections import Config
 from raymm.config.switches import idle_by_switch
+from raymm.errors import ConfigError
 
 __all__ = ["Parameter", "canonical", "parameters"]
 
@@ -53,8 +55,9 @@ def _unread(config: Config) -> set[str]:
     method = METHODS.get(config.method.name)
     if method.needs == "nothing":
         unread |= {"method.warmup", "method.every", "method.row_budget"}
-    for name in method.idle(config.method.settings):
-        unread |= _under(flat, f"method.settings.{name}")
+    with own_part(method, "idle", ConfigError):
+        for name in method.idle(config.method.settings):
+            unread |= _under(flat, f"method.settings.{name}")
     return unread
 
 

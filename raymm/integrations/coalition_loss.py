@@ -17,7 +17,7 @@ from raymm.integrations.methods import config_of, method_of, names_of
 from raymm.integrations.ranks import found_communicator, say_if_not_synchronised
 from raymm.integrations.rows import epoch_and_row
 from raymm.seeds import derive
-from raymm.tasks.registry import get_task
+from raymm.tasks.registry import as_task
 from raymm.valuation.likeness import no_logits
 from raymm.valuation.own.labels import read_labels
 
@@ -90,7 +90,7 @@ class CoalitionLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.modalities, self.reduction = names_of(modalities), reduction
-        self.task = get_task(task) if isinstance(task, str) else task
+        self.task = as_task(task)
         _check(method, reduction)
         self._config = config_of(
             method=method,

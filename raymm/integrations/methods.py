@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from raymm.config.loading import parse
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError, Problems
 from raymm.methods.base import Method, MethodContext
-from raymm.methods.registry import get_method
+from raymm.methods.registry import get_method, made, problems_of
 from raymm.valuation.utilities import get_utility
 
 if TYPE_CHECKING:
@@ -57,7 +59,13 @@ def names_of(modalities: Sequence[str] | int) -> tuple[str, ...]:
     """
     if isinstance(modalities, str):
         raise ConfigError(f"modalities is the text '{modalities}'; give a tuple of names, such as ('audio', 'rgb')")
-    names = tuple(f"m{i}" for i in range(modalities)) if isinstance(modalities, int) else tuple(modalities)
+    if isinstance(modalities, int | np.integer):
+        modalities = [f"m{i}" for i in range(modalities)]
+    if not isinstance(modalities, Iterable):
+        raise ConfigError(
+            f"modalities is {modalities!r}; give a tuple of names, such as ('audio', 'rgb'), or a number"
+        )
+    names = tuple(modalities)
     problems = Problems("modalities")
     if not names:
         problems.add("there is none; name one or more")
@@ -86,6 +94,8 @@ def config_of(
     ConfigError
         With every mistake at once.
     """
+    if not isinstance(settings, Mapping | None):
+        raise ConfigError(f"{where}: settings={settings!r}; give a mapping, such as {{'amount': 0.5}}")
     return parse(
         {
             "method": {"name": method, "settings": dict(settings or {}), **(resampling or {})},
@@ -117,6 +127,6 @@ def method_of(config: Config, modalities: tuple[str, ...], task: Task, classes: 
         warmup=config.method.warmup,
         classes=classes,
     )
-    found = method.problems(config.method.settings, context)
+    found = problems_of(method, config.method.settings, context)
     Problems(f"method={config.method.name}", found).raise_if_any(ConfigError)
-    return method(config.method.settings, context)
+    return made(method, config.method.settings, context)

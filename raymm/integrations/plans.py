@@ -19,6 +19,7 @@ from raymm.methods.plan import base_plan
 from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.epoch import kept_modalities
+from raymm.valuation.given_arrays import as_array
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Plans"]
 
 log = logging.getLogger(__name__)
+
+STATE = "the state of the Resampler"
 
 
 class Plans:
@@ -131,22 +134,20 @@ class Plans:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was taken; raises `CheckpointError` naming each setting that differs."""
-        problems = Problems("the state of the Resampler")
-        lacking = ", ".join(f"'{name}'" for name in ("epoch", "settings") if name not in state)
-        if lacking:
-            problems.add(
-                f"has no {lacking}, but {', '.join(map(str, state)) or 'nothing'}; give what state_dict() gave"
-            )
-            problems.raise_if_any(CheckpointError)
-        theirs, ours = json.loads(state["settings"]), self._settings()
+        theirs, ours = _settings_in(state), self._settings()
+        problems = Problems(STATE)
         for name in sorted(theirs.keys() | ours.keys()):
             if theirs.get(name) != ours.get(name):
                 problems.add(f"{name} was {theirs.get(name)}, and is {ours.get(name)}")
         problems.raise_if_any(CheckpointError, note="make the Resampler with the settings of the state")
-        phi = state.get("phi")
-        self._phi = None if phi is None else torch.as_tensor(phi).double().cpu().numpy().copy()
-        self._valued_for = state.get("valued_for")
-        self._go_to(int(state["epoch"]))
+        phi = _phi_in(state, self.samples.present.shape)
+        before = (self._phi, self._valued_for)
+        self._phi, self._valued_for = phi, state.get("valued_for")
+        try:
+            self._go_to(int(state["epoch"]))
+        except Exception:
+            self._phi, self._valued_for = before
+            raise
 
     def _refuse_without_labels(self) -> None:
         """Plan two samples, so that a method that reads labels says so before anything is trained."""
@@ -188,3 +189,44 @@ class Plans:
         candidates = range(last, max(last - every, 0), -1)
         due = (one for one in candidates if planning.valuation_due(self.method, self.config, one))
         return next(due, None)
+
+
+def _settings_in(state: object) -> dict[str, Any]:
+    """The settings of a state, once all of it is what `state_dict` gives; raises `CheckpointError` otherwise."""
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{STATE} is a {type(state).__name__}; give what state_dict() gave")
+    problems, settings = Problems(STATE), _read_json(state.get("settings"))
+    lacking = ", ".join(f"'{name}'" for name in ("epoch", "settings") if name not in state)
+    if lacking:
+        problems.add(f"has no {lacking}, but {', '.join(map(str, state)) or 'nothing'}")
+    elif not isinstance(settings, dict):
+        problems.add(f"'settings' is {state['settings']!r}, and no text of settings")
+    for name, number in {"epoch": state.get("epoch", 0), "valued_for": state.get("valued_for") or 0}.items():
+        if not _is_epoch(number):
+            problems.add(f"'{name}' is {number!r}, and no number of an epoch")
+    problems.raise_if_any(CheckpointError, note="give what state_dict() gave")
+    assert isinstance(settings, dict)
+    return settings
+
+
+def _read_json(text: object) -> object:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _is_epoch(number: Any) -> bool:
+    try:
+        return not isinstance(number, bool | str) and int(number) == number and number >= 0
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _phi_in(state: Mapping[str, Any], shape: tuple[int, ...]) -> npt.NDArray[np.float64] | None:
+    if state.get("phi") is None:
+        return None
+    phi = as_array(state["phi"])
+    if phi.dtype.kind not in "biuf" or phi.shape != shape:
+        raise CheckpointError(f"{STATE}: 'phi' is {phi.dtype} {list(phi.shape)}; expected real numbers {list(shape)}")
+    return phi.astype(np.float64)

@@ -28,7 +28,7 @@ from raymm.integrations.samples import samples_of
 from raymm.integrations.values import read_contributions
 from raymm.methods.plan import epoch_batches, rank_batches
 from raymm.methods.registry import get_method
-from raymm.tasks.registry import get_task
+from raymm.tasks.registry import as_task
 from raymm.training.communicator import on_first_rank
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Resampler(data.Sampler[list[Row]]):
         Problems("Resampler", check_ranks(rank, world)).raise_if_any(ConfigError)
         self.modalities, self.drop_last = names_of(modalities), drop_last
         self._rank, self._world, self._fields = rank, world, read_fields(fields)
-        labelled = get_task(task) if isinstance(task, str) else task
+        labelled = as_task(task)
         config = config_of(
             method=method,
             settings=settings,

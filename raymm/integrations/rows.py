@@ -6,7 +6,7 @@ with it, also into loader workers, so that nothing there has to know the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -94,10 +94,12 @@ def read_fields(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     >>> read_fields(("mask",)), read_fields({"mask": "keep"})
     ({'mask': 'mask'}, {'mask': 'keep'})
     """
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise ConfigError(f"fields={given!r}; give a tuple of {', '.join(FIELDS)}, or a mapping of these to keys")
     fields = dict(given) if isinstance(given, Mapping) else {name: name for name in given}
     for name in fields:
         if name not in FIELDS:
-            raise ConfigError(f"fields: no field '{name}'; {did_you_mean(name, FIELDS)}")
+            raise ConfigError(f"fields: no field '{name}'; {did_you_mean(str(name), FIELDS)}")
     return fields
 
 

@@ -16,6 +16,7 @@ from raymm.errors import ConfigError, DataError, Problems
 from raymm.integrations.values import Samples
 from raymm.tasks.base import Task
 from raymm.training.planning import TrainingSamples
+from raymm.valuation.given_arrays import as_array
 
 __all__ = ["NoLabelsError", "TrainedSamples", "samples_of"]
 
@@ -107,13 +108,13 @@ def samples_of(
     rows = _rows_of(samples)
     problems = Problems("Resampler")
     shape = (len(rows), len(modalities))
-    having = np.ones(shape, dtype=bool) if present is None else _array(present)
+    having = np.ones(shape, dtype=bool) if present is None else _array(present, "present")
     if having.dtype != bool or having.shape != shape:
         problems.add(f"present is {having.dtype} {list(having.shape)}; expected bool {list(shape)}")
     elif (empty := np.flatnonzero(~having.any(axis=1))).size:
         problems.add(f"sample {rows[empty[0]]} has no modality; leave it out of the samples")
-    label = None if labels is None else _array(labels)
-    if label is not None and len(label) != len(rows):
+    label = None if labels is None else _array(labels, "labels")
+    if label is not None and (not label.ndim or len(label) != len(rows)):
         problems.add(f"labels are {list(label.shape)}; expected one for each of {len(rows)} samples")
     if ids is not None and (len(ids) != len(rows) or len(set(ids)) < len(ids)):
         problems.add(f"ids are {len(ids)}, {len(set(ids))} of them different; expected one for each of {len(rows)}")
@@ -124,7 +125,7 @@ def samples_of(
 
 def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     if isinstance(samples, np.ndarray | Tensor) or _are_positions(samples):
-        rows = _array(samples)
+        rows = _array(samples, "samples")
         if rows.dtype.kind not in "iu" or rows.ndim != 1 or (np.diff(rows) <= 0).any() or (rows < 0).any():
             raise ConfigError(
                 f"Resampler: samples are {rows.dtype} {list(rows.shape)}; expected a number, a data set, or "
@@ -177,5 +178,8 @@ def _classes_of(label: npt.NDArray[Any] | None, classes: int | None, task: Task)
     return count
 
 
-def _array(given: Any) -> npt.NDArray[Any]:
-    return given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+def _array(given: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return as_array(given)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise DataError(f"Resampler: {name} are a {type(given).__name__} that is no array ({cause})") from cause

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from raymm.data.plain_text import plain_texts
 from raymm.errors import DataError, Problems
+from raymm.valuation.given_arrays import as_array
 
 __all__ = ["Samples", "read_contributions"]
 
@@ -93,14 +93,16 @@ def read_contributions(
 
 
 def _array(phi: Any) -> npt.NDArray[np.float64]:
-    if isinstance(phi, Tensor):
-        phi = phi.detach().cpu().numpy()
     try:
-        return np.array(phi, dtype=np.float64)
-    except (TypeError, ValueError) as cause:
+        found = as_array(phi)
+        numbers = np.array(found.real, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as cause:
         raise DataError(
-            f"contributions are a {type(phi).__name__}; give a ValuationTable, or phi [samples, modalities]"
+            f"contributions are a {type(phi).__name__}; give a ValuationTable, or phi [samples, modalities] ({cause})"
         ) from cause
+    if np.iscomplexobj(found):
+        raise DataError(f"contributions are {found.dtype}; give real numbers")
+    return numbers
 
 
 def _check_game(table: Any, samples: Samples) -> None:

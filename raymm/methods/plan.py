@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.config.own_parts import own_part
 from raymm.methods.extra_rows import checked
 from raymm.seeds import derive
 from raymm.valuation.bits import masks_of
@@ -110,7 +111,9 @@ def make_plan(method: Method, inputs: ResamplingInputs, row_budget: float | None
     >>> list(zip(plan.index.tolist(), plan.keep.tolist()))
     [(10, 3), (11, 3), (10, 2), (10, 2)]
     """
-    extra = checked(method.plan(inputs), inputs.present, type(method).__name__)
+    with own_part(type(method), "plan"):
+        found = method.plan(inputs)
+    extra = checked(found, inputs.present, type(method).__name__)
     n = inputs.present.shape[1]
     if not extra.base:
         index, keep = inputs.rows[extra.position], extra.keep.astype(code_type(n))

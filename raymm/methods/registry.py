@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
+from torch import nn
 
+from raymm.config.own_parts import own_part
 from raymm.config.registries import METHODS
 from raymm.errors import ConfigError, Problems, did_you_mean
 from raymm.methods.base import Method, MethodContext, Needs
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from raymm.models.traits import ModelTraits
     from raymm.tasks.base import Task
 
-__all__ = ["build_method", "check_accumulation", "context_of", "get_method"]
+__all__ = ["build_method", "check_accumulation", "context_of", "get_method", "made", "problems_of"]
 
 
 def get_method(name: str) -> type[Method]:
@@ -60,13 +62,39 @@ def build_method(
     raymm.errors.ConfigError: method=sample: valuation.utility=logit has no fair share below which a contribution ...
     """
     method, context = get_method(config.method.name), context_of(config, schema, traits, task)
-    problems = method.problems(config.method.settings, context)
+    problems = problems_of(method, config.method.settings, context)
     if method.reads_encoders and not context.encoders:
         problems = [*problems, f"reads the encoder of each modality, and {NO_ENCODERS}"]
     Problems(f"method={config.method.name}", problems).raise_if_any(ConfigError)
     with torch.random.fork_rng(devices=[]):  # weights of a module of its own are a function of the seed
         torch.manual_seed(derive(config.training.seed, "method"))
-        return method(config.method.settings, context)
+        return made(method, config.method.settings, context)
+
+
+def problems_of(method: type[Method], settings: Any, context: MethodContext) -> list[str]:
+    """What keeps a method from being used, in words; raises `ConfigError` where `Method.problems` gives no list."""
+    with own_part(method, "problems", ConfigError):
+        found: object = method.problems(settings, context)
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+        raise ConfigError(
+            f"{method.__name__}.problems returns a {type(found).__name__}; expected a list of texts, empty where "
+            "nothing keeps the method from being used"
+        )
+    return list(found)
+
+
+def made(method: type[Method], settings: Any, context: MethodContext) -> Method:
+    """A method, whose module and turns are such; raises `ConfigError` otherwise."""
+    with own_part(method, "__init__", ConfigError):
+        found = method(settings, context)
+    module: object = found.module
+    problems = Problems(method.__name__)
+    if not isinstance(module, nn.Module | None):
+        problems.add(f"module is a {type(module).__name__}; expected a torch.nn.Module, or None")
+    if not isinstance(found.turns, int) or found.turns < 1:
+        problems.add(f"turns is {found.turns!r}; expected how many updates a batch makes, from 1 on")
+    problems.raise_if_any(ConfigError)
+    return found
 
 
 def check_accumulation(config: Config) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from raymm.errors import ConfigError, Problems, RaymmError, in_one_line
 from raymm.valuation.likeness import close
 
-__all__ = ["check_rows"]
+__all__ = ["apart_in_words", "check_rows"]
 
 
 def check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], words: str, *inputs: Tensor) -> None:
@@ -42,5 +42,16 @@ def check_rows(where: str, part: Callable[..., Any], shape: tuple[int, int], wor
             "returns NaN or infinite numbers for finite inputs, before anything is trained; look at its weights"
         )
     elif not (close(first, whole[:1]) and close(last, whole[-1:])):
-        problems.add("a row's output depends on the other rows of its batch; each row must be computed by itself")
+        problems.add(apart_in_words("a row's output depends", whole, lambda: part(*inputs)))
     problems.raise_if_any(ConfigError)
+
+
+def apart_in_words(depends: str, whole: Tensor, again: Callable[[], Any]) -> str:
+    """Why rows come out otherwise by themselves: they depend on others, or come out otherwise every time."""
+    found = again()
+    if isinstance(found, Tensor) and close(found, whole):
+        return f"{depends} on the other rows of its batch; each row must be computed by itself"
+    return (
+        "gives something else when it is called again with the same rows: it draws at random in evaluation mode, or "
+        "changes its inputs in place"
+    )

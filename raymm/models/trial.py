@@ -18,7 +18,7 @@ import torch
 from raymm.errors import ConfigError, RaymmError, in_one_line, mistakes_in
 from raymm.models.model import build_model
 from raymm.models.multimodal import MultimodalModel, PartsModel
-from raymm.models.row_checks import check_rows
+from raymm.models.row_checks import apart_in_words, check_rows
 from raymm.valuation.conformance import ModelError, compare_sources, few_coalitions
 from raymm.valuation.likeness import close, no_logits
 from raymm.valuation.protocol import fingerprint
@@ -88,10 +88,8 @@ def _check_encode(model: MultimodalModel, batch: Batch, where: str) -> None:
     if not torch.isfinite(features[seen]).all() and all(bool(values.isfinite().all()) for values in _floats(batch)):
         raise ConfigError(f"{where}encode returns NaN or infinite numbers for finite inputs; look at its weights")
     if not all(close(_encoded(model, _one(batch, row))[0][seen[row]], features[row][seen[row]]) for row in (0, -1)):
-        raise ConfigError(
-            f"{where}encode: a row's features depend on the other rows of its batch; each row must be computed by "
-            "itself"
-        )
+        words = apart_in_words("a row's features depend", features[seen], lambda: _encoded(model, batch)[seen])
+        raise ConfigError(f"{where}encode: {words}")
     for position, name in enumerate(model.names):
         others = seen.clone()
         others[:, position] = False

@@ -49,6 +49,19 @@ def get_task(name: str = DEFAULT, settings: Mapping[str, Any] | None = None) -> 
         raise
 
 
+def as_task(given: object) -> Task:
+    """A task, or that of a name; raises `ConfigError` for anything else.
+
+    >>> as_task("multilabel").name
+    'multilabel'
+    """
+    if isinstance(given, Task):
+        return given
+    if not isinstance(given, str):
+        raise ConfigError(f"task={given!r}: give the name of a task, such as '{DEFAULT}', or a raymm.tasks.Task")
+    return get_task(given)
+
+
 def task_fields(task: Task) -> dict[str, Any]:
     """A task as it is written beside data: `{"name": ..., setting: ...}`; the inverse of `read_task`.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from raymm.config.own_parts import own_part
 from raymm.data.loading import BatchRequest
 from raymm.errors import TrainingError
 from raymm.methods.plan import epoch_batches, rank_batches
@@ -101,7 +102,8 @@ def train_epoch(
             check_losses(losses, trainer, loader, plan, epoch)
     check_losses(losses, trainer, loader, plan, epoch)
     means.set_baseline()
-    trainer.method.after_steps(trainer.summed)
+    with own_part(type(trainer.method), "after_steps"):
+        trainer.method.after_steps(trainer.summed)
     loss = float(torch.stack(losses).double().sum()) / len(plan)
     return EpochReport(loss, len(plan), *record.close())
 
@@ -175,7 +177,8 @@ def kept_modalities(
         When the method's mask is no mask.
     """
     kept = plan.masks(rows, present.shape[1]) & present
-    masked: object = method.mask(kept, keys_of(derive(seed, "mask", epoch), rows))
+    with own_part(type(method), "mask"):
+        masked: object = method.mask(kept, keys_of(derive(seed, "mask", epoch), rows))
     if not isinstance(masked, np.ndarray) or masked.dtype != bool or masked.shape != kept.shape:
         found = f"{masked.dtype} {list(masked.shape)}" if isinstance(masked, np.ndarray) else type(masked).__name__
         name = type(method).__name__

@@ -36,7 +36,7 @@ from raymm.training.context import RunContext
 from raymm.training.epoch import train_epoch, updates_of
 from raymm.training.epoch_end import evaluate_and_commit, plan_and_commit
 from raymm.training.memory import most_memory, watch_memory
-from raymm.training.method_hooks import epoch_start
+from raymm.training.method_hooks import before_epoch
 from raymm.training.result import finished, read_result
 from raymm.training.schedule import epoch_rates
 from raymm.training.selection import stops_early
@@ -113,7 +113,7 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
     context.verify_shards(state)
     watch_memory(trainer.device)
     trainer.begin_epoch(state.epoch)  # what is frozen is so for the method too
-    trainer.method.before_epoch(epoch_start(context, state.epoch))
+    before_epoch(context, state.epoch)
     began = time.perf_counter()
     context.journal.begin_epoch(state)
     report = train_epoch(trainer, context.loader, state.plan, state.epoch, rates, context.journal.add_rows)

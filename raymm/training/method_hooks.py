@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
+from raymm.config.own_parts import own_part
 from raymm.errors import Problems, TrainingError
 from raymm.methods.cost import Cost
 from raymm.methods.epochs import EpochEnd, EpochStart
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from raymm.training.context import RunContext
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["after_evaluation", "epoch_end", "epoch_start", "method_figures"]
+__all__ = ["after_evaluation", "before_epoch", "epoch_end", "method_figures"]
 
 
 def epoch_start(context: RunContext, epoch: int) -> EpochStart:
@@ -52,6 +53,13 @@ def epoch_start(context: RunContext, epoch: int) -> EpochStart:
 
     epochs, samples = config.training.epochs, len(context.dataset.present)
     return EpochStart(epoch, epochs, samples, trainer.model, initial, forget, forget_average)
+
+
+def before_epoch(context: RunContext, epoch: int) -> None:
+    """Tell the method that an epoch begins."""
+    method, start = context.trainer.method, epoch_start(context, epoch)
+    with own_part(type(method), "before_epoch"):
+        method.before_epoch(start)
 
 
 def epoch_end(context: RunContext, epoch: int, table: ValuationTable) -> EpochEnd:
@@ -81,7 +89,7 @@ def after_evaluation(context: RunContext, epoch: int, table: ValuationTable, met
     """Tell the method of an epoch's evaluation; add its figures to the metrics, and its cost to that of training."""
     method, started = context.trainer.method, time.perf_counter()
     end = epoch_end(context, epoch, table)
-    with evaluating(context.trainer.model):
+    with evaluating(context.trainer.model), own_part(type(method), "after_evaluation"):
         method.after_evaluation(end)
     metrics |= method_figures(method)
     metrics[names.TRAIN_SECONDS] += time.perf_counter() - started
@@ -98,8 +106,11 @@ def method_figures(method: Method) -> dict[str, float]:
     TrainingError
         When a name cannot be one of a metric, or a value is no number.
     """
-    figures: dict[Any, Any] = method.figures()
+    with own_part(type(method), "figures"):
+        figures: object = method.figures()
     problems = Problems(f"{type(method).__name__}.figures")
+    if not isinstance(figures, Mapping):
+        raise TrainingError(f"{problems.where} returns a {type(figures).__name__}; expected a dictionary of numbers")
     for name, value in figures.items():
         if not re.fullmatch(PLACEHOLDERS["figure"], str(name)):
             problems.add(f"'{name}' is no name of a metric; use small letters, digits and _")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.optim import Optimizer
 
+from raymm.config.own_parts import own_part
 from raymm.errors import Problems, TrainingError
 from raymm.training.optimizer_state import load_optimizer_tensors, optimizer_tensors
 
@@ -55,23 +56,27 @@ def load_method_tensors(
 def load_method_state(method: Method, tensors: Mapping[str, Tensor], *, unplanned: bool = False) -> None:
     """Load the state alone; errors as `load_method_tensors`."""
     state = _without(UNPLANNED if unplanned else STATE, tensors)
-    if not state and method.state_dict():
+    if not state and state_of(method):
         raise ValueError("no state of the method")
     if state:
-        method.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
+        with own_part(type(method), "load_state_dict", ValueError):
+            method.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
         _check_taken_over(method, state)
 
 
 def state_of(method: Method) -> dict[str, Tensor]:
     """Copies of what a method remembers; raises `TrainingError` where something of it is no tensor."""
-    state: object = method.state_dict()
+    with own_part(type(method), "state_dict"):
+        state: object = method.state_dict()
     problems = Problems(f"{type(method).__name__}.state_dict")
     if not isinstance(state, Mapping):
         problems.add(f"returns a {type(state).__name__}; expected a dictionary of tensors")
         problems.raise_if_any(TrainingError)
     assert isinstance(state, Mapping)
     for name, value in state.items():
-        if not isinstance(value, Tensor):
+        if not isinstance(name, str):
+            problems.add(f"names something {name!r}; names must be texts")
+        elif not isinstance(value, Tensor):
             problems.add(f"'{name}' is a {type(value).__name__}; expected a tensor, such as torch.as_tensor({name})")
     problems.raise_if_any(TrainingError)
     return {name: value.detach().clone() for name, value in state.items()}

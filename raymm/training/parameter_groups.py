@@ -62,6 +62,11 @@ def parameter_groups(model: nn.Module, own: nn.Module | None, config: OptimizerC
         number = _first_match(name, config)
         decays = decaying is None or name in decaying
         groups.setdefault((number, decays), _group(config, number, decays))["params"].append(parameter)
+    if not groups:
+        raise ConfigError(
+            "all parameters of the model are frozen (requires_grad is False), so that there is nothing to train; "
+            "free some, such as those of its head"
+        )
     return list(groups.values())
 
 
@@ -89,7 +94,7 @@ def freeze(model: nn.Module, optimizer: Optimizer, epoch: int) -> None:
 
 
 def check_groups(config: Config, schema: Schema) -> None:
-    """Refuse patterns that match no parameter of the model that a run would train, and groups that freeze all.
+    """Refuse patterns that match no parameter of the model that a run would train, and a model whose all are frozen.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def check_groups(config: Config, schema: Schema) -> None:
         With each such pattern, and the names that are near; or when an optimizer of another package refuses these
         parameters.
     """
-    if not config.optimizer.groups and ":" not in config.optimizer.name:
+    if not config.optimizer.groups and ":" not in config.optimizer.name and config.model.build is None:
         return
     model = build_model(schema, config.model, config.training.seed)
     method = build_method(config, schema, traits_of(model))

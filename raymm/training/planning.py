@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.config.own_parts import own_part
+from raymm.errors import TrainingError
 from raymm.methods.base import ResamplingInputs
 from raymm.methods.plan import base_plan, make_plan
 from raymm.seeds import derive
@@ -66,7 +68,16 @@ def rows_to_value(method: Method, dataset: Dataset, config: Config, epoch: int) 
 
 def samples_to_value(method: Method, rows: Rows, config: Config, epoch: int) -> Rows:
     """Of the samples that are trained those whose contributions the plan of `epoch` reads."""
-    return method.rows_to_value(rows, derive(config.training.seed, "Z", epoch))
+    with own_part(type(method), "rows_to_value"):
+        found: object = method.rows_to_value(rows, derive(config.training.seed, "Z", epoch))
+    if found is rows:
+        return rows
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or not np.isin(found, rows).all():
+        raise TrainingError(
+            f"{type(method).__name__}.rows_to_value returns what is no array of samples that are trained; return "
+            "some of the rows that it is given, in ascending order"
+        )
+    return found
 
 
 def joint_plan(dataset: Dataset) -> Plan:

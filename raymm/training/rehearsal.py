@@ -20,7 +20,7 @@ from raymm.training.checkpoint import Checkpoint, commit, new_epoch
 from raymm.training.context import RunContext
 from raymm.training.epoch import check_losses, rank_parts, updates_of
 from raymm.training.memory import most_memory, watch_memory
-from raymm.training.method_hooks import epoch_start
+from raymm.training.method_hooks import before_epoch
 from raymm.training.method_state import state_of
 from raymm.training.parameter_groups import set_learning_rate
 from raymm.training.schedule import epoch_rates
@@ -138,7 +138,7 @@ def _train(context: RunContext, plan: Plan) -> list[float]:
     rates = epoch_rates(config, 0, updates_of(config, plan, 0), (), context.dataset.schema.task)
     torch.manual_seed(config.training.seed)
     trainer.begin_epoch(0)
-    trainer.method.before_epoch(epoch_start(context, 0))
+    before_epoch(context, 0)
     set_learning_rate(trainer.optimizer, max(rates))
     times, began = [], time.perf_counter()
     for part in islice(rank_parts(trainer, context.loader, plan, 0), UPDATES * config.training.accumulate):

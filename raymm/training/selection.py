@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from raymm.config.own_parts import own_part
 from raymm.config.registries import METHODS
 from raymm.tracking import metrics as names
 
@@ -56,7 +57,9 @@ def stops_early(history: History, config: Config, task: Task) -> bool:
     patience = config.training.patience
     if patience is None:
         return False
-    stage = METHODS.get(config.method.name).stage_epochs(config.method.settings, config.training.epochs)
+    method = METHODS.get(config.method.name)
+    with own_part(method, "stage_epochs"):
+        stage = int(method.stage_epochs(config.method.settings, config.training.epochs))
     best, since, acts = np.inf, 0, config.acts_from
     for epoch, score in enumerate(badness(history, config.training.selection, task)[stage:], stage):
         better = score < best - config.training.min_delta

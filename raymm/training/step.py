@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from raymm.config.own_parts import is_own, own_part
 from raymm.errors import ConfigError, TrainingError
+from raymm.methods.base import Method
 from raymm.training.average import WeightAverage
 from raymm.training.communicator import sum_gradients
 from raymm.training.conflict import conflict_sums
@@ -22,7 +24,6 @@ from raymm.training.training_step import TrainingStep
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
-    from raymm.methods.base import Method
     from raymm.models.model import MultimodalModel
     from raymm.tasks.base import Task
     from raymm.training.communicator import Communicator
@@ -52,6 +53,8 @@ class Trainer:
         self._parameters: list[nn.Parameter] = []
         ema = self.config.training.ema
         self.average = None if ema is None else WeightAverage(self.model, ema)
+        own = is_own(type(self.method)) and type(self.method).on_gradients is not Method.on_gradients
+        self._looks_at_gradients = own and precision != "float16"  # whose gradients overflow at times
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
 
     def begin_epoch(self, epoch: int) -> None:
@@ -110,7 +113,7 @@ class Trainer:
         parameters = [one for one in self._parameters if one.requires_grad]
         total = sum_gradients(parameters, self.communicator, losses[0] if len(losses) == 1 else torch.stack(losses))
         self.scaler.unscale_(self.optimizer)
-        self.method.on_gradients(step)
+        self._change_gradients(step, parameters)
         if self.config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
         self.scaler.step(self.optimizer)
@@ -119,12 +122,24 @@ class Trainer:
             self.average.update()
         return total
 
+    def _change_gradients(self, step: TrainingStep, parameters: list[nn.Parameter]) -> None:
+        """Let the method do so; of one of somebody's own the gradients are looked at before and after."""
+        kind = type(self.method)
+        looked = self._looks_at_gradients and _all_finite(parameters)
+        with own_part(kind, "on_gradients"):
+            self.method.on_gradients(step)
+        if looked and not _all_finite(parameters):
+            raise TrainingError(f"{kind.__name__}.on_gradients makes gradients NaN or infinite, which were finite")
+
     def _loss(self, step: TrainingStep) -> Tensor:
         """The loss of the method, one number; a rank without rows may have nothing to differentiate."""
-        loss: object = self.method.loss(step)
+        with own_part(type(self.method), "loss"):
+            loss: object = self.method.loss(step)
         where = f"method={self.config.method.name}: the loss"
-        if not isinstance(loss, Tensor) or loss.ndim:
-            found = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        if not isinstance(loss, Tensor) or loss.ndim or loss.is_complex():
+            found = f"a {type(loss).__name__}"
+            if isinstance(loss, Tensor):
+                found = f"a tensor {list(loss.shape)}" if loss.ndim else f"a number of {loss.dtype}"
             raise TrainingError(
                 f"{where} is {found}; return the sum over the rows, such as step.total(losses of rows)"
             )
@@ -141,3 +156,8 @@ def parameters_of(model: nn.Module, method: Method) -> list[nn.Parameter]:
     """All that is trained: the parameters of the model, then those of the method's own module."""
     own = method.module
     return list(chain(model.parameters(), own.parameters() if own is not None else ()))
+
+
+def _all_finite(parameters: list[nn.Parameter]) -> bool:
+    found = [one.grad.isfinite().all() for one in parameters if one.grad is not None]
+    return not found or bool(torch.stack(found).all())

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from raymm.errors import RaymmError
 from raymm.types import Features, Mask
+from raymm.valuation.apart import mixed_in_words, mixed_sample
 from raymm.valuation.coalitions import coalition_masks
-from raymm.valuation.likeness import close
+from raymm.valuation.likeness import ROUNDED, close
 from raymm.valuation.logit_sources import CallableSource, FusionSource, LogitSource, SumSource
 from raymm.valuation.protocol import FusionModel, SplitModel, logit_source, players
 from raymm.valuation.structure import copied
@@ -20,10 +21,6 @@ __all__ = ["Conformance", "ModelError", "check_model", "check_repeated", "compar
 
 ALL_COALITIONS_TO = 12
 """Most modalities of which all coalitions are compared unless others are asked for."""
-
-
-ROUNDED = 8
-"""Roundings of the largest number by which right logits may differ; those of sums in half precision do by up to 2."""
 
 
 class ModelError(RaymmError):
@@ -96,12 +93,14 @@ def check_model(
     ------
     ModelError
         At the first difference, naming sample, coalition, class and both logits; at the first logit of the whole
-        model that is not finite; or when the features have the wrong shape, or differ when they are computed again.
+        model that is not finite; or when the features have the wrong shape, differ when they are computed again, or
+        lead to logits of a sample that change with the others of its batch.
     """
     with torch.inference_mode():
         features, again = (model.encode(copied(batch)) for _ in range(2))
         _check_shape(features, present)
         check_repeated(again, features, players(model, present))
+        _check_apart(model, batch, present, features)
         whole_model = CallableSource(whole, batch, present) if whole else None
         return compare_sources(model, features, present, whole_model, names, tolerance, coalitions)
 
@@ -152,6 +151,18 @@ def _check_shape(features: object, present: Mask) -> None:
             f"encode returned features of shape {list(features.shape)}; expected [samples, modalities, size] = "
             f"[{present.shape[0]}, {present.shape[1]}, ...]"
         )
+
+
+def _check_apart(model: SplitModel, batch: Any, present: Mask, features: Features) -> None:
+    """Refuse a model that mixes samples."""
+    own = model.fuse(features.clone(), present)
+
+    def run(other: Any, there: Mask) -> Tensor:
+        return model.fuse(model.encode(other), there)
+
+    mixed = mixed_sample(run, copied(batch), present, own, [features])
+    if mixed is not None:
+        raise ModelError(f"encode and fuse: {mixed_in_words(mixed)}")
 
 
 def _compare(

@@ -11,6 +11,7 @@ outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +45,12 @@ __all__ = [
 
 FLOAT32_PLAYERS = 16
 """Largest n whose integer sums stay below 2**24: lcm(1..16) * 17 / 2 = 6,126,120."""
+
+COMPARED = 8
+"""Coalitions on which the two ways to the values of a utility of one's own are compared."""
+
+_COMPARED: deque[tuple[Any, Any]] = deque(maxlen=64)
+"""Functions that agreed."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +267,7 @@ def _hard_sum(
     assert utility.by_size is not None
     n = source.present.shape[1]
     correct = _correct(source, labels, codes, utility.task)
+    _compare_sizes(source, labels, codes, utility)
     if source.nothing_missing:
         weights = _sized_weights(utility.by_size, n, correct.device)[codes.start : codes.stop]
         correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
@@ -268,6 +276,20 @@ def _hard_sum(
     sizes = source.sizes(source.masks(codes))
     correct &= sizes > 0
     return (correct * utility.by_size(sizes)).double() @ weights.to(correct.device), correct
+
+
+def _compare_sizes(source: LogitSource, labels: Labels, codes: range, utility: Utility) -> None:
+    """Compare `fn` and `by_size` of a utility of one's own, on a few coalitions of the first batch that can tell."""
+    two = (utility.fn, utility.by_size)
+    if utility.for_task is not None or two in _COMPARED:
+        return
+    few = sorted({codes[round(at * (len(codes) - 1) / (COMPARED - 1))] for at in range(COMPARED)})
+    masks = torch.cat([source.masks(range(code, code + 1)) for code in few])
+    logits, sizes = source.logits(masks).detach(), source.sizes(masks)
+    right = is_correct(logits, labels, sizes, utility.task)
+    utility.check_by_size(logits, labels, sizes, right)
+    if right.any():
+        _COMPARED.append(two)
 
 
 @lru_cache(maxsize=4)

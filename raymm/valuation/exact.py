@@ -1,22 +1,27 @@
 """Exact Shapley values, Banzhaf values and pairwise interactions of a batch of games, each by one matrix product."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from jaxtyping import Float, Float64, Num
 from torch import Tensor
 
+from raymm.errors import DataError
 from raymm.valuation.coalitions import banzhaf_weights, interaction_weights, shapley_weights
+from raymm.valuation.given_arrays import as_tensor
 
 __all__ = ["banzhaf_values", "interactions", "players_of", "shapley_values"]
 
 
-def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
+def shapley_values(values: Any) -> Float64[Tensor, "B n"]:
     """Shapley values of games given by the values of all their coalitions.
 
     Parameters
     ----------
     values
-        [B, 2**n]; column c is the value of coalition c (bit i of c: player i is a member). Integers give correctly
-        rounded results, whatever the order of summation, batch or device.
+        [B, 2**n], a tensor, array or list; column c is the value of coalition c (bit i of c: player i is a member).
+        Integers give correctly rounded results, whatever the order of summation, batch or device.
 
     Returns
     -------
@@ -33,14 +38,17 @@ def shapley_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
 
     Raises
     ------
+    DataError
+        When values are no real numbers, or have another number of axes.
     ValueError
         When the number of columns is not a power of two, or belongs to more than 20 players.
     """
-    weights, divisor = shapley_weights(players_of(values))
-    return values.to(torch.float64) @ weights.to(values.device) / divisor
+    games = _games(values)
+    weights, divisor = shapley_weights(players_of(games))
+    return games.to(torch.float64) @ weights.to(games.device) / divisor
 
 
-def banzhaf_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
+def banzhaf_values(values: Any) -> Float64[Tensor, "B n"]:
     """Banzhaf values: the plain mean of a player's marginal contributions over all coalitions of the others.
 
     Every coalition has the same weight, whereas in the Shapley value every size has; rows do not add up to the value
@@ -54,11 +62,12 @@ def banzhaf_values(values: Num[Tensor, "B S"]) -> Float64[Tensor, "B n"]:
     >>> banzhaf_values(torch.tensor([majority]))
     tensor([[0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
-    weights, divisor = banzhaf_weights(players_of(values))
-    return values.to(torch.float64) @ weights.to(values.device) / divisor
+    games = _games(values)
+    weights, divisor = banzhaf_weights(players_of(games))
+    return games.to(torch.float64) @ weights.to(games.device) / divisor
 
 
-def interactions(values: Num[Tensor, "B S"]) -> Float[Tensor, "B n n"]:
+def interactions(values: Any) -> Float[Tensor, "B n n"]:
     """Pairwise Shapley interaction indices (Grabisch and Roubens, 1999).
 
     Positive where the value of two players together exceeds the sum of their single ones (synergy), negative where
@@ -75,11 +84,12 @@ def interactions(values: Num[Tensor, "B S"]) -> Float[Tensor, "B n n"]:
     >>> interactions(torch.tensor([synergy, redundancy]))[:, 0, 1]
     tensor([ 1., -1.], dtype=torch.float64)
     """
-    n = players_of(values)
+    games = _games(values)
+    n = players_of(games)
     weights, divisor = interaction_weights(n)
-    pairs = values.to(torch.float64) @ weights.to(values.device) / divisor
+    pairs = games.to(torch.float64) @ weights.to(games.device) / divisor
     first, second = torch.triu_indices(n, n, offset=1)
-    full = torch.zeros(len(values), n, n, dtype=torch.float64, device=values.device)
+    full = torch.zeros(len(games), n, n, dtype=torch.float64, device=games.device)
     full[:, first, second] = pairs
     return full + full.transpose(1, 2)
 
@@ -91,3 +101,19 @@ def players_of(values: Num[Tensor, "B S"]) -> int:
     if n < 1 or columns != 2**n:
         raise ValueError(f"values have {columns} columns; n players need 2**n")
     return n
+
+
+def _games(values: Any) -> Num[Tensor, "B S"]:
+    try:
+        found = as_tensor(np.asarray(values) if isinstance(values, list | tuple) else values)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise DataError(
+            f"values are a {type(values).__name__} that is no array of numbers ({cause}); give the value of each "
+            "coalition, [games, 2**players]"
+        ) from cause
+    if found.ndim != 2 or found.is_complex():
+        raise DataError(
+            f"values are {list(found.shape)} of {found.dtype}; give real numbers [games, 2**players], a row for each "
+            "game (of one game values[None])"
+        )
+    return found

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["as_tensor"]
+__all__ = ["as_array", "as_tensor"]
 
 
 def as_tensor(found: Any) -> Tensor:
@@ -18,13 +19,14 @@ def as_tensor(found: Any) -> Tensor:
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        When it is no array of numbers.
+        When it is no array of numbers, or has entries that are masked out.
 
     Examples
     --------
     >>> as_tensor(np.arange(3, dtype=">i4")[::-1])
     tensor([2, 1, 0], dtype=torch.int32)
     """
+    _refuse_masked(found)
     items = found if isinstance(found, list | tuple) else ()
     if items and all(isinstance(one, Tensor) for one in items):
         return torch.stack(list(items))
@@ -33,3 +35,19 @@ def as_tensor(found: Any) -> Tensor:
         return torch.as_tensor(found)
     array = np.asarray(found)
     return torch.as_tensor(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
+
+
+def as_array(found: Any) -> npt.NDArray[Any]:
+    """A tensor, array or list as an array; errors as `as_tensor`.
+
+    >>> as_array(torch.ones(2, requires_grad=True))
+    array([1., 1.], dtype=float32)
+    """
+    _refuse_masked(found)
+    return found.detach().cpu().numpy() if isinstance(found, Tensor) else np.asarray(found)
+
+
+def _refuse_masked(found: Any) -> None:
+    items = found if isinstance(found, list | tuple) else (found,)
+    if any(isinstance(one, np.ma.MaskedArray) and np.ma.is_masked(one) for one in items):
+        raise TypeError("some of its entries are masked out; fill them, or leave these samples out")

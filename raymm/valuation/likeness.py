@@ -10,7 +10,16 @@ from torch import Tensor
 if TYPE_CHECKING:
     from raymm.tasks.base import Task
 
-__all__ = ["Probabilities", "are_probabilities", "close", "no_logits"]
+__all__ = [
+    "ROUNDED",
+    "TOLERANCE",
+    "Probabilities",
+    "are_probabilities",
+    "changed_rows",
+    "close",
+    "no_logits",
+    "tolerance_of",
+]
 
 ENOUGH = 8
 """Numbers of which none is negative or above 1 before they are taken for probabilities of labels."""
@@ -19,7 +28,11 @@ TOLERANCE = 1e-4
 """Largest difference of two numbers that should be the same, in parts of the largest of them."""
 
 
-def close(found: Tensor, true: Tensor) -> bool:
+ROUNDED = 8
+"""Roundings of the largest number by which right numbers may differ; sums in half precision do by up to 2."""
+
+
+def close(found: Tensor, true: Tensor, tolerance: float = TOLERANCE) -> bool:
     """Whether two tensors of numbers are the same but for rounding; NaN is the same as NaN.
 
     >>> close(torch.tensor([1.0, torch.nan]), torch.tensor([1.00001, torch.nan]))
@@ -28,7 +41,30 @@ def close(found: Tensor, true: Tensor) -> bool:
     if found.shape != true.shape:
         return False
     largest = true.double().abs().nan_to_num(0.0, 0.0).max().clamp(min=1.0) if true.numel() else 1.0
-    return torch.allclose(found.double(), true.double(), rtol=0.0, atol=TOLERANCE * float(largest), equal_nan=True)
+    return torch.allclose(found.double(), true.double(), rtol=0.0, atol=tolerance * float(largest), equal_nan=True)
+
+
+def changed_rows(found: Tensor, true: Tensor, tolerance: float = TOLERANCE) -> list[int]:
+    """The rows of two tensors [B, K] that are not the same but for rounding.
+
+    >>> changed_rows(torch.tensor([[1.0], [2.0], [torch.nan]]), torch.tensor([[1.00001], [3.0], [torch.nan]]))
+    [1]
+    """
+    largest = true.double().abs().nan_to_num(0.0, 0.0).amax(dim=1, keepdim=True).clamp(min=1.0)
+    near = (found.double() - true.double()).abs() <= tolerance * largest
+    changed = (near | (found == true) | (found.isnan() & true.isnan())).logical_not()
+    rows: list[int] = changed.any(dim=1).nonzero()[:, 0].tolist()
+    return rows
+
+
+def tolerance_of(*numbers: Tensor) -> float:
+    """Largest difference of logits that follow from these numbers, in parts of the largest logit: types round.
+
+    >>> tolerance_of(torch.zeros(1)), tolerance_of(torch.zeros(1), torch.zeros(1, dtype=torch.bfloat16))
+    (0.0001, 0.0625)
+    """
+    steps = [torch.finfo(one.dtype).eps for one in numbers if one.is_floating_point()]
+    return max([TOLERANCE, *(ROUNDED * step for step in steps)])
 
 
 def are_probabilities(outputs: Tensor) -> bool:

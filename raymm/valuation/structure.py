@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["copied", "described", "leaves_of", "map_leaves", "name_of", "tensors_of", "to_device"]
+__all__ = ["copied", "described", "leaves_of", "map_fields", "map_leaves", "name_of", "tensors_of", "to_device"]
 
 MOST_DESCRIBED = 12
 """Tensors that an error message describes."""
 
 
-def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
+def map_leaves(change: Callable[[Any], Any], value: Any, whole: Callable[[Any], bool] = lambda _: False) -> Any:
     """The same structure with new containers, and `change(leaf)` in the place of each leaf.
 
     A leaf is whatever is no container; an object with a method `to` (a tensor, a batch of somebody's own) is a leaf
-    unless it is a mapping.
+    unless it is a mapping, and so is a container that `whole` is true of.
 
     Examples
     --------
@@ -27,16 +27,24 @@ def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     {'a': [2, 4], 'b': (6,)}
     """
     if isinstance(value, Mapping):
-        return _like(value, {key: map_leaves(change, item) for key, item in value.items()})
-    if hasattr(value, "to") or isinstance(value, type | torch.Size):
+        return _like(value, {key: map_leaves(change, item, whole) for key, item in value.items()})
+    if hasattr(value, "to") or isinstance(value, type | torch.Size) or whole(value):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_leaves(change, item) for item in value))
+        return type(value)(*(map_leaves(change, item, whole) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(map_leaves(change, item) for item in value)
+        return type(value)(map_leaves(change, item, whole) for item in value)
     if is_dataclass(value):
-        return _of_fields(change, value)
+        return map_fields(change, value, whole)
     return change(value)
+
+
+def map_fields(change: Callable[[Any], Any], value: Any, whole: Callable[[Any], bool] = lambda _: False) -> Any:
+    """The same dataclass with `change(leaf)` in the place of each leaf of its fields."""
+    made = copy.copy(value)
+    for field in fields(value):
+        object.__setattr__(made, field.name, map_leaves(change, getattr(value, field.name), whole))
+    return made
 
 
 def copied(value: Any) -> Any:
@@ -100,15 +108,7 @@ def _copied(leaf: Any) -> Any:
         return leaf.clone()
     if isinstance(leaf, np.ndarray):
         return leaf.copy()
-    return _of_fields(_copied, leaf) if is_dataclass(leaf) and not isinstance(leaf, type) else leaf
-
-
-def _of_fields(change: Callable[[Any], Any], value: Any) -> Any:
-    """The same dataclass with `change(leaf)` in the place of each leaf of its fields."""
-    made = copy.copy(value)
-    for field in fields(value):
-        object.__setattr__(made, field.name, map_leaves(change, getattr(value, field.name)))
-    return made
+    return map_fields(_copied, leaf) if is_dataclass(leaf) and not isinstance(leaf, type) else leaf
 
 
 def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:

@@ -21,9 +21,11 @@ from jaxtyping import Bool, Float, Int64, Num, Shaped
 from torch import Tensor
 
 from raymm.config.registries import UTILITIES
-from raymm.errors import ConfigError, TrainingError
+from raymm.counts import counted
+from raymm.errors import ConfigError, RaymmError, TrainingError, in_one_line, is_of_the_machine
 from raymm.tasks.base import SOFT, Task
 from raymm.tasks.classification import Classification
+from raymm.valuation.likeness import TOLERANCE
 
 __all__ = ["UTILITIES", "Utility", "fair_share_of", "get_utility", "is_correct", "register_utility", "utility"]
 
@@ -82,14 +84,16 @@ class Utility:
         Raises
         ------
         TrainingError
-            When they have another shape, or are not finite.
+            When it raises something, or they have another shape, or are complex or not finite.
         """
-        found: object = self.fn(logits, targets, sizes)
+        found: object = self._called("fn", self.fn, logits, targets, sizes)
         if not isinstance(found, Tensor) or found.shape != sizes.shape:
             got = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
             raise TrainingError(
                 f"utility '{self.name}' returns {got}; expected [samples, coalitions] = {list(sizes.shape)}"
             )
+        if found.is_complex():
+            raise TrainingError(f"utility '{self.name}' returns {found.dtype}; its values must be real numbers")
         if found.is_floating_point() and not torch.isfinite(found).all():
             row, column = torch.nonzero(~torch.isfinite(found))[0].tolist()
             raise TrainingError(
@@ -97,6 +101,48 @@ class Utility:
                 f"of {int(sizes[row, column])} modalities; it must be finite for every coalition, the empty one too"
             )
         return found
+
+    def check_by_size(
+        self,
+        logits: Float[Tensor, "B s K"],
+        targets: Shaped[Tensor, "B ..."],
+        sizes: Int64[Tensor, "B s"],
+        correct: Bool[Tensor, "B s"],
+    ) -> None:
+        """Raise `TrainingError` where `fn` gives other values than `by_size` where coalitions are correct.
+
+        A task of somebody's own has a say of its own in what is correct: there `fn` may call others so.
+        """
+        assert self.by_size is not None
+        found = self.values(logits, targets, sizes).double()
+        worth: object = self._called("by_size", self.by_size, sizes)
+        if not isinstance(worth, Tensor) or worth.shape != sizes.shape or worth.is_complex():
+            raise TrainingError(
+                f"utility '{self.name}': by_size must give a whole number for each size, in one tensor"
+            )
+        right = correct if type(self.task).__module__.startswith("raymm.") else found != 0
+        expected = (right * worth).double()
+        apart = ((found - expected).abs() > TOLERANCE * expected.abs().clamp(min=1)).nonzero().tolist()
+        if apart:
+            row, column = apart[0]
+            answer = "right" if right[row, column] else "wrong"
+            raise TrainingError(
+                f"utility '{self.name}': for sample {row} of a batch and a coalition of "
+                f"{counted(int(sizes[row, column]), 'modality')}, whose answer is {answer}, fn gives "
+                f"{found[row, column].item():g} and by_size leads to {expected[row, column].item():g}; they must "
+                "agree (0 where it is wrong), or leave by_size out"
+            )
+
+    def _called(self, part: str, function: Callable[..., Any], *given: Tensor) -> Any:
+        """What a part of it gives; an exception of somebody's own is said with its name."""
+        try:
+            return function(*given)
+        except RaymmError:
+            raise
+        except Exception as cause:
+            if self.for_task is not None or is_of_the_machine(cause):
+                raise
+            raise TrainingError(f"utility '{self.name}': {part} raises {in_one_line(cause)}") from cause
 
     def of(self, task: Task) -> "Utility":
         """The same utility for the labels of a task.

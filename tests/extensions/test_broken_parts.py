@@ -10,6 +10,7 @@ from torch import nn
 
 from raymm.cli import main
 from raymm.config import parse, registries
+from raymm.config.canonical import parameters
 from raymm.data import VectorSpec
 from raymm.errors import ConfigError, RaymmError, TrainingError
 from raymm.methods import METHODS, ExtraRows, Method, build_method
@@ -109,6 +110,7 @@ def refused(tmp_path, dataset, **sections):
     [
         (1, lambda y: y, r"model.encoders.m0: returns [2, 17] for 2 rows; expected [b, D] = [2, 16]"),
         (0, lambda y: y - y.mean(dim=0), r"model.encoders.m0: a row's output depends on the other rows"),
+        (0, lambda y: y + torch.rand_like(y), "model.encoders.m0: gives something else when it is called again"),
         (
             0,
             lambda y: y.nothing,
@@ -183,6 +185,32 @@ def test_a_builder_that_fails_is_named(tmp_path, dataset, build, words):
             "mine.state_dict: 'mean' is a ndarray; expected a tensor",
         ),
         ({"state_dict": lambda self: None}, "mine.state_dict: returns a NoneType"),
+        ({"state_dict": lambda self: {3: torch.ones(1)}}, "mine.state_dict: names something 3; names must be texts"),
+        ({"state_dict": lambda self: 1 / 0}, "mine.state_dict raises ZeroDivisionError"),
+        ({"loss": lambda self, step: 1 / 0}, "mine.loss raises ZeroDivisionError: division by zero ("),
+        (
+            {"loss": lambda self, step: Method.loss(self, step) * 1j},
+            "the loss is a number of torch.complex64; return",
+        ),
+        ({"loss": lambda self: None}, "mine.loss raises TypeError"),
+        ({"on_gradients": lambda self, step: 1 / 0}, "mine.on_gradients raises ZeroDivisionError"),
+        ({"on_gradients": lambda self, step: fill(step)}, "mine.on_gradients makes gradients NaN or infinite, which"),
+        ({"figures": lambda self: [1]}, "mine.figures returns a list; expected a dictionary of numbers"),
+        ({"figures": lambda self: 1 / 0}, "mine.figures raises ZeroDivisionError"),
+        ({"__init__": lambda self, settings, context: 1 / 0}, "mine.__init__ raises ZeroDivisionError"),
+        ({"__init__": lambda self: None}, "mine.__init__ raises TypeError"),
+        ({"module": 3}, "mine: module is a int; expected a torch.nn.Module"),
+        ({"turns": 0}, "mine: turns is 0; expected how many updates a batch makes"),
+        ({"problems": classmethod(lambda *_: None)}, "mine.problems returns a NoneType; expected a list of texts"),
+        ({"problems": classmethod(lambda *_: "no")}, "mine.problems returns a str; expected a list of texts"),
+        ({"problems": classmethod(lambda *_: 1 / 0)}, "mine.problems raises ZeroDivisionError"),
+        ({"before_epoch": lambda self, start: 1 / 0}, "mine.before_epoch raises ZeroDivisionError"),
+        ({"after_steps": lambda self, reduce: 1 / 0}, "mine.after_steps raises ZeroDivisionError"),
+        ({"after_evaluation": lambda self, end: 1 / 0}, "mine.after_evaluation raises ZeroDivisionError"),
+        ({"mask": lambda self, kept, keys: 1 / 0}, "mine.mask raises ZeroDivisionError"),
+        ({"needs": "all", "plan": lambda self, inputs: 1 / 0}, "mine.plan raises ZeroDivisionError"),
+        ({"needs": "all", "rows_to_value": lambda self, rows, seed: 1 / 0}, "mine.rows_to_value raises Zero"),
+        ({"needs": "all", "rows_to_value": lambda self, rows, seed: None}, "mine.rows_to_value returns what is no"),
         ({"plan": lambda self, inputs: None}, "'mine' has a plan, which is never called; set needs"),
         ({"needs": "everything"}, "needs is 'everything'; known: all, nothing, state, subset"),
     ],
@@ -190,6 +218,26 @@ def test_a_builder_that_fails_is_named(tmp_path, dataset, build, words):
 def test_a_method_that_breaks_its_contract_is_refused(tmp_path, dataset, part, words):
     METHODS.register("mine", type("mine", (Method,), part))
     assert words in refused(tmp_path, dataset, method={"name": "mine"})
+
+
+def test_a_method_that_names_no_idle_settings_is_refused():
+    METHODS.register("mine", type("mine", (Method,), {"idle": classmethod(lambda *_: None)}))
+    with pytest.raises(ConfigError, match=r"mine\.idle raises TypeError"):
+        parameters(parse({"method": {"name": "mine"}}))
+
+
+def fill(step):
+    for parameter in step.model.parameters():
+        parameter.grad.fill_(torch.nan)
+
+
+def test_what_says_that_memory_is_full_is_said_by_itself(tmp_path, dataset):
+    def full(self, step):
+        raise torch.OutOfMemoryError("no memory")
+
+    METHODS.register("mine", type("mine", (Method,), {"loss": full}))
+    with pytest.raises(torch.OutOfMemoryError):
+        train(create_or_open(tmp_path / "run", settings(method={"name": "mine"}), dataset), dataset, Backends())
 
 
 @pytest.mark.parametrize(
@@ -343,10 +391,12 @@ def test_what_a_plugin_raises_is_said_with_its_line_and_a_trace_only_with_debug(
         main([*words, "--plugins", "raising.py"])
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "error: KeyError: 'gone' (run/plugins/raising.py, line 6)" in said or "(raising.py, line 6)" in said
+    assert "error: Raising.loss raises KeyError: 'gone' (" in said
+    assert "raising.py, line 6)" in said
     assert "--debug shows the whole trace" in said
-    with pytest.raises(KeyError):
+    with pytest.raises(TrainingError) as raised:
         main([*words, "--plugins", "raising.py", "--debug"])
+    assert isinstance(raised.value.__cause__, KeyError)
     sys.modules.pop("raising")
 
 

@@ -12,6 +12,7 @@ from raymm.valuation.own import value_batches
 
 NAMES = ("audio", "rgb")
 LABELS = [0, 1, 2, 0, 1, 2]
+MASKED = np.ma.masked_equal(LABELS, 2)
 
 
 def resampler(samples=6, **options):
@@ -30,11 +31,71 @@ def resampler(samples=6, **options):
         (lambda: resampler().loader(range(6), batch_size=2), ConfigError, "batch_size= is no option .* argument of"),
         (lambda: resampler().load_state_dict({}), CheckpointError, "has no 'epoch', 'settings'"),
         (lambda: resampler().load_state_dict({"epoch": 1}), CheckpointError, "has no 'settings', but epoch"),
+        (lambda: resampler(settings=3), ConfigError, "Resampler: settings=3; give a mapping"),
+        (lambda: resampler(settings="a"), ConfigError, "Resampler: settings='a'; give a mapping"),
+        (lambda: resampler(fields=3), ConfigError, "fields=3; give a tuple of mask, weight, key, batch_rows"),
+        (lambda: resampler(fields="mask"), ConfigError, "fields='mask'; give a tuple"),
+        (lambda: resampler(fields=(3,)), ConfigError, "fields: no field '3'"),
+        (lambda: resampler(labels="x"), DataError, r"labels are \[\]; expected one for each of 6 samples"),
+        (lambda: resampler(labels=MASKED), DataError, "labels are a MaskedArray .*some of its entries are masked"),
+        (lambda: resampler(task=None), ConfigError, "task=None: give the name of a task"),
+        (lambda: Resampler(6, None), ConfigError, "modalities is None; give a tuple of names"),
+        (lambda: Resampler(6, 1.5), ConfigError, "modalities is 1.5; give a tuple of names"),
+        (lambda: CoalitionLoss(NAMES, task=None), ConfigError, "task=None: give the name of a task"),
+        (lambda: CoalitionLoss(NAMES, task=3), ConfigError, "task=3: give the name of a task"),
+        (lambda: CoalitionLoss(NAMES, settings=3), ConfigError, "CoalitionLoss: settings=3; give a mapping"),
+        (lambda: CoalitionLoss(None), ConfigError, "modalities is None; give a tuple of names"),
+        (
+            lambda: resampler().update(np.ones((6, 2)) + 1j),
+            DataError,
+            "contributions are complex128; give real",
+        ),
+        (
+            lambda: resampler().update(torch.ones(6, 2) + 1j),
+            DataError,
+            "contributions are complex64; give real",
+        ),
+        (lambda: resampler().update(np.ma.masked_less(np.eye(6, 2), 1)), DataError, "entries are masked out"),
     ],
 )
 def test_is_said_in_words(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: None, "is a NoneType; give what state_dict"),
+        (lambda state: 3, "is a int; give what state_dict"),
+        (lambda state: state | {"epoch": "x"}, "'epoch' is 'x', and no number of an epoch"),
+        (lambda state: state | {"epoch": None, "settings": None}, "2 problems.*'settings' is None.*'epoch' is None"),
+        (lambda state: state | {"settings": "{"}, "'settings' is '{', and no text of settings"),
+        (lambda state: state | {"epoch": -3}, "'epoch' is -3, and no number of an epoch"),
+        (lambda state: state | {"epoch": 1.5}, "'epoch' is 1.5"),
+        (lambda state: state | {"valued_for": "a"}, "'valued_for' is 'a'"),
+        (
+            lambda state: state | {"phi": torch.ones(6, 3)},
+            r"'phi' is float32 \[6, 3\]; expected real numbers \[6, 2\]",
+        ),
+        (lambda state: state | {"phi": torch.ones(6, 2) * 1j}, "'phi' is complex64"),
+    ],
+)
+def test_a_state_that_is_none_is_refused_and_changes_nothing(change, words):
+    one = resampler()
+    one.update(np.ones((6, 2)))
+    before = one.state_dict()
+    with pytest.raises(CheckpointError, match=f"(?s)the state of the Resampler.*{words}"):
+        one.load_state_dict(change(before))
+    after = one.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], it) if name == "phi" else after[name] == it for name, it in before.items())
+    one.load_state_dict(before | {"epoch": torch.tensor(before["epoch"])})
+    assert one.epoch == 1
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Resampler(6, np.int64(2)).modalities == ("m0", "m1")
 
 
 def test_methods_that_read_no_labels_need_none_and_class_takes_them():

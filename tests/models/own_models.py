@@ -98,6 +98,24 @@ class RowsMeet(Good):
         return {name: values - values.mean(dim=0) for name, values in super().encode(batch).items()}
 
 
+class Draws(Good):
+    def encode(self, batch):
+        return {name: values + torch.rand_like(values) for name, values in super().encode(batch).items()}
+
+
+class ChangesInputs(Good):
+    def encode(self, batch):
+        for values in batch.inputs.values():
+            values.mul_(2.0)
+        return super().encode(batch)
+
+
+class Frozen(Good):
+    def __init__(self, schema, width=4):
+        super().__init__(schema, width)
+        self.requires_grad_(False)
+
+
 class ModalitiesMeet(Good):
     def encode(self, batch):
         found = {}

@@ -9,7 +9,7 @@ from raymm.errors import ConfigError
 from raymm.models.valued import load_own
 from raymm.valuation import ModelError, check_model
 from raymm.valuation.engine import value_rows
-from tests.games import OwnModel
+from tests.games import OwnModel, gappy_dataset
 
 
 def few(dataset):
@@ -49,6 +49,27 @@ def test_features_of_the_wrong_shape_are_refused(dataset):
     with pytest.raises(
         ModelError, match=r"encode returned features of shape \[4, 8\]; expected \[samples, modalities"
     ):
+        check_model(model, batch, batch.mask)
+
+
+@pytest.mark.parametrize("part", ["encode", "fuse"])
+def test_a_model_that_mixes_samples_is_refused(dataset, part):
+    batch, model = few(dataset), OwnModel(dataset.schema)
+    honest = getattr(model, part)
+    setattr(model, part, lambda *given: honest(*given) - honest(*given).mean(dim=0))
+    model.additive = False
+    with pytest.raises(ModelError, match=r"encode and fuse: the logits of sample 0 of the batch change .* not mix"):
+        check_model(model, batch, batch.mask)
+
+
+def test_rows_of_a_ragged_batch_are_told_apart(tmp_path):
+    data = gappy_dataset(tmp_path / "data", 3, ("train", "test") * 8, (0.2, 0.1), "classification")
+    batch, model = few(data), OwnModel(data.schema)
+    assert not batch.mask.all()
+    check_model(model, batch, batch.mask)
+    model.encoders["m1"] = torch.nn.Sequential(model.encoders["m1"], torch.nn.Identity())
+    model.encoders["m1"][1].forward = lambda values: values - values.mean(dim=0)
+    with pytest.raises(ModelError, match="samples of a batch must not mix"):
         check_model(model, batch, batch.mask)
 
 

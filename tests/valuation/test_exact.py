@@ -3,11 +3,13 @@
 from fractions import Fraction
 from math import factorial, lcm
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raymm.errors import DataError
 from raymm.valuation import banzhaf_values, coalitions, interactions, shapley_values
 from raymm.valuation.coalitions import (
     banzhaf_weights,
@@ -98,6 +100,32 @@ def test_interactions_tell_synergy_from_redundancy_where_phi_cannot():
     assert torch.equal(shapley_values(synergy * sizes), shapley_values(redundancy * sizes))
     assert interactions(synergy)[0, 0, 1] == 1
     assert interactions(redundancy)[0, 0, 1] == -1
+
+
+@pytest.mark.parametrize("values_of", [shapley_values, banzhaf_values, interactions])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (torch.ones(1, 4) * 1j, r"values are \[1, 4\] of torch.complex64; give real numbers"),
+        (torch.ones(4), r"values are \[4\] of torch.float32; .* a row for each game"),
+        (torch.ones(1, 4, 1), r"values are \[1, 4, 1\]"),
+        (np.ma.masked_equal(np.eye(2, 4), 1), "a MaskedArray that is no array of numbers .* masked out"),
+        ([["a"] * 4], "values are a list that is no array of numbers"),
+        (None, "values are a NoneType"),
+        (3.0, r"values are \[\]"),
+    ],
+)
+def test_what_is_no_game_is_refused(values_of, values, words):
+    with pytest.raises(DataError, match=words):
+        values_of(values)
+
+
+@pytest.mark.parametrize("values_of", [shapley_values, banzhaf_values, interactions])
+def test_lists_and_arrays_are_games(values_of):
+    game = [[0.0, 0.1, 0.2, 1 / 3]]
+    true = values_of(torch.tensor(game, dtype=torch.float64))
+    assert torch.equal(values_of(game), true)
+    assert torch.equal(values_of(np.array(game)), true)
 
 
 @pytest.mark.parametrize("columns", [1, 3, 6, 12])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -75,9 +75,21 @@ class BranchWay(Way):
         if first:
             self._check(given, recorded)
             say_if_not_logits(check_predict(predict, given.present, "the model"), self.outputs.task)
-            if not isinstance(self.baseline, OwnBaseline):
-                same_rows_when_all_is_masked(predict(torch.zeros_like(given.present)))
+        self._see_model_apart(given, recorded, predict)
+        if first and not isinstance(self.baseline, OwnBaseline):
+            same_rows_when_all_is_masked(predict(torch.zeros_like(given.present)))
         return whole_only(predict, given.present)
+
+    def _see_model_apart(
+        self, given: Given, recorded: _Recorded, predict: Callable[[Mask], Float[Tensor, "B K"]]
+    ) -> None:
+        def run(shown: Any, _: Mask) -> Float[Tensor, "B K"]:
+            return self.outputs.logits(self._run(replace(given, batch=shown, inputs=shown)), len(given))
+
+        shown = given.inputs if self.forward is None else given.batch
+        own = self.outputs.logits(recorded.returned, len(given))
+        between = [one for output in recorded.outputs.values() for one in tensors_of(output)]
+        self._see_apart("the model", shown, given.present, predict, run, own, between)
 
     def encodings(self, given: Given) -> float:
         """Branches over the rest."""

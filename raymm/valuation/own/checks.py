@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from raymm.tasks.base import Task
 from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
-from raymm.valuation.likeness import close, no_logits
+from raymm.valuation.likeness import changed_rows, close, no_logits
 from raymm.valuation.structure import name_of
 
-__all__ = ["check_predict", "same_rows_when_all_is_masked", "say_if_not_logits", "say_if_training"]
+__all__ = ["check_apart", "check_predict", "same_rows_when_all_is_masked", "say_if_not_logits", "say_if_training"]
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ Masked = Callable[[Mask], Float[Tensor, "B K"]]
 
 
 def check_predict(predict: Masked, present: Mask, what: str) -> Float[Tensor, "B K"]:
-    """Logits of all modalities, once those of a mask are the same after another, and samples do not mix.
+    """Logits of all modalities, once those of a mask are the same after another.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def check_predict(predict: Masked, present: Mask, what: str) -> Float[Tensor, "B
     Raises
     ------
     ModelError
-        When they are not, or do.
+        When they are not.
     """
     whole = predict(present)
     nothing = predict(torch.zeros_like(present))
@@ -51,18 +51,20 @@ def check_predict(predict: Masked, present: Mask, what: str) -> Float[Tensor, "B
             "in place, or draws at random (a module that a function calls must be in evaluation mode: give it as the "
             "model beside predict=)"
         )
-    if len(present) > 1:
-        mask = present.clone()
-        mask[0] = False
-        others = predict(mask)[1:]
-        changed = [row for row in range(len(others)) if not close(others[row], whole[row + 1])]
-        if changed:
-            raise ModelError(
-                f"{what}: the logits of sample {changed[0] + 1} of the batch change when sample 0 is masked; samples "
-                "of a batch must not mix (is an axis of a branch's output taken for the samples, or are the logits "
-                "similarities between samples?)"
-            )
     return whole
+
+
+def check_apart(predict: Masked, whole: Float[Tensor, "B K"], present: Mask, what: str) -> None:
+    """Raise `ModelError` where masking one sample, which has some modality, changes the logits of others."""
+    masked, mask = int(present.any(dim=1).nonzero()[0, 0]), present.clone()
+    mask[masked] = False
+    changed = [row for row in changed_rows(predict(mask), whole) if row != masked]
+    if changed:
+        raise ModelError(
+            f"{what}: the logits of sample {changed[0]} of the batch change when sample {masked} is masked; samples "
+            "of a batch must not mix (is an axis of a branch's output taken for the samples, or are the logits "
+            "similarities between samples?)"
+        )
 
 
 def say_if_not_logits(logits: Float[Tensor, "B K"], task: Task) -> bool:

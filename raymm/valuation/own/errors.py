@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from raymm.counts import counted
 from raymm.errors import RaymmError, in_one_line
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.structure import described
@@ -28,7 +29,11 @@ class BatchError(RaymmError):
     """
 
     def __init__(self, batch: int, words: str, values: ValuationTable | None = None) -> None:
-        kept = "" if values is None else f"; the values of the {len(values)} samples before it are in error.values"
+        kept = (
+            ""
+            if values is None
+            else f"; the values of {counted(len(values), 'sample')} before it are in error.values"
+        )
         super().__init__(f"batch {batch} (the first is 0): {words}{kept}")
         self.batch, self.values = batch, values
 

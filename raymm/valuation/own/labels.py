@@ -96,6 +96,8 @@ def say_if_no_scale(labels: npt.NDArray[Any], task: Task, utility: str) -> bool:
 
 def _of_type(labels: Tensor, task: Task) -> Tensor:
     wanted = task.label_dtype
+    if wanted.is_floating_point and labels.is_complex():
+        raise DataError(f"labels are {labels.dtype}, and the task {task.name} has {wanted}; give real numbers")
     if wanted == torch.bool:
         if labels.dtype != torch.bool and not ((labels == 0) | (labels == 1)).all():
             raise DataError(f"labels of the task {task.name} must be 0 or 1; there are other numbers")

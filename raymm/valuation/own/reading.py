@@ -18,7 +18,7 @@ from raymm.types import Mask
 from raymm.valuation.given_arrays import as_tensor
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.labels import read_labels
-from raymm.valuation.structure import to_device
+from raymm.valuation.structure import tensors_of, to_device
 
 __all__ = ["LABELS", "Given", "Reading", "Where"]
 
@@ -54,6 +54,11 @@ class Given:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def rows_of_inputs(self) -> int | None:
+        """The number of rows that all tensors of the inputs have; None where it is not one."""
+        rows = {len(tensor) for tensor in tensors_of(self.inputs) if tensor.ndim}
+        return rows.pop() if len(rows) == 1 else None
 
 
 @dataclass

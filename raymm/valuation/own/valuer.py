@@ -17,6 +17,7 @@ from raymm.errors import ConfigError, DataError, Problems
 from raymm.seeds import derive
 from raymm.tasks.base import Task
 from raymm.tasks.registry import task_fields
+from raymm.valuation.conformance import ModelError
 from raymm.valuation.engine import BATCHES_PER_BLOCK, to_arrays
 from raymm.valuation.enumeration import value_source
 from raymm.valuation.logit_sources import SumSource
@@ -69,8 +70,7 @@ class Game:
         split: str,
     ) -> Game:
         """The game of the arguments of `value_batches`; raises `ConfigError` with what is wrong with them."""
-        name = task.default_utility if utility is None else utility
-        chosen = get_utility(name, task) if isinstance(name, str) else name.of(task)
+        chosen = _utility_of(utility, task)
         given = {"utility": chosen.name, "method": method, "budget": budget, "refine": refine}
         try:
             settings = ValuationConfig.model_validate(given)
@@ -78,11 +78,32 @@ class Game:
             Problems("", settings_mistakes(cause, ValuationConfig)).raise_if_any(ConfigError)
             raise
         refuse_impossible(settings.budget)
-        names = () if classes is None or isinstance(classes, int) else tuple(map(str, classes_in(classes)))
-        count = classes if isinstance(classes, int) else len(names) or None
+        names, count = _classes_of(classes)
         if count is not None and count < task.fewest_classes:
             raise ConfigError(f"classes: {count}, and the task {task.name} has at least {task.fewest_classes}")
         return cls(chosen, task, settings, seed, split, names, count)
+
+
+def _utility_of(given: object, task: Task) -> Utility:
+    name = task.default_utility if given is None else given
+    if isinstance(name, Utility):
+        return name.of(task)
+    if not isinstance(name, str):
+        made = f"raymm.valuation.Utility('mine', {name_of(name)})" if callable(name) else "a raymm.valuation.Utility"
+        raise ConfigError(f"utility= is a {type(name).__name__}; give the name of one, or {made}")
+    return get_utility(name, task)
+
+
+def _classes_of(given: object) -> tuple[tuple[str, ...], int | None]:
+    """Names of the classes, none where only their number was given; and their number, where either was."""
+    if given is None:
+        return (), None
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        return (), int(given)
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str | bytes) or np.ndim(given) != 1:
+        raise ConfigError(f"classes={given!r}: give their number, a whole one, or a list of their names")
+    names = tuple(map(str, classes_in(given)))
+    return names, len(names) or None
 
 
 class Valuer:
@@ -100,7 +121,7 @@ class Valuer:
 
     def value(self, given: Given) -> ValuationTable:
         """The table of one batch."""
-        opened = self.way.open(given, first=self.info is None)
+        opened = self._opened(given)
         if self.info is None or self.method is None:
             self.classes = self._count_classes()
             self.method = self._method(opened, given)
@@ -117,6 +138,17 @@ class Valuer:
             source=None if given.sources is None else np.array(given.sources, dtype=np.str_),
             **arrays,
         )
+
+    def _opened(self, given: Given) -> Opened:
+        try:
+            return self.way.open(given, first=self.info is None)
+        except ModelError as cause:
+            rows = given.rows_of_inputs()
+            if rows in {None, len(given)}:
+                raise
+            raise DataError(
+                f"labels and tensors differ in number, {len(given)} and {rows}; give one label a sample ({cause})"
+            ) from cause
 
     def _numbered(self, rows: int) -> list[str]:
         """Names of the samples of a batch by their places in the data set."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from raymm.errors import ConfigError, DataError, RaymmError, in_one_line
 from raymm.tasks.base import Task
-from raymm.tasks.registry import get_task
+from raymm.tasks.registry import as_task
 from raymm.types import Mask
 from raymm.valuation.own.errors import BatchError
 from raymm.valuation.own.labels import say_if_no_scale
@@ -128,7 +128,9 @@ def value_batches(
     BatchError
         When a batch cannot be valued: its number, what is wrong, and the values before it.
     """
-    kind = get_task(task) if isinstance(task, str) else task
+    kind = as_task(task)
+    _check_iterable("data", batches)
+    _check_iterable("reference=", [] if reference is None else reference)
     what = Model(model, modalities, predict, forward, outputs, mask, reference, chunk)
     way = way_of(what, kind)
     game = Game.of(utility, kind, classes, method, budget, refine, seed, split)
@@ -143,6 +145,13 @@ def value_batches(
         if way.first_pass is not None:
             _read_first(way.first_pass, reading, batches if reference is None else reference)
         return _value_all(Valuer(way, game, model, numbers), reading, batches, follow)
+
+
+def _check_iterable(name: str, batches: object) -> None:
+    if isinstance(batches, Mapping | Tensor | str):
+        raise ConfigError(f"{name} is a {type(batches).__name__}; give batches in a list, or a DataLoader")
+    if not (isinstance(batches, Iterable) or hasattr(batches, "__getitem__")):
+        raise ConfigError(f"{name} is {batches!r}, which holds no batches; give a list of them, or a DataLoader")
 
 
 def _read_first(first_pass: FirstPass, reading: Reading, batches: Iterable[Any]) -> None:

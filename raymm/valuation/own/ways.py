@@ -7,7 +7,8 @@ checks that what it does is what the model does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from jaxtyping import Float
@@ -15,9 +16,10 @@ from torch import Tensor
 
 from raymm.errors import ConfigError
 from raymm.types import Features, Mask
+from raymm.valuation.apart import mixed_in_words, mixed_sample
 from raymm.valuation.conformance import ModelError, check_repeated, compare_sources, few_coalitions
 from raymm.valuation.method import encoders_over_fusion
-from raymm.valuation.own.checks import check_predict, say_if_not_logits, say_if_training
+from raymm.valuation.own.checks import check_apart, check_predict, say_if_not_logits, say_if_training
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
 from raymm.valuation.own.reading import Given
@@ -60,6 +62,7 @@ class Way(ABC):
     masking: str = "the model's own"
     first_pass: FirstPass | None = None
     arguments: bool = False
+    _apart: bool = False
 
     @abstractmethod
     def open(self, given: Given, *, first: bool) -> Opened:
@@ -68,6 +71,38 @@ class Way(ABC):
     @abstractmethod
     def encodings(self, given: Given) -> float:
         """Floating-point operations of what is run once a batch, in those of one coalition."""
+
+    def _see_apart(
+        self,
+        what: str,
+        shown: Any,
+        present: Mask,
+        predict: Callable[[Mask], Float[Tensor, "B K"]],
+        run: Callable[[Any, Mask], Float[Tensor, "B K"]],
+        own: Float[Tensor, "B K"] | None = None,
+        between: Iterable[Tensor] = (),
+    ) -> None:
+        """Refuse a model that mixes samples, by the first batch that can show it.
+
+        Parameters
+        ----------
+        what
+            What is called, for the message.
+        shown
+            What it is called with of a batch.
+        predict, run
+            Logits of this batch with a mask; and of another from its inputs on, as far as `shown` goes.
+        own, between
+            See `mixed_sample`; default: what `predict` gives.
+        """
+        if self._apart or len(present) < 2 or not present.any():
+            return
+        whole = predict(present)
+        check_apart(predict, whole, present, what)
+        mixed = mixed_sample(run, shown, present, whole if own is None else own, between)
+        if mixed is not None:
+            raise ModelError(f"{what}: {mixed_in_words(mixed)}")
+        self._apart = True
 
 
 class SplitWay(Way):
@@ -84,6 +119,7 @@ class SplitWay(Way):
         if first:
             check_repeated(self._encode(given, again), features, players(self.model, given.present))
             self._check(features, given.present)
+        self._see_encode_apart(given, features)
         whole = logit_source(self.model, features, given.present)
         if self.coalitions is not None:
             whole.step = self.coalitions
@@ -109,20 +145,26 @@ class SplitWay(Way):
     def _check(self, features: Features, present: Mask) -> None:
         """Finite logits of the right width by a function of features and mask, and `partials` that agree with it."""
         few, there = features[:FEW], present[:FEW]
-
-        def fused(mask: Mask) -> Float[Tensor, "B K"]:
-            with own_code("fuse", few):
-                returned: object = self.model.fuse(few.clone(), mask.clone())
-            if not isinstance(returned, Tensor):
-                kind = type(returned).__name__
-                raise ModelError(f"fuse returns a {kind}; it must return logits [samples, classes] in one tensor")
-            return self.outputs.logits(returned, len(few))
-
-        self.outputs.finite(fused(there), there)
-        say_if_not_logits(check_predict(fused, there, "fuse"), self.outputs.task)
+        self.outputs.finite(self._fused(few, there), there)
+        say_if_not_logits(check_predict(partial(self._fused, few), there, "fuse"), self.outputs.task)
         if isinstance(self.model, AdditiveModel) and getattr(self.model, "additive", True):
             names = self.outputs.names
             compare_sources(self.model, few, there, names=names, coalitions=few_coalitions(len(names)))
+
+    def _see_encode_apart(self, given: Given, features: Features) -> None:
+        def run(batch: Any, present: Mask) -> Float[Tensor, "B K"]:
+            return self._fused(self._encode(given, batch), present)
+
+        predict = partial(self._fused, features)
+        self._see_apart("encode and fuse", given.batch, given.present, predict, run, between=[features])
+
+    def _fused(self, features: Features, mask: Mask) -> Float[Tensor, "B K"]:
+        with own_code("fuse", features):
+            returned: object = self.model.fuse(features.clone(), mask.clone())
+        if not isinstance(returned, Tensor):
+            kind = type(returned).__name__
+            raise ModelError(f"fuse returns a {kind}; it must return logits [samples, classes] in one tensor")
+        return self.outputs.logits(returned, len(features))
 
 
 class FunctionWay(Way):
@@ -135,15 +177,17 @@ class FunctionWay(Way):
     def open(self, given: Given, *, first: bool) -> Opened:
         """Nothing is run before the coalitions."""
 
-        def predict(mask: Mask) -> Float[Tensor, "B K"]:
-            batch = map_leaves(lambda leaf: leaf, given.batch)
+        def run(whole: Any, mask: Mask) -> Float[Tensor, "B K"]:
+            batch = map_leaves(lambda leaf: leaf, whole)
             with own_code("predict", batch):
                 returned = self.predict(batch, mask.clone())
             return self.outputs.finite(self.outputs.logits(returned, len(given)), mask)
 
+        predict = partial(run, given.batch)
         if first:
             say_if_training(self.predict)
             say_if_not_logits(check_predict(predict, given.present, "predict"), self.outputs.task)
+        self._see_apart("predict", given.batch, given.present, predict, run)
         return whole_only(predict, given.present)
 
     def encodings(self, given: Given) -> float:

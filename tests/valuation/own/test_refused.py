@@ -9,7 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from raymm.errors import ConfigError
+from raymm.tasks import Classification
+from raymm.valuation.likeness import close
 from raymm.valuation.own import BatchError, value_batches
+from raymm.valuation.utilities import Utility, is_correct
 
 A, V = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.randn(4, 3)
 BATCH = {"audio": A, "video": V, "label": torch.tensor([0, 1, 2, 0])}
@@ -326,6 +329,14 @@ ARGUMENTS = {
     r"'audio' stands there 2 times": {"predict": lambda b, m: A, "modalities": ["audio", "video", "audio"]},
     r"present= names 'text'; the modalities are audio, video": {"modalities": BRANCHES, "present": {"text": "t"}},
     r"chunk=0: at least 1": {"modalities": BRANCHES, "chunk": 0},
+    r"chunk='a': at least 1": {"modalities": BRANCHES, "chunk": "a"},
+    r"classes=3.0: give their number, a whole one": {"modalities": BRANCHES, "classes": 3.0},
+    r"classes='a': give their number": {"modalities": BRANCHES, "classes": "a"},
+    r"utility= is a int; give the name of one": {"modalities": BRANCHES, "utility": 3},
+    r"give the name of one, or raymm.valuation.Utility\('mine', close\)": {"modalities": BRANCHES, "utility": close},
+    r"task=None: give the name of a task, such as 'classification'": {"modalities": BRANCHES, "task": None},
+    r"task=3: give the name": {"modalities": BRANCHES, "task": 3},
+    r"reference= is 3, which holds no batches": {"modalities": BRANCHES, "mask": "mean", "reference": 3},
     r"no utility 'cuont'; did you mean 'count'": {"modalities": BRANCHES, "utility": "cuont"},
     r"no task 'klassification'": {"modalities": BRANCHES, "task": "klassification"},
     r"method: Input should be 'auto', 'exact' or 'sampled' \(got 'both'\)": {
@@ -345,6 +356,100 @@ def test_arguments_that_do_not_fit_are_told_before_anything_is_read(words):
 
     with pytest.raises(ConfigError, match=f"(?s){words}"):
         value_batches(Base(), unread(), **ARGUMENTS[words])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "data is None, which holds"),
+        (5, "data is 5, which holds"),
+        (BATCH, "data is a dict; give batches in a"),
+    ],
+)
+def test_what_holds_no_batches(data, words):
+    with pytest.raises(ConfigError, match=words):
+        value_batches(Base(), data, modalities=BRANCHES)
+
+
+@pytest.mark.parametrize("classes", [3, np.int64(3), [*"abc"], np.array([*"abc"])])
+def test_classes_by_their_number_or_names(classes):
+    assert value_batches(Base(), [BATCH], modalities=BRANCHES, classes=classes).info.classes == 3
+
+
+def right(logits, labels, sizes):
+    return is_correct(logits, labels, sizes) * sizes
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"fn": lambda *_: 1 / 0}, r"utility 'mine': fn raises ZeroDivisionError: .*test_refused.py, line \d+"),
+        ({"fn": lambda *given: right(*given) * 1j}, r"utility 'mine' returns torch.complex64; .* real numbers"),
+        (
+            {"fn": right, "by_size": lambda sizes: 3 * sizes},
+            "utility 'mine': .* whose answer is right, fn gives . and by_size leads to .; they must agree",
+        ),
+        (
+            {"fn": lambda logits, labels, sizes: sizes, "by_size": lambda sizes: sizes},
+            "coalition of . modalit.*, whose answer is wrong, fn gives . and by_size leads to 0",
+        ),
+        ({"fn": right, "by_size": lambda _: 1 / 0}, "utility 'mine': by_size raises ZeroDivisionError"),
+        ({"fn": right, "by_size": lambda _: "a"}, "utility 'mine': by_size must give a whole number for each size"),
+    ],
+)
+def test_a_utility_of_ones_own(own, words):
+    with pytest.raises(BatchError, match=f"batch 0 .*{words}"):
+        value_batches(Base(), [BATCH], modalities=BRANCHES, utility=Utility("mine", **own))
+
+
+class Near(Classification):
+    """Classes beside the label are correct, too."""
+
+    def correct(self, outputs, labels):
+        return (outputs.argmax(dim=-1) - labels[:, None]).abs() <= 1
+
+
+def test_what_is_correct_is_said_by_a_task_of_ones_own():
+    mine = Utility("mine", right, by_size=lambda sizes: sizes)
+    found = value_batches(Base(), [BATCH], modalities=BRANCHES, utility=mine, task=Near())
+    assert np.array_equal(found.phi, value_batches(Base(), [BATCH], modalities=BRANCHES, task=Near()).phi)
+    wrong = Utility("mine", right, by_size=lambda sizes: 2 * sizes)
+    with pytest.raises(BatchError, match=r"fn gives . and by_size leads to ."):
+        value_batches(Base(), [BATCH], modalities=BRANCHES, utility=wrong, task=Near())
+
+
+def test_the_two_ways_of_a_utility_are_compared_on_the_first_batch_alone():
+    calls = []
+
+    def told(logits, labels, sizes):
+        calls.append(logits.shape)
+        return right(logits, labels, sizes)
+
+    mine = Utility("mine", told, by_size=lambda sizes: sizes)
+    found = value_batches(Base(), [BATCH] * 4, modalities=BRANCHES, utility=mine)
+    assert np.array_equal(found.phi, value_batches(Base(), [BATCH] * 4, modalities=BRANCHES).phi)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 1, 2, 0, 1]])
+def test_labels_that_are_not_as_many_as_the_samples(labels):
+    words = f"labels and tensors differ in number, {len(labels)} and 4; give one label a sample"
+    with pytest.raises(BatchError, match=words):
+        value_batches(Base(), [BATCH | {"label": labels}], modalities=BRANCHES)
+    with pytest.raises(BatchError, match=words):
+        value_batches(lambda b, m: b["audio"], [BATCH | {"label": labels}], modalities=["audio", "video"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "words"),
+    [
+        (np.ma.masked_equal([0, 1, 2, 0], 2), "classification", "labels are a MaskedArray .* masked out"),
+        (np.ones((4, 3)) * 1j, "regression", "labels are torch.complex128, and the task regression has"),
+    ],
+)
+def test_labels_of_which_a_part_would_be_lost(labels, task, words):
+    with pytest.raises(BatchError, match=words):
+        value_batches(Base(), [BATCH | {"label": labels}], modalities=BRANCHES, task=task)
 
 
 def test_classes_that_are_not_as_many_as_the_logits():
