@@ -12,11 +12,12 @@ from typing import Any
 
 from raymm.api.status_entry import Kind, Status
 from raymm.config.yaml_text import yaml_value
-from raymm.errors import RaymmError
+from raymm.errors import CheckpointError, RaymmError
 from raymm.storage import layout
-from raymm.storage.directory import is_committed
+from raymm.storage.directory import is_committed, read_manifest
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.storage.lock_state import LockState, lock_state
+from raymm.storage.owner import refuse_other
 from raymm.storage.records import read_json
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
@@ -68,12 +69,15 @@ def _of_running(run: Status, since: float) -> Status:
 
 
 def _run(folder: Path) -> Status:
-    training = read_json(folder / layout.RUN)["config"]["training"]
+    saved = read_json(folder / layout.RUN)
+    training = saved["config"]["training"]
     epochs, selection = training["epochs"], training["selection"]
     lock, progress = lock_state(lock_of_folder(folder)), read_progress(folder)
+    if done := is_committed(result_folder(folder)):
+        manifest = read_manifest(result_folder(folder), CheckpointError)
+        refuse_other(folder, result_folder(folder), manifest, saved["key"])
     history, seen = _history(folder)
     ended, cause = _end(folder)
-    done = is_committed(result_folder(folder))
     state = "finished" if done else _state(lock, progress, "failed" if ended in {"failed", "ended"} else "stopped")
     return Status(
         "run",

@@ -25,6 +25,7 @@ from raymm.models.model import check_probabilities, model_mistakes, traits_of_se
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import is_unfinished, write_json
+from raymm.storage.owner import SavedKey
 from raymm.storage.places_below import instead_of
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
@@ -32,7 +33,7 @@ from raymm.training.mixing import check_mixup
 from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
-from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
+from raymm.training.saved_state import SavedRun, SavedStart
 from raymm.training.weights_files import Looks, hashes_of_weights, say_changed_weights
 
 if TYPE_CHECKING:
