@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["match_arms", "matched_pairs"]
+__all__ = ["match_arms", "matched_pairs", "with_epochs"]
 
 REPEATS = 3
 """How often a pilot in seconds is trained."""
@@ -52,6 +52,11 @@ def matched_pairs(study: Study) -> list[Pair]:
     return [(data, arm) for data in study.settings.data for arm in arms if (data, arm) not in study.unfit]
 
 
+def with_epochs(chosen: Chosen, matches: Mapping[Pair, Match]) -> Chosen:
+    """What was chosen for the arms that are matched, with their epochs."""
+    return {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
+
+
 def match_arms(session: Session, chosen: Chosen) -> Chosen:
     """Train the arm `to` and the pilots, and decide the epochs of all other arms.
 
@@ -67,9 +72,8 @@ def match_arms(session: Session, chosen: Chosen) -> Chosen:
     missing = [pair for pair in pairs if pair not in matches]
     if missing:
         _decide(session, chosen, missing, matches)
-    epochs = {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
     kept = {pair: settings for pair, settings in chosen.items() if pair not in pairs}
-    return {**kept, **epochs}
+    return {**kept, **with_epochs(chosen, matches)}
 
 
 def _decide(session: Session, chosen: Chosen, missing: list[Pair], matches: dict[Pair, Match]) -> None:

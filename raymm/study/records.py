@@ -11,6 +11,7 @@ from raymm import __version__
 from raymm.counts import counted
 from raymm.data.identity import short_digest
 from raymm.study.budgets import read_matches
+from raymm.study.cells import check_runs
 from raymm.study.costs import cost_of_run
 from raymm.study.failures import read_failures
 from raymm.study.jobs import job_folder
@@ -38,7 +39,14 @@ def read_run(data: str, arm: str, seed: int, path: Path) -> RunRecord:
 
 
 def read_results(study: Study) -> StudyResults:
-    """The finished runs of a study, how many are not finished, and what failed when it was last run."""
+    """The finished runs of a study, how many are not finished, and what failed when it was last run.
+
+    Raises
+    ------
+    CheckpointError
+        When a finished run is damaged, or is not the one that its folder is for.
+    """
+    check_runs(study)
     settings, failures = study.settings, read_failures(study)
     every = [(data, arm, seed) for data in settings.data for arm in settings.arms for seed in settings.seeds]
     paths = {entry: job_folder(study, *entry) for entry in every}

@@ -230,7 +230,7 @@ def test_many_are_counted(tmp_path):
 
 
 def test_of_thousands_a_few_files_each_are_read(tmp_path, done, monkeypatch):
-    """What it costs: run.json, the newest history and whose it is, the end of the log; no table, model or checksum."""
+    """What it costs: run.json, the newest history and whose it is, the end of the log; no tables, no checksums."""
     count = 2000
     for number in range(count):
         folder = tmp_path / str(number)
