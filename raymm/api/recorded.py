@@ -10,7 +10,7 @@ from raymm.errors import CheckpointError, did_you_mean
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
 from raymm.storage.owner import verify_own
 from raymm.training.result import read_result
-from raymm.valuation.table_file import read_table
+from raymm.valuation.run_tables import read_epoch_table, read_test_table
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
@@ -37,4 +37,6 @@ def recorded_table(run: Path, split: str) -> ValuationTable:
             f"raymm.value(run, data, split='{split}') values it now"
         )
     verify_own(run, folder, required=[file.name])
-    return read_table(file)
+    if split == "test":
+        return read_test_table(run)
+    return read_epoch_table(run, result.best_epoch + 1, split, result.history[result.best_epoch]["metrics"])

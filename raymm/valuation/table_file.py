@@ -26,14 +26,14 @@ from pyarrow import compute
 from pydantic import Field, field_validator
 
 from raymm.data.record import LONGEST_ID
-from raymm.errors import DataError
-from raymm.storage import layout
+from raymm.errors import DataError, Problems
 from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import MAX_PLAYERS
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, regrouped
+from raymm.valuation.table_checks import wrong_values
 from raymm.valuation.table_columns import (
     as_column,
     bytes_of,
@@ -49,7 +49,6 @@ __all__ = [
     "FORMAT",
     "TableWriter",
     "read_table",
-    "read_test_table",
     "table_schema",
     "write_table",
     "write_tables",
@@ -165,7 +164,8 @@ def read_table(path: str | Path) -> ValuationTable:
     Raises
     ------
     DataError
-        When the file is missing, damaged, not a valuation table, or of a newer format.
+        When the file is missing, damaged, not a valuation table, or of a newer format, or a label or value
+        in it can be none.
     """
     path = Path(path)
     try:
@@ -175,22 +175,13 @@ def read_table(path: str | Path) -> ValuationTable:
             _refuse_overfull(path, file.metadata, info)
             words = [name for name in (*TEXTS, *BITS) if name in file.schema_arrow.names]
         with pq.ParquetFile(path, read_dictionary=words, page_checksum_verification=True, pre_buffer=False) as file:
-            return _joined(file, _Pieces(path, info, file.metadata.num_rows), info)
+            table = _joined(file, _Pieces(path, info, file.metadata.num_rows), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
-
-
-def read_test_table(run: Path, split: str = "test") -> ValuationTable:
-    """The valuation of the test split by the picked model of a finished run; errors as `read_table`.
-
-    Parameters
-    ----------
-    split
-        "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
-    """
-    return read_table(layout.valuation_file(layout.result_folder(run), split))
+    Problems(str(path), wrong_values(table)).raise_if_any(DataError, note="value the split again")
+    return table
 
 
 def table_schema(info: TableInfo) -> pa.Schema:

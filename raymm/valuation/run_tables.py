@@ -1,0 +1,137 @@
+"""The valuation tables that a run keeps, which are those of its model and of the means that it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from raymm.errors import CheckpointError, DataError, Problems
+from raymm.storage import layout
+from raymm.storage.records import JsonRecord
+from raymm.tracking.metrics import phi_metric, split_metric
+from raymm.valuation.bits import bits_at
+from raymm.valuation.table_checks import repeated
+from raymm.valuation.table_file import read_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from raymm.valuation.table import ValuationTable
+
+__all__ = ["read_epoch_table", "read_test_table"]
+
+CLOSE = 1e-6
+"""How far the mean of a column may be from the one that the run reports, as a part of it, or of 1."""
+
+CONTRADICTIONS = 0.1
+"""Part of the samples whose outcomes may contradict their predictions: rounding decides between equal outputs."""
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Schema(BaseModel):
+    modalities: list[_Named]
+    classes: list[str]
+
+
+class _Model(JsonRecord):
+    """What the model.json of a result says of its tables."""
+
+    error = CheckpointError
+
+    content: _Schema = Field(alias="schema")
+
+
+class _Result(JsonRecord):
+    """What the result.json of a run says of its tables."""
+
+    error = CheckpointError
+
+    metrics: dict[str, int | float]
+
+
+def read_test_table(run: Path, split: str = "test") -> ValuationTable:
+    """The valuation of the test split by the picked model of a finished run.
+
+    Parameters
+    ----------
+    split
+        "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
+
+    Raises
+    ------
+    CheckpointError
+        When the result of the run cannot be read.
+    DataError
+        As `read_table`, and when the table is not the one that the result reports of.
+    """
+    folder = layout.result_folder(run)
+    metrics = _Result.read(folder / layout.RESULT_JSON).metrics
+    return _read(run, layout.valuation_file(folder, split), "test", split, metrics)
+
+
+def read_epoch_table(run: Path, epoch: int, split: str, metrics: Mapping[str, float]) -> ValuationTable:
+    """The valuation of a split after an epoch of a finished run that has these metrics; errors as `read_test_table`.
+
+    Parameters
+    ----------
+    epoch
+        Number of the epoch folder.
+    """
+    return _read(run, layout.valuation_file(layout.epoch_folder(run, epoch), split), split, split, metrics)
+
+
+def _read(run: Path, file: Path, split: str, measured: str, metrics: Mapping[str, float]) -> ValuationTable:
+    """Read a table of samples of `split`; metrics of it are those of the split `measured`."""
+    table = read_table(file)
+    model = _Model.read(layout.result_folder(run) / layout.MODEL / layout.MODEL_JSON).content
+    problems = Problems(f"{file}: is not the table of this run", _of_other_model(table, model))
+    if not problems.items:
+        problems.extend(_of_other_rows(table, split))
+    if not problems.items:
+        problems.extend(_of_other_means(table, measured, metrics))
+    problems.raise_if_any(DataError, note="bring back a good copy of the run")
+    return table
+
+
+def _of_other_model(table: ValuationTable, model: _Schema) -> Iterator[str]:
+    names, known = list(table.info.modalities), [one.name for one in model.modalities]
+    if names != known:
+        yield f"it is of the modalities {', '.join(names)}, the model has {', '.join(known)}"
+    if table.info.classes not in {0, len(model.classes)}:
+        yield f"it is of {table.info.classes} classes, the model has {len(model.classes)}"
+    elif not table.info.classes and table.label.max(initial=0) >= len(model.classes):
+        yield f"it has the label {table.label.max()}, the model has {len(model.classes)} classes"
+
+
+def _of_other_rows(table: ValuationTable, split: str) -> Iterator[str]:
+    if not len(table):
+        yield "it has no rows"
+    elif (other := table.split != split).any():
+        yield f"sample '{table.sample_id[other.argmax()]}' is of the split {table.split[other.argmax()]}, not {split}"
+    if (found := repeated(table.sample_id)) is not None:
+        yield f"sample '{found[0]}' stands in {found[1]} rows"
+
+
+def _of_other_means(table: ValuationTable, split: str, metrics: Mapping[str, float]) -> Iterator[str]:
+    """Columns whose means are not those of the metrics, and outcomes that are not of the predictions."""
+    has = ~np.isnan(table.phi)
+    for position, name in enumerate(table.info.modalities):
+        rows = has[:, position]
+        columns = {phi_metric(split, name): table.phi[rows, position]}
+        if table.task.hard:
+            columns[split_metric(split, "accuracy", name)] = table.unimodal_correct[rows, position].astype(np.float64)
+        for metric, column in columns.items():
+            mean, said = float(column.mean()) if len(column) else float("nan"), metrics.get(metric)
+            if said is not None and not abs(mean - said) <= CLOSE * max(1.0, abs(said)):
+                yield f"{metric} is {mean:.6g} by it, and the run reports {said:.6g}"
+    if table.shows_outcomes:
+        whole = bits_at(table.outcomes, [2 ** len(table.info.modalities) - 1])[:, 0]
+        wrong = int(((whole != table.grand_correct) & has.any(axis=1)).sum())
+        if wrong > CONTRADICTIONS * len(table):
+            yield f"outcomes of {wrong:,} samples contradict their predictions"
