@@ -74,7 +74,7 @@ def read_plan(
         arrays = load_file(path)
     except (OSError, KeyError, ValueError, SafetensorError) as cause:
         raise CheckpointError(f"{path.parent}: cannot be read ({cause})") from cause
-    problems = Problems(f"{path}: holds no plan")
+    problems = Problems(f"{path}: is no plan of this run")
     problems.extend(_wrong_forms(arrays))
     if not problems.items:
         problems.extend(_wrong_rows(arrays))

@@ -71,7 +71,8 @@ def read_test_table(run: Path, split: str = "test") -> ValuationTable:
         As `read_table`, and when the table is not the one that the result reports of.
     """
     folder = layout.result_folder(run)
-    metrics = _Result.read(folder / layout.RESULT_JSON).metrics
+    file = folder / layout.RESULT_JSON
+    metrics = _Result.read(file).metrics if file.exists() else None
     return _read(run, layout.valuation_file(folder, split), "test", split, metrics)
 
 
@@ -86,14 +87,19 @@ def read_epoch_table(run: Path, epoch: int, split: str, metrics: Mapping[str, fl
     return _read(run, layout.valuation_file(layout.epoch_folder(run, epoch), split), split, split, metrics)
 
 
-def _read(run: Path, file: Path, split: str, measured: str, metrics: Mapping[str, float]) -> ValuationTable:
-    """Read a table of samples of `split`; metrics of it are those of the split `measured`."""
+def _read(run: Path, file: Path, split: str, measured: str, metrics: Mapping[str, float] | None) -> ValuationTable:
+    """Read a table of samples of `split`; metrics of it are those of the split `measured`.
+
+    What has no file to be compared with is passed over: `raymm.training.result.read_result` names files that lack.
+    """
     table = read_table(file)
-    model = _Model.read(layout.result_folder(run) / layout.MODEL / layout.MODEL_JSON).content
-    problems = Problems(f"{file}: is not the table of this run", _of_other_model(table, model))
+    about = layout.result_folder(run) / layout.MODEL / layout.MODEL_JSON
+    problems = Problems(f"{file}: is not the table of this run")
+    if about.exists():
+        problems.extend(_of_other_model(table, _Model.read(about).content))
     if not problems.items:
         problems.extend(_of_other_rows(table, split))
-    if not problems.items:
+    if not problems.items and metrics is not None:
         problems.extend(_of_other_means(table, measured, metrics))
     problems.raise_if_any(DataError, note="bring back a good copy of the run")
     return table
@@ -128,7 +134,9 @@ def _of_other_means(table: ValuationTable, split: str, metrics: Mapping[str, flo
             columns[split_metric(split, "accuracy", name)] = table.unimodal_correct[rows, position].astype(np.float64)
         for metric, column in columns.items():
             mean, said = float(column.mean()) if len(column) else float("nan"), metrics.get(metric)
-            if said is not None and not abs(mean - said) <= CLOSE * max(1.0, abs(said)):
+            if said is None and len(column) and metric.startswith(phi_metric(split, "")):
+                yield f"the run reports no {metric}"
+            elif said is not None and not abs(mean - said) <= CLOSE * max(1.0, abs(said)):
                 yield f"{metric} is {mean:.6g} by it, and the run reports {said:.6g}"
     if table.shows_outcomes:
         whole = bits_at(table.outcomes, [2 ** len(table.info.modalities) - 1])[:, 0]
