@@ -23,7 +23,7 @@ from raymm.reports.plots import COLOURS, panels, style_axis
 from raymm.study.figures import arms_of, data_of
 from raymm.study.results import StudyResults
 from raymm.valuation import shapley_values
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 __all__ = ["Planted", "observed_phi", "phi_by_carrier", "planted", "run"]
 

@@ -20,7 +20,7 @@ from bench.experiments.studies import runs_of, study_of
 from raymm.data import ImageSpec, Sample, Schema, TextSpec, write_dataset
 from raymm.study.results import RunRecord, StudyResults
 from raymm.valuation import interactions
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 __all__ = ["ANSWERS", "interaction", "question_data", "run"]
 

@@ -10,7 +10,7 @@ from raymm.errors import CheckpointError, did_you_mean
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
 from raymm.storage.owner import verify_own
 from raymm.training.result import read_result
-from raymm.valuation.run_tables import read_epoch_table, read_test_table
+from raymm.valuation.table_file import read_epoch_table, read_test_table
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable

@@ -18,7 +18,7 @@ from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.tracking.metrics import is_of_split, split_metric
 from raymm.training.result import read_result
 from raymm.training.run import open_run
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,7 +28,7 @@ from raymm.tasks.final_metrics import confusion
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
 from raymm.tracking.of_an_epoch import from_one
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raymm.storage import layout
-from raymm.study.cells import check_runs
+from raymm.study.budgets import matched_pairs
 from raymm.study.jobs import jobs_of
-from raymm.study.matching import match_arms, matched_pairs
-from raymm.study.records import read_results
+from raymm.study.matching import match_arms
+from raymm.study.records import check_runs, read_results
 from raymm.study.session import Session
 from raymm.study.tuning import tune_arms
 from raymm.study.warmups import train_warmups

@@ -19,7 +19,7 @@ class RunRecord:
     arm, seed
         What was trained, and from which seed; a study has at most one run of a data set, arm and seed.
     path
-        Folder of the run; its test table is what `raymm.valuation.run_tables.read_test_table` reads.
+        Folder of the run; its test table is what `raymm.valuation.table_file.read_test_table` reads.
     metrics
         Of the result: `best/...` on validation, `test/...` and `phi/...` of the picked epoch, and the costs.
     history

@@ -13,7 +13,7 @@ from raymm.counts import counted
 from raymm.errors import DataError, Problems
 from raymm.study.bootstrap import resampled_means
 from raymm.tracking.metrics import split_metric
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     from raymm.study.figures import Figure

@@ -19,7 +19,7 @@ from raymm.reports.statistics import Interval, mean_interval, nan_mean, proporti
 from raymm.study.arm_names import arm_names
 from raymm.study.compare import JOINT, digest_of, open_all
 from raymm.tracking.metrics import split_metric
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -18,7 +18,7 @@ from raymm.training.checkpoint import load_latest, read_checkpoint, read_history
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint, create_or_open
-from raymm.valuation.run_tables import read_epoch_table, read_test_table
+from raymm.valuation.table_file import read_epoch_table, read_test_table
 from tests.games import settings
 
 SAMPLES = 60

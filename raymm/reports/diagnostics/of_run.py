@@ -15,7 +15,7 @@ from raymm.reports.diagnostics import diagnose, no_difference_from
 from raymm.reports.diagnostics.evidence import Evidence, Facts
 from raymm.reports.diagnostics.finding import finding_tags, log_line
 from raymm.training.result import read_result
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,7 +9,7 @@ import numpy as np
 
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.verdict import CHANCE, MEAN, above_chance, headline, verdict
-from raymm.valuation.run_tables import read_test_table
+from raymm.valuation.table_file import read_test_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The valuation tables that a run keeps, which are those of its model and of the means that it reports."""
+"""Whether a valuation table of a finished run is of its model, of the split of its name, and of what it reports."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from raymm.storage.records import JsonRecord
 from raymm.tracking.metrics import phi_metric, split_metric
 from raymm.valuation.bits import bits_at
 from raymm.valuation.table_checks import repeated
-from raymm.valuation.table_file import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["read_epoch_table", "read_test_table"]
+__all__ = ["check_of_run"]
 
 CLOSE = 1e-6
 """How far the mean of a column may be from the one that the run reports, as a part of it, or of 1."""
@@ -55,45 +54,38 @@ class _Result(JsonRecord):
     metrics: dict[str, int | float]
 
 
-def read_test_table(run: Path, split: str = "test") -> ValuationTable:
-    """The valuation of the test split by the picked model of a finished run.
+def check_of_run(
+    run: Path,
+    file: Path,
+    table: ValuationTable,
+    split: str,
+    measured: str,
+    metrics: Mapping[str, float] | None = None,
+) -> None:
+    """Refuse a table that a finished run has in `file` where it is not of its model, of a split and of its metrics.
+
+    What has no file to be compared with is passed over: `raymm.training.result.read_result` names files that lack.
 
     Parameters
     ----------
     split
-        "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
+        Of the samples.
+    measured
+        What metrics of the table are named after.
+    metrics
+        What the run reports; default: those of its result.
 
     Raises
     ------
     CheckpointError
         When the result of the run cannot be read.
     DataError
-        As `read_table`, and when the table is not the one that the result reports of.
+        With everything that differs.
     """
-    folder = layout.result_folder(run)
-    file = folder / layout.RESULT_JSON
-    metrics = _Result.read(file).metrics if file.exists() else None
-    return _read(run, layout.valuation_file(folder, split), "test", split, metrics)
-
-
-def read_epoch_table(run: Path, epoch: int, split: str, metrics: Mapping[str, float]) -> ValuationTable:
-    """The valuation of a split after an epoch of a finished run that has these metrics; errors as `read_test_table`.
-
-    Parameters
-    ----------
-    epoch
-        Number of the epoch folder.
-    """
-    return _read(run, layout.valuation_file(layout.epoch_folder(run, epoch), split), split, split, metrics)
-
-
-def _read(run: Path, file: Path, split: str, measured: str, metrics: Mapping[str, float] | None) -> ValuationTable:
-    """Read a table of samples of `split`; metrics of it are those of the split `measured`.
-
-    What has no file to be compared with is passed over: `raymm.training.result.read_result` names files that lack.
-    """
-    table = read_table(file)
-    about = layout.result_folder(run) / layout.MODEL / layout.MODEL_JSON
+    result = layout.result_folder(run)
+    about, reported = result / layout.MODEL / layout.MODEL_JSON, result / layout.RESULT_JSON
+    if metrics is None and reported.exists():
+        metrics = _Result.read(reported).metrics
     problems = Problems(f"{file}: is not the table of this run")
     if about.exists():
         problems.extend(_of_other_model(table, _Model.read(about).content))
@@ -102,7 +94,6 @@ def _read(run: Path, file: Path, split: str, measured: str, metrics: Mapping[str
     if not problems.items and metrics is not None:
         problems.extend(_of_other_means(table, measured, metrics))
     problems.raise_if_any(DataError, note="bring back a good copy of the run")
-    return table
 
 
 def _of_other_model(table: ValuationTable, model: _Schema) -> Iterator[str]:
