@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, did_you_mean
-from raymm.storage.directory import verify
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
+from raymm.storage.owner import verify_own
 from raymm.training.result import read_result
-from raymm.valuation.table_file import read_table
+from raymm.valuation.table_file import read_epoch_table, read_test_table
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
@@ -36,5 +36,7 @@ def recorded_table(run: Path, split: str) -> ValuationTable:
             f"{run}: recorded no values of {split} after the picked epoch {result.best_epoch + 1}; "
             f"raymm.value(run, data, split='{split}') values it now"
         )
-    verify(folder, CheckpointError, required=[file.name])
-    return read_table(file)
+    verify_own(run, folder, required=[file.name])
+    if split == "test":
+        return read_test_table(run)
+    return read_epoch_table(run, result.best_epoch + 1, split, result.history[result.best_epoch]["metrics"])

@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from raymm.api.status_entry import Kind, Status
-from raymm.errors import RaymmError
+from raymm.errors import CheckpointError, RaymmError
 from raymm.storage import layout
-from raymm.storage.directory import is_committed
+from raymm.storage.directory import is_committed, read_manifest
 from raymm.storage.layout import committed_epochs, epoch_folder, lock_of_folder, result_folder
 from raymm.storage.lock_state import LockState, lock_state
 from raymm.storage.os_errors import explain_os_error
+from raymm.storage.owner import refuse_other
 from raymm.storage.records import JsonRecord
 from raymm.study.failures import SavedFailures
 from raymm.study.settings import key_of, parse_study, read_study_file
@@ -52,6 +53,10 @@ class _Settings(JsonRecord):
     """What the status of a run or sweep takes of its run.json or sweep.json."""
 
     config: _Config
+
+
+class _RunSettings(_Settings):
+    key: str
 
 
 class _Plan(BaseModel):
@@ -101,12 +106,14 @@ def _of_running(run: Status, since: float) -> Status:
 
 
 def _run(folder: Path) -> Status:
-    training = _Settings.read(folder / layout.RUN).config.training
-    epochs, selection = training.epochs, training.selection
+    saved = _RunSettings.read(folder / layout.RUN)
+    epochs, selection = saved.config.training.epochs, saved.config.training.selection
     lock, progress = lock_state(lock_of_folder(folder)), read_progress(folder)
+    if done := is_committed(result_folder(folder)):
+        manifest = read_manifest(result_folder(folder), CheckpointError)
+        refuse_other(folder, result_folder(folder), manifest, saved.key)
     history, seen = _history(folder)
     ended, cause = _end(folder)
-    done = is_committed(result_folder(folder))
     state = "finished" if done else _state(lock, progress, "failed" if ended in {"failed", "ended"} else "stopped")
     return Status(
         "run",

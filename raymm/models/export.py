@@ -17,12 +17,13 @@ from raymm.config.loading import parse
 from raymm.config.mistakes import settings_mistakes
 from raymm.config.plugins import copy_plugins
 from raymm.data.schema import Schema
-from raymm.errors import CheckpointError
+from raymm.errors import CheckpointError, Problems
 from raymm.models.encoders.weights import weights_come_later
 from raymm.models.model import build_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.directory import commit_directory, is_committed, verify
+from raymm.storage.directory import commit_directory, is_committed, read_manifest, verify
+from raymm.storage.owner import verify_own
 from raymm.storage.places_below import instead_of
 from raymm.storage.records import JsonRecord
 from raymm.storage.tensors import save_tensors
@@ -63,9 +64,22 @@ def export_model(folder: Path, model: MultimodalModel, config: Config, dataset: 
 
 
 def model_folder(folder: Path) -> Path:
-    """The exported model of a finished run, or the folder of an exported model itself."""
-    of_run = layout.result_folder(folder) / layout.MODEL
-    return of_run if of_run.is_dir() else folder
+    """The exported model of a finished run, or the folder of an exported model itself.
+
+    Raises
+    ------
+    CheckpointError
+        When the result that holds it, or the model in that, is of another run.
+    """
+    result = layout.result_folder(folder)
+    of_run = result / layout.MODEL
+    if not of_run.is_dir():
+        return folder
+    if is_committed(result):
+        committed = f"{layout.MODEL}/{layout.MANIFEST}"
+        known = committed in read_manifest(result, CheckpointError)["files"]  # version 0.1.0 put the model into that
+        verify_own(folder, result, [committed] if known else [])
+    return of_run
 
 
 def load_model(folder: Path) -> Exported:
@@ -81,6 +95,7 @@ def load_model(folder: Path) -> Exported:
     config, about = load_settings(folder)
     with _readable(folder):
         schema = Schema.from_saved(about.content)
+        _check_statistics(folder, schema, about)
         with weights_come_later():
             model = build_model(schema, config.model, config.training.seed)
         weights = load_file(folder / layout.WEIGHTS)
@@ -125,6 +140,15 @@ def _verify(folder: Path) -> None:
     elif folder.name == layout.MODEL and is_committed(folder.parent):
         names = [f"{layout.MODEL}/{name}" for name in (layout.WEIGHTS, layout.MODEL_JSON)]
         verify(folder.parent, CheckpointError, names)
+
+
+def _check_statistics(folder: Path, schema: Schema, about: _About) -> None:
+    """Refuse statistics by which the values of a modality cannot be standardised, as those of a data set are."""
+    problems = Problems(f"{folder}/{layout.MODEL_JSON}")
+    for spec in schema.modalities:
+        for trouble in spec.check_statistics(about.statistics.get(spec.name)):
+            problems.add(f"statistics of {spec.name}: {trouble}")
+    problems.raise_if_any(CheckpointError, note=about.remedy)
 
 
 def _refuse_not_finite(folder: Path, weights: dict[str, Tensor]) -> None:

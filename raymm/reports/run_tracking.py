@@ -13,7 +13,6 @@ from raymm import __version__
 from raymm.config.canonical import parameters
 from raymm.counts import counted
 from raymm.data.identity import short_digest
-from raymm.errors import CheckpointError
 from raymm.reports import plots
 from raymm.reports.class_tables import write_class_tables
 from raymm.reports.diagnostics.finding import finding_tags, findings_markdown
@@ -22,8 +21,9 @@ from raymm.reports.pages.groups import by_class
 from raymm.reports.run_about import data_of, run_view
 from raymm.storage import layout
 from raymm.storage.atomic import write_bytes
-from raymm.storage.directory import is_committed, verify
+from raymm.storage.directory import is_committed
 from raymm.storage.layout import epoch_folder, result_folder
+from raymm.storage.owner import verify_own
 from raymm.tasks.final_metrics import confusion
 from raymm.tracking.base import RunInfo
 from raymm.tracking.metrics import phi_metric
@@ -132,7 +132,7 @@ def record_files(tracker: Tracker, run: Run, result: Result, dataset: Dataset) -
     tracker.log_artifact(layout.valuation_file(folder, "test"), "valuation")
     picked = epoch_folder(run.path, result.best_epoch + 1)
     if is_committed(picked):
-        verify(picked, CheckpointError)
+        verify_own(run.path, picked)
     for table in layout.valuation_files(picked):
         tracker.log_artifact(table, "valuation")
     for table in write_class_tables(run.path, picked, folder):

@@ -30,6 +30,7 @@ __all__ = [
     "sha256_of",
     "trouble_with",
     "verify",
+    "write_manifest",
 ]
 
 REMEDY = "bring back a good copy of the folder, or write it again"
@@ -76,6 +77,11 @@ def commit_directory(directory: Path, about: dict[str, Any], without: Collection
         for name in names
         if name.as_posix() != MANIFEST and not name.name.startswith(".") and name.parts[0] not in without
     }
+    return write_manifest(directory, about, files)
+
+
+def write_manifest(directory: Path, about: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the manifest of files that have reached the disk, of which another one has said size and checksums."""
     manifest = {**about, "files": files}
     manifest["checksum"] = _checksum(manifest)
     write_json(directory / MANIFEST, manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ from raymm.errors import CheckpointError
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.records import JsonRecord
+from raymm.study.settings import JOINT
 
 if TYPE_CHECKING:
     from raymm.study.store import Study
 
-__all__ = ["Match", "read_matches", "write_matches"]
+__all__ = ["Match", "matched_pairs", "read_matches", "with_epochs", "write_matches"]
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,19 @@ def write_matches(study: Study, budgets: dict[str, float], matches: list[Match])
     """Write the epochs that were decided."""
     about: dict[str, Any] = {"by": study.settings.match, "to": study.settings.to, "budgets": budgets}
     write_json(study.path / layout.PILOTS_JSON, {**about, "matches": [asdict(match) for match in matches]})
+
+
+def matched_pairs(study: Study) -> list[tuple[str, str]]:
+    """Data set and arm of the runs that get the budget of the arm `to`: all but that arm and `joint`."""
+    if study.settings.match == "none":
+        return []
+    own = {study.settings.to, JOINT}
+    arms = [arm for arm in study.settings.arms if arm not in own]
+    return [(data, arm) for data in study.settings.data for arm in arms if (data, arm) not in study.unfit]
+
+
+def with_epochs(
+    chosen: Mapping[tuple[str, str], Mapping[str, Any]], matches: Mapping[tuple[str, str], Match]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """What was chosen for the arms that are matched, with their epochs."""
+    return {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raymm.storage import layout
+from raymm.study.budgets import matched_pairs
 from raymm.study.jobs import jobs_of
-from raymm.study.matching import match_arms, matched_pairs
-from raymm.study.records import read_results
+from raymm.study.matching import match_arms
+from raymm.study.records import check_runs, read_results
 from raymm.study.session import Session
 from raymm.study.tuning import tune_arms
 from raymm.study.warmups import train_warmups
@@ -39,6 +40,7 @@ def run_study(study: Study, lanes: Sequence[Lane], callback: StudyCallback) -> S
     callback
         Receives the events.
     """
+    check_runs(study)
     (study.path / layout.FAILED).unlink(missing_ok=True)
     session = Session(study, study.datasets(), lanes, callback)
     chosen = match_arms(session, tune_arms(session))

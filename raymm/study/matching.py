@@ -21,7 +21,7 @@ import numpy as np
 
 from raymm.counts import counted
 from raymm.storage import layout
-from raymm.study.budgets import Match, read_matches, write_matches
+from raymm.study.budgets import Match, matched_pairs, read_matches, with_epochs, write_matches
 from raymm.study.configs import config_of
 from raymm.study.costs import TIMES, History, cost_of_run, epoch_cost, least, pilot_epochs, slower
 from raymm.study.jobs import Chosen, Job, job_folder, jobs_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raymm.study.session import Session
     from raymm.study.store import Study
 
-__all__ = ["match_arms", "matched_pairs"]
+__all__ = ["match_arms"]
 
 REPEATS = 3
 """How often a pilot in seconds is trained."""
@@ -41,15 +41,6 @@ REPEATS = 3
 Pair = tuple[str, str]
 Pilots = Mapping[Pair, History]
 """The histories of pilots, by data set and arm; without those that failed."""
-
-
-def matched_pairs(study: Study) -> list[Pair]:
-    """Data set and arm of the runs that get the budget of the arm `to`: all but that arm and `joint`."""
-    if study.settings.match == "none":
-        return []
-    own = {study.settings.to, JOINT}
-    arms = [arm for arm in study.settings.arms if arm not in own]
-    return [(data, arm) for data in study.settings.data for arm in arms if (data, arm) not in study.unfit]
 
 
 def match_arms(session: Session, chosen: Chosen) -> Chosen:
@@ -67,9 +58,8 @@ def match_arms(session: Session, chosen: Chosen) -> Chosen:
     missing = [pair for pair in pairs if pair not in matches]
     if missing:
         _decide(session, chosen, missing, matches)
-    epochs = {pair: {**chosen.get(pair, {}), "training.epochs": match.epochs} for pair, match in matches.items()}
     kept = {pair: settings for pair, settings in chosen.items() if pair not in pairs}
-    return {**kept, **epochs}
+    return {**kept, **with_epochs(chosen, matches)}
 
 
 def _decide(session: Session, chosen: Chosen, missing: list[Pair], matches: dict[Pair, Match]) -> None:

@@ -1,4 +1,4 @@
-"""The results of a study, read from its folder."""
+"""The results of a study, read from its folder, and whether each run is the one that its folder is for."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 from raymm import __version__
 from raymm.counts import counted
 from raymm.data.identity import short_digest
-from raymm.study.budgets import read_matches
+from raymm.errors import CheckpointError, Problems, RaymmError, messages_of
+from raymm.study.budgets import matched_pairs, read_matches, with_epochs
 from raymm.study.costs import cost_of_run
 from raymm.study.failures import read_failures
-from raymm.study.jobs import job_folder
+from raymm.study.jobs import job_folder, jobs_of
 from raymm.study.results import RunRecord, StudyResults
 from raymm.study.settings import JOINT
-from raymm.study.tuned import trials_finished
+from raymm.study.tuned import read_tuning, settings_of, trials_finished
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.result import finished, read_result
+from raymm.training.run import differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from raymm.study.jobs import Chosen, Job
     from raymm.study.store import Study
 
-__all__ = ["budgets_reached", "read_results", "read_run"]
+__all__ = ["budgets_reached", "check_runs", "read_results", "read_run"]
 
 NEAR = 0.9, 1.1
 """Parts of a budget that are near to it."""
@@ -37,8 +40,33 @@ def read_run(data: str, arm: str, seed: int, path: Path) -> RunRecord:
     return RunRecord(data, arm, seed, path, result.metrics, result.history, cost_of_run(result.history))
 
 
+def check_runs(study: Study) -> None:
+    """Refuse finished runs of other settings, another seed or other data than their folders are for.
+
+    Raises
+    ------
+    CheckpointError
+        Naming each folder and what differs; also when the run.json of a finished run is missing or cannot be read.
+    """
+    problems = Problems("runs of a study that are not those of their folders")
+    chosen, undecided = _chosen(study)
+    for job in jobs_of(study, chosen):
+        if finished(job.path):
+            problems.extend(_wrong(study, job, (job.data, job.arm) in undecided))
+    problems.raise_if_any(
+        CheckpointError, note="bring back each folder to its place, or delete it: the same command trains it again"
+    )
+
+
 def read_results(study: Study) -> StudyResults:
-    """The finished runs of a study, how many are not finished, and what failed when it was last run."""
+    """The finished runs of a study, how many are not finished, and what failed when it was last run.
+
+    Raises
+    ------
+    CheckpointError
+        When a finished run is damaged, or is not the one that its folder is for.
+    """
+    check_runs(study)
     settings, failures = study.settings, read_failures(study)
     every = [(data, arm, seed) for data in settings.data for arm in settings.arms for seed in settings.seeds]
     paths = {entry: job_folder(study, *entry) for entry in every}
@@ -114,3 +142,26 @@ def _trials_that_lack(study: Study) -> str:
         for (data, arm), count in trials_finished(study).items()
     ]
     return f"; finished were only {', '.join(lacking)}" if lacking else ""
+
+
+def _wrong(study: Study, job: Job, undecided: bool) -> list[str]:
+    """What is wrong with the run of a folder, in words."""
+    try:
+        found = differences(job.path, job.config, study.settings.data[job.data].digest or "")
+    except RaymmError as cause:
+        return messages_of(cause)
+    if undecided:  # by a file that is gone, which alone knew the settings that were chosen
+        found = [words for words in found if words.partition(":")[0] in {"data", "method.name", "training.seed"}]
+    return [f"{job.path}: {'; '.join(found)}"] if found else []
+
+
+def _chosen(study: Study) -> tuple[Chosen, set[tuple[str, str]]]:
+    """What tuning and matching chose, as their files say, and the data sets and arms for which none says it."""
+    settings = study.settings
+    chosen: Chosen = settings_of(read_tuning(study)) if settings.tune else {}
+    undecided = (
+        {(data, arm) for data in settings.data for arm in settings.arms} - set(chosen) if settings.tune else set()
+    )
+    pairs = matched_pairs(study)
+    matches = {(match.data, match.arm): match for match in read_matches(study)} if pairs else {}
+    return {**chosen, **with_epochs(chosen, matches)}, undecided | (set(pairs) - set(matches))

@@ -112,7 +112,7 @@ def open_study(path: Path) -> Study:
     Raises
     ------
     CheckpointError
-        When there is none.
+        When there is none, or its study.yaml contradicts itself: arms and what they were resolved to differ.
     ConfigError, DataError
         When its settings or data cannot be used here.
     """
@@ -120,8 +120,16 @@ def open_study(path: Path) -> Study:
     if not (path / layout.STUDY).exists():
         raise CheckpointError(f"{path}: no study there ({layout.STUDY} is missing); give the --out of `raymm study`")
     saved = read_study_file(path / layout.STUDY)
-    settings = parse_study(saved, str(path / layout.STUDY))
-    return Study(path, key_of(path, saved), settings, check_configs(settings, _open_datasets(settings)))
+    key, settings = key_of(path, saved), parse_study(saved, str(path / layout.STUDY))
+    datasets = _open_datasets(settings)
+    settings = with_task_defaults(settings, datasets)
+    study = Study(path, key, settings, check_configs(settings, datasets))
+    problems = Problems(
+        f"{path / layout.STUDY}: what `resolved` lists (then) is not what its data and arms say (now)"
+    )
+    problems.extend(_differences(saved, _to_yaml("", settings)))
+    problems.raise_if_any(CheckpointError, note="bring back a good copy of the file")
+    return study
 
 
 def _open_datasets(settings: StudySettings) -> dict[str, Dataset]:

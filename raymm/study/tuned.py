@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +15,15 @@ from raymm.storage.records import JsonRecord
 if TYPE_CHECKING:
     from raymm.study.store import Study
 
-__all__ = ["SavedArm", "SavedTrial", "SavedTuning", "read_tuning", "trials_finished", "write_tuning"]
+__all__ = [
+    "SavedArm",
+    "SavedTrial",
+    "SavedTuning",
+    "read_tuning",
+    "settings_of",
+    "trials_finished",
+    "write_tuning",
+]
 
 
 class SavedTrial(BaseModel):
@@ -61,6 +69,11 @@ def read_tuning(study: Study) -> list[SavedArm]:
 def write_tuning(study: Study, arms: Sequence[SavedArm]) -> None:
     """Save the trials of arms."""
     write_json(study.path / layout.TUNING_JSON, {"arms": [arm.model_dump(mode="json") for arm in arms]})
+
+
+def settings_of(arms: Iterable[SavedArm]) -> dict[tuple[str, str], dict[str, Any]]:
+    """By data set and arm, the settings that were chosen, of arms whose trials have decided."""
+    return {(arm.data, arm.arm): arm.trials[arm.chosen].settings for arm in arms if arm.chosen is not None}
 
 
 def trials_finished(study: Study) -> dict[tuple[str, str], int]:

@@ -23,7 +23,7 @@ from raymm.seeds import derive, keys_of, uniform
 from raymm.storage import layout
 from raymm.study.configs import config_of
 from raymm.study.jobs import Job
-from raymm.study.tuned import SavedArm, SavedTrial, read_tuning, write_tuning
+from raymm.study.tuned import SavedArm, SavedTrial, read_tuning, settings_of, write_tuning
 from raymm.tracking.metrics import higher_is_better, split_metric
 from raymm.training.checkpoint import read_history
 from raymm.training.warmups import with_seed
@@ -90,7 +90,7 @@ def tune_arms(session: Session) -> Chosen:
         saved[pair] = _chosen(pair, tried, again=pair in saved)
         write_tuning(study, [saved[name] for name in every if name in saved])
     _hold_back(session, [arm for arm in saved.values() if arm.chosen is None])
-    return {pair: arm.trials[arm.chosen].settings for pair, arm in saved.items() if arm.chosen is not None}
+    return settings_of(saved.values())
 
 
 def _hold_back(session: Session, arms: Sequence[SavedArm]) -> None:

@@ -39,7 +39,7 @@ def take_over(context: RunContext, start: BranchPoint) -> TakenOver:
     What the method keeps is taken over where the other run had the same method with the same settings. Else it
     begins here: what another method kept, or this one by other settings, decides nothing that follows.
     """
-    reached = read_checkpoint(start.run, start.epoch, check=True)
+    reached = read_checkpoint(start.run, start.epoch, check=True, dataset=context.dataset)
     restore_model(start.run, start.epoch, context.trainer)
     if _method_goes_on(context, start):
         restore_method(start.run, start.epoch, context.trainer, unplanned=True)

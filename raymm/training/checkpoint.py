@@ -22,27 +22,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 from torch import Tensor
 
 from raymm.errors import CheckpointError
-from raymm.methods.plan import Plan, code_type
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.directory import commit_directory, is_committed, verify
+from raymm.storage.directory import commit_directory, is_committed, write_manifest
 from raymm.storage.layout import committed_epochs, epoch_folder
-from raymm.storage.tensors import save_arrays, save_tensors
+from raymm.storage.owner import check_own, signed, verify_own
+from raymm.storage.tensors import save_tensors
 from raymm.training.average import load_trained
 from raymm.training.method_state import load_method_state, load_method_tensors, method_tensors
 from raymm.training.optimizer_state import load_optimizer_tensors, names_of_positions, optimizer_tensors
+from raymm.training.plan_file import read_plan, save_plan
 from raymm.training.saved_state import SavedState
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from raymm.data.dataset import Dataset
     from raymm.methods.base import Method
+    from raymm.methods.plan import Plan
     from raymm.training.step import Trainer
 
 __all__ = [
@@ -135,12 +138,12 @@ def commit(
     save_tensors(optimizer_tensors(trainer.model, trainer.optimizer), folder / layout.OPTIMIZER)
     if method := method_tensors(trainer.method, trainer.optimizer, unplanned):
         save_tensors(method, folder / layout.METHOD)
-    _save_plan(folder / layout.PLAN, state)
+    save_plan(folder / layout.PLAN, state.plan, state.phi, state.online)
     about = {"epoch": state.epoch, "best_epoch": state.best_epoch, "dropped": state.plan.dropped}
     scaler = trainer.scaler.state_dict()
     values = {"format": SavedState.newest, **about, "history": state.history, "scaler": scaler}
     write_json(folder / layout.STATE, values)
-    commit_directory(folder, {"epoch": state.epoch})
+    commit_directory(folder, {"epoch": state.epoch, **signed(run)})
     _prune(run, state, keep)
 
 
@@ -166,23 +169,26 @@ def drop_damaged(run: Path, latest: int) -> None:
 def link_checkpoint(source: Path, epoch: int, run: Path) -> None:
     """Make a committed epoch of another run one of this run too; on one drive its files are shared, not copied.
 
+    Only its manifest is written anew: it says whose the epoch is.
+
     Raises
     ------
     CheckpointError
-        When a file of the epoch was changed after it was written.
+        When a file of the epoch was changed after it was written, or it is of a third run.
     """
-    verify(epoch_folder(source, epoch), CheckpointError, required=REQUIRED)
+    manifest = verify_own(source, epoch_folder(source, epoch), required=REQUIRED)
     target = epoch_folder(run, epoch)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".link_checkpoint-") as folder:
         copy = Path(folder) / target.name
         shutil.copytree(epoch_folder(source, epoch), copy, copy_function=_link_or_copy)
+        write_manifest(copy, {"epoch": epoch, **signed(run)}, manifest["files"])
         copy.replace(target)
 
 
-def load_latest(run: Path) -> Checkpoint | None:
-    """The newest whole state of a run, or None when there is none.
+def load_latest(run: Path, dataset: Dataset | None = None) -> Checkpoint | None:
+    """The newest whole state of a run, or None when there is none; `dataset` as in `read_checkpoint`.
 
     Raises
     ------
@@ -193,7 +199,7 @@ def load_latest(run: Path) -> Checkpoint | None:
     damaged = []
     for epoch in reversed(epochs):
         try:
-            return read_checkpoint(run, epoch, check=True)
+            return read_checkpoint(run, epoch, True, dataset)
         except CheckpointError as cause:
             log.warning("passing over a damaged epoch: %s", cause)
             damaged.append(str(cause))
@@ -202,28 +208,40 @@ def load_latest(run: Path) -> Checkpoint | None:
     return None
 
 
-def read_checkpoint(run: Path, epoch: int, check: bool = False) -> Checkpoint:
-    """Read one committed epoch; with `check`, compare the checksums of all its files first."""
+def read_checkpoint(run: Path, epoch: int, check: bool = False, dataset: Dataset | None = None) -> Checkpoint:
+    """Read one committed epoch; with `check`, compare the checksums of all its files first.
+
+    Parameters
+    ----------
+    dataset
+        The data that its plan must be of; None where that is not known.
+
+    Raises
+    ------
+    CheckpointError
+        When the epoch is damaged, of another run, or its plan is not one of this data.
+    """
     folder = epoch_folder(run, epoch)
     if check:
-        verify(folder, CheckpointError, required=REQUIRED)
+        verify_own(run, folder, required=REQUIRED)
     about = SavedState.read(folder / layout.STATE)
-    try:
-        arrays = load_arrays(folder / layout.PLAN)
-        plan = _plan_in(arrays, about.dropped)
-        phi, online = arrays.get("phi"), arrays.get("online")
-        return Checkpoint(about.epoch, plan, phi, about.entries, about.best_epoch, online)
-    except (OSError, KeyError, ValueError, SafetensorError) as cause:
-        raise CheckpointError(f"{folder}: cannot be read ({cause})") from cause
+    if about.epoch != epoch:
+        raise CheckpointError(
+            f"{folder}: holds the state after epoch {about.epoch}; bring back a good copy of the run"
+        )
+    plan, phi, online = read_plan(folder / layout.PLAN, about.dropped, dataset)
+    return Checkpoint(epoch, plan, phi, about.entries, about.best_epoch, online)
 
 
 def read_history(run: Path) -> tuple[dict[str, Any], ...]:
     """The history of the newest committed epoch, for somebody who watches; empty when there is none yet.
 
-    One that cannot be read is passed over: it is damaged, or was dropped between the listing and the reading.
+    One that cannot be read is passed over: it is damaged, was dropped between the listing and the reading, or is of
+    another run.
     """
     for epoch in reversed(committed_epochs(run)):
         with suppress(CheckpointError):
+            check_own(run, epoch_folder(run, epoch))
             return SavedState.read(epoch_folder(run, epoch) / layout.STATE).entries
     return ()
 
@@ -268,7 +286,7 @@ def restore_method(run: Path, epoch: int, trainer: Trainer, *, unplanned: bool =
 def restore_weights(run: Path, epoch: int, trainer: Trainer) -> None:
     """Load the model of a committed epoch, once its checksum was compared, and nothing else; errors as `restore`."""
     folder = epoch_folder(run, epoch)
-    verify(folder, CheckpointError, names=[layout.WEIGHTS])
+    verify_own(run, folder, [layout.WEIGHTS])
     with _fitting(folder, "model and optimizer"):
         trainer.model.load_state_dict(load_file(folder / layout.WEIGHTS, device=str(trainer.device)))
 
@@ -313,25 +331,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _save_plan(path: Path, state: Checkpoint) -> None:
-    arrays: dict[str, npt.NDArray[Any]] = {"index": state.plan.index, "keep": state.plan.keep.astype(np.int64)}
-    if state.plan.weight is not None:
-        arrays["weight"] = state.plan.weight
-    if state.plan.group is not None:
-        arrays["group"] = state.plan.group
-    if state.plan.base is not None:
-        arrays["base"] = np.array([state.plan.base], np.int64)
-    if state.phi is not None:
-        arrays["phi"] = state.phi
-    if state.online is not None:
-        arrays["online"] = state.online
-    save_arrays(arrays, path)
-
-
-def _plan_in(arrays: dict[str, npt.NDArray[Any]], dropped: int) -> Plan:
-    base = arrays["base"].item() if "base" in arrays else None
-    keep = arrays.pop("keep")
-    keep = keep.astype(code_type(int(keep.max(initial=1)).bit_length()))
-    return Plan(arrays["index"], keep, dropped, arrays.get("weight"), arrays.get("group"), base)

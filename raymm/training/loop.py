@@ -37,7 +37,7 @@ from raymm.training.epoch import train_epoch, updates_of
 from raymm.training.epoch_end import evaluate_and_commit, plan_and_commit
 from raymm.training.memory import most_memory, watch_memory
 from raymm.training.method_hooks import before_epoch
-from raymm.training.result import finished, read_result
+from raymm.training.result import finished, read_result, set_aside
 from raymm.training.schedule import epoch_rates
 from raymm.training.selection import stops_early
 
@@ -137,13 +137,14 @@ def advance(context: RunContext, state: Checkpoint) -> Checkpoint:
 
 
 def _leave_whole_epochs(context: RunContext) -> None:
-    """Delete what was not committed or is damaged; commit the branch point where there is one that was not.
+    """Clear away what was not committed or is damaged; commit the branch point where there is one that was not.
 
     It is planned anew. The branch point is then an epoch of this run, as if it had been trained here.
     """
     run = context.run
+    set_aside(run.path)
     clear_unfinished(run.path)
-    latest = load_latest(run.path)
+    latest = load_latest(run.path, context.dataset)
     if latest is not None:
         drop_damaged(run.path, latest.epoch)
     if run.start is not None and (latest is None or latest.epoch < run.start.epoch):  # an earlier one was only linked

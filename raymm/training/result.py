@@ -8,9 +8,11 @@ RUN/result/model/               everything that is needed to predict: weights, s
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,9 @@ from raymm.errors import CheckpointError
 from raymm.models.export import export_model
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.storage.directory import commit_directory, is_committed, verify
+from raymm.storage.directory import commit_directory, is_committed
 from raymm.storage.layout import result_folder
+from raymm.storage.owner import verify_own
 from raymm.training.saved_state import SavedResult
 from raymm.valuation.table_file import write_table
 
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from raymm.training.run import Run
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["Result", "finished", "read_result", "write_result"]
+__all__ = ["Result", "finished", "read_result", "set_aside", "write_result"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,33 @@ def finished(run: Path) -> bool:
     return is_committed(result_folder(run))
 
 
+def set_aside(run: Path) -> None:
+    """Make room for the result of a run that has none; what lies there without a manifest is kept beside it."""
+    folder = result_folder(run)
+    if is_committed(folder) or not folder.exists():
+        return
+    if not (folder / layout.RESULT_JSON).exists():
+        shutil.rmtree(folder)
+        return
+    numbers = count(1)
+    place = next(
+        free for number in numbers if not (free := folder.with_name(f"{folder.name}.unfinished-{number}")).exists()
+    )
+    folder.rename(place)
+    log.warning(
+        "%s: has no %s, so it was never finished, or lost it; kept as %s, and the run goes on to a new result",
+        folder,
+        layout.MANIFEST,
+        place.name,
+    )
+
+
 def write_result(
     run: Run, result: Result, model: MultimodalModel, tables: Mapping[str, ValuationTable], dataset: Dataset
 ) -> None:
     """Commit the result of a run, with its valuation tables by the name of their split."""
     folder = result_folder(run.path)
-    shutil.rmtree(folder, ignore_errors=True)
+    set_aside(run.path)
     folder.mkdir(parents=True)
     export_model(folder / layout.MODEL, model, run.config, dataset)
     for split, table in tables.items():
@@ -72,7 +98,8 @@ def read_result(run: Path) -> Result:
     Raises
     ------
     CheckpointError
-        When the run has not come to its end, or a file of its result was changed after it was written.
+        When the run has not come to its end, a file of its result was changed after it was written, or it is the
+        result of another run.
     """
     folder = result_folder(run)
     if not folder.exists():
@@ -80,6 +107,6 @@ def read_result(run: Path) -> Result:
             f"{run}: this run is not finished; the `raymm train` that began it goes on with it, and `raymm status "
             f"{run}` says how far it is"
         )
-    verify(folder, CheckpointError, required=[layout.RESULT_JSON])
+    verify_own(run, folder, required=[layout.RESULT_JSON])
     saved = SavedResult.read(folder / layout.RESULT_JSON)
     return Result(saved.best_epoch, saved.metrics, saved.entries)

@@ -15,7 +15,7 @@ from raymm.config.legacy import UNSAID
 from raymm.config.loading import parse
 from raymm.config.plugins import FOLDER, check_plugins, copied_plugins, copy_plugins, describe_plugins
 from raymm.data.dataset import open_dataset
-from raymm.data.identity import same_data
+from raymm.data.identity import is_legacy, same_data, short_digest
 from raymm.data.reader import BatchReader, check_noise
 from raymm.data.schema import SPLITS
 from raymm.errors import CheckpointError, ConfigError, DataError, Problems, mistakes_in
@@ -25,6 +25,7 @@ from raymm.models.model import check_probabilities, model_mistakes, traits_of_se
 from raymm.models.trial import trial_mistakes
 from raymm.storage import layout
 from raymm.storage.atomic import is_unfinished, write_json
+from raymm.storage.owner import SavedKey
 from raymm.storage.places_below import instead_of
 from raymm.storage.records import read_json
 from raymm.tasks.defaults import with_defaults
@@ -32,7 +33,7 @@ from raymm.training.mixing import check_mixup
 from raymm.training.online import check_online
 from raymm.training.optim import check_optimizer
 from raymm.training.parameter_groups import check_groups
-from raymm.training.saved_state import SavedKey, SavedRun, SavedStart
+from raymm.training.saved_state import SavedRun, SavedStart
 from raymm.training.weights_files import Looks, hashes_of_weights, say_changed_weights
 from raymm.valuation.sampling.designs import refuse_impossible
 
@@ -46,6 +47,7 @@ __all__ = [
     "Run",
     "check_folder",
     "create_or_open",
+    "differences",
     "key_in",
     "move_start",
     "open_run",
@@ -148,6 +150,21 @@ def check_folder(path: Path, config: Config, dataset: Dataset) -> None:
         _reopened(path, config, dataset)
     else:
         _refuse_others(path)
+
+
+def differences(path: Path, config: Config, digest: str) -> list[str]:
+    """How the run of a folder differs from one of these settings on data of this digest; empty where it is one.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        As `open_run`.
+    """
+    run = open_run(path)
+    found = _differences(run.config, _as_begun(config, run.config))
+    if is_legacy(run.digest) == is_legacy(digest) and run.digest != digest:
+        found.insert(0, ("data", f"{run.data} ({short_digest(run.digest)})", short_digest(digest)))
+    return [f"{key}: {there}, not {wanted}" for key, there, wanted in found]
 
 
 def _refuse_others(path: Path) -> None:

@@ -1,18 +1,23 @@
 """What the JSON files in the folder of a run hold."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from raymm.counts import counted
 from raymm.errors import CheckpointError
 from raymm.storage.records import JsonRecord
 
-__all__ = ["SavedKey", "SavedResult", "SavedRun", "SavedStart", "SavedState", "WithConfig"]
+__all__ = ["SavedResult", "SavedRun", "SavedStart", "SavedState", "WithConfig"]
 
 REMEDY = "bring back a good copy of the run, for example from its mirror, or start a new one"
 
 LONGEST_PATH = 4096
 """Characters; no file system has longer ones."""
+
+
+_Number = Annotated[int, Field(ge=-(2**53), le=2**53)] | float
+"""A figure; larger whole numbers are read as real ones, which arrays hold."""
 
 
 class _Entry(BaseModel):
@@ -21,15 +26,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
     epoch: int = Field(ge=0)
-    metrics: dict[str, int | float]
-
-
-class SavedKey(JsonRecord):
-    """What identifies a run or sweep, in its run.json or sweep.json."""
-
-    error = CheckpointError
-
-    key: str
+    metrics: dict[str, _Number]
 
 
 class _Start(BaseModel):
@@ -89,6 +86,14 @@ class _WithHistory(JsonRecord):
 
     history: list[_Entry]
 
+    @field_validator("history")
+    @classmethod
+    def _counted(cls, history: list[_Entry]) -> list[_Entry]:
+        for number, entry in enumerate(history):
+            if entry.epoch != number:
+                raise ValueError(f"entry {number} is not of epoch {number}; there is one an epoch, from 0 on")
+        return history
+
     @property
     def entries(self) -> tuple[dict[str, Any], ...]:
         """One entry an epoch: `{"epoch": 0, "metrics": {...}}`."""
@@ -109,4 +114,12 @@ class SavedResult(_WithHistory):
     """The result.json of a run."""
 
     best_epoch: int = Field(ge=0)
-    metrics: dict[str, int | float]
+    metrics: dict[str, _Number]
+
+    @field_validator("best_epoch")
+    @classmethod
+    def _trained(cls, best: int, about: ValidationInfo) -> int:
+        history = about.data.get("history")
+        if history is not None and best >= len(history):
+            raise ValueError(f"the history has {counted(len(history), 'epoch')}, from 0 on")
+        return best

@@ -12,7 +12,7 @@ are verified when the file is read.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -22,32 +22,33 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import compute
 from pydantic import Field, field_validator
 
-from raymm.data.record import LONGEST_ID
-from raymm.errors import DataError
+from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
 from raymm.valuation.coalitions import MAX_PLAYERS
+from raymm.valuation.run_checks import check_of_run
 from raymm.valuation.table import TableInfo, ValuationTable, join_tables, regrouped
+from raymm.valuation.table_checks import wrong_values
 from raymm.valuation.table_columns import (
     as_column,
     bytes_of,
     lists,
-    longest,
     numbers,
     packed_bits,
     rows_of_bytes,
     texts,
 )
+from raymm.valuation.table_pieces import Pieces
 
 __all__ = [
     "FORMAT",
     "TableWriter",
+    "read_epoch_table",
     "read_table",
     "read_test_table",
     "table_schema",
@@ -165,7 +166,8 @@ def read_table(path: str | Path) -> ValuationTable:
     Raises
     ------
     DataError
-        When the file is missing, damaged, not a valuation table, or of a newer format.
+        When the file is missing, damaged, not a valuation table, or of a newer format, or a label or value
+        in it can be none.
     """
     path = Path(path)
     try:
@@ -175,22 +177,46 @@ def read_table(path: str | Path) -> ValuationTable:
             _refuse_overfull(path, file.metadata, info)
             words = [name for name in (*TEXTS, *BITS) if name in file.schema_arrow.names]
         with pq.ParquetFile(path, read_dictionary=words, page_checksum_verification=True, pre_buffer=False) as file:
-            return _joined(file, _Pieces(path, info, file.metadata.num_rows), info)
+            table = _joined(file, Pieces(path, info, _widest(path, file.metadata.num_rows)), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, ValueError) as cause:
         raise DataError(f"{path}: not a readable Parquet file ({cause}); value the split again") from cause
+    Problems(str(path), wrong_values(table)).raise_if_any(DataError, note="value the split again")
+    return table
 
 
 def read_test_table(run: Path, split: str = "test") -> ValuationTable:
-    """The valuation of the test split by the picked model of a finished run; errors as `read_table`.
+    """The valuation of the test split by the picked model of a finished run.
 
     Parameters
     ----------
     split
         "test", or `UNCALIBRATED_TEST` of `raymm.tracking.metrics` for the model as it was trained.
+
+    Raises
+    ------
+    CheckpointError, DataError
+        As `read_table` and `raymm.valuation.run_checks.check_of_run`.
     """
-    return read_table(layout.valuation_file(layout.result_folder(run), split))
+    file = layout.valuation_file(layout.result_folder(run), split)
+    table = read_table(file)
+    check_of_run(run, file, table, "test", split)
+    return table
+
+
+def read_epoch_table(run: Path, epoch: int, split: str, metrics: Mapping[str, float]) -> ValuationTable:
+    """The valuation of a split after an epoch of a finished run that has these metrics; errors as `read_test_table`.
+
+    Parameters
+    ----------
+    epoch
+        Number of the epoch folder.
+    """
+    file = layout.valuation_file(layout.epoch_folder(run, epoch), split)
+    table = read_table(file)
+    check_of_run(run, file, table, split, split, metrics)
+    return table
 
 
 def table_schema(info: TableInfo) -> pa.Schema:
@@ -215,7 +241,7 @@ def table_schema(info: TableInfo) -> pa.Schema:
     )
 
 
-def _joined(file: pq.ParquetFile, pieces: "_Pieces", info: TableInfo) -> ValuationTable:
+def _joined(file: pq.ParquetFile, pieces: Pieces, info: TableInfo) -> ValuationTable:
     """The rows of a file, some at a time: all of them as Arrow has them would take as much memory once more."""
     there = set(file.schema_arrow.names)
     columns = [name for name in table_schema(info).names if name in there and name not in NAMES]
@@ -295,6 +321,11 @@ def _row_bytes(info: TableInfo) -> int:
     return 8 * (2 * n + 8) + bits + 10 * lists
 
 
+def _widest(path: Path, rows: int) -> float:
+    """Letters of the longest text with which a column of so many rows is an array of texts of one length."""
+    return max(FREE_TEXTS, EXPANSION * path.stat().st_size) / (4 * max(1, rows))
+
+
 def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
     """Raise when a column is missing or of another type; further columns are ignored."""
     there = {column.name: column.type for column in found}
@@ -308,71 +339,6 @@ def _check_schema(path: Path, found: pa.Schema, info: TableInfo) -> None:
             f"{path}: its columns are not those of a valuation table of {', '.join(info.modalities)}: "
             f"{'; '.join(wrong)}"
         )
-
-
-class _Pieces:
-    """Pieces of a file one after the other, and what is wrong with any of them.
-
-    Attributes
-    ----------
-    with_source
-        How many rows so far had a source.
-    widest
-        Letters of the longest text with which a column is an array of texts of one length.
-    """
-
-    def __init__(self, path: Path, info: TableInfo, rows: int) -> None:
-        n = len(info.modalities)
-        self.with_source = 0
-        self.widest = max(FREE_TEXTS, EXPANSION * path.stat().st_size) / (4 * max(1, rows))
-        self._rows = 0
-        self._path = path
-        self._bits, bits = ("outcomes", 2**n) if info.method == "exact" else ("alone", n)
-        self._bytes = bytes_of(bits)
-        self._nulls = dict.fromkeys(("sample_id", "split", "label", "prediction", self._bits), 0)
-        self._as_long = True
-
-    def checked(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-        """The pieces.
-
-        Raises
-        ------
-        DataError
-            After the last one, when a value is null that every row has, or packed bits have another length than they
-            must.
-        """
-        for batch in batches:
-            rows = pa.Table.from_batches([batch])
-            self._look(rows)
-            self._check_ids(rows.column("sample_id"))
-            self._rows += len(rows)
-            if not self._wrong():
-                yield rows
-        if wrong := self._wrong():
-            raise DataError(f"{self._path}: not a whole valuation table: {'; '.join(wrong)}; value the split again")
-
-    def _look(self, rows: pa.Table) -> None:
-        for name in self._nulls:
-            self._nulls[name] += rows.column(name).null_count
-        bits = rows.column(self._bits).combine_chunks()
-        lengths = compute.binary_length(bits.dictionary).take(bits.indices)
-        self._as_long &= not compute.any(compute.not_equal(lengths, self._bytes)).as_py()
-        if "source" in rows.column_names:
-            self.with_source += len(rows) - rows.column("source").null_count
-
-    def _check_ids(self, ids: pa.ChunkedArray) -> None:
-        if longest(ids) <= LONGEST_ID:
-            return
-        for row, one in enumerate(ids, self._rows):
-            if (length := len(one.as_py() or "")) > LONGEST_ID:
-                raise DataError(
-                    f"{self._path}: row {row}: its sample_id has {length} characters, at most {LONGEST_ID} are "
-                    "allowed; value the split again"
-                )
-
-    def _wrong(self) -> list[str]:
-        nulls = [f"'{name}' is null in {count} rows" for name, count in self._nulls.items() if count]
-        return nulls or ([] if self._as_long else [f"'{self._bits}' must have {self._bytes} bytes in every row"])
 
 
 class _SavedInfo(JsonRecord):

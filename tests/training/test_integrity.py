@@ -229,3 +229,52 @@ def test_ranks_compare_their_shards_before_the_epoch_and_a_single_one_as_it_read
         of_rank.verify_shards(load_or_init(of_rank))
         assert len(compared) == expected
     assert 0 < len(compared[0]) < len(dataset.rows("train"))
+
+
+STATISTICS = {
+    "missing": (lambda found: None, "are missing"),
+    "no mean": (lambda found: {"std": found["std"]}, "'mean' must have"),
+    "no std": (lambda found: {"mean": found["mean"]}, "'std' must have"),
+    "less": (lambda found: {**found, "mean": found["mean"][1:]}, "'mean' must have"),
+    "negative": (lambda found: {**found, "std": [-1.0] * len(found["std"])}, "'std' must be above 0"),
+}
+
+
+@pytest.mark.parametrize("how", STATISTICS)
+def test_statistics_by_which_a_model_cannot_read_its_inputs_are_refused(run, how):
+    change, words = STATISTICS[how]
+    model = run / "result" / "model"
+    about = json.loads((model / "model.json").read_text())
+    name, found = next(iter(about["statistics"].items()))
+    about["statistics"][name] = change(found)
+    if about["statistics"][name] is None:
+        del about["statistics"][name]
+    (model / "model.json").write_text(json.dumps(about))
+    commit_directory(model, {})
+    with pytest.raises(CheckpointError, match=rf"model\.json: statistics of {name}: {words}"):
+        load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda values: values.update(best_epoch=10**30), "'best_epoch' is 10*: the history has 4 epochs, from 0 on"),
+        (lambda values: values["history"][0].update(epoch=10**30), "entry 0 is not of epoch 0"),
+        (lambda values: values["history"].pop(1), "entry 1 is not of epoch 1"),
+    ],
+)
+def test_epochs_that_were_not_trained_are_refused(run, change, words):
+    file = run / "result" / "result.json"
+    values = json.loads(file.read_text())
+    change(values)
+    file.write_text(json.dumps(values))
+    commit_directory(run / "result", {})
+    with pytest.raises(CheckpointError, match=rf"result\.json: cannot be read: [\s\S]*{words}"):
+        read_result(run)
+
+
+def test_a_figure_that_no_array_of_whole_numbers_holds_is_read_as_a_real_one(run):
+    file = run / "result" / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "metrics": {"rows/total": 10**30}}))
+    commit_directory(run / "result", {})
+    assert isinstance(read_result(run).metrics["rows/total"], float)
