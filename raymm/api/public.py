@@ -12,7 +12,7 @@ from raymm.config.arguments import named_arguments
 from raymm.errors import DataError, is_of_own_code
 from raymm.storage.os_errors import explain_os_error
 
-__all__ = ["public"]
+__all__ = ["public", "with_worded_refusals"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
     Traceback (most recent call last):
     raymm.errors.ConfigError: train: epochs='x': give a whole number
     """
-    form = signature(function)
+    form, worded = signature(function), with_worded_refusals(function)
 
     @wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> T:
@@ -42,6 +42,16 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
         except TypeError:  # too many, or too few: the call itself says which
             return function(*arguments, **named)
         check_types(function.__name__, given, types_of(function))
+        return worded(*arguments, **named)
+
+    return named_arguments(call)
+
+
+def with_worded_refusals(function: Callable[P, T]) -> Callable[P, T]:
+    """A function that raises `DataError` where the system refuses a file or folder; errors of own code stay."""
+
+    @wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return function(*arguments, **named)
         except OSError as cause:
@@ -49,4 +59,4 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
                 raise
             raise DataError(explain_os_error(cause)) from cause
 
-    return named_arguments(call)
+    return call

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raymm.api.argument_types import check_types
 from raymm.api.columns import Columns
 from raymm.api.prepared import Prepared
+from raymm.api.public import with_worded_refusals
 from raymm.api.settings import listed, written
 from raymm.api.showing import Showing, showing
 from raymm.config.argument_lists import classes_in
@@ -25,6 +27,7 @@ __all__ = ["write_dataset"]
 
 
 @named_arguments
+@with_worded_refusals
 def write_dataset(
     out: str | Path,
     data: Any,
@@ -79,6 +82,7 @@ def write_dataset(
     >>> raymm.write_dataset(tempfile.mkdtemp() + "/data", columns, labels=[0, 1] * 6).rows
     12
     """
+    check_types("write_dataset", {"out": out}, {"out": str | Path})
     folder = Path(out)
     of_columns = {"ids": ids, "splits": splits, "sources": sources, "groups": groups}
     with showing(progress) as told:

@@ -264,6 +264,18 @@ def test_arguments_that_are_something_else_are_named(tmp_path, change, words):
     assert words in message(ConfigError, tmp_path, **change)
 
 
+@pytest.mark.parametrize("out", [None, 3, b"x"])
+def test_a_place_that_is_no_path_is_named(out):
+    with pytest.raises(ConfigError, match=rf"^write_dataset: out={out!r}: give a path$"):
+        raymm.write_dataset(out, {"pose": POSE}, labels=[0, 1] * 15)
+
+
+def test_a_place_below_a_file_is_refused_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file"):
+        raymm.write_dataset(tmp_path / "file" / "data", {"pose": POSE}, labels=[0, 1] * 15)
+
+
 def test_a_schema_and_samples_that_are_something_else_are_named(tmp_path):
     schema = Schema(modalities=[TextSpec(name="said")], classes=["a", "b"])
     for data, given, words in (
