@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file as load_arrays
 
 from raymm.cluster.connect import connect
 from raymm.cluster.train import train_on_ray
 from raymm.config import ClusterConfig
 from raymm.storage.layout import result_folder, valuation_file
-from raymm.training.checkpoint import load_arrays
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.valuation import read_table
