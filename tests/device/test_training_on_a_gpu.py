@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file as load_arrays
 
 from raymm.config import load
 from raymm.data import AudioSpec, RgbSpec, Sample, Schema, VectorSpec, open_dataset, write_dataset
 from raymm.methods import METHODS
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder
-from raymm.training.checkpoint import load_arrays, read_checkpoint
+from raymm.training.checkpoint import read_checkpoint
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.run import create_or_open, open_run
 from tests.games import gappy_datasets

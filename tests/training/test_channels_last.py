@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file as load_arrays
 from torch import nn
 
 from raymm.config import OptimizerConfig, load
@@ -12,7 +13,6 @@ from raymm.data import RgbSpec, Sample, Schema, VectorSpec, open_dataset, write_
 from raymm.models.memory_format import channels_last, laid_out_as
 from raymm.storage import sha256_of
 from raymm.storage.layout import epoch_folder
-from raymm.training.checkpoint import load_arrays
 from raymm.training.communicator import sum_gradients
 from raymm.training.context import RunContext
 from raymm.training.loop import Backends, train
