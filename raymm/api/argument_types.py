@@ -116,7 +116,7 @@ def _is_listed(value: object, item: Any) -> bool:
     """Whether a value is something to go through, as lists, arrays and columns are; a text alone where texts are."""
     if isinstance(value, str):  # elsewhere its letters would be taken
         return item is str
-    if isinstance(value, Mapping | bytes):
+    if isinstance(value, Mapping | bytes | set | frozenset):  # a set has no order
         return False
     return isinstance(value, collections.abc.Iterable) or hasattr(value, "__getitem__")
 

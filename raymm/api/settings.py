@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _nested(given: Given) -> dict[str, Any]:
         return given_in(given)
     if isinstance(given, Mapping):
         return lay_over({}, given)
-    if given is None or isinstance(given, str | Path):
+    if given is None or isinstance(given, str | PathLike):
         return read_settings(None if given is None else Path(given))
     raise ConfigError(
         f"config is a {type(given).__name__}: give a raymm.Config, a mapping of settings, or the path of a YAML file"

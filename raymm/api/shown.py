@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +35,9 @@ class Placed(Shown):
 
 
 def place_of(given: Any) -> Any:
-    """The folder of a result; anything else as it is."""
+    """The folder of a result, and what stands for a path as one; anything else as it is."""
+    if isinstance(given, PathLike):
+        return Path(given)
     return given.folder if isinstance(given, Placed) else given
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from inspect import signature
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
     >>> raymm.value(predict, batches, modalities=["audio", "video"])
     Values(2 samples, audio 0.5, video 0.5, accuracy 0.5)
     """
+    model, data = (Path(one) if isinstance(one, PathLike) else one for one in (model, data))
     if isinstance(model, str | Path | TrainingResult | Trained):
         return _value_run(_where(model), data, progress, **options)
     if isinstance(data, str | Path | Dataset | Placed):

@@ -67,7 +67,11 @@ def _flat(metadata: Any) -> Iterator[Any]:
 
 def _bounds(metadata: Any) -> str:
     found = [(sign, getattr(about, name, None)) for about in metadata for name, sign in BOUNDS]
-    return " and ".join(f"{sign} {bound:g}" for sign, bound in found if isinstance(bound, int | float))
+    return " and ".join(
+        f"{sign} {bound if isinstance(bound, int) else f'{bound:g}'}"
+        for sign, bound in found
+        if isinstance(bound, int | float)
+    )
 
 
 def _has_bounds(word: str) -> bool:

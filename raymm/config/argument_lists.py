@@ -45,7 +45,7 @@ def classes_in(given: Any) -> tuple[Any, ...]:
 
 
 def _entries(given: Any, called: str, of: str) -> tuple[Any, ...]:
-    is_list = isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray)
+    is_list = isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | set | frozenset)
     if not is_list or getattr(given, "ndim", 1) != 1:
         raise ConfigError(f"{called} is a {type(given).__name__}; give a list of {of}")
     return tuple(given)

@@ -163,7 +163,7 @@ def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any, str]]:
             yield name, value, f"override {{'{name}': {value!r}}}"
         return
     for override in (overrides,) if isinstance(overrides, str) else overrides:
-        key, equals, text = override.partition("=")
+        key, equals, text = override.partition("=") if isinstance(override, str) else ("", "", "")
         if not equals or not key:
             raise ConfigError(
                 f"override '{override}': write it as section.field=value, for example training.epochs=10"

@@ -61,7 +61,7 @@ def names_of(modalities: Sequence[str] | int) -> tuple[str, ...]:
         raise ConfigError(f"modalities is the text '{modalities}'; give a tuple of names, such as ('audio', 'rgb')")
     if isinstance(modalities, int | np.integer):
         modalities = [f"m{i}" for i in range(modalities)]
-    if not isinstance(modalities, Iterable):
+    if not isinstance(modalities, Iterable) or isinstance(modalities, set | frozenset):  # which has no order
         raise ConfigError(
             f"modalities is {modalities!r}; give a tuple of names, such as ('audio', 'rgb'), or a number"
         )

@@ -105,6 +105,8 @@ class Plans:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to an epoch whose plan the contributions at hand give; raises `TrainingError` for others."""
+        if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or epoch < 0:
+            raise ConfigError(f"set_epoch: {epoch!r} is no epoch; give a whole number from 0 on")
         if epoch == self.epoch:
             return
         due = self._latest_due(epoch)
@@ -229,4 +231,6 @@ def _phi_in(state: Mapping[str, Any], shape: tuple[int, ...]) -> npt.NDArray[np.
     phi = as_array(state["phi"])
     if phi.dtype.kind not in "biuf" or phi.shape != shape:
         raise CheckpointError(f"{STATE}: 'phi' is {phi.dtype} {list(phi.shape)}; expected real numbers {list(shape)}")
+    if np.isinf(phi).any():
+        raise CheckpointError(f"{STATE}: 'phi' has {np.isinf(phi).sum()} infinite numbers")
     return phi.astype(np.float64)

@@ -108,7 +108,7 @@ def _array(phi: Any) -> npt.NDArray[np.float64]:
 def _check_game(table: Any, samples: Samples) -> None:
     """Refuse a table of other players or of another game, whose numbers would be read as if they were of this one."""
     info, problems = getattr(table, "info", None), Problems("the valuation table")
-    if info is None:
+    if info is None or not hasattr(info, "modalities"):  # as that of a data frame, which is a method
         return
     if tuple(info.modalities) != samples.modalities:
         theirs, ours = ", ".join(info.modalities), ", ".join(samples.modalities)

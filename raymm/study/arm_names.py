@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from raymm.config.base import flatten
@@ -50,11 +51,21 @@ def arm_names(configs: Sequence[Config], data: Sequence[str]) -> list[ArmName]:
         Settings and data set of each run.
     """
     settings = [_deciding(config) for config in configs]
-    differing = _differing(settings, list(data))
-    short = short_names([key for key in differing if key != METHOD])
+    made = _named(settings, data)
+    cells = zip((arm.name for arm in made), data, map(repr, settings), strict=True)
+    different = set(cells)
+    alike = len({(arm, name) for arm, name, _ in different}) < len(different)
+    return _named(settings, data, with_absent=True) if alike else made
+
+
+def _named(settings: Sequence[Settings], data: Sequence[str], *, with_absent: bool = False) -> list[ArmName]:
+    """The names; in `with_absent` also by settings that only some runs of a method have, as noise of a modality."""
     within = {
-        str(method): _differing(*_of_method(settings, data, method)) for method in {each[METHOD] for each in settings}
+        str(method): _differing(*_of_method(settings, data, method), with_absent)
+        for method in {each[METHOD] for each in settings}
     }
+    differing = set(_differing(settings, data)).union(*within.values()) - {METHOD}
+    short = short_names([key for key in dict.fromkeys(chain(*settings)) if key in differing])
     made = []
     for each in settings:
         method = str(each[METHOD])
@@ -71,13 +82,13 @@ def _deciding(config: Config) -> Settings:
     return {key: value for key, value in parameters(config).items() if key in deciding and key != SEED}
 
 
-def _differing(settings: Sequence[Settings], data: Sequence[str]) -> list[str]:
-    """Settings that have two values on one data set, in the order of the configuration."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for each, name in zip(settings, data, strict=True):
-        for key, value in each.items():
-            found.setdefault((key, name), set()).add(repr(value))
+def _differing(settings: Sequence[Settings], data: Sequence[str], with_absent: bool = False) -> list[str]:
+    """Settings that have two values on one data set, in the order of the configuration; absence may be one."""
+    found: dict[tuple[str, str], set[str | None]] = {}
     keys = dict.fromkeys(key for each in settings for key in each)
+    for each, name in zip(settings, data, strict=True):
+        for key in keys if with_absent else each:
+            found.setdefault((key, name), set()).add(repr(each[key]) if key in each else None)
     return [key for key in keys if any(len(values) > 1 for (of, _), values in found.items() if of == key)]
 
 

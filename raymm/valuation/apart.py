@@ -5,11 +5,12 @@ The batch keeps its size, so that no sum is rounded in another way and half prec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any
+from itertools import chain, combinations, islice, product
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +20,15 @@ from torch import Tensor
 from raymm.data.batch import Batch
 from raymm.types import Mask
 from raymm.valuation.likeness import changed_rows, close, tolerance_of
-from raymm.valuation.structure import map_fields, map_leaves, tensors_of
+from raymm.valuation.structure import leaves_of, map_fields, map_leaves, tensors_of
 
 __all__ = ["mixed_in_words", "mixed_sample"]
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type, np.generic, torch.device, torch.dtype, torch.Size)
 """What belongs to a batch as a whole."""
+
+MOST = 256
+"""Ways to cut a batch that are tried before samples are said to mix."""
 
 Places = tuple[int | None, ...]
 """Where the samples of a part of a batch may stand, the likeliest first: an axis, or None where it holds none."""
@@ -40,8 +44,9 @@ def mixed_sample(
     """The first sample whose logits change with others of its batch; None where there is none, or nobody can tell.
 
     A batch can be cut where each tensor or array in it has an axis (of the first two) as long as the batch, and
-    everything else is lists of so many entries, texts and numbers, or a batch of raymm. Where several axes or parts
-    are as long, samples are taken to mix only if they do however the batch is cut.
+    everything else is lists of so many entries, texts and numbers, or a batch of raymm; not where a list could as
+    well hold what belongs to all samples as one entry a sample. Where several axes or parts are as long, samples are
+    taken to mix only if they do in each of the ways to cut the batch that are tried.
 
     Parameters
     ----------
@@ -91,45 +96,67 @@ def mixed_in_words(sample: int) -> str:
 def _reordered(batch: Any, order: Int64[Tensor, " B"]) -> Iterator[Any]:
     """The batch of other samples, cut in the likeliest way, then in others; nothing where it cannot be cut."""
     rows = len(order)
-    parts: list[Places | None] = []
-    _map_parts(lambda part: parts.append(_places_in(part, rows)), batch, rows)
-    found = [places for places in parts if places is not None]
-    if len(found) < len(parts):
+    parts: list[_Part] = []
+    _map_parts(lambda part: parts.append(_Part(_form(part), _places_in(part, rows))), batch, rows)
+    if any(part.places is None for part in parts):
         return
-    for choice in _choices(found):
+    for choice in islice(_choices(parts), MOST):
         places = iter(choice)
         yield _map_parts(partial(_next_taken, places, order), batch, rows)
 
 
-def _choices(found: list[Places]) -> Iterator[Places]:
-    """The likeliest place of each part; one other place at a time; and the last axis that fits, of all at once."""
-    likeliest = tuple(places[0] for places in found)
-    yield likeliest
-    for position, places in enumerate(found):
-        for place in places[1:]:
-            yield (*likeliest[:position], place, *likeliest[position + 1 :])
-    if sum(1 in places[1:] for places in found) > 1:
-        yield tuple(1 if 1 in places else places[0] for places in found)
+class _Part(NamedTuple):
+    """A part of a batch: what others that are cut alike have in common with it, and where its samples may stand."""
+
+    form: Hashable
+    places: Places | None
+
+
+def _form(part: Any) -> Hashable:
+    shape = len(part) if isinstance(part, list | tuple) else tuple(getattr(part, "shape", ()))
+    return type(part), shape
+
+
+def _choices(parts: Sequence[_Part]) -> Iterator[Places]:
+    """The likeliest place of each part; others for the parts of one or two forms; the last axis of all that have one.
+
+    >>> wide, long = _Part("wide", (0, None)), _Part("long", (0, 1))
+    >>> list(_choices([wide, wide, long]))[:4]
+    [(0, 0, 0), (0, 0, 1), (None, None, 0), (0, 0, 1)]
+    """
+    likeliest = [(part.places or (None,))[0] for part in parts]
+    yield tuple(likeliest)
+    moves: list[dict[int, int | None]] = [
+        {number: 1 for number, part in enumerate(parts) if 1 in (part.places or ())}
+    ]
+    for form, places in dict.fromkeys(parts):
+        own = [number for number, part in enumerate(parts) if part.form == form]
+        moves += [dict.fromkeys(own, place) for place in (places or ())[1:]]
+    single = [{number: place} for number, part in enumerate(parts) for place in part.places or ()]
+    for first, second in chain(((move, {}) for move in moves), combinations(moves, 2), product(moves, single)):
+        moved = first | second
+        yield tuple(moved.get(number, place) for number, place in enumerate(likeliest))
 
 
 def _map_parts(change: Callable[[Any], Any], batch: Any, rows: int) -> Any:
-    """`change(part)` in the place of each tensor, array, list of samples, batch of raymm, and all else."""
+    """`change(part)` in the place of each tensor, array, list of as many entries, batch of raymm, and all else."""
 
-    def is_column(value: Any) -> bool:
-        return _is_column(value, rows)
+    def as_long(value: Any) -> bool:
+        return isinstance(value, list | tuple) and not hasattr(value, "_fields") and len(value) == rows
 
     def changed(leaf: Any) -> Any:
         own = is_dataclass(leaf) and not isinstance(leaf, Batch | type)
-        return map_fields(changed, leaf, is_column) if own else change(leaf)
+        return map_fields(changed, leaf, as_long) if own else change(leaf)
 
-    return map_leaves(changed, batch, is_column)
+    return map_leaves(changed, batch, as_long)
 
 
-def _is_column(value: Any, rows: int) -> bool:
-    """Whether a list or tuple has an entry a sample, and not as many entries that are of all samples."""
-    if not isinstance(value, list | tuple) or hasattr(value, "_fields") or len(value) != rows:
+def _is_column(values: Sequence[Any], rows: int) -> bool:
+    """Whether a list of as many entries as samples can only have one a sample, or be of the batch as a whole."""
+    if any(_axes_of(leaf, rows) for leaf in leaves_of(values)):
         return False
-    return not all(_axes_of(one, rows) or (isinstance(one, list | tuple) and len(one) == rows) for one in value)
+    lists = (one for one in values if isinstance(one, list | tuple) and len(one) == rows)
+    return not any(all(isinstance(entry, PLAIN) for entry in one) for one in lists)
 
 
 def _axes_of(part: Any, rows: int) -> tuple[int, ...]:
@@ -147,7 +174,7 @@ def _places_in(part: Any, rows: int) -> Places | None:
     if isinstance(part, PLAIN):
         return (None,)
     if isinstance(part, list | tuple):
-        return (0,)
+        return (0, None) if _is_column(part, rows) else None
     if axes := _axes_of(part, rows):
         return (*axes, None)
     single = isinstance(part, Tensor | np.ndarray) and not part.ndim

@@ -1,7 +1,8 @@
 """Tensors inside of what batches and modules hold: mappings, lists, tuples, named tuples and dataclasses."""
 
 import copy
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ def map_leaves(change: Callable[[Any], Any], value: Any, whole: Callable[[Any], 
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_leaves(change, item, whole) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(map_leaves(change, item, whole) for item in value)
+        return _list_like(value, [map_leaves(change, item, whole) for item in value])
     if is_dataclass(value):
         return map_fields(change, value, whole)
     return change(value)
@@ -61,9 +62,27 @@ def copied(value: Any) -> Any:
 
 def leaves_of(value: Any) -> list[Any]:
     """All leaves, in order."""
-    found: list[Any] = []
-    map_leaves(found.append, value)
-    return found
+    return list(_leaves(value))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    inner = _items(value)
+    if inner is None:
+        yield value
+        return
+    for item in inner:
+        yield from _leaves(item)
+
+
+def _items(value: Any) -> Iterable[Any] | None:
+    """What a container holds; None for a leaf."""
+    if isinstance(value, Mapping):
+        return value.values()
+    if hasattr(value, "to") or isinstance(value, type | torch.Size):
+        return None
+    if isinstance(value, list | tuple):
+        return value
+    return [getattr(value, field.name) for field in fields(value)] if is_dataclass(value) else None
 
 
 def tensors_of(value: Any) -> list[Tensor]:
@@ -112,13 +131,35 @@ def _copied(leaf: Any) -> Any:
 
 
 def _like(value: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
-    """A mapping of the same type, such as the outputs of a Hugging Face model, with other items."""
+    """A mapping of the same type, such as the outputs of a Hugging Face model, with other items.
+
+    Of a type of somebody's own whose items cannot be set, or are those of its copy too, a plain one.
+    """
     if type(value) is dict or not isinstance(value, MutableMapping):
         return items
-    made = copy.copy(value)
+    before = dict(value)
+    with suppress(Exception):
+        made = copy.copy(value)
+        for name, part in getattr(made, "__dict__", {}).items():  # a copy shares what it keeps its items in
+            if isinstance(part, MutableMapping):
+                vars(made)[name] = copy.copy(part)
+        _set_all(made, items)
+        if all(value[key] is item for key, item in before.items()):
+            return made
+        _set_all(value, before)
+    return items
+
+
+def _set_all(mapping: MutableMapping[Any, Any], items: Mapping[Any, Any]) -> None:
     for key, item in items.items():
-        made[key] = item
-    return made
+        mapping[key] = item
+
+
+def _list_like(value: Any, items: list[Any]) -> Any:
+    """A list or tuple of the same type with other items; a plain one where its type is made of something else."""
+    with suppress(TypeError):
+        return type(value)(items)
+    return items if isinstance(value, list) else tuple(items)
 
 
 def _listed(value: Any) -> bool:

@@ -159,3 +159,31 @@ def test_places_that_are_no_runs_are_refused_in_words(verb, tmp_path, monkeypatc
             continue
         with pytest.raises(RaymmError, match=r"^(?!.*Traceback)"):
             getattr(raymm, verb)(**{**GONE[verb], first: [place] if verb == "compare" else place})
+
+
+def test_sets_have_no_order(tmp_path):
+    with pytest.raises(ConfigError, match=r"train: plugins=\{'a'\}: give a list of texts"):
+        raymm.train("gone", out=tmp_path / "o", plugins={"a"})
+    with pytest.raises(ConfigError, match="classes is a set; give a list of names of the classes, in their order"):
+        raymm.write_dataset(tmp_path / "d", {"a": np.ones((2, 1))}, labels=["x", "y"], classes={"x", "y"})
+
+
+class Place:
+    """What stands for a path."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return str(self._path)
+
+
+def test_whatever_stands_for_a_path_is_one(tmp_path):
+    for call in (
+        lambda: raymm.value(Place(tmp_path / "run"), Place(tmp_path / "data")),
+        lambda: raymm.train(Place(tmp_path / "data"), out=tmp_path / "o"),
+        lambda: raymm.train("gone", out=tmp_path / "o", config=Place(tmp_path / "data")),
+        lambda: raymm.load(Place(tmp_path / "data")),
+    ):
+        with pytest.raises(RaymmError, match=f"{tmp_path}/"):
+            call()

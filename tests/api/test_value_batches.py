@@ -46,7 +46,7 @@ def test_a_data_set_of_raymm_is_for_runs(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"classes": "abc"}, "classes is a str; give a list of names of the classes"),
+        ({"classes": "abc"}, "classes='abc': give their number, a whole one, or a list of their names"),
         ({"classes": ["x", "x", "z"]}, "classes: 'x' appears twice"),
         ({"budget": 0}, "valuation.budget=0: a contribution takes 2 coalitions or more"),
     ],

@@ -1,6 +1,7 @@
 """Mistakes that people make with `Resampler` and `CoalitionLoss` in loops of their own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn import functional
@@ -55,6 +56,9 @@ def resampler(samples=6, **options):
             DataError,
             "contributions are complex64; give real",
         ),
+        (lambda: Resampler(6, set(NAMES)), ConfigError, "give a tuple of names"),
+        (lambda: resampler().set_epoch(-1), ConfigError, "set_epoch: -1 is no epoch; give a whole number from 0 on"),
+        (lambda: resampler().set_epoch("1"), ConfigError, "set_epoch: '1' is no epoch"),
         (lambda: resampler().update(np.ma.masked_less(np.eye(6, 2), 1)), DataError, "entries are masked out"),
     ],
 )
@@ -149,3 +153,11 @@ def test_labels_are_taken_in_the_types_that_losses_of_torch_take(task, labels, o
         whole, one, other = (by_torch(o, labels.long() if task == "classification" else labels) for o in outputs)
     expected = (2 * whole + (one + other) / 2) / 3  # amount = (p - 1) / (p + 1) of p = 2
     assert float(loss(features, mask, labels, fuse)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_contributions_may_be_a_data_frame():
+    phi = np.arange(12.0).reshape(6, 2)
+    samplers = [resampler(), resampler()]
+    for sampler, values in zip(samplers, (phi, pd.DataFrame(phi, columns=NAMES)), strict=True):
+        sampler.update(values)
+    assert np.array_equal(samplers[0].plan.index, samplers[1].plan.index)

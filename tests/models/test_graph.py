@@ -14,7 +14,7 @@ from raymm.cli import main
 from raymm.config import parse
 from raymm.config.registries import ENCODERS, FUSIONS
 from raymm.data.schema import Schema
-from raymm.errors import CheckpointError, ConfigError, ExportError
+from raymm.errors import CheckpointError, ConfigError, DataError, ExportError
 from raymm.models.export import Exported
 from raymm.models.graph.form import form_of_graph
 from raymm.models.graph.module import WholeModel
@@ -318,7 +318,7 @@ def test_mistakes_are_named_before_anything_is_done(finished, tmp_path, capfd):
     with pytest.raises(ConfigError, match="samples=0"):
         raymm.export(run_folder, torch=tmp_path / "m.pt2", samples=0, progress=None)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(DataError, match="file: is there already, and is no folder; choose another name"):
         raymm.export(run_folder, torch=tmp_path / "file" / "m.pt2", progress=None)
     other = gappy_dataset(tmp_path / "d", 2, SPLITS, (0.3, 0.4), "classification")
     with pytest.raises(CheckpointError, match="modalities: the model reads m0"):

@@ -64,6 +64,17 @@ def test_settings_are_named_in_the_order_of_the_configuration():
     assert found == [("joint noise_db.audio=-10 fusion=sum", ""), ("joint noise_db.audio=-5 fusion=gated", "")]
 
 
+@pytest.mark.parametrize("method", ["joint", "sample"])
+def test_settings_that_only_some_runs_have_tell_them_apart(method):
+    noisy = [f"method={method}", "view.noise_db.audio=-10"]
+    found = named([f"method={method}"], noisy, ["method=random"])
+    assert found == [(method, ""), (f"{method} noise_db.audio=-10", ""), ("random", "")]
+    assert named(noisy, [f"method={method}", "view.noise_db.rgb=-10"]) == [
+        (f"{method} noise_db.audio=-10", ""),
+        (f"{method} noise_db.rgb=-10", ""),
+    ]
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_names_do_not_depend_on_the_order_of_runs(order):
     settings = [["method=joint"], ["method=sample", "optimizer.lr=0.1"], ["method=sample", "optimizer.lr=0.2"]]

@@ -1,5 +1,6 @@
 """Models whose samples mix are refused, wherever they do, and honest ones are not, in any type and form of batch."""
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -199,3 +200,137 @@ def test_an_honest_model_in_any_precision(dtype, size):
     model = Recurrent().to(dtype)
     table = value_batches(model, [batch], modalities={"b": "b"})
     assert len(table) == size
+
+
+def linear(size):
+    return torch.randn(5, size, generator=torch.Generator().manual_seed(3))
+
+
+def outputs(a, b, keep):
+    return (a * keep[:, :1]) @ linear(4) + (b * keep[:, 1:]) @ linear(4).flip(0)
+
+
+def with_prototypes(batch, keep):
+    return outputs(batch["x"][:, 0], batch["x"][:, 1], keep) @ batch["one"].T @ batch["two"]
+
+
+def with_prompts(batch, keep):
+    of_prompts = torch.tensor([[float(len(text))] for text in batch["prompts"]]) * torch.arange(4.0)
+    return outputs(batch["x"][:, 0], batch["x"][:, 1], keep) + of_prompts.sum(0)
+
+
+def with_mean(batch, keep):
+    return outputs(batch["x"][:, 0] - sum(batch["mean"]), batch["x"][:, 1] / sum(batch["size"]), keep)
+
+
+def time_major(batch, keep):
+    """Values [time, samples, 5], and [samples, time], True where a sample has ended."""
+    there = ~batch["ended"].T[..., None]
+    a, b = ((batch[name] * there).sum(0) / there.sum(0) for name in NAMES)
+    return outputs(a, b, keep)
+
+
+def with_positions(batch, keep):
+    moved = torch.einsum("st,btf->bsf", batch["square"], batch["clips"]) + batch["positions"]
+    return outputs(moved[:, -1], moved[:, 0], keep)
+
+
+def of_clips(batch, keep):
+    padded = torch.nn.utils.rnn.pad_sequence(batch["clips"], batch_first=True)
+    return outputs(padded.sum(1), padded[:, 0], keep)
+
+
+def of_samples(batch, keep):
+    a, b = (torch.stack([sample[place] for sample in batch]) for place in (0, 1))
+    return outputs(a, b, keep)
+
+
+def random(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+ENDED = torch.arange(B)[None] >= torch.tensor([7, 6, 2, 3, 5, 4, 1])[:, None]
+SHARED = {
+    "prototypes": (with_prototypes, {"x": X, "one": random(B, 4), "two": random(B, 4)}),
+    "prompts": (with_prompts, {"x": X, "prompts": ["a" * size for size in range(1, B + 1)]}),
+    "mean": (with_mean, {"x": X, "mean": [0.1 * number for number in range(B)], "size": tuple(range(1, B + 1))}),
+    "time major": (time_major, {"a": random(B, B, 5), "b": random(B, B, 5) * 2, "ended": ENDED}),
+    "positions": (
+        with_positions,
+        {"clips": X[:, :1] * random(B, B, 5), "square": random(B, B), "positions": random(B, 5)},
+    ),
+    "clips": (of_clips, {"clips": [random(B, 5) * (number + 1) for number in range(B)]}),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_what_belongs_to_all_samples_may_be_as_long_as_the_batch(kind):
+    predict, batch = SHARED[kind]
+    table = value_batches(predict, [{**batch, "label": BATCH["label"]}], modalities=NAMES)
+    assert len(table) == B
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_samples_may_have_as_many_entries_as_the_batch_has_samples(size):
+    batch = [(random(5) + number, random(5) - number, "x", 1)[: max(2, size)] for number in range(size)]
+    table = value_batches(of_samples, [batch], modalities=NAMES, label=lambda batch: [0] * len(batch))
+    assert len(table) == size
+
+
+def test_two_parts_that_are_shared_hide_no_model_that_mixes():
+    def mixing(batch, keep):
+        return with_prototypes({**batch, "x": batch["x"] - batch["x"].mean(0)}, keep)
+
+    batch = {**SHARED["prototypes"][1], "label": BATCH["label"]}
+    with pytest.raises(BatchError, match=MIX):
+        value_batches(mixing, [batch], modalities=NAMES)
+
+
+class Held(MutableMapping):
+    """A mapping whose copy holds the same items."""
+
+    def __init__(self, items):
+        self.items_of_it = items
+
+    def __getitem__(self, key):
+        return self.items_of_it[key]
+
+    def __setitem__(self, key, value):
+        self.items_of_it[key] = value
+
+    def __delitem__(self, key):
+        del self.items_of_it[key]
+
+    def __iter__(self):
+        return iter(self.items_of_it)
+
+    def __len__(self):
+        return len(self.items_of_it)
+
+
+class Slotted(Held):
+    __slots__ = ("items_of_it",)
+
+
+class Frozen(dict):
+    def __setitem__(self, key, value):
+        raise TypeError("frozen")
+
+
+class Points(list):
+    def __init__(self, points, unit):
+        super().__init__(points)
+        self.unit = unit
+
+
+@pytest.mark.parametrize("kind", [Held, Slotted, Frozen])
+def test_batches_of_somebody_s_own_types_stay_as_they_are(kind):
+    held = {"x": X, "label": BATCH["label"], "size": Points([1, 2], "px")}
+    batch = kind(dict(held))
+
+    def predict(batch, mask):
+        return (batch["x"] * mask[..., None]).flatten(1) @ W * len(batch["size"])
+
+    found, expected = (value_batches(predict, [one], modalities=NAMES) for one in (batch, held))
+    assert (found.phi == expected.phi).all()
+    assert all(batch[name] is value for name, value in held.items())
