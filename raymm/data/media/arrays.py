@@ -156,10 +156,14 @@ def _open(path: str, key: str | None) -> _Header:
                 raise ValueError("a .npy file holds one array, so leave out the key")
             file.seek(0)
             return _header(file, os.fstat(file.fileno()).st_size)
+    if not zipfile.is_zipfile(path):
+        raise ValueError("it is no .npy or .npz file")
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         if key is None:
             raise ValueError(f"a .npz file holds several arrays: add #key, one of {', '.join(names)}")
+        if names.count(key) > 1:
+            raise ValueError(f"it holds {names.count(key)} arrays called '{key}'")
         info = archive.getinfo(f"{key}.npy")
         if info.file_size > max(FREE, EXPANSION * info.compress_size):
             raise ValueError(f"'{key}' says that it has {info.file_size} bytes, packed in {info.compress_size}")

@@ -1,9 +1,13 @@
 """Cells that point to arrays, and what is said of those that do not."""
 
+import io
+import warnings
+import zipfile
+
 import numpy as np
 import pytest
 
-from raymm.data.media.arrays import array_file, read_array
+from raymm.data.media.arrays import array_file, read_array, shape_of
 from raymm.data.media.problem import MediaError
 
 TABLE = np.arange(12, dtype=np.int64).reshape(4, 3)
@@ -69,3 +73,21 @@ def test_a_header_beyond_all_measure_is_said_in_words_of_a_reader(folder):
     (folder / "one.npy").write_bytes(b"\x93NUMPY\x02\x00" + (2**20).to_bytes(4, "little") + b" " * 2**20)
     with pytest.raises(MediaError, match=r"\(its header is longer than that of any array of numbers\)"):
         read(folder, "one.npy")
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, warnings.catch_warnings(action="ignore"):
+        for name, value in (("x", 0.0), ("x", 1.0), ("y", 2.0)):
+            sink = io.BytesIO()
+            np.save(sink, np.full(3, value))
+            archive.writestr(f"{name}.npy", sink.getvalue())
+    for read in (lambda: read_array("a.npz#x", tmp_path / "a.npz"), lambda: shape_of("a.npz#x", tmp_path)):
+        with pytest.raises(MediaError, match=r"cannot be read as an array \(it holds 2 arrays called 'x'\)"):
+            read()
+    assert read_array("a.npz#y", tmp_path / "a.npz").tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_file_of_another_kind_is_said_to_be_none(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(bytes(100))
+    with pytest.raises(MediaError, match=r"cannot be read as an array \(it is no .npy or .npz file\)"):
+        read_array("a.safetensors", tmp_path / "a.safetensors")
