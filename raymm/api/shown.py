@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from raymm.errors import ConfigError, did_you_mean
 
-__all__ = ["Placed", "Shown", "place_of", "plot_called"]
+__all__ = ["Placed", "Shown", "as_path", "place_of", "plot_called"]
 
 Plot = TypeVar("Plot")
 
@@ -36,9 +36,12 @@ class Placed(Shown):
 
 def place_of(given: Any) -> Any:
     """The folder of a result, and what stands for a path as one; anything else as it is."""
-    if isinstance(given, PathLike):
-        return Path(given)
-    return given.folder if isinstance(given, Placed) else given
+    return given.folder if isinstance(given, Placed) else as_path(given)
+
+
+def as_path(given: Any) -> Any:
+    """What stands for a path as one; anything else as it is."""
+    return Path(given) if isinstance(given, PathLike) else given
 
 
 def plot_called(kind: str, plots: Mapping[str, Plot]) -> Plot:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 from inspect import signature
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from raymm.api.argument_types import check_types, refuse_folder, types_of
 from raymm.api.public import public
 from raymm.api.showing import Showing, showing
-from raymm.api.shown import Placed
+from raymm.api.shown import Placed, as_path
 from raymm.api.trained import Trained
 from raymm.api.training_result import TrainingResult
 from raymm.api.value_data import ValueOptions, value_data
@@ -70,7 +69,7 @@ def value(model: Any, data: Any, *, progress: Showing = "auto", **options: Any) 
     >>> raymm.value(predict, batches, modalities=["audio", "video"])
     Values(2 samples, audio 0.5, video 0.5, accuracy 0.5)
     """
-    model, data = (Path(one) if isinstance(one, PathLike) else one for one in (model, data))
+    model, data = as_path(model), as_path(data)
     if isinstance(model, str | Path | TrainingResult | Trained):
         return _value_run(_where(model), data, progress, **options)
     if isinstance(data, str | Path | Dataset | Placed):

@@ -19,7 +19,7 @@ from raymm.methods.plan import base_plan
 from raymm.tracking import metrics as names
 from raymm.training import planning
 from raymm.training.epoch import kept_modalities
-from raymm.valuation.given_arrays import as_array
+from raymm.valuation.given_arrays import as_array, is_integer
 
 if TYPE_CHECKING:
     from raymm.config.sections import Config
@@ -105,7 +105,7 @@ class Plans:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to an epoch whose plan the contributions at hand give; raises `TrainingError` for others."""
-        if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or epoch < 0:
+        if not is_integer(epoch) or epoch < 0:
             raise ConfigError(f"set_epoch: {epoch!r} is no epoch; give a whole number from 0 on")
         if epoch == self.epoch:
             return

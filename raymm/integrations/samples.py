@@ -16,7 +16,7 @@ from raymm.errors import ConfigError, DataError, Problems
 from raymm.integrations.values import Samples
 from raymm.tasks.base import Task
 from raymm.training.planning import TrainingSamples
-from raymm.valuation.given_arrays import as_array
+from raymm.valuation.given_arrays import as_array, is_integer
 
 __all__ = ["NoLabelsError", "TrainedSamples", "samples_of"]
 
@@ -141,11 +141,7 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
 
 def _are_positions(samples: object) -> bool:
     """Whether a list, tuple or range holds whole numbers only, and so is no data set."""
-    return (
-        isinstance(samples, list | tuple | range)
-        and len(samples) > 0
-        and all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in samples)
-    )
+    return isinstance(samples, list | tuple | range) and len(samples) > 0 and all(map(is_integer, samples))
 
 
 def _number_of(samples: Any) -> int:

@@ -1,13 +1,13 @@
 """Arrays, lists and columns of a caller as tensors, in every form in which they are one."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["as_array", "as_tensor"]
+__all__ = ["as_array", "as_tensor", "is_integer"]
 
 
 def as_tensor(found: Any) -> Tensor:
@@ -45,6 +45,15 @@ def as_array(found: Any) -> npt.NDArray[Any]:
     """
     _refuse_masked(found)
     return found.detach().cpu().numpy() if isinstance(found, Tensor) else np.asarray(found)
+
+
+def is_integer(number: object) -> TypeGuard[int]:
+    """Whether something is a whole number of Python or NumPy, which True is not.
+
+    >>> [is_integer(one) for one in (3, np.uint8(3), 3.0, True, "3")]
+    [True, True, False, False, False]
+    """
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _refuse_masked(found: Any) -> None:

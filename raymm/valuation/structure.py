@@ -29,15 +29,13 @@ def map_leaves(change: Callable[[Any], Any], value: Any, whole: Callable[[Any], 
     """
     if isinstance(value, Mapping):
         return _like(value, {key: map_leaves(change, item, whole) for key, item in value.items()})
-    if hasattr(value, "to") or isinstance(value, type | torch.Size) or whole(value):
+    if _items(value) is None or whole(value):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_leaves(change, item, whole) for item in value))
     if isinstance(value, list | tuple):
         return _list_like(value, [map_leaves(change, item, whole) for item in value])
-    if is_dataclass(value):
-        return map_fields(change, value, whole)
-    return change(value)
+    return map_fields(change, value, whole)
 
 
 def map_fields(change: Callable[[Any], Any], value: Any, whole: Callable[[Any], bool] = lambda _: False) -> Any:

@@ -133,16 +133,17 @@ def _read_parquet(path: Path, embedded: Embedded) -> Table:
     texts = [field.name for field in schema if _is_text(field.type)]
     others = [name for name in schema.names if name not in texts]
     with pq.ParquetFile(path, read_dictionary=repeated, page_checksum_verification=True) as file:
+
+        def read(rows: int, free: int, columns: list[str] | None = None) -> Table:
+            pages = map(_valid, file.iter_batches(rows, columns=columns))
+            return _table(bounded(path, pages, free), file.schema_arrow, embedded)
+
         if embedded.in_schema(schema):
-            pages = map(_valid, file.iter_batches(PAGE_OF_FILES))
-            return _table(bounded(path, pages, FREE_FILES), file.schema_arrow, embedded)
+            return read(PAGE_OF_FILES, FREE_FILES)
         if any("." in name for name in schema.names):  # taken for a field within a field
-            pages = map(_valid, file.iter_batches(PAGE))
-            return _table(bounded(path, pages, FREE_CELLS), file.schema_arrow, embedded)
-        words = file.read(texts, use_threads=False)
-        words.validate(full=True)
-        pages = map(_valid, file.iter_batches(PAGE, columns=others))
-        numbers = _table(bounded(path, pages, FREE_CELLS), file.schema_arrow, embedded).columns
+            return read(PAGE, FREE_CELLS)
+        words = _valid(file.read(texts, use_threads=False))
+        numbers = read(PAGE, FREE_CELLS, others).columns
     return Table(pa.table({name: (words if name in texts else numbers).column(name) for name in [*texts, *others]}))
 
 

@@ -83,6 +83,9 @@ class BranchWay(Way):
     def _see_model_apart(
         self, given: Given, recorded: _Recorded, predict: Callable[[Mask], Float[Tensor, "B K"]]
     ) -> None:
+        if self._apart:  # what follows is for the first batches alone
+            return
+
         def run(shown: Any, _: Mask) -> Float[Tensor, "B K"]:
             return self.outputs.logits(self._run(replace(given, batch=shown, inputs=shown)), len(given))
 

@@ -20,6 +20,7 @@ from raymm.tasks.registry import task_fields
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.engine import BATCHES_PER_BLOCK, to_arrays
 from raymm.valuation.enumeration import value_source
+from raymm.valuation.given_arrays import is_integer
 from raymm.valuation.logit_sources import SumSource
 from raymm.valuation.method import ValuationMethod, choose_for
 from raymm.valuation.own.labels import check_labels
@@ -98,7 +99,7 @@ def _classes_of(given: object) -> tuple[tuple[str, ...], int | None]:
     """Names of the classes, none where only their number was given; and their number, where either was."""
     if given is None:
         return (), None
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+    if is_integer(given):
         return (), int(given)
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str | bytes) or np.ndim(given) != 1:
         raise ConfigError(f"classes={given!r}: give their number, a whole one, or a list of their names")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from raymm.errors import ConfigError, Problems
 from raymm.tasks.base import Task
+from raymm.valuation.given_arrays import is_integer
 from raymm.valuation.own.baselines import baseline_of
 from raymm.valuation.own.branch_way import BranchWay
 from raymm.valuation.own.branches import find_branches, unwrapped
@@ -132,13 +132,9 @@ def _check_arguments(given: Model, function: Callable[..., Any] | None) -> None:
         problems.add("outputs= is for what forward or a function returns; fuse must return logits")
     if isinstance(given.modalities, Mapping) and given.predict is not None:
         problems.add("modalities= names modules, and predict= masks by itself: give names, or no predict")
-    if given.chunk is not None and not (_is_whole(given.chunk) and given.chunk >= 1):
+    if given.chunk is not None and not (is_integer(given.chunk) and given.chunk >= 1):
         problems.add(f"chunk={given.chunk!r}: at least 1 coalition at a time, a whole number")
     problems.raise_if_any(ConfigError)
-
-
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _refuse_lazy(module: nn.Module) -> None:
