@@ -100,12 +100,15 @@ AREAS = {
         "raymm/valuation/table.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
         "raymm/valuation/table_file.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
         "raymm/valuation/table_columns.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
+        "raymm/valuation/table_pieces.py": "tests/valuation/test_table_rows.py tests/valuation/test_table.py",
+        "raymm/valuation/table_checks.py": "tests/valuation/test_table_checks.py tests/valuation/test_table.py",
     },
     "commit": {
         "raymm/storage/atomic.py": STORAGE,
         "raymm/storage/directory.py": STORAGE,
         "raymm/storage/records.py": STORAGE,
         "raymm/training/checkpoint.py": "tests/training/test_checkpoint.py",
+        "raymm/training/plan_file.py": "tests/training/test_plan_file.py tests/training/test_checkpoint.py",
     },
 }
 """Of each area its modules, and the tests of each, separated by blanks."""
