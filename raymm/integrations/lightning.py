@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ResamplingCallback"]
 
+REMEDY = (
+    "resume from a checkpoint that was saved at the end of an epoch, by ModelCheckpoint(save_on_train_epoch_end=True)"
+)
+
 
 class ResamplingCallback(Callback):  # type: ignore[misc]  # its types are not read
     """Ends an epoch of a `Resampler` with each epoch of the Trainer, and keeps its state in Lightning's checkpoints.
@@ -33,6 +37,7 @@ class ResamplingCallback(Callback):  # type: ignore[misc]  # its types are not r
 
     def __init__(self, resampler: Resampler, values: Callable[[Any], Any]) -> None:
         self.resampler, self._values = resampler, values
+        self._batches = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Refuse a Trainer that would train other rows than the plan has."""
@@ -52,20 +57,41 @@ class ResamplingCallback(Callback):  # type: ignore[misc]  # its types are not r
         if trainer.current_epoch != self.resampler.epoch:
             raise TrainingError(
                 f"the Trainer is in epoch {trainer.current_epoch}, and the Resampler in {self.resampler.epoch}; "
-                "resume from a checkpoint that was saved at the end of an epoch, by "
-                "ModelCheckpoint(save_on_train_epoch_end=True)"
+                f"{REMEDY}"
             )
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Refuse to go on elsewhere than the Resampler does.
+
+        A checkpoint of 0.1.0 does not say where in an epoch it was saved; and from one that was saved after the last
+        batch of an epoch, Lightning goes on without ending it.
+        """
+        del pl_module, batch
+        theirs, ours = (trainer.current_epoch, batch_idx), (self.resampler.epoch, self._batches)
+        if theirs != ours:
+            raise TrainingError(
+                f"the Trainer goes on with batch {theirs[1]} of epoch {theirs[0]}, and the Resampler with batch "
+                f"{ours[1]} of epoch {ours[0]}; {REMEDY}, or before the last batch of one"
+            )
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count what was read of this epoch."""
+        del trainer, pl_module, outputs, batch
+        self._batches = batch_idx + 1
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Value where that is due, and plan the next epoch; its metrics go to Lightning's loggers."""
         valued = self.resampler.due and trainer.is_global_zero
         metrics = self.resampler.update(self._values(pl_module) if valued else None)
+        self._batches = 0
         pl_module.log_dict(metrics, rank_zero_only=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the Resampler."""
-        return self.resampler.state_dict()
+        """The state of the Resampler, and how many batches of its epoch were read."""
+        return {"resampler": self.resampler.state_dict(), "batches": self._batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a checkpoint was saved."""
-        self.resampler.load_state_dict(state_dict)
+        """Go on where a checkpoint was saved, within an epoch too; those of 0.1.0 do not say where in one."""
+        self.resampler.load_state_dict(state_dict.get("resampler", state_dict))
+        self._batches = state_dict.get("batches", 0)
+        self.resampler.skip(self._batches)

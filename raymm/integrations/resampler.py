@@ -155,6 +155,7 @@ class Resampler(data.Sampler[list[Row]]):
         make = partial(method_of, config, self.modalities, labelled, trained.classes)
         self._plans = Plans(config, make, trained, weighted="weight" in self._fields)
         self._read: int | None = None
+        self._skipped = (0, 0)
 
     @property
     def epoch(self) -> int:
@@ -232,8 +233,22 @@ class Resampler(data.Sampler[list[Row]]):
         """
         self._plans.set_epoch(epoch)
 
+    def skip(self, batches: int) -> None:
+        """Leave out the first batches of this epoch when it is read next, once: a loop goes on in its middle.
+
+        Examples
+        --------
+        >>> resampler = Resampler(8, 2, batch_size=2)
+        >>> whole = list(resampler)
+        >>> resampler.skip(3)
+        >>> list(resampler) == whole[3:], list(resampler) == whole
+        (True, True)
+        """
+        self._skipped = (self.epoch, batches)
+
     def __iter__(self) -> Iterator[list[Row]]:
-        return self._reading(self.plan, self.epoch, self._parts())
+        (epoch, batches), self._skipped = self._skipped, (0, 0)
+        return self._reading(self.plan, self.epoch, self._parts()[batches if epoch == self.epoch else 0 :])
 
     def __len__(self) -> int:
         return len(self._parts())

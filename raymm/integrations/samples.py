@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +124,7 @@ def samples_of(
 
 
 def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    _refuse_what_is_no_samples(samples)
     if isinstance(samples, np.ndarray | Tensor) or _are_positions(samples):
         rows = _array(samples, "samples")
         if rows.dtype.kind not in "iu" or rows.ndim != 1 or (np.diff(rows) <= 0).any() or (rows < 0).any():
@@ -137,6 +138,20 @@ def _rows_of(samples: int | Sized | npt.NDArray[np.int64]) -> npt.NDArray[np.int
     if not len(rows):
         raise ConfigError("Resampler: there are no samples")
     return rows
+
+
+def _refuse_what_is_no_samples(samples: object) -> None:
+    """Mappings have the length of their columns or splits; texts that of their letters."""
+    if isinstance(samples, Mapping):
+        raise ConfigError(
+            f"Resampler: samples are a {type(samples).__name__} of {', '.join(map(str, samples))}, whose length is "
+            "no number of samples; of splits give one, and of columns a map-style data set of their rows, such as "
+            "TensorDataset(...)"
+        )
+    if isinstance(samples, bool | np.bool_ | str | bytes | bytearray):
+        raise ConfigError(
+            f"Resampler: samples are a {type(samples).__name__}; give a map-style data set, or the number of samples"
+        )
 
 
 def _are_positions(samples: object) -> bool:

@@ -68,6 +68,91 @@ def test_lightning_is_told_the_metrics_of_the_plan():
     assert trainer.callback_metrics["phi/train_audio"] == pytest.approx(23 / 24)
 
 
+LAST = (4, 9)
+"""Steps after the last batch of an epoch, before its end, of 12 rows and then 14."""
+
+
+class Line(pl.LightningModule):
+    """A model that remembers what it reads."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.read = torch.nn.Linear(1, 2), []
+
+    def training_step(self, batch, number):
+        self.read.append((self.current_epoch, number, batch["x"].flatten().tolist(), batch["mask"].tolist()))
+        return torch.nn.functional.cross_entropy(self.layer(batch["x"] / 12), batch["labels"])
+
+    def validation_step(self, batch, number):
+        del number
+        self.log("val", self.layer(batch["x"]).mean())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def train_line(checkpoint=None, saving=None, without=None, **options):
+    samples = [{"x": torch.tensor([float(i)]), "labels": torch.tensor(i % 2)} for i in range(12)]
+    resampler = Resampler(samples, NAMES, warmup=1, batch_size=3)
+    callback = ResamplingCallback(resampler, lambda module: low(12))
+    trainer = pl.Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        logger=False,
+        callbacks=[callback, *([saving] if saving else [])],
+        reload_dataloaders_every_n_epochs=1,
+        enable_checkpointing=saving is not None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+    if checkpoint is not None and without is not None:
+        kept = torch.load(checkpoint, weights_only=True)
+        for name, state in kept["callbacks"].items():
+            if name.startswith("ResamplingCallback"):
+                kept["callbacks"][name] = without(state)
+        torch.save(kept, checkpoint)
+    model, validated = Line(), torch.utils.data.DataLoader(samples, 6)
+    trainer.fit(model, resampler.loader(samples), validated, ckpt_path=checkpoint)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("options", "moment"),
+    [
+        ({}, {"every_n_train_steps": 1}),
+        ({"val_check_interval": 2, "num_sanity_val_steps": 0}, {"monitor": "val"}),
+        ({"val_check_interval": 3}, {"every_n_train_steps": 2}),
+        ({}, {"save_on_train_epoch_end": True}),
+        ({}, {"monitor": "val"}),
+    ],
+)
+def test_a_checkpoint_of_lightning_goes_on_where_it_was_saved(tmp_path, options, moment):
+    saving = pl.callbacks.ModelCheckpoint(tmp_path, "{epoch}-{step}", save_top_k=-1, **moment)
+    whole = train_line(saving=saving, **options)
+    steps = {path: int(path.stem.split("step=")[1].split("-")[0]) for path in tmp_path.glob("*.ckpt")}
+    assert len(steps) >= 3
+    for path, step in steps.items():
+        again = pl.callbacks.ModelCheckpoint(tmp_path / "again")
+        if "every_n_train_steps" in moment and step in LAST:
+            with pytest.raises(TrainingError, match=r"goes on with batch 0 of epoch \d, .* before the last batch of"):
+                train_line(path, again, **options)
+            continue
+        resumed = train_line(path, again, **options)
+        assert resumed.read == whole.read[step:], path
+        assert torch.equal(resumed.layer.weight, whole.layer.weight)
+
+
+def test_a_checkpoint_within_an_epoch_that_does_not_say_what_was_read_is_refused(tmp_path):
+    saving = pl.callbacks.ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=6, save_top_k=-1)
+    train_line(saving=saving)
+    with pytest.raises(
+        TrainingError, match="goes on with batch 2 of epoch 1, and the Resampler with batch 0 of epoch 1"
+    ):
+        train_line(tmp_path / "step=6.ckpt", without=lambda state: state["resampler"])
+
+
 # Hugging Face
 
 

@@ -24,6 +24,10 @@ def resampler(samples=6, **options):
     ("make", "error", "words"),
     [
         (lambda: resampler(iter(range(6))), ConfigError, "samples are a range_iterator, which has no length"),
+        (lambda: resampler({"a": LABELS, "b": LABELS}), ConfigError, "a dict of a, b, whose length is no number of"),
+        (lambda: resampler("train"), ConfigError, "samples are a str; give a map-style data set"),
+        (lambda: resampler(b"train"), ConfigError, "samples are a bytes; give a map-style data set"),
+        (lambda: resampler(True), ConfigError, "samples are a bool; give a map-style data set"),
         (lambda: resampler(labels=list("abcabc")), DataError, "labels are <U1, and the task .* of each class"),
         (lambda: resampler(labels=np.ones(6)), DataError, "labels are float64, and the task classification"),
         (lambda: resampler(method="class"), ConfigError, "this method reads labels; give the Resampler labels="),

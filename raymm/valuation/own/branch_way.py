@@ -17,7 +17,7 @@ from raymm.valuation.likeness import close
 from raymm.valuation.method import flops
 from raymm.valuation.own.axes import settle_axes
 from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
-from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced
+from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced, uncompiled
 from raymm.valuation.own.checks import check_predict, same_rows_when_all_is_masked, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
@@ -111,11 +111,12 @@ class BranchWay(Way):
     def _run(self, given: Given) -> Any:
         """What the model returns; it gets new containers, so that it may take them apart."""
         batch, inputs = map_leaves(lambda leaf: leaf, given.batch), map_leaves(lambda leaf: leaf, given.inputs)
-        if self.forward is not None:
-            with own_code("forward=", batch):
-                return self.forward(self.model, batch)
-        with own_code("the forward of the model (see forward=, label=, ids=, source=)", inputs):
-            return call_model(self.model, inputs)
+        with uncompiled(self.model, self.branches):
+            if self.forward is not None:
+                with own_code("forward=", batch):
+                    return self.forward(self.model, batch)
+            with own_code("the forward of the model (see forward=, label=, ids=, source=)", inputs):
+                return call_model(self.model, inputs)
 
     def _record(self, given: Given) -> tuple[dict[str, Any], Any]:
         """The output of each branch, in the order of the calls, and what the model returned."""

@@ -21,10 +21,22 @@ from raymm.types import Mask
 from raymm.valuation.conformance import ModelError
 from raymm.valuation.structure import copied, leaves_of, map_leaves, tensors_of
 
-__all__ = ["Branch", "find_branches", "masked_rows", "recording", "replaced", "unwrapped", "zeroed_rows"]
+__all__ = [
+    "Branch",
+    "find_branches",
+    "masked_rows",
+    "recording",
+    "replaced",
+    "uncompiled",
+    "unwrapped",
+    "zeroed_rows",
+]
 
 PLAIN = (Tensor, bool, int, float, str, type(None))
 """What a branch may give, in any containers."""
+
+COMPILED = "_compiled_call_impl"
+"""Attribute of a module that was compiled in place, by `module.compile()`; None where it was not."""
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 """Attributes of a module that hold the hooks around its `forward`."""
@@ -100,6 +112,25 @@ def unwrapped(model: nn.Module) -> nn.Module:
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return unwrapped(model.module)
     return model
+
+
+@contextmanager
+def uncompiled(model: nn.Module, branches: Sequence[Branch]) -> Iterator[None]:
+    """Inside, modules around branches run as they were written: compiled code would not call the hooks of a branch.
+
+    Undone are `module.compile()` and `module.forward = torch.compile(module.forward)`.
+    """
+    with ExitStack() as stack:
+        for module in model.modules():
+            if any(module is branch.module for branch in branches) or not _holds(module, branches):
+                continue
+            own = vars(module)
+            if own.get(COMPILED) is not None:
+                stack.enter_context(_shown(own, COMPILED, None))
+            written = getattr(own.get("forward"), "_torchdynamo_orig_callable", None)
+            if written is not None:
+                stack.enter_context(_shown(own, "forward", written))
+        yield
 
 
 def find_branches(model: nn.Module, modalities: Mapping[str, nn.Module | str]) -> list[Branch]:
@@ -203,6 +234,21 @@ def _replaced(module: nn.Module, give: Callable[[], Any]) -> Iterator[None]:
         for name in instead:
             del own[name]
         own.update(before)
+
+
+@contextmanager
+def _shown(attributes: dict[str, Any], name: str, value: object) -> Iterator[None]:
+    """An attribute that has another value inside."""
+    before = attributes[name]
+    attributes[name] = value
+    try:
+        yield
+    finally:
+        attributes[name] = before
+
+
+def _holds(module: nn.Module, branches: Sequence[Branch]) -> bool:
+    return any(part is branch.module for part in module.modules() for branch in branches)
 
 
 def _along(axis: int, keep: Mask, leaf: Tensor) -> Mask:

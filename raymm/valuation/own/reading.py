@@ -110,7 +110,9 @@ class Reading:
         self._check_form(batch)
         batch = to_device(batch, self.device)
         label = self._label_of(batch)
-        labels = read_labels(_pick(batch, label, "label="), self.task)
+        found = _pick(batch, label, "label=")
+        _refuse_one_sample(found)
+        labels = read_labels(found, self.task)
         labels = labels if self.device is None else labels.to(self.device)
         return Given(
             batch=batch,
@@ -207,6 +209,15 @@ def _pick(batch: Any, where: Where, setting: str) -> Any:
         except (KeyError, IndexError, TypeError):
             pass
     raise DataError(f"{setting}{where!r}: it has none; it is {_form_of(batch)}")
+
+
+def _refuse_one_sample(label: Any) -> None:
+    """A label that is one number is that of a sample: what gives those is no loader."""
+    if getattr(label, "ndim", None) == 0 or isinstance(label, int | float):
+        raise DataError(
+            "its label is one number, so it is one sample and no batch; give batches of a data set, such as "
+            "DataLoader(data, batch_size=32)"
+        )
 
 
 def _without(batch: Any, places: Sequence[Where | Mapping[str, Where] | None]) -> Any:

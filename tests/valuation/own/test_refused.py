@@ -483,6 +483,41 @@ def test_what_is_no_model():
         value_batches(lambda batch, mask: A, [BATCH], modalities=BRANCHES)
 
 
+def compiled_in_place(model):
+    model.compile(backend="eager")
+
+
+def compiled_forward(model):
+    model.forward = torch.compile(model.forward, backend="eager")
+
+
+def called_before(model):
+    compiled_in_place(model)
+    model(A, V)
+
+
+def compiled_throughout(model):
+    for part in model.modules():
+        part.compile(backend="eager")
+
+
+@pytest.mark.parametrize("change", [compiled_in_place, compiled_forward, called_before, compiled_throughout])
+def test_a_model_that_was_compiled_in_place_has_the_values_of_the_one_that_was_not(change):
+    batches = [BATCH, {name: values.flip(0) for name, values in BATCH.items()}]
+    plain = value_batches(Base(), batches, modalities=BRANCHES)
+    model = Base()
+    change(model)
+    before = dict(vars(model))
+    assert np.array_equal(value_batches(model, batches, modalities=BRANCHES).phi, plain.phi)
+    assert dict(vars(model)) == before
+
+
+@pytest.mark.parametrize("label", [torch.tensor(1), np.int64(1), 1, 0.5])
+def test_a_sample_in_the_place_of_a_batch(label):
+    with pytest.raises(BatchError, match=r"it is one sample and no batch; give batches .* DataLoader\(data"):
+        value_batches(Base(), [{"audio": A[0], "video": V[0], "label": label}], modalities=BRANCHES)
+
+
 def test_a_compiled_branch_and_a_scripted_one():
     plain = value_batches(Base(), [BATCH], modalities=BRANCHES)
     model = Base()
