@@ -18,6 +18,9 @@ __all__ = ["Samples", "read_contributions"]
 SHOWN = 3
 """Samples that a message names."""
 
+ROUNDING = 1e-6
+"""Part of the span of labels by which they may differ, as some are read from text."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -123,7 +126,7 @@ def _check_labels(table: Any, samples: Samples, places: npt.NDArray[np.int64]) -
     theirs = getattr(table, "label", None)
     if theirs is None or samples.label is None or np.shape(theirs)[1:] != samples.label.shape[1:]:
         return
-    same = np.isclose(np.asarray(theirs, dtype=np.float64), np.asarray(samples.label[places], dtype=np.float64))
+    same = _same_labels(np.asarray(theirs, dtype=np.float64), np.asarray(samples.label[places], dtype=np.float64))
     wrong = np.flatnonzero(~same.reshape(len(places), -1).all(axis=1))
     if len(wrong):
         raise DataError(
@@ -131,6 +134,16 @@ def _check_labels(table: Any, samples: Samples, places: npt.NDArray[np.int64]) -
             f"first sample {samples.named(places[wrong])}; value the samples in their order (a loader that does not "
             "shuffle), or name them by ids= here and in raymm.value"
         )
+
+
+def _same_labels(theirs: npt.NDArray[np.float64], ours: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether labels are the same, in any unit: to `ROUNDING` of what ours span, and where either are float32, so."""
+    with np.errstate(over="ignore"):
+        narrow = [each.astype(np.float32).astype(np.float64) for each in (theirs, ours)]
+    if np.array_equal(theirs, narrow[0]) or np.array_equal(ours, narrow[1]):
+        theirs, ours = narrow
+    same: npt.NDArray[np.bool_] = np.abs(theirs - ours) <= ROUNDING * (np.ptp(ours, axis=0) if len(ours) else 0.0)
+    return same
 
 
 def _places(

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["gaps"]
 
+ROUNDING = 1e-12
+"""Part of the largest mean."""
+
 
 def gaps(mean_phi: npt.NDArray[np.float64], utility: Utility) -> npt.NDArray[np.float64]:
     """d_i = max(0, mean over j != i of (mean phi_j - mean phi_i)), normalised to [0, 1], row by row.
@@ -43,6 +46,7 @@ def gaps(mean_phi: npt.NDArray[np.float64], utility: Utility) -> npt.NDArray[np.
 
 
 def _spread(mean_phi: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Largest minus smallest mean of each row, [rows, 1]."""
+    """Largest minus smallest mean of each row, [rows, 1]; no smaller than what rounding makes of equal ones."""
     spread = np.nanmax(mean_phi, axis=1, keepdims=True) - np.nanmin(mean_phi, axis=1, keepdims=True)
-    return np.maximum(spread, 1e-12)
+    rounding = ROUNDING * np.nanmax(np.abs(mean_phi), axis=1, keepdims=True)
+    return np.maximum(spread, np.where(rounding > 0, rounding, 1.0))

@@ -28,7 +28,8 @@ Values = npt.NDArray[np.bool_] | npt.NDArray[np.float64]
 """Whether each sample is predicted right, or its error: what the figure is the mean of, [N]."""
 
 CLOSE = 1e-6
-"""How far the mean of the samples may be from the figure that a run reports, as a part of it, or of 1."""
+"""How far the mean of the samples may be from the figure that a run reports, as a part of it; or of 1, but in units
+of the label, where 1 may be much."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def _read(run: RunRecord, split: str, metric: str) -> tuple[npt.NDArray[np.str_]
 def _disagreement(run: RunRecord, figure: Figure, values: Values) -> str | None:
     """Why the table of a run is not used: its figure is not the one that the run reports."""
     reported, found = figure.of(run), float(values.mean())
-    if abs(reported - found) <= CLOSE * max(1.0, abs(reported)):
+    least = 0.0 if figure.metric == "mae" else 1.0
+    if abs(reported - found) <= CLOSE * max(least, abs(reported)):
         return None
     return f"{run.path}: {figure.name} {reported:.6g} is reported, and its test table gives {found:.6g}"
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from raymm.study.figures import Figure
 
 SMALLEST = 1e-5
-"""What is smaller is rounding: test accuracies are sums of whole samples, and figures of other kinds as long."""
+"""What is smaller is rounding: test accuracies are sums of whole samples, and figures of other kinds as long; but
+errors in units of the label may be of any size."""
 
 __all__ = ["amount", "range_text", "ratio_text", "unit_of"]
 
@@ -35,7 +36,8 @@ def amount(value: float, figure: Figure, *, signed: bool = False) -> str:
     sign = "+" if signed and number > 0 else ""
     text = f"{number:.{digits}f}"
     if float(text) == 0:
-        text = f"{number:.1g}" if abs(number) >= SMALLEST else f"{0:.{digits}f}"
+        least = 0.0 if _declared_unit(figure) == "label" else SMALLEST
+        text = f"{number:.1g}" if abs(number) > least else f"{0:.{digits}f}"
     return f"{sign}{text}"
 
 
@@ -50,8 +52,12 @@ def unit_of(figure: Figure) -> str:
     """Of differences: "points" where it is a share, else the unit of the metric."""
     if figure.share:
         return "points"
+    return figure.unit or _declared_unit(figure) or figure.name
+
+
+def _declared_unit(figure: Figure) -> str:
     declared = parse(split_metric("test", figure.metric))
-    return figure.unit or (declared.metric.unit if declared else figure.name)
+    return declared.metric.unit if declared else ""
 
 
 def ratio_text(value: float) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_of_run"]
 
 CLOSE = 1e-6
-"""How far the mean of a column may be from the one that the run reports, as a part of it, or of 1."""
+"""How far the mean of a column may be from the one that the run reports, as a part of its numbers."""
 
 CONTRADICTIONS = 0.1
 """Part of the samples whose outcomes may contradict their predictions: rounding decides between equal outputs."""
@@ -127,7 +127,7 @@ def _of_other_means(table: ValuationTable, split: str, metrics: Mapping[str, flo
             mean, said = float(column.mean()) if len(column) else float("nan"), metrics.get(metric)
             if said is None and len(column) and metric.startswith(phi_metric(split, "")):
                 yield f"the run reports no {metric}"
-            elif said is not None and not abs(mean - said) <= CLOSE * max(1.0, abs(said)):
+            elif said is not None and not abs(mean - said) <= CLOSE * max(float(np.abs(column).mean()), abs(said)):
                 yield f"{metric} is {mean:.6g} by it, and the run reports {said:.6g}"
     if table.shows_outcomes:
         whole = bits_at(table.outcomes, [2 ** len(table.info.modalities) - 1])[:, 0]

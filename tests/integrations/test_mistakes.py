@@ -9,6 +9,7 @@ from torch.nn import functional
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.integrations.coalition_loss import CoalitionLoss
 from raymm.integrations.resampler import Resampler
+from raymm.integrations.values import _same_labels
 from raymm.valuation.own import value_batches
 
 NAMES = ("audio", "rgb")
@@ -127,6 +128,15 @@ def test_values_of_shuffled_samples_are_refused_where_labels_tell():
     in_order = resampler(labels=LABELS)
     in_order.update(table_of(list(range(6))))
     assert in_order.epoch == 1
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_labels_that_are_numbers_are_told_apart_in_any_unit(unit, offset):
+    labels = unit * (offset + np.arange(6.0)[:, None])
+    assert _same_labels(labels, labels.astype(np.float32).astype(np.float64)).all()
+    assert _same_labels(labels, np.array([[float(f"{number:.16g}")] for number in labels[:, 0]])).all()
+    assert not _same_labels(labels, labels[::-1]).any()
 
 
 @pytest.mark.parametrize(

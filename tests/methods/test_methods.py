@@ -149,6 +149,13 @@ def test_gaps_are_zero_above_the_mean_of_the_others():
     assert gaps(np.array([[1.0]]), utility("count")).tolist() == [[0.0]]
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-15, 1e-9, 1.0, 1e9])
+def test_gaps_of_a_utility_without_a_bound_do_not_depend_on_its_unit(scale):
+    means = np.array([[1.5, 0.5, 1.0], [0.3, 0.1 * 3, 0.3], [0.0, 0.0, 0.0]])
+    found = gaps(scale * means, utility("log_probability"))
+    np.testing.assert_allclose(found, [[0.0, 0.75, 0.0], [0.0] * 3, [0.0] * 3], atol=1e-3)
+
+
 def test_subset_is_drawn_without_replacement():
     rows = np.arange(100, 200)
     drawn = random_subset(rows, 0.2, seed=3)

@@ -10,9 +10,10 @@ from raymm.storage.layout import result_folder, valuation_file
 from raymm.study import store
 from raymm.study.comparison import compare_all
 from raymm.study.configs import config_of
-from raymm.study.figures import figures_of
-from raymm.study.samples import read_samples
+from raymm.study.figures import Figure, figures_of
+from raymm.study.samples import _disagreement, read_samples
 from raymm.study.settings import parse_study
+from raymm.study.words import amount
 from raymm.tasks import get_task, task_fields
 from raymm.valuation.table import TableInfo, ValuationTable
 from raymm.valuation.table_file import write_table
@@ -111,3 +112,18 @@ def test_the_data_set_says_its_task(tmp_path):
     dataset = open_dataset(write_dataset_of_numbers(tmp_path / "data"))
     labels = dataset.label[dataset.rows("train")]
     assert dataset.schema.task.settings.mean == pytest.approx((labels.mean(),))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_errors_are_checked_and_shown_in_any_unit(unit, tmp_path):
+    errors, figure = unit * np.array([1.0, 2.0, 3.0]), Figure("mae", "mae", higher=False, share=False)
+    runs = [record("a", "joint", 0, 0.0, {"test/mae": mae * unit}, path=tmp_path) for mae in (2.0, 2.001)]
+    assert _disagreement(runs[0], figure, errors) is None
+    assert "its test table gives" in _disagreement(runs[1], figure, errors)
+    assert float(amount(2.0 * unit, figure)) == 2.0 * unit
+    assert float(amount(0.0, figure)) == 0
+
+
+@pytest.mark.parametrize(("figure", "said"), [("accuracy", "0.0"), ("loss", "0.000")])
+def test_rounding_of_figures_without_a_unit_of_the_label_is_shown_as_0(figure, said):
+    assert amount(1e-9, Figure(figure, figure, higher=True, share=figure == "accuracy")) == said

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from scipy.special import logsumexp
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from raymm.reports.pages.groups import class_counts
@@ -140,3 +147,74 @@ def test_a_run_records_them_for_validation_and_test(dataset, tmp_path):
     }
     assert {"tables/per_class.csv", "tables/confusion.csv"} <= recorded
     assert any(path.startswith("plots/confusion") for path in recorded)
+
+
+def spread(kind, shape, generator):
+    """Outputs of a kind: plain, with many ties, all the same, saturated, nearly the same, tiny."""
+    plain = generator.normal(size=shape)
+    made = {
+        "plain": plain,
+        "ties": np.round(plain),
+        "same": np.zeros(shape),
+        "saturated": 60 * plain,
+        "close": 1e-9 * plain,
+        "far": plain - 25.0,
+    }
+    return made[kind]
+
+
+KINDS = ("plain", "ties", "same", "saturated", "close", "far")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("samples", "classes"), [(1, 3), (2, 2), (40, 2), (300, 6)])
+def test_metrics_of_classes_are_those_of_scikit_learn_at_the_extremes(kind, samples, classes):
+    task, generator = get_task(), np.random.default_rng(samples)
+    logits, y = spread(kind, (samples, classes), generator), generator.integers(0, classes, samples)
+    outputs = torch.from_numpy(logits)
+    p, said = task.probabilities(outputs).numpy(), task.predict(outputs).numpy()
+    losses = task.losses(outputs, torch.from_numpy(y)).numpy()
+    found = {**task.metrics(said, y, losses, classes), **task.final_metrics(y, p)}
+    curves = [roc_auc_score(y == k, p[:, k]) for k in range(classes) if 0 < (y == k).sum() < samples]
+    expected = {
+        "accuracy": (logits.argmax(axis=1) == y).mean(),
+        "macro_f1": f1_score(y, logits.argmax(axis=1), average="macro"),
+        "loss": (logsumexp(logits, axis=1) - logits[np.arange(samples), y]).mean(),
+        "auc": np.mean(curves) if curves else math.nan,
+        "ece": error_by_bins(p.max(axis=1), p.argmax(axis=1) == y),
+    }
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("samples", "labels"), [(1, 3), (2, 1), (40, 1), (300, 6)])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_metrics_of_label_sets_are_those_of_scikit_learn_at_the_extremes(kind, samples, labels, share):
+    task, generator = get_task("multilabel"), np.random.default_rng(samples)
+    logits, y = spread(kind, (samples, labels), generator), generator.random((samples, labels)) < share
+    outputs = torch.from_numpy(logits)
+    p, said = task.probabilities(outputs).numpy(), task.predict(outputs).numpy()
+    losses = task.losses(outputs, torch.from_numpy(y)).numpy()
+    found = {**task.metrics(said, y, losses, labels, p), **task.final_metrics(y, p)}
+    q, columns = logits > 0, range(labels)
+    f1 = [f1_score(y[:, k], q[:, k], zero_division=0) for k in columns]
+    curves = [roc_auc_score(y[:, k], p[:, k]) for k in columns if 0 < y[:, k].sum() < samples]
+    ranked = [average_precision_score(y[:, k], p[:, k]) for k in columns if y[:, k].any()]
+    expected = {
+        "accuracy": (q == y).all(axis=1).mean(),
+        "micro_f1": f1_score(y.ravel(), q.ravel(), zero_division=0),
+        "macro_f1": np.mean(f1),
+        "mAP": np.mean(ranked) if ranked else math.nan,
+        "loss": np.logaddexp(0, np.where(y, -logits, logits)).mean(),
+        "auc": np.mean(curves) if curves else math.nan,
+        "ece": error_by_bins(np.where(q, p, 1 - p).ravel(), (q == y).ravel()),
+    }
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+def error_by_bins(confidence, right):
+    """Expected calibration error, bin by bin: the last has its upper end too."""
+    low = np.arange(15) / 15
+    bins = [(confidence >= a) & ((confidence < a + 1 / 15) | (a > 0.93)) for a in low]
+    parts = [abs((confidence[b] - right[b]).sum()) / len(right) for b in bins]
+    return sum(parts)

@@ -1,6 +1,7 @@
 """Labels that are numbers: formulas by hand, metrics by scipy and scikit-learn, and what is refused."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from raymm.data.groups import assign_grouped_splits
 from raymm.data.labels import choose_task, parse_labels
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.tasks import get_task, guess_task, read_task, task_fields
+from raymm.tasks.regression_metrics import regression_metrics
 from raymm.valuation.exact import shapley_values
 from raymm.valuation.utilities import get_utility
 
@@ -285,3 +287,33 @@ def test_groups_stay_whole_and_splits_cover_the_range():
     means = [labels[splits == split].mean() for split in ("train", "val", "test")]
     assert np.ptp(means) < 0.3
     assert [(splits == split).sum() for split in ("train", "val", "test")] == pytest.approx([210, 45, 45], abs=6)
+
+
+SCALES = (1e-200, 1e-9, 1e-3, 1.0, 1e3, 1e9, 1e150)
+
+
+@pytest.mark.parametrize("count", [2, 3, 16, 500])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("offset", [0.0, 1.0, -85.0, 1e6, 1e9])
+def test_metrics_follow_the_unit_of_the_labels_and_not_where_its_0_lies(count, scale, offset):
+    """Against exact fractions of the same numbers: no tolerance, and no difference of large sums, has a say."""
+    generator = np.random.default_rng(count)
+    labels = scale * (generator.normal(size=count) + offset)
+    answers = scale * (2 * generator.normal(size=count) + offset)
+    y, p = ([Fraction(float(number)) for number in numbers] for numbers in (labels, answers))
+    my, mp = sum(y) / count, sum(p) / count
+    rss, tss = sum((a - b) ** 2 for a, b in zip(y, p, strict=True)), sum((a - my) ** 2 for a in y)
+    both = sum((a - my) * (b - mp) for a, b in zip(y, p, strict=True))
+    root = Fraction(scale) ** 2 * count
+    found = regression_metrics(answers[:, None], labels[:, None])
+    assert found["r2"] == pytest.approx(float(1 - rss / tss), rel=1e-9)
+    assert found["pearson"] ** 2 == pytest.approx(float(both**2 / (tss * sum((b - mp) ** 2 for b in p))), rel=1e-9)
+    assert found["rmse"] / scale == pytest.approx(math.sqrt(rss / root), rel=1e-9)
+    assert found["mae"] == pytest.approx(float(sum(abs(a - b) for a, b in zip(y, p, strict=True)) / count), rel=1e-9)
+
+
+def test_errors_beyond_all_numbers_are_no_traceback():
+    labels, wild = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [np.inf], [3.0]])
+    found = regression_metrics(wild, labels)
+    assert (found["mae"], found["rmse"], found["r2"]) == (math.inf, math.inf, -math.inf)
+    assert math.isnan(found["pearson"])

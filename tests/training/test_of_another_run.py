@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,10 @@ from raymm.training.checkpoint import load_latest, read_checkpoint, read_history
 from raymm.training.loop import Backends, iter_epochs, train
 from raymm.training.result import read_result
 from raymm.training.run import BranchPoint, create_or_open
+from raymm.valuation.run_checks import _of_other_means
 from raymm.valuation.table_file import read_epoch_table, read_test_table
 from tests.games import settings
+from tests.reports.tables import random_table
 
 SAMPLES = 60
 
@@ -238,3 +241,15 @@ def test_the_table_of_another_run_and_of_another_epoch_are_refused(run, runs):
         read_epoch_table(run, 1, "val", {name: value + 1 for name, value in measured.items()})
     with pytest.raises(DataError, match=r"is not the table of this run: [\s\S]*the run reports no phi/val_"):
         read_epoch_table(run, 1, "val", {})
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_means_are_compared_in_the_unit_of_the_utility(unit):
+    table = random_table(50)
+    names, phi = table.info.modalities, unit * table.phi
+    means = np.nanmean(phi, axis=0)
+    reported = {f"phi/val_{name}": float(mean) for name, mean in zip(names, means, strict=True)}
+    table = replace(table, phi=phi)
+    assert not [line for line in _of_other_means(table, "val", reported) if line.startswith("phi")]
+    other = {name: mean + 1e-3 * unit for name, mean in reported.items()}
+    assert len([line for line in _of_other_means(table, "val", other) if line.startswith("phi")]) == len(names)

@@ -33,6 +33,7 @@ FEWEST = 5
 """Other samples that a group needs for its mean to be an expectation."""
 
 ROUNDING = 1e-9
+"""Part of the largest contribution by which rounding may move a mean."""
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -99,13 +100,14 @@ def lowest_rows(phi: Numbers, count: int) -> Rows:
 def surprising_rows(phi: Numbers, expected: Numbers, count: int) -> Rows:
     """Rows with the largest `expected - phi`, largest first, at most `count`; only those below their expectation.
 
-    A mean of equal numbers differs from them by rounding: less than `ROUNDING` is not below.
+    A mean of equal numbers differs from them by rounding: less than `ROUNDING` of the largest is not below.
 
     >>> surprising_rows(np.array([0.0, 1.0, -1.0, np.nan]), np.array([0.5, 0.5, 0.5, 0.5]), 3).tolist()
     [2, 0]
     """
     surprise = np.nan_to_num(expected - phi, nan=-np.inf)
-    return lowest_rows(np.where(surprise > ROUNDING, -surprise, np.nan), count)
+    reach = ROUNDING * np.nanmax(np.abs(phi), initial=0.0)
+    return lowest_rows(np.where(surprise > reach, -surprise, np.nan), count)
 
 
 def expected_phi(table: ValuationTable) -> Numbers:

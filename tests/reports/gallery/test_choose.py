@@ -57,6 +57,12 @@ def test_of_more_modalities_than_a_number_has_bits_each_pattern_is_its_own():
     assert found[:, 0].tolist() == phi[:, 0].tolist()
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_what_is_surprising_does_not_depend_on_the_unit_of_the_utility(unit):
+    phi, expected = np.array([0.0, 1.0, -1.0, 0.1 + 0.2]), np.array([0.5, 0.5, 0.5, 0.3])
+    assert surprising_rows(unit * phi, unit * expected, 3).tolist() == [2, 0]
+
+
 @pytest.mark.parametrize("value", [1 / 3, 0.1, 1e-3, 2.7])
 def test_of_equal_contributions_none_is_surprising(value):
     table = made(50, 1, 1, missing=0)
