@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from inspect import Parameter, signature
 from numbers import Integral, Real
@@ -13,9 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from raymm.api.shown import as_path
 from raymm.errors import ConfigError, Problems, briefly
 
-__all__ = ["check_least", "check_types", "refuse_folder", "types_of"]
+__all__ = ["check_least", "check_types", "refuse_folder", "types_of", "with_paths"]
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "str": ("a text", "texts"),
@@ -69,6 +70,18 @@ def check_types(where: str, given: Mapping[str, Any], types: Mapping[str, Any]) 
     problems.raise_if_any(ConfigError)
 
 
+def with_paths(given: Mapping[str, Any], types: Mapping[str, Any], but: Collection[str] = ()) -> dict[str, Any]:
+    """The arguments, with those that may be paths as `as_path` has them; `but` those that may be addresses.
+
+    >>> with_paths({"out": "file:///runs", "name": "a://b"}, {"out": str | Path, "name": str})
+    {'out': PosixPath('/runs'), 'name': 'a://b'}
+    """
+    return {
+        name: _with_paths(value, types[name]) if name in types and name not in but else value
+        for name, value in given.items()
+    }
+
+
 def check_least(where: str, least: float, **given: float | None) -> None:
     """Refuse numbers below the least that an argument may be; None, where one was not given, is passed over.
 
@@ -84,6 +97,21 @@ def refuse_folder(where: str, path: Path, name: str) -> None:
     """Raise `ConfigError` where the path of a file that is to be written is a folder; `name` is one in it."""
     if path.is_dir():
         raise ConfigError(f"{where}: {path} is a folder; name a file in it, such as {path / name}")
+
+
+def _with_paths(value: Any, hint: Any) -> Any:
+    """A value whose type has paths in it, as `as_path` has them."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if hint is Path:
+        return as_path(value)
+    if kind in {Union, UnionType}:
+        for one in inner:
+            value = _with_paths(value, one)
+    elif kind is collections.abc.Sequence and isinstance(value, list | tuple):
+        return type(value)(_with_paths(item, inner[0]) for item in value)
+    elif kind is collections.abc.Mapping and type(value) is dict:
+        return {name: _with_paths(one, inner[1]) for name, one in value.items()}
+    return value
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec, TypeVar
 
-from raymm.api.argument_types import check_types, types_of
+from raymm.api.argument_types import check_types, types_of, with_paths
 from raymm.config.arguments import named_arguments
 from raymm.errors import DataError, is_of_own_code
 from raymm.storage.os_errors import explain_os_error
@@ -17,11 +17,15 @@ __all__ = ["public", "with_worded_refusals"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+REMOTE = ("resume",)
+"""Arguments that may be addresses of an object store."""
+
 
 def public(function: Callable[P, T]) -> Callable[P, T]:
     """A function or method that raises `RaymmError` for mistakes in its arguments, and for files that are in the way.
 
-    Arguments must be of the types that the signature says, keywords of its names. A file or folder that the system
+    Arguments must be of the types that the signature says, keywords of its names; what is a path there is no address,
+    see `raymm.storage.local_path`. A file or folder that the system
     refuses is a `DataError`; the errors of somebody's own code stay as they are.
 
     Examples
@@ -38,11 +42,12 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
-            given = form.bind(*arguments, **named).arguments
+            bound = form.bind(*arguments, **named)
         except TypeError:  # too many, or too few: the call itself says which
             return function(*arguments, **named)
-        check_types(function.__name__, given, types_of(function))
-        return worded(*arguments, **named)
+        check_types(function.__name__, bound.arguments, types_of(function))
+        bound.arguments.update(with_paths(bound.arguments, types_of(function), REMOTE))
+        return worded(*bound.args, **bound.kwargs)
 
     return named_arguments(call)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from raymm.errors import ConfigError, did_you_mean
+from raymm.storage.local_path import local_path
 
 __all__ = ["Placed", "Shown", "as_path", "place_of", "plot_called"]
 
@@ -40,8 +41,21 @@ def place_of(given: Any) -> Any:
 
 
 def as_path(given: Any) -> Any:
-    """What stands for a path as one; anything else as it is."""
-    return Path(given) if isinstance(given, PathLike) else given
+    """What stands for a path as one, and so an address of a file; anything else as it is.
+
+    Raises
+    ------
+    ConfigError
+        For other addresses, see `raymm.storage.local_path`.
+
+    Examples
+    --------
+    >>> as_path("mine.data:clips"), as_path("file:///clips"), as_path(3)
+    ('mine.data:clips', PosixPath('/clips'), 3)
+    """
+    if isinstance(given, PathLike):
+        return local_path(given)
+    return local_path(given) if isinstance(given, str) and "://" in given else given
 
 
 def plot_called(kind: str, plots: Mapping[str, Plot]) -> Plot:

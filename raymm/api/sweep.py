@@ -125,7 +125,7 @@ def sweep(
     check_least("sweep", 1, trials=trials, seeds=seeds, grace_period=grace_period)
     check_least("sweep", 1, max_concurrent_trials=max_concurrent_trials)
     check_least("sweep", 2, reduction_factor=reduction_factor)
-    earlier = None if resume is None else str(place_of(resume))
+    earlier = None if resume is None else str(resume.folder if isinstance(resume, Placed) else resume)
     lies = None if data is None else _place(data)
     folder = folder_of(lies, space, out, earlier, retry_failed)
     plan = {

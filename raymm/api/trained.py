@@ -19,6 +19,7 @@ from raymm.data.opening import Data
 from raymm.errors import CheckpointError
 from raymm.models.export import load_model, model_folder
 from raymm.storage.layout import result_folder
+from raymm.storage.local_path import local_path
 from raymm.training.result import read_result
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Trained(Placed):
     @classmethod
     def of(cls, folder: str | Path) -> Trained:
         """The model in a folder; errors as `raymm.load`."""
-        path = Path(folder).absolute()
+        path = local_path(folder).absolute()
         return cls(path, load_model(model_folder(path)))
 
     @property

@@ -16,6 +16,7 @@ from raymm.reports.diagnostics.finding import finding_lines as lines_of
 from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import figures_of
 from raymm.reports.valuation_summary import summarise, summary_lines
+from raymm.storage.local_path import local_path
 from raymm.tracking.metrics import is_of_split, split_metric
 from raymm.training.result import read_result
 from raymm.training.run import open_run
@@ -67,7 +68,7 @@ class TrainingResult(Placed):
         CheckpointError
             When there is no run, it has not come to its end, or its files were changed.
         """
-        run = open_run(Path(folder))
+        run = open_run(local_path(folder))
         return cls(run, read_result(run.path))
 
     @property

@@ -94,6 +94,7 @@ def _value_run(model: Path | str, data: Data, progress: Showing, **options: Any)
         raise ConfigError(f"value: no option '{unknown[0]}' of a run; {did_you_mean(unknown[0], names)}")
     out, masking = options.pop("out", None), options.pop("masking", None) or ()
     check_types("value", {**options, "out": out, "masking": masking}, types_of(ValueOptions))
+    out = as_path(out)
     _refuse_batches(data, has_place=out is not None)
     if out is not None:
         refuse_folder("value", Path(out), "values.parquet")

@@ -78,7 +78,7 @@ class Values(Shown):
     @classmethod
     def read(cls, path: str | Path) -> Values:
         """The values in a file that `save`, `raymm value` or a run wrote; errors as `raymm.valuation.read_table`."""
-        return cls(read_table(Path(path)))
+        return cls(read_table(path))
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from raymm.data.indexed.base import Listing
 from raymm.data.indexed.own import OwnDataset
 from raymm.data.schema import Schema
 from raymm.errors import ConfigError, DataError
+from raymm.storage.local_path import local_path
 
 __all__ = ["write_dataset"]
 
@@ -83,7 +84,7 @@ def write_dataset(
     12
     """
     check_types("write_dataset", {"out": out}, {"out": str | Path})
-    folder = Path(out)
+    folder = local_path(out)
     of_columns = {"ids": ids, "splits": splits, "sources": sources, "groups": groups}
     with showing(progress) as told:
         if schema is not None:

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import click
 
-from raymm.cli.options import FOLDER, json_option, plugin_names, plugins_option
+from raymm.cli.options import FILE, FOLDER, json_option, plugin_names, plugins_option
 from raymm.cli.progress import printing
 
 __all__ = ["export"]
-
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(epilog="Example: raymm export runs/sample --onnx model.onnx")

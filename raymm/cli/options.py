@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from raymm.errors import ConfigError
+from raymm.storage.local_path import local_path
 
 __all__ = [
+    "FILE",
     "FOLDER",
     "NamesOption",
     "UnlessOption",
@@ -36,7 +38,20 @@ __all__ = [
 
 Command = Callable[..., Any]
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
+
+class LocalPath(click.Path):
+    """A path of this machine, see `raymm.storage.local_path`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a usage error for the address of an object store or server."""
+        try:
+            return super().convert(local_path(value), param, ctx)
+        except ConfigError as cause:
+            self.fail(str(cause), param, ctx)
+
+
+FOLDER = LocalPath(path_type=Path, file_okay=False)
+FILE = LocalPath(path_type=Path, dir_okay=False)
 
 
 class UnlessOption(click.Option):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raymm.cli.options import FOLDER, json_option, plugin_names, plugins_option
+from raymm.cli.options import FILE, FOLDER, json_option, plugin_names, plugins_option
 from raymm.cli.progress import printing, show_result
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-FILE = click.Path(path_type=Path, dir_okay=False)
 MODALITY = re.compile(r"[a-z][a-z0-9_]*=")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from raymm.cli.options import (
+    FILE,
     FOLDER,
     NamesOption,
     backend_option,
@@ -42,9 +43,7 @@ def _sources() -> list[str]:
 @click.command(
     epilog="Example: raymm prepare --manifest labels.csv --media-root clips --modalities audio,rgb,flow --out DATA"
 )
-@click.option(
-    "--manifest", type=click.Path(path_type=Path, dir_okay=False), help="CSV, Parquet, Arrow or JSON lines."
-)
+@click.option("--manifest", type=FILE, help="CSV, Parquet, Arrow or JSON lines.")
 @click.option("--media-root", type=FOLDER, help="Folder that the manifest's paths are relative to.")
 @click.option("--allow-outside", is_flag=True, help="Also read what paths or links lead to outside of that folder.")
 @click.option("--modalities", help="name, name:kind or name=package.module:KIND, with commas.")

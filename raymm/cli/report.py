@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from raymm.cli.options import FOLDER, json_option
+from raymm.cli.options import FILE, FOLDER, json_option
 
 __all__ = ["report"]
 
@@ -15,7 +15,7 @@ __all__ = ["report"]
 @click.option("--baseline", type=FOLDER, help="Another run on the same data; says what differs, and what does not.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="The page.  [default: RUN/report.html; of several runs ./report.html]",
 )
 @json_option("verdict")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from raymm.cli.options import (
+    FILE,
     FOLDER,
     UnlessOption,
     data_setting_option,
@@ -79,7 +80,7 @@ def _oracle() -> click.Command:
 @click.option(
     "--from",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="YAML file with all settings of a study, such as that in its folder.",
 )
 @click.option(
@@ -104,7 +105,7 @@ def _oracle() -> click.Command:
 @workers_option("Ray Train workers of each run; with 1, a lane trains its runs by itself.  [default: 1]")
 @plugins_option
 @noise_option
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings of all arms.")
+@click.option("--config", type=FILE, help="YAML file of settings of all arms.")
 @store_option
 @experiment_option
 @click.option("--pages", is_flag=True, help="Record the pages of every run in MLflow too; seconds a run.")

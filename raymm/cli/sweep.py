@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raymm.cli.options import (
+    FILE,
     FOLDER,
     chosen,
     data_setting_option,
@@ -77,7 +78,7 @@ __all__ = ["sweep"]
 @model_option
 @plugins_option
 @noise_option
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
+@click.option("--config", type=FILE, help="YAML file of settings.")
 @workers_option("Ray Train workers of each trial.")
 @store_option
 @experiment_option

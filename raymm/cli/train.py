@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from raymm.cli.options import (
+    FILE,
     FOLDER,
     UnlessOption,
     backend_option,
@@ -47,7 +48,7 @@ __all__ = ["train"]
 @click.option("--seed", type=int, help="Decides everything that is random.")
 @click.option("--epochs", type=int, help="Epochs in all; a short run has a short warm-up.")
 @noise_option
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file of settings.")
+@click.option("--config", type=FILE, help="YAML file of settings.")
 @backend_option
 @workers_option("Ray Train workers.")
 @store_option

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from raymm.cli.options import (
+    FILE,
     FOLDER,
     NamesOption,
     UnlessOption,
@@ -24,8 +25,6 @@ from raymm.counts import counted
 from raymm.errors import ConfigError
 
 __all__ = ["value"]
-
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _utilities() -> list[str]:

@@ -25,6 +25,7 @@ from raymm.data.shards import Shards
 from raymm.errors import ConfigError, DataError, Problems, did_you_mean
 from raymm.storage import data_layout, layout
 from raymm.storage.directory import is_committed, read_manifest, verify
+from raymm.storage.local_path import local_path
 from raymm.storage.records import JsonRecord
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def open_dataset(path: Path | str, check: bool = False) -> Dataset:
     Traceback (most recent call last):
     raymm.errors.DataError: ...no/such/folder: ...
     """
-    path = Path(path).absolute()
+    path = local_path(path).absolute()
     if not is_committed(path):
         where = (
             f"no {layout.MANIFEST} there, so it was never finished" if path.is_dir() else "there is no such folder"

@@ -27,6 +27,7 @@ from raymm.errors import DataError, Problems
 from raymm.storage import data_layout, layout
 from raymm.storage.atomic import remove_unfinished
 from raymm.storage.directory import commit_directory, is_committed
+from raymm.storage.local_path import local_path
 from raymm.storage.lock import writing
 
 __all__ = [
@@ -91,7 +92,7 @@ def write_dataset(out: Path | str, samples: Iterable[Sample], schema: Schema) ->
     >>> write_dataset(tempfile.mkdtemp() + "/data", samples, schema).name
     'data'
     """
-    out = Path(out)
+    out = local_path(out)
     with writing(layout.lock_of_folder(out), f"the data set {out}"):
         remove_unfinished(out)
         return _write_dataset(out, samples, schema)

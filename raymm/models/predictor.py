@@ -20,6 +20,7 @@ from raymm.data.reader import BatchReader
 from raymm.errors import DataError, Problems, did_you_mean
 from raymm.models.answers import Answers, answers_to, prediction_method
 from raymm.models.export import load_model
+from raymm.storage.local_path import local_path
 
 if TYPE_CHECKING:
     from raymm.data.batch import Batch
@@ -31,7 +32,7 @@ __all__ = ["Predictor", "load"]
 
 def load(folder: Path | str) -> Predictor:
     """The predictor of a folder that holds an exported model (`RUN/result/model`)."""
-    return Predictor(load_model(Path(folder)))
+    return Predictor(load_model(local_path(folder)))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from raymm.errors import DataError, Problems
 from raymm.models.answers import Answers
 from raymm.models.export import load_model, load_settings
 from raymm.models.predictor import Predictor
+from raymm.storage.local_path import local_path
 from raymm.valuation.method import largest_exact
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LARGEST_EXAMPLE = 1_000
 
 def load(folder: Path | str) -> ServedPredictor:
     """The predictor of a folder that holds an exported model."""
-    return ServedPredictor(load_model(Path(folder)))
+    return ServedPredictor(load_model(local_path(folder)))
 
 
 def served_form(folder: Path | str) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def served_form(folder: Path | str) -> dict[str, Any]:
     `inputs`, names of columns of which none is required; `outputs`, the type of each column of an answer; and
     `example`, one sample: texts, small arrays, and names of files.
     """
-    config, about = load_settings(Path(folder))
+    config, about = load_settings(local_path(folder))
     schema = Schema.from_saved(about.content)
     is_exact = config.valuation.method == "auto" and len(schema.names) <= largest_exact(sums=False)
     has_errors = not is_exact and load(folder).predictor.method.name == "sampled"

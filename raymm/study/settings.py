@@ -15,6 +15,7 @@ from raymm.config.registries import METHODS
 from raymm.config.yaml_text import read_yaml
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.storage import layout
+from raymm.storage.local_path import local_path
 
 __all__ = [
     "FORMAT",
@@ -51,6 +52,11 @@ class DataSettings(Settings):
     path: str
     digest: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("path")
+    @classmethod
+    def _on_this_machine(cls, path: str) -> str:
+        return str(local_path(path)) if "://" in path else path
 
 
 class StudySettings(Settings):
@@ -89,7 +95,7 @@ class StudySettings(Settings):
     @classmethod
     def _by_name(cls, given: Any) -> Any:
         if isinstance(given, list | tuple):
-            given = _unique([(Path(str(path)).absolute().name, str(path)) for path in given])
+            given = _unique([(local_path(str(path)).absolute().name, str(path)) for path in given])
         if not isinstance(given, Mapping):
             return given
         _check_names(given)

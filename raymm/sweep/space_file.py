@@ -13,6 +13,7 @@ from runpy import run_path
 from typing import Any
 
 from raymm.errors import ConfigError, did_you_mean, in_one_line
+from raymm.storage.local_path import local_path
 
 __all__ = ["load_space_function"]
 
@@ -31,7 +32,7 @@ def load_space_function(spec: str) -> Any:
         When file or function are missing, or what went wrong in them, with the line.
     """
     file, name = (spec, "") if spec.endswith(".py") else spec.rpartition(":")[::2]
-    path = Path(file).absolute()
+    path = local_path(file).absolute()
     if not path.is_file():
         raise ConfigError(f"--space {spec}: no such file; write it as FILE.py or FILE.py:function")
     with _on_sys_path(path.parent), _as_config_error(spec):

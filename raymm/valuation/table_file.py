@@ -27,6 +27,7 @@ from pydantic import Field, field_validator
 from raymm.errors import DataError, Problems
 from raymm.storage import layout
 from raymm.storage.atomic import atomic_path
+from raymm.storage.local_path import local_path
 from raymm.storage.records import JsonRecord, parse_json
 from raymm.tasks.registry import read_task
 from raymm.valuation.bits import bits_at, pack_bits, unpack_bits
@@ -169,7 +170,7 @@ def read_table(path: str | Path) -> ValuationTable:
         When the file is missing, damaged, not a valuation table, or of a newer format, or a label or value
         in it can be none.
     """
-    path = Path(path)
+    path = local_path(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             info = _info(path, file.schema_arrow.metadata or {})
