@@ -1,7 +1,8 @@
 """The valuation of a split into a file, block by block, so that an interrupted one can be resumed.
 
 The blocks are written beside the file, each atomically, as OUT.parts/shard-00012.parquet; the same command after an
-interruption values the missing blocks alone. At the end the blocks are joined into OUT.
+interruption values the missing blocks alone, and those whose files are damaged. At the end the blocks are joined into
+OUT.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from raymm.config.sections import Config
 from raymm.data.identity import same_data
 from raymm.data.reader import BatchReader
@@ -23,7 +26,7 @@ from raymm.storage.atomic import atomic_path, remove_unfinished, write_json
 from raymm.storage.lock import writing
 from raymm.storage.records import read_json
 from raymm.valuation.engine import BATCHES_PER_BLOCK, DataModel, Rows, method_for, table_info
-from raymm.valuation.table import ValuationTable
+from raymm.valuation.table import TableInfo, ValuationTable
 from raymm.valuation.table_file import TableWriter, read_table, write_table
 
 if TYPE_CHECKING:
@@ -61,7 +64,15 @@ class Valuing:
     @property
     def blocks(self) -> int:
         """Number of blocks of the rows."""
-        return -(-len(self.rows) // (self.config.valuation.batch_size * BATCHES_PER_BLOCK))
+        return -(-len(self.rows) // self._size)
+
+    def block(self, number: int) -> Rows:
+        """The rows of a block; none of one that there is not."""
+        return self.rows[number * self._size : (number + 1) * self._size]
+
+    @property
+    def _size(self) -> int:
+        return self.config.valuation.batch_size * BATCHES_PER_BLOCK
 
 
 def value_to_file(
@@ -98,13 +109,29 @@ def value_to_file(
 
 
 def _parts_of(folder: Path, job: Valuing) -> set[int]:
-    """Numbers of the blocks that are written already; those of another valuation are deleted."""
+    """Numbers of the blocks that are written already; those of another valuation, and damaged ones, are deleted."""
     about, identity = folder / layout.PARTS_ABOUT, _identity(job)
     if not _is_of(about, identity, job.view.dataset):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(about, identity)
         return set()
-    return layout.valuation_parts(folder)
+    return {block for block in layout.valuation_parts(folder) if _is_whole(folder, block, job, identity["info"])}
+
+
+def _is_whole(folder: Path, block: int, job: Valuing, info: dict[str, Any]) -> bool:
+    """Whether the file of a block can be read and holds its samples; another one is deleted, and a line says so."""
+    file = layout.valuation_part(folder, block)
+    rows = job.block(block)
+    try:
+        table = read_table(file)
+        if np.array_equal(table.sample_id, job.view.dataset.shards.ids(rows)) and _as_json(table.info) == info:
+            return True
+        trouble = f"{file}: is of other samples or another model"
+    except DataError as cause:
+        trouble = str(cause)
+    log.warning("a block that is there is valued again: %s", trouble)
+    shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+    return False
 
 
 def _is_of(about: Path, identity: dict[str, Any], dataset: Dataset) -> bool:
@@ -126,7 +153,7 @@ def _is_of(about: Path, identity: dict[str, Any], dataset: Dataset) -> bool:
 def _identity(job: Valuing) -> dict[str, Any]:
     """Everything that the values depend on, as JSON; the key `tile` is the batch size."""
     method = method_for(job.model, job.view, job.rows, job.config)
-    info = asdict(table_info(job.model, job.view, job.config, None, method))
+    info = _as_json(table_info(job.model, job.view, job.config, None, method))
     return json.loads(
         json.dumps(
             {
@@ -140,3 +167,9 @@ def _identity(job: Valuing) -> dict[str, Any]:
             }
         )
     )
+
+
+def _as_json(info: TableInfo) -> dict[str, Any]:
+    """The fields of the metadata of a table as JSON has them: tuples are lists."""
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(info)))
+    return fields

@@ -96,7 +96,7 @@ class TableWriter:
     def __init__(self, path: Path, info: TableInfo) -> None:
         metadata = {b"raymm": json.dumps({"format": FORMAT, **asdict(info)}).encode()}
         self._schema = table_schema(info).with_metadata(metadata)
-        self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
+        self._writer = pq.ParquetWriter(path.absolute(), self._schema, write_page_checksum=True)
 
     def __enter__(self) -> Self:
         return self
@@ -172,12 +172,13 @@ def read_table(path: str | Path) -> ValuationTable:
     """
     path = local_path(path)
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        whole = path.absolute()  # pyarrow takes "run:1.parquet" for an address
+        with pq.ParquetFile(whole, page_checksum_verification=True, pre_buffer=False) as file:
             info = _info(path, file.schema_arrow.metadata or {})
             _check_schema(path, file.schema_arrow, info)
             _refuse_overfull(path, file.metadata, info)
             words = [name for name in (*TEXTS, *BITS) if name in file.schema_arrow.names]
-        with pq.ParquetFile(path, read_dictionary=words, page_checksum_verification=True, pre_buffer=False) as file:
+        with pq.ParquetFile(whole, read_dictionary=words, page_checksum_verification=True, pre_buffer=False) as file:
             table = _joined(file, Pieces(path, info, _widest(path, file.metadata.num_rows)), info)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

@@ -12,7 +12,8 @@ from raymm.sweep.store import open_sweep
 from raymm.training.loop import Backends, iter_epochs
 from raymm.training.run import create_or_open, open_run
 from raymm.valuation import jobs
-from raymm.valuation.engine import stream_rows
+from raymm.valuation.engine import stream_rows, value_rows
+from raymm.valuation.table_file import write_table
 
 
 @pytest.mark.parametrize("name", ["small", "six", "prepared"])
@@ -61,8 +62,7 @@ def test_parts_of_other_data_are_thrown_away(saved, tmp_path):
         exported.model, BatchReader(dataset, exported.config.view), dataset.rows("test"), exported.config
     )
     folder = tmp_path / "table.parquet.parts"
-    folder.mkdir()
-    (folder / "shard-00000.parquet").touch()
+    write_table(folder / "shard-00000.parquet", value_rows(job.model, job.view, job.rows, job.config))
     for recorded, kept in ((dataset.legacy_digest, {0}), ("00000000", set())):
         write_json(folder / "about.json", {**jobs._identity(job), "data": recorded})
         assert jobs._parts_of(folder, job) == kept

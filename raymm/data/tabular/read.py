@@ -125,14 +125,15 @@ def _read_text(path: Path, embedded: Embedded) -> Table:
 
 def _read_parquet(path: Path, embedded: Embedded) -> Table:
     """Parquet; texts and bytes stay dictionaries while they are read, so that a repeated one takes no room."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    whole = path.absolute()  # pyarrow takes "run:1.parquet" for an address
+    with pq.ParquetFile(whole, page_checksum_verification=True) as file:
         _refuse_many_values(path, file)
         schema = file.schema_arrow
         refuse_repeated(path, schema.names)
         repeated = [column.path for column in _columns_of(file) if column.physical_type == "BYTE_ARRAY"]
     texts = [field.name for field in schema if _is_text(field.type)]
     others = [name for name in schema.names if name not in texts]
-    with pq.ParquetFile(path, read_dictionary=repeated, page_checksum_verification=True) as file:
+    with pq.ParquetFile(whole, read_dictionary=repeated, page_checksum_verification=True) as file:
 
         def read(rows: int, free: int, columns: list[str] | None = None) -> Table:
             pages = map(_valid, file.iter_batches(rows, columns=columns))
