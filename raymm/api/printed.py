@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from raymm.config.loading import parse
+from raymm.config.yaml_dialect import yaml_text
 from raymm.models.export import load_model, model_folder
 from raymm.models.valued import with_valuation
 from raymm.study.configs import config_of, resolved
@@ -39,7 +38,7 @@ def config_yaml(config: Config) -> str:
             del values[section][name]
             left.append(key)
     note = f"# by the task of the data: {', '.join(left)}\n" if left else ""
-    return note + yaml.safe_dump(values, sort_keys=False)
+    return note + yaml_text(values)
 
 
 def study_yaml(settings: StudySettings) -> str:
@@ -52,7 +51,7 @@ def study_yaml(settings: StudySettings) -> str:
     """
     configs = {(data, arm): config_of(settings, data, arm) for data in settings.data for arm in settings.arms}
     values = {**settings.model_dump(mode="json"), "resolved": resolved(configs)}
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return yaml_text(values, allow_unicode=True)
 
 
 def valuation_config(checkpoint: Path | None, valuation: Mapping[str, Any]) -> Config:

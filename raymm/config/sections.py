@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from raymm.config.base import Settings
@@ -24,6 +23,7 @@ from raymm.config.registries import METHODS
 from raymm.config.training import TrainingConfig
 from raymm.config.valuation import ValuationConfig
 from raymm.config.view import ViewConfig
+from raymm.config.yaml_dialect import yaml_text
 from raymm.errors import ConfigError, Problems
 
 __all__ = [
@@ -147,4 +147,4 @@ class Config(Settings):
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return yaml_text(self.model_dump(mode="json"))

@@ -10,11 +10,10 @@ from typing import Any
 
 import yaml
 
+from raymm.config.yaml_dialect import LOADER, NUMBERS
 from raymm.errors import ConfigError, Problems
 
 __all__ = ["read_yaml", "yaml_value"]
-
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LARGEST = 2**20
 """Bytes of a file."""
@@ -27,8 +26,6 @@ MOST_NODES = 100_000
 
 LONGEST_NUMBER = 100
 """Characters; reading a number takes time with the square of them."""
-
-NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 OPENING = (yaml.events.MappingStartEvent, yaml.events.SequenceStartEvent)
 CLOSING = (yaml.events.MappingEndEvent, yaml.events.SequenceEndEvent)
@@ -70,6 +67,8 @@ def yaml_value(text: str, where: str) -> Any:
     --------
     >>> yaml_value("{epochs: 3}", "settings")
     {'epochs': 3}
+    >>> yaml_value("[1e-3, 010, 12:30, 2026-01-31, off]", "settings")  # see `raymm.config.yaml_dialect`
+    [0.001, 10, '12:30', '2026-01-31', False]
     >>> yaml_value("epochs: 3\nseed: 1\nepochs: 4", "settings")
     Traceback (most recent call last):
     raymm.errors.ConfigError: settings: line 3: 'epochs' stands twice (first in line 1); remove one

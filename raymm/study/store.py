@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from raymm import __version__
 from raymm.config.base import flatten
 from raymm.config.legacy import UNSAID
 from raymm.config.sections import Config
+from raymm.config.yaml_dialect import yaml_text
 from raymm.data.dataset import open_dataset
 from raymm.data.identity import same_data, short_digest
 from raymm.errors import CheckpointError, DataError, Problems, RaymmError, messages_of
@@ -165,7 +164,7 @@ def _to_yaml(key: str, settings: StudySettings) -> dict[str, Any]:
 
 
 def _text(values: dict[str, Any]) -> bytes:
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()
+    return yaml_text(values, allow_unicode=True).encode()
 
 
 def _differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

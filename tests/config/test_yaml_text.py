@@ -1,11 +1,15 @@
 """YAML as the library reads it, and what is refused: repeated keys, depth, size, aliases; nothing else comes out."""
 
+import math
+
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raymm.config.loading import load
+from raymm.api.printed import config_yaml
+from raymm.config.loading import load, parse
+from raymm.config.yaml_dialect import yaml_text
 from raymm.config.yaml_text import DEEPEST, read_yaml, yaml_value
 from raymm.errors import ConfigError
 from tests.limits import within_limits
@@ -25,6 +29,108 @@ LAUGHS = "a: &a [x, x, x, x]\n" + "".join(
 @given(VALUES, st.booleans())
 def test_what_is_written_is_read(value, flow):
     assert yaml_value(yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True), "w") == value
+    assert yaml_value(yaml_text(value, allow_unicode=flow), "w") == value
+
+
+NUMBERLIKE = st.from_regex(r"[-+]?[0-9._]{0,5}(e[-+]?[0-9]{1,2})?(:[0-9]{2}){0,2}", fullmatch=True)
+WORDS = (
+    "1e-3",
+    "1E3",
+    "010",
+    "0o17",
+    "08",
+    "12:30:00",
+    "2026-01-31",
+    "yes",
+    "off",
+    "~",
+    "1_000",
+    ".5",
+    "+3",
+    "0x1F",
+    "",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(NUMBERLIKE | st.sampled_from(WORDS) | st.floats(allow_nan=False))
+def test_what_looks_like_a_number_is_read_by_every_reader_as_it_was_written(value):
+    text = yaml_text({"a": value, "b": [value]})
+    assert yaml_value(text, "w") == yaml.safe_load(text) == {"a": value, "b": [value]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1e3", 1000.0),
+        ("2E5", 2e5),
+        ("-1e+3", -1000.0),
+        ("1.5e-3", 0.0015),
+        (".5e1", 5.0),
+        ("1.", 1.0),
+        (".inf", math.inf),
+        ("-.inf", -math.inf),
+        ("010", 10),
+        ("-08", -8),
+        ("0", 0),
+        ("+3", 3),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("0b11", 3),
+        ("1_000", 1000),
+        ("12:30", "12:30"),
+        ("12:30:00", "12:30:00"),
+        ("1:2.5", "1:2.5"),
+        ("2026-01-31", "2026-01-31"),
+        ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z"),
+        ("1e", "1e"),
+        ("e3", "e3"),
+        ("1e-3s", "1e-3s"),
+        ("1.2.3", "1.2.3"),
+        ("_1", "_1"),
+        ("-", ["-"]),
+        ("yes", True),
+        ("off", False),
+        ("True", True),
+        ("~", None),
+        ("null", None),
+    ],
+)
+def test_which_plain_words_are_numbers(text, value):
+    found = yaml_value(f"a: [{text}]" if value == ["-"] else f"a: {text}", "w")["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["1e1", "1E1", "10", "010", "10.0", "1_0"])
+def test_settings_that_are_whole_take_whole_numbers_of_any_form(text, tmp_path):
+    assert load(None, (f"training.epochs={text}",)).training.epochs == 10
+    (tmp_path / "c.yaml").write_text(f"training: {{epochs: {text}}}")
+    assert load(tmp_path / "c.yaml").training.epochs == 10
+
+
+def test_a_part_of_a_whole_number_is_refused():
+    with pytest.raises(ConfigError, match=r"training\.epochs: "):
+        load(None, ("training.epochs=15e-1",))
+
+
+BUILD = f"{__name__}:built"
+
+
+def built(schema, **arguments):
+    """A function of one's own that takes any arguments."""
+    raise NotImplementedError
+
+
+def test_arguments_of_ones_own_model_stay_what_they_are_through_files(tmp_path):
+    given = {"model": {"build": BUILD, "args": {name: name for name in WORDS if name} | {"x": 1e-07}}}
+    config = parse(given)
+    for text in (config.to_yaml(), config_yaml(config)):
+        (tmp_path / "c.yaml").write_text(text)
+        assert load(tmp_path / "c.yaml").model.args == given["model"]["args"]
+    assert load(None, (f"model.build={BUILD}", "model.args.x=1e-3")).model.args == {"x": 0.001}
+    assert load(None, (f"model.build={BUILD}", "model.args.x='1e-3'")).model.args == {"x": "1e-3"}
 
 
 def refused_or_read(read, where):
@@ -61,7 +167,6 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
         ("a: &a [*a]", "has more than 100000 values, aliases counted"),
         (LAUGHS, "has more than 100000 values, aliases counted"),
         ("a: " + "9" * 900_000, "line 1: a number of 900000 characters"),
-        ("a: " + ":".join(["59"] * 300_000), "line 1: a number of 899999 characters"),
         ("a: !!timestamp x", "w: not YAML"),
         ("a: !!bool x", "w: not YAML"),
         ("!!python/object/apply:os.getcwd []", "w: not YAML"),

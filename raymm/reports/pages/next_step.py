@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from raymm.config.loading import lay_over, parse
 from raymm.config.registries import METHODS
+from raymm.config.yaml_dialect import yaml_text
 from raymm.errors import RaymmError
 from raymm.reports.diagnostics.advice import TRAINED_ALONE
 from raymm.reports.pages.usage import not_under_used
@@ -141,7 +140,7 @@ def _of_low(run: Run, low: Sequence[Usage]) -> Iterator[_Change]:
 def _fits(run: Run, settings: Sequence[str], schema: Schema) -> bool:
     """Whether a run of these settings could begin."""
     try:
-        config = parse(lay_over(yaml.safe_load(run.config.to_yaml()), settings), drop=lambda _: None)
+        config = parse(lay_over(run.config.model_dump(mode="json"), settings), drop=lambda _: None)
         return not problems_of(config, schema)
     except RaymmError:
         return False
@@ -169,7 +168,7 @@ def _compared(run: Run, found: Sequence[Usage]) -> NextStep:
     file = run.path / layout.COMPARE
     out = _free(run.path.with_name(f"{run.path.name}-study"))
     words = ("raymm", "study", "--from", str(file), "--out", str(out), *_backend(run))
-    return NextStep(why, words, yaml.safe_dump(_study(run, other), sort_keys=False, allow_unicode=True))
+    return NextStep(why, words, yaml_text(_study(run, other), allow_unicode=True))
 
 
 def _of_control(found: Sequence[Usage], other: str) -> str:
@@ -182,7 +181,7 @@ def _of_control(found: Sequence[Usage], other: str) -> str:
 
 def _study(run: Run, other: str) -> dict[str, Any]:
     """The settings of a study of a run's method and another, on its data and with its other settings."""
-    settings = yaml.safe_load(run.config.to_yaml())
+    settings = run.config.model_dump(mode="json")
     method = settings.pop("method")
     settings["training"].pop("seed", None)
     settings["cluster"].pop("mirror", None)
