@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from raymm.config.aliases import meant_by
 from raymm.config.base import Whole, flatten
 from raymm.config.choice import marker, settings_in
+from raymm.config.empty import without_empty
 from raymm.config.given import given_in
 from raymm.config.legacy import modern_key, modernise, put, say_unsaid
 from raymm.config.mistakes import found_in, mistake_in_words
@@ -84,6 +85,7 @@ def lay_over(values: Mapping[str, Any], *overrides: Overrides) -> dict[str, Any]
     {'training': {'epochs': 5, 'seed': 1}, 'method': 'joint'}
     """
     laid, met = modernise(dict(values))
+    laid = without_empty(laid, Config)
     for given in overrides:
         for key, value, text in _pairs(given):
             _apply(laid, key, value, text, met)
@@ -126,6 +128,7 @@ def parse(
         With every mistake at once.
     """
     values, met = modernise(values)
+    values = without_empty(values, Config)
     if folder is not None:
         say_unsaid(values)
     named = values.get("plugins") or ()
@@ -220,6 +223,10 @@ def mistakes_of(cause: ValidationError) -> Iterator[str]:
 
 
 def _unknown(here: Sequence[str], section: Any, beside: str, names: Callable[[], list[str]]) -> str:
+    if "." in here[-1]:
+        *above, last = here[-1].split(".")
+        nested = "".join(f"{name}: {{" for name in above) + f"{last}: ...{'}' * len(above)}"
+        return f"no such setting; in a file a setting stands in its section, not under a dotted name: {nested}"
     return f"no such setting; {_suggestion(here, section, beside, names)}"
 
 

@@ -7,9 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from raymm.config.base import SettingsError
+from raymm.config.words import OF_LISTS, as_settings, wrong_value
 from raymm.errors import ConfigError, Problems, briefly, did_you_mean
 
 __all__ = ["ArgumentError", "found_in", "mistake_in_words", "refuse_arguments", "settings_mistakes"]
+
+
+SAID = ("value_error", "assertion_error", "missing")
+"""Types of mistakes whose words have the value in them; what lacks a field is everything around it."""
 
 
 class ArgumentError(ConfigError, ValueError):
@@ -25,8 +30,8 @@ def found_in(
     cause: ValidationError, section: Any, prefix: tuple[str, ...] = (), beside: str = ""
 ) -> Iterator[tuple[Any, Any, tuple[str, ...], str]]:
     """Each mistake, also within the settings of a chosen part: the class of the settings, and where they stand."""
-    for error in cause.errors():
-        inner = error.get("ctx", {}).get("error")
+    for error in as_settings(cause.errors(), section):
+        inner = (error.get("ctx") or {}).get("error")
         if isinstance(inner, SettingsError):
             yield from found_in(inner.cause, inner.section, (*prefix, *map(str, error["loc"])), inner.key)
         else:
@@ -39,7 +44,7 @@ def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix
     Parameters
     ----------
     error
-        An item of `ValidationError.errors()`.
+        An item of `ValidationError.errors()`, or of `raymm.config.words.as_settings`.
     unknown
         What is said of a setting that there is not, by where it stands.
     prefix
@@ -49,11 +54,21 @@ def mistake_in_words(error: Any, unknown: Callable[[Sequence[str]], str], prefix
     key = ".".join([*prefix, *here])
     if error["type"] == "extra_forbidden":
         return f"{key}: {unknown(here)}"
-    message: str = error["msg"].removeprefix("Value error, ")
+    message: str = error.get("words") or wrong_value(error)
     if not key:
         return message
-    said = error["type"] in {"value_error", "missing"}  # what lacks a field is everything around it
-    return f"{key}: {message}" + ("" if said else f" (got {briefly(error['input'])})")
+    given = error["input"]
+    said = error["type"] in SAID or (error["type"] in OF_LISTS and isinstance(given, str))
+    got = "" if said else f" (got {'null' if given is None else briefly(given)})"
+    return f"{key}: {message}{got}{_how_to_write(error, given)}"
+
+
+def _how_to_write(error: Any, given: Any) -> str:
+    """What YAML takes a word for that was meant otherwise."""
+    if error.get("nullable") and isinstance(given, str) and given.lower() in {"none", "nil"}:
+        return "; no value is written null"
+    is_word = error["type"] == "string_type" and isinstance(given, bool | int | float)
+    return "; YAML takes it for text where it stands in quotes" if is_word else ""
 
 
 def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: str = "") -> list[str]:
@@ -67,7 +82,7 @@ def settings_mistakes(cause: ValidationError, settings: type[BaseModel], owner: 
     ...     Mine.model_validate({"size": 0, "sise": 3})
     ... except ValidationError as cause:
     ...     settings_mistakes(cause, Mine)
-    ['size: Input should be greater than or equal to 1 (got 0)', "sise: no such setting; did you mean 'size'?"]
+    ['size: must be 1 or more (got 0)', "sise: no such setting; did you mean 'size'?"]
     """
     said = f"{owner} has no such setting" if owner else "no such setting"
 

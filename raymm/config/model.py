@@ -104,6 +104,12 @@ class ModelConfig(Settings):
             part_called(build, MODELS)
         return build
 
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _between_commas(cls, names: Any) -> Any:
+        """Names in one text, `audio,rgb`, as `--modalities` takes them; no name has a comma."""
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
     @field_validator("args")
     @classmethod
     def _are_plain(cls, args: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raymm.data.manifest import Kinds
     from raymm.data.record import Record
 
-__all__ = ["file_size", "files_of", "missing_files", "require_some_media"]
+__all__ = ["file_size", "files_of", "folder_in_words", "missing_files", "require_some_media"]
 
 TRIED = 500
 """Folders that are looked into for the files."""
@@ -52,9 +52,22 @@ def missing_files(
             file = "" if record.cells[name] is None else spec.file_of(record.cells[name])
             size = file_size(root, file) if file else 1
             if not size:
-                trouble = f"there is no file {file}" if size is None else "is an empty file (zero bytes)"
+                trouble = _missing(root, file, spec) if size is None else "is an empty file (zero bytes)"
                 bad.append(BadValue(record.sample_id, file, name, trouble))
     return bad
+
+
+def _missing(root: MediaRoot, file: str, spec: ModalitySpec | type[ModalitySpec]) -> str:
+    if isinstance(root, Path) and (root / file).is_dir():
+        return folder_in_words(root / file, [spec])
+    return f"there is no file {file}"
+
+
+def folder_in_words(folder: Path, specs: Sequence[ModalitySpec | type[ModalitySpec]]) -> str:
+    """What is said of a folder where a file is needed: with one of its files that a modality reads."""
+    fit = (path for path in folder.iterdir() if path.is_file() and any(spec.reads(path.name) for spec in specs))
+    first = min(fit, default=None)
+    return f"is a folder; give the files in it{'' if first is None else f', such as {first}'}"
 
 
 def require_some_media(files: Sequence[str], media_root: Path, near: Path) -> None:

@@ -117,7 +117,7 @@ def build_schema(
     try:
         return Schema.model_validate({"modalities": specs, "classes": manifest.classes, "task": manifest.task})
     except ValidationError as cause:
-        raise ConfigError("; ".join(_in_words({**error, "loc": ()}) for error in cause.errors())) from cause
+        raise ConfigError("; ".join(_in_words(error) for error in cause.errors())) from cause
 
 
 def made_specs(kind: type[ModalitySpec], fields: dict[str, Any], problems: Problems) -> list[ModalitySpec]:

@@ -7,9 +7,11 @@ not copied again. `push` and `pull` are one function with source and target exch
 The file system finds credentials by itself: in the environment, a profile, or the role of the machine.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy_files
 
@@ -29,6 +31,10 @@ __all__ = [
     "push",
     "remote_path",
 ]
+
+
+PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+"""One that begins no escaped letter."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +98,30 @@ def remote_path(uri: str) -> RemotePath:
     ConfigError
         When pyarrow knows no such file system.
     """
+    if "://" in uri and "#" in uri.partition("?")[0]:
+        place = uri.partition("?")[0]
+        raise ConfigError(f"{place}: in an address # begins something else; {_as_address(place)}")
     try:
         return RemotePath(*FileSystem.from_uri(uri))
     except ValueError as cause:
         place = uri.partition("?")[0]  # options may hold what nobody else should read
         words = str(cause).replace(uri, place)
-        raise ConfigError(
-            f"{place}: {words}; give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
-        ) from cause
+        give = _as_address(place) or "give s3://bucket/prefix, gs://bucket/prefix or an absolute path"
+        raise ConfigError(f"{place}: {words}; {give}") from cause
+
+
+def _as_address(place: str) -> str:
+    """How a place is written as an address, where it has letters that may not stand in one; empty where it has none.
+
+    >>> _as_address("file:///tmp/with space"), _as_address("s3://bucket/a")
+    ('write it as file:///tmp/with%20space, or as the plain path /tmp/with space', '')
+    """
+    scheme, mark, path = place.partition("://")
+    escaped = quote(PERCENT.sub("%25", path), safe="/:@!$&'()*+,;=%-._~")
+    if not mark or escaped == path:
+        return ""
+    plain = f", or as the plain path {path}" if scheme == "file" else ""
+    return f"write it as {scheme}://{escaped}{plain}"
 
 
 def push(folder: Path, there: RemotePath) -> list[str]:

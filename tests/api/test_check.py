@@ -77,7 +77,7 @@ def test_settings_data_and_store_are_all_said_at_once(here):
     for words in (
         "no method 'sampel'; did you mean 'sample'?",
         "training.label_smoothing: no such setting; did you mean training.loss.label_smoothing?",
-        "optimizer.lr: Input should be a valid number",
+        "optimizer.lr: must be a number",
         f"{here / 'none'}: there is no such folder",
         "this is no MLflow database",
     ):

@@ -3,9 +3,11 @@
 import csv
 import re
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -154,6 +156,8 @@ def test_what_cannot_be_read_is_named_and_the_others_are_answered(place, trained
         (tmp_path / "gone.mp4", "there is no file"),
         (tmp_path / "empty.wav", "is an empty file"),
         (tmp_path / "odd.txt", "no text in UTF-8"),
+        (place[0] / "clips", rf"is a folder; give the files in it, such as {place[0] / 'clips'}/\S+\.mp4"),
+        ({"audio": tmp_path}, "is a folder; give the files in it, such as"),
         (tmp_path / "a.xyz", "fits no modality by its suffix; say which it is: audio=FILE, rgb=FILE"),
         ({"audio": np.zeros(7, np.float32)}, r"has shape \[7\], the schema says \[6400\]"),
         ({"audio": None, "caption": " "}, "every modality is missing"),
@@ -169,6 +173,25 @@ def test_what_cannot_be_read_is_named_and_the_others_are_answered(place, trained
         if not isinstance(form, dict):
             assert str(form) in str(error.value)
     assert "not read" in repr(found)
+
+
+@pytest.mark.parametrize("kind", ["array", "objects", "bytes", "series", "arrow", "strings", "in_a_mapping", "one"])
+def test_arrays_of_texts_are_taken_as_lists_are(place, trained, kind):
+    clips = [str(place[0] / "clips" / row["file"]) for row in place[1][:2]]
+    made = {
+        "array": lambda: np.array(clips),
+        "objects": lambda: np.array([Path(clip) for clip in clips], dtype=object),
+        "bytes": lambda: np.array([clip.encode() for clip in clips]),
+        "series": lambda: pd.Series(clips),
+        "arrow": lambda: pa.array(clips),
+        "strings": lambda: pd.array(clips, dtype="string"),
+        "in_a_mapping": lambda: {"file": np.array(clips)},
+        "one": lambda: np.array(clips[0]),
+    }
+    expected = trained.predict(clips[:1] if kind == "one" else clips, progress=None)
+    found = trained.predict(made[kind](), progress=None)
+    assert found.samples == expected.samples
+    assert found.outputs == pytest.approx(expected.outputs, abs=1e-6)
 
 
 def test_mistakes_of_the_call_are_said(place, trained):

@@ -252,7 +252,7 @@ def test_what_is_no_column_is_named(tmp_path, name, kind):
         ({"settings": None}, "settings is a NoneType; give a list of texts"),
         ({"settings": {"pose.size": object()}}, "settings: pose.size is a object, which is no setting"),
         ({"task": "multilabel", "task_settings": 5}, "task_settings is a int; give a list of texts"),
-        ({"task": 5}, "data write_dataset: task: Input should be a valid string (got 5)"),
+        ({"task": 5}, "data write_dataset: task: must be text (got 5)"),
         (
             {"data": pd.DataFrame({"pose": list(POSE)})},
             "data is a DataFrame; give a mapping from names of modalities",

@@ -18,18 +18,18 @@ POSE = {"name": "pose", "kind": "vector", "size": 2}
     [
         (
             lambda: VectorSpec(name="a", size=0),
-            "VectorSpec: size: Input should be greater than or equal to 1 (got 0)",
+            "VectorSpec: size: must be 1 or more (got 0)",
         ),
         (lambda: ImageSpec(name="a", hieght=3, height=8, width=8), "hieght: no such setting; did you mean 'height'?"),
         (lambda: TextSpec(name="a b"), "TextSpec: name: 'a b' is no name of a modality; write letters a to z"),
         (lambda: Schema(modalities=[POSE], classes=["a", "a"]), "Schema: class names must differ; twice: a"),
-        (lambda: Schema(modalities=[POSE | {"size": -1}], classes=["a", "b"]), "modalities.0.size: Input should be"),
+        (lambda: Schema(modalities=[POSE | {"size": -1}], classes=["a", "b"]), "modalities.0.size: must be"),
         (
             lambda: Schema(modality=[POSE], classes=["a", "b"]),
             "modality: no such setting; did you mean 'modalities'?",
         ),
         (lambda: raymm.Config(trainin={}), "configuration: trainin: no such setting; did you mean 'training'?"),
-        (lambda: raymm.Config(training={"epochs": 0}), "training.epochs: Input should be greater than or equal to 1"),
+        (lambda: raymm.Config(training={"epochs": 0}), "training.epochs: must be 1 or more"),
         (lambda: raymm.Config(training={"lr": 1}), "training.lr: no such setting; did you mean optimizer.lr"),
         (lambda: raymm.Config(model={"fusion": {"name": "mlp", "sise": 3}}), "model.fusion.sise: no such setting"),
     ],
@@ -65,7 +65,7 @@ def test_validation_stays_that_of_pydantic():
     for wrong in ({"inner": {"size": "x"}}, {"size": "x"}):
         with pytest.raises(ValidationError):
             Outer.model_validate(wrong)
-        with pytest.raises(ConfigError, match=r"Outer: .*size: Input should be a valid integer"):
+        with pytest.raises(ConfigError, match=r"Outer: .*size: must be a whole number"):
             Outer(**wrong)
 
 

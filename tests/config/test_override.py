@@ -71,8 +71,8 @@ def test_a_short_run_gets_a_short_warm_up_only_where_none_was_given():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["training.epochs=0"], "training.epochs: Input should be greater than or equal to 1 (got 0)"),
-        ([{"training": {"epochs": "many"}}], "training.epochs: Input should be a valid integer"),
+        (["training.epochs=0"], "training.epochs: must be 1 or more (got 0)"),
+        ([{"training": {"epochs": "many"}}], "training.epochs: must be a whole number"),
         (["training.epochs"], "write it as section.field=value"),
         ([{"optimiser.lr": 1.0}], "optimiser: no such setting; did you mean 'optimizer'?"),
         (["training.epochs=0", "optimizer.lr=-1"], "2 problems"),

@@ -96,9 +96,9 @@ def test_a_schema_without_the_later_settings_opens_and_is_written_as_before(spec
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("rgb.fit=stretch", r"rgb\.fit: Input should be 'squash', 'crop' or 'pad'"),
-        ("audio.channel=centre", r"audio\.channel: Input should be 'downmix', 'mean', 'left' or 'right'"),
-        ("audio.stream=-1", r"audio\.stream: Input should be greater than or equal to 0"),
+        ("rgb.fit=stretch", r"rgb\.fit: must be 'squash', 'crop' or 'pad'"),
+        ("audio.channel=centre", r"audio\.channel: must be 'downmix', 'mean', 'left' or 'right'"),
+        ("audio.stream=-1", r"audio\.stream: must be 0 or more"),
     ],
 )
 def test_settings_that_cannot_be_are_said(tmp_path, setting, words):

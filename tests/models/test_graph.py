@@ -90,7 +90,7 @@ def run(folder, form, inputs, mask, onnx):
     """The outputs of a file, as somebody without raymm has them."""
     if not onnx:
         found = torch.export.load(folder / "model.pt2").module()(inputs, mask)
-        return [one.detach().numpy() for one in found]
+        return [one.numpy() for one in found]  # as docs/predict.md calls it: nothing of it is trained
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     assert [one.name for one in session.get_inputs()] == list(form.names)
     return session.run(None, {**{name: one.numpy() for name, one in inputs.items()}, form.mask: mask.numpy()})

@@ -129,6 +129,31 @@ def test_what_was_not_committed_is_not_sent(there, folder):
     assert names(there) == []
 
 
+@pytest.mark.parametrize(
+    ("uri", "written"),
+    [
+        ("file:///tmp/with space", "write it as file:///tmp/with%20space, or as the plain path /tmp/with space"),
+        ("s3://bucket/a b", "write it as s3://bucket/a%20b"),
+        ("file:///tmp/日", "write it as file:///tmp/%E6%97%A5, or as the plain path /tmp/日"),
+        ("file:///tmp/100%", "write it as file:///tmp/100%25, or"),
+        ("file:///tmp/a[b", "write it as file:///tmp/a%5Bb, or"),
+        ("file:///tmp/a#b", "write it as file:///tmp/a%23b, or"),
+        ("s3://bucket/a b?scheme=http", "write it as s3://bucket/a%20b"),
+    ],
+)
+def test_letters_that_may_not_stand_in_an_address_are_said(uri, written):
+    with pytest.raises(ConfigError) as caught:
+        remote_path(uri)
+    assert written in str(caught.value)
+    assert "?scheme" not in str(caught.value)
+
+
+def test_a_plain_path_may_have_any_letters(tmp_path):
+    place = tmp_path / "with space#日%"
+    (remote_path(str(place)) / "a.json").write(b"x")
+    assert (place / "a.json").read_bytes() == b"x"
+
+
 @pytest.mark.parametrize("uri", ["runs/a", "s4://bucket/runs", "s3:///runs"])
 def test_a_place_that_nobody_knows_is_said(uri):
     with pytest.raises(ConfigError, match="give s3://bucket/prefix") as caught:

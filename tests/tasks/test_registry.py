@@ -41,8 +41,8 @@ def test_equal_settings_make_equal_tasks():
         ("multilable", {}, "task: no task 'multilable'; did you mean 'multilabel'?"),
         (f"{__name__}:Count", {}, f"task: '{__name__}:Count' is no subclass of raymm.tasks.Task"),
         ("classification", {"match": 1}, "task classification: match: no such setting; none are known"),
-        ("multilabel", {"match": 0}, "task multilabel: match: Input should be greater than 0 (got 0)"),
-        ("multilabel", {"threshold": 1}, "task multilabel: threshold: Input should be less than 1 (got 1)"),
+        ("multilabel", {"match": 0}, "task multilabel: match: must be more than 0 (got 0)"),
+        ("multilabel", {"threshold": 1}, "task multilabel: threshold: must be less than 1 (got 1)"),
     ],
 )
 def test_refusals(name, settings, words):

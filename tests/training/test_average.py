@@ -148,5 +148,5 @@ def test_without_its_file_a_resumed_run_would_end_elsewhere(tmp_path, runs, data
 
 def test_a_part_of_one_or_none_is_refused():
     for wrong in ("0", "1", "1.5"):
-        with pytest.raises(ConfigError, match=r"training\.ema: Input should be"):
+        with pytest.raises(ConfigError, match=r"training\.ema: must be"):
             load(None, (f"training.ema={wrong}",))

@@ -170,7 +170,7 @@ def test_updates_of_an_epoch_that_0_1_0_trained_follow_from_its_rows():
         ("warmup=5 stepps", "optimizer.warmup: must be epochs, such as 1.5, or updates"),
         ("warmup=12", "optimizer.warmup=12.0 leaves no epoch of training.epochs=12 at the full rate"),
         ("min_lr=0.1", "min_lr=0.1 is above lr=0.02"),
-        ("schedule=cosin", "optimizer.schedule: Input should be 'constant', 'cosine'"),
+        ("schedule=cosin", "optimizer.schedule: must be 'constant', 'cosine'"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(given, words):

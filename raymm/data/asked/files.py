@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from raymm.data.media.container import open_media, real_streams
 from raymm.data.media.problem import MediaError
 from raymm.data.media.suffixes import holds
+from raymm.data.media_root import folder_in_words
 
 if TYPE_CHECKING:
     from raymm.data.kinds.base import ModalitySpec
@@ -32,6 +33,8 @@ def modalities_of(file: str, specs: Sequence[ModalitySpec], root: Path) -> list[
         When no modality, or more than one of a kind, may be meant.
     """
     found = [spec for spec in specs if spec.reads(file) or (spec.from_text and holds(file, "text"))]
+    if not found and (root / file).is_dir():
+        raise MediaError(folder_in_words(root / file, specs))
     if not found and len(specs) == 1:
         return [specs[0].name]
     if not found:

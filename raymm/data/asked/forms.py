@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raymm.data.plain_text import plain_text
+from raymm.data.plain_text import plain_text, plain_texts
 from raymm.errors import DataError, Problems, did_you_mean
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def samples_of(given: Any, schema: Schema) -> list[Asked]:
     >>> len(samples_of({"pose": [[1.0, 2.0], [3.0, 4.0], None]}, schema))
     3
     """
+    given = _texts_in(given)
     if isinstance(given, str | Path):
         return [Asked(str(given))]
     if isinstance(given, Mapping):
@@ -154,9 +155,26 @@ def _axes(value: Any) -> int:
 
 def _plain(value: Any) -> Any:
     """Columns of objects, as of a data frame or of Arrow, as lists."""
+    value = _texts_in(value)
     if hasattr(value, "to_pylist"):
         return value.to_pylist()
     return list(value) if str(getattr(value, "dtype", "")) == "object" or hasattr(value, "iloc") else value
+
+
+def _texts_in(given: Any) -> Any:
+    """An array or column of texts as a list, and one of a single text as it; anything else as it is."""
+    kind = getattr(getattr(given, "dtype", None), "kind", "")
+    if kind in {"U", "T"}:
+        return given.tolist()
+    if kind == "S":
+        return plain_texts(given.tolist(), "input") if given.ndim == 1 else plain_text(given.item())
+    found = given.to_pylist() if hasattr(given, "to_pylist") else list(given) if _is_of_objects(given) else ()
+    return found if found and all(isinstance(one, str | Path) for one in found) else given
+
+
+def _is_of_objects(given: Any) -> bool:
+    """Whether it is an array or a column, as of a data frame, of Python's objects; of pandas also of its texts."""
+    return getattr(given, "ndim", 0) == 1 and str(getattr(given, "dtype", "")) in {"object", "str", "string"}
 
 
 def _is_array(given: Any) -> bool:

@@ -45,7 +45,15 @@ def traced(whole: WholeModel, inputs: dict[str, Tensor], mask: Tensor) -> Export
 
     with torch.no_grad():
         whole(inputs, mask)  # what kinds keep between batches, such as a bank of filters, is made of true tensors
-    return _either(lambda: export(strict=False), lambda: export(strict=True))
+    return _frozen(_either(lambda: export(strict=False), lambda: export(strict=True)))
+
+
+def _frozen(program: ExportedProgram) -> ExportedProgram:
+    """The program with weights that nobody trains, so that its answers need no `detach`; the model keeps its own."""
+    for name, weight in program.state_dict.items():
+        if weight.requires_grad:
+            program.state_dict[name] = torch.nn.Parameter(weight.detach(), requires_grad=False)
+    return program
 
 
 @contextmanager

@@ -142,7 +142,7 @@ def test_settings_and_modalities_that_there_are_not_are_said_with_the_nearest(tr
     name, root, _ = tree
     with pytest.raises(ConfigError, match=rf"source {name}: vall: no such setting; did you mean 'val'\?"):
         collect(name, root, {"vall": 0.2})
-    with pytest.raises(ConfigError, match=r"val: Input should be less than 0\.9 \(got 2\)"):
+    with pytest.raises(ConfigError, match=r"val: must be less than 0\.9 \(got 2\)"):
         collect(name, root, {"val": 2})
     first = next(iter(SOURCES.get(name).modalities))
     with pytest.raises(

@@ -339,7 +339,7 @@ ARGUMENTS = {
     r"reference= is 3, which holds no batches": {"modalities": BRANCHES, "mask": "mean", "reference": 3},
     r"no utility 'cuont'; did you mean 'count'": {"modalities": BRANCHES, "utility": "cuont"},
     r"no task 'klassification'": {"modalities": BRANCHES, "task": "klassification"},
-    r"method: Input should be 'auto', 'exact' or 'sampled' \(got 'both'\)": {
+    r"method: must be 'auto', 'exact' or 'sampled' \(got 'both'\)": {
         "modalities": BRANCHES,
         "method": "both",
     },
