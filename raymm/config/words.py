@@ -92,6 +92,8 @@ def as_settings(errors: Sequence[Mapping[str, Any]], section: Any) -> Iterator[M
     found: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     deeper: set[tuple[Any, ...]] = set()
     for error in errors:
+        if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+            continue  # its items are wrong, and pydantic counts those that are not
         loc, forms, nullable = _place(error["loc"], section)
         found.setdefault(loc, []).append({**error, "loc": loc, "nullable": nullable})
         deeper |= {loc[:end] for end in forms if end < len(loc)}

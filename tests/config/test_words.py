@@ -39,6 +39,7 @@ def words_of(*settings):
             "training.selection=3",
             "training.selection: must be text (got 3); YAML takes it for text where it stands in",
         ),
+        ("model.modalities=[yes]", "model.modalities.0: must be text (got True); YAML takes it for text"),
         ("model.modalities=[yes,a]", "model.modalities.0: must be text (got True); YAML takes it for text"),
         ("training.precision=half", "training.precision: must be 'float32', 'bfloat16' or 'float16' (got 'half')"),
         ("view.noise_db=3", "view.noise_db: must be a mapping, NAME: VALUE (got 3)"),
