@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from textwrap import fill
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.api.progress import Epoch
-from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean
-from raymm.reports.statistics import Interval, mean_interval
+from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean, seed_interval
+from raymm.reports.statistics import Interval
 from raymm.sweep.runs import mean_metrics
 from raymm.tracking.epoch_text import WIDTH
 from raymm.tracking.metrics import phi_metric, split_metric
@@ -110,7 +111,7 @@ class Row:
     @property
     def change(self) -> Interval:
         """Of the second over the first, paired by seed."""
-        return mean_interval(self.second - self.first)
+        return seed_interval(differences(self.second, self.first))
 
     @property
     def shown(self) -> bool:
@@ -119,13 +120,13 @@ class Row:
 
     def line(self) -> str:
         """One line of the table."""
-        cells = (_cell(mean_interval(values), self.digits) for values in (self.first, self.second))
+        cells = (_cell(seed_interval(values), self.digits) for values in (self.first, self.second))
         truth = "" if self.truth is None else f"{self.truth:>8.{self.digits}f}"
         return (f"{self.name:<14}" + "".join(f"{cell:<17}" for cell in (*cells, self.said())) + truth).rstrip()
 
     def said(self) -> str:
         """The change with its interval."""
-        return f"{self.change.mean:+.{self.digits}f} ± {self.change.margin:.{self.digits}f}"
+        return _cell(self.change, self.digits, sign="+")
 
 
 def story(results: Mapping[str, Sequence[Result]], truth: Mapping[str, float]) -> str:
@@ -214,8 +215,9 @@ def _outcome(row: Row) -> str:
     return "Better" if (row.change.mean > 0) != (row.name == SECONDS) else "Worse"
 
 
-def _cell(interval: Interval, digits: int) -> str:
-    return f"{interval.mean:.{digits}f} ± {interval.margin:.{digits}f}"
+def _cell(interval: Interval, digits: int, sign: str = "") -> str:
+    margin = "" if isnan(interval.margin) else f" ± {interval.margin:.{digits}f}"
+    return f"{interval.mean:{sign}.{digits}f}{margin}"
 
 
 def story_figures(results: Mapping[str, Sequence[Result]], truth: Mapping[str, float]) -> dict[str, dict[str, Any]]:

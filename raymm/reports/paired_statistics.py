@@ -7,7 +7,7 @@ like a result.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from raymm.seeds import derive
 
 __all__ = [
     "LEVEL",
+    "RESOLUTION",
+    "ROUNDING",
     "TTest",
     "differences",
     "effect_size",
@@ -25,6 +27,8 @@ __all__ = [
     "holm",
     "p_of_equal",
     "p_of_mean",
+    "seed_interval",
+    "settled",
     "sign_flip",
     "t_test",
 ]
@@ -38,13 +42,16 @@ EXACT_PAIRS = 16
 """Up to so many pairs, all 2^pairs sign flips are enumerated."""
 DRAWN_FLIPS = 2**16
 """Sign flips that are drawn of more pairs."""
-RESOLUTION = 1e-9
-"""Differences that agree to this part of the numbers that they are of, by their median, are equal: it is rounding."""
+ROUNDING = 1e-12
+"""Differences that agree to this part of the numbers that they are of are equal: it is rounding."""
+RESOLUTION = 1e-8
+"""Sums of differences that agree to this part of the sum of their sizes are tied, and a margin of this part of its
+mean is none. Shares of up to 1e7 are further apart in as many pairs as are enumerated, and rounded by less."""
 
 
 @dataclass(frozen=True)
 class TTest:
-    """Student's t test of a mean against 0, with its 95 % interval; `p` is NaN where all values are equal."""
+    """Student's t test of a mean against 0, with its 95 % interval; `p` and margin are NaN where all are equal."""
 
     interval: Interval
     p: float
@@ -55,20 +62,59 @@ def differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
 
     Examples
     --------
-    >>> (0.8 - 0.7 == 0.9 - 0.8), differences([0.8, 0.9], [0.7, 0.8]).tolist()
-    (False, [0.1, 0.1])
+    >>> (0.8 - 0.7 == 0.9 - 0.8), bool(np.ptp(differences([0.8, 0.9], [0.7, 0.8])) == 0)
+    (False, True)
     """
     left, right = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    sizes = np.maximum(np.abs(left), np.abs(right))
-    if not sizes.any():
-        return left - right
-    step = RESOLUTION * 2.0 ** np.ceil(np.log2(np.median(sizes[sizes > 0])))
-    return np.round((left - right) / step) * step
+    return settled(left - right, ROUNDING * np.maximum(np.abs(left), np.abs(right)))
+
+
+def settled(values: npt.ArrayLike, rounding: npt.ArrayLike) -> Array:
+    """Values of which those whose sizes are equal, up to what each may be off by, have one size, and 0 is exact.
+
+    The size is the least of them. No grid: next to its steps, equal values would be apart.
+
+    Parameters
+    ----------
+    values, rounding
+        [N], and what each may be off by: [N] or one number for all.
+
+    Examples
+    --------
+    >>> settled([0.3, -0.30000001, 1e-9, 0.4], 1e-8).tolist()
+    [0.3, -0.3, 0.0, 0.4]
+    """
+    array = np.asarray(values, np.float64)
+    sizes = np.abs(array)
+    order = np.argsort(sizes, kind="stable")
+    ascending = np.concatenate([[0.0], sizes[order]])
+    off = np.concatenate([[0.0], np.broadcast_to(np.asarray(rounding, np.float64), array.shape)[order]])
+    apart = ~(np.diff(ascending) <= off[1:] + off[:-1])  # NaN is apart from all
+    heads = np.concatenate([[0.0], ascending[1:][apart]])
+    found = np.empty_like(array)
+    found[order] = heads[np.cumsum(apart)]
+    return np.copysign(found, array) + 0.0  # no -0
 
 
 def has_no_spread(interval: Interval) -> bool:
-    """Whether all values of an interval are equal, up to rounding, so that it is none."""
-    return interval.margin <= RESOLUTION * abs(interval.mean)
+    """Whether all of several values of an interval are equal, up to rounding, so that it is none.
+
+    >>> has_no_spread(Interval(0.4, 2e-17, 3)), has_no_spread(Interval(0.4, float("nan"), 3))
+    (True, True)
+    >>> has_no_spread(Interval(0.4, 0.01, 3)), has_no_spread(Interval(0.4, float("nan"), 1))
+    (False, False)
+    """
+    return interval.count > 1 and not interval.margin > RESOLUTION * abs(interval.mean)
+
+
+def seed_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """`mean_interval` of few values, such as of seeds: without a margin where all are equal, which proves nothing.
+
+    >>> seed_interval([0.3, 0.3, 0.3]).margin
+    nan
+    """
+    found = mean_interval(values, level)
+    return replace(found, margin=float("nan")) if has_no_spread(found) else found
 
 
 def t_test(values: npt.ArrayLike) -> TTest:
@@ -81,7 +127,7 @@ def t_test(values: npt.ArrayLike) -> TTest:
     (2.0, 2.4841, 0.0742)
     """
     array = np.asarray(values, np.float64)
-    interval = mean_interval(array)
+    interval = seed_interval(array)
     if len(array) < 2 or np.ptp(array) == 0:
         return TTest(interval, float("nan"))
     t = interval.mean / stats.sem(array)
@@ -93,7 +139,7 @@ def sign_flip(values: npt.ArrayLike) -> float:
 
     Under the hypothesis that the two sides of each pair could be exchanged. All sign flips are enumerated up to
     `EXACT_PAIRS` pairs; of more, `DRAWN_FLIPS` are drawn by a fixed key, and the observed one counts as one of them
-    (Phipson and Smyth, 2010), so that p is never 0.
+    (Phipson and Smyth, 2010), so that p is never 0. Sums that agree up to `RESOLUTION` are tied, and count.
 
     Examples
     --------

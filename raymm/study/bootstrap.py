@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from raymm.reports.paired_statistics import RESOLUTION
 from raymm.seeds import derive
 
 __all__ = ["DRAWS", "Range", "hierarchical", "over_samples", "over_seeds", "resampled_means"]
@@ -61,7 +62,7 @@ def over_seeds(by_data: Mapping[str, Array]) -> Range | None:
 
     Returns
     -------
-    None where a data set has one seed.
+    None where a data set has one seed, and where all draws are alike.
     """
     if not by_data or min(map(len, by_data.values())) < 2:
         return None
@@ -98,7 +99,7 @@ def hierarchical(by_data: Mapping[str, Array]) -> Range | None:
 
     Returns
     -------
-    None where a data set has one seed.
+    None where a data set has one seed, and where all draws are alike.
     """
     if not by_data or min(map(len, by_data.values())) < 2:
         return None
@@ -115,6 +116,7 @@ def hierarchical(by_data: Mapping[str, Array]) -> Range | None:
     return _range(means.mean(axis=1))
 
 
-def _range(values: Array) -> Range:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+def _range(values: Array) -> Range | None:
+    """The ends; None where they are equal up to rounding: what is drawn has no spread, which proves nothing."""
+    low, high = (float(end) for end in np.quantile(values, [0.025, 0.975]))
+    return (low, high) if high - low > RESOLUTION * max(abs(low), abs(high)) else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raymm.reports.paired_statistics import effect_size, holm, p_of_mean, sign_flip, t_test
-from raymm.reports.statistics import Interval, McNemar, mcnemar, mean_interval
+from raymm.reports.paired_statistics import effect_size, holm, p_of_mean, seed_interval, sign_flip, t_test
+from raymm.reports.statistics import Interval, McNemar, mcnemar
 from raymm.study.bootstrap import Range, hierarchical, over_samples, over_seeds
 from raymm.study.figures import Figure, Pairing, Values, arms_of, paired, values_of
 from raymm.study.samples import Samples
@@ -34,9 +34,9 @@ class Comparison:
     figure
         What is compared.
     by_data
-        Student's t over the seeds of each data set.
+        Student's t over the seeds of each data set; as of all intervals, the margin is NaN where all are equal.
     over_pairs, p_t
-        Student's t over all pairs: mean, margin, p. The margin is NaN with one pair; p too where all are equal.
+        Student's t over all pairs: mean, margin, p. Margin and p are NaN with one pair and where all are equal.
     over_seeds
         Student's t over the macro means of the seeds that every data set has a pair of.
     over_data
@@ -144,11 +144,11 @@ def compare_arms(values: Values, figure: Figure, first: str, second: str, sample
         first=first,
         second=second,
         figure=figure,
-        by_data={data: mean_interval(found) for data, found in pairing.by_data.items()},
+        by_data={data: seed_interval(found) for data, found in pairing.by_data.items()},
         over_pairs=test.interval,
         p_t=test.p,
-        over_seeds=mean_interval(pairing.by_seed()),
-        over_data=mean_interval([found.mean() for found in pairing.by_data.values()]),
+        over_seeds=seed_interval(pairing.by_seed()),
+        over_data=seed_interval(pairing.by_mean()),
         by_seeds=over_seeds(pairing.by_data),
         by_samples=over_samples(resampled),
         by_all=hierarchical(resampled),

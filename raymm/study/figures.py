@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from raymm.reports.paired_statistics import differences
+from raymm.reports.paired_statistics import ROUNDING, differences, settled
 from raymm.tracking.metrics import UNCALIBRATED_TEST, parse, split_metric
 from raymm.tracking.units import unit_among
 
@@ -70,10 +70,13 @@ class Pairing:
         Of each data set, in order.
     by_data
         First arm less second, float64 [seeds], by data set; data sets without a pair are left out.
+    rounding
+        What means of them may be off by.
     """
 
     seeds: Mapping[str, tuple[int, ...]]
     by_data: Mapping[str, npt.NDArray[np.float64]]
+    rounding: float = 0.0
 
     @property
     def all(self) -> npt.NDArray[np.float64]:
@@ -86,8 +89,11 @@ class Pairing:
             return np.empty(0)
         common = sorted(set.intersection(*map(set, self.seeds.values())))
         places = {data: [seeds.index(seed) for seed in common] for data, seeds in self.seeds.items()}
-        of_seeds: npt.NDArray[np.float64] = np.mean([self.by_data[name][at] for name, at in places.items()], axis=0)
-        return of_seeds
+        return settled(np.mean([self.by_data[name][at] for name, at in places.items()], axis=0), self.rounding)
+
+    def by_mean(self) -> npt.NDArray[np.float64]:
+        """Means over the seeds, of each data set."""
+        return settled([found.mean() for found in self.by_data.values()], self.rounding)
 
 
 def figures_of(results: StudyResults) -> list[Figure]:
@@ -115,12 +121,14 @@ def paired(values: Values, first: str, second: str) -> Pairing:
     """The pairs of two arms, with equal differences made equal (`differences`)."""
     left, right = values.get(first, {}), values.get(second, {})
     common = sorted(set(left) & set(right))
-    found = differences([left[pair] for pair in common], [right[pair] for pair in common])
+    sides = np.array([[left[pair], right[pair]] for pair in common]).reshape(-1, 2)
+    found = differences(*sides.T)
     names = list(dict.fromkeys(data for data, _ in common))
     places = {name: [place for place, (data, _) in enumerate(common) if data == name] for name in names}
     return Pairing(
         {name: tuple(common[place][1] for place in of_data) for name, of_data in places.items()},
         {name: found[of_data] for name, of_data in places.items()},
+        ROUNDING * float(np.abs(sides).max(initial=0.0)),
     )
 
 

@@ -15,6 +15,7 @@ from raymm.data.identity import short_digest
 from raymm.errors import CheckpointError, Problems, RaymmError
 from raymm.reports.pages.paired import Difference, over_samples, over_seeds, per_sample, score_of
 from raymm.reports.pages.usage import Usage, usages
+from raymm.reports.paired_statistics import seed_interval
 from raymm.reports.statistics import Interval, mean_interval, nan_mean, proportion
 from raymm.study.arm_names import arm_names
 from raymm.study.compare import JOINT, digest_of, open_all
@@ -74,14 +75,14 @@ class Column:
     def interval(self, figure: str) -> Interval:
         """A figure with its 95 % interval: over seeds of several runs, over test samples of one."""
         if len(self.members) > 1 or figure not in self.members[0].figures:
-            return mean_interval([member.mean(figure) for member in self.members])
+            return seed_interval([member.mean(figure) for member in self.members])
         return mean_interval(self.members[0].figures[figure])
 
     def alone(self, at: int) -> Interval:
         """The accuracy of a modality by itself: over seeds of several runs; of one with half of Wilson's interval."""
         shares = [member.found[at].alone for member in self.members]
         if len(self.members) > 1:
-            return mean_interval([float("nan") if share is None else share.share for share in shares])
+            return seed_interval([float("nan") if share is None else share.share for share in shares])
         share = shares[0] or proportion(0, 0)
         return Interval(share.share, (share.high - share.low) / 2, share.count)
 

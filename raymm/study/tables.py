@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.reports.pages.words import p_text
-from raymm.reports.paired_statistics import has_no_spread
 from raymm.study.cost_ratios import COST_NAMES, cost_ratio, mean_cost
 from raymm.study.figures import Figure, Values, arms_of, data_of, figures_of, macro_mean, values_of
 from raymm.study.verdict import outcome
@@ -155,8 +154,8 @@ def _trained_row(each: Comparison | None) -> list[str]:
 
 
 def _difference(each: Comparison) -> str:
-    """The mean over pairs with its margin, which neither one seed a data set gives nor the same difference in all."""
-    if each.seeds == 1 or isnan(each.p_t):
+    """The mean over pairs with its margin, which one seed a data set does not give."""
+    if each.seeds == 1:
         return amount(each.over_pairs.mean, each.figure, signed=True)
     return _plus_minus(each.over_pairs, each.figure)
 
@@ -188,10 +187,7 @@ def _mean_and_deviation(found: Sequence[float], figure: Figure, most: int) -> st
     return mean + deviation + (f" ({len(found)})" if len(found) < most else "")
 
 
-def _ends(interval: Interval) -> Range | None:
-    """Both ends; None where all values are equal, which gives no interval."""
-    if has_no_spread(interval):
-        return None
+def _ends(interval: Interval) -> Range:
     return interval.mean - interval.margin, interval.mean + interval.margin
 
 

@@ -121,4 +121,4 @@ def _on(comparison: Comparison) -> str:
 
 
 def _excludes_zero(interval: Interval) -> bool:
-    return abs(interval.mean) > interval.margin
+    return not abs(interval.mean) <= interval.margin  # without a margin, p alone says

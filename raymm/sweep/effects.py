@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.config.canonical import Parameter
-from raymm.reports.paired_statistics import differences, holm, p_of_mean
-from raymm.reports.statistics import mean_interval
+from raymm.reports.paired_statistics import differences, holm, p_of_mean, seed_interval
 from raymm.reports.tables import text_table
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Effect:
         Mean over seeds of the score less that of `joint` at the same seed; None where joint was not tried, or is it.
     margin
         Margin of error of `difference` (of `score` where that is None): 95 %, Student's t, over seeds, of each group
-        by itself; None with one seed, and where the difference is the same at all seeds.
+        by itself; None with one seed, and where the difference (or score) is the same at all seeds.
     p
         Of `difference` by Student's t, by sign flips where it is the same at all seeds, corrected by Holm's method
         over the groups that are compared; NaN without a difference and with one seed.
@@ -112,10 +111,10 @@ def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect
         seeds=len(mine),
         score=float(mine.mean()),
         difference=None if joint is None else float(joint.mean()),
-        margin=_margin(mine) if joint is None else _margin_apart(joint),
+        margin=_margin(mine) if joint is None else _margin(joint),
         p=_p(joint),
         over_random=None if random is None else float(random.mean()),
-        over_random_margin=None if random is None else _margin_apart(random),
+        over_random_margin=None if random is None else _margin(random),
         over_random_p=_p(random),
     )
 
@@ -140,14 +139,10 @@ def _p(apart: np.ndarray | None) -> float:
     return float("nan") if apart is None else p_of_mean(apart)
 
 
-def _margin_apart(apart: np.ndarray) -> float | None:
-    """Margin of error of a mean difference; None where there is no spread, which proves nothing."""
-    return _margin(apart) if np.ptp(apart) else None
-
-
 def _margin(samples: np.ndarray) -> float | None:
-    """Margin of error of the mean, at 95 %; None below two samples."""
-    return mean_interval(samples).margin if len(samples) > 1 else None
+    """Margin of error of the mean, at 95 %; None below two samples, and where all are equal."""
+    margin = seed_interval(samples).margin
+    return None if np.isnan(margin) else margin
 
 
 def _group(row: TrialRow) -> Group:

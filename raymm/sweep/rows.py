@@ -65,8 +65,12 @@ class TrialRow:
 
 
 def deviation_of(scores: Sequence[float]) -> float | None:
-    """Standard deviation of the scores of seeds (divided by their number less 1), None below two."""
-    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+    """Standard deviation of the scores of seeds (divided by their number less 1), None below two.
+
+    >>> deviation_of([0.7, 0.7, 0.7]), deviation_of([0.7])
+    (0.0, None)
+    """
+    return float(np.std(np.subtract(scores, scores[0]), ddof=1)) if len(scores) > 1 else None  # of equals 0, exactly
 
 
 def best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:

@@ -1,5 +1,6 @@
 """Statistics of paired differences, against enumeration, their formulas and scipy's own."""
 
+from fractions import Fraction
 from itertools import combinations, product
 from math import comb, isnan, nan
 
@@ -39,7 +40,8 @@ def test_t_without_spread_or_with_one_value_has_no_p():
     assert isnan(t_test([0.5]).p)
     assert isnan(t_test([0.5]).interval.margin)
     assert isnan(t_test([0.5, 0.5, 0.5]).p)
-    assert t_test([0.5, 0.5, 0.5]).interval.margin == 0
+    assert isnan(t_test([0.5, 0.5, 0.5]).interval.margin)
+    assert isnan(t_test([0.1 + 0.2, 0.3, 0.3]).interval.margin)  # a margin of rounding is none
     assert isnan(t_test([]).p)
 
 
@@ -48,6 +50,78 @@ def test_sign_flips_are_enumerated(values):
     observed = abs(sum(values))
     sums = [abs(sum(sign * value for sign, value in zip(signs, values, strict=True))) for signs in every_sign(values)]
     assert sign_flip([value / 7 for value in values]) == sum(found >= observed for found in sums) / len(sums)
+
+
+def flips_as_far(values):
+    """p of exact numbers, such as whole ones and fractions, by enumeration."""
+    sums = [abs(sum(sign * value for sign, value in zip(signs, values, strict=True))) for signs in every_sign(values)]
+    return sum(found >= abs(sum(values)) for found in sums) / len(sums)
+
+
+def test_sign_flips_of_shares_that_were_wrong_by_rounding():
+    first, second = np.array([15, 13, 17, 14, 12, 20]), np.array([14, 12, 16, 11, 14, 18])
+    assert sign_flip(differences(first / 24, second / 24)) == flips_as_far(list(map(int, first - second))) == 0.28125
+
+
+@pytest.mark.parametrize("samples", [3, 7, 24, 30, 48, 999, 1024, 3000, 3072, 10**6, 10**7])
+def test_sign_flips_of_shares_are_those_of_whole_numbers(samples):
+    generator = np.random.default_rng(samples)
+    for pairs, near in product((4, 5, 7), (2, max(3, samples // 50))):
+        second = generator.integers(samples // 2, samples, pairs, endpoint=True)
+        first = np.clip(second + generator.integers(-near, near, pairs, endpoint=True), 0, samples)
+        exact = flips_as_far(list(map(int, first - second)))
+        assert sign_flip(differences(first / samples, second / samples)) == exact
+        assert sign_flip(differences(second / samples, first / samples)) == exact
+        assert sign_flip(differences(100 * first / samples, 100 * second / samples)) == exact
+        means = [np.mean([side / samples, side / samples + 0.0, side / samples], axis=0) for side in (first, second)]
+        assert sign_flip(differences(*means)) == exact
+
+
+@pytest.mark.parametrize("samples", [24, 999, 10**6])
+@pytest.mark.parametrize("pairs", [16, 25, 100])
+def test_sign_flips_of_many_shares_are_those_of_whole_numbers(samples, pairs):
+    """Drawn ones too, which are the same draws."""
+    generator = np.random.default_rng(samples + pairs)
+    second = generator.integers(samples // 2, samples, pairs)
+    first = second + generator.integers(-2, 4, pairs)
+    assert sign_flip(differences(first / samples, second / samples)) == sign_flip(first - second)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+def test_sign_flips_of_losses_are_those_of_fractions(size):
+    generator = np.random.default_rng(7)
+    for _ in range(5):
+        first, second = generator.normal(2, 0.3, (2, 8)) * size
+        exact = flips_as_far([Fraction(a) - Fraction(b) for a, b in zip(first, second, strict=True)])
+        assert sign_flip(differences(first, second)) == exact
+
+
+def test_sign_flips_of_data_sets_of_several_sizes_are_those_of_fractions():
+    generator = np.random.default_rng(8)
+    sizes = np.repeat([24, 30, 999], 3)
+    for _ in range(5):
+        second = generator.integers(sizes // 2, sizes)
+        first = np.minimum(sizes, second + generator.integers(-2, 4, 9))
+        exact = flips_as_far(
+            [Fraction(int(a) - int(b), int(size)) for a, b, size in zip(first, second, sizes, strict=True)]
+        )
+        assert sign_flip(differences(first / sizes, second / sizes)) == exact
+
+
+@pytest.mark.parametrize("samples", [3072, 7 * 1024, 10**6])
+def test_equal_differences_are_equal_wherever_they_lie(samples):
+    """Also where many counts of samples are on the steps of a grid of powers of ten."""
+    right = np.arange(samples // 2, samples - 9, max(1, samples // 1000))
+    for more in (1, 3, 9):
+        assert np.ptp(differences((right + more) / samples, right / samples)) == 0
+        assert np.ptp(np.abs(differences(right / samples, (right + more) / samples))) == 0
+
+
+def test_differences_of_what_is_no_number_are_none():
+    found = differences([nan, 0.5, 0.5], [0.2, 0.5, 0.4])
+    assert isnan(found[0])
+    assert found[1:].tolist() == [0.0, pytest.approx(0.1)]
+    assert differences([], []).tolist() == []
 
 
 def every_sign(values):

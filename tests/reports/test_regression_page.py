@@ -124,6 +124,15 @@ def test_whether_it_is_better_is_told_by_a_paired_interval():
     assert reference_of(replace(table, prediction=table.label), "loss").better
 
 
+@pytest.mark.parametrize(("count", "better"), [(1, False), (2, False), (5, False), (6, True)])
+def test_equal_differences_of_few_samples_show_nothing(count, better):
+    table = table_of(1.0, count=count)
+    mean = table.task.settings.mean[0]
+    apart = np.linspace(1.1, 1.3, count)[:, None]  # errors of 0.1 less, in no sample more
+    table = replace(table, label=mean + apart, prediction=mean + 0.1 * np.ones_like(apart))
+    assert reference_of(table, "mae").better == better
+
+
 def test_a_task_without_a_reference_has_none():
     table = table_of(0.5)
     unknown = replace(table, info=replace(table.info, task=task_fields(get_task("regression"))))

@@ -168,7 +168,7 @@ def test_of_a_loss_less_is_better():
     found = compared(runs, metric="loss", higher=False)
     assert outcome(found) == "better"
     assert found.won == 4
-    assert verdict(found).startswith("sample beats joint by 0.197 nats (95 % 0.190 to 0.203, p < 0.001")
+    assert verdict(found).startswith("sample beats joint by 0.196 nats (95 % 0.190 to 0.203, p < 0.001")
 
 
 def test_a_difference_that_rounds_to_nothing_is_not_written_as_nothing():

@@ -236,6 +236,14 @@ def test_there_is_a_panel_a_setting_and_equal_scores_can_be_drawn():
     assert shown == ["method", "lr"]
 
 
+def test_equal_scores_and_equal_differences_have_no_interval():
+    joint, other = (0.7, 0.7, 0.7), (0.7 + 1 / 24,) * 3
+    found = {each.group: each for each in effects([trial(0, joint, strategy="joint"), trial(1, other, strategy="x")])}
+    assert (found["joint"].margin, found["x"].margin) == (None, None)
+    assert found["x"].p == 0.25
+    assert sweep_table([trial(0, joint)])[0]["sd"] == 0
+
+
 def test_intervals_are_drawn_around_the_differences():
     found = effects(ROWS)
     axis = families_plot(found, "accuracy").axes[0]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.reports.pages.words import listed, p_text, plus_minus
-from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean
+from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean, seed_interval
 from raymm.reports.statistics import Interval, mcnemar, mean_interval, nan_mean
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def over_seeds(first: Sequence[Figures], second: Sequence[Figures], tests: int =
         left, right = (np.array([each[name] for each in side]) for side in (first, second))
         means = [np.array([nan_mean(row) for row in side]) for side in (left, right)]
         interval, p = _tested(means[0], means[1], told)
-        samples = _interval((left - right).mean(axis=0), told)
+        samples = seed_interval(differences(left.mean(axis=0), right.mean(axis=0)), _level(told))
         made.append(Difference(name, nan_mean(means[0]), nan_mean(means[1]), interval, p=p, samples=samples))
     return made
 
@@ -182,4 +182,8 @@ def _tested(
 
 
 def _interval(values: npt.NDArray[np.float64], tests: int) -> Interval:
-    return mean_interval(values, 1 - LEVEL / max(1, tests))
+    return mean_interval(values, _level(tests))
+
+
+def _level(tests: int) -> float:
+    return 1 - LEVEL / max(1, tests)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raymm.reports.paired_statistics import LEVEL, differences, p_of_mean
 from raymm.reports.statistics import Interval, mean_interval
 from raymm.tasks.regression import Regression
 from raymm.tasks.regression_metrics import regression_metrics
@@ -43,8 +44,8 @@ class Reference:
     constant
         Of the mean of the training labels; NaN where that has none, as a correlation.
     better
-        Whether the model is shown to be better: by a paired 95 % interval over samples of the errors, absolute ones
-        of `mae` and squared ones of the others.
+        Whether the model is shown to be better: by Student's t of the paired errors of samples (by sign flips where
+        all differences are equal), absolute ones of `mae` and squared ones of the others.
     higher
         Whether more is better.
     """
@@ -66,13 +67,13 @@ def reference_of(table: ValuationTable, metric: str) -> Reference | None:
     answers = (table.prediction, mean)
     kind = "mae" if metric == "mae" else "loss"
     errors = [np.asarray(task.of_samples(kind, each, table.label), np.float64) for each in answers]
-    gain = mean_interval(errors[1] - errors[0])
+    gain = differences(errors[1], errors[0])
     if metric == kind:
         own, constant = mean_interval(errors[0]), float(errors[1].mean())
     else:
         figures = [regression_metrics(np.array(each), table.label)[metric] for each in answers]
         own, constant = Interval(figures[0], float("nan"), len(table)), figures[1]
-    better = gain.count > 1 and gain.mean > gain.margin
+    better = bool(gain.mean() > 0) and p_of_mean(gain) <= LEVEL
     return Reference(
         NAMES[metric], UNITS[metric], own, constant, better, higher_is_better(split_metric("test", metric))
     )
