@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from raymm.api.places_of_pages import refuse_report
 from raymm.api.public import public
 from raymm.api.shown import Placed, place_of
 from raymm.api.study_result import StudyResult
@@ -30,7 +31,7 @@ def compare(
         Their folders, or what `raymm.train` returned. Runs become arms by what differs in their settings, and are
         paired by data set and seed.
     out
-        Folder of the report.
+        Folder of the report: a new one, or that of an earlier comparison.
     metric
         What is compared on test; default: what the runs picked their epochs by.
     reference
@@ -41,7 +42,7 @@ def compare(
     CheckpointError
         When a folder is no finished run, or the runs cannot be compared; with all problems.
     ConfigError
-        When there is no such metric or arm.
+        When there is no such metric or arm, or `out` is a run, study, sweep or data set.
 
     Examples
     --------
@@ -51,5 +52,6 @@ def compare(
     raymm.errors.CheckpointError: no runs to compare
     """
     folder = Path(out)
+    refuse_report("compare", folder)
     results = compare_runs([Path(place_of(run)) for run in runs], metric=metric, reference=reference)
     return StudyResult(folder, results, write_study_report(results, folder))

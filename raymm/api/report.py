@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raymm.api.places_of_pages import refuse_page
 from raymm.api.public import public
 from raymm.api.shown import Placed, Shown, place_of, plot_called
 from raymm.errors import CheckpointError, ConfigError, Problems
@@ -165,7 +166,8 @@ def report(
     CheckpointError
         When there is no run, study or sweep, it has not come to its end, or runs are on different data.
     ConfigError
-        When a baseline is given beside several runs, a study or a sweep.
+        When a baseline is given beside several runs, a study or a sweep, or the page would go into another run,
+        study, sweep or data set.
     DataError
         When its data set has changed since, or that of the baseline is another one.
 
@@ -180,6 +182,8 @@ def report(
     page = None if out is None else Path(out)
     if page is not None and page.is_dir():
         raise ConfigError(f"{page} is a folder; name the page in it, such as {page / layout.PAGE}")
+    if page is not None or len(paths) > 1:
+        refuse_page("report", page or Path(layout.PAGE), paths[0] if len(paths) == 1 else None)
     kinds = {kind: [path for path in paths if (path / file).exists()] for kind, file in FILES.items()}
     if len(paths) == 1 and not any(kinds.values()):
         _refuse_folder_of_runs(paths[0])

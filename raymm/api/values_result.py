@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raymm.api.argument_types import check_least, refuse_folder
+from raymm.api.places_of_pages import refuse_page, refuse_report
 from raymm.api.public import public
 from raymm.api.shown import Shown, plot_called
 from raymm.counts import counted
@@ -182,9 +183,10 @@ class Values(Shown):
         Raises
         ------
         ConfigError
-            When the path is a folder.
+            When the path is a folder, or lies in that of a run, study, sweep or data set.
         """
         refuse_folder("html", Path(path), "values.html")
+        refuse_page("html", Path(path))
         write_valuation_page(Path(path), self.table, class_names_of(self.table), self.dataset)
         return Path(path)
 
@@ -198,7 +200,13 @@ class Values(Shown):
             Where `README.md` and its plots go.
         title, command
             Of the report, and the command that made it.
+
+        Raises
+        ------
+        ConfigError
+            When the folder is a run, study, sweep or data set.
         """
+        refuse_report("report", Path(folder))
         return write_valuation_report(Path(folder), self.table, class_names_of(self.table), title, command)[0]
 
     @public

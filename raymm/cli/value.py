@@ -82,6 +82,7 @@ def value(
 ) -> None:
     """Value every modality of every sample of a split."""
     import raymm
+    from raymm.api.places_of_pages import refuse_page, refuse_report
     from raymm.data.opening import parse_data_settings
 
     if (checkpoint is None) == (model is None):
@@ -91,6 +92,10 @@ def value(
     if print_config:
         _print(checkpoint, plugin_names(plugins), {"utility": utility, "method": method, "budget": _budget(budget)})
         return
+    if html:
+        refuse_page("--html", html)
+    if report:
+        refuse_report("--report", report)
     values = raymm.value(
         checkpoint or model,
         data,
