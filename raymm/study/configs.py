@@ -14,6 +14,7 @@ from raymm.data.reader import BatchReader
 from raymm.data.schema import SPLITS
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.models.trial import trial_mistakes
+from raymm.reports.pages.words import listed
 from raymm.tasks.defaults import defaults_of
 from raymm.training.run import problems_of
 
@@ -132,7 +133,7 @@ def try_models(study: StudySettings, datasets: Mapping[str, Dataset]) -> None:
     Raises
     ------
     ConfigError
-        With everything that is wrong with one of them.
+        With everything that is wrong with one of them, and all arms that have it.
     DataError
         When a data set has no samples of a split.
     """
@@ -141,10 +142,14 @@ def try_models(study: StudySettings, datasets: Mapping[str, Dataset]) -> None:
         for split in SPLITS:
             dataset.rows(split)
         configs = {arm: config_of(study, name, arm) for arm in study.arms}
-        models = {config.model.model_dump_json(): (arm, config) for arm, config in configs.items()}
-        for arm, config in models.values():
+        sharing: dict[str, list[str]] = {}
+        for arm, config in configs.items():
+            sharing.setdefault(config.model.model_dump_json(), []).append(arm)
+        for arms in sharing.values():
+            config = configs[arms[-1]]
+            which = listed([f"arms.{arm}" for arm in arms])
             reader = BatchReader.of(dataset, config)
-            problems.extend(f"arms.{arm} on {name}: {wrong}" for wrong in trial_mistakes(reader, config.model))
+            problems.extend(f"{which} on {name}: {wrong}" for wrong in trial_mistakes(reader, config.model))
     problems.raise_if_any(ConfigError)
 
 
