@@ -18,7 +18,9 @@ from raymm.errors import ConfigError
 
 __all__ = ["Parameter", "canonical", "parameters"]
 
-Parameter = str | int | float | bool | None
+Plain = str | int | float | bool | None
+Parameter = Plain | list[Plain]
+"""The value of a setting: a plain one, or a list of them."""
 
 
 def canonical(config: Config) -> Config:

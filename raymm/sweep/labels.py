@@ -38,9 +38,15 @@ def _short(key: str) -> str:
 
 
 def plain(value: Parameter) -> str | int | float:
-    """A value as people write it in a configuration."""
+    """A value as people write it in a configuration.
+
+    >>> plain(None), plain(0.5), plain(["audio", "video"])
+    ('none', 0.5, '[audio, video]')
+    """
     if value is None:
         return "none"
+    if isinstance(value, list):
+        return f"[{', '.join(str(plain(one)) for one in value)}]"
     return str(value).lower() if isinstance(value, bool) else value
 
 

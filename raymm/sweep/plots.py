@@ -104,10 +104,10 @@ def _numbers(rows: Sequence[TrialRow], key: str) -> list[float | None]:
 
 
 def _labels(rows: Sequence[TrialRow], key: str) -> list[str]:
-    """Numbers by size, then words by the alphabet, then "none", then "not read"."""
-    values = {row.params[key] for row in rows if row.params.get(key) is not None}
-    numbers = sorted(value for value in values if value is not None and not isinstance(value, str))
-    words = sorted(value for value in values if isinstance(value, str))
+    """Numbers by size, then words and lists by the alphabet, then "none", then "not read"."""
+    values = [row.params[key] for row in rows if row.params.get(key) is not None]
+    numbers = sorted({value for value in values if isinstance(value, int | float)})
+    words = sorted({brief(value) for value in values if isinstance(value, str | list)})
     present = {_label(row, key) for row in rows}
     labels = [*map(brief, numbers), *words, *(label for label in ("none", "not read") if label in present)]
     return list(dict.fromkeys(labels))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from ray import tune
 from ray.tune.search import Searcher
-from ray.tune.search.sample import Domain
+from ray.tune.search.sample import Categorical, Domain
 from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config.base import flatten
@@ -25,7 +25,7 @@ from raymm.config.sections import Config
 from raymm.errors import ConfigError, Problems, messages_of
 from raymm.sweep.reported import AIM, SCORE
 from raymm.sweep.runs import current_config, trial_row, trial_rows
-from raymm.sweep.space import resolve
+from raymm.sweep.space import plain_value, resolve
 from raymm.sweep.store import key_of, pending, read_outcome, read_trials, write_trial
 from raymm.training.run import problems_of, validate_run
 
@@ -90,7 +90,7 @@ def draw(space: Mapping[str, Any], count: int, base: Config, seed: int, where: s
             except ConfigError as error:
                 mistakes |= dict.fromkeys(messages_of(error))
                 continue
-            found.setdefault(key_of(config), (_plain(sampled), config))
+            found.setdefault(key_of(config), (plain_value(sampled), config))
             if len(found) == wanted:
                 break
         if len(found) == wanted:
@@ -234,7 +234,7 @@ class Proposals(Searcher):  # type: ignore[misc]
                 self._repeat(name, key_of(config))
                 continue
             self._names[trial_id] = name
-            trial = write_trial(self._sweep, len(self._known), _plain(sampled), config)
+            trial = write_trial(self._sweep, len(self._known), plain_value(sampled), config)
             self._known[trial.key] = trial
             return trial
         return None
@@ -251,15 +251,6 @@ def _points(space: Mapping[str, Any], random: np.random.RandomState) -> Iterator
     """One draw at every point of the grid."""
     for _, sampled in generate_variants(dict(space), random_state=random):
         yield {key: sampled[key] for key in space}
-
-
-def _plain(sampled: Mapping[str, Any]) -> dict[str, Any]:
-    """Drawn values as plain types, for JSON."""
-    return {key: _plain(value) if isinstance(value, Mapping) else _number(value) for key, value in sampled.items()}
-
-
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_grid(value: Any) -> bool:
@@ -284,7 +275,9 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     fixed = {key: value for key, value in space.items() if not isinstance(value, Domain)}
     search = OptunaSearch(
-        OptunaSearch.convert_search_space({key: value for key, value in space.items() if key not in fixed}),
+        OptunaSearch.convert_search_space(
+            {key: _as_saved(value) for key, value in space.items() if key not in fixed}
+        ),
         seed=sweep.settings.seeds[0],
         **AIM,
     )
@@ -294,6 +287,11 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
         if row.score is not None:
             optimiser.learn(trials[row.key].sampled, row.score)
     return optimiser
+
+
+def _as_saved(sampler: Domain) -> Domain:
+    """A sampler whose choices are as trials are written down, by which Optuna knows them again."""
+    return tune.choice(plain_value(sampler.categories)) if isinstance(sampler, Categorical) else sampler
 
 
 class _WithFixed:

@@ -29,12 +29,13 @@ from raymm.training.run import problems_of
 if TYPE_CHECKING:
     from raymm.data.schema import Schema
 
-__all__ = ["load_space", "overlay", "resolve"]
+__all__ = ["load_space", "overlay", "plain_value", "resolve"]
 
 Overlay = dict[str, Parameter]
 """Values by dotted setting."""
 
 PLAIN = (str, int, float, bool, type(None))
+LISTS = (list, tuple)
 NOT_SEARCHED = {
     "training.seed": "every trial trains the same seeds; give --seeds",
     "training.selection": "scores of different trials could not be compared; give it on the command line",
@@ -99,47 +100,90 @@ def resolve(base: Config, sampled: Mapping[str, Any]) -> Config:
 
 
 def overlay(sampled: Mapping[str, Any]) -> Overlay:
-    """Sampled values by dotted setting: sections are opened, numbers of numpy become Python's.
+    """Sampled values by dotted setting: sections are opened, numbers of numpy become Python's, tuples lists.
 
     Raises
     ------
     TypeError
-        When a value is neither plain nor a section of plain values.
+        When a value is neither plain, nor a list of plain values, nor a section of them.
     """
     flat: Overlay = {}
     for key, given in sampled.items():
-        value = given.item() if isinstance(given, np.generic) else given
+        value = plain_value(given)
         if isinstance(value, Mapping):
             flat |= overlay({f"{key}.{name}": inner for name, inner in value.items()})
-        elif isinstance(value, PLAIN):
+        elif isinstance(value, PLAIN) or (isinstance(value, list) and all(isinstance(one, PLAIN) for one in value)):
             flat[modern_key(str(key))] = value
         elif isinstance(value, Domain):
             raise TypeError(f"a sampler inside a value; write it at the top, as '{key}': tune...")
         else:
-            raise TypeError(f"{value!r} is neither a sampler of ray.tune nor plain (text, number, true, false, none)")
+            raise TypeError(
+                f"{value!r} is neither a sampler of ray.tune nor plain (text, number, true, false, none, or a list)"
+            )
     return flat
 
 
+def plain_value(value: Any) -> Any:
+    """A drawn value as JSON has it: numbers of numpy as Python's, tuples as lists, also within sections.
+
+    >>> plain_value({"modalities": ("a", "b"), "width": np.int64(8)})
+    {'modalities': ['a', 'b'], 'width': 8}
+    """
+    if isinstance(value, Mapping):
+        return {name: plain_value(inner) for name, inner in value.items()}
+    if isinstance(value, LISTS):
+        return [plain_value(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _examples(value: object) -> list[Any]:
-    """Values that a sampler can draw: all of a list, the ends of a range, else one draw."""
+    """Values that a sampler can draw: all of a list, the ends of a range, else one draw.
+
+    Raises
+    ------
+    TypeError
+        When it can draw none.
+    """
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
-        return list(value["grid_search"])
+        return _listed("grid_search", value["grid_search"])
     if isinstance(value, Function):
         raise TypeError("tune.sample_from cannot be written down; let tune.choice draw whole sections instead")
     if isinstance(value, Categorical):
-        return list(value.categories)
+        return _listed("choice", value.categories)
     if not isinstance(value, Domain):
         return [value]
+    try:
+        drawn = value.sample(random_state=0)
+    except Exception as cause:  # of ray.tune or numpy, whatever they raise
+        raise TypeError(
+            f"{_range_text(value)} draws nothing ({' '.join(str(cause).split())}); give the lower end first"
+        ) from cause
     ends = [getattr(value, name, math.inf) for name in ("lower", "upper")]
     if isinstance(value, Integer) and not isinstance(value.sampler, Quantized):
         ends[1] -= 1  # a range of integers has an open end, unless it is quantized
-    return ends if all(map(math.isfinite, ends)) else [value.sample(random_state=0)]
+    return ends if all(map(math.isfinite, ends)) else [drawn]
+
+
+def _listed(sampler: str, values: object) -> list[Any]:
+    """What a list of choices holds; Tune takes nothing but a list for a grid."""
+    if not isinstance(values, list):
+        raise TypeError(f"tune.{sampler}({values!r}) is of no list; write tune.{sampler}([...])")
+    if not (found := list(values)):
+        raise TypeError(f"tune.{sampler}([]) has nothing to draw; give it at least one value")
+    return found
+
+
+def _range_text(value: Domain) -> str:
+    """A sampler with its ends, as far as it has them."""
+    ends = [str(getattr(value, name)) for name in ("lower", "upper") if hasattr(value, name)]
+    return f"a sampler from {' to '.join(ends)}" if len(ends) == 2 else f"a {type(value).__name__}"
 
 
 def _mistakes_in_key(key: str, drawn: Sequence[Overlay], owner: dict[str, str]) -> list[str]:
     """What is wrong with the values of one key of the space; `owner`, the key that sets each setting, is added to."""
-    pairs = dict.fromkeys(pair for values in drawn for pair in values.items())
-    mistakes = list(dict.fromkeys(mistake for name, value in pairs for mistake in _mistakes_in_setting(name, value)))
+    pairs = {(name, repr(value)): value for values in drawn for name, value in values.items()}
+    found = (mistake for (name, _), value in pairs.items() for mistake in _mistakes_in_setting(name, value))
+    mistakes = list(dict.fromkeys(found))
     settings = dict.fromkeys(name for name, _ in pairs)
     taken = [name for name in settings if owner.setdefault(name, key) != key]
     return [*mistakes, *(f"{name}: set by '{owner[name]}' and by '{key}'; keep one" for name in taken)]
@@ -153,7 +197,9 @@ def _mistakes_in_setting(key: str, value: Parameter) -> list[str]:
     # whether warm-up leaves epochs to re-sample is for `resolve`, which knows the base configuration
     values = {**reader_of(key, Config), "training": {"epochs": 10**6}}
     put(values, key.split("."), value)
-    return mistakes_in(lambda: parse(values, ""))
+    mistakes = mistakes_in(lambda: parse(values, ""))
+    choice = "; to draw one of a list, write tune.choice([...])" if isinstance(value, list) else ""
+    return [f"{mistake}{choice}" for mistake in mistakes]
 
 
 def _mistakes_together(sound: Mapping[str, Sequence[Overlay]], base: Config, schema: Schema) -> list[str]:

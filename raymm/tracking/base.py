@@ -32,7 +32,7 @@ __all__ = [
 
 TrackingStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
-ParamValue = str | int | float | bool | None
+ParamValue = str | int | float | bool | None | list[str | int | float | bool | None]
 
 KEY = re.compile(r"[A-Za-z0-9_\-.:/]{1,200}")
 NAME = re.compile(r"[A-Za-z0-9_\-. :/]{1,250}")

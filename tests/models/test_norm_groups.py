@@ -47,7 +47,8 @@ def test_the_words_name_the_modality_its_shape_and_what_to_do():
     with pytest.raises(ConfigError) as caught:
         build_encoder(SequenceSpec(name="imu", channels=2, length=8), EncoderConfig(width=4), 8)
     assert str(caught.value) == (
-        "model.encoders.imu.width=4: cnn1d reads [2, 8] as channels x time; of so few steps one is left after layer "
-        "3, and of a single number in each group of its 8 channels normalisation leaves nothing; give a width above 8 "
-        "(model.encoder.width where the modality is not named) or longer series, or turn them where time stands first"
+        "model.encoders.imu.width=4: cnn1d reads [2, 8], channels x time; of so few steps one is left after layer 3, "
+        "and of a single number in each group of its 8 channels normalisation leaves nothing; give a width above 8 "
+        "(model.encoder.width where the modality is not named) or longer series, or turn them where time stands "
+        "first"
     )

@@ -132,7 +132,7 @@ def test_every_mistake_of_a_space_is_said_at_once(tmp_path):
         "11 problems",
         "optimizer.lrr: no such setting; did you mean 'lr'?",
         "optimizer.weight_decay: must be 0 or more (got -1.0)",
-        "optimizer.lr: [1, 2] is neither a sampler of ray.tune nor plain",
+        "(got [1, 2]); to draw one of a list, write tune.choice([...])",
         "method.settings.fs: no family of fs and fm 'tanhh'; did you mean 'tanh'?",
         "method.name: no method 'sampel'; did you mean 'sample'?",
         "method.settings.fm.scal: no such setting; did you mean 'scale'?",
@@ -143,6 +143,57 @@ def test_every_mistake_of_a_space_is_said_at_once(tmp_path):
         "model: a sampler inside a value; write it at the top, as 'model.feature_size': tune...",
     ):
         assert message in words
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        ("grid_search([])", "tune.grid_search([]) has nothing to draw; give it at least one value"),
+        ("choice([])", "tune.choice([]) has nothing to draw; give it at least one value"),
+        ("choice({})", "tune.choice([]) has nothing to draw; give it at least one value"),
+        ("grid_search(None)", "tune.grid_search(None) is of no list; write tune.grid_search([...])"),
+        ("grid_search((8, 16))", "tune.grid_search((8, 16)) is of no list; write tune.grid_search([...])"),
+        ("grid_search('ab')", "tune.grid_search('ab') is of no list; write tune.grid_search([...])"),
+        ("randint(9, 5)", "a sampler from 9 to 5 draws nothing (low >= high); give the lower end first"),
+        ("randint(8, 8)", "a sampler from 8 to 8 draws nothing (low >= high); give the lower end first"),
+        (
+            "uniform(9, 5)",
+            "a sampler from 9 to 5 draws nothing (high - low < 0); give the lower end first",
+        ),
+        ("qrandint(8, 9, 5)", "a sampler from 8 to 9 draws nothing (There is no multiple of the"),
+        ("choice(object)", "cannot be made (TypeError: 'type' object is not iterable"),
+        ("lograndint(0, 9)", "cannot be made (ValueError: LogUniform requires a lower bound greater than 0"),
+    ],
+)
+def test_a_sampler_that_can_draw_nothing_is_named_with_its_key(tmp_path, sampler, words):
+    spec = write(tmp_path, "s", f"def s():\n    return {{'model.feature_size': tune.{sampler}}}\n")
+    said = words_of(spec)
+    assert words in said
+    assert "\n" not in said
+    assert said.startswith(f"{spec}: " if "made" in words else f"{spec}: model.feature_size: ")
+
+
+def test_one_choice_is_a_choice(tmp_path):
+    for sampler in ("choice([8])", "grid_search([8])", "uniform(8, 8)", "choice(range(8, 9))"):
+        spec = write(tmp_path, "s", f"def s():\n    return {{'model.feature_size': tune.{sampler}}}\n")
+        assert load_space(spec, load(None), SCHEMA)
+
+
+def test_lists_are_drawn_as_other_values_are(tmp_path):
+    body = "def s():\n    return {{'model.modalities': tune.{}}}\n"
+    for sampler in ("choice([('m0',), ['m1'], None])", "grid_search([['m0'], ['m0', 'm1']])"):
+        assert load_space(write(tmp_path, "s", body.format(sampler)), load(None), SCHEMA)
+    base = load(None)
+    assert resolve(base, {"model.modalities": ["m0"]}) == resolve(base, {"model.modalities": ("m0",)})
+    assert resolve(base, {"model": {"modalities": ["m0"]}}).model.modalities == ("m0",)
+    for sampler, words in (
+        ("choice([['m0'], ['m7']])", "model.modalities: no modality 'm7'"),
+        ("choice([[]])", "model.modalities: "),
+        ("choice([[['m0']]])", "[['m0']] is neither a sampler of ray.tune nor plain"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_space(write(tmp_path, "s", body.format(sampler)), base, SCHEMA)
+        assert words in str(caught.value)
 
 
 def test_both_ends_of_a_range_are_checked(tmp_path):

@@ -48,10 +48,10 @@ def _check_groups(spec: ModalitySpec, settings: NormSettings) -> None:
         steps = (steps + 1) // 2
         if settings.norm == "group" and steps * channels == groups_of(channels):
             raise ConfigError(
-                f"model.encoders.{spec.name}.width={settings.width}: cnn1d reads {list(spec.input_shape)} as channels "
-                f"x time; of so few steps one is left after layer {layer}, and of a single number in each group of its "
-                f"{channels} channels normalisation leaves nothing; give a width above 8 (model.encoder.width where "
-                "the modality is not named) or longer series, or turn them where time stands first"
+                f"model.encoders.{spec.name}.width={settings.width}: cnn1d reads {list(spec.input_shape)}, channels "
+                f"x time; of so few steps one is left after layer {layer}, and of a single number in each group of "
+                f"its {channels} channels normalisation leaves nothing; give a width above 8 (model.encoder.width "
+                "where the modality is not named) or longer series, or turn them where time stands first"
             )
 
 
