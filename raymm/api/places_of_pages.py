@@ -42,12 +42,12 @@ def refuse_page(where: str, page: Path, own: Path | None = None) -> None:
     where, page
         The argument, for the message, and what it is.
     own
-        The folder that the page is of, which may hold it.
+        The folder that the page is of, which may hold it, as may a folder in it.
     """
     folder = page.absolute().parent
     if not (found := _owner(folder)):
         return
-    if own is None or own.resolve() != folder.resolve():
+    if own is None or own.resolve() not in (folder.resolve(), folder.resolve().parent):
         raise ConfigError(f"{where}: {folder} {found}; give a page in another folder, such as pages/{page.name}")
     if page.suffix != ".html":
         raise ConfigError(f"{where}: {folder} {found}, and {page.name} is no name of a page there; give one of .html")

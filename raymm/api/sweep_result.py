@@ -10,6 +10,7 @@ from raymm.api.public import public
 from raymm.api.shown import Placed
 from raymm.errors import CheckpointError, ConfigError, did_you_mean
 from raymm.storage import layout
+from raymm.sweep.rows import best_of
 from raymm.sweep.store import read_trials
 from raymm.sweep.summary import sweep_figures, sweep_lines, sweep_table
 
@@ -62,10 +63,9 @@ class SweepResult(Placed):
         CheckpointError
             When no trial has finished.
         """
-        finished = [row for row in self.trials if row.status == "finished" and row.score is not None]
-        if not finished:
+        if (best := best_of(self.trials)) is None:
             raise CheckpointError(f"{self.folder}: no trial has finished, so none is the best")
-        return max(finished, key=lambda row: (row.score or 0.0, -row.number))
+        return best
 
     def best_config(self) -> Config:
         """The whole configuration of the best trial, as `raymm.train(..., config=...)` takes it."""

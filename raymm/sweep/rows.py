@@ -13,7 +13,7 @@ from raymm.tracking.metrics import higher_is_better
 if TYPE_CHECKING:
     from raymm.config.canonical import Parameter
 
-__all__ = ["Status", "TrialRow", "best_first", "deviation_of", "measured"]
+__all__ = ["Status", "TrialRow", "best_first", "best_of", "deviation_of", "measured"]
 
 Status = Literal["finished", "stopped", "failed"]
 ORDER = {"finished": 0, "stopped": 1, "failed": 2}
@@ -32,7 +32,8 @@ class TrialRow:
     params
         Searched settings that apply to it, dotted.
     scores
-        Best validation score of each seed that ended, in order of the seeds; higher is better.
+        Best validation score of each seed that ended, in order of the seeds; higher is better. None at all where one
+        of them never had a finite score.
     metrics
         Means over those seeds of the metrics of the results; those of the test split, by which no trial may be
         selected, are left out.
@@ -74,8 +75,20 @@ def deviation_of(scores: Sequence[float]) -> float | None:
 
 
 def best_first(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    """The finished, then the stopped, then the failed, each by score; of equals the one that was proposed first."""
-    return sorted(rows, key=lambda row: (ORDER[row.status], -np.inf if row.score is None else -row.score, row.number))
+    """The finished, then the stopped, then the failed, each by score, those without one last.
+
+    Of scores that are equal, up to the rounding of a mean over seeds, the one that was proposed first.
+    """
+    return sorted(rows, key=lambda row: (ORDER[row.status], -_rank(row.score), row.number))
+
+
+def best_of(rows: Sequence[TrialRow]) -> TrialRow | None:
+    """The finished trial with the highest score, as `best_first` orders them; None where none has a score."""
+    return next(iter(best_first([row for row in rows if row.status == "finished" and row.score is not None])), None)
+
+
+def _rank(score: float | None) -> float:
+    return -np.inf if score is None else float(f"{score:.12g}")
 
 
 def measured(score: float, metric: str) -> float:

@@ -147,8 +147,8 @@ def ended_runs(sweep: Sweep, trial: Trial) -> list[EndedRun]:
 
 
 def best_seed(ended: Sequence[EndedRun]) -> EndedRun:
-    """The run with the best score; of equals the first."""
-    return max(ended, key=lambda each: each.score)
+    """The run with the best score; of equals the first, and one without a finite score last."""
+    return max(ended, key=lambda each: each.score if np.isfinite(each.score) else -np.inf)
 
 
 def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[float]:
@@ -178,13 +178,13 @@ def trial_row(sweep: Sweep, trial: Trial, outcome: TrialOutcome, searched: set[s
     histories = [history[: outcome.epochs] for history in read_histories(sweep, trial)]
     whole = [history for history in histories if history]
     selection = config.training.selection
-    counted = whole if outcome.status != "failed" else []
+    scores = [best_so_far(history, selection)[-1] for history in whole if outcome.status != "failed"]
     return TrialRow(
         key=trial.key,
         number=trial.number,
         params={name: value for name, value in parameters(config).items() if name in searched},
         status=outcome.status,
-        scores=tuple(best_so_far(history, selection)[-1] for history in counted),
+        scores=tuple(scores) if np.isfinite(scores).all() else (),
         metrics=without_test(result_metrics(sweep, trial)) if outcome.status == "finished" else {},
         epochs=sum(len(history) for history in whole),
         rows=sum(history[-1]["metrics"][ROWS_TOTAL] for history in whole),

@@ -21,7 +21,7 @@ from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
-from raymm.sweep.rows import deviation_of
+from raymm.sweep.rows import best_of, deviation_of
 from raymm.sweep.runs import (
     best_seed,
     current_config,
@@ -207,9 +207,8 @@ class SweepTracker:
             self.parent.log_artifact(file, layout.SUMMARY)
         counts = {status: sum(row.status == status for row in rows) for status in AS_STATUS}
         self.parent.log_summary({trial_count(status): float(count) for status, count in counts.items()})
-        done = [row for row in rows if row.status == "finished" and row.score is not None]
-        if done:
-            self._mark_best(max(done, key=lambda row: row.score or 0.0))
+        if (best := best_of(rows)) is not None:
+            self._mark_best(best)
 
     def _mark_best(self, best: TrialRow) -> None:
         """Tag the best trial, describe it in the run of the sweep, and untag the trial that was best before."""

@@ -11,7 +11,7 @@ from raymm.reports.pages.words import p_text
 from raymm.reports.paired_statistics import LEVEL
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
-from raymm.sweep.rows import best_first, measured
+from raymm.sweep.rows import best_of, measured
 from raymm.tracking.metrics import higher_is_better
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ __all__ = ["sweep_headline", "sweep_verdict"]
 
 def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
     """The best finished trial with its settings and score; that there is none where none has finished."""
-    done = [row for row in rows if row.status == "finished" and row.score is not None]
-    if not done:
+    if (best := best_of(rows)) is None:
         return "No trial has finished yet"
-    best = best_first(done)[0]
     settings = settings_text(best.params, short_names(varied(rows)))
     said = f" ({settings})" if settings else ""
     return f"Trial {best.number}{said} is the best by {metric}: {measured(best.score or 0.0, metric):.4f}"

@@ -50,6 +50,7 @@ def test_the_page_of_several_runs_replaces_that_of_the_current_folder_in_no_run(
 def test_a_folder_may_hold_pages_of_its_own(owner):
     folder, _ = owner
     refuse_page("report", folder / "report.html", folder)
+    refuse_page("report", folder / "summary" / "summary.html", folder)
     refuse_page("report", folder / "again.html", folder.parent / "." / "own")
     with pytest.raises(ConfigError, match=r"study.yaml is no name of a page there; give one of .html"):
         refuse_page("report", folder / "study.yaml", folder)

@@ -7,7 +7,10 @@ import pytest
 
 from raymm.config.canonical import canonical
 from raymm.storage.layout import committed_epochs
+from raymm.sweep import runs
 from raymm.sweep.runs import (
+    EndedRun,
+    best_seed,
     best_so_far,
     branch_runs,
     current_config,
@@ -188,6 +191,20 @@ def test_a_failed_trial_has_no_score_but_its_cost_and_its_cause(ended):
     assert row.cause == "TrainingError: the loss is nan"
     assert (row.epochs, row.rows > 0) == (2, True)
     assert trial_row(sweep, trials[3], TrialOutcome("failed", 0, "no run"), set()).epochs == 0
+
+
+def test_a_trial_of_which_a_seed_never_had_a_finite_score_has_none(ended, monkeypatch):
+    """Such as the correlation of answers that are all the same, of which no mean is a number."""
+    sweep, trials = ended
+    first, second = read_histories(sweep, trials[1])
+    for entry in second:
+        del entry["metrics"]["val/accuracy"]
+    monkeypatch.setattr(runs, "read_histories", lambda *_: [first, second])
+    row = trial_row(sweep, trials[1], TrialOutcome("stopped", 2), trials[1].searched)
+    assert (row.scores, row.score, row.deviation) == ((), None, None)
+    assert row.epochs == 4
+    worse, none = (EndedRun(None, None, score) for score in (-3.0, math.nan))
+    assert best_seed([none, worse]) is worse
 
 
 def test_a_trial_that_has_not_ended_has_no_row(ended):

@@ -1,6 +1,7 @@
 """The summary of a sweep: order, figures worked out by hand, what is missing, and files that hold them."""
 
 import csv
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from raymm.sweep.columns import score_legend
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import short_names, varied
 from raymm.sweep.plots import families_plot, score_by_parameter
-from raymm.sweep.rows import TrialRow
+from raymm.sweep.rows import TrialRow, best_first, best_of
 from raymm.sweep.summary import _parts, sweep_lines, sweep_table, write_sweep_summary
 
 STRATEGY, FS, RATE = "method.name", "method.settings.fs.family", "method.settings.fs.rate"
@@ -234,6 +235,25 @@ def test_there_is_a_panel_a_setting_and_equal_scores_can_be_drawn():
     rows = [trial(k, lr=rate, strategy=name) for k, (rate, name) in enumerate([(0.1, "joint"), (0.2, "sample")])]
     shown = [axis.get_xlabel() for axis in score_by_parameter(rows, "accuracy").axes if axis.axison]
     assert shown == ["method", "lr"]
+
+
+def test_the_best_of_equal_means_is_the_first_whatever_the_order_of_their_seeds():
+    """Sums of the same scores in another order differ by rounding."""
+    scores = (0.1, 0.2, 0.3, 0.7)
+    orders = list(permutations(scores))
+    assert len({trial(0, order).score for order in orders}) > 1
+    rows = [trial(number, order) for number, order in enumerate(orders)]
+    assert [row.number for row in best_first(rows)] == list(range(len(rows)))
+    assert best_of(reversed(rows)) is rows[0]
+    assert best_of([trial(0, (1 / 3, 2 / 3)), trial(1, (1 / 2, 1 / 2 + 1e-7))]).number == 1
+
+
+def test_trials_without_a_score_are_none_of_the_best():
+    rows = [trial(0, ()), trial(1, (-3.0,)), trial(2, (0.0,), status="stopped"), trial(3, (0.0,), status="failed")]
+    assert [row.number for row in best_first(rows)] == [1, 0, 2, 3]
+    assert best_of(rows).number == 1
+    assert best_of([rows[0], *rows[2:]]) is None
+    assert sweep_lines(rows, "val/accuracy")
 
 
 def test_equal_scores_and_equal_differences_have_no_interval():
