@@ -8,7 +8,7 @@ the optimiser the scores of all trials that have ended.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from ray import tune
 from ray.tune.search import Searcher
-from ray.tune.search.sample import Categorical, Domain
+from ray.tune.search.sample import Categorical, Domain, Float, Integer
 from ray.tune.search.variant_generator import generate_variants
 
 from raymm.config.base import flatten
@@ -283,10 +283,42 @@ def _optuna(sweep: Sweep, space: Mapping[str, Any]) -> Optimiser:
     )
     optimiser = _WithFixed(search, fixed)
     trials = {trial.key: trial for trial in read_trials(sweep)}
+    _refuse_other_space(sweep, space, trials.values())
     for row in trial_rows(sweep):
         if row.score is not None:
             optimiser.learn(trials[row.key].sampled, row.score)
     return optimiser
+
+
+def _refuse_other_space(sweep: Sweep, space: Mapping[str, Any], trials: Iterable[Trial]) -> None:
+    """Refuse a space that cannot have drawn the trials of a sweep: an optimiser would learn nothing from them."""
+    problems = Problems(
+        f"{sweep.path} was made with another space than this; give that one by --space, or begin a new sweep"
+    )
+    for trial in trials:
+        problems.extend(f"{key}: {words} (trial {trial.number})" for key, words in _others(trial.sampled, space))
+    problems.raise_if_any(ConfigError)
+
+
+def _others(sampled: Mapping[str, Any], space: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The settings of a trial that a space does not draw like that, and why, in words."""
+    for key in {**space, **sampled}:
+        if key not in sampled:
+            yield key, "is new in the space"
+        elif key not in space:
+            yield key, "is no longer in the space"
+        elif not _draws(space[key], sampled[key]):
+            yield key, f"{sampled[key]!r} is no longer drawn"
+
+
+def _draws(value: Any, drawn: Any) -> bool:
+    """Whether a plain value or a sampler of a space can be what was drawn."""
+    if not isinstance(value, Domain):
+        return bool(plain_value(value) == drawn)
+    if not isinstance(value, Float | Integer):
+        return bool(_as_saved(value).is_valid(drawn))
+    off = 1e-9 * max(abs(value.lower), abs(value.upper))  # quantized values are rounded, beyond an end too
+    return isinstance(drawn, int | float) and value.lower - off <= drawn <= value.upper + off
 
 
 def _as_saved(sampler: Domain) -> Domain:

@@ -3,9 +3,10 @@
 import pytest
 from ray import tune
 
+from raymm.errors import ConfigError
 from raymm.sweep.reported import SCORE
 from raymm.sweep.runs import trial_rows
-from raymm.sweep.search import proposals_of
+from raymm.sweep.search import _draws, proposals_of
 from raymm.sweep.store import TrialOutcome, open_trial, read_trials, write_outcome
 from tests.sweeps import finish, propose, sweep_of
 
@@ -87,3 +88,46 @@ def test_sections_can_be_chosen_and_are_remembered(tmp_path, dataset):
         for n in range(6)
     }
     assert families == {"linear", "tanh"}
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_lists_can_be_chosen_and_are_remembered(tmp_path, dataset):
+    names = dataset.schema.names
+    space = {"model.modalities": tune.choice([(names[0],), list(names)]), "optimizer.lr": tune.loguniform(1e-3, 1e-2)}
+    sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=4)
+    proposals = proposals_of(sweep, space)
+    trial = open_trial(sweep.path / "trials" / proposals.suggest("t")["trial"])
+    assert trial.config.model.modalities in {(names[0],), tuple(names)}
+    finish(sweep, trial, dataset)
+    (told,) = study_of(proposals_of(sweep, space)).trials
+    assert dict(told.params) == dict(trial.sampled)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({SCALE: tune.choice(["a", None])}, "is no longer drawn (trial 0)"),
+        ({"optimizer.name": tune.uniform(0, 1)}, "is no longer drawn (trial 0)"),
+        ({SCALE: tune.loguniform(0.1, 0.2)}, "is no longer drawn (trial 0)"),
+        ({"optimizer.name": tune.choice(["adamw"])}, "is no longer drawn (trial 0)"),
+        ({"model.fusion": "concat"}, "model.fusion: 'sum' is no longer drawn (trial 0)"),
+        ({"optimizer.lr": tune.uniform(0.1, 0.2)}, "optimizer.lr: is new in the space (trial 0)"),
+        ({SCALE: None}, f"{SCALE}: is no longer in the space (trial 0)"),
+    ],
+)
+def test_a_sweep_goes_on_with_the_space_that_it_was_made_with(tmp_path, dataset, change, words):
+    sweep = sweep_of(tmp_path / "s", dataset, search="optuna", trials=3)
+    proposals_of(sweep, SPACE).suggest("t")
+    assert proposals_of(sweep, {**SPACE, SCALE: tune.loguniform(0.4, 5.0)}).count == 3  # may be wider
+    with pytest.raises(ConfigError) as caught:
+        proposals_of(sweep, {key: value for key, value in {**SPACE, **change}.items() if value is not None})
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{sweep.path} was made with another space than this; give that one by ")
+
+
+def test_what_a_quantized_sampler_drew_is_known_at_its_ends():
+    for upper in (0.3, 0.6, 0.7):
+        sampler = tune.quniform(0.1, upper, 0.1)
+        assert all(_draws(sampler, sampler.sample(random_state=seed)) for seed in range(20))
+    assert _draws(tune.randn(0.0, 1.0), 7.5)
+    assert not _draws(tune.randint(1, 4), 5)
