@@ -92,7 +92,8 @@ def sweep(
         Data set, search space (`"FILE.py"` or `"FILE.py:function"`, see `tune_spaces/`), and folder of a new sweep.
     resume, retry_failed
         A sweep whose pending trials are run, in its folder or at its mirror (with `out`, where to bring it to); and
-        whether those that failed are tried again. `data` then says where the data set lies now.
+        whether those that failed are tried again. `data` then says where the data set lies now, and `space` where its
+        space does, which only an optimiser and population based training read again.
     data_settings
         How samples that stay where they are are taken, as in `raymm.train`; of these OUT.data becomes the index.
     trials, seeds, seed
@@ -150,7 +151,7 @@ def sweep(
     with showing(progress) as told, writing(lock_of_folder(folder), f"the sweep {folder}"):
         remove_unfinished(folder)
         if earlier is not None:
-            job, drawn_from = _resumed(_found(earlier, out), lies, space, retry_failed)
+            job, drawn_from = _resumed(_found(earlier, out), lies, space, retry_failed, told.on_note)
         else:
             base = config_of(config, settings, options_of(model=model, workers=workers, plugins=plugins, noise=noise))
             dataset = partial(open_data, lies, data_layout.index_folder(folder), data_settings, told.on_note)
@@ -207,7 +208,11 @@ def _found(resume: str, out: str | Path | None) -> Sweep:
 
 
 def _resumed(
-    job: Sweep, data: str | Path | None, space: str | None, retry_failed: bool
+    job: Sweep,
+    data: str | Path | None,
+    space: str | None,
+    retry_failed: bool,
+    on_note: Callable[[str], None],
 ) -> tuple[Sweep, dict[str, Any]]:
     from raymm.sweep.space import load_space
 
@@ -218,6 +223,8 @@ def _resumed(
     if retry_failed:
         reset_failed(job)
     needed = job.settings.search == "optuna" or job.settings.scheduler == "pbt"
+    if space is not None and not needed:
+        on_note(f"{space} is not read: all trials of this sweep are drawn; a new sweep draws others")
     return job, load_space(space or job.settings.space, job.config, job.dataset().schema) if needed else {}
 
 

@@ -3,11 +3,13 @@
 import inspect
 import json
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 
 import raymm
 import raymm.sweep.store as store_of_sweeps
+from raymm.api.sweep import _resumed
 from raymm.api.sweep_result import SweepResult
 from raymm.errors import CheckpointError, ConfigError
 from raymm.sweep.runs import trial_rows
@@ -119,3 +121,16 @@ def test_ray_is_started_only_where_a_trial_is_left(tmp_path, dataset, monkeypatc
     propose(sweep, 1, **{"optimizer.lr": 0.01})
     with pytest.raises(ConfigError, match="a Ray is asked for"):
         raymm.sweep(resume=tmp_path / "s", progress=None)
+
+
+@pytest.mark.parametrize(("search", "noted"), [("random", 1), ("optuna", 0)])
+def test_a_space_that_a_resumed_sweep_does_not_read_is_said(tmp_path, monkeypatch, search, noted):
+    """Its trials are drawn: another space would change nothing."""
+    monkeypatch.setattr("raymm.sweep.space.load_space", lambda space, *_: {"space": space})
+    plan = SimpleNamespace(search=search, scheduler="none", space="own.py")
+    job = SimpleNamespace(settings=plan, data=tmp_path, config=None, dataset=lambda: SimpleNamespace(schema=None))
+    notes = []
+    assert _resumed(job, None, "other.py", False, notes.append)[1] == ({} if noted else {"space": "other.py"})
+    assert notes == ["other.py is not read: all trials of this sweep are drawn; a new sweep draws others"] * noted
+    _resumed(job, None, None, False, notes.append)
+    assert len(notes) == noted
