@@ -23,7 +23,7 @@ def differences() -> list[tuple[str, float, float, str]]:
     with TABLE.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["second"] == CONTROL and row["figure"] == "accuracy"]
     found = [
-        (row["first"], 100 * float(row["pairs_mean"]), 100 * float(row["pairs_margin"]), row["outcome"])
+        (row["first"], 100 * float(row["pairs_mean"]), 100 * float(row["pairs_margin"] or "nan"), row["outcome"])
         for row in rows
     ]
     return sorted(found, key=lambda one: one[1])

@@ -41,6 +41,14 @@ def test_seeds_against_every_resample():
     check_ends(over_seeds(BY_DATA), distribution)
 
 
+def test_draws_that_are_all_alike_give_no_interval():
+    alike = {"a": np.full(3, 1 / 24), "b": np.full(4, 0.1 + 0.2)}
+    assert over_seeds(alike) is None
+    assert over_samples({name: np.zeros((2, DRAWS)) for name in alike}) is None
+    assert hierarchical({"a": np.full((2, DRAWS), 1 / 3)}) is None
+    assert over_seeds({"a": np.array([0.1, 0.1, 0.2])}) is not None
+
+
 def test_one_seed_has_no_interval_over_seeds():
     assert over_seeds({"a": np.array([0.1, 0.2]), "b": np.array([0.1])}) is None
     assert over_seeds({}) is None
