@@ -40,25 +40,33 @@ class ResamplingCallback(Callback):  # type: ignore[misc]  # its types are not r
         self._batches = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Refuse a Trainer that would train other rows than the plan has."""
+        """Read the epoch from its start, unless a checkpoint says otherwise, which is loaded after this.
+
+        A Trainer that would train other rows than the plan has is refused.
+        """
         del pl_module
         if stage != "fit":
             return
+        self._go_on_after(0)
         problems = Problems("Trainer")
         if trainer.reload_dataloaders_every_n_epochs != 1:
             problems.add("epochs have different numbers of rows; set reload_dataloaders_every_n_epochs=1")
         if trainer.world_size > 1 and trainer._accelerator_connector.use_distributed_sampler:  # noqa: SLF001
             problems.add("the Resampler splits rows over the processes; set use_distributed_sampler=False")
+        if trainer.overfit_batches:
+            problems.add(
+                f"overfit_batches={trainer.overfit_batches} is about the same rows in every epoch, and each has "
+                "its own plan; make the Resampler of a few samples, or set limit_train_batches"
+            )
         problems.raise_if_any(ConfigError)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse to train rows of another epoch, as a checkpoint from within an epoch's end would."""
         del pl_module
-        if trainer.current_epoch != self.resampler.epoch:
-            raise TrainingError(
-                f"the Trainer is in epoch {trainer.current_epoch}, and the Resampler in {self.resampler.epoch}; "
-                f"{REMEDY}"
-            )
+        theirs, ours = trainer.current_epoch, self.resampler.epoch
+        if theirs != ours:
+            new = "" if theirs else "make a new Resampler and callback for a training from its start, or "
+            raise TrainingError(f"the Trainer is in epoch {theirs}, and the Resampler in {ours}; {new}{REMEDY}")
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Refuse to go on elsewhere than the Resampler does.
@@ -93,5 +101,9 @@ class ResamplingCallback(Callback):  # type: ignore[misc]  # its types are not r
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint was saved, within an epoch too; those of 0.1.0 do not say where in one."""
         self.resampler.load_state_dict(state_dict.get("resampler", state_dict))
-        self._batches = state_dict.get("batches", 0)
-        self.resampler.skip(self._batches)
+        self._go_on_after(state_dict.get("batches", 0))
+
+    def _go_on_after(self, batches: int) -> None:
+        """Let the Resampler give the batches of its epoch that come after so many."""
+        self._batches = batches
+        self.resampler.skip(batches)

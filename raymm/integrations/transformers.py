@@ -19,8 +19,9 @@ import torch
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
-from raymm.errors import CheckpointError, ConfigError
+from raymm.errors import CheckpointError, ConfigError, Problems, TrainingError
 from raymm.integrations.accelerate import prepare_loader
+from raymm.integrations.trainer_arguments import unfit_arguments
 
 if TYPE_CHECKING:
     from raymm.integrations.resampler import Resampler
@@ -32,11 +33,16 @@ log = logging.getLogger(__name__)
 STATE = "resampler.pt"
 """File of the Resampler in a checkpoint's folder."""
 
-NEEDED = ("_run_epoch", "_init_training_state", "_get_collator_with_removed_columns")
+NEEDED = (
+    "_run_epoch",
+    "_init_training_state",
+    "_get_collator_with_removed_columns",
+    "set_initial_training_values",
+)
 """Parts of a Trainer that know how many steps an epoch has, and what a model takes."""
 
-LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor")
-"""Arguments of a Trainer that a `DataLoader` takes."""
+LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "multiprocessing_context")
+"""Arguments of a Trainer that a `DataLoader` takes; older versions lack the last."""
 
 
 class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types are not read
@@ -62,8 +68,10 @@ class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types ar
             self._begun, self.first_step = self.resampler.epoch, state.global_step
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **others: Any) -> None:
-        """Value where that is due, and plan the next epoch."""
-        del args, control, others
+        """Value where that is due, and plan the next epoch; not where training ends within this one."""
+        del others
+        if control.should_training_stop and state.global_step - self.first_step < self.updates(args):
+            return
         valued = self.resampler.due and state.is_world_process_zero
         self.resampler.update(self._values(model) if valued else None)
 
@@ -76,6 +84,19 @@ class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types ar
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         first = self.first_step if begun else state.global_step
         torch.save({"resampler": self.resampler.state_dict(), "first_step": first}, folder / STATE)
+
+    def updates(self, args: Any) -> int:
+        """Steps of the optimizer in this epoch."""
+        return math.ceil(len(self.resampler) / args.gradient_accumulation_steps)
+
+    def start(self) -> None:
+        """Begin with step 0; raises `TrainingError` where the Resampler has gone on from its first epoch."""
+        if self.resampler.epoch:
+            raise TrainingError(
+                f"the Trainer begins with epoch 0, and the Resampler is in {self.resampler.epoch}; make a new "
+                "Resampler, or go on from a checkpoint, by resume_from_checkpoint"
+            )
+        self._begun, self.first_step = None, 0
 
     def load(self, folder: Path) -> None:
         """Go on where a checkpoint was saved; raises `CheckpointError` where it has no Resampler."""
@@ -102,7 +123,8 @@ class ResamplingTrainer(Trainer):  # type: ignore[misc]  # its types are not rea
     Raises
     ------
     ConfigError
-        When the installed Trainer has another loop than this class knows.
+        When the installed Trainer has another loop than this class knows, or its arguments say otherwise than the
+        Resampler which rows are trained.
     """
 
     def __init__(self, *given: Any, resampler: Resampler, values: Callable[[Any], Any], **options: Any) -> None:
@@ -113,12 +135,13 @@ class ResamplingTrainer(Trainer):  # type: ignore[misc]  # its types are not rea
                 "raymm[transformers]"
             )
         super().__init__(*given, **options)
+        Problems("TrainingArguments", unfit_arguments(self.args, resampler)).raise_if_any(ConfigError)
         self.resampling = ResamplingCallback(resampler, values)
         self.add_callback(self.resampling)
 
     def get_train_dataloader(self) -> Any:
         """The loader of the Resampler's rows, which carry their masks."""
-        given = {name: getattr(self.args, f"dataloader_{name}") for name in LOADING}
+        given = {name: getattr(self.args, f"dataloader_{name}", None) for name in LOADING}
         return prepare_loader(
             self.accelerator,
             self.resampling.resampler,
@@ -134,25 +157,43 @@ class ResamplingTrainer(Trainer):  # type: ignore[misc]  # its types are not rea
             found = get_last_checkpoint(self.args.output_dir)
         if found:
             self.resampling.load(Path(found))
+        else:
+            self.resampling.start()
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def set_initial_training_values(self, *given: Any, **options: Any) -> tuple[Any, ...]:
+        """Numbers of epochs and steps; with `max_steps` as many epochs as it could take, of a step each."""
+        epochs, *others = super().set_initial_training_values(*given, **options)
+        return (self.args.max_steps if self.args.max_steps > 0 else epochs, *others)
 
     def _init_training_state(
         self, max_steps: int, num_update_steps_per_epoch: int, num_train_epochs: int, *given: Any, **options: Any
     ) -> tuple[int, int]:
         """Epochs that are over, and batches of the current one, by the Resampler instead of a division."""
         super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, *given, **options)
-        steps = self.state.global_step - self.resampling.first_step
-        skipped = 0 if self.args.ignore_data_skip else steps * self.args.gradient_accumulation_steps
-        return self.resampling.resampler.epoch, skipped
+        resampling, done = self.resampling, self.state.global_step
+        if done >= self._end(resampling.resampler.epoch):
+            return num_train_epochs, 0
+        if self.args.ignore_data_skip:
+            resampling.first_step = done
+        return resampling.resampler.epoch, (done - resampling.first_step) * self.args.gradient_accumulation_steps
 
     def _run_epoch(self, **given: Any) -> Any:
         """An epoch of as many steps as its plan has."""
-        batches = len(self.resampling.resampler)
-        updates = math.ceil(batches / self.args.gradient_accumulation_steps)
         if self.args.max_steps <= 0:
-            remaining = math.ceil(self.args.num_train_epochs) - given["epoch"]
-            self._expect(self.resampling.first_step + remaining * updates)
-        return super()._run_epoch(**given | {"steps_in_epoch": batches, "num_update_steps_per_epoch": updates})
+            self._expect(self._end(given["epoch"]))
+        steps = {
+            "steps_in_epoch": len(self.resampling.resampler),
+            "num_update_steps_per_epoch": self.resampling.updates(self.args),
+        }
+        return super()._run_epoch(**given | steps)
+
+    def _end(self, epoch: int) -> int:
+        """The step after which training ends, as far as the plan of this epoch tells."""
+        if self.args.max_steps > 0:
+            return int(self.args.max_steps)
+        updates = self.resampling.updates(self.args)
+        return self.resampling.first_step + math.ceil(self.args.num_train_epochs * updates) - epoch * updates
 
     def _expect(self, steps: int) -> None:
         """Let training end after so many steps."""

@@ -1,6 +1,7 @@
 """Lightning, the Hugging Face Trainer and Accelerate beyond the examples: refusals, steps, states within epochs."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from raymm import Resampler
 from raymm.errors import CheckpointError, ConfigError, TrainingError
 from raymm.integrations.accelerate import prepare_loader
 from raymm.integrations.lightning import ResamplingCallback
+from raymm.integrations.trainer_arguments import unfit_arguments
 from raymm.integrations.transformers import STATE, ResamplingTrainer
 from tests.examples import example
 
@@ -57,9 +59,14 @@ def test_lightning_in_another_epoch_than_the_resampler_is_refused():
     resampler = Resampler(24, NAMES)
     resampler.update()
     with pytest.raises(
-        TrainingError, match="Trainer is in epoch 0, and the Resampler in 1; resume from a checkpoint"
+        TrainingError, match=r"Trainer is in epoch 0, .* Resampler in 1; make a new Resampler .*, or resume from"
     ):
         fit(resampler)
+
+
+def test_lightning_that_would_overfit_batches_is_refused():
+    with pytest.raises(ConfigError, match=r"Trainer: overfit_batches=2 is about .*, or set limit_train_batches"):
+        fit(Resampler(24, NAMES), overfit_batches=2)
 
 
 def test_lightning_is_told_the_metrics_of_the_plan():
@@ -78,9 +85,12 @@ class Line(pl.LightningModule):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.layer, self.read = torch.nn.Linear(1, 2), []
+        self.layer, self.read, self.fails_at = torch.nn.Linear(1, 2), [], None
 
     def training_step(self, batch, number):
+        if self.fails_at == (self.current_epoch, number):
+            self.fails_at = None
+            raise RuntimeError("a failure")
         self.read.append((self.current_epoch, number, batch["x"].flatten().tolist(), batch["mask"].tolist()))
         return torch.nn.functional.cross_entropy(self.layer(batch["x"] / 12), batch["labels"])
 
@@ -92,11 +102,15 @@ class Line(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def train_line(checkpoint=None, saving=None, without=None, **options):
-    samples = [{"x": torch.tensor([float(i)]), "labels": torch.tensor(i % 2)} for i in range(12)]
-    resampler = Resampler(samples, NAMES, warmup=1, batch_size=3)
-    callback = ResamplingCallback(resampler, lambda module: low(12))
-    trainer = pl.Trainer(
+SAMPLES = [{"x": torch.tensor([float(i)]), "labels": torch.tensor(i % 2)} for i in range(12)]
+
+
+def line_callback():
+    return ResamplingCallback(Resampler(SAMPLES, NAMES, warmup=1, batch_size=3), lambda module: low(12))
+
+
+def line_trainer(callback, saving=None, **options):
+    return pl.Trainer(
         max_epochs=3,
         accelerator="cpu",
         logger=False,
@@ -107,15 +121,58 @@ def train_line(checkpoint=None, saving=None, without=None, **options):
         enable_model_summary=False,
         **options,
     )
+
+
+def train_line(checkpoint=None, saving=None, without=None, **options):
+    callback = line_callback()
+    trainer = line_trainer(callback, saving, **options)
     if checkpoint is not None and without is not None:
         kept = torch.load(checkpoint, weights_only=True)
         for name, state in kept["callbacks"].items():
             if name.startswith("ResamplingCallback"):
                 kept["callbacks"][name] = without(state)
         torch.save(kept, checkpoint)
-    model, validated = Line(), torch.utils.data.DataLoader(samples, 6)
-    trainer.fit(model, resampler.loader(samples), validated, ckpt_path=checkpoint)
+    model, validated = Line(), torch.utils.data.DataLoader(SAMPLES, 6)
+    trainer.fit(model, callback.resampler.loader(SAMPLES), validated, ckpt_path=checkpoint)
     return model
+
+
+def fit_after_failure(callback, trainers, fails_at):
+    """What the second of two Trainers reads, once the first has failed."""
+    first, second = trainers
+    model, loader = Line(), callback.resampler.loader(SAMPLES)
+    model.fails_at = fails_at
+    with pytest.raises(RuntimeError, match="a failure"):
+        first.fit(model, loader)
+    model.read.clear()
+    second.fit(model, loader)
+    return model.read
+
+
+@pytest.mark.parametrize("fails_at", [(0, 0), (0, 2), (1, 1), (2, 3)])
+def test_a_trainer_fitted_again_after_a_failure_begins_the_epoch_again(fails_at):
+    callback = line_callback()
+    trainer = line_trainer(callback)
+    read = fit_after_failure(callback, (trainer, trainer), fails_at)
+    assert read == [each for each in train_line().read if each[0] >= fails_at[0]]
+
+
+def test_a_new_trainer_after_a_failure_begins_again_or_is_refused():
+    callback = line_callback()
+    assert fit_after_failure(callback, (line_trainer(callback), line_trainer(callback)), (0, 2)) == train_line().read
+    callback = line_callback()
+    with pytest.raises(TrainingError, match="Trainer is in epoch 0, and the Resampler in 1; make a new Resampler"):
+        fit_after_failure(callback, (line_trainer(callback), line_trainer(callback)), (1, 2))
+
+
+def test_a_checkpoint_that_was_loaded_but_not_trained_leaves_nothing_out_later(tmp_path):
+    saving = pl.callbacks.ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=2, save_top_k=-1)
+    whole = train_line(saving=saving)
+    callback = line_callback()
+    callback.load_state_dict(torch.load(tmp_path / "step=2.ckpt", weights_only=True)["callbacks"][callback.state_key])
+    model = Line()
+    line_trainer(callback).fit(model, callback.resampler.loader(SAMPLES))
+    assert model.read == whole.read
 
 
 @pytest.mark.parametrize(
@@ -204,6 +261,128 @@ def test_a_checkpoint_within_an_epoch_goes_on_there(tmp_path, step):
     assert trainer.state.global_step == 11
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+class Reader(torch.nn.Module):
+    """A model that remembers the rows and masks that it trains."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.read = torch.nn.Linear(1, 2), []
+
+    def forward(self, x, mask, labels):
+        self.read.append((x.flatten().tolist(), mask.tolist()))
+        logits = self.layer(x / 12)
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+def reading(folder, resume=None, resampler=None, trained=True, **options):
+    """Train 12 samples, 3 batches, each with two copies from epoch 1 on, 9 batches."""
+    samples = [{"x": torch.tensor([float(i)]), "labels": torch.tensor(i % 2)} for i in range(12)]
+    resampler = resampler or Resampler(samples, NAMES, warmup=1, batch_size=4)
+    given = {"lr_scheduler_type": "constant", "save_strategy": "no", "report_to": [], "disable_tqdm": True, **options}
+    arguments = TrainingArguments(str(folder), use_cpu=True, **given)
+    trainer = ResamplingTrainer(
+        Reader(), arguments, train_dataset=samples, resampler=resampler, values=lambda model: [[0.0, 2.0]] * 12
+    )
+    if trained:
+        trainer.train(resume_from_checkpoint=resume)
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("options", "batches", "steps"),
+    [
+        ({"max_steps": 8}, [3, 5], 8),
+        ({"max_steps": 14, "save_steps": 4}, [3, 9, 2], 14),
+        ({"max_steps": 5, "gradient_accumulation_steps": 2}, [3, 6], 5),
+        ({"num_train_epochs": 1.5}, [3, 5], 8),  # ceil(1.5 * 9) - 9 of the epoch 1
+        ({"num_train_epochs": 0.5}, [2], 2),
+        ({"num_train_epochs": 1.3, "gradient_accumulation_steps": 2}, [3, 4], 4),  # ceil(1.3 * 5) - 5 steps
+    ],
+)
+def test_a_training_that_ends_within_an_epoch_goes_on_from_all_of_its_checkpoints(tmp_path, options, batches, steps):
+    options = {"save_strategy": "steps", "save_steps": 1, **options}
+    whole = reading(tmp_path, **options)
+    assert len(whole.model.read) == sum(batches)
+    assert whole.state.global_step == steps
+    assert whole.resampling.resampler.epoch == len(batches) - 1  # which is not over
+    for step in (*range(options["save_steps"], steps, options["save_steps"]), steps):
+        resumed = reading(tmp_path / "again", tmp_path / f"checkpoint-{step}", **options)
+        assert resumed.state.global_step == steps
+        trained = len(whole.model.read) - len(resumed.model.read)
+        assert resumed.model.read == whole.model.read[trained:]
+        assert bool(resumed.model.read) == (step < steps)
+        assert torch.equal(resumed.model.layer.weight, whole.model.layer.weight)
+
+
+def test_a_checkpoint_of_the_end_within_an_epoch_goes_on_in_it(tmp_path):
+    whole = reading(tmp_path / "whole", num_train_epochs=2)
+    reading(tmp_path, num_train_epochs=1.5, save_strategy="epoch")
+    longer = reading(tmp_path, True, num_train_epochs=2)
+    assert longer.model.read == whole.model.read[8:]
+    assert torch.equal(longer.model.layer.weight, whole.model.layer.weight)
+
+
+def test_an_epoch_is_begun_again_where_that_is_asked_for(tmp_path):
+    options = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 5}
+    whole = reading(tmp_path, **options)
+    again = reading(tmp_path / "again", tmp_path / "checkpoint-5", ignore_data_skip=True, **options)
+    assert again.model.read == whole.model.read[3:]
+    assert again.state.global_step == 5 + 9
+    third = reading(tmp_path / "third", tmp_path / "again" / "checkpoint-10", **options)
+    assert third.model.read == whole.model.read[3 + 5 :]
+
+
+def test_a_resampler_that_has_gone_on_is_not_trained_from_the_start(tmp_path):
+    resampler = reading(tmp_path, num_train_epochs=2).resampling.resampler
+    with pytest.raises(
+        TrainingError, match="begins with epoch 0, and the Resampler is in 2; make a new Resampler, or"
+    ):
+        reading(tmp_path, resampler=resampler, num_train_epochs=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"dataloader_drop_last": True},
+            r"dataloader_drop_last=True: .* set Resampler\(drop_last=True\), or leave it",
+        ),
+        ({"data_seed": 3}, r"data_seed=3: .* by its own seed: leave it out, and set Resampler\(seed=...\)"),
+        (
+            {"train_sampling_strategy": "group_by_length"},
+            "train_sampling_strategy='group_by_length': the Resampler d",
+        ),
+        ({"train_sampling_strategy": "sequential"}, "train_sampling_strategy='sequential': the Resampler draws the"),
+        ({"dataloader_in_order": False}, "dataloader_in_order=False: rows are trained in the order of their plan"),
+        ({"auto_find_batch_size": True}, "auto_find_batch_size=True: .* batch_size of the Resampler: leave it out"),
+        (
+            {"dataloader_drop_last": True, "data_seed": 0},
+            "TrainingArguments: 2 problems.*data_seed=0.*dataloader_drop_last=True",
+        ),
+    ],
+)
+def test_arguments_that_would_train_other_rows_are_refused(tmp_path, options, words):
+    with pytest.raises(ConfigError, match=f"(?s){words}"):
+        reading(tmp_path, trained=False, **options)
+
+
+def test_arguments_that_fit_the_resampler_are_not_refused():
+    drops, keeps = (Resampler(12, NAMES, drop_last=given) for given in (True, False))
+    for dropped in (True, False):
+        assert unfit_arguments(SimpleNamespace(dataloader_drop_last=dropped), drops) == []
+    plain = {"train_sampling_strategy": "random", "group_by_length": False, "data_seed": None}
+    assert unfit_arguments(SimpleNamespace(dataloader_drop_last=False, **plain), keeps) == []
+
+
+def test_processes_that_have_to_read_the_same_rows_are_refused():
+    split = SimpleNamespace(dataloader_drop_last=False, parallelism_config=SimpleNamespace(non_data_parallel_size=2))
+    [found] = unfit_arguments(split, Resampler(12, NAMES))
+    assert found.startswith("parallelism_config: 2 processes have to read the same rows")
+    split.parallelism_config.non_data_parallel_size = 1
+    assert unfit_arguments(split, Resampler(12, NAMES)) == []
 
 
 def test_a_checkpoint_without_a_resampler_is_refused(tmp_path):
