@@ -23,6 +23,7 @@ from raymm.integrations.ranks import (
     device_of_messages,
     rank_and_world,
 )
+from raymm.integrations.reading import Reading
 from raymm.integrations.rows import Collate, ResampledDataset, Row, key_of, read_fields
 from raymm.integrations.samples import samples_of
 from raymm.integrations.values import read_contributions
@@ -154,8 +155,7 @@ class Resampler(data.Sampler[list[Row]]):
         )
         make = partial(method_of, config, self.modalities, labelled, trained.classes)
         self._plans = Plans(config, make, trained, weighted="weight" in self._fields)
-        self._read: int | None = None
-        self._skipped = (0, 0)
+        self._reading = Reading()
 
     @property
     def epoch(self) -> int:
@@ -236,6 +236,11 @@ class Resampler(data.Sampler[list[Row]]):
     def skip(self, batches: int) -> None:
         """Leave out the first batches of this epoch when it is read next, once: a loop goes on in its middle.
 
+        Raises
+        ------
+        ConfigError
+            When that is no whole number from 0 to those of the epoch.
+
         Examples
         --------
         >>> resampler = Resampler(8, 2, batch_size=2)
@@ -244,11 +249,11 @@ class Resampler(data.Sampler[list[Row]]):
         >>> list(resampler) == whole[3:], list(resampler) == whole
         (True, True)
         """
-        self._skipped = (self.epoch, batches)
+        self._reading.skip(self.epoch, batches, len(self))
 
     def __iter__(self) -> Iterator[list[Row]]:
-        (epoch, batches), self._skipped = self._skipped, (0, 0)
-        return self._reading(self.plan, self.epoch, self._parts()[batches if epoch == self.epoch else 0 :])
+        parts = self._parts()
+        return self._batches(self.plan, self.epoch, parts[self._reading.begin(self.epoch) :])
 
     def __len__(self) -> int:
         return len(self._parts())
@@ -293,11 +298,17 @@ class Resampler(data.Sampler[list[Row]]):
         return data.DataLoader(self.dataset(inner), batch_sampler=self, collate_fn=self.collate(collate_fn), **given)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed training needs, for the current epoch from its start: numbers, texts and a tensor."""
-        return self._plans.state_dict()
+        """All that a resumed training needs, for the current epoch from its start: numbers, texts and a tensor.
+
+        It says whether batches of the epoch were read, and not how many were trained, which a loader that reads ahead
+        hides.
+        """
+        return self._plans.state_dict() | self._reading.state_dict(self.epoch)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the state was taken.
+        """Go on with the epoch of the state from its start; `skip`, called after this, leaves out what was trained.
+
+        A warning says where the state was taken within an epoch that is then read without `skip`.
 
         Raises
         ------
@@ -305,6 +316,7 @@ class Resampler(data.Sampler[list[Row]]):
             Naming each setting that differs from that of the state.
         """
         self._plans.load_state_dict(state)
+        self._reading.load_state_dict(state, self.epoch)
 
     def _of_first_rank(self, values: Any, ids: Any, positions: Any) -> npt.NDArray[np.float64]:
         """phi [N, n] by the values of the first rank, on every rank; what is wrong with them is raised on all."""
@@ -312,7 +324,7 @@ class Resampler(data.Sampler[list[Row]]):
         communicator, device = communicator_of(*self.ranks), device_of_messages()
         phi = torch.zeros(plans.samples.present.shape, dtype=torch.float64)
 
-        check_all_read(communicator, device, self.epoch, self._read)
+        check_all_read(communicator, device, self.epoch, self._reading.read)
 
         def read() -> None:
             if values is None:
@@ -339,10 +351,10 @@ class Resampler(data.Sampler[list[Row]]):
         batches = epoch_batches(self.plan, training.batch_size, training.seed, self.epoch)
         return rank_batches([batch for batch in batches if len(batch) >= least], rank, world)
 
-    def _reading(self, plan: Plan, epoch: int, parts: list[tuple[npt.NDArray[np.int64], int]]) -> Iterator[list[Row]]:
+    def _batches(self, plan: Plan, epoch: int, parts: list[tuple[npt.NDArray[np.int64], int]]) -> Iterator[list[Row]]:
         """The batches of this rank; from the first on the epoch counts as read."""
         for rows, total in parts:
-            self._read = epoch
+            self._reading.read = epoch
             yield self._rows_of(plan, epoch, rows, total)
 
     def _rows_of(self, plan: Plan, epoch: int, rows: npt.NDArray[np.int64], total: int) -> list[Row]:

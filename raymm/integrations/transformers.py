@@ -104,6 +104,7 @@ class ResamplingCallback(TrainerCallback):  # type: ignore[misc]  # its types ar
             raise CheckpointError(f"{folder}: there is no {STATE}; it was saved without a Resampler")
         kept = torch.load(folder / STATE, weights_only=True)
         self.resampler.load_state_dict(kept["resampler"])
+        self.resampler.skip(0)  # the Trainer leaves out what was trained
         self._begun, self.first_step = self.resampler.epoch, kept["first_step"]
 
     _begun: int | None = None

@@ -185,7 +185,7 @@ def test_a_checkpoint_that_was_loaded_but_not_trained_leaves_nothing_out_later(t
         ({}, {"monitor": "val"}),
     ],
 )
-def test_a_checkpoint_of_lightning_goes_on_where_it_was_saved(tmp_path, options, moment):
+def test_a_checkpoint_of_lightning_goes_on_where_it_was_saved(tmp_path, options, moment, caplog):
     saving = pl.callbacks.ModelCheckpoint(tmp_path, "{epoch}-{step}", save_top_k=-1, **moment)
     whole = train_line(saving=saving, **options)
     steps = {path: int(path.stem.split("step=")[1].split("-")[0]) for path in tmp_path.glob("*.ckpt")}
@@ -199,6 +199,7 @@ def test_a_checkpoint_of_lightning_goes_on_where_it_was_saved(tmp_path, options,
         resumed = train_line(path, again, **options)
         assert resumed.read == whole.read[step:], path
         assert torch.equal(resumed.layer.weight, whole.layer.weight)
+    assert "within epoch" not in caplog.text
 
 
 def test_a_checkpoint_within_an_epoch_that_does_not_say_what_was_read_is_refused(tmp_path):
@@ -255,10 +256,11 @@ def test_a_schedule_that_ends_before_the_training_is_said(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("step", [2, 4, 5, 7])
-def test_a_checkpoint_within_an_epoch_goes_on_there(tmp_path, step):
+def test_a_checkpoint_within_an_epoch_goes_on_there(tmp_path, step, caplog):
     _, whole = hugging_face(tmp_path / "a", save_strategy="steps", save_steps=1)
     trainer, resumed = hugging_face(tmp_path / "b", tmp_path / "a" / f"checkpoint-{step}")
     assert trainer.state.global_step == 11
+    assert "within epoch" not in caplog.text
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 
@@ -420,3 +422,41 @@ def test_a_prepared_loader_is_prepared_once_and_reads_the_epoch_of_the_resampler
         read = [value for batch in loader for value in batch["x"].tolist()]
         assert read == [float(row) for rows in resampler for row in rows]
         assert len(read) == 10
+
+
+def accelerated(folder, save_at=None, resumed_by=None):
+    """Rows of three epochs; saved after so many batches of one, or gone on with from there."""
+    accelerator, read = Accelerator(cpu=True), []
+    resampler = Resampler(SAMPLES, NAMES, batch_size=4, warmup=1)
+    loader = prepare_loader(accelerator, resampler, SAMPLES)
+    accelerator.register_for_checkpointing(resampler)
+    if resumed_by:
+        accelerator.load_state(folder)
+    for epoch in range(resampler.epoch, 3):
+        use, resumed_by = (resumed_by or (lambda *_: loader))(accelerator, resampler, loader), None
+        for number, batch in enumerate(use, start=1):
+            read.append((epoch, batch["x"].flatten().tolist(), batch["mask"].tolist()))
+            if (epoch, number) == save_at:
+                accelerator.save_state(folder)
+        resampler.update(low(12))
+    return read
+
+
+def skip(accelerator, resampler, loader):
+    del accelerator
+    resampler.skip(2)
+    return loader
+
+
+def test_accelerate_goes_on_within_an_epoch(tmp_path, caplog):
+    whole = accelerated(tmp_path, save_at=(1, 2))
+    left = whole[5:]  # 3 batches of epoch 0, 2 of epoch 1
+    assert accelerated(tmp_path, resumed_by=skip) == left
+    assert "was taken within epoch" not in caplog.text
+    by_accelerate = accelerated(
+        tmp_path, resumed_by=lambda accelerator, _, loader: accelerator.skip_first_batches(loader, 2)
+    )
+    assert by_accelerate == left
+    caplog.clear()
+    assert accelerated(tmp_path, resumed_by=lambda accelerator, resampler, loader: loader) == whole[3:]
+    assert "was taken within epoch 1, which is read from its first batch" in caplog.text

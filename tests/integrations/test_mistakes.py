@@ -64,6 +64,15 @@ def resampler(samples=6, **options):
         (lambda: Resampler(6, set(NAMES)), ConfigError, "give a tuple of names"),
         (lambda: resampler().set_epoch(-1), ConfigError, "set_epoch: -1 is no epoch; give a whole number from 0 on"),
         (lambda: resampler().set_epoch("1"), ConfigError, "set_epoch: '1' is no epoch"),
+        *(
+            (lambda given=given: resampler(batch_size=2).skip(given), ConfigError, f"skip: {said} is no number of b")
+            for given, said in [(-1, "-1"), (1.5, "1.5"), ("2", "'2'"), (True, "True"), (None, "None")]
+        ),
+        (
+            lambda: resampler(batch_size=2).skip(4),
+            ConfigError,
+            "skip: 4 .* epoch 0 has 3, .* whole number from 0 to 3",
+        ),
         (lambda: resampler().update(np.ma.masked_less(np.eye(6, 2), 1)), DataError, "entries are masked out"),
     ],
 )

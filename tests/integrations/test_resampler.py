@@ -456,6 +456,63 @@ def test_a_state_goes_on_as_if_nothing_had_happened(epochs, tmp_path):
     assert seen + run(second, epochs, 6) == whole
 
 
+@pytest.mark.parametrize("batches", [0, 1, np.int64(2), 3])
+def test_batches_are_left_out_once(batches):
+    sampler = resampler(batch_size=2)
+    whole = list(map(what, sampler))
+    sampler.skip(batches)
+    assert list(map(what, sampler)) == whole[batches:]
+    assert list(map(what, sampler)) == whole
+
+
+def test_a_state_from_within_an_epoch_says_so_when_the_epoch_is_read_from_its_start(caplog):
+    first = resampler(batch_size=2)
+    fresh = first.state_dict()
+    batches = iter(first)
+    next(batches)
+    within = first.state_dict()
+    first.update(LOW)
+    after = first.state_dict()
+
+    def read(*states, skip=None, update=False):
+        caplog.clear()
+        second = resampler(batch_size=2)
+        for state in states:
+            second.load_state_dict(state)
+        if skip is not None:
+            second.skip(skip)
+        if update:
+            second.update(LOW)
+        list(second)
+        list(second)
+        return [record.getMessage() for record in caplog.records], second
+
+    warned, second = read(within)
+    assert len(warned) == 1
+    assert "taken within epoch 0, which is read from its first batch" in warned[0]
+    assert "unless resampler.skip(batches)" in warned[0]
+    assert read(second.state_dict())[0] == warned
+    assert read(within, within)[0] == warned
+    for states, options in [
+        ([within], {"skip": 1}),
+        ([within], {"skip": 0}),
+        ([within], {"update": True}),
+        ([within, fresh], {}),
+        ([within, after], {}),
+        ([fresh], {}),
+        ([{name: value for name, value in within.items() if name in fresh}], {}),
+    ]:
+        assert read(*states, **options)[0] == []
+
+
+def test_a_state_that_is_loaded_and_saved_again_is_still_from_within_its_epoch():
+    first = resampler(batch_size=2)
+    next(iter(first))
+    second = resampler(batch_size=2)
+    second.load_state_dict(first.state_dict())
+    assert second.state_dict() == first.state_dict() != resampler(batch_size=2).state_dict()
+
+
 def test_a_resampler_is_sent_to_another_process_whole():
     sampler = resampler()
     sampler.update(LOW)
