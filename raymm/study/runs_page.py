@@ -13,11 +13,11 @@ from raymm.counts import counted
 from raymm.reports.html import write_html
 from raymm.reports.pages.charts import Level, LineChart, Series, line_chart
 from raymm.reports.pages.paired import phi_not_shown
-from raymm.reports.pages.terms import terms_of
+from raymm.reports.pages.terms import intervals_of_columns, terms_of
 from raymm.reports.pages.usage import not_under_used
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.word_table import Head, WordTable
-from raymm.reports.pages.words import decimal, listed, plus_minus
+from raymm.reports.pages.words import decimal, listed, margin_text, plus_minus
 from raymm.storage import layout
 from raymm.tracking.metrics import higher_is_better, phi_metric, split_metric
 
@@ -41,7 +41,10 @@ def write_runs_page(found: SideBySide, path: Path) -> Path:
         "charts": list(_charts(found)),
         "runs": _run_table(found),
         "links": _links(found, path),
-        "terms": terms_of(found.columns[0].members[0].table),
+        "terms": terms_of(
+            found.columns[0].members[0].table,
+            intervals_of_columns([len(column.members) for column in found.columns]),
+        ),
     }
     title = f"{listed([column.name for column in found.columns])} side by side"
     write_html(path, "runs.html", title=title, **values)
@@ -88,7 +91,7 @@ def runs_table(found: SideBySide) -> WordTable:
     for name in names:
         rows.append([f"phi {name}", *(plus_minus(each.interval(f"phi {name}")) for each in found.columns)])
     heads = [Head("figure", number=False), *(Head(_title(each), each.note) for each in found.columns)]
-    return WordTable("Test figures; ± is half of the 95 % interval.", heads, rows)
+    return WordTable("Test figures; ± is half of the 95 % interval of each by itself.", heads, rows)
 
 
 def _title(column: Column) -> str:
@@ -163,18 +166,18 @@ def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
 def _pairs(found: SideBySide) -> str:
     """What the intervals are over."""
     kinds = {found.differences(column)[1] for column in found.columns[1:]} - {""}
-    if kinds == {"seeds"}:
-        return (
-            "Pairs are runs of the same seed; intervals are Student's t over seeds, for all columns, and of phi for "
-            "all modalities, at once. Few seeds show large differences only."
-        )
-    if "samples" in kinds:
-        return (
-            "With one seed in common, pairs are test samples: intervals, and McNemar's test of right answers, are "
-            "about these very models, for all columns, and of phi for all modalities, at once; another seed may say "
-            "otherwise (`raymm study`)."
-        )
-    return "± is half of a 95 % interval: over seeds of several runs, over test samples of one."
+    if not kinds:
+        return "± is half of a 95 % interval: over seeds of several runs, over test samples of one."
+    said = {
+        "seeds": "Pairs are runs of the same seed: intervals of differences are Student's t over seeds, of which few "
+        "show large differences only. ",
+        "samples": "With one seed in common, pairs are test samples: intervals of differences, and McNemar's test of "
+        "right answers, are about these very models; another seed may say otherwise (`raymm study`). ",
+    }
+    return "".join(text for kind, text in said.items() if kind in kinds) + (
+        "They hold for all columns, and of phi for all modalities, at once; the ± of a column is a 95 % interval by "
+        "itself."
+    )
 
 
 def _difference_table(found: SideBySide, column: Column) -> WordTable | None:
@@ -192,8 +195,8 @@ def _difference_table(found: SideBySide, column: Column) -> WordTable | None:
             decimal(each.first),
             decimal(each.second),
             decimal(each.interval.mean, signed=True),
-            decimal(each.interval.margin),
-            *([decimal(each.samples.margin)] if each.samples else []),
+            margin_text(each.interval),
+            *([margin_text(each.samples)] if each.samples else []),
             "yes" if each.shown else "no",
         ]
         for each in differences

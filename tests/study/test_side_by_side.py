@@ -14,11 +14,12 @@ import raymm
 from raymm.data import Dataset, open_dataset
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.reports.pages.paired import over_samples, over_seeds, per_sample, phi_not_shown
+from raymm.reports.pages.terms import intervals_of_columns
 from raymm.reports.pages.usage import usages
 from raymm.reports.pages.words import p_text
 from raymm.reports.statistics import Interval
 from raymm.storage.layout import result_folder, valuation_file
-from raymm.study.runs_page import runs_headline, runs_verdict
+from raymm.study.runs_page import _difference_table, runs_headline, runs_table, runs_verdict
 from raymm.study.side_by_side import beside
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open, open_run
@@ -101,7 +102,36 @@ def test_runs_of_several_seeds_are_one_column_and_paired_by_seed(runs):
     said = [sentence.text for sentence in runs_verdict(found)]
     assert any(text.startswith("random less joint, accuracy: ") for text in said)
     assert "Pairs are runs of the same seed" in said[-1]
+    assert "pairs are test samples" not in said[-1]
+    assert "the ± of a column is a 95 % interval by itself" in said[-1]
     assert runs_headline(found)
+
+
+def test_columns_of_which_one_has_one_seed_in_common_are_told_of_both_kinds_of_pairs(runs):
+    first = beside([runs[name] for name in FOUR])
+    joint, random = first.columns
+    single = replace(random, name="single", members=random.members[:1])
+    said = runs_verdict(replace(first, columns=(joint, random, single)))[-1].text
+    assert said.startswith("Pairs are runs of the same seed: intervals of differences are Student's t over seeds")
+    assert "With one seed in common, pairs are test samples" in said
+    assert said.endswith("at once; the ± of a column is a 95 % interval by itself.")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "several", "one", "differences"),
+    [
+        ((2, 3), True, False, True),
+        ((1, 1), False, True, True),
+        ((1, 2), True, True, True),
+        ((4,), True, False, False),
+    ],
+)
+def test_the_words_on_intervals_are_those_of_the_columns_there_are(seeds, several, one, differences):
+    said = intervals_of_columns(seeds)
+    assert said.startswith("± of a column is half of a 95 % interval by itself: of ")
+    assert ("Student's t over the seeds" in said) is several
+    assert ("of one seed over its test samples" in said) is one
+    assert ("intervals of differences hold for all columns" in said) is differences
 
 
 def test_a_planted_difference_is_shown_and_the_same_model_is_not():
@@ -171,6 +201,8 @@ def test_the_page_of_several_runs(runs, tmp_path, capfd):
     page = out.read_text()
     assert "joint (seeds 0, 1)" in page
     assert page.count('role="img"') == 2  # phi of each modality
+    assert "by itself: of several seeds Student&#39;s t over the seeds" in page
+    assert "not what another seed would" not in page
     assert re.search(r"phi of m0 on validation over 2 epochs; at the end: joint [0-9.]+, random [0-9.]+", page)
     made = raymm.report(runs["joint-0"], runs["random-0"], out=out)
     assert made.to_pandas().columns.tolist() == ["figure", "joint (seed 0)", "random (seed 0)"]
@@ -312,6 +344,21 @@ def test_what_was_not_compared_is_said_so_and_not_that_no_difference_is_shown(ru
     found = planted(runs_by_r2, "r2", [{0: 0.1, 1: 0.2}, dict.fromkeys(seeds, 0.9)])
     assert runs_headline(found) == "modality is not compared with joint in r2"
     assert any(sentence.text.startswith(why) for sentence in runs_verdict(found))
+
+
+def test_a_figure_that_is_the_same_with_all_seeds_has_no_interval(runs_by_r2):
+    found = planted(runs_by_r2, "r2", [{0: 0.35, 1: 0.35}, {0: 0.35, 1: 0.45}])
+    wide = 12.706204736 * 0.1 / math.sqrt(2) / math.sqrt(2)  # Student's t of one degree of freedom
+    assert runs_table(found).rows[0] == ["r2, all together", "0.35", f"0.40 ± {wide:.2f}"]
+    assert runs_verdict(found)[0].text.startswith("joint: r2 0.35 (2 seeds); ")
+
+
+def test_the_same_model_twice_has_no_margin_over_samples(runs):
+    found = beside([runs[name] for name in FOUR])
+    joint = found.columns[0]
+    same = replace(found, columns=(joint, replace(joint, name="same")))
+    [table] = [each for column in same.columns[1:] if (each := _difference_table(same, column))]
+    assert {tuple(row[3:6]) for row in table.rows} == {("0.00", "-", "-")}
 
 
 @pytest.mark.parametrize(("seeds", "shown"), [(2, False), (5, False), (6, True), (9, True)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from raymm.valuation.table import ValuationTable
 
-__all__ = ["terms_of"]
+__all__ = ["intervals_of_columns", "terms_of"]
 
 PHI = (
     "the contribution of a modality to the answer of a sample: its Shapley value, by the utility {}; over the "
@@ -29,14 +30,33 @@ INTERVALS = (
     "95 % intervals over the test samples: they say what other samples of this kind may show for this very model, "
     "not what another seed would; of shares they are Wilson's, of means Student's t, and ± is half of one"
 )
+OF_COLUMNS = "± of a column is half of a 95 % interval by itself: "
+SEEDS = (
+    "of several seeds Student's t over the seeds, which says what another seed may show on these very test samples"
+)
+ONE_SEED = (
+    "of one seed over its test samples, which says what other samples of this kind may show for this very model, not "
+    "what another seed would"
+)
+DIFFERENCES = "; intervals of differences hold for all columns, and of phi for all modalities, at once"
 
 
-def terms_of(table: ValuationTable) -> list[tuple[str, str]]:
-    """The terms that a page of this table uses, with their meanings."""
+def intervals_of_columns(seeds: Collection[int]) -> str:
+    """What the intervals of columns of so many seeds are.
+
+    >>> intervals_of_columns([1])[:78]
+    '± of a column is half of a 95 % interval by itself: of one seed over its test '
+    """
+    parts = [SEEDS] * (max(seeds) > 1) + [ONE_SEED] * (min(seeds) == 1)
+    return OF_COLUMNS + "; ".join(parts) + (DIFFERENCES if len(seeds) > 1 else "")
+
+
+def terms_of(table: ValuationTable, intervals: str = INTERVALS) -> list[tuple[str, str]]:
+    """The terms that a page of this table uses, with their meanings; `intervals` are those of a page of one run."""
     share, several = table.info.fair_share, len(table.info.modalities) > 1
     terms = [("phi", PHI.format(table.info.utility))]
     terms += [] if share is None else [("fair share", FAIR_SHARE.format(share))]
     terms += [("alone", ALONE), ("chance", CHANCE)] if table.shows_right else []
     terms += [("under-used", UNDER_USED)] if several else []
     terms += [("repairs, breaks", REPAIRS)] if several and table.shows_outcomes else []
-    return [*terms, ("intervals", INTERVALS)]
+    return [*terms, ("intervals", intervals)]

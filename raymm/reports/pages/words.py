@@ -6,12 +6,24 @@ from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
+from raymm.reports.paired_statistics import has_no_spread
+from raymm.reports.statistics import Interval
 from raymm.reports.tables import number_text
 
 if TYPE_CHECKING:
-    from raymm.reports.statistics import Interval, Proportion
+    from raymm.reports.statistics import Proportion
 
-__all__ = ["NONE", "decimal", "listed", "p_text", "percent", "plus_minus", "range_words", "share_words"]
+__all__ = [
+    "NONE",
+    "decimal",
+    "listed",
+    "margin_text",
+    "p_text",
+    "percent",
+    "plus_minus",
+    "range_words",
+    "share_words",
+]
 
 NONE = "-"
 """Where there is no number."""
@@ -63,10 +75,19 @@ def percent(share: float | None) -> str:
     return f"{number:.{digits}f} %"
 
 
+def margin_text(interval: Interval) -> str:
+    """The margin of error; a dash where there is none, as of values that are all equal."""
+    return NONE if has_no_spread(interval) else decimal(interval.margin)
+
+
 def plus_minus(interval: Interval, *, signed: bool = False) -> str:
-    """A mean with its margin of error: "0.47 ± 0.07"; the mean alone where there is no margin."""
-    margin = "" if isnan(interval.margin) else f" ± {decimal(interval.margin)}"
-    return f"{decimal(interval.mean, signed=signed)}{margin}"
+    """A mean with its margin of error; the mean alone where there is no margin.
+
+    >>> plus_minus(Interval(0.467, 0.072, 9)), plus_minus(Interval(0.467, 0.0, 2))
+    ('0.47 ± 0.07', '0.47')
+    """
+    mean, margin = decimal(interval.mean, signed=signed), margin_text(interval)
+    return mean if margin == NONE else f"{mean} ± {margin}"
 
 
 def range_words(low: float, high: float) -> str:
