@@ -18,7 +18,7 @@ from raymm.study.results import RunRecord, StudyResults
 from tests.data.sources import trees
 from tests.data.sources.test_sources import prepare
 
-LONG = ("resolutions",)
+LONG = ("all_families", "modalities", "resolutions", "sample_vs_modality")
 
 NAMES = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in sorted(EXPERIMENTS)]
 

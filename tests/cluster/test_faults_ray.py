@@ -107,7 +107,8 @@ def test_a_worker_that_starts_and_each_rank_in_turn_are_killed(tmp_path, dataset
     assert_nothing_in_use()
 
 
-@pytest.mark.parametrize("seconds", [0.0, pytest.param(2.0, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
 def test_a_worker_lost_while_its_group_starts_counts_as_a_lost_group(tmp_path, dataset, straight, seconds):
     run = create_or_open(tmp_path / "r", settings(**WITHOUT_ACTORS), dataset)
     victims = []
@@ -150,6 +151,7 @@ def test_resources_that_do_not_come_end_the_run_with_what_there_is(tmp_path, dat
     assert_nothing_in_use()
 
 
+@pytest.mark.long
 def test_actors_that_die_again_and_again_end_a_valuation_without_a_table(dataset):
     config = settings(**SECTIONS, valuation={"batch_size": 8})
     model, view = build_model(dataset.schema, config.model, 0), View(dataset, config.view)

@@ -54,6 +54,7 @@ def test_two_lanes_of_which_one_is_killed_give_the_bits_of_one_process(ray_local
     assert [text for text in events.setups if text.startswith("lane 1 was lost")]
 
 
+@pytest.mark.long
 def test_a_lane_of_two_workers_trains_its_runs_with_one_group_and_another_where_it_is_lost(
     ray_local, tmp_path, dataset, capfd
 ):

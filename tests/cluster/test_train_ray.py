@@ -174,6 +174,7 @@ def test_two_workers_killed_and_restarted_end_like_two_that_were_not(ray_local, 
     assert weights(killed.path) == weights(straight.path)
 
 
+@pytest.mark.long
 def test_where_nothing_is_started_again_a_lost_worker_ends_it_and_nothing_stays_reserved(
     ray_local, tmp_path, dataset, monkeypatch
 ):

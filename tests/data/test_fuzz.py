@@ -174,7 +174,9 @@ def test_media(tmp_path_factory, files, name, changes):
         b"label,t\n" * 2**17,
         b"," * 2**20,
         b"label,t\n" + b"".join(b"c%d,x\n" % row for row in range(110_000)),
-        b"label,t,split\n" + b"".join(b"c%d,x,train\n" % row for row in range(70_000)),
+        pytest.param(
+            b"label,t,split\n" + b"".join(b"c%d,x,train\n" % row for row in range(70_000)), marks=pytest.mark.long
+        ),
         b"".join(b'{"label": "%d", "t": "x"}\n' % row for row in range(34_000)),
         b'{"label": ' + b"[" * 2**20,
         b'{"label": "' + b"\\u0041" * 2**17 + b'"}',
@@ -194,9 +196,9 @@ def test_a_megabyte_of_anything_is_refused_in_time(tmp_path, content, suffix):
 @pytest.mark.parametrize(
     ("rows", "labels", "each", "expected"),
     [
-        (80_000, 300, 2, "read"),
+        pytest.param(80_000, 300, 2, "read", marks=pytest.mark.long),
         (78_000, 2_500, 2, "read"),  # just below so many marks that labels of few samples are refused
-        (39_000, 5_000, 3, "read"),
+        pytest.param(39_000, 5_000, 3, "read", marks=pytest.mark.long),
         (200, 150_000, 750, "read"),
         (50_000, 50_000, 2, "50,000 different labels in 50,000 samples, 2.0 samples a label on average"),
     ],
@@ -254,10 +256,10 @@ def test_a_megabyte_of_wrong_cells_is_refused_in_time(tmp_path, head, cell, row,
 @pytest.mark.parametrize(
     ("rows", "groups", "classes", "expected"),
     [
-        (60_000, 60_000, 1_000, "read"),
+        pytest.param(60_000, 60_000, 1_000, "read", marks=pytest.mark.long),
         (60_000, 60_000, 20_000, "read"),
         (60_000, 60_000, 60_000, "60000 of 60000 classes have fewer groups"),
-        (80_000, 2, 40_000, "40000 of 40000 classes have fewer groups"),
+        pytest.param(80_000, 2, 40_000, "40000 of 40000 classes have fewer groups", marks=pytest.mark.long),
     ],
 )
 def test_a_megabyte_of_groups_is_read_in_time(tmp_path, rows, groups, classes, expected):
@@ -310,7 +312,15 @@ def test_a_table_without_labels_is_refused_in_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "!", "é\u0301", "\u0300\u0327", "\N{THUMBS UP SIGN}\u200d", "ab ", "東", "\u200d", "1"]
+    "unit",
+    [
+        "a",
+        "!",
+        "é\u0301",
+        "\u0300\u0327",
+        "\N{THUMBS UP SIGN}\u200d",
+        *(pytest.param(unit, marks=pytest.mark.long) for unit in ("ab ", "東", "\u200d", "1")),
+    ],
 )
 def test_a_megabyte_of_text_is_taken_apart_in_time(unit):
     text = unit * (2**20 // len(unit.encode()))

@@ -1,4 +1,4 @@
-"""The page of first steps is walked: its commands are run as they stand there, on 200 clips that are made here.
+"""The page of first steps is walked: its commands are run as they stand there, on clips that are made here.
 
 What the page shows of their output is compared line by line, all numbers aside: they differ between machines in their
 last digits.
@@ -17,7 +17,7 @@ from tests.docs.snippets import commands_of, snippets_of
 
 PAGE = "docs/first_steps.md"
 SNIPPETS = snippets_of(PAGE, (ROOT / PAGE).read_text())
-CLIPS = 200
+CLIPS = 100
 MOST_COMMANDS = 8
 ASIDE = "..."
 """Stands on the page for lines that are left out."""

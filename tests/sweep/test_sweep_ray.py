@@ -144,6 +144,7 @@ def test_the_better_half_is_promoted_and_trains_as_without_a_pause(ray_local, pl
     ]
 
 
+@pytest.mark.long
 def test_a_shared_warm_up_gives_the_bits_of_one_s_own(ray_local, place, tmp_path):
     job = new(place, "scales", "shared", "--seeds", 2, "--concurrent", 1)
     assert "warm-up that trials share: 0 of 2 epochs" in (job.path / "sweep.log").read_text()
