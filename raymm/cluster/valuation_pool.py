@@ -325,7 +325,8 @@ def _table(
         return to_table(results[0][1], view, rows, info)
     present = players(model, torch.from_numpy(view.dataset.present[rows]))
     sums = [_read(CoalitionSums, arrays) for _, arrays in results]
-    return to_table(to_arrays(combine(sums, present, _read(GrandPrediction, results[0][1]))), view, rows, info)
+    values = combine(sums, present, _read(GrandPrediction, results[0][1]), info.fair_share)
+    return to_table(to_arrays(values), view, rows, info)
 
 
 def _read(kind: Callable[..., Any], arrays: Arrays) -> Any:

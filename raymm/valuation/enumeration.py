@@ -6,8 +6,10 @@ running the fusion, by adding partial logits, or by calling the whole model.
 A missing modality is not a player: coalition C of a sample stands for C without its missing modalities. These are
 then null players, and a null player does not change the Shapley value of any other player. Their phi is NaN.
 
-Integers stay exact: lcm(1..n) times the weights of a hard utility is a matrix of integers, whose products with the
-outcomes are exact in float32 up to n = 16 and in float64 up to n = 20.
+Integers stay exact: lcm(1..n) times the weights of a hard utility is a matrix of integers. Its products with the
+outcomes are exact in float32 where no sum of weights exceeds 2**24, as of `count` up to n = 16, and in float64 up to
+2**53, as of `count` up to n = 20. Where values are fractions, contributions that rounding alone moved from 0 or the
+fair share are set to it (`raymm.valuation.rounding`).
 """
 
 import math
@@ -30,6 +32,7 @@ from raymm.valuation.coalitions import coalition_sizes, shapley_weights
 from raymm.valuation.logit_sources import CallableSource, Finish, LogitSource, Partials, SumSource
 from raymm.valuation.partial_sums import correct_by_sums
 from raymm.valuation.protocol import FusionModel, logit_source
+from raymm.valuation.rounding import reach_of, settled
 from raymm.valuation.sample_values import CoalitionSums, GrandPrediction, Labels, SampleValues
 from raymm.valuation.utilities import CLASSIFICATION, Utility, get_utility, is_correct
 
@@ -43,14 +46,18 @@ __all__ = [
     "value_source",
 ]
 
-FLOAT32_PLAYERS = 16
-"""Largest n whose integer sums stay below 2**24: lcm(1..16) * 17 / 2 = 6,126,120."""
+FLOAT32_WHOLE = 2**24
+"""Up to which float32 holds all whole numbers; for n = 16 the weights of `count` add up to 6,126,120."""
 
 COMPARED = 8
 """Coalitions on which the two ways to the values of a utility of one's own are compared."""
 
 _COMPARED: deque[tuple[Any, Any]] = deque(maxlen=64)
 """Functions that agreed."""
+
+
+_Sums = tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"], Float64[Tensor, "B 1"]]
+"""Weighted sums of some coalitions, their outcomes, and by how much rounding may move contributions made of them."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ def value_samples(
 def value_source(source: LogitSource, labels: Labels, utility: Utility) -> SampleValues:
     """Exact values of one batch; errors as `value_samples`."""
     sums = evaluate_coalitions(source, labels, range(2 ** source.present.shape[1]), utility)
-    return combine([sums], source.present, grand_prediction(source, labels, utility.task))
+    return combine([sums], source.present, grand_prediction(source, labels, utility.task), utility.fair_share)
 
 
 def phi_of_source(source: LogitSource, labels: Labels, utility: Utility) -> Float64[Tensor, "B n"]:
@@ -158,8 +165,8 @@ def phi_of_source(source: LogitSource, labels: Labels, utility: Utility) -> Floa
     utility.task.check_targets(labels)
     n = source.present.shape[1]
     parts = _chunks(range(2**n), source.chunk)
-    sums = [_weighted_sum(utility)(source, labels, part, utility)[0] for part in parts]
-    return _phi_of_sums(torch.stack(sums), source.present)
+    sums, _, reaches = zip(*(_weighted_sum(utility)(source, labels, part, utility) for part in parts), strict=True)
+    return _phi_of_sums(torch.stack(sums), reaches, source.present, utility.fair_share)
 
 
 def contributions(
@@ -204,25 +211,30 @@ def contributions(
     source = CallableSource(predict, inputs, present)
     n = present.shape[1]
     parts = _chunks(range(2**n), source.chunk)
-    sums = [_soft_sum(source, targets, part, utility, outcomes=False)[0] for part in parts]
-    return (torch.stack(sums).sum(dim=0) / shapley_weights(n)[1]).masked_fill(~present, torch.nan)
+    found = [_soft_sum(source, targets, part, utility, outcomes=False) for part in parts]
+    sums, _, reaches = zip(*found, strict=True)
+    return _phi_of_sums(torch.stack(sums), reaches, present, utility.fair_share)
 
 
 def evaluate_coalitions(source: LogitSource, labels: Labels, codes: range, utility: Utility) -> CoalitionSums:
     """Evaluate consecutive coalitions; `codes` begins and ends at multiples of `source.chunk`."""
     utility.task.check_targets(labels)
-    sums, outcomes = [], []
+    sums, outcomes, reaches = [], [], []
     for part in _chunks(codes, source.chunk):
-        total, correct = _weighted_sum(utility)(source, labels, part, utility)
+        total, correct, reach = _weighted_sum(utility)(source, labels, part, utility)
         sums.append(total)
         outcomes.append(pack_bits(correct))
-    return CoalitionSums(torch.stack(sums), torch.cat(outcomes, dim=1))
+        reaches.append(reach)
+    return CoalitionSums(torch.stack(sums), torch.cat(outcomes, dim=1), _largest(reaches))
 
 
-def combine(parts: Sequence[CoalitionSums], present: Mask, grand: GrandPrediction) -> SampleValues:
-    """Contributions from all coalitions of a batch, evaluated in consecutive parts."""
+def combine(
+    parts: Sequence[CoalitionSums], present: Mask, grand: GrandPrediction, fair_share: float | None = None
+) -> SampleValues:
+    """Contributions from all coalitions of a batch, evaluated in consecutive parts; `fair_share` is the utility's."""
     n = present.shape[1]
-    phi = _phi_of_sums(torch.cat([part.sums for part in parts]), present)
+    sums = torch.cat([part.sums for part in parts])
+    phi = _phi_of_sums(sums, [part.reach for part in parts], present, fair_share)
     outcomes = torch.cat([part.outcomes for part in parts], dim=1)
     return SampleValues(
         phi=phi,
@@ -243,12 +255,22 @@ def grand_prediction(source: LogitSource, labels: Labels, task: Task = CLASSIFIC
     return GrandPrediction(task.predict(logits), task.losses(wide, labels), probabilities)
 
 
-def _phi_of_sums(sums: Float64[Tensor, "c B n"], present: Mask) -> Float64[Tensor, "B n"]:
+def _phi_of_sums(
+    sums: Float64[Tensor, "c B n"],
+    reaches: Sequence[Float64[Tensor, "B 1"]],
+    present: Mask,
+    fair_share: float | None,
+) -> Float64[Tensor, "B n"]:
     """Contributions from the sums of chunks; NaN for a missing modality."""
-    return (sums.sum(dim=0) / shapley_weights(present.shape[1])[1]).masked_fill_(~present, torch.nan)
+    phi = sums.sum(dim=0) / shapley_weights(present.shape[1])[1]
+    return settled(phi, _largest(reaches), fair_share).masked_fill(~present, torch.nan)
 
 
-def _weighted_sum(utility: Utility) -> Callable[..., tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]]:
+def _largest(reaches: Sequence[Float64[Tensor, "B 1"]]) -> Float64[Tensor, "B 1"]:
+    return torch.cat(list(reaches), dim=1).amax(dim=1, keepdim=True)
+
+
+def _weighted_sum(utility: Utility) -> Callable[..., _Sums]:
     return _hard_sum if utility.by_size else _soft_sum
 
 
@@ -256,10 +278,8 @@ def _chunks(codes: range, size: int) -> list[range]:
     return [range(start, min(start + size, codes.stop)) for start in range(codes.start, codes.stop, size)]
 
 
-def _hard_sum(
-    source: LogitSource, labels: Labels, codes: range, utility: Utility
-) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
-    """Weighted sums of a hard utility, exact, and the outcomes.
+def _hard_sum(source: LogitSource, labels: Labels, codes: range, utility: Utility) -> _Sums:
+    """Weighted sums of a hard utility, exact where it is whole, and the outcomes.
 
     v(C) = by_size(|C|) * correct(C). Where nothing is missing, |C| is the same for all samples, so by_size(|C|) is
     part of the weights and the sum is one product of outcomes and weights.
@@ -268,14 +288,15 @@ def _hard_sum(
     n = source.present.shape[1]
     correct = _correct(source, labels, codes, utility.task)
     _compare_sizes(source, labels, codes, utility)
+    reach = _sized_reach(utility.by_size, n).to(correct.device).expand(len(correct), 1)
     if source.nothing_missing:
         weights = _sized_weights(utility.by_size, n, correct.device)[codes.start : codes.stop]
         correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
-        return (weights.T @ correct.T.to(weights.dtype)).T.double(), correct
+        return (weights.T @ correct.T.to(weights.dtype)).T.double(), correct, reach
     weights = shapley_weights(n)[0][codes.start : codes.stop]
     sizes = source.sizes(source.masks(codes))
     correct &= sizes > 0
-    return (correct * utility.by_size(sizes)).double() @ weights.to(correct.device), correct
+    return (correct * utility.by_size(sizes)).double() @ weights.to(correct.device), correct, reach
 
 
 def _compare_sizes(source: LogitSource, labels: Labels, codes: range, utility: Utility) -> None:
@@ -297,9 +318,19 @@ def _compare_sizes(source: LogitSource, labels: Labels, codes: range, utility: U
 def _sized_weights(
     by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int, device: torch.device
 ) -> Float[Tensor, "S n"]:
-    """Weights of all outcomes, by_size(|C|) * W[C, i]: integers, in float32 where that is exact and faster."""
+    """Weights of all outcomes, by_size(|C|) * W[C, i]: in float32 where every sum of them is exact, and faster."""
     weights = by_size(coalition_sizes(n))[:, None] * shapley_weights(n)[0]
-    return weights.to(device, torch.float32 if n <= FLOAT32_PLAYERS and device.type == "cpu" else torch.float64)
+    sums = torch.stack([weights.clamp(min=0).sum(dim=0), -weights.clamp(max=0).sum(dim=0)])
+    exact = bool((weights == weights.round()).all()) and float(sums.max()) <= FLOAT32_WHOLE
+    return weights.to(device, torch.float32 if exact and device.type == "cpu" else torch.float64)
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(mode=False)
+def _sized_reach(by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int) -> Float64[Tensor, "1 1"]:
+    """`reach_of` a hard utility: 0 where its values are whole numbers, so that nothing is rounded."""
+    worth = by_size(torch.arange(n + 1)).double()[None]
+    return reach_of(worth) * bool((worth != worth.round()).any())
 
 
 def _correct(source: LogitSource, labels: Labels, codes: range, task: Task) -> Bool[Tensor, "B s"]:
@@ -321,7 +352,7 @@ def _soft_sum(
     utility: Utility,
     *,
     outcomes: bool = True,
-) -> tuple[Float64[Tensor, "B n"], Bool[Tensor, "B s"]]:
+) -> _Sums:
     """Weighted sums of a soft utility, which reads the logits, and the outcomes where asked for and defined."""
     n = source.present.shape[1]
     sizes = source.sizes(source.masks(codes))
@@ -335,7 +366,8 @@ def _soft_sum(
             correct.append(is_correct(logits, targets, part, utility.task))
     weights = shapley_weights(n)[0][codes.start : codes.stop].to(sizes.device)
     known = torch.cat(correct, dim=1) if correct else sizes.new_zeros(sizes.shape, dtype=torch.bool)
-    return torch.cat(values, dim=1).double() @ weights, known
+    worth = torch.cat(values, dim=1).double()
+    return worth @ weights, known, reach_of(worth)
 
 
 def _check_finite(logits: Float[Tensor, "B s K"]) -> None:

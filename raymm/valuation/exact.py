@@ -10,6 +10,7 @@ from torch import Tensor
 from raymm.errors import DataError
 from raymm.valuation.coalitions import banzhaf_weights, interaction_weights, shapley_weights
 from raymm.valuation.given_arrays import as_tensor
+from raymm.valuation.rounding import reach_of, settled
 
 __all__ = ["banzhaf_values", "interactions", "players_of", "shapley_values"]
 
@@ -21,7 +22,8 @@ def shapley_values(values: Any) -> Float64[Tensor, "B n"]:
     ----------
     values
         [B, 2**n], a tensor, array or list; column c is the value of coalition c (bit i of c: player i is a member).
-        Integers give correctly rounded results, whatever the order of summation, batch or device.
+        Integers give correctly rounded results, whatever the order of summation, batch or device; of fractions, a
+        result that is 0 but for rounding is 0.
 
     Returns
     -------
@@ -44,8 +46,7 @@ def shapley_values(values: Any) -> Float64[Tensor, "B n"]:
         When the number of columns is not a power of two, or belongs to more than 20 players.
     """
     games = _games(values)
-    weights, divisor = shapley_weights(players_of(games))
-    return games.to(torch.float64) @ weights.to(games.device) / divisor
+    return _indices(games, *shapley_weights(players_of(games)))
 
 
 def banzhaf_values(values: Any) -> Float64[Tensor, "B n"]:
@@ -63,8 +64,7 @@ def banzhaf_values(values: Any) -> Float64[Tensor, "B n"]:
     tensor([[0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
     games = _games(values)
-    weights, divisor = banzhaf_weights(players_of(games))
-    return games.to(torch.float64) @ weights.to(games.device) / divisor
+    return _indices(games, *banzhaf_weights(players_of(games)))
 
 
 def interactions(values: Any) -> Float[Tensor, "B n n"]:
@@ -86,8 +86,7 @@ def interactions(values: Any) -> Float[Tensor, "B n n"]:
     """
     games = _games(values)
     n = players_of(games)
-    weights, divisor = interaction_weights(n)
-    pairs = games.to(torch.float64) @ weights.to(games.device) / divisor
+    pairs = _indices(games, *interaction_weights(n))
     first, second = torch.triu_indices(n, n, offset=1)
     full = torch.zeros(len(games), n, n, dtype=torch.float64, device=games.device)
     full[:, first, second] = pairs
@@ -101,6 +100,10 @@ def players_of(values: Num[Tensor, "B S"]) -> int:
     if n < 1 or columns != 2**n:
         raise ValueError(f"values have {columns} columns; n players need 2**n")
     return n
+
+
+def _indices(games: Num[Tensor, "B S"], weights: Float64[Tensor, "S p"], divisor: int) -> Float64[Tensor, "B p"]:
+    return settled(games.to(torch.float64) @ weights.to(games.device) / divisor, reach_of(games))
 
 
 def _games(values: Any) -> Num[Tensor, "B S"]:

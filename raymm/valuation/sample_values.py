@@ -61,10 +61,13 @@ class CoalitionSums:
         Sums over the coalitions of a chunk of utility times Shapley weight, float64 [chunks, B, n].
     outcomes
         Whether each coalition predicts the label, packed, uint8 [B, bytes].
+    reach
+        By how much rounding may move contributions that are made of these sums, float64 [B, 1]; 0 of exact ones.
     """
 
     sums: Float64[Tensor, "c B n"]
     outcomes: UInt8[Tensor, "B bytes"]
+    reach: Float64[Tensor, "B 1"]
 
 
 @dataclass(frozen=True)

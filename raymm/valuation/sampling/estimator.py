@@ -26,6 +26,7 @@ from raymm.valuation.coalitions import coalition_masks
 from raymm.valuation.enumeration import grand_prediction, value_source
 from raymm.valuation.exact import shapley_values
 from raymm.valuation.logit_sources import LogitSource, SumSource
+from raymm.valuation.rounding import reach_of, settled
 from raymm.valuation.sample_values import Labels, SampleValues
 from raymm.valuation.sampling.budget import Sampling
 from raymm.valuation.sampling.designs import Design, design
@@ -46,7 +47,7 @@ SourceOf = Callable[[Int64[Tensor, " b"]], LogitSource]
 """The logit source of some samples of a batch, by position."""
 
 ROUNDING = 1e-9
-"""Part of the largest value of a sample by which rounding may move an estimate."""
+"""Part of the largest difference from the value of the empty coalition by which rounding may move an estimate."""
 
 UNDECIDED = 3.0
 """Standard errors from the fair share within which a contribution may lie on either side of it."""
@@ -193,11 +194,12 @@ def _value_group(
 def _unrounded(
     phi: Float64[Tensor, "B p"], values: Num[Tensor, "B s"], fair_share: float | None
 ) -> Float64[Tensor, "B p"]:
-    """Estimates with those that are by rounding alone beside 0 or the fair share set to it: none is below by that."""
-    reach = ROUNDING * values.double().abs().amax(dim=1, keepdim=True)
-    for level in (0.0,) if fair_share is None else (0.0, fair_share):
-        phi = torch.where((phi - level).abs() <= reach, level, phi)
-    return phi
+    """Estimates with those that are by rounding alone beside 0 or the fair share set to it: none is below by that.
+
+    A number that all values of a sample have in common adds the rounding of float64 to the reach, and no more.
+    """
+    spread = (values - values[:, :1]).double().abs().amax(dim=1, keepdim=True)  # the first is the empty coalition
+    return settled(phi, ROUNDING * spread + reach_of(values), fair_share)
 
 
 def error_of_unseen(plan: Design, by_size: BySize) -> Float64[Tensor, " n"]:
@@ -235,7 +237,8 @@ def _exact_among(
     among = coalition_masks(len(players)).to(labels.device)
     masks = torch.zeros(len(among), source.present.shape[1], dtype=torch.bool, device=labels.device)
     masks[:, players] = among
-    return shapley_values(_values(source, labels, masks, utility))
+    values = _values(source, labels, masks, utility)
+    return settled(shapley_values(values), reach_of(values), utility.fair_share)
 
 
 def _values(source: LogitSource, labels: Labels, masks: Bool[Tensor, "s n"], utility: Utility) -> Num[Tensor, "B s"]:
