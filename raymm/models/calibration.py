@@ -14,6 +14,9 @@ logits, those of the calibrated model are as well, and cost nothing more.
     l'(C) = mean of l({i}) / T_i over i in C
 
 Each T_i is fitted for its modality by itself, as the temperature of a model that has no other.
+
+Outputs far from 1 in size are divided by it before numbers are fitted to them, so that a fit ends where it should and
+bounds hold in units of the outputs.
 """
 
 from __future__ import annotations
@@ -34,6 +37,12 @@ Calibrated = Literal["none", "temperature", "modality_weights", "modality_temper
 
 PENALTY = 0.01
 """Of the squares of a_1 to a_n, beside the mean loss: where validation cannot tell, nothing is changed."""
+
+LEAST = 1e-3
+"""Smallest factor of outputs whose size is about 1 (1 / T, at T = 1000), where the best would be 0 or below."""
+
+ORDINARY = 10
+"""Powers of two by which the size of outputs may differ from 1 before they are divided by it."""
 
 Logits = Callable[[Tensor, Tensor], Tensor]
 """`(features, mask) -> logits` of the model as it was trained."""
@@ -116,35 +125,50 @@ def fit_calibration(
     task
         Whose loss is minimised; for softmax and logistic losses the problem is convex.
     """
+    outputs = torch.cat([together[:, None], alone], dim=1).double()
     if calibration.kind == "modality_weights":
-        found = _best_scales(torch.cat([together[:, None], alone], dim=1), labels, task)
+        found = _best_scales(outputs, labels, task)
     elif calibration.kind == "temperature":
-        found = _positive(_best_scales(together[:, None], labels, task))
+        found = _inverse_temperature(outputs[:, :1], labels, task)
     else:
-        each = [_positive(_best_scales(alone[:, i, None], labels, task)) for i in range(alone.shape[1])]
+        each = [_inverse_temperature(one, labels, task) for one in outputs[:, 1:].split(1, dim=1)]
         found = torch.cat([torch.zeros_like(each[0]), *each])
-    if found.isfinite().all():
-        calibration.scales[: len(found)] = found.to(calibration.scales.dtype)
+    numbers = found.to(calibration.scales.dtype)
+    if numbers.isfinite().all():
+        calibration.scales[: len(numbers)] = numbers
 
 
 def _best_scales(outputs: Float[Tensor, "N s K"], labels: Tensor, task: Task) -> Float[Tensor, " s"]:
-    """Factors of outputs whose sum has the least loss, from (1, 0, ..., 0)."""
-    outputs = outputs.double()
+    """Factors of outputs whose sum has the least loss, from (1, 0, ..., 0) of outputs of ordinary size."""
+    size = _size(outputs, task)
+    size[1:].clamp_(min=1)  # the penalty alone bounds the factors of small outputs
+    divided = outputs / size[:, None]
     scales = torch.eye(1, outputs.shape[1], dtype=torch.float64, device=outputs.device)[0].requires_grad_()
     optimizer = torch.optim.LBFGS([scales], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-9)
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = task.losses(torch.einsum("s,nsk->nk", scales, outputs), labels).mean()
-        value = value + PENALTY * scales[1:].square().sum()
+        value = task.losses(torch.einsum("s,nsk->nk", scales, divided), labels).mean()
+        value = value + PENALTY * (scales / size)[1:].square().sum()
         value.backward()
         return value
 
     with torch.enable_grad():
         optimizer.step(loss)
-    return scales.detach()
+    return scales.detach() / size
 
 
-def _positive(scales: Tensor) -> Tensor:
-    """A temperature is positive: it may change no answer."""
-    return scales.clamp(min=1e-3)
+def _inverse_temperature(outputs: Float[Tensor, "N 1 K"], labels: Tensor, task: Task) -> Float[Tensor, " 1"]:
+    """The best factor of outputs. A temperature is positive: it may change no answer."""
+    return torch.maximum(_best_scales(outputs, labels, task), LEAST / _size(outputs, task))
+
+
+def _size(outputs: Float[Tensor, "N s K"], task: Task) -> Float[Tensor, " s"]:
+    """The power of two near the largest of each kind of outputs; 1 where it is an ordinary one, or all are 0.
+
+    What all classes have in common changes no probability, and is no part of the size.
+    """
+    apart = outputs - outputs.mean(dim=-1, keepdim=True) if task.by_argmax else outputs
+    largest = apart.abs().amax(dim=(0, 2))
+    power = torch.where(largest > 0, largest.log2().round(), 0.0)
+    return torch.where(power.abs() > ORDINARY, power, 0.0).exp2()

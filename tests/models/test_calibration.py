@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from torch.nn import functional
 
 from raymm.config import parse
@@ -101,6 +101,75 @@ def test_a_temperature_stays_positive_where_the_model_is_worse_than_chance():
     wrong = -5.0 * torch.eye(2)[labels]
     fit_calibration(calibration, wrong, torch.zeros(40, 2, 2), labels, get_task("classification"))
     assert calibration.scales[0] > 0
+
+
+KINDS_OF_FIT = ["temperature", "modality_weights", "modality_temperatures"]
+
+
+def fitted(kind, together, alone, labels):
+    calibration = Calibration(alone.shape[1], kind)
+    fit_calibration(calibration, together.float(), alone.float(), labels, get_task("classification"))
+    return calibration.scales.double()
+
+
+def drawn_outputs():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(3, (80,), generator=generator)
+    alone = torch.randn(80, 2, 3, generator=generator).double() + torch.eye(3)[labels][:, None]
+    return alone.sum(dim=1), alone, labels
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-4, 1e4, 1e6, 1e12, 1e20])
+@pytest.mark.parametrize("kind", KINDS_OF_FIT)
+def test_outputs_of_any_size_are_calibrated(kind, size):
+    """The loss is that of the best factors, found by another optimiser in units of the outputs."""
+    together, alone, labels = drawn_outputs()
+    scales = fitted(kind, together * size, alone * size, labels) * size
+    if kind == "modality_weights":
+        every = torch.cat([together[:, None], alone], dim=1)
+
+        def loss(factors):
+            outputs = torch.einsum("s,nsk->nk", torch.as_tensor(factors), every)
+            penalty = PENALTY * float(np.square(np.asarray(factors)[1:] / size).sum())
+            return float(functional.cross_entropy(outputs, labels)) + penalty
+
+        assert loss(scales.numpy()) <= minimize(loss, np.array([1.0, 0, 0]), tol=1e-10).fun + 1e-6
+        return
+    parts = {0: together} if kind == "temperature" else {1: alone[:, 0], 2: alone[:, 1]}
+    for place, outputs in parts.items():
+
+        def of_factor(factor, outputs=outputs):
+            return float(functional.cross_entropy(float(factor) * outputs, labels))
+
+        assert float(scales[place]) == pytest.approx(minimize_scalar(of_factor, bounds=(1e-3, 10)).x, rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e-2, 1.0, 100.0])
+@pytest.mark.parametrize("kind", KINDS_OF_FIT)
+def test_outputs_of_ordinary_size_are_fitted_as_they_are(kind, size, monkeypatch):
+    together, alone, labels = drawn_outputs()
+    found = fitted(kind, together * size, alone * size, labels)
+    monkeypatch.setattr("raymm.models.calibration._size", lambda outputs, _: outputs.new_ones(outputs.shape[1]))
+    assert torch.equal(fitted(kind, together * size, alone * size, labels), found)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_FIT)
+def test_what_all_classes_have_in_common_and_what_no_sample_has_hinder_no_fit(kind):
+    together, alone, labels = drawn_outputs()
+    plain = fitted(kind, together, alone, labels)
+    if kind != "modality_weights":
+        shifted = fitted(kind, together + 2**14, alone + 2**14, labels)
+        torch.testing.assert_close(shifted, plain, rtol=1e-3, atol=1e-3)
+    alone[:, 1] = 0
+    assert fitted(kind, together, alone, labels).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e4, 1e-4])
+def test_a_temperature_of_outputs_that_are_worse_than_chance_is_a_thousand_times_their_size(size):
+    labels = torch.arange(40) % 2
+    wrong = -torch.eye(2)[labels]
+    scales = fitted("temperature", wrong * size, torch.zeros(40, 2, 2), labels)
+    assert 0.0005 < float(scales[0]) * size < 0.005
 
 
 @pytest.fixture(scope="module")
