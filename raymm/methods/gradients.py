@@ -1,4 +1,4 @@
-"""The gradient of a loss by several parameters, as one vector."""
+"""The gradient of a loss by several parameters, as one vector, and the angle between two of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["flat_gradient"]
+__all__ = ["cosines", "flat_gradient"]
 
 
 def flat_gradient(loss: Tensor, parameters: Sequence[nn.Parameter], *, retain_graph: bool = False) -> Tensor:
@@ -23,3 +23,19 @@ def flat_gradient(loss: Tensor, parameters: Sequence[nn.Parameter], *, retain_gr
         for one, gradient in zip(parameters, found, strict=True)
     ]
     return torch.cat([gradient.reshape(-1) for gradient in flat])
+
+
+def cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Cosine of vectors [..., P], however short or long they are, [...]; NaN where one is 0.
+
+    `torch.cosine_similarity` takes lengths below 1e-8 for 1e-8, which gradients of well-fitted rows are; squares of
+    float32 leave its range above 1e19 and below 1e-19.
+
+    >>> cosines(torch.tensor([[3e-20, 4e-20], [0.0, 0.0]]), torch.tensor([1e25, 0.0]))
+    tensor([0.6000,    nan])
+    """
+    units = []
+    for one in (first, second):
+        norm = torch.linalg.vector_norm(one, dim=-1, keepdim=True, dtype=torch.float64).to(one.dtype)
+        units.append(one / norm)
+    return (units[0] * units[1]).sum(dim=-1)

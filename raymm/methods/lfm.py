@@ -16,7 +16,7 @@ from torch.nn import functional
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
-from raymm.methods.gradients import flat_gradient
+from raymm.methods.gradients import cosines, flat_gradient
 from raymm.methods.probabilities import jensen_shannon, no_classes, pairs
 from raymm.methods.unimodal import one_modality
 
@@ -97,7 +97,7 @@ class Lfm(Method):
             apart, fused = _losses(end, trained)
             own, other = (flat_gradient(one, parameters).double() for one in (held_out, apart - fused))
         end.cost.backwards += len(held) + len(trained)
-        step = self.settings.rate * functional.cosine_similarity(own, other, dim=0).cpu()
+        step = self.settings.rate * cosines(own, other).nan_to_num(0.0).cpu()  # of a gradient that is 0: no step
         self.amount = (self.amount + step).clamp(self.settings.least, self.settings.most)
 
     def figures(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from raymm.config.base import Settings
 from raymm.config.registries import METHODS
 from raymm.methods.base import Method
+from raymm.methods.gradients import cosines
 from raymm.methods.unimodal import EpochMeans, Heads, modality_losses, modality_outputs, one_modality, own_heads
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def pareto(joint: Tensor, alone: Tensor) -> tuple[Tensor, Tensor]:
     plain = joint + alone
     length = shortest.norm()
     restored = torch.where(length == 0, 0.0, shortest * (plain.norm() / length))  # what overflows is NaN, and seen
-    return torch.where(product < 0, restored, plain), product / (square_joint * square_alone).sqrt()
+    return torch.where(product < 0, restored, plain), cosines(joint, alone)
 
 
 METHODS.register("mmpareto", MMPareto)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
+from raymm.methods.gradients import cosines
 from raymm.valuation.protocol import evaluating
 
 if TYPE_CHECKING:
@@ -38,19 +39,11 @@ def conflict_sums(step: TrainingStep) -> Tensor:
             only = torch.zeros_like(step.mask)
             only[:, modality] = True
             alone = _gradient(step, only, features)
-            cosine = _cosines(together[:, modality], alone[:, modality])
+            cosine = cosines(together[:, modality], alone[:, modality])
             counted = several & step.mask[:, modality] & ~cosine.isnan()
             sums[0, modality] = cosine[counted].sum()
             sums[1, modality] = counted.sum()
     return sums
-
-
-def _cosines(first: Tensor, second: Tensor) -> Tensor:
-    """Cosine of each pair of rows, however short they are; NaN where one is 0.
-
-    `torch.cosine_similarity` takes lengths below 1e-8 for 1e-8, which gradients of well-fitted rows are.
-    """
-    return (first / first.norm(dim=1, keepdim=True) * (second / second.norm(dim=1, keepdim=True))).sum(dim=1)
 
 
 def _gradient(step: TrainingStep, mask: Tensor, features: Tensor) -> Tensor:

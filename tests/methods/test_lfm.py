@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from raymm.errors import ConfigError
+from raymm.methods import lfm
 from raymm.methods.epochs import EpochEnd
 from tests.methods.updates import assert_gradients, fused, part_of, step_of, trainer_of
 
@@ -108,6 +109,22 @@ def test_what_is_learned_follows_the_change_of_the_held_out_loss(n):
     product, lengths = float(held_out_gradient @ other), float(held_out_gradient.norm() * other.norm())
     assert moved == pytest.approx(0.25 * product / lengths, abs=1e-5)
     assert slope == pytest.approx(-4e-3 * product, rel=0.1)
+
+
+@pytest.mark.parametrize(("size", "factor"), [(1e-14, 1.0), (1e-9, 1.0), (1e9, 1.0), (0.0, 0.0)])
+def test_what_is_learned_does_not_depend_on_the_size_of_the_gradients(size, factor, monkeypatch):
+    trainer = sharpened(trainer_of("lfm", 2, least=0.0, most=1.0, rate=0.25))
+    train, held_out = part_of(trainer, 12, lacking=LACKING), part_of(trainer, 10, seed=1)
+
+    def moved():
+        trainer.method.amount = torch.tensor(0.5, dtype=torch.float64)
+        trainer.method.after_evaluation(end_of(trainer, train, held_out))
+        return float(trainer.method.amount) - 0.5
+
+    plain, losses = moved(), lfm._losses
+    assert plain != 0
+    monkeypatch.setattr(lfm, "_losses", lambda *given: [size * one for one in losses(*given)])
+    assert moved() == pytest.approx(factor * plain, rel=1e-5)
 
 
 @pytest.mark.parametrize("n", [2, 3])

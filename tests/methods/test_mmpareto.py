@@ -78,6 +78,15 @@ def test_conflicting_gradients_become_a_direction_along_which_both_losses_fall()
     assert conflicts > 50
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e-15, 1e-12, 1e-10, 1.0, 1e10, 1e20, 1e30])
+@pytest.mark.parametrize("other", [[1.0, 0.0], [-1.0, 0.5], [0.0, 1.0], [-1.0, -1.0]])
+def test_the_cosine_is_that_of_gradients_however_short_or_long(size, other):
+    joint, alone = torch.tensor([1.0, 1.0]), torch.tensor(other)
+    expected = float(functional.cosine_similarity(joint.double(), alone.double(), dim=0))
+    for first, second in ((size, size), (size, 1.0), (1.0, size)):
+        assert float(pareto(first * joint, second * alone)[1]) == pytest.approx(expected, abs=1e-6)
+
+
 def test_gradients_of_zero_and_opposite_ones_are_no_trouble():
     zero, one = torch.zeros(3), torch.tensor([1.0, -2.0, 0.5])
     for joint, alone in ((zero, one), (one, zero), (zero, zero), (one, -one)):

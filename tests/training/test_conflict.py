@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from raymm.training.conflict import _cosines, conflict_sums
+from raymm.methods.gradients import cosines
+from raymm.training.conflict import conflict_sums
 from raymm.training.loop import Backends, train
 from raymm.training.run import create_or_open
 from raymm.training.step import Trainer
@@ -21,13 +22,13 @@ def test_cosines_do_not_depend_on_the_lengths(length):
     generator = np.random.default_rng(0)
     first, second = generator.normal(size=(2, 20, 5))
     expected = [a @ b / np.sqrt(a @ a) / np.sqrt(b @ b) for a, b in zip(first, second, strict=True)]
-    found = _cosines(torch.from_numpy(length * first), torch.from_numpy(second * length))
+    found = cosines(torch.from_numpy(length * first), torch.from_numpy(second * length))
     assert found.numpy() == pytest.approx(expected)
 
 
 def test_a_gradient_of_zero_has_no_cosine():
     rows = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
-    assert _cosines(rows, torch.ones(2, 2, dtype=torch.float64)).isnan().tolist() == [True, False]
+    assert cosines(rows, torch.ones(2, 2, dtype=torch.float64)).isnan().tolist() == [True, False]
 
 
 def first_masks(monkeypatch):
