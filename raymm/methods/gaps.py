@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["gaps"]
 
 ROUNDING = 1e-12
-"""Part of the largest mean."""
+"""Part of the largest mean by which means may be apart by rounding alone."""
 
 
 def gaps(mean_phi: npt.NDArray[np.float64], utility: Utility) -> npt.NDArray[np.float64]:
@@ -46,7 +46,7 @@ def gaps(mean_phi: npt.NDArray[np.float64], utility: Utility) -> npt.NDArray[np.
 
 
 def _spread(mean_phi: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Largest minus smallest mean of each row, [rows, 1]; no smaller than what rounding makes of equal ones."""
-    spread = np.nanmax(mean_phi, axis=1, keepdims=True) - np.nanmin(mean_phi, axis=1, keepdims=True)
-    rounding = ROUNDING * np.nanmax(np.abs(mean_phi), axis=1, keepdims=True)
-    return np.maximum(spread, np.where(rounding > 0, rounding, 1.0))
+    """Largest minus smallest mean of each row, [rows, 1]; infinite where rounding alone sets them apart."""
+    high, low = np.nanmax(mean_phi, axis=1, keepdims=True), np.nanmin(mean_phi, axis=1, keepdims=True)
+    rounding = ROUNDING * np.maximum(np.abs(high), np.abs(low))
+    return np.where(high - low > rounding, high - low, np.inf)

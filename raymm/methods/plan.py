@@ -8,7 +8,9 @@ ranks in turn, so that every rank set trains exactly these rows.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from raymm.valuation.bits import masks_of
 if TYPE_CHECKING:
     from raymm.methods.base import ExtraRows, Method, ResamplingInputs
 
-__all__ = ["Plan", "base_plan", "code_type", "epoch_batches", "epoch_order", "make_plan", "rank_batches"]
+__all__ = ["Plan", "base_plan", "code_type", "epoch_batches", "epoch_order", "make_plan", "rank_batches", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -171,4 +173,13 @@ def _within_budget(extra: ExtraRows, inputs: ResamplingInputs, budget: float | N
     if budget is None:
         return slice(None)
     generator = np.random.default_rng(derive(inputs.seed, "budget"))
-    return np.sort(generator.permutation(len(extra))[: int(budget * len(inputs.rows))])
+    return np.sort(generator.permutation(len(extra))[: rows_of(budget, len(inputs.rows))])
+
+
+def rows_of(budget: float, samples: int) -> int:
+    """How many rows a budget allows, as a multiple of the samples: as its decimals say, not the float beside them.
+
+    >>> rows_of(0.29, 100), int(0.29 * 100), rows_of(0.5, 7)
+    (29, 28, 3)
+    """
+    return math.floor(Fraction(str(budget)) * samples)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from raymm.reports.means import exact_mean
 from raymm.reports.paired_statistics import ROUNDING, differences, settled
 from raymm.tracking.metrics import UNCALIBRATED_TEST, parse, split_metric
 from raymm.tracking.units import unit_among
@@ -136,7 +137,7 @@ def macro_mean(values: Values, arm: str, data: Sequence[str]) -> float:
     """The mean over data sets of the mean over seeds; NaN where the arm lacks one of the data sets."""
     of_arm = values.get(arm, {})
     found = [[value for (name, _), value in of_arm.items() if name == each] for each in data]
-    return float(np.mean([np.mean(of_data) for of_data in found])) if found and all(found) else float("nan")
+    return exact_mean([exact_mean(of_data) for of_data in found]) if found and all(found) else float("nan")
 
 
 def data_of(results: StudyResults) -> list[str]:

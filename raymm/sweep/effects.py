@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raymm.config.canonical import Parameter
+from raymm.reports.means import exact_mean
 from raymm.reports.paired_statistics import differences, holm, p_of_mean, seed_interval
 from raymm.reports.tables import text_table
 
@@ -109,11 +110,11 @@ def _effect(group: Group, trials: int, means: dict[Group, np.ndarray]) -> Effect
         group=_label(group),
         trials=trials,
         seeds=len(mine),
-        score=float(mine.mean()),
-        difference=None if joint is None else float(joint.mean()),
+        score=exact_mean(mine.tolist()),
+        difference=None if joint is None else exact_mean(joint.tolist()),
         margin=_margin(mine) if joint is None else _margin(joint),
         p=_p(joint),
-        over_random=None if random is None else float(random.mean()),
+        over_random=None if random is None else exact_mean(random.tolist()),
         over_random_margin=None if random is None else _margin(random),
         over_random_p=_p(random),
     )

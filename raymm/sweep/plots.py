@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from raymm.reports.means import exact_mean
 from raymm.reports.plots import COLOURS, new_figure, panels, style_axis
 from raymm.sweep.labels import brief, short_names, varied
 
@@ -92,7 +92,7 @@ def _point(axis: Axes, x: float, row: TrialRow) -> None:
     """Mean, lowest and highest score of a trial."""
     axis.plot([x, x], [min(row.scores), max(row.scores)], color=BLUE, linewidth=0.8, alpha=0.5)
     style = "full" if row.status == "finished" else "none"
-    axis.plot(x, np.mean(row.scores), "o", color=BLUE, markersize=4.5, alpha=0.8, fillstyle=style)
+    axis.plot(x, exact_mean(row.scores), "o", color=BLUE, markersize=4.5, alpha=0.8, fillstyle=style)
 
 
 def _numbers(rows: Sequence[TrialRow], key: str) -> list[float | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from raymm.reports.means import exact_mean
 from raymm.tracking.metrics import higher_is_better
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TrialRow:
     @property
     def score(self) -> float | None:
         """Mean over the seeds that ended, None where none did."""
-        return float(np.mean(self.scores)) if self.scores else None
+        return exact_mean(self.scores) if self.scores else None
 
     @property
     def deviation(self) -> float | None:

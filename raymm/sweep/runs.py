@@ -12,6 +12,7 @@ import numpy as np
 
 from raymm.config.canonical import parameters
 from raymm.config.loading import parse
+from raymm.reports.means import exact_mean
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
 from raymm.storage.layout import committed_epochs
@@ -161,7 +162,7 @@ def best_so_far(history: Sequence[Mapping[str, Any]], selection: str) -> list[fl
 
 def score_at(histories: Histories, epochs: int, selection: str) -> float:
     """Mean over seeds of the best score of the first `epochs` epochs."""
-    return float(np.mean([best_so_far(history[:epochs], selection)[-1] for history in histories]))
+    return exact_mean([best_so_far(history[:epochs], selection)[-1] for history in histories])
 
 
 def trial_rows(sweep: Sweep) -> list[TrialRow]:
@@ -201,7 +202,7 @@ def result_metrics(sweep: Sweep, trial: Trial) -> dict[str, float]:
 def mean_metrics(of_seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Means over seeds of the metrics that all of them have."""
     names = set.intersection(*(set(metrics) for metrics in of_seeds))
-    return {name: float(np.mean([metrics[name] for metrics in of_seeds])) for name in sorted(names)}
+    return {name: exact_mean([metrics[name] for metrics in of_seeds]) for name in sorted(names)}
 
 
 def without_test(metrics: Mapping[str, float]) -> dict[str, float]:

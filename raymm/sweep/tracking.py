@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from raymm.counts import counted
 from raymm.reports.diagnostics.of_run import findings_of
+from raymm.reports.means import exact_mean
 from raymm.reports.run_tracking import record_files, record_findings
 from raymm.storage import layout
 from raymm.storage.atomic import write_json
@@ -186,7 +185,7 @@ class SweepTracker:
         deviation = deviation_of(scores)
         spread = {} if deviation is None else {SCORE_SD: deviation}
         means = without_test(mean_metrics([each.result.metrics for each in ended]))
-        summary = {**means, SCORE: float(np.mean(scores)), **spread}
+        summary = {**means, SCORE: exact_mean(scores), **spread}
         by_seed = {seed_score(each.seed): each.score for each in ended}
         tracker.log_summary({**from_one(summary), **by_seed})
         best = best_seed(ended)

@@ -71,8 +71,11 @@ def class_losses(outputs: Tensor, labels: Tensor, loss: LossConfig, weights: Ten
     )
     if not loss.focal:
         return losses
-    probability = outputs.softmax(dim=-1).gather(-1, labels[:, None])[:, 0]
-    return (1 - probability) ** loss.focal * losses
+    others = outputs.softmax(dim=-1).scatter(-1, labels[:, None], 0.0).sum(dim=-1)  # 1 - p, also where that is tiny
+    if not loss.label_smoothing:  # cross-entropy of torch rounds p to 1 before it takes the logarithm
+        exact = -torch.log1p(-others.clamp(max=0.5))
+        losses = torch.where(others < 0.5, exact if weights is None else weights[labels] * exact, losses)
+    return _focal(others, loss.focal) * losses
 
 
 def label_losses(
@@ -86,9 +89,18 @@ def label_losses(
         outputs, target, weight=weights, pos_weight=pos_weight, reduction="none"
     )
     if loss.focal:
-        probability = torch.where(labels, outputs, -outputs).sigmoid()
-        losses = (1 - probability) ** loss.focal * losses
+        missing = torch.where(labels, -outputs, outputs)
+        if not loss.label_smoothing:  # the slope of torch's loss rounds p to 1
+            exact = -torch.nn.functional.logsigmoid(-missing)
+            factor = exact.new_ones(()) if pos_weight is None else torch.where(labels, pos_weight, 1.0)
+            losses = factor * exact if weights is None else weights * factor * exact
+        losses = _focal(missing.sigmoid(), loss.focal) * losses
     return losses.mean(dim=-1)
+
+
+def _focal(missing: Tensor, gamma: float) -> Tensor:
+    """(1 - p)^gamma of the probability that is missing, 1 - p; its slope is finite where that is 0."""
+    return missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma
 
 
 def error_losses(errors: Tensor, loss: LossConfig) -> Tensor:

@@ -18,6 +18,9 @@ __all__ = ["epoch_rates", "updates_in"]
 
 History = Sequence[Mapping[str, Any]]
 
+ROUNDING = 1e-9
+"""Epochs that a difference of two times may lack by rounding: 2.3 - 1.3 is below 1."""
+
 FALLS: dict[str, Callable[[float], float]] = {
     "linear": lambda part: 1 - part,
     "cosine": lambda part: 0.5 * (1 + math.cos(math.pi * part)),
@@ -100,7 +103,7 @@ def _plateaus(scores: Sequence[float], patience: int) -> int:
 def _scheduled(settings: OptimizerConfig, since: float, span: float) -> float:
     """The rate so many epochs after the warm-up, of `span` until the end."""
     if settings.schedule == "step":
-        return settings.lr * settings.step_factor ** int(since // settings.step_epochs)
+        return settings.lr * settings.step_factor ** int((since + ROUNDING) // settings.step_epochs)
     low, height = settings.min_lr, settings.lr - settings.min_lr
     if settings.schedule == "cosine":
         return low + height * 0.5 * (1 + math.cos(math.pi * since / span))

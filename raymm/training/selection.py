@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["badness", "best_epoch", "best_score", "stops_early"]
 
 History = Sequence[Mapping[str, Any]]
+
+ROUNDING = 1e-9
+"""Part of `training.min_delta` by which a gain must exceed it."""
 
 
 def badness(history: History, selection: str, task: Task) -> npt.NDArray[np.float64]:
@@ -49,7 +54,7 @@ def best_epoch(history: History, selection: str, task: Task) -> int:
 
 
 def stops_early(history: History, config: Config, task: Task) -> bool:
-    """Whether `training.patience` epochs in a row were no better than the best before them, by `training.min_delta`.
+    """Whether `training.patience` epochs in a row were not better than the best before by more than `min_delta`.
 
     Epochs before the method acts (`method.warmup`, of one that adds rows) are not counted, so that it always does.
     Those of a stage that trains other models (`Method.stage_epochs`) are left out, whatever they reached.
@@ -62,7 +67,21 @@ def stops_early(history: History, config: Config, task: Task) -> bool:
         stage = int(method.stage_epochs(config.method.settings, config.training.epochs))
     best, since, acts = np.inf, 0, config.acts_from
     for epoch, score in enumerate(badness(history, config.training.selection, task)[stage:], stage):
-        better = score < best - config.training.min_delta
+        better = _is_better(float(score), float(best), config.training.min_delta)
         since = 0 if better or epoch < acts else since + 1
         best = score if better else best
     return since >= patience
+
+
+def _is_better(score: float, best: float, least: float) -> bool:
+    """Whether a score, the lower the better, is below the best by more than `least`; rounding counts for neither.
+
+    >>> 0.06 < 0.07 - 0.01, 0.03 < 0.04 - 0.01, _is_better(0.06, 0.07, 0.01), _is_better(0.03, 0.04, 0.01)
+    (True, False, False, False)
+    >>> _is_better(0.06, 0.0700001, 0.01), _is_better(0.06, 0.07, 0.0)
+    (True, True)
+    """
+    gain = best - score
+    if not least or not math.isfinite(gain):
+        return gain > least
+    return gain > least * (1 + ROUNDING) + 4 * sys.float_info.epsilon * max(abs(best), abs(score))

@@ -61,9 +61,18 @@ def test_gaps_are_the_definition_row_by_row(n, name):
     assert found.max() > 0.1
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-13, 1e-3, 1.0, 1e9])
+def test_gaps_without_a_bound_do_not_depend_on_the_unit_of_the_values(size):
+    means = np.array([[3.0, 1.0, np.nan], [3.0, 1.0, 2.0]]) * size
+    assert gaps(means, utility("logit")) == pytest.approx(np.array([[0, 1, 0], [0, 0.75, 0]]), abs=1e-12)
+
+
 def test_modalities_that_lie_level_or_were_never_seen_have_no_gap():
-    level = gaps(np.array([[0.5, 0.5, np.nan], [2.0, 2.0, 2.0]]), utility("logit"))
-    assert level.tolist() == [[0, 0, 0], [0, 0, 0]]
+    means = np.array(
+        [[0.5, 0.5, np.nan], [2.0, 2.0, 2.0], [1234.1] * 3, [1e5 / 3] * 3, [0.1 + 0.2, 0.3, 0.3], [0.0] * 3]
+    )
+    level = gaps(means, utility("logit"))
+    assert (level == 0).all()
     assert gaps(np.array([[1.5], [-4.0]]), utility("count")).tolist() == [[0], [0]]
 
 

@@ -1,6 +1,7 @@
 """Every epoch trains exactly the rows of its plan, whatever the number of ranks."""
 
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 from raymm.config import load
 from raymm.data import Schema, VectorSpec
 from raymm.methods import ExtraRows, ResamplingInputs, build_method
-from raymm.methods.plan import Plan, base_plan, code_type, epoch_batches, epoch_order, make_plan, rank_batches
+from raymm.methods.plan import (
+    Plan,
+    base_plan,
+    code_type,
+    epoch_batches,
+    epoch_order,
+    make_plan,
+    rank_batches,
+    rows_of,
+)
 
 
 def plan_of(rows, group=None):
@@ -96,6 +106,20 @@ def test_a_budget_keeps_as_many_rows_as_it_says_in_their_order(budget, rows):
     of_extra = plan.weight[count:].astype(int)
     assert (np.diff(of_extra) > 0).all()
     assert plan.index[count:].tolist() == [rows[position[row]] for row in of_extra]
+
+
+@pytest.mark.parametrize("samples", [1, 7, 10, 100, 333, 60_000])
+def test_a_budget_is_the_decimal_that_was_written(samples):
+    budgets = [number / 100 for number in range(301)] + [0.1 + 0.2, 1e-5, 2.5e-3, 1 / 3]
+    for budget in budgets:
+        assert rows_of(budget, samples) == Decimal(repr(budget)) * samples // 1
+    assert rows_of(2, samples) == 2 * samples
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(0.29, 29), (0.57, 57), (1.15, 115), (0.999, 99)])
+def test_rounding_takes_no_row_from_a_plan(budget, kept):
+    extra = ExtraRows(np.zeros(400, np.int64), np.full(400, 2))
+    assert len(made(extra, rows=range(100), row_budget=budget)) == 100 + kept
 
 
 def test_which_rows_a_budget_leaves_out_is_drawn_by_the_seed():

@@ -1,6 +1,8 @@
 """The summary of a sweep: order, figures worked out by hand, what is missing, and files that hold them."""
 
 import csv
+import itertools
+import math
 from itertools import permutations
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from raymm.reports.means import exact_mean
 from raymm.sweep.columns import score_legend
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import short_names, varied
@@ -56,6 +59,26 @@ def test_the_table_is_best_first_and_every_row_has_every_column():
     assert (best[RATE], table[2][RATE]) == (0.5, "")
     assert (last["score"], last["sd"], last["seeds"], last["test/accuracy"]) == (None, None, 0, "")
     assert last["cause"].startswith("TrainingError")
+
+
+def test_the_same_scores_of_other_seeds_are_equal():
+    """Rounding of a sum decides nothing: each set of scores in every order, the first of them proposed first."""
+    for scores in itertools.combinations([round(0.05 * step, 2) for step in range(21)], 3):
+        rows = [trial(number, order) for number, order in enumerate(itertools.permutations(scores))]
+        assert len({row.score for row in rows}) == 1
+        assert rows[0].score == pytest.approx(sum(scores) / 3)
+        assert [row.number for row in best_first(rows[::-1])] == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([0.1] * 3, 0.1), ([1e308, 1e308], 1e308), ([math.inf, 1.0], math.inf), ([-math.inf, 0.0], -math.inf)],
+)
+def test_means_of_few_numbers(values, mean):
+    assert exact_mean(values) == mean
+    assert math.isnan(exact_mean([math.inf, -math.inf]))
+    assert math.isnan(exact_mean([math.nan, *values]))
+    assert math.isnan(exact_mean([]))
 
 
 def test_equal_scores_stay_in_the_order_in_which_they_were_proposed():

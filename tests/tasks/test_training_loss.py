@@ -90,6 +90,46 @@ def test_focal_losses(gamma):
     torch.testing.assert_close(found, expected)
 
 
+GAPS = (-30, -5, 0, 2, 5, 10, 13, 15, 17, 20, 25)
+
+
+def slopes(task, gap, dtype, **loss):
+    """The loss of a row whose right answer leads by a gap, and its gradient by the outputs."""
+    logits = torch.tensor([[gap, 0.0, -1.0]], dtype=dtype, requires_grad=True)
+    right = torch.tensor([0]) if task == "classification" else torch.tensor([[True, False, False]])
+    given = LABELS if task == "classification" else np.array([[True, False, False], [False, True, True]])
+    value = trained(task, given, **loss).losses(logits, right).sum()
+    value.backward()
+    return value.item(), logits.grad[0].tolist()
+
+
+@pytest.mark.parametrize("more", [{}, {"class_weights": WEIGHTS}], ids=["plain", "weights"])
+@pytest.mark.parametrize("gamma", [0.1, 0.5, 0.9, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_focal_losses_and_slopes_of_well_fitted_rows_are_those_of_float64(task, gamma, more):
+    if task == "multilabel" and more:
+        more = {**more, "pos_weight": {"a": 4.0}}
+    for gap in GAPS:
+        found, wide = (slopes(task, gap, dtype, focal=gamma, **more) for dtype in (torch.float32, torch.float64))
+        assert found[0] == pytest.approx(wide[0], rel=1e-4, abs=1e-30)
+        assert found[1] == pytest.approx(wide[1], rel=1e-4, abs=1e-30)
+    hand = (1 - 1 / (1 + math.exp(-15))) ** gamma * math.log1p(math.exp(-15))
+    if task == "classification" and not more:
+        logits = torch.tensor([[15.0, 0.0, -1e4]])
+        value = trained(task, LABELS, focal=gamma).losses(logits, torch.tensor([0])).item()
+        assert value == pytest.approx(hand, rel=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("gamma", [0.01, 0.5, 2.0])
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_focal_slopes_are_finite_however_well_a_row_is_fitted(task, gamma, smoothing):
+    for gap in (-1e4, -200.0, 30.0, 80.0, 100.0, 200.0, 1e4):
+        value, slope = slopes(task, gap, torch.float32, focal=gamma, label_smoothing=smoothing)
+        assert math.isfinite(value)
+        assert all(map(math.isfinite, slope))
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_losses_of_label_sets_are_those_of_torch(smoothing):
     sets = torch.rand(20, 3, generator=torch.Generator().manual_seed(0)) < 0.4

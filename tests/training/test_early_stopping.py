@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 
 from raymm.config.sections import Config
@@ -48,6 +49,28 @@ def test_epochs_without_a_better_score_are_counted(patience, min_delta, expected
     assert epochs_until_stop(SCORES, config(patience, min_delta)) == expected
     losses = [1 - score for score in SCORES]
     assert epochs_until_stop(losses, config(patience, min_delta, selection="loss")) == expected
+
+
+@pytest.mark.parametrize("places", [2, 3, 4])
+@pytest.mark.parametrize("selection", ["accuracy", "loss"])
+def test_an_improvement_of_exactly_min_delta_is_none_and_a_larger_one_is(places, selection):
+    """Of scores in hundredths, thousandths and so on, the tenth of a step more or less decides, not rounding."""
+    step, sign = 10**-places, 1 if selection == "accuracy" else -1
+    for start in range(0, 10**places, 10**places // 50):
+        first, same = round(start * step, places), round((start + sign) * step, places)
+        for more in (0.9, 1.0, 1.1):
+            expected = None if more > 1 else 2
+            second = same if more == 1.0 else first + sign * more * step
+            settings_of_run = config(1, step, selection=selection)
+            assert epochs_until_stop([first, second], settings_of_run) == expected, (first, second)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1.0, 1e6])
+def test_without_min_delta_the_least_improvement_counts(size):
+    losses = [size, np.nextafter(size, 0), np.nextafter(np.nextafter(size, 0), 0)]
+    assert epochs_until_stop(losses, config(1, selection="loss")) is None
+    assert epochs_until_stop(losses, config(1, size * 1e-3, selection="loss")) == 2
+    assert epochs_until_stop([np.inf, size, size / 2], config(2, size * 0.4, selection="loss")) is None
 
 
 def test_a_method_acts_before_training_may_end():

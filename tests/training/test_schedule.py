@@ -81,6 +81,19 @@ def test_steps_are_those_of_torch():
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("per", ["step", "epoch"])
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("updates", [1, 3, 7, 10, 49])
+def test_steps_come_whole_epochs_after_the_warm_up_to_the_update(updates, step, per):
+    """By whole numbers of updates: the first drop is `step_epochs` after the warm-up."""
+    for steps in {1, updates // 3 + 1, updates, updates + 3, 2 * updates + 1}:
+        given = f"step_epochs={step}", "step_factor=0.5", f"per={per}", f"warmup={steps}steps"
+        found = rates_of("schedule=step", *given, updates=updates)
+        for update, rate in enumerate(found[steps:], steps):
+            since = update - steps if per == "step" else max(0, update // updates * updates - steps)
+            assert rate == LR * 0.5 ** (since // (step * updates)), (steps, update)
+
+
 @pytest.mark.parametrize("warmup", ["2", "'10'"])
 @pytest.mark.parametrize("name", BY_TIME)
 def test_a_warm_up_comes_before_the_schedule_as_in_torch(name, warmup):
