@@ -288,7 +288,7 @@ def _hard_sum(source: LogitSource, labels: Labels, codes: range, utility: Utilit
     n = source.present.shape[1]
     correct = _correct(source, labels, codes, utility.task)
     _compare_sizes(source, labels, codes, utility)
-    reach = _sized_reach(utility.by_size, n).to(correct.device).expand(len(correct), 1)
+    reach = _sized_reach(utility.by_size, n, correct.device).expand(len(correct), 1)
     if source.nothing_missing:
         weights = _sized_weights(utility.by_size, n, correct.device)[codes.start : codes.stop]
         correct[:, 0] &= codes.start > 0  # code 0, the empty coalition, never counts as correct
@@ -327,10 +327,12 @@ def _sized_weights(
 
 @lru_cache(maxsize=4)
 @torch.inference_mode(mode=False)
-def _sized_reach(by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int) -> Float64[Tensor, "1 1"]:
+def _sized_reach(
+    by_size: Callable[[Int64[Tensor, " s"]], Int64[Tensor, " s"]], n: int, device: torch.device
+) -> Float64[Tensor, "1 1"]:
     """`reach_of` a hard utility: 0 where its values are whole numbers, so that nothing is rounded."""
     worth = by_size(torch.arange(n + 1)).double()[None]
-    return reach_of(worth) * bool((worth != worth.round()).any())
+    return (reach_of(worth) * bool((worth != worth.round()).any())).to(device)
 
 
 def _correct(source: LogitSource, labels: Labels, codes: range, task: Task) -> Bool[Tensor, "B s"]:

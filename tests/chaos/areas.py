@@ -86,6 +86,7 @@ AREAS = {
         "raymm/valuation/exact.py": EXACT,
         "raymm/valuation/bits.py": "tests/valuation/test_bits.py",
         "raymm/valuation/coalitions.py": EXACT,
+        "raymm/valuation/rounding.py": "tests/valuation/test_rounding.py",
     },
     "sampled values": {
         "raymm/valuation/sampling/budget.py": "tests/valuation/test_estimator.py",

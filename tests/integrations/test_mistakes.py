@@ -1,5 +1,7 @@
 """Mistakes that people make with `Resampler` and `CoalitionLoss` in loops of their own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from torch.nn import functional
 from raymm.errors import CheckpointError, ConfigError, DataError
 from raymm.integrations.coalition_loss import CoalitionLoss
 from raymm.integrations.resampler import Resampler
-from raymm.integrations.values import _same_labels
+from raymm.integrations.values import _check_labels, _same_labels
 from raymm.valuation.own import value_batches
 
 NAMES = ("audio", "rgb")
@@ -128,6 +130,29 @@ def table_of(order):
         "label": torch.tensor(LABELS)[order],
     }
     return value_batches(lambda given, mask: given["shown"] * mask[:, :1], [batch], modalities=NAMES)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        1.7e9 + 100.0 * np.arange(5),
+        1e-9 * np.arange(1.0, 6),
+        200_000.0 + np.arange(5),
+        np.arange(200_000, 200_005),
+        0.1 * np.arange(5),
+    ],
+)
+def test_labels_of_any_size_tell_that_samples_are_in_another_order(label):
+    """Also where one side holds them in float32; the same order is taken."""
+    for kind in (np.float64, np.float32):
+        mine = SimpleNamespace(label=label[:, None], named=str)
+        theirs = SimpleNamespace(label=label[::-1, None].astype(kind))
+        with pytest.raises(DataError, match="4 of its 5 samples have other labels than the Resampler's"):
+            _check_labels(theirs, mine, np.arange(5))
+        theirs.label = label[:, None].astype(kind)
+        _check_labels(theirs, mine, np.arange(5))
+        mine.label, theirs.label = theirs.label, mine.label
+        _check_labels(theirs, mine, np.arange(5))
 
 
 def test_values_of_shuffled_samples_are_refused_where_labels_tell():

@@ -63,11 +63,19 @@ def test_what_is_surprising_does_not_depend_on_the_unit_of_the_utility(unit):
     assert surprising_rows(unit * phi, unit * expected, 3).tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("value", [1 / 3, 0.1, 1e-3, 2.7])
+@pytest.mark.parametrize("value", [1 / 3, 0.1, 1e-3, 2.7, 1e9 / 3, 1e6 / 7, -1e12 / 3, 1e-13 / 3])
 def test_of_equal_contributions_none_is_surprising(value):
     table = made(50, 1, 1, missing=0)
     table = replace(table, phi=np.full((50, 1), value))
     assert {entry.listed for entries in choose(table, 5, 10).values() for entry in entries} == {"lowest"}
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1.0, 1e6])
+def test_what_is_surprising_does_not_depend_on_the_unit_of_the_values(size):
+    phi, expected = np.array([0.0, 1.0, -1.0, np.nan]) * size, np.full(4, 0.5) * size
+    assert surprising_rows(phi, expected, 3).tolist() == [2, 0]
+    assert surprising_rows(np.full(3, np.nan), np.zeros(3), 3).tolist() == []
+    assert surprising_rows(np.empty(0), np.empty(0), 3).tolist() == []
 
 
 def test_lists_are_sorted_and_lack_what_is_missing():
