@@ -34,8 +34,7 @@ def cosines(first: Tensor, second: Tensor) -> Tensor:
     >>> cosines(torch.tensor([[3e-20, 4e-20], [0.0, 0.0]]), torch.tensor([1e25, 0.0]))
     tensor([0.6000,    nan])
     """
-    units = []
-    for one in (first, second):
-        norm = torch.linalg.vector_norm(one, dim=-1, keepdim=True, dtype=torch.float64).to(one.dtype)
-        units.append(one / norm)
-    return (units[0] * units[1]).sum(dim=-1)
+    lengths = [torch.linalg.vector_norm(one, dim=-1, keepdim=True, dtype=torch.float64) for one in (first, second)]
+    units = [one / length.to(one.dtype) for one, length in zip((first, second), lengths, strict=True)]
+    known = (lengths[0] > 0) & (lengths[1] > 0)  # vectors without a number have the sum 0
+    return torch.where(known[..., 0], (units[0] * units[1]).sum(dim=-1), torch.nan)

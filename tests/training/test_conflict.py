@@ -29,6 +29,7 @@ def test_cosines_do_not_depend_on_the_lengths(length):
 def test_a_gradient_of_zero_has_no_cosine():
     rows = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     assert cosines(rows, torch.ones(2, 2, dtype=torch.float64)).isnan().tolist() == [True, False]
+    assert cosines(torch.zeros(0), torch.zeros(0)).isnan()
 
 
 def first_masks(monkeypatch):
