@@ -72,7 +72,8 @@ def differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
 def settled(values: npt.ArrayLike, rounding: npt.ArrayLike) -> Array:
     """Values of which those whose sizes are equal, up to what each may be off by, have one size, and 0 is exact.
 
-    The size is the least of them. No grid: next to its steps, equal values would be apart.
+    The size is the least of them. No grid: next to its steps, equal values would be apart. A value that is known well
+    is not drawn to one that is known less well, such as one in another unit, nor to 0.
 
     Parameters
     ----------
@@ -83,13 +84,15 @@ def settled(values: npt.ArrayLike, rounding: npt.ArrayLike) -> Array:
     --------
     >>> settled([0.3, -0.30000001, 1e-9, 0.4], 1e-8).tolist()
     [0.3, -0.3, 0.0, 0.4]
+    >>> settled([1e-7, 5e-7], [1e-16, 1e-6]).tolist()
+    [1e-07, 0.0]
     """
     array = np.asarray(values, np.float64)
-    sizes = np.abs(array)
+    off = np.broadcast_to(np.asarray(rounding, np.float64), array.shape)
+    sizes = np.where(np.abs(array) <= off, 0.0, np.abs(array))
     order = np.argsort(sizes, kind="stable")
-    ascending = np.concatenate([[0.0], sizes[order]])
-    off = np.concatenate([[0.0], np.broadcast_to(np.asarray(rounding, np.float64), array.shape)[order]])
-    apart = ~(np.diff(ascending) <= off[1:] + off[:-1])  # NaN is apart from all
+    ascending, known = (np.concatenate([[0.0], each[order]]) for each in (sizes, np.where(sizes > 0, off, 0.0)))
+    apart = ~(np.diff(ascending) <= 2 * np.minimum(known[1:], known[:-1]))  # NaN is apart from all
     heads = np.concatenate([[0.0], ascending[1:][apart]])
     found = np.empty_like(array)
     found[order] = heads[np.cumsum(apart)]

@@ -72,12 +72,12 @@ class Pairing:
     by_data
         First arm less second, float64 [seeds], by data set; data sets without a pair are left out.
     rounding
-        What means of them may be off by.
+        What means of them may be off by, by data set: they may be in different units.
     """
 
     seeds: Mapping[str, tuple[int, ...]]
     by_data: Mapping[str, npt.NDArray[np.float64]]
-    rounding: float = 0.0
+    rounding: Mapping[str, float]
 
     @property
     def all(self) -> npt.NDArray[np.float64]:
@@ -90,11 +90,12 @@ class Pairing:
             return np.empty(0)
         common = sorted(set.intersection(*map(set, self.seeds.values())))
         places = {data: [seeds.index(seed) for seed in common] for data, seeds in self.seeds.items()}
-        return settled(np.mean([self.by_data[name][at] for name, at in places.items()], axis=0), self.rounding)
+        off = max(self.rounding.values())
+        return settled(np.mean([self.by_data[name][at] for name, at in places.items()], axis=0), off)
 
     def by_mean(self) -> npt.NDArray[np.float64]:
         """Means over the seeds, of each data set."""
-        return settled([found.mean() for found in self.by_data.values()], self.rounding)
+        return settled([found.mean() for found in self.by_data.values()], list(self.rounding.values()))
 
 
 def figures_of(results: StudyResults) -> list[Figure]:
@@ -129,7 +130,7 @@ def paired(values: Values, first: str, second: str) -> Pairing:
     return Pairing(
         {name: tuple(common[place][1] for place in of_data) for name, of_data in places.items()},
         {name: found[of_data] for name, of_data in places.items()},
-        ROUNDING * float(np.abs(sides).max(initial=0.0)),
+        {name: ROUNDING * float(np.abs(sides[of_data]).max()) for name, of_data in places.items()},
     )
 
 

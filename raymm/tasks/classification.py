@@ -16,7 +16,7 @@ from raymm.counts import counted
 from raymm.deferred import Tensor, torch
 from raymm.errors import ConfigError, DataError, did_you_mean
 from raymm.tasks.base import Outputs, Task, widened
-from raymm.tasks.final_metrics import calibration_error, mean_auc
+from raymm.tasks.final_metrics import calibration_error, macro_f1, mean_auc
 from raymm.tasks.labels import Labels
 from raymm.tasks.training_loss import balanced_class_weights, class_losses, weights_of
 
@@ -167,12 +167,13 @@ class Classification(Task):
     ) -> dict[str, float]:
         """`accuracy`, `macro_f1` (over the classes that occur as label or prediction) and `loss`."""
         del probabilities
-        from torchmetrics.functional.classification import multiclass_f1_score  # noqa: PLC0415  (slow, imports plots)
-
-        pair = torch.from_numpy(prediction), torch.from_numpy(labels)
+        right = prediction == labels
+        samples, answered, hits = (
+            np.bincount(each, minlength=classes) for each in (labels, prediction, labels[right])
+        )
         return {
-            "accuracy": float((prediction == labels).mean()),
-            "macro_f1": float(multiclass_f1_score(*pair, num_classes=max(classes, 2), average="macro")),
+            "accuracy": float(right.mean()),
+            "macro_f1": macro_f1(samples, answered, hits, self.absent_f1),
             "loss": float(losses.mean()),
         }
 

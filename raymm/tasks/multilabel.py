@@ -24,7 +24,7 @@ from raymm.deferred import Tensor, torch, torch_type
 from raymm.errors import DataError, did_you_mean
 from raymm.tasks.base import SOFT, Outputs, Task, widened
 from raymm.tasks.classification import LISTS, class_name, in_order
-from raymm.tasks.final_metrics import calibration_error, mean_auc
+from raymm.tasks.final_metrics import calibration_error, f1_score, macro_f1, mean_auc, mean_average_precision
 from raymm.tasks.labels import Labels
 from raymm.tasks.training_loss import balanced_class_weights, balanced_pos_weights, label_losses, weights_of
 
@@ -215,14 +215,15 @@ class MultiLabel(Task):
         labels (0 for one that neither occurs nor is predicted); `mAP`, the mean average precision, over those that
         occur.
         """
-        from torchmetrics.functional.classification import multilabel_f1_score  # noqa: PLC0415  (slow, imports plots)
-
-        pair = _at_least_two(prediction.astype(np.int64)), _at_least_two(labels.astype(np.int64))
+        del classes
+        samples, answered, hits = (
+            marks.sum(axis=0, dtype=np.int64) for marks in (labels, prediction, labels & prediction)
+        )
         f1 = {
-            f"{average}_f1": float(multilabel_f1_score(*pair, num_labels=max(classes, 2), average=average))
-            for average in ("micro", "macro")
+            "micro_f1": f1_score(int(samples.sum()), int(answered.sum()), int(hits.sum())),
+            "macro_f1": macro_f1(samples, answered, hits, self.absent_f1),
         }
-        ranked = {} if probabilities is None else {"mAP": _mean_average_precision(probabilities, labels)}
+        ranked = {} if probabilities is None else {"mAP": mean_average_precision(probabilities, labels)}
         return {
             "accuracy": float(self.is_right(prediction, labels).mean()),
             **f1,
@@ -261,19 +262,3 @@ def _jaccard(predicted: Bool[Tensor, "... K"], true: Bool[Tensor, "... K"]) -> F
     """Of the predicted and the true set; 1 where both are empty."""
     shared, either = (predicted & true).sum(dim=-1).double(), (predicted | true).sum(dim=-1).double()
     return torch.where(either == 0, 1.0, shared / either.clamp(min=1))
-
-
-def _at_least_two(labels: npt.NDArray[Any]) -> Tensor:
-    """A single label twice, which changes no average: torchmetrics wants two."""
-    return torch.from_numpy(np.repeat(labels, 2, axis=1) if labels.shape[1] == 1 else labels)
-
-
-def _mean_average_precision(probabilities: npt.NDArray[np.float64], labels: Labels) -> float:
-    from torchmetrics.functional.classification import binary_average_precision  # noqa: PLC0415  (slow, imports plots)
-
-    each = [
-        float(binary_average_precision(torch.from_numpy(column.copy()), torch.from_numpy(own.astype(np.int64))))
-        for column, own in zip(probabilities.T, labels.T, strict=True)
-        if own.any()
-    ]
-    return float(np.mean(each)) if each else math.nan

@@ -8,10 +8,12 @@ import pytest
 from scipy import stats
 
 from raymm.errors import DataError
-from raymm.reports.paired_statistics import holm
-from raymm.study.comparison import compare_all, controls_of
-from raymm.study.figures import figures_of, macro_mean, paired, values_of
+from raymm.reports.paired_statistics import holm, p_of_equal
+from raymm.study.comparison import compare_all, compare_arms, controls_of
+from raymm.study.figures import Figure, figures_of, macro_mean, paired, values_of
 from raymm.study.samples import Samples, read_samples
+from raymm.study.verdict import outcome
+from raymm.tasks import get_task
 from tests.studies import record, results_of, write_test_table
 
 VALUES = {  # by data set, arm and seed; the coalition of seed 2 is missing on `b`, `extra` is on one data set only
@@ -185,3 +187,74 @@ def test_runs_that_were_tested_on_other_samples_are_refused(tested, tmp_path):
 
 def test_samples_of_another_metric_are_not_read():
     assert read_samples(RESULTS, replace(FIGURE, metric="macro_f1")) == Samples()
+
+
+def compared(first, second, figure=FIGURE):
+    """The comparison of two arms whose figures are by data set and seed, the only one of its family."""
+    comparison = compare_arms({"new": first, "old": second}, figure, "new", "old", Samples())
+    return replace(comparison, p_holm=comparison.p)
+
+
+MAE = Figure("mae", "mae", higher=False, share=False)
+PRICES = {("prices", 0): 1.0e6, ("prices", 1): 1.1e6, ("prices", 2): 0.9e6}
+MICRONS = {("microns", 0): 1.0e-4, ("microns", 1): 1.1e-4}
+
+
+@pytest.mark.parametrize(("prices", "counts"), [(2e5, (5, 0, 0)), (0.0, (2, 3, 0)), (1e-8, (2, 3, 0))])
+@pytest.mark.parametrize("microns", [1e-4, 1e-7, 1e-9])
+def test_small_figures_beside_large_ones_keep_their_differences(prices, counts, microns):
+    """Of one that is lost among the figures of prices: 1e-8 of 1e6 is rounding there."""
+    old = {pair: value + prices for pair, value in PRICES.items()} | {p: v + microns for p, v in MICRONS.items()}
+    comparison = compared(PRICES | MICRONS, old, MAE)
+    assert comparison.by_data["microns"].mean == pytest.approx(-microns, rel=1e-4)
+    assert comparison.by_data["prices"].mean == (0.0 if prices < 1 else -prices)
+    assert (comparison.won, comparison.tied, comparison.lost) == counts
+    means = paired({"new": PRICES | MICRONS, "old": old}, "new", "old").by_mean()
+    assert means == pytest.approx([-microns, comparison.by_data["prices"].mean], rel=1e-4)
+
+
+TRUTH = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2])
+ANSWERS = {  # whose macro-F1 is 83/210 and 16/45, 5/7 and 85/126: both pairs are 5/126 apart
+    "new": ([2, 2, 0, 0, 1, 0, 2, 1, 0, 2], [0, 0, 2, 1, 1, 1, 0, 2, 2, 0]),
+    "old": ([1, 2, 2, 2, 1, 2, 2, 2, 2, 2], [0, 1, 1, 1, 1, 1, 1, 2, 2, 2]),
+}
+
+
+def macro_f1(answers):
+    return get_task().metrics(np.array(answers), TRUTH, np.zeros(10), 3)["macro_f1"]
+
+
+def of_one_label(metric, said, own, scores):
+    task = get_task("multilabel")
+    columns = (each[:, None] for each in (said, own, scores))
+    said, own, scores = columns
+    return (task.metrics(said, own, np.zeros(len(own)), 1, scores) | task.final_metrics(own, scores))[metric]
+
+
+def micro_f1(hits):
+    """hits / 9."""
+    at = np.arange(18)
+    return of_one_label("micro_f1", (at >= 9 - hits) & (at < 18 - hits), at < 9, at / 18)
+
+
+def ranked(metric, below):
+    """Of one sample that has the label, and nine others, so many of which come after it."""
+    scores = np.array([below - 0.5, *range(9)]) / 10
+    return of_one_label(metric, scores > 0.5, np.arange(10) == 0, scores)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "new", "old", "apart"),
+    [
+        ("macro_f1", macro_f1, ANSWERS["new"], ANSWERS["old"], 5 / 126),
+        ("micro_f1", micro_f1, (5, 8), (4, 7), 1 / 9),
+        ("mAP", lambda below: ranked("mAP", below), (8, 7), (7, 4), 1 / 6),  # 1/2 - 1/3, and 1/3 - 1/6
+        ("auc", lambda below: ranked("auc", below), (5, 8), (4, 7), 1 / 9),
+    ],
+)
+def test_equal_differences_of_two_seeds_are_not_shown(metric, value, new, old, apart):
+    """A t test of rounding would say p 1e-7."""
+    arms = [{("d", seed): value(given) for seed, given in enumerate(of_arm)} for of_arm in (new, old)]
+    comparison = compared(*arms, Figure(metric, metric, higher=True, share=True))
+    assert comparison.over_pairs.mean == pytest.approx(apart, rel=1e-12)
+    assert (comparison.p, outcome(comparison)) == (p_of_equal(2), "not shown")

@@ -3,6 +3,8 @@
 import csv
 import math
 from dataclasses import replace
+from fractions import Fraction
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -15,13 +17,27 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     roc_auc_score,
 )
-from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    binary_calibration_error,
+    multiclass_calibration_error,
+    multiclass_f1_score,
+    multilabel_f1_score,
+)
 
 from raymm.reports.pages.groups import class_counts
 from raymm.storage import layout
 from raymm.storage.layout import epoch_folder, result_folder, valuation_file
 from raymm.tasks import get_task
-from raymm.tasks.final_metrics import calibration_error, confusion, mean_auc, per_class
+from raymm.tasks.final_metrics import (
+    calibration_error,
+    confusion,
+    macro_f1,
+    mean_auc,
+    mean_average_precision,
+    per_class,
+)
 from raymm.training.result import read_result
 from raymm.valuation import read_table
 from tests.cli.calling import exit_code
@@ -40,7 +56,7 @@ def test_auc_and_calibration_error_of_classes(classes):
     p, labels = probabilities(classes)
     found = get_task().final_metrics(labels, p)
     expected = roc_auc_score(labels, p, multi_class="ovr") if classes > 2 else roc_auc_score(labels, p[:, 1])
-    assert found["auc"] == pytest.approx(expected, abs=1e-5)
+    assert found["auc"] == pytest.approx(expected, abs=1e-12)
     error = multiclass_calibration_error(torch.from_numpy(p), torch.from_numpy(labels), classes, n_bins=15)
     assert found["ece"] == pytest.approx(float(error), abs=1e-6)
     worse = get_task().final_metrics((labels + 1) % classes, p)
@@ -53,7 +69,7 @@ def test_auc_and_calibration_error_of_label_sets():
     labels = generator.random((150, 4)) < 0.3
     p = 1 / (1 + np.exp(-generator.normal(size=labels.shape) - np.where(labels, 1.5, -1.5)))
     found = get_task("multilabel").final_metrics(labels, p)
-    assert found["auc"] == pytest.approx(roc_auc_score(labels, p, average="macro"), abs=1e-5)
+    assert found["auc"] == pytest.approx(roc_auc_score(labels, p, average="macro"), abs=1e-12)
     states = np.where(p > 0.5, p, 1 - p).ravel()
     right = ((p > 0.5) == labels).ravel()
     error = binary_calibration_error(torch.from_numpy(states), torch.from_numpy(right.astype(int)), n_bins=15)
@@ -95,7 +111,9 @@ def test_the_mean_f1_of_the_classes_is_the_macro_f1(task, counted):
     counts = class_counts(table, 8)
     f1 = per_class(counts.samples, counts.answered, counts.hits, table.task.absent_f1)["f1"]
     assert (~np.isnan(f1)).sum() == counted
-    assert np.nanmean(f1) == pytest.approx(table.task.metrics(prediction, label, table.loss, 8)["macro_f1"], abs=1e-6)
+    assert np.nanmean(f1) == pytest.approx(
+        table.task.metrics(prediction, label, table.loss, 8)["macro_f1"], abs=1e-12
+    )
 
 
 def test_confusion_is_that_of_scikit_learn():
@@ -183,7 +201,7 @@ def test_metrics_of_classes_are_those_of_scikit_learn_at_the_extremes(kind, samp
         "auc": np.mean(curves) if curves else math.nan,
         "ece": error_by_bins(p.max(axis=1), p.argmax(axis=1) == y),
     }
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -209,7 +227,71 @@ def test_metrics_of_label_sets_are_those_of_scikit_learn_at_the_extremes(kind, s
         "auc": np.mean(curves) if curves else math.nan,
         "ece": error_by_bins(np.where(q, p, 1 - p).ravel(), (q == y).ravel()),
     }
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_figures_are_those_of_torchmetrics_to_its_precision(seed):
+    """Which is float32: classes that neither occur nor are answered, one sample and ties included."""
+    generator = np.random.default_rng(seed)
+    samples, classes = (1, 2, 7, 30, 30, 60)[seed], (2, 5, 3, 8, 2, 6)[seed]
+    y, said = (generator.integers(0, max(1, classes - at), samples) for at in (1, 0))
+    found = get_task().metrics(said, y, np.zeros(samples), classes)["macro_f1"]
+    theirs = multiclass_f1_score(torch.tensor(said), torch.tensor(y), num_classes=classes, average="macro")
+    assert found == pytest.approx(float(theirs), abs=1e-6)
+    own, sets = (generator.random((samples, classes)) < share for share in (0.3, 0.4))
+    p = np.round(generator.random((samples, classes)), 1)
+    found = get_task("multilabel").metrics(sets, own, np.zeros(samples), classes, p)
+    pair = torch.tensor(sets.astype(int)), torch.tensor(own.astype(int))
+    for average in ("micro", "macro"):
+        theirs = multilabel_f1_score(*pair, num_labels=classes, average=average)
+        assert found[f"{average}_f1"] == pytest.approx(float(theirs), abs=1e-6)
+    column = np.concatenate([own[:, 0], [True, False]])
+    scores = np.concatenate([p[:, 0], [0.5, 0.5]])
+    pair = torch.tensor(scores), torch.tensor(column.astype(int))
+    assert mean_auc(scores[:, None], column[:, None]) == pytest.approx(float(binary_auroc(*pair)), abs=1e-6)
+    precision = mean_average_precision(scores[:, None], column[:, None])
+    assert precision == pytest.approx(float(binary_average_precision(*pair)), abs=1e-6)
+
+
+def test_metrics_are_the_fractions_that_they_stand_for():
+    """4/9 and k/N, to the last bit, and the same whatever the classes are called."""
+    y, said = np.array([0, 1, 1, 2]), np.array([0, 1, 2, 0])
+    assert get_task().metrics(said, y, np.zeros(4), 3)["macro_f1"] == float(Fraction(4, 9))
+    for total in range(1, 40):
+        for right in range(total + 1):
+            own = np.ones((total, 1), bool)
+            found = get_task("multilabel").metrics(np.arange(total)[:, None] < right, own, np.zeros(total), 1)
+            assert found["micro_f1"] == found["macro_f1"] == 2 * right / (total + right)
+            assert found["accuracy"] == right / total
+    p, own = np.arange(1.0, 11.0)[:, None] / 10, np.arange(10)[:, None] % 3 == 0
+    assert mean_auc(p, own) == 12 / 24
+    assert mean_average_precision(p, own) == pytest.approx(
+        float(Fraction(1 + Fraction(2, 4) + Fraction(3, 7)) / 4 + Fraction(1, 10))
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_are_the_same_whatever_the_order_of_classes_and_samples(seed):
+    generator = np.random.default_rng(seed)
+    y, said = np.repeat(np.arange(4), 5), generator.integers(0, 4, 20)
+    p = generator.random((20, 4))
+    member = y[:, None] == np.arange(4)
+    found = set()
+    for order in map(np.array, permutations(range(4))):
+        place, rows = np.argsort(order), generator.permutation(20)
+        macro = get_task().metrics(order[said][rows], order[y][rows], np.zeros(20), 4)["macro_f1"]
+        columns = p[rows][:, place], member[rows][:, place]
+        found.add((macro, mean_auc(*columns), mean_average_precision(*columns)))
+    assert len(found) == 1
+
+
+def test_confusions_of_the_same_macro_f1_are_tied():
+    """Also where their classes have other scores: the sum is exact, and rounded once."""
+    counts = [([3, 3, 3], [3, 3, 3], [2, 2, 2]), ([3, 3, 3], [3, 3, 3], [1, 2, 3])]
+    assert len({macro_f1(*map(np.array, each)) for each in counts}) == 1
+    assert math.isnan(macro_f1(*np.zeros((3, 2), np.int64)))
+    assert macro_f1(*np.zeros((3, 2), np.int64), absent_f1=0.0) == 0.0
 
 
 def error_by_bins(confidence, right):
