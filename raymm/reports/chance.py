@@ -8,7 +8,7 @@ import numpy as np
 
 from raymm.reports.spacing import evenly
 from raymm.tasks.multilabel import MultiLabel
-from raymm.tasks.regression import Regression
+from raymm.tasks.regression import Regression, reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ __all__ = ["best_constant", "chance_by_modality"]
 ANSWERS = 100
 """Constant answers that are tried: the most frequent labels."""
 
-WINDOWS, ROUNDING = 10, 1e-9
-"""Fullest windows of a regression that are tried, and the part of a width by which rounding may move its end."""
+WINDOWS = 10
+"""Fullest windows of a regression that are tried: of several targets no one of them need be the best."""
 
 
 def best_constant(task: Task, labels: Labels) -> float:
@@ -90,23 +90,21 @@ def _numbers(task: Regression, labels: Labels) -> Labels:
     if task.settings.sign:
         signs, counts = np.unique(np.where(labels < 0, -1.0, 1.0), axis=0, return_counts=True)
         return np.asarray(signs[np.argsort(-counts, kind="stable")[:ANSWERS]])
-    middles = [_middles(column, 2 * task.settings.within) for column in np.sort(labels, axis=0).T]
+    middles = [_middles(column, task.settings.within) for column in np.sort(labels, axis=0).T]
     fewest = min(map(len, middles))
     order = np.argsort(labels[:, 0], kind="stable")
     tried = labels[order[evenly(len(order), ANSWERS)]]
     return np.concatenate([np.stack([each[:fewest] for each in middles], axis=1), tried])
 
 
-def _middles(ordered: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float64]:
-    """Middles of the fullest windows of a width, each halfway between its first and its last number, fullest first.
+def _middles(ordered: npt.NDArray[np.float64], within: float) -> npt.NDArray[np.float64]:
+    """Middles of the fullest windows of twice `within`, each halfway between its first and its last number.
 
-    Labels such as 0.1 and 0.3 are apart by a little more or less than 0.2, and which of them a middle reaches depends
-    on rounding too. So several windows are tried, and after them those that are wider by a rounding.
+    The fullest come first. A window is as wide as its middle reaches, rounding included (`reach`).
     """
-    starts, found = np.unique(ordered), []
-    for wide in (width, width * (1 + ROUNDING)):
-        last = np.searchsorted(ordered, starts + wide, side="right") - 1
-        held = last - np.searchsorted(ordered, starts)
-        fullest = np.argsort(-held, kind="stable")[:WINDOWS]
-        found.append((starts[fullest] + ordered[last[fullest]]) / 2)
-    return np.concatenate(found)
+    starts = np.unique(ordered)
+    last = np.searchsorted(ordered, starts + 2 * reach(within, np.abs(starts)), side="right") - 1
+    held = last - np.searchsorted(ordered, starts)
+    fullest = np.argsort(-held, kind="stable")[:WINDOWS]
+    middles: npt.NDArray[np.float64] = starts[fullest] + (ordered[last[fullest]] - starts[fullest]) / 2
+    return middles

@@ -64,7 +64,7 @@ class LabelForm(ABC):
 
     @abstractmethod
     def text(self, label: Any, classes: Sequence[str]) -> str:
-        """A label or a prediction (one row) for people; `parse` reads it again."""
+        """A label or a prediction (one row) for people; `parse` reads it again, a fraction of 32 bits as that."""
 
     def brief(self, label: Any, classes: Sequence[str]) -> str:
         """`text` for pages: of many numbers or names the first, and how many more there are."""

@@ -27,13 +27,16 @@ from raymm.tasks.labels import Labels
 from raymm.tasks.regression_metrics import regression_metrics
 from raymm.tasks.training_loss import error_losses
 
-__all__ = ["Regression", "RegressionSettings"]
+__all__ = ["Regression", "RegressionSettings", "reach"]
 
 WHOLE = 2.0**53
 """From here on every float is a whole number."""
 
 BRIEF = 6
 """Numbers of a label that a page shows."""
+
+SLACK, EPS = 1e-9, 2.0**-52
+"""Part of `within` that answers may be off by besides, and the relative distance of floats."""
 
 STRATA = 10
 """Groups of like labels, from each of which splits take their share."""
@@ -154,14 +157,19 @@ class Regression(Task):
         return f"label {wrong[0]} is not finite" if wrong else None
 
     def text(self, label: Any, classes: Sequence[str]) -> str:
-        """The numbers, with nine digits at most, and the separator between them."""
+        """The numbers, with the digits that tell them apart from others, and the separator between them.
+
+        >>> Regression().text([0.25, 1700000123.5, 1 / 3], ["a", "b", "c"])
+        '0.25|1700000123.5|0.3333333333333333'
+        """
         del classes
-        return self.settings.separator.join(f"{float(number):.9g}" for number in label)
+        return self.settings.separator.join(_digits(float(number)) for number in label)
 
     def brief(self, label: Any, classes: Sequence[str]) -> str:
-        """`text`; of more than `BRIEF` numbers the first, with four digits."""
+        """`text`, with nine digits where it has more; of more than `BRIEF` numbers the first, with four."""
+        del classes
         if len(label) <= BRIEF:
-            return self.text(label, classes)
+            return self.settings.separator.join(_nine_digits(float(number)) for number in label)
         shown = self.settings.separator.join(f"{float(number):.4g}" for number in label[:BRIEF])
         return f"{shown} ... {len(label) - BRIEF} more"
 
@@ -303,7 +311,7 @@ class Regression(Task):
         """By target, of tensors and arrays alike."""
         if self.settings.sign:
             return (answers < 0) == (labels < 0)
-        return abs(answers - labels) <= self.settings.within
+        return abs(answers - labels) <= reach(self.settings.within, abs(answers) + abs(labels))
 
     def _texts(self, cell: Any) -> list[str]:
         if isinstance(cell, LISTS):
@@ -312,9 +320,49 @@ class Regression(Task):
         return [part.strip() for part in text.split(self.settings.separator)] if text else []
 
 
+def reach(within: float, size: Any) -> Any:
+    """What answer and label may be apart by, so that 0.3 is within 0.1 of 0.4, as people count.
+
+    Parameters
+    ----------
+    within
+        Of the settings.
+    size
+        What both together are as large as, a number or an array or tensor of them: the larger, the more they, and
+        their difference, are rounded.
+
+    Examples
+    --------
+    >>> abs(0.3 - 0.4) <= 0.1, abs(0.3 - 0.4) <= reach(0.1, 0.3 + 0.4)
+    (False, True)
+    """
+    return within * (1 + SLACK) + 2 * EPS * size
+
+
 def _text(cell: Any) -> str:
     """A cell as text, numbers with all their digits; empty for a missing value."""
     return "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124  (NaN)
+
+
+def _digits(number: float) -> str:
+    """Nine digits where these read as the same number, or as the same fraction of 32 bits; else as many as it has.
+
+    >>> _digits(0.1), _digits(float(np.float32(0.1))), _digits(0.1 + 0.2)
+    ('0.1', '0.100000001', '0.30000000000000004')
+    """
+    short = f"{number:.9g}"
+    with np.errstate(over="ignore"):
+        narrow = float(np.float32(number)) == number == float(np.float32(float(short)))
+    return short if float(short) == number or (narrow and not number.is_integer()) else repr(number)
+
+
+def _nine_digits(number: float) -> str:
+    """For people: `_digits`, with nine at most where that is shorter.
+
+    >>> _nine_digits(1 / 3), _nine_digits(1700000123.5)
+    ('0.333333333', '1700000123.5')
+    """
+    return min(f"{number:.9g}", _digits(number), key=len)
 
 
 def _number(cell: Any) -> float | None:

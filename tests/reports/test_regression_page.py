@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_of_many_targets_pages_show_the_first_and_tables_have_all(tmp_path):
     page = (tmp_path / "v.html").read_text()
     assert page.count(" ... 34 more") >= 2 * len(table)
     assert f"{table.label[0, 39]:.9g}" not in page
-    assert Values(table).to_pandas()["label"][0] == "|".join(f"{number:.9g}" for number in table.label[0])
+    assert Values(table).to_pandas()["label"][0] == "|".join(map(repr, table.label[0].tolist()))
 
 
 def test_whether_it_is_better_is_told_by_a_paired_interval():
@@ -161,6 +162,21 @@ def test_chance_of_labels_in_steps_is_what_rounding_lets_a_number_reach(step, wi
         answers = np.unique((different[:, None] + different) / 2)
         by_hand = max(task.is_right(np.full_like(labels, answer), labels).mean() for answer in answers)
         assert best_constant(task, labels) == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("offset", [0, -5, 100, 10**6, 10**9])
+@pytest.mark.parametrize("within", ["0.1", "0.2", "0.25", "0.3", "0.5", "1"])
+def test_no_constant_answer_is_right_more_often_than_chance(offset, within):
+    """By fractions: of labels in steps of a tenth many are apart by twice `within`."""
+    task = Regression(RegressionSettings(within=float(within)))
+    for seed in range(10):
+        tenths = np.random.default_rng(seed).integers(0, 12, 33)
+        labels = np.array([[float(offset + Fraction(int(each), 10))] for each in tenths])
+        width = 20 * Fraction(within)
+        by_hand = max(np.mean((tenths >= low) & (tenths <= float(low + width))) for low in tenths)
+        assert best_constant(task, labels) == pytest.approx(by_hand)
+        several = np.tile(labels, 2)  # two targets, right where both are
+        assert best_constant(task, several) == pytest.approx(by_hand)
 
 
 def test_chance_of_a_sign_is_that_of_the_more_frequent_one():

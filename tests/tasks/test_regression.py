@@ -83,6 +83,23 @@ def test_a_task_is_fitted_to_the_training_labels():
         TASK.fitted(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]]))
 
 
+@pytest.mark.parametrize("within", [0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 7.0])
+@pytest.mark.parametrize("offset", [0, -5, 1000, 10**6, 1_700_000_000])
+def test_answers_that_are_off_by_within_are_right_as_people_count(within, offset):
+    """0.3 within 0.1 of 0.4: floats that stand for them are apart by a little more, or less; of tensors the same."""
+    task = get_task("regression", {"within": within})
+    step = Fraction(str(within))
+    at = [offset + step * number for number in range(-20, 20)]
+    for apart, right in ((step, True), (step * Fraction("1.000001"), False), (step * Fraction("0.999"), True)):
+        if apart != step and offset > 10**6:
+            continue  # which floats cannot tell apart there
+        labels = np.array([[float(each)] for each in at])
+        answers = np.array([[float(each + sign * apart)] for each, sign in zip(at, (1, -1) * 20, strict=True)])
+        assert (task.is_right(answers, labels) == right).all()
+        found = task.correct(torch.from_numpy(answers)[:, None], torch.from_numpy(labels))
+        assert (found == right).all()
+
+
 def test_answers_are_right_where_the_task_says_so():
     outputs = torch.tensor([[[0.0], [0.4], [-9.0]]])
     labels = torch.tensor([[0.1]], dtype=torch.float64)
@@ -183,7 +200,27 @@ def test_labels_are_read_stored_and_written(numbers, separator):
     assert column.type == task.arrow_type(len(numbers))
     np.testing.assert_array_equal(task.from_arrow(pa.chunked_array([column[:1], column[1:]])), labels)
     again = task.parse(task.text(labels[0], names), names)
-    np.testing.assert_allclose(again, numbers, rtol=1e-8)
+    assert all(one == other or np.float32(one) == other for one, other in zip(again, numbers, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "brief"),
+    [
+        (0.1, "0.1", "0.1"),
+        (-2.0, "-2", "-2"),
+        (1700000123.5, "1700000123.5", "1700000123.5"),
+        (1700000123.0, "1700000123.0", "1700000123.0"),
+        (1 / 3, "0.3333333333333333", "0.333333333"),
+        (float(np.float32(0.1)), "0.100000001", "0.100000001"),
+        (5e-324, "4.94065646e-324", "4.94065646e-324"),
+        (1700000128.0, "1700000128.0", "1700000128.0"),
+    ],
+)
+def test_the_text_of_a_number_is_read_as_the_same_number(number, text, brief):
+    assert TASK.text([number], ["target"]) == text
+    assert TASK.brief([number], ["target"]) == brief
+    (again,) = TASK.parse(text, ["target"])
+    assert again == number or np.float32(again) == number
 
 
 @pytest.mark.parametrize(
