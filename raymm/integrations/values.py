@@ -126,7 +126,7 @@ def _check_labels(table: Any, samples: Samples, places: npt.NDArray[np.int64]) -
     theirs = getattr(table, "label", None)
     if theirs is None or samples.label is None or np.shape(theirs)[1:] != samples.label.shape[1:]:
         return
-    same = _same_labels(np.asarray(theirs, dtype=np.float64), np.asarray(samples.label[places], dtype=np.float64))
+    same = _same_labels(np.asarray(theirs), np.asarray(samples.label[places]))
     wrong = np.flatnonzero(~same.reshape(len(places), -1).all(axis=1))
     if len(wrong):
         raise DataError(
@@ -136,14 +136,23 @@ def _check_labels(table: Any, samples: Samples, places: npt.NDArray[np.int64]) -
         )
 
 
-def _same_labels(theirs: npt.NDArray[np.float64], ours: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Whether labels are the same, in any unit: to `ROUNDING` of what ours span, and where either are float32, so."""
+def _same_labels(theirs: npt.NDArray[Any], ours: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether labels are the same, in any unit: to `ROUNDING` of what ours span, and where either are float32, so.
+
+    Whole numbers and booleans, as classes are, must be equal, but for floats of 32 bits that stand for them.
+    """
+    whole = [each.dtype.kind in "biu" for each in (theirs, ours)]
+    same: npt.NDArray[np.bool_] = theirs == ours
+    if all(whole):
+        return same
+    theirs, ours = theirs.astype(np.float64), ours.astype(np.float64)
     with np.errstate(over="ignore"):
         narrow = [each.astype(np.float32).astype(np.float64) for each in (theirs, ours)]
     if np.array_equal(theirs, narrow[0]) or np.array_equal(ours, narrow[1]):
         theirs, ours = narrow
-    same: npt.NDArray[np.bool_] = np.abs(theirs - ours) <= ROUNDING * (np.ptp(ours, axis=0) if len(ours) else 0.0)
-    return same
+    span = 0.0 if any(whole) or not len(ours) else np.ptp(ours, axis=0)
+    close: npt.NDArray[np.bool_] = np.abs(theirs - ours) <= ROUNDING * span
+    return close
 
 
 def _places(

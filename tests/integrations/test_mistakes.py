@@ -164,6 +164,32 @@ def test_values_of_shuffled_samples_are_refused_where_labels_tell():
     assert in_order.epoch == 1
 
 
+CLASSES = np.array([0, 1, 2, 10_000_000])
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint64, np.float64])
+def test_labels_that_are_classes_must_be_equal(kind):
+    """However many there are: of 10,000,000 a millionth is 10 classes."""
+    ours = CLASSES.astype(kind)
+    assert _same_labels(CLASSES, ours).all()
+    for other in (CLASSES + 1, CLASSES[[1, 0, 2, 3]]):
+        assert _same_labels(other, ours).tolist() == (other == CLASSES).tolist()
+        assert _same_labels(ours, other).tolist() == (other == CLASSES).tolist()
+    large = np.array([2**53, 2**53 + 1])
+    assert _same_labels(large, large[::-1]).tolist() == [False, False]
+
+
+def test_labels_that_are_sets_must_be_equal():
+    sets = np.array([[True, False], [True, True]])
+    assert _same_labels(sets, sets.copy()).all()
+    assert _same_labels(sets, sets[::-1]).tolist() == [[True, False], [True, False]]
+
+
+def test_whole_numbers_are_those_of_a_model_in_float32():
+    labels = np.array([[1_700_000_123], [1_700_000_987]])
+    assert _same_labels(labels.astype(np.float32), labels).all()
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_labels_that_are_numbers_are_told_apart_in_any_unit(unit, offset):
