@@ -321,6 +321,16 @@ def test_a_label_shift_is_told_by_the_exact_test_of_its_largest_difference():
     assert (finding.severity, round(finding.numbers["val share"], 3)) == ("note", 0.59)
 
 
+@pytest.mark.parametrize(("train", "val"), [(600, 400), (700, 500), (300, 100), (900, 700), (401, 200)])
+def test_a_fifth_is_a_shift_wherever_the_shares_lie(train, val):
+    """As floats 0.6 - 0.4 is less than 0.2 and 0.7 - 0.5 more."""
+    labels = {"cat": (train, val), "dog": (1000 - train, 1000 - val)}
+    facts = replace(FACTS, training=1000, samples=1000, labels=labels)
+    assert found(history(1), facts) == [("label_shift", "run")]
+    less = {"cat": (train, val + 2), "dog": (1000 - train, 998 - val)}
+    assert found(history(1), replace(facts, labels=less)) == []
+
+
 def test_a_share_that_differs_little_is_no_shift_however_many_samples_show_it():
     facts = replace(
         FACTS, training=100_000, samples=100_000, labels={"cat": (30_000, 49_000), "dog": (70_000, 51_000)}

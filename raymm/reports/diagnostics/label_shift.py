@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["label_shift"]
 
-LARGE = 0.2
-"""Difference of a class's shares from which it is told: less hardly changes which epoch is best."""
+LARGE = 20
+"""Difference of a class's shares, in percent, from which it is told: less hardly changes which epoch is best."""
 
 
 def label_shift(evidence: Evidence) -> list[Finding]:
@@ -30,9 +30,11 @@ def label_shift(evidence: Evidence) -> list[Finding]:
     sizes = (facts.training, facts.samples)
     shares = {name: (train / sizes[0], val / sizes[1]) for name, (train, val) in facts.labels.items()}
     name, (train, val) = max(shares.items(), key=lambda of: abs(of[1][0] - of[1][1]))
-    if abs(train - val) < LARGE:
+    counts = facts.labels[name]
+    apart = abs(counts[0] * sizes[1] - counts[1] * sizes[0])  # of whole numbers, which is exact
+    if 100 * apart < LARGE * sizes[0] * sizes[1]:
         return []
-    table = [(count, size - count) for count, size in zip(facts.labels[name], sizes, strict=True)]
+    table = [(count, size - count) for count, size in zip(counts, sizes, strict=True)]
     p = float(stats.fisher_exact(table).pvalue)
     if p > SIGNATURE_LEVEL / len(shares):
         return []
