@@ -15,7 +15,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column
 
 from raymm.api.progress import Progress, clock, pace_of
-from raymm.tracking.epoch_text import short_name
+from raymm.tracking.epoch_text import short_name, short_number
 
 if TYPE_CHECKING:
     from raymm.api.progress import Epoch, Running
@@ -151,7 +151,7 @@ def _alone(run: Running) -> dict[str, Any]:
 
 def _among(run: Running) -> dict[str, Any]:
     state = run.state
-    score = "" if state.best is None else f"  {state.selection} {state.best:.3f}"
+    score = "" if state.best is None else f"  {state.selection} {short_number(state.best)}"
     return {
         "description": short_name(run.name, NAME),
         "completed": state.epoch - 1 + state.share,

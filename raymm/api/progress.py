@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from raymm.tracking.epoch_text import WIDTH, epoch_line, short_name
+from raymm.tracking.epoch_text import WIDTH, epoch_line, short_name, short_number
 from raymm.tracking.metrics import TRAIN_SECONDS, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds
 
@@ -58,7 +58,7 @@ class Epoch:
     def score(self) -> str:
         """The validation metric that picks the model, with its name; one that was not finite is NaN."""
         value = self.metrics.get(split_metric("val", self.selection), math.nan)
-        return f"val {self.selection} {value:.3f}"
+        return f"val {self.selection} {short_number(value)}"
 
     @property
     def seconds(self) -> float | None:

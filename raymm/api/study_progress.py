@@ -11,6 +11,7 @@ from raymm.counts import counted
 from raymm.storage import layout
 from raymm.storage.text_log import add_lines, stamp
 from raymm.study.jobs import job_folder
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import split_metric
 from raymm.training.result import finished, read_result
 
@@ -92,7 +93,7 @@ class StudyProgress:
         score = self._score(job) if not cause else None
         figure = f"{counted(job.until, 'epoch')}, " if job.until is not None else ""
         if score is not None:
-            figure = f"{split_metric('val', job.config.training.selection)} {score:.4f}, "
+            figure = f"{split_metric('val', job.config.training.selection)} {figure_text(score)}, "
         left = self._left() if job.kind == "run" else ""
         outcome = f"failed: {cause}" if cause else f"{figure}{seconds:.0f} s{left}"
         self._say(f"{count}  {job.label}  {outcome}")

@@ -14,6 +14,7 @@ from raymm.storage.text_log import add_lines, stamp
 from raymm.sweep.labels import brief
 from raymm.sweep.rows import measured
 from raymm.sweep.runs import current_paths, read_histories, score_at
+from raymm.tracking.epoch_text import figure_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +79,8 @@ class SweepProgress:
         self._waited.add(trial.name)
         score = measured(self._score_at(trial, epochs), self.sweep.metric)
         self._say(
-            f"{self._count()}  {trial.name}  waits  {self.sweep.metric} {score:.4f} after {counted(epochs, 'epoch')}"
+            f"{self._count()}  {trial.name}  waits  {self.sweep.metric} {figure_text(score)} "
+            f"after {counted(epochs, 'epoch')}"
         )
 
     def on_trial_end(self, trial: Trial, outcome: TrialOutcome) -> None:
@@ -90,7 +92,7 @@ class SweepProgress:
         began, cause = self._begun.pop(trial.name, self._began), " ".join(outcome.cause.split())
         score = self._score(trial, outcome)
         found = (
-            f"{self.sweep.metric} {score:.4f} after {counted(outcome.epochs, 'epoch')}"
+            f"{self.sweep.metric} {figure_text(score)} after {counted(outcome.epochs, 'epoch')}"
             if score is not None
             else cause
         )

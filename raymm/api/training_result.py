@@ -17,6 +17,7 @@ from raymm.reports.diagnostics.of_run import findings_of
 from raymm.reports.run_tracking import figures_of
 from raymm.reports.valuation_summary import summarise, summary_lines
 from raymm.storage.local_path import local_path
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import is_of_split, split_metric
 from raymm.training.result import read_result
 from raymm.training.run import open_run
@@ -106,7 +107,7 @@ class TrainingResult(Placed):
     def test_lines(self) -> list[str]:
         """A line for each metric of the test split."""
         of_test = sorted(item for item in self.metrics.items() if is_of_split(item[0], "test"))
-        return [f"  {name:<28} {value:.4f}" for name, value in of_test]
+        return [f"  {name:<28} {figure_text(value)}" for name, value in of_test]
 
     def to_pandas(self) -> pd.DataFrame:
         """The history: a row an epoch, `epoch` from 1 and a column a metric; NaN where an epoch has none."""
@@ -158,4 +159,4 @@ class TrainingResult(Placed):
     def _score(self) -> str:
         shown = (split_metric("test", name) for name in ("accuracy", self.config.training.selection))
         name = next((name for name in shown if name in self.metrics), "")
-        return f"{name}={self.metrics[name]:.4f}" if name else f"{len(self.metrics)} metrics"
+        return f"{name}={figure_text(self.metrics[name])}" if name else f"{len(self.metrics)} metrics"

@@ -17,7 +17,7 @@ from raymm.reports.pages.terms import intervals_of_columns, terms_of
 from raymm.reports.pages.usage import not_under_used
 from raymm.reports.pages.verdict import Sentence
 from raymm.reports.pages.word_table import Head, WordTable
-from raymm.reports.pages.words import decimal, listed, margin_text, plus_minus
+from raymm.reports.pages.words import decimal, listed, margin_text, plus_minus, range_words
 from raymm.storage import layout
 from raymm.tracking.metrics import higher_is_better, phi_metric, split_metric
 
@@ -157,7 +157,7 @@ def _against(found: SideBySide, column: Column) -> Iterator[Sentence]:
             yield Sentence(each.tone(higher=_higher(found)), column.name, text)
         elif each.shown:
             verb = "raises" if each.interval.mean > 0 else "lowers"
-            change = f"from {decimal(each.second)} to {decimal(each.first)} ({words(each).removesuffix(': shown')})"
+            change = f"from {range_words(each.second, each.first)} ({words(each).removesuffix(': shown')})"
             yield Sentence("plain", column.name, f"{column.name} {verb} {each.figure} {change}.")
     if silent := phi_not_shown(differences):
         yield Sentence("plain", column.name, f"{column.name} against {reference}: {silent}")
@@ -192,11 +192,11 @@ def _difference_table(found: SideBySide, column: Column) -> WordTable | None:
     rows = [
         [
             each.figure,
-            decimal(each.first),
-            decimal(each.second),
-            decimal(each.interval.mean, signed=True),
-            margin_text(each.interval),
-            *([margin_text(each.samples)] if each.samples else []),
+            decimal(each.first, beside=[each.second]),
+            decimal(each.second, beside=[each.first]),
+            decimal(each.interval.mean, signed=True, beside=[each.interval.margin]),
+            margin_text(each.interval, beside=[each.interval.mean]),
+            *([margin_text(each.samples, beside=[each.interval.mean])] if each.samples else []),
             "yes" if each.shown else "no",
         ]
         for each in differences

@@ -16,6 +16,7 @@ from raymm.reports.tables import text_table
 
 if TYPE_CHECKING:
     from raymm.sweep.rows import TrialRow
+from raymm.tracking.epoch_text import figure_text
 
 __all__ = ["Effect", "effect_lines", "effects"]
 
@@ -91,9 +92,9 @@ def effect_lines(found: Sequence[Effect]) -> list[str]:
     compared = any(effect.difference is not None for effect in found)
     body = [
         [
-            *(str(effect.trials), f"{effect.score:.4f}"),
-            *(["" if effect.difference is None else f"{effect.difference:+.4f}"] if compared else []),
-            "-" if effect.margin is None else f"{effect.margin:.4f}",
+            *(str(effect.trials), figure_text(effect.score)),
+            *(["" if effect.difference is None else figure_text(effect.difference, signed=True)] if compared else []),
+            "-" if effect.margin is None else figure_text(effect.margin),
             effect.group,
         ]
         for effect in found

@@ -21,7 +21,7 @@ from raymm.sweep.page import Part, write_sweep_page
 from raymm.sweep.plots import families_plot, score_by_parameter
 from raymm.sweep.rows import best_first
 from raymm.sweep.verdict import sweep_headline, sweep_verdict
-from raymm.tracking.epoch_text import WIDTH
+from raymm.tracking.epoch_text import WIDTH, figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -198,8 +198,8 @@ def _metrics_of(rows: Sequence[TrialRow]) -> set[str]:
 
 
 def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.4f}"
+    return "" if value is None else figure_text(value, signed=True)
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else figure_text(value)

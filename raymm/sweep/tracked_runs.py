@@ -13,6 +13,7 @@ from raymm.reports.run_about import data_of, trial_view
 from raymm.storage import layout
 from raymm.sweep.rows import measured
 from raymm.tracking.base import RunInfo
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import SCORE, split_metric
 
 if TYPE_CHECKING:
@@ -108,11 +109,11 @@ def _label(trial: Trial) -> str:
 def describe_best(sweep: Sweep, trial: Trial, best: TrialRow, metrics: Mapping[str, float]) -> str:
     """A sentence about the best trial; the test metrics of no other trial are read."""
     drawn = ", ".join(f"{name} {value}" for name, value in best.params.items()) or "nothing drawn"
-    spread = f" (standard deviation {best.deviation:.4f})" if best.deviation is not None else ""
+    spread = f" (standard deviation {figure_text(best.deviation)})" if best.deviation is not None else ""
     best_score = measured(best.score or 0.0, sweep.metric)
-    score = f"`{sweep.metric}` {best_score:.4f}, mean over {counted(len(best.scores), 'seed')}{spread}"
+    score = f"`{sweep.metric}` {figure_text(best_score)}, mean over {counted(len(best.scores), 'seed')}{spread}"
     name = split_metric("test", sweep.config.training.selection)
-    test = f" Its mean `{name}` is {metrics[name]:.4f}." if name in metrics else ""
+    test = f" Its mean `{name}` is {figure_text(metrics[name])}." if name in metrics else ""
     return (
         f"Best of the trials that finished: **{_label(trial)}** ({drawn}), {score}.{test} The best of many trials is "
         "partly luck.\n\n"

@@ -12,6 +12,7 @@ from raymm.reports.paired_statistics import LEVEL
 from raymm.sweep.effects import effects
 from raymm.sweep.labels import settings_text, short_names, varied
 from raymm.sweep.rows import best_of, measured
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import higher_is_better
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def sweep_headline(rows: Sequence[TrialRow], metric: str) -> str:
         return "No trial has finished yet"
     settings = settings_text(best.params, short_names(varied(rows)))
     said = f" ({settings})" if settings else ""
-    return f"Trial {best.number}{said} is the best by {metric}: {measured(best.score or 0.0, metric):.4f}"
+    return f"Trial {best.number}{said} is the best by {metric}: {figure_text(measured(best.score or 0.0, metric))}"
 
 
 def sweep_verdict(rows: Sequence[TrialRow], metric: str) -> list[Sentence]:
@@ -54,7 +55,7 @@ def sweep_verdict(rows: Sequence[TrialRow], metric: str) -> list[Sentence]:
 
 def _against(effect: Effect, control: str, difference: float, margin: float | None, p: float) -> Sentence:
     """One comparison: it is shown where p is at most 0.05 after Holm's correction."""
-    what = f"{effect.group} against {control}: {difference:+.4f}"
+    what = f"{effect.group} against {control}: {figure_text(difference, signed=True)}"
     if effect.seeds == 1:
         return Sentence("plain", effect.group, f"{what} with one seed, so no interval.")
     shown = p <= LEVEL
@@ -63,6 +64,6 @@ def _against(effect: Effect, control: str, difference: float, margin: float | No
     evidence = (
         f", the same {over} ({p_text(p)} after Holm, by sign flips)"
         if margin is None
-        else f" ± {margin:.4f} {over} ({p_text(p)} after Holm)"
+        else f" ± {figure_text(margin)} {over} ({p_text(p)} after Holm)"
     )
     return Sentence(tone, effect.group, f"{what}{evidence}: {'shown' if shown else 'not shown'}.")

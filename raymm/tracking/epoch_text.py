@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from raymm.tracking.metrics import ROWS, TRAIN_LOSS, TRAIN_SECONDS, split_metric
 from raymm.tracking.of_an_epoch import epoch_seconds, phi_by_modality
 
-__all__ = ["WIDTH", "epoch_line", "legend", "short_name", "short_number"]
+__all__ = ["WIDTH", "epoch_line", "figure_text", "legend", "short_name", "short_number"]
 
 WIDTH = 80
 """Columns of what is printed for people."""
+
+ROUNDING = 1e-12
+"""Smaller figures are shown as 0, which sums of numbers around 1 are off by."""
 
 
 def epoch_line(number: int, epochs: int, metrics: Mapping[str, float], selection: str, width: int = WIDTH) -> str:
@@ -61,6 +64,16 @@ def short_number(value: float) -> str:
     ('0.500', '0.000123', '1.235e+04')
     """
     return f"{value:.3f}" if value == 0 or not math.isfinite(value) or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+
+
+def figure_text(value: float, *, signed: bool = False) -> str:
+    """A figure of any unit with four decimals, or three digits where these would say little.
+
+    >>> figure_text(0.84), figure_text(4.213e-6), figure_text(12345.678), figure_text(0.12, signed=True)
+    ('0.8400', '4.21e-06', '12345.6780', '+0.1200')
+    """
+    form = ".3g" if ROUNDING < abs(value) < 0.001 else ".4f"
+    return f"{value:{'+' if signed else ''}{form}}"
 
 
 def short_name(name: str, width: int) -> str:

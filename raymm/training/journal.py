@@ -8,6 +8,7 @@ from raymm.errors import RaymmError, in_one_line
 from raymm.storage import layout
 from raymm.storage.directory import is_committed
 from raymm.storage.layout import result_folder
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import split_metric
 from raymm.training.heading import Heading, device_name
 from raymm.training.live import LiveFile
@@ -103,5 +104,7 @@ def _outcome(run: Run) -> str:
     result = SavedResult.read(result_folder(run.path) / layout.RESULT_JSON)
     selection = run.config.training.selection
     named = {"val": split_metric("best", selection), "test": split_metric("test", selection)}
-    figures = [f"{split} {result.metrics[name]:.4f}" for split, name in named.items() if name in result.metrics]
+    figures = [
+        f"{split} {figure_text(result.metrics[name])}" for split, name in named.items() if name in result.metrics
+    ]
     return f"finished: epoch {result.best_epoch + 1} is picked; {selection} {', '.join(figures)}"

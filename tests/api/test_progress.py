@@ -28,6 +28,8 @@ def test_an_epoch_is_a_line():
     without = {name: value for name, value in METRICS.items() if name != split_metric("val", "accuracy")}
     other = Epoch("run", 1, 3, {**without, split_metric("val", "mAP"): 0.5}, "mAP")
     assert other.score() == "val mAP 0.500"
+    small = Epoch("run", 1, 3, {**without, split_metric("val", "mae"): 4e-6}, "mae")
+    assert small.score() == "val mae 4e-06"
     assert Epoch("run", 1, 3, without, "mAP").score() == "val mAP nan"
 
 

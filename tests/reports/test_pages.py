@@ -15,10 +15,11 @@ import raymm
 from raymm.reports.html import render
 from raymm.reports.pages.answer import answer_of
 from raymm.reports.pages.online import online_sentence
-from raymm.reports.pages.words import decimal
+from raymm.reports.pages.words import decimal, plus_minus, range_words
 from raymm.reports.run_page import write_run_page
 from raymm.reports.run_pages import record_pages
 from raymm.reports.run_tracking import record_findings
+from raymm.reports.statistics import Interval
 from raymm.reports.valuation_page import Column, _pattern_names, write_valuation_page
 from raymm.storage import layout
 from raymm.sweep.page import Part, write_sweep_page
@@ -206,3 +207,25 @@ def test_only_modalities_that_were_valued_in_the_training_pass_are_told():
     said = online_sentence(metrics, ["a", "b"], None)
     assert "by the weights after it: 0.25 for a, on average over at most 512 training samples. By" in said
     assert online_sentence(metrics, ["b"], None) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (decimal(4e-6), "4e-06"),
+        (decimal(-4.21e-6, signed=True), "-4.2e-06"),
+        (decimal(4.21e-4, 3), "0.00042"),
+        (decimal(4e-6, signed=True), "+4e-06"),
+        (decimal(0.0), "0.00"),
+        (decimal(1e-16), "0.00"),
+        (decimal(2e-5, 3, beside=[0.4, 2e-5]), "0.000"),
+        (plus_minus(Interval(4e-6, 1e-6, 10)), "4e-06 ± 1e-06"),
+        (plus_minus(Interval(2e-5, 0.03, 10), signed=True), "0.00 ± 0.03"),
+        (plus_minus(Interval(0.31, 2e-5, 10)), "0.31 ± 0.00"),
+        (plus_minus(Interval(4e-6, float("nan"), 1)), "4e-06"),
+        (range_words(2e-6, 4e-6), "2e-06 to 4e-06"),
+        (range_words(2e-5, 0.03), "0.00 to 0.03"),
+    ],
+)
+def test_small_numbers_are_not_shown_as_0_where_nothing_beside_them_is_larger(text, shown):
+    assert text == shown

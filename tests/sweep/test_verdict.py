@@ -1,11 +1,13 @@
 """What a sweep says in sentences, by numbers worked out by hand; its page is written again by `raymm report`."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from raymm.reports.pages.words import p_text
-from raymm.sweep.summary import write_sweep_summary
+from raymm.sweep.summary import sweep_lines, write_sweep_summary
 from raymm.sweep.verdict import sweep_headline, sweep_verdict
 from tests.sweep.test_summary import ROWS, trial
 
@@ -83,3 +85,15 @@ def test_the_page_begins_with_the_verdict(tmp_path):
 @pytest.mark.parametrize("rows", [[], ROWS[4:]])
 def test_a_sweep_of_which_nothing_has_finished_has_a_page_too(tmp_path, rows):
     assert "No trial has finished yet" in write_sweep_summary(tmp_path, rows, "val/accuracy")[-1].read_text()
+
+
+def test_scores_of_a_small_unit_are_not_shown_as_0():
+    scores = {"joint": (-4.2e-6, -4.6e-6), "sample": (-3.1e-6, -3.4e-6)}
+    rows = [trial(number, of_trial, strategy=name) for number, (name, of_trial) in enumerate(scores.items())]
+    assert sweep_headline(rows, "val/mae").endswith(" is the best by val/mae: 3.25e-06")
+    said = " ".join(each.text for each in sweep_verdict(rows, "val/mae"))
+    assert re.search(r"sample against joint: \+1\.15e-06 ± 6\.35e-07 over 2 seeds", said)
+    lines = "\n".join(sweep_lines(rows, "val/mae"))
+    for words in ("-3.25e-06", "2.12e-07", "-4.4e-06", "+1.15e-06", "6.35e-07"):
+        assert words in lines
+    assert max(map(len, lines.splitlines())) <= 80

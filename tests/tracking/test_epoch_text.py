@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from raymm.tracking.epoch_text import epoch_line, legend, short_name
+from raymm.tracking.epoch_text import epoch_line, figure_text, legend, short_name
 
 
 def metrics(phi, **more):
@@ -54,3 +54,19 @@ def test_the_legend_fits():
     assert "fair share is 1" in " ".join(legend("mAP", 1.0))
     assert "share" not in " ".join(legend("mAP", None))
     assert short_name("abcdefgh", 4) == "..gh"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.84, "0.8400"),
+        (0.0012, "0.0012"),
+        (4e-6, "4e-06"),
+        (-4.213e-6, "-4.21e-06"),
+        (1e-17, "0.0000"),
+        (0.0, "0.0000"),
+    ],
+)
+def test_a_figure_of_a_small_unit_is_not_shown_as_0(value, shown):
+    assert figure_text(value) == shown
+    assert figure_text(value, signed=True) == (shown if value < 0 else f"+{shown}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from raymm.reports.pages.paired import PHI, over_samples, per_sample, phi_not_shown, score_of
 from raymm.reports.pages.verdict import Sentence
-from raymm.reports.pages.words import decimal
+from raymm.reports.pages.words import range_words
 from raymm.tracking.metrics import higher_is_better, split_metric
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def against_baseline(own: Answer, other: Answer, name: str, metric: str) -> list
     for each in differences:
         if each.interval.count and (each.shown or each.figure == score):
             words = each.words("this run", name)
-            change = f"{each.figure} from {decimal(each.second)} to {decimal(each.first)} ({words})"
+            change = f"{each.figure} from {range_words(each.second, each.first)} ({words})"
             tone = each.tone(higher=higher) if each.figure == score else "plain"
             made.append(Sentence(tone, each.figure, f"Against {name}: {change}."))
     silent = phi_not_shown(differences)

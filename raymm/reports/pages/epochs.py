@@ -120,13 +120,16 @@ def _in_words(epochs: Sequence[int], series: Series) -> str:
     if not known:
         return ""
     (first, begin), (last, end), (most, at) = known[0], known[-1], max(known, key=lambda each: each[0])
-    said = f"{series.name} from {decimal(first)} in epoch {begin} to {decimal(last)} in epoch {end}"
-    return f"{said}, highest {decimal(most)} in epoch {at}"
+    at_begin, at_end, highest = (decimal(value, beside=[first, last, most]) for value in (first, last, most))
+    said = f"{series.name} from {at_begin} in epoch {begin} to {at_end} in epoch {end}"
+    return f"{said}, highest {highest} in epoch {at}"
 
 
 def _table(epochs: Sequence[int], columns: Sequence[tuple[Head, Series]]) -> WordTable:
     kept = evenly(len(epochs), MOST_ROWS)
     heads = [Head("epoch", "counted from 1"), *(head for head, _ in columns)]
-    rows = [[f"{epochs[at]}", *(decimal(each.values[at], 3) for _, each in columns)] for at in kept]
+    rows = [
+        [f"{epochs[at]}", *(decimal(each.values[at], 3, beside=each.values) for _, each in columns)] for at in kept
+    ]
     note = "" if len(kept) == len(epochs) else f"{len(kept)} of {counted(len(epochs), 'epoch')}, evenly spaced."
     return WordTable("The numbers of the charts.", heads, rows, note)

@@ -9,6 +9,7 @@ import numpy as np
 
 from raymm.reports.pages.word_table import Head, WordTable
 from raymm.tasks.final_metrics import confusion
+from raymm.tracking.epoch_text import figure_text
 from raymm.tracking.metrics import parse
 from raymm.tracking.units import unit_among
 
@@ -41,7 +42,7 @@ def metric_table(metrics: Mapping[str, float], error: str = "mse") -> WordTable:
         declared = parse(name)
         better, meaning = (declared.metric.better, declared.metric.meaning) if declared else ("", "")
         better = "" if better == "neither" else better
-        rows.append([name, f"{value:.4f}", unit_among(name, metrics, error), better, meaning])
+        rows.append([name, figure_text(value), unit_among(name, metrics, error), better, meaning])
     return WordTable("Metrics of the picked epoch.", heads, rows)
 
 
