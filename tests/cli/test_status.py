@@ -187,8 +187,8 @@ def test_a_damaged_lock_file_is_taken_over(tmp_path):
     ("change", "words"),
     [
         ({"seeds": "x"}, "seeds: 'x': write seeds as 0-4"),
-        ({"data": {}}, "data: Dictionary should have at least 1 item"),
-        ({"arms": {}}, "arms: Dictionary should have at least 1 item"),
+        ({"data": {}}, "data: must be a mapping of 1 item or more"),
+        ({"arms": {}}, "arms: must be a mapping of 1 item or more"),
         ({"arms": None}, "arms: "),
         ({"seeds": 3.5}, "seeds: "),
         ({"format": 99}, "is of format 99, this raymm reads 1; update raymm"),

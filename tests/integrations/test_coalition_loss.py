@@ -337,7 +337,7 @@ def test_weights_of_valued_are_those_of_the_batch_of_all_ranks(monkeypatch):
         ({"method": "sample"}, "method=sample is not one of its losses, which are coalition and valued"),
         ({"reduction": "max"}, "reduction=max is neither mean nor sum"),
         ({"settings": {"amonut": 1}}, "did you mean 'amount'"),
-        ({"settings": {"amount": 2}}, "less than or equal to 1"),
+        ({"settings": {"amount": 2}}, "must be 1 or less"),
         ({"settings": {"sizes": [3]}}, "settings.sizes has 3"),
         ({"method": "valued", "settings": {"gate": True}}, "settings.gate=True looks at more than the batch"),
         ({"method": "valued", "settings": {"folds": 2}}, "settings.folds=2 looks at more than the batch"),

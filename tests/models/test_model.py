@@ -231,7 +231,7 @@ def test_every_encoder_learns_what_its_input_shows(spec, name, norm):
     [
         RgbSpec(name="x", frames=1, height=8, width=8),
         FlowSpec(name="x", frames=1, height=13, width=15),
-        SequenceSpec(name="x", channels=1, length=1),
+        SequenceSpec(name="x", channels=1, length=3),
         AudioSpec(name="x", seconds=0.02, n_mels=4),
         ImageSpec(name="x", height=9, width=8),
         EmbeddingSpec(name="x", tokens=1, size=1),
