@@ -96,7 +96,9 @@ def unfinished(folder):
     return [file for file in folder.rglob("*") if file.name.endswith((".tmp", ".writer"))]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize(
+    "share", [0.0, pytest.param(0.3, marks=pytest.mark.long), pytest.param(0.6, marks=pytest.mark.long), 0.95]
+)
 def test_a_training_on_a_full_disk_keeps_its_commits(capfd, tmp_path, disk, dataset, template, whole, share):
     weights, needed = whole
     shutil.copytree(template, tmp_path / "mlflow")
@@ -192,7 +194,10 @@ def test_a_limit_on_the_size_of_files(capfd, tmp_path, dataset):
     assert not unfinished(tmp_path)
 
 
-@pytest.mark.parametrize("spare", [0, 1, 2, 4, 8, 16, 40])
+LONG = [pytest.param(spare, marks=pytest.mark.long) for spare in (1, 4, 16)]
+
+
+@pytest.mark.parametrize("spare", [0, 2, 8, 40, *LONG])
 def test_few_descriptors_are_enough_or_said(capfd, tmp_path, dataset, template, spare):
     shutil.copytree(template, tmp_path / "mlflow")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)

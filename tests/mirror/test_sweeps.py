@@ -245,7 +245,7 @@ def test_a_fetch_that_was_cut_off_anywhere_is_made_again(tmp_path, moments, whol
         assert rows_of(fetch_sweep(str(moments[-1] / "n"), path)) == whole
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [("local", (0, 1)), ("s3", (0,))])
+@pytest.mark.parametrize(("kind", "seeds"), [("local", (0, 1)), pytest.param("s3", (0,), marks=pytest.mark.long)])
 def test_an_unfinished_trial_goes_on_from_its_newest_mirrored_epoch(request, tmp_path, dataset, kind, seeds, in_step):
     uri = str(tmp_path / "mirror") if kind == "local" else request.getfixturevalue("s3")()
     sweep = begun(tmp_path / "here" / "n", dataset, uri, seeds=seeds)

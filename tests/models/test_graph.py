@@ -157,8 +157,8 @@ def test_onnx_answers_alike(tmp_path, task):
     ("fusion", "kind", "scales"),
     [
         ("mlp", "temperature", [0.5, 0.0, 0.0, 0.0]),
-        ("concat", "modality_weights", [0.7, 0.2, -0.4, 0.9]),
-        ("ensemble", "modality_temperatures", [0.0, 0.4, 2.0, 0.9]),
+        pytest.param("concat", "modality_weights", [0.7, 0.2, -0.4, 0.9], marks=pytest.mark.long),
+        pytest.param("ensemble", "modality_temperatures", [0.0, 0.4, 2.0, 0.9], marks=pytest.mark.long),
     ],
 )
 def test_calibrated_outputs_are_those_of_the_graph(tmp_path, fusion, kind, scales):
@@ -198,7 +198,7 @@ def test_no_encoder_is_left_out():
     assert {name for name in ENCODERS.names() if name.isidentifier()} == tried | DEAR
 
 
-@pytest.mark.parametrize("build", ["Good", "parts"])
+@pytest.mark.parametrize("build", ["parts", pytest.param("Good", marks=pytest.mark.long)])
 def test_models_of_ones_own_answer_alike(tmp_path, build):
     one = own_exported(build)
     check_against_predict(one, tmp_path, write(one, tmp_path), onnx=False)

@@ -214,7 +214,7 @@ def test_a_pilot_that_fails_is_no_run_and_is_not_of_all_seeds(tmp_path, dataset)
     assert arm.is_of("d", "joint_matched", 0)
 
 
-@pytest.mark.parametrize("by", ["rows", "cpu_seconds"])
+@pytest.mark.parametrize("by", [pytest.param("rows", marks=pytest.mark.long), "cpu_seconds"])
 def test_a_study_that_is_left_among_its_pilots_measures_seconds_anew(tmp_path, dataset, by):
     class Interrupted(HereLane):
         """A lane that is interrupted in the last epoch of the pilot of `multi`."""
@@ -257,7 +257,9 @@ class Uneven(HereLane):
         return super().train(path, until)
 
 
-@pytest.mark.parametrize("loud", [0, 1, 2])
+@pytest.mark.parametrize(
+    "loud", [pytest.param(0, marks=pytest.mark.long), pytest.param(1, marks=pytest.mark.long), 2]
+)
 def test_a_machine_whose_speed_changes_changes_no_epochs(tmp_path, dataset, monkeypatch, loud):
     now, tick = [0.0], [1.0]
 
