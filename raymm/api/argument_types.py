@@ -13,8 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from raymm.api.shown import as_path
 from raymm.errors import ConfigError, Problems, briefly
+from raymm.storage.local_path import as_path
 
 __all__ = ["check_least", "check_types", "refuse_folder", "types_of", "with_paths"]
 

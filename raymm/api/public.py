@@ -25,8 +25,8 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
     """A function or method that raises `RaymmError` for mistakes in its arguments, and for files that are in the way.
 
     Arguments must be of the types that the signature says, keywords of its names; what is a path there is no address,
-    see `raymm.storage.local_path`. A file or folder that the system
-    refuses is a `DataError`; the errors of somebody's own code stay as they are.
+    see `raymm.storage.local_path`. A file or folder that the system refuses is a `DataError`; the errors of
+    somebody's own code stay as they are.
 
     Examples
     --------

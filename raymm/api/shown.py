@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
-from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 from raymm.errors import ConfigError, did_you_mean
-from raymm.storage.local_path import local_path
+from raymm.storage.local_path import as_path
 
-__all__ = ["Placed", "Shown", "as_path", "place_of", "plot_called"]
+__all__ = ["Placed", "Shown", "place_of", "plot_called"]
 
 Plot = TypeVar("Plot")
 
@@ -38,24 +37,6 @@ class Placed(Shown):
 def place_of(given: Any) -> Any:
     """The folder of a result, and what stands for a path as one; anything else as it is."""
     return given.folder if isinstance(given, Placed) else as_path(given)
-
-
-def as_path(given: Any) -> Any:
-    """What stands for a path as one, and so an address of a file; anything else as it is.
-
-    Raises
-    ------
-    ConfigError
-        For other addresses, see `raymm.storage.local_path`.
-
-    Examples
-    --------
-    >>> as_path("mine.data:clips"), as_path("file:///clips"), as_path(3)
-    ('mine.data:clips', PosixPath('/clips'), 3)
-    """
-    if isinstance(given, PathLike):
-        return local_path(given)
-    return local_path(given) if isinstance(given, str) and "://" in given else given
 
 
 def plot_called(kind: str, plots: Mapping[str, Plot]) -> Plot:

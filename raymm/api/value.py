@@ -11,7 +11,7 @@ from typing import Any
 from raymm.api.argument_types import check_types, refuse_folder, types_of
 from raymm.api.public import public
 from raymm.api.showing import Showing, showing
-from raymm.api.shown import Placed, as_path
+from raymm.api.shown import Placed
 from raymm.api.trained import Trained
 from raymm.api.training_result import TrainingResult
 from raymm.api.value_data import ValueOptions, value_data
@@ -20,6 +20,7 @@ from raymm.data.dataset import Dataset
 from raymm.data.indexed.own_items import items_of
 from raymm.data.opening import Data
 from raymm.errors import ConfigError, did_you_mean, mistakes_in
+from raymm.storage.local_path import as_path
 from raymm.valuation.own import value_batches
 
 __all__ = ["value"]

@@ -13,7 +13,7 @@ from raymm.data.indexed.calling import is_spec
 from raymm.data.indexed.make import make_index, move_source
 from raymm.errors import ConfigError, DataError, Problems
 from raymm.storage.directory import is_committed, read_manifest
-from raymm.storage.local_path import local_path
+from raymm.storage.local_path import as_path
 
 __all__ = ["Data", "open_data", "parse_data_settings", "place_in_words", "stays"]
 
@@ -123,7 +123,7 @@ def _is_of(index: Path, source: ItemSource) -> bool:
 def _where(data: Data) -> str:
     """A path or a name; objects of this process are kept, functions named by where they are defined."""
     if isinstance(data, str | Path):
-        return _whole(str(local_path(data) if isinstance(data, Path) or "://" in data else data))
+        return _whole(str(as_path(data)))
     named = f"{getattr(data, '__module__', '')}:{getattr(data, '__qualname__', '')}"
     if callable(data) and named.partition(":")[2].isidentifier() and not named.startswith("__main__"):
         return named

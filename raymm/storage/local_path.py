@@ -3,11 +3,12 @@
 import re
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from raymm.errors import ConfigError
 
-__all__ = ["local_path"]
+__all__ = ["as_path", "local_path"]
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -68,3 +69,21 @@ def local_path(given: str | PathLike[str]) -> Path:
             "%23 for # and %3F for ?"
         )
     return Path(unquote(parts.path))
+
+
+def as_path(given: Any) -> Any:
+    """What stands for a path as one, and so an address of a file; anything else as it is.
+
+    Raises
+    ------
+    ConfigError
+        For other addresses, see `local_path`.
+
+    Examples
+    --------
+    >>> as_path("mine.data:clips"), as_path("file:///clips"), as_path(3)
+    ('mine.data:clips', PosixPath('/clips'), 3)
+    """
+    if isinstance(given, PathLike):
+        return local_path(given)
+    return local_path(given) if isinstance(given, str) and "://" in given else given

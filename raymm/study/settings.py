@@ -15,7 +15,7 @@ from raymm.config.registries import METHODS
 from raymm.config.yaml_text import read_yaml
 from raymm.errors import CheckpointError, ConfigError, Problems
 from raymm.storage import layout
-from raymm.storage.local_path import local_path
+from raymm.storage.local_path import as_path, local_path
 
 __all__ = [
     "FORMAT",
@@ -56,7 +56,7 @@ class DataSettings(Settings):
     @field_validator("path")
     @classmethod
     def _on_this_machine(cls, path: str) -> str:
-        return str(local_path(path)) if "://" in path else path
+        return str(as_path(path))
 
 
 class StudySettings(Settings):

@@ -85,17 +85,16 @@ def label_losses(
     on = labels.to(outputs.dtype)
     target = on * (1 - loss.label_smoothing) + loss.label_smoothing / 2
     weights, pos_weight = (None if given is None else given.to(outputs) for given in (weights, pos_weight))
-    losses = torch.nn.functional.binary_cross_entropy_with_logits(
-        outputs, target, weight=weights, pos_weight=pos_weight, reduction="none"
-    )
-    if loss.focal:
-        missing = torch.where(labels, -outputs, outputs)
-        if not loss.label_smoothing:  # the slope of torch's loss rounds p to 1
-            exact = -torch.nn.functional.logsigmoid(-missing)
-            factor = exact.new_ones(()) if pos_weight is None else torch.where(labels, pos_weight, 1.0)
-            losses = factor * exact if weights is None else weights * factor * exact
-        losses = _focal(missing.sigmoid(), loss.focal) * losses
-    return losses.mean(dim=-1)
+    missing = torch.where(labels, -outputs, outputs)
+    if loss.focal and not loss.label_smoothing:  # the slope of torch's loss rounds p to 1
+        exact = -torch.nn.functional.logsigmoid(-missing)
+        factor = exact.new_ones(()) if pos_weight is None else torch.where(labels, pos_weight, 1.0)
+        losses = factor * exact if weights is None else weights * factor * exact
+    else:
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            outputs, target, weight=weights, pos_weight=pos_weight, reduction="none"
+        )
+    return (_focal(missing.sigmoid(), loss.focal) * losses if loss.focal else losses).mean(dim=-1)
 
 
 def _focal(missing: Tensor, gamma: float) -> Tensor:

@@ -155,21 +155,27 @@ def _axes(value: Any) -> int:
 
 def _plain(value: Any) -> Any:
     """Columns of objects, as of a data frame or of Arrow, as lists."""
-    value = _texts_in(value)
     if hasattr(value, "to_pylist"):
         return value.to_pylist()
-    return list(value) if str(getattr(value, "dtype", "")) == "object" or hasattr(value, "iloc") else value
+    if str(getattr(value, "dtype", "")) == "object" or hasattr(value, "iloc"):
+        return list(value)
+    return _texts_in_array(value)
 
 
 def _texts_in(given: Any) -> Any:
     """An array or column of texts as a list, and one of a single text as it; anything else as it is."""
+    found = given.to_pylist() if hasattr(given, "to_pylist") else list(given) if _is_of_objects(given) else ()
+    return found if found and all(isinstance(one, str | Path) for one in found) else _texts_in_array(given)
+
+
+def _texts_in_array(given: Any) -> Any:
+    """`_texts_in` of the types of NumPy for texts."""
     kind = getattr(getattr(given, "dtype", None), "kind", "")
     if kind in {"U", "T"}:
         return given.tolist()
     if kind == "S":
         return plain_texts(given.tolist(), "input") if given.ndim == 1 else plain_text(given.item())
-    found = given.to_pylist() if hasattr(given, "to_pylist") else list(given) if _is_of_objects(given) else ()
-    return found if found and all(isinstance(one, str | Path) for one in found) else given
+    return given
 
 
 def _is_of_objects(given: Any) -> bool:

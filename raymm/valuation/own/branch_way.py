@@ -17,7 +17,7 @@ from raymm.valuation.likeness import close
 from raymm.valuation.method import flops
 from raymm.valuation.own.axes import settle_axes
 from raymm.valuation.own.baselines import Baseline, Means, OwnBaseline, Zeros
-from raymm.valuation.own.branches import Branch, masked_rows, recording, replaced, uncompiled
+from raymm.valuation.own.branches import Branch, compiled_around, masked_rows, recording, replaced, uncompiled
 from raymm.valuation.own.checks import check_predict, same_rows_when_all_is_masked, say_if_not_logits
 from raymm.valuation.own.errors import own_code
 from raymm.valuation.own.outputs import Outputs
@@ -59,7 +59,7 @@ class BranchWay(Way):
         forward: Forward | None = None,
     ) -> None:
         self.model, self.branches, self.outputs, self.baseline = model, branches, outputs, baseline
-        self.forward = forward
+        self.forward, self._compiled = forward, compiled_around(model, branches)
         self.masking, self.arguments = baseline.name, forward is None
         if isinstance(baseline, Means):
             self.first_pass = _Averaging(self._record, branches, baseline)
@@ -111,7 +111,7 @@ class BranchWay(Way):
     def _run(self, given: Given) -> Any:
         """What the model returns; it gets new containers, so that it may take them apart."""
         batch, inputs = map_leaves(lambda leaf: leaf, given.batch), map_leaves(lambda leaf: leaf, given.inputs)
-        with uncompiled(self.model, self.branches):
+        with uncompiled(self._compiled):
             if self.forward is not None:
                 with own_code("forward=", batch):
                     return self.forward(self.model, batch)

@@ -23,6 +23,7 @@ from raymm.valuation.structure import copied, leaves_of, map_leaves, tensors_of
 
 __all__ = [
     "Branch",
+    "compiled_around",
     "find_branches",
     "masked_rows",
     "recording",
@@ -114,22 +115,29 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-@contextmanager
-def uncompiled(model: nn.Module, branches: Sequence[Branch]) -> Iterator[None]:
-    """Inside, modules around branches run as they were written: compiled code would not call the hooks of a branch.
+def compiled_around(model: nn.Module, branches: Sequence[Branch]) -> list[tuple[nn.Module, dict[str, Any]]]:
+    """Modules around branches that were compiled in place, and the attributes with which they run as written.
 
-    Undone are `module.compile()` and `module.forward = torch.compile(module.forward)`.
+    Undone are `module.compile()` and `module.forward = torch.compile(module.forward)`: compiled code would not call
+    the hooks of a branch.
     """
+    found = []
+    for module in model.modules():
+        own = vars(module)
+        written = getattr(own.get("forward"), "_torchdynamo_orig_callable", None)
+        instead = {} if own.get(COMPILED) is None else {COMPILED: None}
+        instead |= {} if written is None else {"forward": written}
+        if instead and _is_around(module, branches):
+            found.append((module, instead))
+    return found
+
+
+@contextmanager
+def uncompiled(found: Sequence[tuple[nn.Module, dict[str, Any]]]) -> Iterator[None]:
+    """Inside, the modules of `compiled_around` run as they were written."""
     with ExitStack() as stack:
-        for module in model.modules():
-            if any(module is branch.module for branch in branches) or not _holds(module, branches):
-                continue
-            own = vars(module)
-            if own.get(COMPILED) is not None:
-                stack.enter_context(_shown(own, COMPILED, None))
-            written = getattr(own.get("forward"), "_torchdynamo_orig_callable", None)
-            if written is not None:
-                stack.enter_context(_shown(own, "forward", written))
+        for module, instead in found:
+            stack.enter_context(_with_attributes(module, instead))
         yield
 
 
@@ -225,6 +233,13 @@ def zeroed_rows(output: Any, position: int, axis: int, keep: Mask) -> Any:
 def _replaced(module: nn.Module, give: Callable[[], Any]) -> Iterator[None]:
     """A module that gives something else where it is called; hooks, which have acted on the recorded output, rest."""
     instead = {"forward": lambda *_args, **_kwargs: give(), **{name: OrderedDict() for name in HOOKS}}
+    with _with_attributes(module, instead):
+        yield
+
+
+@contextmanager
+def _with_attributes(module: nn.Module, instead: Mapping[str, Any]) -> Iterator[None]:
+    """A module whose own attributes are others inside."""
     own = vars(module)
     before = {name: own[name] for name in instead if name in own}
     own.update(instead)
@@ -236,19 +251,12 @@ def _replaced(module: nn.Module, give: Callable[[], Any]) -> Iterator[None]:
         own.update(before)
 
 
-@contextmanager
-def _shown(attributes: dict[str, Any], name: str, value: object) -> Iterator[None]:
-    """An attribute that has another value inside."""
-    before = attributes[name]
-    attributes[name] = value
-    try:
-        yield
-    finally:
-        attributes[name] = before
-
-
-def _holds(module: nn.Module, branches: Sequence[Branch]) -> bool:
-    return any(part is branch.module for part in module.modules() for branch in branches)
+def _is_around(module: nn.Module, branches: Sequence[Branch]) -> bool:
+    """Whether a branch is a part of a module, and none is the module itself."""
+    modules = [branch.module for branch in branches]
+    return all(module is not one for one in modules) and any(
+        part is one for part in module.modules() for one in modules
+    )
 
 
 def _along(axis: int, keep: Mask, leaf: Tensor) -> Mask:
